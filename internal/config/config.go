@@ -1,0 +1,155 @@
+// Package config reads the environment of each function. On AWS the stack
+// sets it; secrets stand in Secrets Manager, and the environment only names
+// them. A value given directly (GITLAB_TOKEN and the like) wins, for tools
+// and tests.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Tables are the real names of the tables.
+type Tables struct {
+	Content         string `env:"LOREHOOK_TABLE_CONTENT,required"`
+	SyncRuns        string `env:"LOREHOOK_TABLE_SYNC_RUNS,required"`
+	SyncRunEntities string `env:"LOREHOOK_TABLE_SYNC_RUN_ENTITIES,required"`
+	DirtySources    string `env:"LOREHOOK_TABLE_DIRTY_SOURCES,required"`
+	DependentQueue  string `env:"LOREHOOK_TABLE_DEPENDENT_QUEUE,required"`
+	State           string `env:"LOREHOOK_TABLE_STATE,required"`
+}
+
+// Webhook is the configuration of the webhook function.
+type Webhook struct {
+	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+	Projects         AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
+	// SecretID names the secret that holds
+	// {"signing_tokens":"whsec_…,whsec_…","secret_tokens":"…"}.
+	SecretID      string   `env:"LOREHOOK_WEBHOOK_SECRET_ID"`
+	SigningTokens []string `env:"GITLAB_WEBHOOK_SIGNING_TOKENS"`
+	SecretTokens  []string `env:"GITLAB_WEBHOOK_SECRET_TOKENS"`
+}
+
+// GitLab says where GitLab is and how fast to ask.
+type GitLab struct {
+	BaseURL string `env:"GITLAB_BASE_URL,required"`
+	Token   string `env:"GITLAB_TOKEN"`
+	// TokenSecretID names the secret whose text is the token.
+	TokenSecretID string `env:"LOREHOOK_GITLAB_TOKEN_SECRET_ID"`
+	// RequestsPerSecond is this worker's own rate; times the mapping's maximum
+	// concurrency it is the share of GitLab's budget.
+	RequestsPerSecond float64 `env:"LOREHOOK_GITLAB_REQUESTS_PER_SECOND" envDefault:"10"`
+}
+
+// Worker is the configuration of the worker function.
+type Worker struct {
+	Tables
+	GitLab
+	Projects           AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
+	RequestsQueueURL   string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+	BulkQueueURL       string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
+	DeadLetterQueueURL string    `env:"LOREHOOK_DEAD_LETTER_QUEUE_URL,required"`
+	StateMachineARN    string    `env:"LOREHOOK_STATE_MACHINE_ARN,required"`
+}
+
+// Embedder chooses and addresses the embedder.
+type Embedder struct {
+	// Kind is bedrock, openai or lexical.
+	Kind string `env:"LOREHOOK_EMBEDDER" envDefault:"lexical"`
+	// URL is the base URL of an OpenAI-compatible endpoint, up to /v1.
+	URL   string `env:"LOREHOOK_EMBEDDER_URL"`
+	Model string `env:"LOREHOOK_EMBEDDER_MODEL"`
+	// APIKey goes to the OpenAI-compatible endpoint as a bearer token.
+	APIKey string `env:"LOREHOOK_EMBEDDER_API_KEY"`
+	// APIKeySecretID names the secret whose text is the API key.
+	APIKeySecretID string `env:"LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"`
+}
+
+// Stage is the configuration of docs, embed, finish and abort.
+type Stage struct {
+	Tables
+	StateMachineARN string `env:"LOREHOOK_STATE_MACHINE_ARN"`
+}
+
+// Embed is the configuration of the embed function.
+type Embed struct {
+	Stage
+	Embedder
+}
+
+// Sweeper is the configuration of the sweeper.
+type Sweeper struct {
+	Tables
+	StateMachineARN  string `env:"LOREHOOK_STATE_MACHINE_ARN,required"`
+	RequestsQueueURL string `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+	BulkQueueURL     string `env:"LOREHOOK_BULK_QUEUE_URL,required"`
+}
+
+// API is the configuration of the manual API.
+type API struct {
+	Tables
+	Projects         AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
+	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+}
+
+// Load reads T from the environment and reports all that is wrong at once.
+func Load[T any]() (T, error) {
+	c, err := env.ParseAs[T]()
+	if err != nil {
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	if v, ok := any(&c).(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return c, fmt.Errorf("configuration: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Validate checks what the environment's types cannot say.
+func (g GitLab) Validate() error {
+	var errs []error
+	if u, err := url.Parse(g.BaseURL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		errs = append(errs, fmt.Errorf("GITLAB_BASE_URL must be an http or https URL, got %q", g.BaseURL))
+	}
+	if g.Token == "" && g.TokenSecretID == "" {
+		errs = append(errs, errors.New("GITLAB_TOKEN or LOREHOOK_GITLAB_TOKEN_SECRET_ID must be set"))
+	}
+	if g.RequestsPerSecond <= 0 {
+		errs = append(errs, fmt.Errorf("LOREHOOK_GITLAB_REQUESTS_PER_SECOND must be positive, got %v", g.RequestsPerSecond))
+	}
+	return errors.Join(errs...)
+}
+
+// AllowList is the projects whose entities are kept: ids, or all.
+type AllowList struct {
+	all bool
+	ids []int64
+}
+
+// UnmarshalText reads "*" or comma-separated project ids.
+func (a *AllowList) UnmarshalText(text []byte) error {
+	*a = AllowList{}
+	for field := range strings.SplitSeq(string(text), ",") {
+		field = strings.TrimSpace(field)
+		if field == "*" {
+			a.all = true
+			continue
+		}
+		id, err := strconv.ParseInt(field, 10, 64)
+		if err != nil || id <= 0 {
+			return fmt.Errorf("LOREHOOK_PROJECTS takes project ids or *, got %q", field)
+		}
+		a.ids = append(a.ids, id)
+	}
+	return nil
+}
+
+// Allows reports whether the project's entities are kept.
+func (a AllowList) Allows(projectID int64) bool { return a.all || slices.Contains(a.ids, projectID) }

@@ -1,0 +1,135 @@
+package surgical
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Code is the machine-readable kind of a failure; the same in the API, the
+// ledger and the CLI.
+type Code string
+
+// The codes.
+const (
+	CodeInvalidRequest     Code = "invalid_request"
+	CodeProjectNotAllowed  Code = "project_not_allowed"
+	CodeInvalidSignature   Code = "invalid_signature"
+	CodePayloadTooLarge    Code = "payload_too_large"
+	CodeGitLabUnauthorized Code = "gitlab_unauthorized"
+	CodeGitLabForbidden    Code = "gitlab_forbidden"
+	CodeGitLabNotFound     Code = "gitlab_not_found"
+	CodeGitLabRateLimited  Code = "gitlab_rate_limited"
+	CodeGitLabUnavailable  Code = "gitlab_unavailable"
+	CodeGitLabTimeout      Code = "gitlab_timeout"
+	CodePreflightFailed    Code = "surgical_preflight_failed"
+	CodeIngestFailed       Code = "ingest_failed"
+	CodeDocsFailed         Code = "docs_failed"
+	CodeEmbedFailed        Code = "embed_failed"
+	CodeAbortedByPeer      Code = "aborted_by_peer"
+	CodeRunCancelled       Code = "run_cancelled"
+	CodeRunLost            Code = "run_lost"
+	CodeQueueUnavailable   Code = "queue_unavailable"
+	CodeRunNotFound        Code = "run_not_found"
+	CodeEntityNotFound     Code = "entity_not_found"
+	CodeConflict           Code = "conflict"
+	CodeInternal           Code = "internal"
+)
+
+// Action is what a machine (or a person) can do about a failure.
+type Action string
+
+// The actions.
+const (
+	ActionFixRequest      Action = "fix_request"
+	ActionCheckToken      Action = "check_token"
+	ActionGrantAccess     Action = "grant_access"
+	ActionVerifyIID       Action = "verify_iid"
+	ActionRetryAfter      Action = "retry_after"
+	ActionRetryFailed     Action = "retry_failed"
+	ActionContactOperator Action = "contact_operator"
+)
+
+// Error is every failure that leaves the domain. Message is for people and
+// holds no secret; the wrapped cause is for logs alone.
+type Error struct {
+	Code      Code   `json:"code"`
+	Message   string `json:"message"`
+	Action    Action `json:"action"`
+	Retryable bool   `json:"retryable"`
+	// RetryAfter is how long to wait at least; 0 when nobody said.
+	RetryAfter time.Duration `json:"-"`
+	// RunID, Total and Failures are set for a run's failure.
+	RunID    string          `json:"run_id,omitempty"`
+	Total    int             `json:"total,omitempty"`
+	Failures []TargetFailure `json:"failures,omitempty"`
+
+	cause error
+}
+
+// TargetFailure is what stopped one target of a run.
+type TargetFailure struct {
+	Target
+	Code      Code   `json:"code"`
+	Message   string `json:"message"`
+	Action    Action `json:"action"`
+	Retryable bool   `json:"retryable"`
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.cause)
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.Message)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// NewError returns an error of the code with that code's action and
+// retryability.
+func NewError(code Code, message string) *Error {
+	e := &Error{Code: code, Message: message}
+	e.Action, e.Retryable = code.advice()
+	return e
+}
+
+// WrapError is [NewError] with a cause.
+func WrapError(code Code, cause error, message string) *Error {
+	e := NewError(code, message)
+	e.cause = cause
+	return e
+}
+
+// AsError returns err as an *Error; what is none becomes [CodeInternal], whose
+// message tells nothing of the cause.
+func AsError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return WrapError(CodeInternal, err, "an internal error; the logs hold its cause")
+}
+
+// CodeOf returns the code of err, or [CodeInternal].
+func CodeOf(err error) Code { return AsError(err).Code }
+
+func (c Code) advice() (action Action, retryable bool) {
+	switch c {
+	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeRunNotFound, CodeEntityNotFound, CodeConflict:
+		return ActionFixRequest, false
+	case CodeGitLabUnauthorized:
+		return ActionCheckToken, true
+	case CodeGitLabForbidden:
+		return ActionGrantAccess, false
+	case CodeGitLabNotFound:
+		return ActionVerifyIID, false
+	case CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeQueueUnavailable:
+		return ActionRetryAfter, true
+	case CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:
+		return ActionRetryFailed, true
+	default:
+		return ActionContactOperator, true
+	}
+}

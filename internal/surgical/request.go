@@ -1,0 +1,193 @@
+package surgical
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxTargets is how many entities one request may name: the heads, dirty
+// sources and jobs of that many fit one DynamoDB transaction (100 items).
+const MaxTargets = 25
+
+// EntityType tells the two kinds of entity apart. Its values are used in keys,
+// in JSON and in log lines.
+type EntityType string
+
+// The entity types.
+const (
+	Issue        EntityType = "issue"
+	MergeRequest EntityType = "merge_request"
+)
+
+// Valid reports whether t is one of the known entity types.
+func (t EntityType) Valid() bool { return t == Issue || t == MergeRequest }
+
+// Target is one entity within the project of a request.
+type Target struct {
+	Type EntityType `json:"type"`
+	IID  int64      `json:"iid"`
+}
+
+// String returns the target as it stands in keys and messages: "issue#7".
+func (t Target) String() string { return string(t.Type) + "#" + strconv.FormatInt(t.IID, 10) }
+
+// Compare orders targets by type, then iid.
+func (t Target) Compare(o Target) int {
+	return cmp.Or(cmp.Compare(t.Type, o.Type), cmp.Compare(t.IID, o.IID))
+}
+
+// ParseTarget is the inverse of [Target.String].
+func ParseTarget(s string) (Target, error) {
+	typ, iid, ok := strings.Cut(s, "#")
+	n, err := strconv.ParseInt(iid, 10, 64)
+	t := Target{Type: EntityType(typ), IID: n}
+	if !ok || err != nil || n <= 0 || !t.Type.Valid() {
+		return Target{}, fmt.Errorf("%q is not a target such as issue#7", s)
+	}
+	return t, nil
+}
+
+// EntityRef names one entity of GitLab. Project ids are GitLab's numbers.
+type EntityRef struct {
+	ProjectID int64
+	Target
+}
+
+// String returns the reference as it stands in messages: "project 1 issue#7".
+func (r EntityRef) String() string {
+	return "project " + strconv.FormatInt(r.ProjectID, 10) + " " + r.Target.String()
+}
+
+// Key returns the reference as it stands in keys: "1#issue#7".
+func (r EntityRef) Key() string { return strconv.FormatInt(r.ProjectID, 10) + "#" + r.Target.String() }
+
+// ParseEntityRef is the inverse of [EntityRef.Key].
+func ParseEntityRef(s string) (EntityRef, error) {
+	project, target, ok := strings.Cut(s, "#")
+	id, err := strconv.ParseInt(project, 10, 64)
+	if !ok || err != nil || id <= 0 {
+		return EntityRef{}, fmt.Errorf("%q is not an entity such as 1#issue#7", s)
+	}
+	t, err := ParseTarget(target)
+	if err != nil {
+		return EntityRef{}, err
+	}
+	return EntityRef{ProjectID: id, Target: t}, nil
+}
+
+// Options restrict what a run does.
+type Options struct {
+	// PreflightOnly fetches, reports and writes no content.
+	PreflightOnly bool `json:"preflight_only,omitempty"`
+	// DryRun answers with the plan: no fetch, no message, no write.
+	DryRun bool `json:"dry_run,omitempty"`
+	// NoDocs leaves documents (and so embeddings) to a later drain.
+	NoDocs bool `json:"no_docs,omitempty"`
+	// NoEmbed leaves embeddings to a later drain.
+	NoEmbed bool `json:"no_embed,omitempty"`
+}
+
+// Origin says who asked for a run.
+type Origin string
+
+// The origins.
+const (
+	OriginWebhook   Origin = "webhook"
+	OriginManual    Origin = "manual"
+	OriginRetry     Origin = "retry"
+	OriginReconcile Origin = "reconcile"
+	OriginBackfill  Origin = "backfill"
+	OriginDrain     Origin = "drain"
+)
+
+// Request asks for one run.
+type Request struct {
+	RunID     string   `json:"run_id"`
+	ProjectID int64    `json:"project_id"`
+	Targets   []Target `json:"targets"`
+	Options   Options  `json:"options,omitzero"`
+	Origin    Origin   `json:"origin"`
+	// EventAt is when the event was received, or the request accepted. A fetch
+	// covers the event if it began later than this plus the settle time.
+	EventAt time.Time `json:"event_at"`
+	// IdempotencyKey is what RunID was derived from.
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	// RetryOf is the run that this one retries.
+	RetryOf string `json:"retry_of,omitempty"`
+}
+
+// Refs returns the request's targets as entity references, in their order.
+func (r Request) Refs() []EntityRef {
+	refs := make([]EntityRef, len(r.Targets))
+	for i, t := range r.Targets {
+		refs[i] = EntityRef{ProjectID: r.ProjectID, Target: t}
+	}
+	return refs
+}
+
+// Group is the FIFO group that the request's message belongs to: the entity,
+// or the run for several targets.
+func (r Request) Group() string {
+	if len(r.Targets) == 1 {
+		return r.Refs()[0].Key()
+	}
+	return r.RunID
+}
+
+// Validate reports everything that is wrong with the request as one
+// [CodeInvalidRequest] error that names the offending values.
+func (r Request) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if r.RunID == "" {
+		bad("run_id is missing")
+	}
+	if r.ProjectID <= 0 {
+		bad("project_id must be positive, got %d", r.ProjectID)
+	}
+	if n := len(r.Targets); n == 0 || n > MaxTargets {
+		bad("a request names 1 to %d targets, got %d", MaxTargets, n)
+	}
+	seen := make(map[Target]bool, len(r.Targets))
+	for _, t := range r.Targets {
+		switch {
+		case !t.Type.Valid():
+			bad("target type must be issue or merge_request, got %q", t.Type)
+		case t.IID <= 0:
+			bad("iid must be positive, got %d", t.IID)
+		case seen[t]:
+			bad("target %s is named twice", t)
+		}
+		seen[t] = true
+	}
+	if !slices.Contains([]Origin{OriginWebhook, OriginManual, OriginRetry, OriginReconcile, OriginBackfill, OriginDrain}, r.Origin) {
+		bad("origin %q is unknown", r.Origin)
+	}
+	if r.EventAt.IsZero() {
+		bad("event_at is missing")
+	}
+	if o := r.Options; o.PreflightOnly && o.DryRun {
+		bad("preflight_only and dry_run exclude each other")
+	} else if o.NoDocs && !o.NoEmbed {
+		bad("no_docs requires no_embed")
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return NewError(CodeInvalidRequest, errors.Join(errs...).Error())
+}
+
+// RunID derives the id of a run from an idempotency key, namespaced by
+// origin: the same key from the same origin is the same run. The first letter
+// tells a reader of logs where a run came from.
+func RunID(origin Origin, key string) string {
+	sum := sha256.Sum256([]byte(string(origin) + "\x00" + key))
+	return string(origin[0]) + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
+}
