@@ -1,0 +1,122 @@
+package gitlab
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	api "gitlab.com/gitlab-org/api/client-go/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// maxRetryAfter bounds what a server may ask for; the largest wait seen in the
+// wild is 20 minutes.
+const maxRetryAfter = 12 * time.Hour
+
+// failure turns what a request ended with into a typed error. Neither the
+// library's error nor a response's text gets into it: both may quote a body.
+func failure(what string, resp *api.Response, err error, now time.Time) *surgical.Error {
+	var typed *surgical.Error
+	if errors.As(err, &typed) {
+		return typed
+	}
+	if resp != nil && !succeeded(resp.StatusCode) {
+		e := statusFailure(what, resp.StatusCode)
+		if e.Retryable {
+			e.RetryAfter = retryAfter(resp.Header, now)
+		}
+		return e
+	}
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return surgical.WrapError(surgical.CodeGitLabTimeout, context.Canceled, what+" was cancelled")
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return surgical.WrapError(surgical.CodeGitLabTimeout, context.DeadlineExceeded, what+" did not answer in time")
+	case resp != nil:
+		return surgical.NewError(surgical.CodeGitLabUnavailable, what+" broke off in the middle of its answer")
+	default:
+		return surgical.NewError(surgical.CodeGitLabUnavailable, what+" could not be reached")
+	}
+}
+
+// succeeded agrees with the library on what is no error.
+func succeeded(status int) bool {
+	return slices.Contains([]int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusNotModified}, status)
+}
+
+func statusFailure(what string, status int) *surgical.Error {
+	switch {
+	case status == http.StatusUnauthorized:
+		return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refused the token (401); it may have expired")
+	case status == http.StatusForbidden:
+		return surgical.NewError(surgical.CodeGitLabForbidden, what+" is forbidden for this token (403)")
+	case status == http.StatusNotFound:
+		return surgical.NewError(surgical.CodeGitLabNotFound, what+" was not found (404): deleted, or out of this token's sight")
+	case status == http.StatusTooManyRequests:
+		return surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab asks for fewer requests (429)")
+	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
+		return surgical.NewError(surgical.CodeGitLabTimeout, fmt.Sprintf("%s timed out (%d)", what, status))
+	default:
+		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s answered with status %d", what, status))
+	}
+}
+
+// retryAfter reads Retry-After (seconds, or a date) and else RateLimit-Reset (a
+// Unix time); 0 if there is neither.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	var wait time.Duration
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	} else if reset, err := strconv.ParseInt(h.Get("RateLimit-Reset"), 10, 64); err == nil {
+		wait = time.Unix(reset, 0).Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}
+
+// mostTelling picks from what the requests of one fetch ended with the failure
+// to report: what stops every fetch comes before what stops this one, and that
+// before those that were only cancelled because of it. Nil if all went well.
+func mostTelling(errs []error) *surgical.Error {
+	var failed []*surgical.Error
+	for _, err := range errs {
+		if err != nil {
+			failed = append(failed, surgical.AsError(err))
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return slices.MinFunc(failed, func(a, b *surgical.Error) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+func rank(e *surgical.Error) int {
+	switch {
+	case errors.Is(e, context.Canceled):
+		return 9
+	case e.Code == surgical.CodeGitLabUnauthorized:
+		return 0
+	case e.Code == surgical.CodeGitLabRateLimited:
+		return 1
+	case e.Code == surgical.CodeGitLabForbidden:
+		return 2
+	case e.Code == surgical.CodeGitLabNotFound:
+		return 3
+	case !e.Retryable:
+		return 4
+	case e.Code == surgical.CodeGitLabUnavailable:
+		return 5
+	default:
+		return 6
+	}
+}

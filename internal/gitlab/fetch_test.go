@@ -1,0 +1,318 @@
+package gitlab_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const sampleToken = "glpat-sample"
+
+func serve(t *testing.T, h http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func newClient(t *testing.T, baseURL string, change ...func(*gitlab.Options)) *gitlab.Client {
+	t.Helper()
+	o := gitlab.Options{BaseURL: baseURL, Token: func(context.Context) (string, error) { return sampleToken, nil }, Clock: time.Now}
+	for _, c := range change {
+		c(&o)
+	}
+	client, err := gitlab.NewClient(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func demo(t *testing.T, change ...func(*gitlab.Options)) (*demogitlab.Server, *gitlab.Client) {
+	t.Helper()
+	server := demogitlab.New(demogitlab.Options{Token: sampleToken})
+	return server, newClient(t, serve(t, server), change...)
+}
+
+// wantCode also checks what no error may hold: the token, or a body's text.
+func wantCode(t *testing.T, err error, code surgical.Code, retryable bool) *surgical.Error {
+	t.Helper()
+	var e *surgical.Error
+	if !errors.As(err, &e) || e.Code != code || e.Retryable != retryable {
+		t.Fatalf("error = %v, want %s with retryable %v", err, code, retryable)
+	}
+	if strings.Contains(err.Error(), sampleToken) || strings.Contains(err.Error(), "body-text") {
+		t.Errorf("the error tells too much: %v", err)
+	}
+	return e
+}
+
+func TestOneEntityTakesFiveRequestsInOneRoundTrip(t *testing.T) {
+	for _, ref := range []surgical.EntityRef{demogitlab.IssueRef(7), demogitlab.MergeRequestRef(12)} {
+		t.Run(ref.Key(), func(t *testing.T) {
+			server, client := demo(t, func(o *gitlab.Options) { o.RequestsPerSecond = 1 })
+			hold := server.Hold(ref, 5)
+			go func() {
+				// All five must be under way before any is answered.
+				<-hold.Full()
+				hold.Release()
+			}()
+			before := time.Now()
+			snap, err := client.Fetch(t.Context(), ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if snap.Requests != 5 {
+				t.Errorf("requests = %d, want 5", snap.Requests)
+			}
+			if snap.FetchedAt.Before(before.Add(-time.Microsecond)) || snap.FetchedUntil.Before(snap.FetchedAt) || snap.FetchedUntil.Nanosecond()%1000 != 0 {
+				t.Errorf("fetched from %v to %v", snap.FetchedAt, snap.FetchedUntil)
+			}
+			if !snap.UpdatedAt.Equal(server.UpdatedAt(ref)) {
+				t.Errorf("updated_at = %v, want %v", snap.UpdatedAt, server.UpdatedAt(ref))
+			}
+			kinds := map[surgical.ChildKind]int{}
+			for _, c := range snap.Children {
+				kinds[c.Kind]++
+			}
+			want := map[surgical.ChildKind]int{surgical.KindDiscussion: 4, surgical.KindStateEvent: 2, surgical.KindLabelEvent: 3, surgical.KindMilestoneEvent: 1}
+			if ref.Type == surgical.MergeRequest {
+				want = map[surgical.ChildKind]int{surgical.KindDiscussion: 3, surgical.KindLabelEvent: 2, surgical.KindMilestoneEvent: 1}
+			}
+			if diff := cmp.Diff(want, kinds); diff != "" {
+				t.Errorf("children (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEveryPageIsFetched(t *testing.T) {
+	tests := []struct{ records, requests int }{{100, 5}, {101, 6}, {1000, 14}, {10_050, 105}}
+	for _, tt := range tests {
+		t.Run(strconv.Itoa(tt.records), func(t *testing.T) {
+			server, client := demo(t)
+			ref := demogitlab.IssueRef(70)
+			server.SetIssue(demogitlab.NewIssue(70, "Long", "", demogitlab.Time{Time: time.Now()}))
+			want := make([]string, tt.records)
+			for i := range want {
+				want[i] = server.AddDiscussion(ref, demogitlab.Note{Body: fmt.Sprint("comment ", i)})
+			}
+			snap, err := client.Fetch(t.Context(), ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, c := range snap.Children {
+				got = append(got, c.ID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("discussions (-want +got):\n%.500s", diff)
+			}
+			if snap.Requests != tt.requests {
+				t.Errorf("requests = %d, want %d", snap.Requests, tt.requests)
+			}
+		})
+	}
+}
+
+func TestFailuresAreTyped(t *testing.T) {
+	clock := time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC)
+	retryAfter := func(v string) http.Header { return http.Header{"Retry-After": {v}} }
+	tests := []struct {
+		name      string
+		fault     demogitlab.Fault
+		code      surgical.Code
+		retryable bool
+		after     time.Duration
+	}{
+		{"401", demogitlab.Fault{Status: 401, Body: `{"message":"body-text"}`}, surgical.CodeGitLabUnauthorized, true, 0},
+		{"403", demogitlab.Fault{Status: 403, Body: `{"message":"body-text"}`}, surgical.CodeGitLabForbidden, false, 0},
+		{"404", demogitlab.Fault{Status: 404, Body: `{"message":"body-text"}`}, surgical.CodeGitLabNotFound, false, 0},
+		{"429 with seconds", demogitlab.Fault{Status: 429, Header: retryAfter("30")}, surgical.CodeGitLabRateLimited, true, 30 * time.Second},
+		{"429 with a date", demogitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 07:02:00 GMT")}, surgical.CodeGitLabRateLimited, true, 2 * time.Minute},
+		{"429 with a date gone by", demogitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 06:00:00 GMT")}, surgical.CodeGitLabRateLimited, true, 0},
+		{"429 with an absurd time", demogitlab.Fault{Status: 429, Header: retryAfter("2147483647")}, surgical.CodeGitLabRateLimited, true, 12 * time.Hour},
+		{"429 with a reset", demogitlab.Fault{Status: 429, Header: http.Header{"Ratelimit-Reset": {strconv.FormatInt(clock.Add(time.Minute).Unix(), 10)}}}, surgical.CodeGitLabRateLimited, true, time.Minute},
+		{"429 alone", demogitlab.Fault{Status: 429}, surgical.CodeGitLabRateLimited, true, 0},
+		{"503 with seconds", demogitlab.Fault{Status: 503, Header: retryAfter("7"), Body: "body-text"}, surgical.CodeGitLabUnavailable, true, 7 * time.Second},
+		{"500", demogitlab.Fault{Status: 500, Body: "body-text"}, surgical.CodeGitLabUnavailable, true, 0},
+		{"a proxy's page", demogitlab.Fault{Status: 200, Body: "<html>body-text</html>"}, surgical.CodeGitLabUnavailable, true, 0},
+		{"an empty answer", demogitlab.Fault{Status: 204}, surgical.CodeGitLabUnavailable, true, 0},
+		{"null", demogitlab.Fault{Status: 200, Body: "null"}, surgical.CodeGitLabUnavailable, true, 0},
+		{"JSON of another shape", demogitlab.Fault{Status: 200, Body: `"body-text"`}, surgical.CodeGitLabUnavailable, true, 0},
+		{"a broken connection", demogitlab.Fault{Truncate: true}, surgical.CodeGitLabUnavailable, true, 0},
+	}
+	for _, endpoint := range []string{"entity", "discussions", "resource_state_events", "resource_label_events", "resource_milestone_events"} {
+		for _, tt := range tests {
+			t.Run(endpoint+" "+tt.name, func(t *testing.T) {
+				server, client := demo(t, func(o *gitlab.Options) { o.Clock = func() time.Time { return clock } })
+				tt.fault.Requests, tt.fault.Endpoint = 1, endpoint
+				server.Inject(tt.fault)
+				snap, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+				e := wantCode(t, err, tt.code, tt.retryable)
+				if e.RetryAfter != tt.after {
+					t.Errorf("retry after %v, want %v", e.RetryAfter, tt.after)
+				}
+				if snap.Requests == 0 || snap.Entity != nil || snap.Children != nil {
+					t.Errorf("a failed fetch returned %d requests and content %v", snap.Requests, snap.Entity)
+				}
+			})
+		}
+	}
+}
+
+func TestTheMostTellingFailureIsReported(t *testing.T) {
+	ref := demogitlab.IssueRef(7)
+	server, client := demo(t)
+	// The refused request is answered first, and all others wait until it was.
+	server.Inject(demogitlab.Fault{Endpoint: "resource_milestone_events", Status: 429, Requests: 1})
+	server.Inject(demogitlab.Fault{Endpoint: "discussions", Latency: time.Hour, Requests: 1})
+	server.Inject(demogitlab.Fault{Endpoint: "entity", Latency: time.Hour, Requests: 1})
+	_, err := client.Fetch(t.Context(), ref)
+	wantCode(t, err, surgical.CodeGitLabRateLimited, true)
+}
+
+func TestASilentGitLabIsATimeout(t *testing.T) {
+	t.Run("its own", func(t *testing.T) {
+		server, client := demo(t, func(o *gitlab.Options) { o.Timeout = 50 * time.Millisecond })
+		server.Hold(demogitlab.IssueRef(7), 5)
+		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+		wantCode(t, err, surgical.CodeGitLabTimeout, true)
+	})
+	t.Run("the caller's", func(t *testing.T) {
+		server, client := demo(t)
+		server.Hold(demogitlab.IssueRef(7), 5)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := client.Fetch(ctx, demogitlab.IssueRef(7))
+		wantCode(t, err, surgical.CodeGitLabTimeout, true)
+	})
+	t.Run("the rate leaves no time", func(t *testing.T) {
+		_, client := demo(t, func(o *gitlab.Options) { o.RequestsPerSecond = 0.001 })
+		if _, err := client.Fetch(t.Context(), demogitlab.IssueRef(7)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := client.Fetch(ctx, demogitlab.IssueRef(7))
+		wantCode(t, err, surgical.CodeGitLabTimeout, true)
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		_, client := demo(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := client.Fetch(ctx, demogitlab.IssueRef(7))
+		wantCode(t, err, surgical.CodeGitLabTimeout, true)
+	})
+}
+
+func TestAnUnreachableGitLabIsUnavailable(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	_, err := newClient(t, server.URL).Fetch(t.Context(), demogitlab.IssueRef(7))
+	wantCode(t, err, surgical.CodeGitLabUnavailable, true)
+}
+
+func TestAnOversizedAnswerIsRefusedForGood(t *testing.T) {
+	for _, status := range []int{200, 500} {
+		server, client := demo(t, func(o *gitlab.Options) { o.MaxBodyBytes = 20_000 })
+		server.Inject(demogitlab.Fault{Endpoint: "discussions", Status: status, Body: `["` + strings.Repeat("body-text", 10_000) + `"]`, Requests: 1})
+		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+		if status == 500 { // its text is not even looked at
+			wantCode(t, err, surgical.CodeGitLabUnavailable, true)
+			continue
+		}
+		wantCode(t, err, surgical.CodeGitLabUnavailable, false)
+	}
+}
+
+func TestTheTokenGoesNowhereElse(t *testing.T) {
+	var leaked atomic.Int64
+	other := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) { leaked.Add(1) }))
+	server, client := demo(t)
+	server.Inject(demogitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {other + "/body-text"}}, Requests: 1})
+	_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+	wantCode(t, err, surgical.CodeGitLabUnavailable, false)
+	if leaked.Load() > 0 {
+		t.Error("the redirect was followed")
+	}
+}
+
+func TestARedirectWithinGitLabIsFollowed(t *testing.T) {
+	server, client := demo(t)
+	server.AddProject(demogitlab.ProjectID, "demo/renamed")
+	server.Inject(demogitlab.Fault{Endpoint: "entity", Status: http.StatusMovedPermanently, Header: http.Header{"Location": {"/api/v4/projects/demo%2Florehook-demo/issues/7"}}, Requests: 1})
+	snap, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if snap.Requests != 7 { // the injected redirect, and the renamed project's own
+		t.Errorf("requests = %d, want 7", snap.Requests)
+	}
+}
+
+func TestRedirectsInCirclesEnd(t *testing.T) {
+	server, client := demo(t)
+	server.Inject(demogitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {"/api/v4/projects/1/issues/7"}}, Requests: 1000})
+	_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+	wantCode(t, err, surgical.CodeGitLabUnavailable, false)
+}
+
+func TestAnotherEntitysAnswerIsRefused(t *testing.T) {
+	for _, body := range []string{
+		`{"iid":8,"project_id":1,"updated_at":"2026-05-28T06:17:50.386Z"}`,
+		`{"iid":7,"project_id":2,"updated_at":"2026-05-28T06:17:50.386Z"}`,
+		`{"iid":7,"project_id":1,"updated_at":"yesterday"}`,
+		`{}`,
+	} {
+		server, client := demo(t)
+		server.Inject(demogitlab.Fault{Endpoint: "entity", Status: 200, Body: body, Requests: 1})
+		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+		wantCode(t, err, surgical.CodeGitLabUnavailable, true)
+	}
+}
+
+func TestARenewedTokenIsTriedAtOnce(t *testing.T) {
+	var token atomic.Value
+	token.Store("expired")
+	refreshed := 0
+	_, client := demo(t, func(o *gitlab.Options) {
+		o.Token = func(context.Context) (string, error) { return token.Load().(string), nil }
+		o.RefreshToken = func(context.Context) (bool, error) {
+			refreshed++
+			if refreshed > 1 {
+				token.Store(sampleToken)
+			}
+			return true, nil
+		}
+	})
+	_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+	wantCode(t, err, surgical.CodeGitLabUnauthorized, true)
+	if _, err := client.Fetch(t.Context(), demogitlab.IssueRef(7)); err != nil {
+		t.Errorf("the new token was not tried: %v", err)
+	}
+	if refreshed != 2 {
+		t.Errorf("refreshed %d times, want once a fetch", refreshed)
+	}
+}
+
+func TestAClientWithoutAnAddressIsRefused(t *testing.T) {
+	for _, base := range []string{"", "gitlab.example.com", "ftp://gitlab.example.com", "https://user:pass@gitlab.example.com", "https://gitlab.example.com/?a=b"} {
+		if _, err := gitlab.NewClient(gitlab.Options{BaseURL: base, Token: func(context.Context) (string, error) { return "", nil }, Clock: time.Now}); err == nil {
+			t.Errorf("NewClient took %q", base)
+		}
+	}
+}

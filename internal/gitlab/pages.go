@@ -1,0 +1,184 @@
+package gitlab
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	api "gitlab.com/gitlab-org/api/client-go/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const (
+	// pageSize is the largest that GitLab gives.
+	pageSize = 100
+	// maxRecords is where GitLab's offset pagination ends.
+	maxRecords = 50_000
+	// pagesAtOnce bounds the concurrent pages of one list.
+	pagesAtOnce = 4
+)
+
+// page is one answer of a list.
+type page struct {
+	children []surgical.Child
+	// total is X-Total, -1 if GitLab left it out, as it does above 10,000.
+	total int
+	pages int64 // X-Total-Pages, 0 if left out
+	next  int64 // 0 after the last one
+}
+
+// list reads all pages of one list. Offsets shift when records come or go
+// between two pages: what appears twice is kept once, in its later form, and
+// what may have been skipped fails the fetch.
+func (c *Client) list(ctx context.Context, path string, l listing, ref surgical.EntityRef) ([]surgical.Child, error) {
+	what := fmt.Sprintf("%s of %s", l.path, ref)
+	first, err := c.page(ctx, path, what, l.kind, 1)
+	if err != nil {
+		return nil, err
+	}
+	if first.total > maxRecords || first.pages > maxRecords/pageSize {
+		return nil, tooMany(what)
+	}
+	all := []page{first}
+	if first.pages > 1 {
+		rest, err := c.pageRange(ctx, path, what, l.kind, 2, first.pages)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rest...)
+	}
+	for last := all[len(all)-1]; last.next > 0; last = all[len(all)-1] {
+		if last.next <= int64(len(all)) {
+			return nil, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab's pages lead in circles")
+		}
+		if last.next > maxRecords/pageSize {
+			return nil, tooMany(what)
+		}
+		p, err := c.page(ctx, path, what, l.kind, last.next)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return merge(all, what, l)
+}
+
+func tooMany(what string) *surgical.Error {
+	return permanent(fmt.Sprintf("%s are more than the %d records that GitLab's pagination reaches", what, maxRecords))
+}
+
+// pageRange reads the pages from first to last, a few at once.
+func (c *Client) pageRange(ctx context.Context, path, what string, kind surgical.ChildKind, first, last int64) ([]page, error) {
+	all := make([]page, last-first+1)
+	slots := make(chan struct{}, pagesAtOnce)
+	tasks := make([]func(context.Context) error, len(all))
+	for i := range tasks {
+		tasks[i] = func(ctx context.Context) (err error) {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+			case <-ctx.Done():
+				return failure(what, nil, ctx.Err(), c.clock())
+			}
+			all[i], err = c.page(ctx, path, what, kind, first+int64(i))
+			return err
+		}
+	}
+	if err := together(ctx, tasks); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func (c *Client) page(ctx context.Context, path, what string, kind surgical.ChildKind, number int64) (page, error) {
+	raw, resp, err := c.get(ctx, path, what, perPage(number))
+	if err != nil {
+		return page{}, err
+	}
+	var records []json.RawMessage
+	if json.Unmarshal(raw, &records) != nil || records == nil {
+		return page{}, notJSON(what)
+	}
+	p := page{children: make([]surgical.Child, 0, len(records)), total: total(resp.Header), pages: resp.TotalPages, next: nextPage(resp)}
+	for _, record := range records {
+		id := recordID(record)
+		if id == "" {
+			return page{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+" hold a record without a usable id")
+		}
+		p.children = append(p.children, surgical.Child{Kind: kind, ID: id, Raw: record})
+	}
+	return p, nil
+}
+
+// merge puts the pages together, or says that they do not fit.
+func merge(all []page, what string, l listing) ([]surgical.Child, error) {
+	shifted := surgical.NewError(surgical.CodeGitLabUnavailable, what+" changed while they were read page by page")
+	var merged []surgical.Child
+	at := map[string]int{}
+	for _, p := range all {
+		if p.total >= 0 && p.total < all[0].total {
+			return nil, shifted
+		}
+		for _, child := range p.children {
+			if i, twice := at[child.ID]; twice {
+				merged[i] = child
+				continue
+			}
+			at[child.ID] = len(merged)
+			merged = append(merged, child)
+		}
+	}
+	if !l.filtered && len(merged) < all[0].total {
+		return nil, shifted
+	}
+	return merged, nil
+}
+
+// recordID returns a record's id, a string or a number, or "" if it cannot be
+// part of a key.
+func recordID(record json.RawMessage) string {
+	const longest = 128 // GitLab's have at most 40
+	var r struct {
+		ID json.RawMessage `json:"id"`
+	}
+	if json.Unmarshal(record, &r) != nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(r.ID, &text) == nil && len(text) <= longest {
+		return text
+	}
+	if id, err := strconv.ParseInt(string(r.ID), 10, 64); err == nil && id > 0 {
+		return strconv.FormatInt(id, 10)
+	}
+	return ""
+}
+
+func total(h http.Header) int {
+	n, err := strconv.Atoi(h.Get("X-Total"))
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// nextPage takes X-Next-Page, and else only the number from the next link: its
+// address may be a proxy's inner one.
+func nextPage(resp *api.Response) int64 {
+	if resp.NextPage > 0 || resp.NextLink == "" {
+		return max(resp.NextPage, 0)
+	}
+	link, err := url.Parse(resp.NextLink)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(link.Query().Get("page"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
+}

@@ -1,0 +1,104 @@
+package gitlab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const maxRedirects = 5
+
+// sameOrigin follows redirects within the scheme, host and port of base alone,
+// so that the token goes nowhere else. GitLab redirects when a project was
+// renamed. A redirect elsewhere stays wrong however often it is tried.
+func sameOrigin(base *url.URL) func(*http.Request, []*http.Request) error {
+	return func(req *http.Request, via []*http.Request) error {
+		switch {
+		case req.URL.Scheme != base.Scheme || req.URL.Hostname() != base.Hostname() || port(req.URL) != port(base):
+			return permanent("GitLab redirects to another address, which is not followed; check GITLAB_BASE_URL")
+		case len(via) > maxRedirects:
+			return permanent("GitLab redirects in circles")
+		default:
+			return nil
+		}
+	}
+}
+
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	default:
+		return "80"
+	}
+}
+
+// permanent is a [surgical.CodeGitLabUnavailable] that waiting does not heal.
+func permanent(message string) *surgical.Error {
+	e := surgical.NewError(surgical.CodeGitLabUnavailable, message)
+	e.Action, e.Retryable = surgical.ActionContactOperator, false
+	return e
+}
+
+// requestCount is the context key of a fetch's counter of requests.
+type requestCount struct{}
+
+func withRequestCount(ctx context.Context) (context.Context, *atomic.Int64) {
+	n := new(atomic.Int64)
+	return context.WithValue(ctx, requestCount{}, n), n
+}
+
+// boundedTransport counts requests, redirected ones too, and ends each body at
+// the limit. The library reads error bodies, and what is left of others, to
+// their end: only here can all of them be bounded.
+type boundedTransport struct {
+	next  http.RoundTripper
+	limit int64
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if n, ok := req.Context().Value(requestCount{}).(*atomic.Int64); ok {
+		n.Add(1)
+	}
+	resp, err := t.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: t.limit, limit: t.limit}
+	return resp, nil
+}
+
+// boundedBody fails once more than limit bytes are there to be read.
+type boundedBody struct {
+	io.ReadCloser
+	left, limit int64
+}
+
+// Read implements [io.Reader].
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, b.tooLarge()
+	}
+	// One byte more than is left tells an exact fit from an excess.
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	if b.left < 0 {
+		return n - 1, b.tooLarge()
+	}
+	return n, err
+}
+
+func (b *boundedBody) tooLarge() error {
+	return permanent(fmt.Sprintf("a response of GitLab is larger than the limit of %d bytes", b.limit))
+}

@@ -1,0 +1,93 @@
+// Package queue puts surgical requests on a FIFO queue and reads them back.
+//
+// A message's body is the request as JSON. Its group is the entity (the run,
+// for several targets), so that what concerns one entity stays in order; its
+// deduplication id is the idempotency key, so that a delivery repeated within
+// five minutes is one message.
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// maxID is the length that SQS allows for group and deduplication ids.
+const maxID = 128
+
+// SQS is the part of the SQS client that is used.
+type SQS interface {
+	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+}
+
+// Sender sends to one queue.
+type Sender struct {
+	sqs SQS
+	url string
+}
+
+// NewSender returns a sender to the FIFO queue of the URL.
+func NewSender(client SQS, queueURL string) *Sender { return &Sender{sqs: client, url: queueURL} }
+
+// Send puts the request on the queue. It fails with
+// [surgical.CodeInvalidRequest] if the request is not valid, else with
+// [surgical.CodeQueueUnavailable]; the message may then have arrived all the
+// same.
+func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if !FitsID(r.Group()) {
+		return surgical.NewError(surgical.CodeInvalidRequest, "the run_id cannot be a message group of SQS")
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return surgical.WrapError(surgical.CodeInternal, err, "the request cannot be encoded")
+	}
+	_, err = s.sqs.SendMessage(ctx, &sqs.SendMessageInput{
+		QueueUrl:               aws.String(s.url),
+		MessageBody:            aws.String(string(body)),
+		MessageGroupId:         aws.String(r.Group()),
+		MessageDeduplicationId: aws.String(deduplicationID(r)),
+	})
+	if err != nil {
+		return surgical.WrapError(surgical.CodeQueueUnavailable, err, "the queue did not take the request")
+	}
+	return nil
+}
+
+func deduplicationID(r surgical.Request) string {
+	if FitsID(r.IdempotencyKey) {
+		return r.IdempotencyKey
+	}
+	return r.RunID
+}
+
+// FitsID reports whether SQS takes s as a group or deduplication id: 1 to 128
+// letters, digits and ASCII punctuation.
+func FitsID(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxID
+}
+
+// Decode reads a message's body back. It fails with
+// [surgical.CodeInvalidRequest], and quotes nothing of the body.
+func Decode(body string) (surgical.Request, error) {
+	var r surgical.Request
+	if json.Unmarshal([]byte(body), &r) != nil {
+		return surgical.Request{}, surgical.NewError(surgical.CodeInvalidRequest, "the message is no surgical request")
+	}
+	if err := r.Validate(); err != nil {
+		return surgical.Request{}, fmt.Errorf("message: %w", err)
+	}
+	return r, nil
+}

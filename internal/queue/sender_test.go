@@ -1,0 +1,113 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type fakeSQS struct {
+	sent []*sqs.SendMessageInput
+	err  error
+}
+
+func (f *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+	f.sent = append(f.sent, in)
+	return &sqs.SendMessageOutput{}, f.err
+}
+
+func request(key string, targets ...surgical.Target) surgical.Request {
+	return surgical.Request{
+		RunID: surgical.RunID(surgical.OriginWebhook, key), ProjectID: 1, Targets: targets, Origin: surgical.OriginWebhook,
+		EventAt: time.Date(2026, time.May, 28, 7, 0, 0, 123456789, time.UTC), IdempotencyKey: key,
+	}
+}
+
+var (
+	issue7 = surgical.Target{Type: surgical.Issue, IID: 7}
+	mr12   = surgical.Target{Type: surgical.MergeRequest, IID: 12}
+)
+
+func TestARequestComesBackAsItWasSent(t *testing.T) {
+	longest := strings.Repeat("k", 128)
+	tests := []struct {
+		name         string
+		request      surgical.Request
+		group, dedup string
+	}{
+		{"one target: the entity is the group", request("key-1", issue7), "1#issue#7", "key-1"},
+		{"several: the run is", request("key-2", issue7, mr12), surgical.RunID(surgical.OriginWebhook, "key-2"), "key-2"},
+		{"the longest key", request(longest, mr12), "1#merge_request#12", longest},
+		{"a key that is too long", request(longest+"k", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, longest+"k")},
+		{"a key with a space", request("a b", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "a b")},
+		{"a key beyond ASCII", request("clé", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "clé")},
+		{"no key", request("", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			client := &fakeSQS{}
+			if err := queue.NewSender(client, "https://queue.example.com/requests.fifo").Send(t.Context(), tt.request); err != nil {
+				t.Fatal(err)
+			}
+			in := client.sent[0]
+			if got := aws.ToString(in.MessageGroupId); got != tt.group || !queue.FitsID(got) {
+				t.Errorf("group = %q, want %q", got, tt.group)
+			}
+			if got := aws.ToString(in.MessageDeduplicationId); got != tt.dedup || !queue.FitsID(got) {
+				t.Errorf("deduplication id = %q, want %q", got, tt.dedup)
+			}
+			got, err := queue.Decode(aws.ToString(in.MessageBody))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.request, got); diff != "" {
+				t.Errorf("request (-sent +decoded):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAQueueThatFailsIsUnavailable(t *testing.T) {
+	err := queue.NewSender(&fakeSQS{err: errors.New("throttled")}, "q").Send(t.Context(), request("key", issue7))
+	if e := surgical.AsError(err); e.Code != surgical.CodeQueueUnavailable || !e.Retryable {
+		t.Errorf("error = %v, want a retryable queue_unavailable", err)
+	}
+}
+
+func TestAnInvalidRequestIsNotSent(t *testing.T) {
+	longRun := request("key", issue7, mr12)
+	longRun.RunID = strings.Repeat("r", 129)
+	for _, r := range []surgical.Request{{}, request("key"), longRun} {
+		client := &fakeSQS{}
+		if err := queue.NewSender(client, "q").Send(t.Context(), r); surgical.CodeOf(err) != surgical.CodeInvalidRequest {
+			t.Errorf("error = %v, want invalid_request", err)
+		}
+		if len(client.sent) > 0 {
+			t.Error("it was sent")
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, body := range []string{"", "null", "[]", `{"run_id":7}`, `{"run_id":"w1","project_id":1,"targets":[{"type":"issue","iid":7}],"origin":"webhook","event_at":"2026-05-28T07:00:00Z"}`} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r, err := queue.Decode(body)
+		if err == nil {
+			err = r.Validate()
+		}
+		if err != nil && surgical.CodeOf(err) != surgical.CodeInvalidRequest {
+			t.Errorf("error = %v, want invalid_request", err)
+		}
+	})
+}

@@ -1,0 +1,55 @@
+// Command demogitlab runs the demo GitLab until it is told to stop.
+//
+//	demogitlab -addr 127.0.0.1:0 -token glpat-demo
+//
+// It prints its address as the first line of the standard output as soon as it
+// answers, and logs to the standard error.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
+	token := flag.String("token", "", "access token that requests must carry; empty lets everybody in")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *addr, *token); err != nil {
+		slog.Error("demo GitLab", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, addr, token string) error {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	server := &http.Server{Handler: demogitlab.New(demogitlab.Options{Token: token, Control: true}), ReadHeaderTimeout: 10 * time.Second}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		// Held answers would never end by themselves.
+		stopped <- server.Close()
+	}()
+	fmt.Println("http://" + listener.Addr().String())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return <-stopped
+}
