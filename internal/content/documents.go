@@ -1,0 +1,290 @@
+package content
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Document is a document as it is stored.
+type Document struct {
+	surgical.Document
+	// Revision is the head's that the document was rendered from.
+	Revision int64
+	// VisibleFrom is that head's documents_visible_from: chunks embedded before
+	// it must not be used again.
+	VisibleFrom int64
+
+	token    string
+	segments int
+}
+
+// docItem is a document as it stands in the table; long texts stand in
+// segments of their own.
+type docItem struct {
+	PK           string `dynamodbav:"pk"`
+	SK           string `dynamodbav:"sk"`
+	ID           string `dynamodbav:"document_id"`
+	Title        string `dynamodbav:"title"`
+	URL          string `dynamodbav:"url,omitempty"`
+	Confidential bool   `dynamodbav:"confidential,omitempty"`
+	Hash         string `dynamodbav:"hash"`
+	Revision     int64  `dynamodbav:"revision"`
+	VisibleFrom  int64  `dynamodbav:"visible_from,omitempty"`
+	Text         string `dynamodbav:"text,omitempty"`
+	Token        string `dynamodbav:"token,omitempty"`
+	Segments     int    `dynamodbav:"segments,omitempty"`
+}
+
+func (d docItem) document() Document {
+	return Document{
+		Document: surgical.Document{ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential, Text: d.Text, Hash: d.Hash},
+		Revision: d.Revision, VisibleFrom: d.VisibleFrom, token: d.Token, segments: d.Segments,
+	}
+}
+
+// docTextItem is one segment of a long document.
+type docTextItem struct {
+	PK       string `dynamodbav:"pk"`
+	SK       string `dynamodbav:"sk"`
+	Revision int64  `dynamodbav:"revision"`
+	body
+}
+
+// Documents lists the entity's documents without their texts, in order of
+// their ids. Hidden ones are among them: compare Revision with the head's
+// DocumentsVisibleFrom.
+func (s *Store) Documents(ctx context.Context, ref surgical.EntityRef) ([]Document, error) {
+	names := []expression.NameBuilder{}
+	for _, name := range []string{"sk", "title", "url", "confidential", "hash", "revision", "visible_from", "token", "segments"} {
+		names = append(names, expression.Name(name))
+	}
+	in, err := s.collection(ref, docPrefix, append(names, expression.Name("document_id"))...)
+	if err != nil {
+		return nil, err
+	}
+	var documents []Document
+	for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+		if err != nil {
+			return nil, fmt.Errorf("list documents of %s: %w", ref, err)
+		}
+		var row docItem
+		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+			return nil, fmt.Errorf("decode a document of %s: %w", ref, err)
+		}
+		documents = append(documents, row.document())
+	}
+	return documents, nil
+}
+
+// SomeDocuments reads documents by their ids, with those texts that stand in
+// the document's own item; what does not exist is left out.
+func (s *Store) SomeDocuments(ctx context.Context, ref surgical.EntityRef, ids []string) (map[string]Document, error) {
+	keys := make([]dynamo.Item, len(ids))
+	for i, id := range ids {
+		keys[i] = key(ref, docKey(id))
+	}
+	items, err := dynamo.GetAll(ctx, s.db, s.table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read documents of %s: %w", ref, err)
+	}
+	documents := make(map[string]Document, len(items))
+	for _, item := range items {
+		var row docItem
+		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+			return nil, fmt.Errorf("decode a document of %s: %w", ref, err)
+		}
+		documents[row.ID] = row.document()
+	}
+	return documents, nil
+}
+
+// Document reads one document whole. One that does not exist gives a Document
+// of revision 0.
+func (s *Store) Document(ctx context.Context, ref surgical.EntityRef, id string) (Document, error) {
+	for try := 1; ; try++ {
+		document, err := s.document(ctx, ref, id)
+		if !errors.Is(err, errOvertaken) || try == maxOvertaken {
+			return document, err
+		}
+	}
+}
+
+func (s *Store) document(ctx context.Context, ref surgical.EntityRef, id string) (Document, error) {
+	documents, err := s.SomeDocuments(ctx, ref, []string{id})
+	if err != nil {
+		return Document{}, err
+	}
+	document := documents[id]
+	if document.segments == 0 {
+		return document, nil
+	}
+	items, err := dynamo.GetAll(ctx, s.db, s.table, s.textKeys(ref, document))
+	if err != nil {
+		return Document{}, fmt.Errorf("read document %s of %s: %w", id, ref, err)
+	}
+	if len(items) != document.segments {
+		return Document{}, fmt.Errorf("document %s of %s: %d of %d segments: %w", id, ref, len(items), document.segments, errOvertaken)
+	}
+	bodies := make([]body, document.segments)
+	for _, item := range items {
+		var row docTextItem
+		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+			return Document{}, fmt.Errorf("decode document %s of %s: %w", id, ref, err)
+		}
+		var n int
+		if _, err := fmt.Sscanf(row.SK[len(row.SK)-3:], "%d", &n); err != nil || n >= len(bodies) {
+			return Document{}, fmt.Errorf("segment %s of %s is out of place", row.SK, ref)
+		}
+		bodies[n] = row.body
+	}
+	if document.Text, err = joinBodies(bodies); err != nil {
+		return Document{}, fmt.Errorf("document %s of %s: %w", id, ref, err)
+	}
+	return document, nil
+}
+
+func (s *Store) textKeys(ref surgical.EntityRef, d Document) []dynamo.Item {
+	keys := make([]dynamo.Item, d.segments)
+	for i := range keys {
+		keys[i] = key(ref, docTextKey(d.ID, d.token, i))
+	}
+	return keys
+}
+
+// WriteDocuments puts the rendered documents and deletes those of replaced
+// whose child is gone, all under the check that the head still has the
+// revision they were rendered from; else it fails with [surgical.ErrMoved],
+// and reading again is due. Replaced holds the stored documents that are
+// overwritten or deleted. Token is unique to this claim of the job. A list
+// too long for one transaction is written by several, each under the check.
+func (s *Store) WriteDocuments(ctx context.Context, head surgical.Head, token string, puts []surgical.Document, replaced map[string]Document) error {
+	kept := make(map[string]bool, len(puts))
+	var writes []types.TransactWriteItem
+	var texts []dynamo.Item
+	for _, document := range puts {
+		kept[document.ID] = true
+		item, segments, err := s.documentItems(head, token, document)
+		if err != nil {
+			return err
+		}
+		texts = append(texts, segments...)
+		writes = append(writes, s.put(item))
+	}
+	for id := range replaced {
+		if !kept[id] {
+			writes = append(writes, s.delete(key(head.Ref, docKey(id))))
+		}
+	}
+	if err := dynamo.PutAll(ctx, s.db, s.table, texts); err != nil {
+		return fmt.Errorf("write long documents of %s: %w", head.Ref, err)
+	}
+	check, err := s.checkHead(head)
+	if err != nil {
+		return err
+	}
+	if err := s.transact(ctx, check, writes); err != nil {
+		return fmt.Errorf("write documents of %s: %w", head.Ref, err)
+	}
+	for _, old := range replaced {
+		if old.token == token {
+			continue
+		}
+		for i := range old.segments {
+			if err := s.expire(ctx, head.Ref, docTextKey(old.ID, old.token, i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) documentItems(head surgical.Head, token string, d surgical.Document) (dynamo.Item, []dynamo.Item, error) {
+	row := docItem{
+		PK: partition(head.Ref), SK: docKey(d.ID), ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential,
+		Hash: d.Hash, Revision: head.Revision, VisibleFrom: head.DocumentsVisibleFrom,
+	}
+	bodies, err := splitBody(d.Text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("pack document %s of %s: %w", d.ID, head.Ref, err)
+	}
+	var segments []dynamo.Item
+	if bodies[0].Zstd == nil {
+		row.Text = d.Text
+		bodies = nil
+	} else {
+		row.Token, row.Segments = token, len(bodies)
+	}
+	for i, b := range bodies {
+		segment, err := attributevalue.MarshalMap(docTextItem{PK: row.PK, SK: docTextKey(d.ID, token, i), Revision: head.Revision, body: b})
+		if err != nil {
+			return nil, nil, fmt.Errorf("encode document %s of %s: %w", d.ID, head.Ref, err)
+		}
+		segments = append(segments, segment)
+	}
+	item, err := attributevalue.MarshalMap(row)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode document %s of %s: %w", d.ID, head.Ref, err)
+	}
+	return item, segments, nil
+}
+
+// checkHead holds while the head has the revision that was read.
+func (s *Store) checkHead(head surgical.Head) (types.TransactWriteItem, error) {
+	return s.check(key(head.Ref, headKey), expression.Name("revision").Equal(expression.Value(head.Revision)))
+}
+
+func (s *Store) check(key dynamo.Item, condition expression.ConditionBuilder) (types.TransactWriteItem, error) {
+	expr, err := expression.NewBuilder().WithCondition(condition).Build()
+	if err != nil {
+		return types.TransactWriteItem{}, fmt.Errorf("check: %w", err)
+	}
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &s.table, Key: key, ConditionExpression: expr.Condition(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	}}, nil
+}
+
+const (
+	// maxTransactItems leaves room for the check among DynamoDB's 100.
+	maxTransactItems = 99
+	// maxTransactBytes stays well below DynamoDB's 4 MB.
+	maxTransactBytes = 3 << 20
+)
+
+// transact writes the items in as few transactions as they fit into, in their
+// order, each under the check. A check or condition that fails gives
+// [surgical.ErrMoved].
+func (s *Store) transact(ctx context.Context, check types.TransactWriteItem, writes []types.TransactWriteItem) error {
+	for len(writes) > 0 {
+		n, bytes := 0, 0
+		for n < len(writes) && n < maxTransactItems {
+			if writes[n].Put != nil {
+				bytes += dynamo.ItemSize(writes[n].Put.Item)
+			}
+			if n > 0 && bytes > maxTransactBytes {
+				break
+			}
+			n++
+		}
+		_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
+			TransactItems: append([]types.TransactWriteItem{check}, writes[:n]...),
+		})
+		if dynamo.Contended(err) {
+			return surgical.ErrMoved
+		}
+		if err != nil {
+			return err
+		}
+		writes = writes[n:]
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package content
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Embeddings say which chunks embed a document. The vectors stand in items of
+// their own and count only if these name them.
+type Embeddings struct {
+	DocumentID string
+	// DocumentHash and Revision are the document's that was embedded.
+	DocumentHash string
+	Revision     int64
+	Model        string
+	// Chunks are the chunks' hashes in order.
+	Chunks []string
+}
+
+type embItem struct {
+	PK           string   `dynamodbav:"pk"`
+	SK           string   `dynamodbav:"sk"`
+	DocumentID   string   `dynamodbav:"document_id"`
+	DocumentHash string   `dynamodbav:"document_hash"`
+	Revision     int64    `dynamodbav:"revision"`
+	Model        string   `dynamodbav:"model"`
+	Chunks       []string `dynamodbav:"chunks"`
+}
+
+// vecItem is the vector of one chunk: little-endian 32-bit floats.
+type vecItem struct {
+	PK       string `dynamodbav:"pk"`
+	SK       string `dynamodbav:"sk"`
+	Revision int64  `dynamodbav:"revision"`
+	Model    string `dynamodbav:"model"`
+	Vector   []byte `dynamodbav:"vector"`
+}
+
+// Embeddings reads what embeds the documents; a document without embeddings is
+// left out. Hidden ones are among them: see [Visible].
+func (s *Store) Embeddings(ctx context.Context, ref surgical.EntityRef, documents []string) (map[string]Embeddings, error) {
+	keys := make([]dynamo.Item, len(documents))
+	for i, id := range documents {
+		keys[i] = key(ref, embKey(id))
+	}
+	items, err := dynamo.GetAll(ctx, s.db, s.table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read embeddings of %s: %w", ref, err)
+	}
+	found := make(map[string]Embeddings, len(items))
+	for _, item := range items {
+		var row embItem
+		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+			return nil, fmt.Errorf("decode embeddings of %s: %w", ref, err)
+		}
+		found[row.DocumentID] = Embeddings{row.DocumentID, row.DocumentHash, row.Revision, row.Model, row.Chunks}
+	}
+	return found, nil
+}
+
+// Current reports whether the embeddings embed the document with this hash and
+// are visible under the head.
+func (e Embeddings) Current(head surgical.Head, documentHash string) bool {
+	return e.DocumentHash == documentHash && e.Revision >= head.DocumentsVisibleFrom
+}
+
+// Vector is one stored vector.
+type Vector struct {
+	Chunk    string
+	Revision int64
+	Model    string
+	Values   []float32
+}
+
+// Vectors reads every vector that is stored for the document, by the hash of
+// its chunk; also those that its embeddings do not name.
+func (s *Store) Vectors(ctx context.Context, ref surgical.EntityRef, document string) (map[string]Vector, error) {
+	in, err := s.collection(ref, vecKey(document, ""))
+	if err != nil {
+		return nil, err
+	}
+	vectors := map[string]Vector{}
+	for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+		if err != nil {
+			return nil, fmt.Errorf("read vectors of %s: %w", ref, err)
+		}
+		var row vecItem
+		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+			return nil, fmt.Errorf("decode a vector of %s: %w", ref, err)
+		}
+		chunk := row.SK[strings.LastIndexByte(row.SK, '#')+1:]
+		vectors[chunk] = Vector{Chunk: chunk, Revision: row.Revision, Model: row.Model, Values: unpackVector(row.Vector)}
+	}
+	return vectors, nil
+}
+
+// PutVectors stores vectors of the document's chunks ahead of the embeddings
+// that name them, under the check that the document is still the one read;
+// else it fails with [surgical.ErrMoved].
+func (s *Store) PutVectors(ctx context.Context, ref surgical.EntityRef, document Document, model string, fresh map[string][]float32) error {
+	puts, err := s.vectorPuts(ref, document, model, fresh)
+	if err != nil {
+		return err
+	}
+	return s.writeEmbeddings(ctx, ref, document, puts)
+}
+
+// WriteEmbeddings makes chunks, in this order, the embeddings of the document:
+// fresh vectors are put, stored ones that are not among the chunks removed, all
+// under the check that the document is still the one read; else it fails with
+// [surgical.ErrMoved].
+func (s *Store) WriteEmbeddings(ctx context.Context, ref surgical.EntityRef, document Document, model string, chunks []string, fresh map[string][]float32, stored map[string]Vector) error {
+	// The vectors come first: embeddings never name a vector that is not there.
+	writes, err := s.vectorPuts(ref, document, model, fresh)
+	if err != nil {
+		return err
+	}
+	item, err := attributevalue.MarshalMap(embItem{partition(ref), embKey(document.ID), document.ID, document.Hash, document.Revision, model, chunks})
+	if err != nil {
+		return fmt.Errorf("encode embeddings of %s: %w", ref, err)
+	}
+	writes = append(writes, s.put(item))
+	for _, chunk := range sortedKeys(stored) {
+		if !slices.Contains(chunks, chunk) {
+			writes = append(writes, s.delete(key(ref, vecKey(document.ID, chunk))))
+		}
+	}
+	return s.writeEmbeddings(ctx, ref, document, writes)
+}
+
+func (s *Store) vectorPuts(ref surgical.EntityRef, document Document, model string, fresh map[string][]float32) ([]types.TransactWriteItem, error) {
+	var puts []types.TransactWriteItem
+	for _, chunk := range sortedKeys(fresh) {
+		item, err := attributevalue.MarshalMap(vecItem{partition(ref), vecKey(document.ID, chunk), document.Revision, model, packVector(fresh[chunk])})
+		if err != nil {
+			return nil, fmt.Errorf("encode a vector of %s: %w", ref, err)
+		}
+		puts = append(puts, s.put(item))
+	}
+	return puts, nil
+}
+
+func (s *Store) writeEmbeddings(ctx context.Context, ref surgical.EntityRef, document Document, writes []types.TransactWriteItem) error {
+	check, err := s.checkDocument(ref, document)
+	if err != nil {
+		return err
+	}
+	if err := s.transact(ctx, check, writes); err != nil {
+		return fmt.Errorf("write embeddings of %s: %w", ref, err)
+	}
+	return nil
+}
+
+// RemoveEmbeddings removes everything that embeds the document, under the
+// check that the document is still absent.
+func (s *Store) RemoveEmbeddings(ctx context.Context, ref surgical.EntityRef, document string) error {
+	stored, err := s.Vectors(ctx, ref, document)
+	if err != nil {
+		return err
+	}
+	writes := []types.TransactWriteItem{s.delete(key(ref, embKey(document)))}
+	for _, chunk := range sortedKeys(stored) {
+		writes = append(writes, s.delete(key(ref, vecKey(document, chunk))))
+	}
+	check, err := s.check(key(ref, docKey(document)), expression.AttributeNotExists(expression.Name("pk")))
+	if err != nil {
+		return err
+	}
+	if err := s.transact(ctx, check, writes); err != nil {
+		return fmt.Errorf("remove embeddings of %s: %w", ref, err)
+	}
+	return nil
+}
+
+// checkDocument holds while the document is the one that was read.
+func (s *Store) checkDocument(ref surgical.EntityRef, d Document) (types.TransactWriteItem, error) {
+	return s.check(key(ref, docKey(d.ID)), expression.Name("hash").Equal(expression.Value(d.Hash)).
+		And(expression.Name("revision").Equal(expression.Value(d.Revision))))
+}
+
+func (s *Store) put(item dynamo.Item) types.TransactWriteItem {
+	return types.TransactWriteItem{Put: &types.Put{TableName: &s.table, Item: item}}
+}
+
+func (s *Store) delete(key dynamo.Item) types.TransactWriteItem {
+	return types.TransactWriteItem{Delete: &types.Delete{TableName: &s.table, Key: key}}
+}
+
+func packVector(values []float32) []byte {
+	packed := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		packed = binary.LittleEndian.AppendUint32(packed, math.Float32bits(v))
+	}
+	return packed
+}
+
+func unpackVector(packed []byte) []float32 {
+	values := make([]float32, len(packed)/4)
+	for i := range values {
+		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(packed[4*i:]))
+	}
+	return values
+}

@@ -1,0 +1,71 @@
+package content
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// VolatileFields are the fields of an entity's JSON that change without
+// anyone changing the entity: times that notes move, counters, derived and
+// per-reader states. They are stored, but a difference in them alone is no
+// change, so what a reader sees of them may be older than the rest.
+func VolatileFields() []string {
+	return []string{
+		// of issues and merge requests
+		"updated_at", "user_notes_count", "upvotes", "downvotes", "merge_requests_count",
+		"blocking_issues_count", "task_completion_status", "task_status", "has_tasks", "subscribed",
+		// of merge requests
+		"merge_status", "detailed_merge_status", "has_conflicts", "head_pipeline", "pipeline", "user",
+		"diverged_commits_count", "rebase_in_progress", "prepared_at",
+		"latest_build_started_at", "latest_build_finished_at", "first_deployed_to_production_at",
+	}
+}
+
+// hashSize is half of a SHA-256: 128 bits, ample for telling two versions of
+// one child apart.
+const hashSize = 16
+
+// contentHash hashes a child without its volatile fields and without regard
+// to the order and spacing of its JSON.
+func contentHash(c surgical.Child) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(c.Raw))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", c.Key(), err)
+	}
+	if object, ok := value.(map[string]any); ok && c.Kind == surgical.KindEntity {
+		for _, field := range VolatileFields() {
+			delete(object, field)
+		}
+	}
+	canonical, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", c.Key(), err)
+	}
+	sum := sha256.Sum256(canonical)
+	return sum[:hashSize], nil
+}
+
+// withoutDescription splits GitLab's JSON of an entity into the description
+// and the rest, so that a relabelled issue does not store its text again. A
+// missing or null description stays in the rest as it is.
+func withoutDescription(raw json.RawMessage) (rest json.RawMessage, description *string, err error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, nil, fmt.Errorf("decode entity: %w", err)
+	}
+	if err := json.Unmarshal(fields["description"], &description); err != nil && fields["description"] != nil {
+		return nil, nil, fmt.Errorf("decode description: %w", err)
+	}
+	if description == nil {
+		return raw, nil, nil
+	}
+	delete(fields, "description")
+	rest, err = json.Marshal(fields)
+	return rest, description, err
+}

@@ -1,0 +1,189 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Store reads and writes the content table.
+type Store struct {
+	db    *dynamodb.Client
+	table string
+	clock func() time.Time
+}
+
+// NewStore returns a store on the table.
+func NewStore(db *dynamodb.Client, table string, clock func() time.Time) *Store {
+	return &Store{db: db, table: table, clock: clock}
+}
+
+// Table is the content table's real name.
+func (s *Store) Table() string { return s.table }
+
+// headItem is the head as it stands in the table. Times are Unix microseconds.
+type headItem struct {
+	PK        string `dynamodbav:"pk"`
+	SK        string `dynamodbav:"sk"`
+	ProjectID int64  `dynamodbav:"project_id"`
+	Entity    string `dynamodbav:"entity"`
+
+	Revision             int64  `dynamodbav:"revision"`
+	UpdatedAt            int64  `dynamodbav:"updated_at"`
+	FetchedAt            int64  `dynamodbav:"fetched_at"`
+	FetchedUntil         int64  `dynamodbav:"fetched_until"`
+	RunID                string `dynamodbav:"run_id"`
+	DocumentsVisibleFrom int64  `dynamodbav:"documents_visible_from,omitempty"`
+
+	Attributes attributesItem `dynamodbav:"attributes"`
+	Children   packedEntries  `dynamodbav:"children,omitempty"`
+	Parts      packedParts    `dynamodbav:"parts,omitempty"`
+}
+
+// attributesItem are the attributes that lists and documents need without
+// reading the entity's JSON.
+type attributesItem struct {
+	Title        string   `dynamodbav:"title"`
+	State        string   `dynamodbav:"state"`
+	WebURL       string   `dynamodbav:"web_url,omitempty"`
+	Confidential bool     `dynamodbav:"confidential,omitempty"`
+	Labels       []string `dynamodbav:"labels,omitempty"`
+	Author       string   `dynamodbav:"author,omitempty"`
+}
+
+func itemOfAttributes(a surgical.Attributes) attributesItem {
+	item := attributesItem{Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels}
+	if a.Author != nil {
+		item.Author = a.Author.Username
+	}
+	return item
+}
+
+func (a attributesItem) attributes() surgical.Attributes {
+	out := surgical.Attributes{Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels}
+	if a.Author != "" {
+		out.Author = &surgical.User{Username: a.Author}
+	}
+	return out
+}
+
+func (h headItem) head(ref surgical.EntityRef) surgical.Head {
+	return surgical.Head{
+		Ref:                  ref,
+		Revision:             h.Revision,
+		UpdatedAt:            time.UnixMicro(h.UpdatedAt).UTC(),
+		FetchedAt:            time.UnixMicro(h.FetchedAt).UTC(),
+		FetchedUntil:         time.UnixMicro(h.FetchedUntil).UTC(),
+		RunID:                h.RunID,
+		DocumentsVisibleFrom: h.DocumentsVisibleFrom,
+		Attributes:           h.Attributes.attributes(),
+	}
+}
+
+// Head reads the entity's head, strongly consistent. An entity without one
+// gives a Head of revision 0.
+func (s *Store) Head(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error) {
+	item, err := s.headItem(ctx, ref)
+	if err != nil || item == nil {
+		return surgical.Head{Ref: ref}, err
+	}
+	return item.head(ref), nil
+}
+
+// headItem returns nil when the entity has no head.
+func (s *Store) headItem(ctx context.Context, ref surgical.EntityRef) (*headItem, error) {
+	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.table, Key: key(ref, headKey), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read head of %s: %w", ref, err)
+	}
+	if out.Item == nil {
+		return nil, nil
+	}
+	var item headItem
+	if err := attributevalue.UnmarshalMap(out.Item, &item); err != nil {
+		return nil, fmt.Errorf("decode head of %s: %w", ref, err)
+	}
+	return &item, nil
+}
+
+// partItem is one part of a manifest as it stands in the table.
+type partItem struct {
+	PK       string        `dynamodbav:"pk"`
+	SK       string        `dynamodbav:"sk"`
+	Children packedEntries `dynamodbav:"children"`
+}
+
+// manifest is what a head names, as far as it was read.
+type manifest struct {
+	// parts is empty when the head names its children itself.
+	parts []partRef
+	// read holds the entries of the parts that were read (by number), or of the
+	// head itself under 0.
+	read map[int]entries
+}
+
+// manifest reads the head's manifest; of its parts those alone that want
+// chooses.
+func (s *Store) manifest(ctx context.Context, ref surgical.EntityRef, head *headItem, want func(part int) bool) (manifest, error) {
+	m := manifest{read: map[int]entries{}}
+	if head == nil {
+		m.read[0] = entries{}
+		return m, nil
+	}
+	var err error
+	if m.parts, err = head.Parts.unpack(); err != nil {
+		return m, fmt.Errorf("manifest of %s: %w", ref, err)
+	}
+	if len(m.parts) == 0 {
+		m.read[0], err = head.Children.unpack()
+		return m, err
+	}
+	numbers := map[string]int{}
+	var keys []dynamo.Item
+	for i, part := range m.parts {
+		if want(i) {
+			sk := partKey(i, part.Stage)
+			numbers[sk] = i
+			keys = append(keys, key(ref, sk))
+		}
+	}
+	items, err := dynamo.GetAll(ctx, s.db, s.table, keys)
+	if err != nil {
+		return m, fmt.Errorf("manifest of %s: %w", ref, err)
+	}
+	for _, item := range items {
+		var part partItem
+		if err := attributevalue.UnmarshalMap(item, &part); err != nil {
+			return m, fmt.Errorf("decode a part of %s: %w", ref, err)
+		}
+		if m.read[numbers[part.SK]], err = part.Children.unpack(); err != nil {
+			return m, fmt.Errorf("manifest of %s: %w", ref, err)
+		}
+	}
+	if len(items) != len(keys) {
+		return m, fmt.Errorf("manifest of %s: %d of %d parts are missing: %w", ref, len(keys)-len(items), len(keys), errOvertaken)
+	}
+	return m, nil
+}
+
+// all returns the entries of everything that was read.
+func (m manifest) all() entries {
+	all := entries{}
+	for _, part := range m.read {
+		for child, entry := range part {
+			all[child] = entry
+		}
+	}
+	return all
+}
+
+func everyPart(int) bool { return true }

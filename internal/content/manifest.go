@@ -1,0 +1,234 @@
+package content
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+const (
+	// inlineChildren is how many children a head names itself; more are named
+	// by parts.
+	inlineChildren = 50
+	// partChildren is the mean number of children in a fresh part: some 2 KB.
+	partChildren = 32
+	// minPartChildren and maxPartChildren bound the mean before the manifest is
+	// divided anew.
+	minPartChildren, maxPartChildren = 8, 48
+)
+
+// entry is what the manifest says of one child: its content hash, the stage
+// whose items hold it, and their number and cost.
+type entry struct {
+	Hash     []byte
+	Stage    string
+	Segments int
+	// Units are the write units of all segments.
+	Units int
+}
+
+// keys returns the sort keys of the child's items.
+func (e entry) keys(child string) []string {
+	keys := make([]string, e.Segments)
+	for i := range keys {
+		keys[i] = childKey(child, e.Stage, i)
+	}
+	return keys
+}
+
+// entries maps the keys of children to what the manifest says of them.
+type entries map[string]entry
+
+// hash is taken over ids and content hashes, not over the places of items: a
+// part with the same hash shows the same content wherever it lies.
+func (e entries) hash() []byte {
+	h := sha256.New()
+	for _, child := range slices.Sorted(maps.Keys(e)) {
+		fmt.Fprintf(h, "%d %s %x\n", len(child), child, e[child].Hash)
+	}
+	return h.Sum(nil)[:hashSize]
+}
+
+// partition divides the entries into n parts by the children's ids.
+func (e entries) partition(n int) []entries {
+	parts := make([]entries, n)
+	for i := range parts {
+		parts[i] = entries{}
+	}
+	for child, entry := range e {
+		parts[partOf(child, n)][child] = entry
+	}
+	return parts
+}
+
+func partOf(child string, n int) int {
+	h := fnv.New32a()
+	h.Write([]byte(child))
+	return int(h.Sum32() % uint32(n))
+}
+
+// partCount returns how many parts a manifest of so many children has (0: the
+// head names them itself), keeping the present number while it will do: a
+// different number rewrites every part.
+func partCount(children, present int) int {
+	if children <= inlineChildren {
+		return 0
+	}
+	if present > 0 && children >= present*minPartChildren && children <= present*maxPartChildren {
+		return present
+	}
+	n := 2
+	for children > n*partChildren {
+		n *= 2
+	}
+	return n
+}
+
+// packedEntries is how entries stand in an item: the stages once, the entries
+// as lists of hash, index of the stage, segments and units.
+type packedEntries struct {
+	Stages  []string               `dynamodbav:"stages,omitempty"`
+	Entries map[string]packedEntry `dynamodbav:"entries,omitempty"`
+}
+
+type packedEntry struct {
+	hash                   []byte
+	stage, segments, units int
+}
+
+// MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
+func (p packedEntry) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
+	return packList(p.hash, p.stage, p.segments, p.units), nil
+}
+
+// UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
+func (p *packedEntry) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) (err error) {
+	p.hash, err = unpackList(value, &p.stage, &p.segments, &p.units)
+	return err
+}
+
+func packList(hash []byte, numbers ...int) types.AttributeValue {
+	list := []types.AttributeValue{&types.AttributeValueMemberB{Value: hash}}
+	for _, n := range numbers {
+		list = append(list, &types.AttributeValueMemberN{Value: strconv.Itoa(n)})
+	}
+	return &types.AttributeValueMemberL{Value: list}
+}
+
+func unpackList(value types.AttributeValue, numbers ...*int) ([]byte, error) {
+	list, ok := value.(*types.AttributeValueMemberL)
+	if !ok || len(list.Value) != len(numbers)+1 {
+		return nil, fmt.Errorf("a manifest entry is a list of %d", len(numbers)+1)
+	}
+	hash, ok := list.Value[0].(*types.AttributeValueMemberB)
+	if !ok {
+		return nil, fmt.Errorf("a manifest entry begins with its hash")
+	}
+	for i, number := range numbers {
+		n, ok := list.Value[i+1].(*types.AttributeValueMemberN)
+		if !ok {
+			return nil, fmt.Errorf("a manifest entry holds numbers")
+		}
+		var err error
+		if *number, err = strconv.Atoi(n.Value); err != nil {
+			return nil, fmt.Errorf("a manifest entry: %w", err)
+		}
+	}
+	return hash.Value, nil
+}
+
+// stageIndex collects stages and numbers them in the order they come.
+type stageIndex struct {
+	stages []string
+	index  map[string]int
+}
+
+func (s *stageIndex) of(stage string) int {
+	if i, ok := s.index[stage]; ok {
+		return i
+	}
+	if s.index == nil {
+		s.index = map[string]int{}
+	}
+	s.index[stage] = len(s.stages)
+	s.stages = append(s.stages, stage)
+	return s.index[stage]
+}
+
+func packEntries(e entries) packedEntries {
+	var stages stageIndex
+	packed := packedEntries{Entries: make(map[string]packedEntry, len(e))}
+	for _, child := range slices.Sorted(maps.Keys(e)) {
+		one := e[child]
+		packed.Entries[child] = packedEntry{one.Hash, stages.of(one.Stage), one.Segments, one.Units}
+	}
+	packed.Stages = stages.stages
+	return packed
+}
+
+func (p packedEntries) unpack() (entries, error) {
+	e := make(entries, len(p.Entries))
+	for child, one := range p.Entries {
+		if one.stage < 0 || one.stage >= len(p.Stages) {
+			return nil, fmt.Errorf("child %s names stage %d of %d", child, one.stage, len(p.Stages))
+		}
+		e[child] = entry{Hash: one.hash, Stage: p.Stages[one.stage], Segments: one.segments, Units: one.units}
+	}
+	return e, nil
+}
+
+// partRef is what a head says of one part of its manifest.
+type partRef struct {
+	Hash  []byte
+	Stage string
+	// Units are the write units of the part's item.
+	Units int
+}
+
+// packedParts is how part references stand in the head.
+type packedParts struct {
+	Stages []string     `dynamodbav:"stages,omitempty"`
+	Refs   []packedPart `dynamodbav:"refs,omitempty"`
+}
+
+type packedPart struct {
+	hash         []byte
+	stage, units int
+}
+
+// MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
+func (p packedPart) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
+	return packList(p.hash, p.stage, p.units), nil
+}
+
+// UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
+func (p *packedPart) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) (err error) {
+	p.hash, err = unpackList(value, &p.stage, &p.units)
+	return err
+}
+
+func packParts(refs []partRef) packedParts {
+	var stages stageIndex
+	packed := packedParts{}
+	for _, ref := range refs {
+		packed.Refs = append(packed.Refs, packedPart{ref.Hash, stages.of(ref.Stage), ref.Units})
+	}
+	packed.Stages = stages.stages
+	return packed
+}
+
+func (p packedParts) unpack() ([]partRef, error) {
+	refs := make([]partRef, len(p.Refs))
+	for i, one := range p.Refs {
+		if one.stage < 0 || one.stage >= len(p.Stages) {
+			return nil, fmt.Errorf("part %d names stage %d of %d", i, one.stage, len(p.Stages))
+		}
+		refs[i] = partRef{Hash: one.hash, Stage: p.Stages[one.stage], Units: one.units}
+	}
+	return refs, nil
+}

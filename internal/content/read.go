@@ -1,0 +1,256 @@
+package content
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// maxOvertaken bounds how often a reader begins again because its revision
+// expired under it.
+const maxOvertaken = 3
+
+// Entity is one entity as readers see it: exactly one snapshot.
+type Entity struct {
+	surgical.Head
+	// Entity is GitLab's JSON of the entity, whole. Its volatile fields are as
+	// they were when something else last changed, but for updated_at.
+	Entity json.RawMessage
+	// Discussions and Events (by kind) are GitLab's JSON in order of creation.
+	Discussions []json.RawMessage
+	Events      map[surgical.ChildKind][]json.RawMessage
+}
+
+// Read returns the entity as it is now: the snapshot that one head names,
+// whatever is being committed meanwhile. An unknown entity gives
+// [surgical.CodeEntityNotFound].
+func (s *Store) Read(ctx context.Context, ref surgical.EntityRef) (Entity, error) {
+	for try := 1; ; try++ {
+		entity, err := s.read(ctx, ref)
+		if !errors.Is(err, errOvertaken) || try == maxOvertaken {
+			return entity, err
+		}
+	}
+}
+
+func (s *Store) read(ctx context.Context, ref surgical.EntityRef) (Entity, error) {
+	item, err := s.headItem(ctx, ref)
+	if err != nil {
+		return Entity{}, err
+	}
+	if item == nil {
+		return Entity{}, surgical.NewError(surgical.CodeEntityNotFound, ref.String()+" is not in the store")
+	}
+	m, err := s.manifest(ctx, ref, item, everyPart)
+	if err != nil {
+		return Entity{}, err
+	}
+	children, err := s.children(ctx, ref, m.all())
+	if err != nil {
+		return Entity{}, err
+	}
+	return assemble(item.head(ref), children)
+}
+
+// children reads every child that the entries name. It queries the collection,
+// which costs a fraction of as many single reads.
+func (s *Store) children(ctx context.Context, ref surgical.EntityRef, named entries) (map[string]json.RawMessage, error) {
+	wanted := map[string]string{}
+	for child, entry := range named {
+		for _, sk := range entry.keys(child) {
+			wanted[sk] = child
+		}
+	}
+	in, err := s.collection(ref, childPrefix)
+	if err != nil {
+		return nil, err
+	}
+	var items []dynamo.Item
+	for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+		if err != nil {
+			return nil, fmt.Errorf("read children of %s: %w", ref, err)
+		}
+		items = append(items, item)
+	}
+	return joinChildren(ref, named, wanted, items)
+}
+
+// someChildren reads the children that the entries name, one by one.
+func (s *Store) someChildren(ctx context.Context, ref surgical.EntityRef, named entries) (map[string]json.RawMessage, error) {
+	wanted := map[string]string{}
+	var keys []dynamo.Item
+	for child, entry := range named {
+		for _, sk := range entry.keys(child) {
+			wanted[sk] = child
+			keys = append(keys, key(ref, sk))
+		}
+	}
+	items, err := dynamo.GetAll(ctx, s.db, s.table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read children of %s: %w", ref, err)
+	}
+	return joinChildren(ref, named, wanted, items)
+}
+
+// joinChildren puts segments together. Every named child must be there.
+func joinChildren(ref surgical.EntityRef, named entries, wanted map[string]string, items []dynamo.Item) (map[string]json.RawMessage, error) {
+	segments := map[string][]childItem{}
+	for _, item := range items {
+		var c childItem
+		if err := attributevalue.UnmarshalMap(item, &c); err != nil {
+			return nil, fmt.Errorf("decode a child of %s: %w", ref, err)
+		}
+		if child, ok := wanted[c.SK]; ok {
+			segments[child] = append(segments[child], c)
+		}
+	}
+	children := make(map[string]json.RawMessage, len(named))
+	for child, entry := range named {
+		parts := segments[child]
+		if len(parts) != entry.Segments {
+			return nil, fmt.Errorf("%s of %s: %d of %d segments: %w", child, ref, len(parts), entry.Segments, errOvertaken)
+		}
+		slices.SortFunc(parts, func(a, b childItem) int { return strings.Compare(a.SK, b.SK) })
+		bodies := make([]body, len(parts))
+		for i, part := range parts {
+			bodies[i] = part.body
+		}
+		text, err := joinBodies(bodies)
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", child, ref, err)
+		}
+		children[child] = json.RawMessage(text)
+	}
+	return children, nil
+}
+
+// collection is a strongly consistent query for the sort keys that begin with
+// the prefix.
+func (s *Store) collection(ref surgical.EntityRef, prefix string, attributes ...expression.NameBuilder) (*dynamodb.QueryInput, error) {
+	builder := expression.NewBuilder().WithKeyCondition(
+		expression.KeyAnd(expression.Key("pk").Equal(expression.Value(partition(ref))), expression.Key("sk").BeginsWith(prefix)))
+	if len(attributes) > 0 {
+		builder = builder.WithProjection(expression.NamesList(attributes[0], attributes[1:]...))
+	}
+	expr, err := builder.Build()
+	if err != nil {
+		return nil, fmt.Errorf("query %s: %w", prefix, err)
+	}
+	return &dynamodb.QueryInput{
+		TableName: &s.table, ConsistentRead: aws.Bool(true),
+		KeyConditionExpression: expr.KeyCondition(), ProjectionExpression: expr.Projection(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	}, nil
+}
+
+// assemble puts an entity together from its children.
+func assemble(head surgical.Head, children map[string]json.RawMessage) (Entity, error) {
+	entity := Entity{Head: head, Events: map[surgical.ChildKind][]json.RawMessage{}}
+	lists := map[surgical.ChildKind][]string{}
+	for _, child := range slices.Sorted(maps.Keys(children)) {
+		kind, _, _ := strings.Cut(child, "#")
+		lists[surgical.ChildKind(kind)] = append(lists[surgical.ChildKind(kind)], child)
+	}
+	for kind, list := range lists {
+		switch kind {
+		case surgical.KindEntity, surgical.KindDescription:
+		case surgical.KindDiscussion:
+			entity.Discussions = inOrder(list, children)
+		default:
+			entity.Events[kind] = inOrder(list, children)
+		}
+	}
+	var err error
+	entity.Entity, err = wholeEntity(head, children)
+	if err != nil {
+		return Entity{}, fmt.Errorf("%s: %w", head.Ref, err)
+	}
+	return entity, nil
+}
+
+// wholeEntity puts the description and the newest updated_at back.
+func wholeEntity(head surgical.Head, children map[string]json.RawMessage) (json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(children[entityChild], &fields); err != nil {
+		return nil, fmt.Errorf("decode entity: %w", err)
+	}
+	if description, ok := children[descriptionChild]; ok {
+		fields["description"] = description
+	}
+	updated, err := json.Marshal(head.UpdatedAt.UTC().Format(gitlabTime))
+	if err != nil {
+		return nil, fmt.Errorf("encode updated_at: %w", err)
+	}
+	fields["updated_at"] = updated
+	return json.Marshal(fields)
+}
+
+// gitlabTime is how GitLab's REST API writes times.
+const gitlabTime = "2006-01-02T15:04:05.000Z07:00"
+
+const (
+	entityChild      = string(surgical.KindEntity) + "#0"
+	descriptionChild = string(surgical.KindDescription) + "#0"
+)
+
+// inOrder sorts children by their creation, then by id: numbers as numbers.
+func inOrder(list []string, children map[string]json.RawMessage) []json.RawMessage {
+	type dated struct {
+		created time.Time
+		number  int64
+		id      string
+		raw     json.RawMessage
+	}
+	all := make([]dated, 0, len(list))
+	for _, child := range list {
+		_, id, _ := strings.Cut(child, "#")
+		number, _ := strconv.ParseInt(id, 10, 64) // ids of discussions are no numbers: all 0
+		all = append(all, dated{created(children[child]), number, id, children[child]})
+	}
+	slices.SortFunc(all, func(a, b dated) int {
+		return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.number, b.number), strings.Compare(a.id, b.id))
+	})
+	sorted := make([]json.RawMessage, len(all))
+	for i, d := range all {
+		sorted[i] = d.raw
+	}
+	return sorted
+}
+
+// created is when the event, or the discussion's first note, was made; the
+// zero time if GitLab does not say.
+func created(raw json.RawMessage) time.Time {
+	var record struct {
+		CreatedAt string `json:"created_at"`
+		Notes     []struct {
+			CreatedAt string `json:"created_at"`
+		} `json:"notes"`
+	}
+	if err := json.Unmarshal(raw, &record); err != nil {
+		return time.Time{}
+	}
+	at := record.CreatedAt
+	if len(record.Notes) > 0 {
+		at = record.Notes[0].CreatedAt
+	}
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

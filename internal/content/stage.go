@@ -1,0 +1,69 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/tables"
+)
+
+// readerGrace is how long superseded items stay: longer than any reader that
+// began before the commit takes (the longest Lambda runs 15 minutes).
+const readerGrace = time.Hour
+
+// parallelExpiries bounds the concurrent updates of superseded items.
+const parallelExpiries = 16
+
+// StageChildren writes what the changes need beside their heads. Nothing of it is
+// visible before a head names it.
+func (s *Store) StageChildren(ctx context.Context, changes []*Change) error {
+	var items []dynamo.Item
+	for _, c := range changes {
+		items = append(items, c.staged...)
+	}
+	if err := dynamo.PutAll(ctx, s.db, s.table, items); err != nil {
+		return fmt.Errorf("stage %d items: %w", len(items), err)
+	}
+	return nil
+}
+
+// ExpireSuperseded lets the items that the committed changes no longer name
+// expire once no reader can need them.
+func (s *Store) ExpireSuperseded(ctx context.Context, changes []*Change) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelExpiries)
+	for _, c := range changes {
+		for _, item := range c.superseded {
+			group.Go(func() error { return s.expire(ctx, c.Ref, item.sk) })
+		}
+	}
+	return group.Wait()
+}
+
+// expire sets the item's TTL; an item that is gone already stays gone.
+func (s *Store) expire(ctx context.Context, ref surgical.EntityRef, sk string) error {
+	ttl := expression.Name(tables.ExpiresAt)
+	expr, err := expression.NewBuilder().
+		WithCondition(expression.AttributeExists(expression.Name("pk"))).
+		WithUpdate(expression.Set(ttl, ttl.IfNotExists(expression.Value(s.clock().Add(readerGrace).Unix())))).
+		Build()
+	if err != nil {
+		return fmt.Errorf("expire %s: %w", sk, err)
+	}
+	_, err = s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.table, Key: key(ref, sk),
+		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	})
+	if err != nil && !dynamo.IsConditionFailed(err) {
+		return fmt.Errorf("expire %s of %s: %w", sk, ref, err)
+	}
+	return nil
+}

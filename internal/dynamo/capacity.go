@@ -1,0 +1,69 @@
+package dynamo
+
+import (
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Item is one item as the SDK sees it.
+type Item = map[string]types.AttributeValue
+
+// ItemSize returns the bytes of an item by AWS's rules ("DynamoDB item sizes
+// and formats"): names and strings as UTF-8, numbers by their significant
+// digits, three bytes for a list or map and one more for each element.
+func ItemSize(item Item) int {
+	size := 0
+	for name, value := range item {
+		size += len(name) + valueSize(value)
+	}
+	return size
+}
+
+func valueSize(value types.AttributeValue) int {
+	switch v := value.(type) {
+	case *types.AttributeValueMemberS:
+		return len(v.Value)
+	case *types.AttributeValueMemberN:
+		return numberSize(v.Value)
+	case *types.AttributeValueMemberB:
+		return len(v.Value)
+	case *types.AttributeValueMemberBOOL, *types.AttributeValueMemberNULL:
+		return 1
+	case *types.AttributeValueMemberSS:
+		size := 0
+		for _, s := range v.Value {
+			size += len(s)
+		}
+		return size
+	case *types.AttributeValueMemberL:
+		size := 3
+		for _, element := range v.Value {
+			size += 1 + valueSize(element)
+		}
+		return size
+	case *types.AttributeValueMemberM:
+		size := 3
+		for name, element := range v.Value {
+			size += 1 + len(name) + valueSize(element)
+		}
+		return size
+	default:
+		panic("dynamo: an attribute type that Lorehook does not write")
+	}
+}
+
+// numberSize is one byte for every two significant digits and one more, as
+// AWS puts it "approximately".
+func numberSize(n string) int {
+	digits := strings.Trim(strings.TrimPrefix(strings.ReplaceAll(n, ".", ""), "-"), "0")
+	size := (len(digits)+1)/2 + 1
+	if strings.HasPrefix(n, "-") {
+		size++
+	}
+	return size
+}
+
+// WriteUnits returns the write units of writing size bytes: one for each KB
+// begun. In a transaction everything costs twice that.
+func WriteUnits(size int) int { return max(1, (size+1023)/1024) }

@@ -1,0 +1,29 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+)
+
+// QueryAll yields every item that the query finds, page after page. The first
+// error ends it.
+func QueryAll(ctx context.Context, db *dynamodb.Client, in *dynamodb.QueryInput) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		pages := dynamodb.NewQueryPaginator(db, in)
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(nil, fmt.Errorf("query: %w", err))
+				return
+			}
+			for _, item := range page.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+		}
+	}
+}
