@@ -1,0 +1,74 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// dirtyItem is a row of dirty_sources.
+type dirtyItem struct {
+	Entity    string   `dynamodbav:"entity"`
+	ID        string   `dynamodbav:"dirty_id"`
+	ProjectID int64    `dynamodbav:"project_id"`
+	RunID     string   `dynamodbav:"run_id"`
+	Revision  int64    `dynamodbav:"revision"`
+	All       bool     `dynamodbav:"all,omitempty"`
+	Children  []string `dynamodbav:"children,omitempty"`
+	Hide      bool     `dynamodbav:"hide,omitempty"`
+	CreatedAt int64    `dynamodbav:"created_at"`
+}
+
+// InsertDirty inserts the dirty source within a transaction.
+func (l *Ledger) InsertDirty(d surgical.DirtySource) (types.TransactWriteItem, error) {
+	return putItem(l.tables.DirtySources, "dirty_id", dirtyItem{
+		Entity: d.Ref.Key(), ID: d.ID, ProjectID: d.Ref.ProjectID, RunID: d.RunID, Revision: d.Revision,
+		All: d.Scope.All, Children: d.Scope.Children, Hide: d.Scope.Hide, CreatedAt: micros(d.CreatedAt),
+	})
+}
+
+func dirtyKey(ref surgical.EntityRef, id string) dynamo.Item {
+	return dynamo.Item{
+		"entity":   &types.AttributeValueMemberS{Value: ref.Key()},
+		"dirty_id": &types.AttributeValueMemberS{Value: id},
+	}
+}
+
+// deleteDirty removes the dirty source within a transaction.
+func (l *Ledger) deleteDirty(ref surgical.EntityRef, id string) types.TransactWriteItem {
+	return types.TransactWriteItem{Delete: &types.Delete{TableName: &l.tables.DirtySources, Key: dirtyKey(ref, id)}}
+}
+
+// DirtySources lists the entity's dirty sources.
+func (l *Ledger) DirtySources(ctx context.Context, ref surgical.EntityRef) ([]surgical.DirtySource, error) {
+	expr, err := expression.NewBuilder().WithKeyCondition(expression.Key("entity").Equal(expression.Value(ref.Key()))).Build()
+	if err != nil {
+		return nil, fmt.Errorf("list dirty sources: %w", err)
+	}
+	var list []surgical.DirtySource
+	for item, err := range dynamo.QueryAll(ctx, l.db, &dynamodb.QueryInput{
+		TableName: &l.tables.DirtySources, ConsistentRead: aws.Bool(true), KeyConditionExpression: expr.KeyCondition(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	}) {
+		if err != nil {
+			return nil, fmt.Errorf("list dirty sources of %s: %w", ref, err)
+		}
+		var row dirtyItem
+		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+			return nil, fmt.Errorf("decode a dirty source of %s: %w", ref, err)
+		}
+		list = append(list, surgical.DirtySource{
+			ID: row.ID, Ref: ref, RunID: row.RunID, Revision: row.Revision, CreatedAt: fromMicros(row.CreatedAt),
+			Scope: surgical.Scope{All: row.All, Children: row.Children, Hide: row.Hide},
+		})
+	}
+	return list, nil
+}

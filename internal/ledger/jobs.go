@@ -1,0 +1,240 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// jobItem is a row of dependent_queue.
+type jobItem struct {
+	RunID         string   `dynamodbav:"scope_run_id"`
+	ID            string   `dynamodbav:"job_id"`
+	Type          string   `dynamodbav:"job_type"`
+	Entity        string   `dynamodbav:"entity"`
+	All           bool     `dynamodbav:"all,omitempty"`
+	Children      []string `dynamodbav:"children,omitempty"`
+	Hide          bool     `dynamodbav:"hide,omitempty"`
+	DirtyID       string   `dynamodbav:"dirty_id"`
+	Status        string   `dynamodbav:"status"`
+	AbortedReason string   `dynamodbav:"aborted_reason,omitempty"`
+	Attempts      int64    `dynamodbav:"attempts"`
+	LeaseUntil    int64    `dynamodbav:"lease_until,omitempty"`
+
+	Cursor           string   `dynamodbav:"cursor,omitempty"`
+	Regenerated      []string `dynamodbav:"regenerated,omitempty"`
+	RegeneratedAll   bool     `dynamodbav:"regenerated_all,omitempty"`
+	RegeneratedCount int64    `dynamodbav:"regenerated_count,omitempty"`
+	DocumentsWritten int64    `dynamodbav:"documents_written,omitempty"`
+	ChunksEmbedded   int64    `dynamodbav:"chunks_embedded,omitempty"`
+	ExpiresAt        int64    `dynamodbav:"expires_at,omitempty"`
+}
+
+// JobID is one a target and stage within a run.
+func JobID(typ surgical.JobType, target surgical.Target) string {
+	return string(typ) + "#" + target.String()
+}
+
+func itemOfJob(j surgical.Job) jobItem {
+	return jobItem{
+		RunID: j.RunID, ID: j.ID, Type: string(j.Type), Entity: j.Ref.Key(),
+		All: j.Scope.All, Children: j.Scope.Children, Hide: j.Scope.Hide, DirtyID: j.DirtyID,
+		Status: string(j.Status), AbortedReason: j.AbortedReason, Attempts: j.Attempts, LeaseUntil: micros(j.LeaseUntil),
+		Cursor: j.Cursor, Regenerated: j.Regenerated, RegeneratedAll: j.RegeneratedAll, RegeneratedCount: j.RegeneratedCount,
+		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded,
+	}
+}
+
+func jobOf(item dynamo.Item) (surgical.Job, error) {
+	var row jobItem
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return surgical.Job{}, fmt.Errorf("decode job: %w", err)
+	}
+	ref, err := surgical.ParseEntityRef(row.Entity)
+	if err != nil {
+		return surgical.Job{}, fmt.Errorf("decode job %s: %w", row.ID, err)
+	}
+	return surgical.Job{
+		RunID: row.RunID, ID: row.ID, Type: surgical.JobType(row.Type), Ref: ref,
+		Scope:   surgical.Scope{All: row.All, Children: row.Children, Hide: row.Hide},
+		DirtyID: row.DirtyID, Status: surgical.JobStatus(row.Status), AbortedReason: row.AbortedReason,
+		Attempts: row.Attempts, LeaseUntil: fromMicros(row.LeaseUntil),
+		Cursor: row.Cursor, Regenerated: row.Regenerated, RegeneratedAll: row.RegeneratedAll, RegeneratedCount: row.RegeneratedCount,
+		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded,
+	}, nil
+}
+
+// InsertJob inserts the job within a transaction. The same transaction must
+// hold a check that the run is running and raise its counter.
+func (l *Ledger) InsertJob(j surgical.Job) (types.TransactWriteItem, error) {
+	return putItem(l.tables.DependentQueue, "job_id", itemOfJob(j))
+}
+
+func jobKey(runID, jobID string) dynamo.Item {
+	return dynamo.Item{
+		"scope_run_id": &types.AttributeValueMemberS{Value: runID},
+		"job_id":       &types.AttributeValueMemberS{Value: jobID},
+	}
+}
+
+// Jobs lists the run's jobs, strongly consistent, in the order of their ids.
+func (l *Ledger) Jobs(ctx context.Context, runID string) ([]surgical.Job, error) {
+	expr, err := expression.NewBuilder().WithKeyCondition(expression.Key("scope_run_id").Equal(expression.Value(runID))).Build()
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	var jobs []surgical.Job
+	for item, err := range dynamo.QueryAll(ctx, l.db, &dynamodb.QueryInput{
+		TableName: &l.tables.DependentQueue, ConsistentRead: aws.Bool(true), KeyConditionExpression: expr.KeyCondition(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	}) {
+		if err != nil {
+			return nil, fmt.Errorf("list jobs of %s: %w", runID, err)
+		}
+		job, err := jobOf(item)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs, nil
+}
+
+// ClaimJob takes a pending job, or one whose lease expired, for lease. A job
+// that is neither gives [surgical.ErrMoved].
+func (l *Ledger) ClaimJob(ctx context.Context, job surgical.Job, lease time.Duration) (surgical.Job, error) {
+	now := l.clock()
+	status := expression.Name("status")
+	free := status.Equal(expression.Value(surgical.JobPending)).
+		Or(status.Equal(expression.Value(surgical.JobClaimed)).
+			And(expression.Name("lease_until").LessThanEqual(expression.Value(micros(now)))))
+	return l.updateJob(ctx, job, free,
+		expression.Set(status, expression.Value(surgical.JobClaimed)).
+			Set(expression.Name("lease_until"), expression.Value(micros(now.Add(lease)))).
+			Add(expression.Name("attempts"), expression.Value(1)))
+}
+
+// heldJob holds while the claim of the job is the one that was made.
+func heldJob(job surgical.Job) expression.ConditionBuilder {
+	return expression.Name("status").Equal(expression.Value(surgical.JobClaimed)).
+		And(expression.Name("attempts").Equal(expression.Value(job.Attempts)))
+}
+
+// HandOn gives the job back with what was done so far, for the next generation.
+func (l *Ledger) HandOn(ctx context.Context, job surgical.Job) (surgical.Job, error) {
+	return l.updateJob(ctx, job, heldJob(job),
+		progress(job).
+			Set(expression.Name("status"), expression.Value(surgical.JobPending)).
+			Remove(expression.Name("lease_until")))
+}
+
+// progress sets everything that a stage learns about its job.
+func progress(job surgical.Job) expression.UpdateBuilder {
+	return expression.Set(expression.Name("cursor"), expression.Value(job.Cursor)).
+		Set(expression.Name("regenerated"), expression.Value(job.Regenerated)).
+		Set(expression.Name("regenerated_all"), expression.Value(job.RegeneratedAll)).
+		Set(expression.Name("regenerated_count"), expression.Value(job.RegeneratedCount)).
+		Set(expression.Name("documents_written"), expression.Value(job.DocumentsWritten)).
+		Set(expression.Name("chunks_embedded"), expression.Value(job.ChunksEmbedded))
+}
+
+func (l *Ledger) updateJob(ctx context.Context, job surgical.Job, condition expression.ConditionBuilder, update expression.UpdateBuilder) (surgical.Job, error) {
+	expr, err := expression.NewBuilder().WithCondition(condition).WithUpdate(update).Build()
+	if err != nil {
+		return surgical.Job{}, fmt.Errorf("update job %s: %w", job.ID, err)
+	}
+	out, err := l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &l.tables.DependentQueue, Key: jobKey(job.RunID, job.ID), ReturnValues: types.ReturnValueAllNew,
+		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	})
+	if dynamo.IsConditionFailed(err) {
+		return surgical.Job{}, surgical.ErrMoved
+	}
+	if err != nil {
+		return surgical.Job{}, fmt.Errorf("update job %s of %s: %w", job.ID, job.RunID, err)
+	}
+	return jobOf(out.Attributes)
+}
+
+// EnterStage notes that the run is in the stage now, and since when.
+func (l *Ledger) EnterStage(ctx context.Context, run surgical.Run, stage surgical.Stage) (surgical.Run, error) {
+	started := expression.Name(string(stage) + "_started_at")
+	return l.update(ctx, run.RunID, running(),
+		expression.Set(expression.Name("stage"), expression.Value(stage)).
+			Set(started, expression.IfNotExists(started, expression.Value(micros(l.clock())))))
+}
+
+// Done is what finishing a job brings with it.
+type Done struct {
+	// Next is the embed job that the docs job leaves to do, or nil.
+	Next *surgical.Job
+	// Settled tells that documents and embeddings of the dirty source are
+	// current: it is deleted.
+	Settled bool
+}
+
+// FinishJob marks the claimed job as done; together with it the next job is
+// inserted, or the dirty source deleted. A claim that is no longer held, or a
+// run no longer running, gives [surgical.ErrMoved].
+func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) error {
+	jobDone, err := updateItem(l.tables.DependentQueue, jobKey(job.RunID, job.ID), heldJob(job),
+		progress(job).
+			Set(expression.Name("status"), expression.Value(surgical.JobDone)).
+			Set(expression.Name("expires_at"), expression.Value(l.clock().Add(runLifetime).Unix())).
+			Remove(expression.Name("lease_until")))
+	if err != nil {
+		return err
+	}
+	run, err := l.runUpdate(job.RunID, running(), l.finishedStage(job, done))
+	if err != nil {
+		return err
+	}
+	items := []types.TransactWriteItem{run, jobDone}
+	if done.Next != nil {
+		insert, err := l.InsertJob(*done.Next)
+		if err != nil {
+			return err
+		}
+		items = append(items, insert)
+	}
+	if done.Settled {
+		items = append(items, l.deleteDirty(job.Ref, job.DirtyID))
+	}
+	_, err = l.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+	if dynamo.Refusals(err) != nil {
+		return surgical.ErrMoved
+	}
+	if err != nil {
+		return fmt.Errorf("finish job %s of %s: %w", job.ID, job.RunID, err)
+	}
+	return nil
+}
+
+// finishedStage notes the end of a job in the run: the last one to end is the
+// end of the stage.
+func (l *Ledger) finishedStage(job surgical.Job, done Done) expression.UpdateBuilder {
+	now := expression.Value(micros(l.clock()))
+	count := func(update expression.UpdateBuilder, counter string, n int64) expression.UpdateBuilder {
+		return update.Add(expression.Name("counters."+counter), expression.Value(n))
+	}
+	if job.Type == surgical.JobEmbed {
+		return count(expression.Set(expression.Name("embed_ended_at"), now), "chunks_embedded", job.ChunksEmbedded)
+	}
+	update := expression.Set(expression.Name("docs_ended_at"), now)
+	update = count(update, "documents_written", job.DocumentsWritten)
+	update = count(update, "documents_regenerated", job.RegeneratedCount)
+	if done.Next != nil {
+		update = update.Add(expression.Name("jobs_inserted"), expression.Value(1))
+	}
+	return update
+}

@@ -1,0 +1,45 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/config"
+)
+
+const (
+	// runLifetime is how long terminal runs, their entity rows and jobs stay.
+	runLifetime = 90 * 24 * time.Hour
+	// sweepDelay is how long a run's staged children are left alone before the
+	// orphan sweeper looks at them: longer than any write of a dead worker takes
+	// to land.
+	sweepDelay = 15 * time.Minute
+)
+
+// Ledger reads and writes the control plane's tables.
+type Ledger struct {
+	db     *dynamodb.Client
+	tables config.Tables
+	clock  func() time.Time
+}
+
+// New returns a ledger on the tables.
+func New(db *dynamodb.Client, tables config.Tables, clock func() time.Time) *Ledger {
+	return &Ledger{db: db, tables: tables, clock: clock}
+}
+
+// micros is a time as the tables hold it: Unix microseconds, 0 for none.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}

@@ -1,0 +1,210 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// runItem is a row of sync_runs as it stands in the table. Times are Unix
+// microseconds; what is absent is zero.
+type runItem struct {
+	RunID          string      `dynamodbav:"run_id"`
+	ProjectID      int64       `dynamodbav:"project_id"`
+	Origin         string      `dynamodbav:"origin"`
+	Targets        []string    `dynamodbav:"targets"`
+	Options        optionsItem `dynamodbav:"options"`
+	EventAt        int64       `dynamodbav:"event_at"`
+	IdempotencyKey string      `dynamodbav:"idempotency_key,omitempty"`
+	RetryOf        string      `dynamodbav:"retry_of,omitempty"`
+
+	Status         string `dynamodbav:"status"`
+	Stage          string `dynamodbav:"stage,omitempty"`
+	CreatedAt      int64  `dynamodbav:"created_at"`
+	FirstClaimedAt int64  `dynamodbav:"first_claimed_at,omitempty"`
+	FinishedAt     int64  `dynamodbav:"finished_at,omitempty"`
+
+	Attempt        int64    `dynamodbav:"attempt,omitempty"`
+	LeaseUntil     int64    `dynamodbav:"lease_until,omitempty"`
+	LostLeases     int64    `dynamodbav:"lost_leases,omitempty"`
+	FailedAttempts int64    `dynamodbav:"failed_attempts,omitempty"`
+	NotFound       int64    `dynamodbav:"not_found,omitempty"`
+	MessageIDs     []string `dynamodbav:"message_ids,stringset,omitempty"`
+
+	CommittedBy   int64                  `dynamodbav:"committed_by,omitempty"`
+	Outcomes      map[string]outcomeItem `dynamodbav:"outcomes,omitempty"`
+	JobsInserted  int64                  `dynamodbav:"jobs_inserted"`
+	Generation    int64                  `dynamodbav:"generation,omitempty"`
+	GenerationAt  int64                  `dynamodbav:"generation_started_at,omitempty"`
+	CoalescedWith string                 `dynamodbav:"coalesced_with,omitempty"`
+	RetriedBy     string                 `dynamodbav:"retried_by,omitempty"`
+	Error         *errorItem             `dynamodbav:"error,omitempty"`
+
+	PreflightStarted int64 `dynamodbav:"preflight_started_at,omitempty"`
+	IngestStarted    int64 `dynamodbav:"ingest_started_at,omitempty"`
+	Committed        int64 `dynamodbav:"committed_at,omitempty"`
+	DocsStarted      int64 `dynamodbav:"docs_started_at,omitempty"`
+	DocsEnded        int64 `dynamodbav:"docs_ended_at,omitempty"`
+	EmbedStarted     int64 `dynamodbav:"embed_started_at,omitempty"`
+	EmbedEnded       int64 `dynamodbav:"embed_ended_at,omitempty"`
+
+	Counters countersItem `dynamodbav:"counters"`
+
+	Sweep      string `dynamodbav:"sweep,omitempty"`
+	SweepAfter int64  `dynamodbav:"sweep_after,omitempty"`
+	ExpiresAt  int64  `dynamodbav:"expires_at,omitempty"`
+}
+
+// sweepPending is the one value of the sweep attribute: the index of runs to
+// sweep holds only rows that have it.
+const sweepPending = "pending"
+
+type optionsItem struct {
+	PreflightOnly bool `dynamodbav:"preflight_only,omitempty"`
+	DryRun        bool `dynamodbav:"dry_run,omitempty"`
+	NoDocs        bool `dynamodbav:"no_docs,omitempty"`
+	NoEmbed       bool `dynamodbav:"no_embed,omitempty"`
+}
+
+type outcomeItem struct {
+	Status   string `dynamodbav:"status"`
+	Revision int64  `dynamodbav:"revision"`
+	Changed  bool   `dynamodbav:"changed,omitempty"`
+}
+
+type countersItem struct {
+	GitLabRequests       int64 `dynamodbav:"gitlab_requests,omitempty"`
+	ChildrenWritten      int64 `dynamodbav:"children_written,omitempty"`
+	ContentWriteUnits    int64 `dynamodbav:"content_write_units,omitempty"`
+	DocumentsWritten     int64 `dynamodbav:"documents_written,omitempty"`
+	DocumentsRegenerated int64 `dynamodbav:"documents_regenerated,omitempty"`
+	ChunksEmbedded       int64 `dynamodbav:"chunks_embedded,omitempty"`
+	JobsAborted          int64 `dynamodbav:"jobs_aborted,omitempty"`
+}
+
+type errorItem struct {
+	Code      string        `dynamodbav:"code"`
+	Message   string        `dynamodbav:"message"`
+	Action    string        `dynamodbav:"action"`
+	Retryable bool          `dynamodbav:"retryable"`
+	Total     int           `dynamodbav:"total,omitempty"`
+	Failures  []failureItem `dynamodbav:"failures,omitempty"`
+}
+
+type failureItem struct {
+	Target    string `dynamodbav:"target"`
+	Code      string `dynamodbav:"code"`
+	Message   string `dynamodbav:"message"`
+	Action    string `dynamodbav:"action"`
+	Retryable bool   `dynamodbav:"retryable"`
+}
+
+func itemOfError(e *surgical.Error) *errorItem {
+	if e == nil {
+		return nil
+	}
+	item := &errorItem{Code: string(e.Code), Message: e.Message, Action: string(e.Action), Retryable: e.Retryable, Total: e.Total}
+	for _, f := range e.Failures {
+		item.Failures = append(item.Failures, failureItem{f.Target.String(), string(f.Code), f.Message, string(f.Action), f.Retryable})
+	}
+	return item
+}
+
+func (e *errorItem) error(runID string) (*surgical.Error, error) {
+	if e == nil {
+		return nil, nil
+	}
+	out := &surgical.Error{
+		Code: surgical.Code(e.Code), Message: e.Message, Action: surgical.Action(e.Action), Retryable: e.Retryable,
+		RunID: runID, Total: e.Total,
+	}
+	for _, f := range e.Failures {
+		target, err := surgical.ParseTarget(f.Target)
+		if err != nil {
+			return nil, err
+		}
+		out.Failures = append(out.Failures, surgical.TargetFailure{
+			Target: target, Code: surgical.Code(f.Code), Message: f.Message, Action: surgical.Action(f.Action), Retryable: f.Retryable,
+		})
+	}
+	return out, nil
+}
+
+// newRunItem is the row of a run that nobody has seen yet.
+func newRunItem(req surgical.Request, status surgical.RunStatus, createdAt int64) runItem {
+	item := runItem{
+		RunID: req.RunID, ProjectID: req.ProjectID, Origin: string(req.Origin), Options: optionsItem(req.Options),
+		EventAt: micros(req.EventAt), IdempotencyKey: req.IdempotencyKey, RetryOf: req.RetryOf,
+		Status: string(status), CreatedAt: createdAt,
+	}
+	for _, t := range req.Targets {
+		item.Targets = append(item.Targets, t.String())
+	}
+	return item
+}
+
+func (r runItem) marshal() (dynamo.Item, error) {
+	item, err := attributevalue.MarshalMap(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode run %s: %w", r.RunID, err)
+	}
+	return item, nil
+}
+
+func runOf(item map[string]types.AttributeValue) (surgical.Run, error) {
+	var r runItem
+	if err := attributevalue.UnmarshalMap(item, &r); err != nil {
+		return surgical.Run{}, fmt.Errorf("decode run: %w", err)
+	}
+	run, err := r.run()
+	if err != nil {
+		return surgical.Run{}, fmt.Errorf("decode run %s: %w", r.RunID, err)
+	}
+	return run, nil
+}
+
+func (r runItem) run() (surgical.Run, error) {
+	run := surgical.Run{
+		Request: surgical.Request{
+			RunID: r.RunID, ProjectID: r.ProjectID, Origin: surgical.Origin(r.Origin), Options: surgical.Options(r.Options),
+			EventAt: fromMicros(r.EventAt), IdempotencyKey: r.IdempotencyKey, RetryOf: r.RetryOf,
+		},
+		Status: surgical.RunStatus(r.Status), Stage: surgical.Stage(r.Stage),
+		CreatedAt: fromMicros(r.CreatedAt), FirstClaimedAt: fromMicros(r.FirstClaimedAt), FinishedAt: fromMicros(r.FinishedAt),
+		Attempt: r.Attempt, LeaseUntil: fromMicros(r.LeaseUntil),
+		LostLeases: r.LostLeases, FailedAttempts: r.FailedAttempts, NotFound: r.NotFound, MessageIDs: r.MessageIDs,
+		CommittedBy: r.CommittedBy, JobsInserted: r.JobsInserted,
+		Generation: r.Generation, GenerationStartedAt: fromMicros(r.GenerationAt),
+		CoalescedWith: r.CoalescedWith, RetriedBy: r.RetriedBy,
+		Marks: surgical.Marks{
+			PreflightStarted: fromMicros(r.PreflightStarted), IngestStarted: fromMicros(r.IngestStarted), Committed: fromMicros(r.Committed),
+			DocsStarted: fromMicros(r.DocsStarted), DocsEnded: fromMicros(r.DocsEnded),
+			EmbedStarted: fromMicros(r.EmbedStarted), EmbedEnded: fromMicros(r.EmbedEnded),
+		},
+		Counters: surgical.Counters(r.Counters), SweepPending: r.Sweep != "",
+	}
+	for _, s := range r.Targets {
+		t, err := surgical.ParseTarget(s)
+		if err != nil {
+			return run, err
+		}
+		run.Targets = append(run.Targets, t)
+	}
+	if r.Outcomes != nil {
+		run.Outcomes = make(map[surgical.Target]surgical.Outcome, len(r.Outcomes))
+	}
+	for s, outcome := range r.Outcomes {
+		t, err := surgical.ParseTarget(s)
+		if err != nil {
+			return run, err
+		}
+		run.Outcomes[t] = surgical.Outcome{Status: surgical.EntityStatus(outcome.Status), Revision: outcome.Revision, Changed: outcome.Changed}
+	}
+	var err error
+	run.Error, err = r.Error.error(r.RunID)
+	return run, err
+}

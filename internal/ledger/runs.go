@@ -1,0 +1,175 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Run reads a run, strongly consistent.
+func (l *Ledger) Run(ctx context.Context, runID string) (surgical.Run, error) {
+	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &l.tables.SyncRuns, Key: runKey(runID), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return surgical.Run{}, fmt.Errorf("read run %s: %w", runID, err)
+	}
+	if out.Item == nil {
+		return surgical.Run{}, surgical.NewError(surgical.CodeRunNotFound, "run "+runID+" is not in the ledger")
+	}
+	return runOf(out.Item)
+}
+
+func runKey(runID string) dynamo.Item {
+	return dynamo.Item{"run_id": &types.AttributeValueMemberS{Value: runID}}
+}
+
+// Queue inserts a run that waits for a worker. An existing row stays as it is
+// and gives [surgical.ErrMoved].
+func (l *Ledger) Queue(ctx context.Context, req surgical.Request) (surgical.Run, error) {
+	return l.insert(ctx, newRunItem(req, surgical.StatusQueued, micros(l.clock())))
+}
+
+func (l *Ledger) insert(ctx context.Context, row runItem) (surgical.Run, error) {
+	item, err := row.marshal()
+	if err != nil {
+		return surgical.Run{}, err
+	}
+	_, err = l.db.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &l.tables.SyncRuns, Item: item, ConditionExpression: aws.String("attribute_not_exists(run_id)"),
+	})
+	if dynamo.IsConditionFailed(err) {
+		return surgical.Run{}, surgical.ErrMoved
+	}
+	if err != nil {
+		return surgical.Run{}, fmt.Errorf("insert run %s: %w", row.RunID, err)
+	}
+	return row.run()
+}
+
+// Claim implements [surgical.Ledger].
+func (l *Ledger) Claim(ctx context.Context, seen surgical.Run, claim surgical.Claim) (surgical.Run, error) {
+	now := l.clock()
+	if seen.Status == "" {
+		row := newRunItem(claim.Request, surgical.StatusRunning, micros(now))
+		row.Stage = string(surgical.StagePreflight)
+		row.FirstClaimedAt, row.PreflightStarted = micros(now), micros(now)
+		row.Attempt, row.LeaseUntil = 1, micros(now.Add(claim.Lease))
+		row.MessageIDs = []string{claim.MessageID}
+		return l.insert(ctx, row)
+	}
+	update := nextAttempt(seen, now, claim.Lease).
+		Set(expression.Name("status"), expression.Value(surgical.StatusRunning)).
+		Set(expression.Name("first_claimed_at"), expression.IfNotExists(expression.Name("first_claimed_at"), expression.Value(micros(now)))).
+		Add(expression.Name("message_ids"), expression.Value(&types.AttributeValueMemberSS{Value: []string{claim.MessageID}}))
+	if !seen.LeaseUntil.IsZero() {
+		update = update.Add(expression.Name("lost_leases"), expression.Value(1))
+	}
+	return l.update(ctx, seen.RunID, asRead(seen), update)
+}
+
+// asRead holds while the run is in the attempt and lease that were read, open,
+// and nothing is committed.
+func asRead(run surgical.Run) expression.ConditionBuilder {
+	attempt := expression.Name("attempt").Equal(expression.Value(run.Attempt))
+	if run.Attempt == 0 {
+		attempt = expression.AttributeNotExists(expression.Name("attempt"))
+	}
+	lease := expression.Name("lease_until").Equal(expression.Value(micros(run.LeaseUntil)))
+	if run.LeaseUntil.IsZero() {
+		lease = expression.AttributeNotExists(expression.Name("lease_until"))
+	}
+	return expression.Name("status").Equal(expression.Value(run.Status)).And(attempt, lease, uncommitted())
+}
+
+// held holds while the run is running, this attempt's, and nothing is committed.
+func held(run surgical.Run) expression.ConditionBuilder {
+	return running().And(expression.Name("attempt").Equal(expression.Value(run.Attempt)), uncommitted())
+}
+
+func running() expression.ConditionBuilder {
+	return expression.Name("status").Equal(expression.Value(surgical.StatusRunning))
+}
+
+func uncommitted() expression.ConditionBuilder {
+	return expression.AttributeNotExists(expression.Name("committed_by"))
+}
+
+// nextAttempt gives the run's next attempt a lease; it begins with preflight.
+func nextAttempt(run surgical.Run, now time.Time, lease time.Duration) expression.UpdateBuilder {
+	return expression.Set(expression.Name("attempt"), expression.Value(run.Attempt+1)).
+		Set(expression.Name("lease_until"), expression.Value(micros(now.Add(lease)))).
+		Set(expression.Name("stage"), expression.Value(surgical.StagePreflight)).
+		Set(expression.Name("preflight_started_at"), expression.Value(micros(now)))
+}
+
+// NextAttempt implements [surgical.Ledger].
+func (l *Ledger) NextAttempt(ctx context.Context, run surgical.Run, lease time.Duration) (surgical.Run, error) {
+	return l.update(ctx, run.RunID, held(run), nextAttempt(run, l.clock(), lease))
+}
+
+// EnterIngest implements [surgical.Ledger]. From here on children may be
+// staged, so the run is marked for the orphan sweeper.
+func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int64) (surgical.Run, error) {
+	now := l.clock()
+	return l.update(ctx, run.RunID, held(run),
+		expression.Set(expression.Name("stage"), expression.Value(surgical.StageIngest)).
+			Set(expression.Name("ingest_started_at"), expression.Value(micros(now))).
+			Set(expression.Name("sweep"), expression.Value(sweepPending)).
+			Set(expression.Name("sweep_after"), expression.Value(micros(now.Add(sweepDelay)))).
+			Add(expression.Name("counters.gitlab_requests"), expression.Value(requests)))
+}
+
+// Release implements [surgical.Ledger].
+func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Error) error {
+	update := expression.Remove(expression.Name("lease_until")).
+		Set(expression.Name("error"), expression.Value(itemOfError(why))).
+		Add(expression.Name("failed_attempts"), expression.Value(1))
+	if why.Code == surgical.CodeGitLabNotFound {
+		update = update.Add(expression.Name("not_found"), expression.Value(1))
+	}
+	_, err := l.update(ctx, run.RunID, held(run), update)
+	return err
+}
+
+// WorkflowStarted implements [surgical.Ledger].
+func (l *Ledger) WorkflowStarted(ctx context.Context, run surgical.Run, generation int64, clean bool) error {
+	update := expression.Set(expression.Name("generation"), expression.Value(generation)).
+		Set(expression.Name("generation_started_at"), expression.Value(micros(l.clock()))).
+		Remove(expression.Name("lease_until"))
+	if clean {
+		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
+	}
+	older := expression.AttributeNotExists(expression.Name("generation")).
+		Or(expression.Name("generation").LessThan(expression.Value(generation)))
+	_, err := l.update(ctx, run.RunID, running().And(older), update)
+	return err
+}
+
+// update changes a row under a condition and returns it as it is then.
+func (l *Ledger) update(ctx context.Context, runID string, condition expression.ConditionBuilder, update expression.UpdateBuilder) (surgical.Run, error) {
+	expr, err := expression.NewBuilder().WithCondition(condition).WithUpdate(update).Build()
+	if err != nil {
+		return surgical.Run{}, fmt.Errorf("update run %s: %w", runID, err)
+	}
+	out, err := l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &l.tables.SyncRuns, Key: runKey(runID), ReturnValues: types.ReturnValueAllNew,
+		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	})
+	if dynamo.IsConditionFailed(err) {
+		return surgical.Run{}, surgical.ErrMoved
+	}
+	if err != nil {
+		return surgical.Run{}, fmt.Errorf("update run %s: %w", runID, err)
+	}
+	return runOf(out.Attributes)
+}

@@ -1,0 +1,62 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+)
+
+// pauseName is the row of the state table that lets all workers wait.
+const pauseName = "gitlab_pause"
+
+type pauseItem struct {
+	Name      string `dynamodbav:"name"`
+	Until     int64  `dynamodbav:"until"`
+	ExpiresAt int64  `dynamodbav:"expires_at"`
+}
+
+// Pause implements [surgical.Ledger].
+func (l *Ledger) Pause(ctx context.Context) (time.Time, error) {
+	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.tables.State, Key: stateKey(pauseName)})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read pause: %w", err)
+	}
+	var row pauseItem
+	if err := attributevalue.UnmarshalMap(out.Item, &row); err != nil {
+		return time.Time{}, fmt.Errorf("decode pause: %w", err)
+	}
+	return fromMicros(row.Until), nil
+}
+
+// SetPause implements [surgical.Ledger].
+func (l *Ledger) SetPause(ctx context.Context, until time.Time) error {
+	expr, err := expression.NewBuilder().
+		WithCondition(expression.AttributeNotExists(expression.Name("until")).
+			Or(expression.Name("until").LessThan(expression.Value(micros(until))))).
+		WithUpdate(expression.Set(expression.Name("until"), expression.Value(micros(until))).
+			Set(expression.Name("expires_at"), expression.Value(until.Add(time.Hour).Unix()))).
+		Build()
+	if err != nil {
+		return fmt.Errorf("set pause: %w", err)
+	}
+	_, err = l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &l.tables.State, Key: stateKey(pauseName),
+		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	})
+	if err != nil && !dynamo.IsConditionFailed(err) {
+		return fmt.Errorf("set pause: %w", err)
+	}
+	return nil
+}
+
+func stateKey(name string) dynamo.Item {
+	return dynamo.Item{"name": &types.AttributeValueMemberS{Value: name}}
+}

@@ -1,0 +1,291 @@
+package surgical
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+const (
+	// Lease is how long an attempt holds its run: a little longer than a worker
+	// may run.
+	Lease = 130 * time.Second
+	// giveUpAfter is the age, counted from the first claim, at which a run with a
+	// failed attempt is given up.
+	giveUpAfter = 6 * time.Hour
+	// maxLostLeases is how many workers may die over a run.
+	maxLostLeases = 5
+	// refetchInterval keeps webhooks from fetching one busy entity over and over.
+	refetchInterval = 5 * time.Second
+	// maxAttempts bounds the attempts of one worker at one message.
+	maxAttempts = 6
+	// ingestReserve is the time that an attempt keeps for committing.
+	ingestReserve = 25 * time.Second
+	// minAttempt is the least time worth beginning an attempt with.
+	minAttempt = ingestReserve + 10*time.Second
+)
+
+// Heads reads the heads of entities.
+type Heads interface {
+	Head(ctx context.Context, ref EntityRef) (Head, error)
+}
+
+// Workflow starts the ordered stages that follow a commit. Starting twice is
+// harmless.
+type Workflow interface {
+	Start(ctx context.Context, runID string, generation int64) error
+}
+
+// Processor carries a run from its message to its commit.
+type Processor struct {
+	Ledger   Ledger
+	Heads    Heads
+	Fetcher  Fetcher
+	Ingester Ingester
+	Workflow Workflow
+	// Allows is the allow list of projects.
+	Allows func(projectID int64) bool
+	Clock  func() time.Time
+	// Jitter returns a random duration in [0, d).
+	Jitter func(d time.Duration) time.Duration
+	Log    *slog.Logger
+}
+
+// Message is a request as the queue delivered it.
+type Message struct {
+	Request
+	// ID is the queue's id of the message: the same at every redelivery.
+	ID string
+	// NotBefore is when a fetch may begin: it covers every event of the
+	// message's group in the batch, so that one fetch serves them all.
+	NotBefore time.Time
+}
+
+// Verdict says what becomes of a message.
+type Verdict struct {
+	// Delete: the message has done its duty.
+	Delete bool
+	// DeadLetter: the message goes to the dead letters, then is deleted.
+	DeadLetter bool
+	// After is the delay until the next delivery if it is neither.
+	After time.Duration
+}
+
+func (v Verdict) String() string {
+	switch {
+	case v.DeadLetter:
+		return "dead_letter"
+	case v.Delete:
+		return "delete"
+	default:
+		return "wait"
+	}
+}
+
+func done() Verdict                       { return Verdict{Delete: true} }
+func waitFor(after time.Duration) Verdict { return Verdict{After: max(after, time.Second)} }
+
+// Process brings the message's run as far as it goes. An error tells why the
+// message waits; the verdict holds in any case.
+func (p *Processor) Process(ctx context.Context, msg Message) (Verdict, error) {
+	now := p.Clock()
+	if now.Before(msg.NotBefore) {
+		return waitFor(msg.NotBefore.Sub(now)), nil
+	}
+	if !p.timeFor(ctx, minAttempt) {
+		return waitFor(0), nil
+	}
+	run, err := p.find(ctx, msg)
+	if err != nil {
+		return p.troubled(err)
+	}
+	switch {
+	case run.Status.Terminal():
+		return done(), nil
+	case run.Committed():
+		return p.afterCommit(ctx, run, nil)
+	case run.LeaseUntil.After(now):
+		return waitFor(run.LeaseUntil.Sub(now)), nil
+	case !run.LeaseUntil.IsZero() && run.LostLeases+1 >= maxLostLeases:
+		return p.lost(ctx, run)
+	}
+	if until, err := p.Ledger.Pause(ctx); err != nil || until.After(now) {
+		if err != nil {
+			return p.troubled(err)
+		}
+		return waitFor(until.Sub(now) + p.Jitter(time.Second)), nil
+	}
+	return p.begin(ctx, msg, run)
+}
+
+// find returns the run that the message asks for: the one of its own id, or
+// the last of the chain that retries it. A run that nobody has seen yet has a
+// zero Status. Another delivery of a webhook whose run failed or was cancelled
+// begins a retry; a redelivery of the same message never does.
+func (p *Processor) find(ctx context.Context, msg Message) (Run, error) {
+	run, err := p.Ledger.Run(ctx, msg.RunID)
+	if CodeOf(err) == CodeRunNotFound {
+		return Run{Request: msg.Request}, nil
+	}
+	for err == nil && !slices.Contains(run.MessageIDs, msg.ID) && run.RetriedBy != "" {
+		run, err = p.Ledger.Run(ctx, run.RetriedBy)
+	}
+	if err != nil {
+		return run, err
+	}
+	unsuccessful := run.Status == StatusFailed || run.Status == StatusCancelled
+	if !unsuccessful || msg.Origin != OriginWebhook || slices.Contains(run.MessageIDs, msg.ID) {
+		return run, nil
+	}
+	retry := msg.Request
+	retry.Origin, retry.RetryOf, retry.RunID = OriginRetry, run.RunID, RunID(OriginRetry, run.RunID)
+	return p.Ledger.Retry(ctx, run, retry, msg.ID)
+}
+
+// begin claims the run, unless the entity is fresh enough to do without.
+func (p *Processor) begin(ctx context.Context, msg Message, seen Run) (Verdict, error) {
+	covering, wait, err := p.freshness(ctx, seen)
+	if err != nil {
+		return p.troubled(err)
+	}
+	if wait > 0 {
+		return waitFor(wait), nil
+	}
+	run, err := p.Ledger.Claim(ctx, seen, Claim{Request: seen.Request, MessageID: msg.ID, Lease: Lease})
+	if err != nil {
+		return p.troubled(err)
+	}
+	switch {
+	case !p.Allows(run.ProjectID):
+		return p.giveUp(ctx, run, NewError(CodeProjectNotAllowed, "the project is not on the allow list"), 0)
+	case covering != "":
+		p.log(ctx, run, "coalesced", "covered_by", covering)
+		return p.close(ctx, run, Closing{Status: StatusSucceeded, Attempt: run.Attempt, CoalescedWith: covering, Clean: true})
+	}
+	return p.attempts(ctx, run)
+}
+
+// freshness reports, for a webhook alone, the run that already covers its
+// event, or how long a refetch has to wait.
+func (p *Processor) freshness(ctx context.Context, run Run) (covering string, wait time.Duration, err error) {
+	if run.Origin != OriginWebhook || len(run.Targets) != 1 || run.Options.PreflightOnly {
+		return "", 0, nil
+	}
+	head, err := p.Heads.Head(ctx, run.Refs()[0])
+	if err != nil || !head.Exists() {
+		return "", 0, err
+	}
+	if head.Covers(run.EventAt) {
+		return head.RunID, 0, nil
+	}
+	return "", head.FetchedAt.Add(refetchInterval).Sub(p.Clock()), nil
+}
+
+// attempts fetches and commits. A commit that was refused because another one
+// came first is tried again by another attempt, on the same snapshots if only
+// the revision moved, else after one more fetch.
+func (p *Processor) attempts(ctx context.Context, run Run) (Verdict, error) {
+	fetched := p.preflight(ctx, run, run.Refs())
+	if failure := fetched.fail(run); failure != nil {
+		return p.failed(ctx, run, failure, fetched.Requests)
+	}
+	if run.Options.PreflightOnly {
+		return p.close(ctx, run, Closing{Status: StatusSucceeded, Attempt: run.Attempt, Requests: fetched.Requests, Clean: true})
+	}
+	snaps, refetched := fetched.Snapshots, false
+	for range maxAttempts {
+		entered, err := p.Ledger.EnterIngest(ctx, run, fetched.Requests)
+		if err != nil {
+			return p.failed(ctx, run, err, 0)
+		}
+		fetched.Requests = 0
+		result, err := p.Ingester.Ingest(ctx, entered, snaps)
+		switch {
+		case err != nil:
+			return p.failed(ctx, entered, err, 0)
+		case !result.Moved && len(result.Refetch) == 0:
+			return p.afterCommit(ctx, result.Run, result.Cleanup)
+		case len(result.Refetch) > 0 && refetched:
+			return p.failed(ctx, entered, NewError(CodeIngestFailed, "a newer copy that does not cover the event came twice"), 0)
+		}
+		if run, err = p.Ledger.NextAttempt(ctx, entered, Lease); err != nil {
+			return p.failed(ctx, entered, err, 0)
+		}
+		if len(result.Refetch) > 0 {
+			refetched = true
+			fetched = p.preflight(ctx, run, result.Refetch)
+			if failure := fetched.fail(only(run, result.Refetch)); failure != nil {
+				return p.failed(ctx, run, failure, fetched.Requests)
+			}
+			replace(snaps, fetched.Snapshots)
+		}
+	}
+	return p.failed(ctx, run, NewError(CodeIngestFailed, "other commits came first too often"), 0)
+}
+
+// only restricts a run to some of its targets, for judging their failures.
+func only(run Run, refs []EntityRef) Run {
+	run.Targets = nil
+	for _, ref := range refs {
+		run.Targets = append(run.Targets, ref.Target)
+	}
+	return run
+}
+
+// replace puts newer snapshots in the place of older ones of the same entity.
+func replace(snaps, newer []Snapshot) {
+	for _, n := range newer {
+		for i := range snaps {
+			if snaps[i].Ref == n.Ref {
+				snaps[i] = n
+			}
+		}
+	}
+}
+
+// preflight fetches within the time that leaves room for the commit.
+func (p *Processor) preflight(ctx context.Context, run Run, refs []EntityRef) Fetched {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-ingestReserve))
+		defer cancel()
+	}
+	p.log(ctx, run, "preflight", "targets", len(refs), "attempt", run.Attempt)
+	return preflight(ctx, p.Fetcher, refs)
+}
+
+// timeFor reports whether the function may run for d yet.
+func (p *Processor) timeFor(ctx context.Context, d time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) > d
+}
+
+// afterCommit goes on from the run's row: it ends a run that left no job, and
+// starts the workflow of any other. It is repeated until it succeeds.
+func (p *Processor) afterCommit(ctx context.Context, run Run, cleanup func(context.Context) error) (Verdict, error) {
+	// What a crash leaves superseded, or another attempt staged, is the orphan
+	// sweeper's.
+	clean := cleanup != nil && run.CommittedBy == 1
+	if cleanup != nil {
+		if err := cleanup(ctx); err != nil {
+			clean = false
+			p.log(ctx, run, "cleanup_left_to_sweeper", "error", err.Error())
+		}
+	}
+	if run.JobsInserted == 0 {
+		return p.close(ctx, run, Closing{Status: StatusSucceeded, Clean: clean})
+	}
+	if run.Generation > 0 {
+		return done(), nil
+	}
+	if err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {
+		return p.troubled(err)
+	}
+	if err := p.Ledger.WorkflowStarted(ctx, run, 1, clean); err != nil && !errors.Is(err, ErrMoved) {
+		return p.troubled(err)
+	}
+	p.log(ctx, run, "committed", "jobs", run.JobsInserted, "attempt", run.CommittedBy)
+	return done(), nil
+}

@@ -1,0 +1,183 @@
+package surgical
+
+import "time"
+
+// RunStatus is where a run stands. A terminal status never changes.
+type RunStatus string
+
+// The statuses.
+const (
+	StatusQueued    RunStatus = "queued"
+	StatusRunning   RunStatus = "running"
+	StatusSucceeded RunStatus = "succeeded"
+	StatusFailed    RunStatus = "failed"
+	StatusCancelled RunStatus = "cancelled"
+)
+
+// Terminal reports whether the status is final.
+func (s RunStatus) Terminal() bool {
+	return s == StatusSucceeded || s == StatusFailed || s == StatusCancelled
+}
+
+// Stage is what a running run is doing.
+type Stage string
+
+// The stages.
+const (
+	StagePreflight Stage = "preflight"
+	StageIngest    Stage = "ingest"
+	StageDocs      Stage = "docs"
+	StageEmbed     Stage = "embed"
+	StageDone      Stage = "done"
+)
+
+// EntityStatus is how one target of a run came out.
+type EntityStatus string
+
+// The entity statuses.
+const (
+	EntityOK           EntityStatus = "ok"
+	EntityFailed       EntityStatus = "failed"
+	EntitySkippedStale EntityStatus = "skipped_stale"
+)
+
+// Run is a row of sync_runs.
+type Run struct {
+	Request
+	Status RunStatus
+	Stage  Stage
+	// CreatedAt is when the row was made, FirstClaimedAt when a worker first
+	// took the run, FinishedAt when it became terminal.
+	CreatedAt, FirstClaimedAt, FinishedAt time.Time
+	// Attempt counts the passes of fetch, stage and commit; the newest one
+	// holds the lease until LeaseUntil (zero: given back).
+	Attempt    int64
+	LeaseUntil time.Time
+	// LostLeases counts leases that expired, FailedAttempts attempts that ended
+	// in order with a transient failure, NotFound answers of 404.
+	LostLeases, FailedAttempts, NotFound int64
+	// MessageIDs are the SQS messages that were seen to ask for this run.
+	MessageIDs []string
+	// CommittedBy is the attempt whose commit became visible, 0 if none did.
+	CommittedBy int64
+	// Outcomes are the targets' outcomes as the commit wrote them.
+	Outcomes map[Target]Outcome
+	// JobsInserted counts every job ever inserted for the run.
+	JobsInserted int64
+	// Generation numbers the workflow's executions; 0: none was started.
+	Generation          int64
+	GenerationStartedAt time.Time
+	// CoalescedWith is the run whose fetch covered this one's event.
+	CoalescedWith string
+	// RetriedBy is the run that retries this one.
+	RetriedBy string
+	// Error is why the run failed; of a running one, why it waits.
+	Error *Error
+	// Marks are the times at which the stages began and ended.
+	Marks Marks
+	// Counters tell what the run did.
+	Counters Counters
+	// SweepPending is set while staged children of this run may be orphans.
+	SweepPending bool
+}
+
+// Committed reports whether an attempt of the run became visible.
+func (r Run) Committed() bool { return r.CommittedBy != 0 }
+
+// Outcome is what the commit decided for one target.
+type Outcome struct {
+	Status EntityStatus `json:"status"`
+	// Revision is the head's after the commit; for a skipped target the one
+	// that it was skipped for.
+	Revision int64 `json:"revision"`
+	// Changed reports whether anything but volatile fields differed.
+	Changed bool `json:"changed"`
+}
+
+// Marks are points in time of a run; zero while not reached.
+type Marks struct {
+	PreflightStarted, IngestStarted, Committed time.Time
+	DocsStarted, DocsEnded                     time.Time
+	EmbedStarted, EmbedEnded                   time.Time
+}
+
+// Counters are summed over a run's attempts and stages.
+type Counters struct {
+	GitLabRequests       int64 `json:"gitlab_requests,omitempty"`
+	ChildrenWritten      int64 `json:"children_written,omitempty"`
+	ContentWriteUnits    int64 `json:"content_write_units,omitempty"`
+	DocumentsWritten     int64 `json:"documents_written,omitempty"`
+	DocumentsRegenerated int64 `json:"documents_regenerated,omitempty"`
+	ChunksEmbedded       int64 `json:"chunks_embedded,omitempty"`
+	JobsAborted          int64 `json:"jobs_aborted,omitempty"`
+}
+
+// EntityRow is a row of sync_run_entities.
+type EntityRow struct {
+	RunID     string
+	Ref       EntityRef
+	Stage     Stage
+	Status    EntityStatus
+	Code      Code
+	Message   string
+	UpdatedAt time.Time
+}
+
+// JobType is the stage that a job is for.
+type JobType string
+
+// The job types.
+const (
+	JobDocs  JobType = "docs"
+	JobEmbed JobType = "embed"
+)
+
+// JobStatus is where a job stands.
+type JobStatus string
+
+// The job statuses.
+const (
+	JobPending JobStatus = "pending"
+	JobClaimed JobStatus = "claimed"
+	JobDone    JobStatus = "done"
+	JobFailed  JobStatus = "failed"
+	JobAborted JobStatus = "aborted"
+)
+
+// Scope names the documents that a dirty source or a job is about.
+type Scope struct {
+	// All stands for every document of the entity, and for those that are to
+	// go; Children is empty then.
+	All bool
+	// Children are keys as [Child.Key] gives them.
+	Children []string
+	// Hide asks to remove the bytes of documents and embeddings older than the
+	// head's documents_visible_from.
+	Hide bool
+}
+
+// Job is a row of dependent_queue: one target's work in one stage of a run.
+type Job struct {
+	RunID string
+	ID    string
+	Type  JobType
+	Ref   EntityRef
+	Scope Scope
+	// DirtyID is the dirty source that the job settles.
+	DirtyID       string
+	Status        JobStatus
+	AbortedReason string
+	// Attempts counts claims; the newest holds the lease until LeaseUntil.
+	Attempts   int64
+	LeaseUntil time.Time
+	// Cursor is the last document that an earlier generation finished.
+	Cursor string
+	// Regenerated are ids of documents whose embeddings are not current; of a
+	// docs job so far, of an embed job the work. RegeneratedAll stands for too
+	// many to name.
+	Regenerated      []string
+	RegeneratedAll   bool
+	RegeneratedCount int64
+	DocumentsWritten int64
+	ChunksEmbedded   int64
+}
