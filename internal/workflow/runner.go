@@ -1,0 +1,166 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Transient is an error that another try may not meet. Its name is what the
+// state machine's retry asks for.
+type Transient struct{ Cause error }
+
+// Error implements error.
+func (t Transient) Error() string { return t.Cause.Error() }
+
+// Unwrap returns the cause.
+func (t Transient) Unwrap() error { return t.Cause }
+
+const (
+	// handOnReserve is the time that a stage keeps for handing the rest on.
+	handOnReserve = 20 * time.Second
+	// leaseMargin is how long a job's lease outlasts the function that took it.
+	leaseMargin = 5 * time.Second
+	// defaultLease is for a caller without a deadline, such as a test.
+	defaultLease = 2 * time.Minute
+)
+
+// Stage does the work of one job.
+type Stage interface {
+	// Type is the type of job that the stage does.
+	Type() surgical.JobType
+	// Do works on the job until it is done or more reports false. It returns the
+	// job with its progress, what finishing it brings, and whether it is done.
+	Do(ctx context.Context, run surgical.Run, job surgical.Job, more func() bool) (surgical.Job, ledger.Done, bool, error)
+}
+
+// Runner carries the jobs of one stage of a run.
+type Runner struct {
+	Ledger   *ledger.Ledger
+	Workflow surgical.Workflow
+	Stage    Stage
+	Log      *slog.Logger
+}
+
+// Handle implements the Lambda function of the stage. It is idempotent: jobs
+// that are done are passed over, and a job that somebody else holds ends it
+// quietly.
+func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
+	run, err := r.Ledger.Run(ctx, in.RunID)
+	if err != nil {
+		return Result{}, Transient{err}
+	}
+	if run.Status != surgical.StatusRunning || !run.Committed() || in.Generation < run.Generation {
+		return r.end(ctx, in, Yielded), nil
+	}
+	if run, err = r.Ledger.EnterStage(ctx, run, surgical.Stage(r.Stage.Type())); err != nil {
+		return r.moved(ctx, in, err)
+	}
+	jobs, err := r.Ledger.Jobs(ctx, in.RunID)
+	if err != nil {
+		return Result{}, Transient{err}
+	}
+	for _, job := range jobs {
+		if job.Type != r.Stage.Type() || job.Status == surgical.JobDone {
+			continue
+		}
+		finished, err := r.job(ctx, run, job)
+		if err != nil {
+			return r.moved(ctx, in, err)
+		}
+		if !finished {
+			return r.handOn(ctx, in, run)
+		}
+	}
+	return r.result(ctx, in)
+}
+
+// job reports false if the job was given back unfinished.
+func (r *Runner) job(ctx context.Context, run surgical.Run, job surgical.Job) (bool, error) {
+	more := timeLeft(ctx)
+	if !more() {
+		return false, nil
+	}
+	held, err := r.Ledger.ClaimJob(ctx, job, lease(ctx))
+	if err != nil {
+		return false, err
+	}
+	held, done, finished, err := r.Stage.Do(ctx, run, held, more)
+	if err != nil {
+		// Another try, or abort, must not wait for the lease.
+		_, giveBack := r.Ledger.HandOn(context.WithoutCancel(ctx), held)
+		return false, errors.Join(err, giveBack)
+	}
+	if !finished {
+		_, err := r.Ledger.HandOn(ctx, held)
+		return false, err
+	}
+	if err := r.Ledger.FinishJob(ctx, held, done); err != nil {
+		return false, err
+	}
+	r.Log.InfoContext(ctx, "job_done", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
+		"stage", r.Stage.Type(), "documents_written", held.DocumentsWritten, "documents_regenerated", held.RegeneratedCount, "chunks_embedded", held.ChunksEmbedded)
+	return true, nil
+}
+
+// handOn lets the next generation go on with what is left.
+func (r *Runner) handOn(ctx context.Context, in Input, run surgical.Run) (Result, error) {
+	next := max(in.Generation, run.Generation) + 1
+	if err := r.Workflow.Start(ctx, in.RunID, next); err != nil {
+		return Result{}, Transient{err}
+	}
+	if err := r.Ledger.WorkflowStarted(ctx, run, next, false); err != nil && !errors.Is(err, surgical.ErrMoved) {
+		return Result{}, Transient{err}
+	}
+	return r.end(ctx, in, HandedOn), nil
+}
+
+// result counts over all jobs of the run, whoever did them.
+func (r *Runner) result(ctx context.Context, in Input) (Result, error) {
+	run, err := r.Ledger.Run(ctx, in.RunID)
+	if err != nil {
+		return Result{}, Transient{err}
+	}
+	result := r.end(ctx, in, Done)
+	result.DocumentsRegenerated = run.Counters.DocumentsRegenerated
+	result.ChunksEmbedded = run.Counters.ChunksEmbedded
+	result.NoEmbed = run.Options.NoEmbed || run.Options.NoDocs
+	return result, nil
+}
+
+// moved ends quietly if somebody else is at the work; any other error is
+// judged by its code.
+func (r *Runner) moved(ctx context.Context, in Input, err error) (Result, error) {
+	if errors.Is(err, surgical.ErrMoved) {
+		return r.end(ctx, in, Yielded), nil
+	}
+	r.Log.WarnContext(ctx, "stage_failed", "run_id", in.RunID, "stage", r.Stage.Type(), "generation", in.Generation, "error", err.Error())
+	if surgical.AsError(err).Retryable {
+		return Result{}, Transient{err}
+	}
+	return Result{}, fmt.Errorf("%s of run %s: %w", r.Stage.Type(), in.RunID, err)
+}
+
+func (r *Runner) end(ctx context.Context, in Input, outcome Outcome) Result {
+	r.Log.InfoContext(ctx, "stage_ended", "run_id", in.RunID, "stage", r.Stage.Type(), "generation", in.Generation, "outcome", outcome)
+	return Result{Outcome: outcome}
+}
+
+// timeLeft returns a function that reports whether work may go on.
+func timeLeft(ctx context.Context) func() bool {
+	deadline, ok := ctx.Deadline()
+	return func() bool { return !ok || time.Until(deadline) > handOnReserve }
+}
+
+// lease outlasts the function a little.
+func lease(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return time.Until(deadline) + leaseMargin
+	}
+	return defaultLease
+}

@@ -1,0 +1,135 @@
+// Package workflow is what surrounds the stages that follow a commit: starting
+// an execution, and the functions that close the run at its end.
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Input is what an execution begins with, and what it hands to each stage.
+type Input struct {
+	RunID string `json:"run_id"`
+	// Generation numbers the executions of a run: a stage that runs out of time
+	// hands the rest on to the next one.
+	Generation int64 `json:"generation"`
+}
+
+// Outcome is how a stage ended.
+type Outcome string
+
+// The outcomes.
+const (
+	// Done: the next stage may begin.
+	Done Outcome = "done"
+	// HandedOn: a new generation goes on with the rest.
+	HandedOn Outcome = "handed_on"
+	// Yielded: somebody else is at it, or nothing is left to do.
+	Yielded Outcome = "yielded"
+)
+
+// Result is what the docs and embed functions answer.
+type Result struct {
+	Outcome Outcome `json:"outcome"`
+	// DocumentsRegenerated counts, of the whole run, the documents whose
+	// embeddings are not current.
+	DocumentsRegenerated int64 `json:"documents_regenerated"`
+	NoEmbed              bool  `json:"no_embed"`
+	ChunksEmbedded       int64 `json:"chunks_embedded"`
+}
+
+// Starter implements [surgical.Workflow] with Step Functions.
+type Starter struct {
+	Client          *sfn.Client
+	StateMachineARN string
+}
+
+// Start implements [surgical.Workflow].
+func (s *Starter) Start(ctx context.Context, runID string, generation int64) error {
+	input, err := json.Marshal(Input{RunID: runID, Generation: generation})
+	if err != nil {
+		return fmt.Errorf("encode input: %w", err)
+	}
+	_, err = s.Client.StartExecution(ctx, &sfn.StartExecutionInput{
+		StateMachineArn: aws.String(s.StateMachineARN), Input: aws.String(string(input)),
+	})
+	if err != nil {
+		return fmt.Errorf("start the workflow of run %s: %w", runID, err)
+	}
+	return nil
+}
+
+// Closer is what closing a run needs of the ledger.
+type Closer interface {
+	Close(ctx context.Context, runID string, closing surgical.Closing) (surgical.Run, error)
+}
+
+// Finish is the function that ends a run whose jobs are all done.
+type Finish struct {
+	Ledger Closer
+	Log    *slog.Logger
+}
+
+// Handle closes the run as succeeded. With open jobs it ends quietly: whoever
+// holds them comes here later.
+func (f *Finish) Handle(ctx context.Context, in Input) (Result, error) {
+	run, err := f.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusSucceeded})
+	if errors.Is(err, surgical.ErrOpenJobs) {
+		f.Log.InfoContext(ctx, "jobs_open", "run_id", in.RunID, "generation", in.Generation)
+		return Result{Outcome: Yielded}, nil
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("finish run %s: %w", in.RunID, err)
+	}
+	f.Log.InfoContext(ctx, "closed", "run_id", in.RunID, "project_id", run.ProjectID, "status", run.Status, "generation", in.Generation)
+	return Result{Outcome: Done}, nil
+}
+
+// AbortInput is what the state machine hands to abort.
+type AbortInput struct {
+	Input
+	// Stage is the state that failed: docs, embed or finish.
+	Stage string `json:"stage"`
+	// Error is the error's name, such as States.Timeout.
+	Error string `json:"error"`
+}
+
+// Abort is the function that ends a run whose workflow failed.
+type Abort struct {
+	Ledger Closer
+	Log    *slog.Logger
+}
+
+// Handle closes the run as failed and aborts its open jobs. What was committed
+// stays, and its dirty sources wait for a retry or the drain.
+func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
+	run, err := a.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: StageError(in.RunID, surgical.Stage(in.Stage))})
+	if err != nil {
+		return Result{}, fmt.Errorf("abort run %s: %w", in.RunID, err)
+	}
+	a.Log.WarnContext(ctx, "aborted", "run_id", in.RunID, "project_id", run.ProjectID, "status", run.Status,
+		"stage", in.Stage, "error_name", in.Error, "generation", in.Generation)
+	return Result{Outcome: Done}, nil
+}
+
+// StageError is the error of a run whose stage failed after its commit.
+func StageError(runID string, stage surgical.Stage) *surgical.Error {
+	code, message := surgical.CodeInternal, "the run could not be finished"
+	switch stage {
+	case surgical.StageDocs:
+		code, message = surgical.CodeDocsFailed, "the documents could not be regenerated; the content is committed"
+	case surgical.StageEmbed:
+		code, message = surgical.CodeEmbedFailed, "the documents could not be embedded; the content is committed"
+	}
+	e := surgical.NewError(code, message)
+	e.RunID = runID
+	return e
+}
