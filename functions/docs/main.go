@@ -1,0 +1,37 @@
+// Command docs is the Lambda function that regenerates a run's documents.
+package main
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"gitlab.com/lorehook/lorehook/internal/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/docs"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	c, err := config.Load[config.Stage]()
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	cfg := awsenv.Config()
+	db := dynamo.New(cfg)
+	runner := &workflow.Runner{
+		Ledger:   ledger.New(db, c.Tables, time.Now),
+		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
+		Stage:    &docs.Stage{Content: content.NewStore(db, c.Content, time.Now)},
+		Log:      log,
+	}
+	lambda.Start(runner.Handle)
+}

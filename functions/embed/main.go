@@ -1,0 +1,47 @@
+// Command embed is the Lambda function that embeds what a run regenerated.
+package main
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"gitlab.com/lorehook/lorehook/internal/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/embed"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/secret"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	c, err := config.Load[config.Embed]()
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	cfg := awsenv.Config()
+	secrets := func() secret.Reader { return secretsmanager.NewFromConfig(cfg) }
+	apiKey := secret.NewSource(secret.FromManager(secrets, c.APIKeySecretID, secret.Text), time.Now)
+	embedder, err := embed.New(c.Embedder, embed.Deps{Bedrock: bedrockruntime.NewFromConfig(cfg), APIKey: apiKey.Get})
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	db := dynamo.New(cfg)
+	runner := &workflow.Runner{
+		Ledger:   ledger.New(db, c.Tables, time.Now),
+		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
+		Stage:    &embed.Stage{Content: content.NewStore(db, c.Content, time.Now), Embedder: embedder},
+		Log:      log,
+	}
+	lambda.Start(runner.Handle)
+}

@@ -1,0 +1,27 @@
+// Command finish is the Lambda function that ends a run whose jobs are all done.
+package main
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"gitlab.com/lorehook/lorehook/internal/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	c, err := config.Load[config.Stage]()
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	finish := &workflow.Finish{Ledger: ledger.New(dynamo.New(awsenv.Config()), c.Tables, time.Now), Log: log}
+	lambda.Start(finish.Handle)
+}

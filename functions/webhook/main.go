@@ -1,0 +1,71 @@
+// Command webhook is the Lambda function behind POST /webhooks/gitlab.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
+	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/secret"
+	"gitlab.com/lorehook/lorehook/internal/webhook"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	c, err := config.Load[config.Webhook]()
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	cfg := awsConfig()
+	handler := &webhook.Handler{
+		Verifiers: secret.NewSource(loadVerifier(c, cfg), time.Now),
+		Queue:     queue.NewSender(sqs.NewFromConfig(cfg), c.RequestsQueueURL),
+		Allows:    c.Projects.Allows,
+		Clock:     time.Now,
+		Log:       log,
+	}
+	lambda.Start(handler.Handle)
+}
+
+// awsConfig takes from the environment what Lambda sets there, and spares the
+// cold start the search for it in files, profiles and instance metadata.
+func awsConfig() aws.Config {
+	cfg := aws.Config{
+		Region:      os.Getenv("AWS_REGION"),
+		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")),
+	}
+	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
+		cfg.BaseEndpoint = aws.String(endpoint)
+	}
+	return cfg
+}
+
+// loadVerifier takes the tokens from the environment if there are any, and else
+// from the secret, if one is named.
+func loadVerifier(c config.Webhook, cfg aws.Config) func(context.Context) (*delivery.Verifier, error) {
+	if len(c.SigningTokens)+len(c.SecretTokens) > 0 || c.SecretID == "" {
+		return func(context.Context) (*delivery.Verifier, error) {
+			return delivery.NewVerifier(c.SigningTokens, c.SecretTokens)
+		}
+	}
+	client := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(cfg) })
+	return secret.FromManager(client, c.SecretID, func(text string) (*delivery.Verifier, error) {
+		tokens, err := secret.ParseWebhookTokens(text)
+		if err != nil {
+			return nil, err
+		}
+		return delivery.NewVerifier(tokens.Signing, tokens.Secret)
+	})
+}

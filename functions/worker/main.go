@@ -1,0 +1,83 @@
+// Command worker is the Lambda function that carries requests from the queues
+// to their commit.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"gitlab.com/lorehook/lorehook/internal/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/commit"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/secret"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	c, err := config.Load[config.Worker]()
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	cfg := awsenv.Config()
+	token, refresh := token(c, cfg)
+	fetcher, err := gitlab.NewClient(gitlab.Options{
+		BaseURL: c.BaseURL, Token: token, RefreshToken: refresh, RequestsPerSecond: c.RequestsPerSecond, Clock: time.Now,
+	})
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	db := dynamo.New(cfg)
+	store, rows := content.NewStore(db, c.Content, time.Now), ledger.New(db, c.Tables, time.Now)
+	batch := &worker.Batch{
+		Processor: &surgical.Processor{
+			Ledger: rows, Heads: store, Fetcher: fetcher,
+			Ingester: commit.New(db, store, rows, time.Now),
+			Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
+			Allows:   c.Projects.Allows, Clock: time.Now, Jitter: jitter, Log: log,
+		},
+		Queue: &worker.SQS{
+			Client: sqs.NewFromConfig(cfg), QueueURLs: []string{c.RequestsQueueURL, c.BulkQueueURL}, DeadLetterURL: c.DeadLetterQueueURL,
+		},
+		Clock: time.Now, Log: log,
+	}
+	lambda.Start(batch.Handle)
+}
+
+// token returns how the GitLab token is read, when it is first needed, and how
+// it is read again after GitLab refused it.
+func token(c config.Worker, cfg aws.Config) (get func(context.Context) (string, error), refresh func(context.Context) (bool, error)) {
+	if c.Token != "" {
+		return func(context.Context) (string, error) { return c.Token, nil }, nil
+	}
+	client := func() secret.Reader { return secretsmanager.NewFromConfig(cfg) }
+	source := secret.NewSource(secret.FromManager(client, c.TokenSecretID, secret.Text), time.Now)
+	return source.Get, func(ctx context.Context) (bool, error) {
+		_, read, err := source.Refresh(ctx)
+		return read, err
+	}
+}
+
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return rand.N(d)
+}

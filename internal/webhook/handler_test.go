@@ -1,0 +1,340 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	awsevents "github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
+	"gitlab.com/lorehook/lorehook/internal/secret"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/webhook"
+)
+
+const secretToken = "sample-token"
+
+var (
+	start        = time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC)
+	signingToken = "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32)))
+)
+
+// fakeQueue takes what it is sent, or fails.
+type fakeQueue struct {
+	taken []surgical.Request
+	err   error
+}
+
+func (q *fakeQueue) Send(ctx context.Context, r surgical.Request) error {
+	if err := errors.Join(q.err, ctx.Err()); err != nil {
+		return err
+	}
+	q.taken = append(q.taken, r)
+	return nil
+}
+
+// fixture is a handler and what it stands on.
+type fixture struct {
+	*webhook.Handler
+	queue *fakeQueue
+	log   *bytes.Buffer
+	now   time.Time
+	load  func() (*delivery.Verifier, error)
+	loads int
+}
+
+func newFixture() *fixture {
+	f := &fixture{queue: &fakeQueue{}, log: &bytes.Buffer{}, now: start}
+	f.load = func() (*delivery.Verifier, error) {
+		return delivery.NewVerifier([]string{signingToken}, []string{secretToken})
+	}
+	clock := func() time.Time { return f.now }
+	f.Handler = &webhook.Handler{
+		Verifiers: secret.NewSource(func(context.Context) (*delivery.Verifier, error) { f.loads++; return f.load() }, clock),
+		Queue:     f.queue,
+		Allows:    func(id int64) bool { return id == 1 },
+		Clock:     clock,
+		Log:       slog.New(slog.NewJSONHandler(f.log, nil)),
+	}
+	return f
+}
+
+func request(event, body string, headers ...string) awsevents.APIGatewayV2HTTPRequest {
+	req := awsevents.APIGatewayV2HTTPRequest{Body: body, Headers: map[string]string{
+		"x-gitlab-event": event, "x-gitlab-token": secretToken, "idempotency-key": "key-1",
+	}}
+	req.RequestContext.RequestID = "gateway-1"
+	for i := 0; i < len(headers); i += 2 {
+		req.Headers[headers[i]] = headers[i+1]
+		if headers[i+1] == "" {
+			delete(req.Headers, headers[i])
+		}
+	}
+	return req
+}
+
+func sample(t testing.TB, name string, headers ...string) awsevents.APIGatewayV2HTTPRequest {
+	t.Helper()
+	s, err := events.Named(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return request(s.Event, string(s.Body), headers...)
+}
+
+func encoded(req awsevents.APIGatewayV2HTTPRequest) awsevents.APIGatewayV2HTTPRequest {
+	req.Body, req.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(req.Body)), true
+	return req
+}
+
+type answer struct {
+	Status    any               `json:"status"`
+	RunID     string            `json:"run_id"`
+	ProjectID int64             `json:"project_id"`
+	Targets   []surgical.Target `json:"targets"`
+	Reason    string            `json:"reason"`
+	Code      surgical.Code     `json:"code"`
+	Message   string            `json:"message"`
+	Detail    string            `json:"detail"`
+	Action    surgical.Action   `json:"action"`
+	Retryable bool              `json:"retryable"`
+}
+
+func (f *fixture) answer(t testing.TB, req awsevents.APIGatewayV2HTTPRequest) (awsevents.APIGatewayV2HTTPResponse, answer) {
+	t.Helper()
+	resp, err := f.Handle(t.Context(), req)
+	if err != nil {
+		t.Fatalf("Handle failed: %v", err)
+	}
+	var a answer
+	if err := json.Unmarshal([]byte(resp.Body), &a); err != nil {
+		t.Fatalf("the answer %q is no JSON: %v", resp.Body, err)
+	}
+	return resp, a
+}
+
+func TestAnEventOfOursIsQueued(t *testing.T) {
+	f := newFixture()
+	resp, a := f.answer(t, sample(t, "merge_request_fork"))
+	runID := surgical.RunID(surgical.OriginWebhook, "key-1")
+	targets := []surgical.Target{{Type: surgical.MergeRequest, IID: 12}}
+	if diff := cmp.Diff(answer{Status: "queued", RunID: runID, ProjectID: 1, Targets: targets}, a); diff != "" || resp.StatusCode != 202 {
+		t.Errorf("status %d, answer (-want +got):\n%s", resp.StatusCode, diff)
+	}
+	want := []surgical.Request{{RunID: runID, ProjectID: 1, Targets: targets, Origin: surgical.OriginWebhook, EventAt: start, IdempotencyKey: "key-1"}}
+	if diff := cmp.Diff(want, f.queue.taken); diff != "" {
+		t.Errorf("queued (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryDeliveryGetsItsAnswer(t *testing.T) {
+	at := func(n int) string { return strings.Repeat(" ", n-2) + "{}" }
+	notBase64 := request("Push Hook", "***")
+	notBase64.IsBase64Encoded = true
+	tests := []struct {
+		name   string
+		req    awsevents.APIGatewayV2HTTPRequest
+		status int
+		reason string // of an ignored one, else the code
+	}{
+		{"base64", encoded(sample(t, "issue_opened")), 202, ""},
+		{"system hook", sample(t, "system_merge_request"), 202, ""},
+		{"push", sample(t, "push"), 200, "unhandled_event"},
+		{"epic", sample(t, "epic"), 200, "epic"},
+		{"note on a design", sample(t, "note_design"), 200, "unhandled_noteable"},
+		{"another project", request("Issue Hook", `{"object_kind":"issue","project":{"id":2},"object_attributes":{"iid":7}}`), 200, "project_not_allowed"},
+		{"no iid", request("Issue Hook", `{"object_kind":"issue","project":{"id":1}}`), 200, "missing_identity"},
+		{"wrong token", sample(t, "issue_opened", "x-gitlab-token", "wrong-token"), 401, "invalid_signature"},
+		{"no token", sample(t, "issue_opened", "x-gitlab-token", ""), 401, "invalid_signature"},
+		{"wrong signature beside a right token", sample(t, "issue_opened", "webhook-id", "a", "webhook-timestamp", "1780000000", "webhook-signature", "v1,x"), 401, "invalid_signature"},
+		{"no JSON", request("Issue Hook", "object_kind=issue"), 400, "invalid_request"},
+		{"empty", request("Issue Hook", ""), 400, "invalid_request"},
+		{"no base64", notBase64, 400, "invalid_request"},
+		{"the largest", request("Push Hook", at(webhook.MaxBodyBytes)), 200, "unhandled_event"},
+		{"the largest in base64", encoded(request("Push Hook", at(webhook.MaxBodyBytes))), 200, "unhandled_event"},
+		{"too large", request("Push Hook", at(webhook.MaxBodyBytes+1)), 413, "payload_too_large"},
+		{"too large in base64", encoded(request("Push Hook", at(webhook.MaxBodyBytes+1))), 413, "payload_too_large"},
+		{"much too large in base64", encoded(request("Push Hook", at(webhook.MaxBodyBytes*2))), 413, "payload_too_large"},
+		{"too large comes before unsigned", request("Push Hook", at(webhook.MaxBodyBytes+1), "x-gitlab-token", ""), 413, "payload_too_large"},
+		{"unsigned comes before no JSON", request("Push Hook", "x", "x-gitlab-token", ""), 401, "invalid_signature"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture()
+			resp, a := f.answer(t, tt.req)
+			if resp.StatusCode != tt.status || a.Reason+string(a.Code) != tt.reason {
+				t.Errorf("answer %d %s, want %d %s", resp.StatusCode, resp.Body, tt.status, tt.reason)
+			}
+			if got := len(f.queue.taken) == 1; got != (tt.status == 202) {
+				t.Errorf("queued = %v under status %d", got, resp.StatusCode)
+			}
+			if tt.status >= 400 {
+				if resp.Headers["content-type"] != "application/problem+json" || a.Status != float64(tt.status) || a.Message == "" || a.Detail != a.Message || a.Action == "" {
+					t.Errorf("not a whole problem: %v %s", resp.Headers, resp.Body)
+				}
+			}
+			if lines := strings.Count(f.log.String(), "\n"); lines != 1 {
+				t.Errorf("%d log lines, want 1", lines)
+			}
+		})
+	}
+}
+
+func TestASignedDeliveryIsVerifiedOverItsRawBody(t *testing.T) {
+	req := sample(t, "issue_opened", "x-gitlab-token", "")
+	wh, err := standardwebhooks.NewWebhook(signingToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := wh.Sign("key-1", start, []byte(req.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Headers["webhook-id"], req.Headers["webhook-timestamp"], req.Headers["webhook-signature"] = "key-1", "1779951600", signature
+	for _, r := range []awsevents.APIGatewayV2HTTPRequest{req, encoded(req)} {
+		if resp, _ := newFixture().answer(t, r); resp.StatusCode != 202 {
+			t.Errorf("status %d: %s", resp.StatusCode, resp.Body)
+		}
+	}
+	f := newFixture()
+	f.now = start.Add(5*time.Minute + time.Second)
+	if resp, _ := f.answer(t, req); resp.StatusCode != 401 {
+		t.Errorf("an old delivery got %d", resp.StatusCode)
+	}
+}
+
+func TestTheRunIsNamedAfterTheDelivery(t *testing.T) {
+	tests := []struct {
+		name, key string
+		headers   []string
+		carried   string
+	}{
+		{"Idempotency-Key", "key-1", nil, "key-1"},
+		{"webhook-id without it", "id-1", []string{"idempotency-key", "", "webhook-id", "id-1"}, "id-1"},
+		{"the gateway's request id without both", "gateway-1", []string{"idempotency-key", ""}, "gateway-1"},
+		{"an endless key is not carried around", strings.Repeat("k", 5000), []string{"idempotency-key", strings.Repeat("k", 5000)}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture()
+			_, a := f.answer(t, sample(t, "issue_opened", tt.headers...))
+			if want := surgical.RunID(surgical.OriginWebhook, tt.key); a.RunID != want || f.queue.taken[0].RunID != want {
+				t.Errorf("run_id = %s, want %s", a.RunID, want)
+			}
+			if got := f.queue.taken[0].IdempotencyKey; got != tt.carried {
+				t.Errorf("key = %.20q, want %q", got, tt.carried)
+			}
+		})
+	}
+	f := newFixture()
+	nameless := sample(t, "issue_opened", "idempotency-key", "")
+	nameless.RequestContext.RequestID = ""
+	if resp, _ := f.answer(t, nameless); resp.StatusCode != 400 || len(f.queue.taken) > 0 {
+		t.Errorf("a delivery without a name got %d", resp.StatusCode)
+	}
+}
+
+func TestWhatIsOutOfReachIsToldAsTemporary(t *testing.T) {
+	unavailable := surgical.WrapError(surgical.CodeQueueUnavailable, errors.New("dial tcp"), "the queue did not take the request")
+	tests := []struct {
+		name  string
+		spoil func(*fixture)
+		code  surgical.Code
+	}{
+		{"the queue", func(f *fixture) { f.queue.err = unavailable }, surgical.CodeQueueUnavailable},
+		{"the queue, untyped", func(f *fixture) { f.queue.err = errors.New("dial tcp") }, surgical.CodeInternal},
+		{"the secret", func(f *fixture) { f.load = func() (*delivery.Verifier, error) { return nil, errors.New("dial tcp") } }, surgical.CodeInternal},
+		{"no token is configured", func(f *fixture) {
+			f.load = func() (*delivery.Verifier, error) { return delivery.NewVerifier(nil, nil) }
+		}, surgical.CodeInternal},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture()
+			tt.spoil(f)
+			resp, a := f.answer(t, sample(t, "issue_opened"))
+			if resp.StatusCode != 503 || resp.Headers["retry-after"] == "" || a.Code != tt.code || !a.Retryable || len(f.queue.taken) > 0 {
+				t.Errorf("answer %d %v %s", resp.StatusCode, resp.Headers, resp.Body)
+			}
+			if strings.Contains(resp.Body, "dial tcp") || !strings.Contains(f.log.String(), `"level":"ERROR"`) {
+				t.Errorf("the cause belongs into the log alone: %s, %s", resp.Body, f.log)
+			}
+		})
+	}
+}
+
+func TestARotatedTokenIsReadAgainAtMostOnceInTenSeconds(t *testing.T) {
+	f := newFixture()
+	f.answer(t, sample(t, "issue_opened"))
+	f.load = func() (*delivery.Verifier, error) { return delivery.NewVerifier(nil, []string{"rotated-token"}) }
+	steps := []struct {
+		after         time.Duration
+		token         string
+		status, loads int
+	}{
+		{5 * time.Second, "rotated-token", 401, 1},
+		{5 * time.Second, "rotated-token", 202, 2},
+		{time.Second, "wrong-token", 401, 2},
+		{time.Hour, "wrong-token", 401, 3},
+		{time.Second, "wrong-token", 401, 3},
+		{0, secretToken, 401, 3},
+		{0, "rotated-token", 202, 3},
+	}
+	for i, s := range steps {
+		f.now = f.now.Add(s.after)
+		if resp, _ := f.answer(t, sample(t, "issue_opened", "x-gitlab-token", s.token)); resp.StatusCode != s.status || f.loads != s.loads {
+			t.Errorf("step %d: status %d after %d readings, want %d after %d", i, resp.StatusCode, f.loads, s.status, s.loads)
+		}
+	}
+}
+
+func TestNoPayloadTokenOrTitleReachesTheLog(t *testing.T) {
+	for _, name := range []string{"issue_confidential", "note_confidential", "push"} {
+		f := newFixture()
+		f.answer(t, sample(t, name))
+		f.answer(t, sample(t, name, "x-gitlab-token", "wrong-token"))
+		for _, forbidden := range []string{"password", "Two customers", "token\":", secretToken, "wrong-token", "refs/heads"} {
+			if strings.Contains(f.log.String(), forbidden) {
+				t.Errorf("%s: the log holds %q: %s", name, forbidden, f.log)
+			}
+		}
+	}
+}
+
+func FuzzHandle(f *testing.F) {
+	samples, err := events.All()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range samples {
+		f.Add(s.Event, secretToken, "key-1", string(s.Body), false)
+	}
+	f.Add("Issue Hook", "", "", "e30=", true)
+	f.Fuzz(func(t *testing.T, event, token, key, body string, isBase64 bool) {
+		fix := newFixture()
+		req := request(event, body, "x-gitlab-token", token, "idempotency-key", key)
+		req.IsBase64Encoded = isBase64
+		resp, _ := fix.answer(t, req)
+		switch resp.StatusCode {
+		case 200, 202, 400, 401, 413:
+		default:
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		if got := len(fix.queue.taken) == 1; got != (resp.StatusCode == 202) {
+			t.Errorf("queued = %v under status %d", got, resp.StatusCode)
+		}
+		if resp.StatusCode < 400 && token != secretToken {
+			t.Errorf("status %d for the token %q", resp.StatusCode, token)
+		}
+	})
+}
