@@ -1,0 +1,96 @@
+package devstack
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// Endpoints are what a client of the local stack needs: URLs that can be
+// called as they stand.
+type Endpoints struct {
+	WebhookURL     string `json:"webhook_url"`
+	APIURL         string `json:"api_url"`
+	GitLabBaseURL  string `json:"gitlab_base_url"`
+	AWSEndpointURL string `json:"aws_endpoint_url"`
+	// SigningToken signs webhooks (whsec_…); empty where the stack takes secret
+	// tokens alone.
+	SigningToken string `json:"signing_token"`
+}
+
+// EndpointsFile returns the file of the endpoints under dir.
+func EndpointsFile(dir string) string { return filepath.Join(dir, "endpoints.json") }
+
+// ReadEndpoints reads the endpoints of the stack that was brought up under
+// dir; an error that is [fs.ErrNotExist] if there is none.
+func ReadEndpoints(dir string) (Endpoints, error) {
+	var e Endpoints
+	return e, readJSON(EndpointsFile(dir), &e)
+}
+
+func (e Endpoints) write(dir string) error { return writeJSON(EndpointsFile(dir), e) }
+
+// webhookSecrets are the values of the stack's secrets.
+type webhookSecrets struct {
+	signing, secret []string
+	gitlabToken     string
+}
+
+// secrets takes the given tokens. Without any it takes the signing token of
+// last time, else a new one.
+func (u *upper) secrets() (webhookSecrets, error) {
+	s := webhookSecrets{signing: u.o.SigningTokens, secret: u.o.SecretTokens, gitlabToken: u.o.GitLabToken}
+	if len(s.signing)+len(s.secret) > 0 {
+		return s, nil
+	}
+	kept := filepath.Join(u.o.Dir, "signing_token.json")
+	var token string
+	err := readJSON(kept, &token)
+	if errors.Is(err, fs.ErrNotExist) {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // never fails
+		token = "whsec_" + base64.StdEncoding.EncodeToString(key)
+		err = writeJSON(kept, token)
+	}
+	s.signing = []string{token}
+	return s, err
+}
+
+func (s webhookSecrets) signingToken() string {
+	if len(s.signing) == 0 {
+		return ""
+	}
+	return s.signing[0]
+}
+
+// put writes the secrets that the stack's outputs name, and reports whether
+// any is new.
+func (s webhookSecrets) put(ctx context.Context, cfg aws.Config, outputs Outputs) (changed bool, err error) {
+	webhook, err := json.Marshal(map[string]string{
+		"signing_tokens": strings.Join(s.signing, ","),
+		"secret_tokens":  strings.Join(s.secret, ","),
+	})
+	if err != nil {
+		return false, err
+	}
+	for output, value := range map[string]string{"WebhookSecretId": string(webhook), "GitLabTokenSecretId": s.gitlabToken} {
+		id := outputs[output]
+		if id == "" {
+			return false, fmt.Errorf("the stack has no output %s", output)
+		}
+		isNew, err := putSecret(ctx, cfg, id, value)
+		if err != nil {
+			return false, err
+		}
+		changed = changed || isNew
+	}
+	return changed, nil
+}

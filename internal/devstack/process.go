@@ -1,0 +1,96 @@
+package devstack
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	stopTimeout  = 15 * time.Second
+	pollInterval = 20 * time.Millisecond
+)
+
+// Process is a process that this project started, the leader of its own
+// process group. It is told from a later one with the same id by its start.
+type Process struct {
+	PID int `json:"pid"`
+	// Started is when it started, in the system's own terms.
+	Started string `json:"started"`
+}
+
+// StartProcess starts the command in its own process group, with its output in
+// the log. Unless detached, it ends with this process.
+func StartProcess(cmd *exec.Cmd, log string, detach bool) (Process, error) {
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return Process{}, err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = processAttributes(detach)
+
+	started := make(chan error, 1)
+	go func() {
+		// The kernel ends the child when the thread that started it ends, so
+		// this goroutine keeps its thread until the child is gone.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended stands in its log
+		}
+	}()
+	if err := <-started; err != nil {
+		return Process{}, err
+	}
+	pid := cmd.Process.Pid
+	// Empty if it is gone already; then it is not alive either.
+	return Process{PID: pid, Started: startOf(pid)}, nil
+}
+
+// Alive reports whether the process still runs.
+func (p Process) Alive() bool { return p.PID > 0 && p.Started != "" && startOf(p.PID) == p.Started }
+
+// Stop asks the process to end, then ends what is left of its group, and
+// returns when it is gone. It does nothing to a process that is not alive.
+func (p Process) Stop() error {
+	if !p.Alive() {
+		return nil
+	}
+	if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("process %d: %w", p.PID, err)
+	}
+	await(stopTimeout, func() bool { return !p.Alive() })
+	// Children that it left behind, or all of them if it did not listen. While
+	// one of them lives, no other group can get this id.
+	if err := syscall.Kill(-p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("process group %d: %w", p.PID, err)
+	}
+	if !await(stopTimeout, func() bool { return !p.Alive() }) {
+		return fmt.Errorf("process %d does not end", p.PID)
+	}
+	await(time.Second, func() bool { return errors.Is(syscall.Kill(-p.PID, 0), syscall.ESRCH) })
+	return nil
+}
+
+// await polls until the condition holds, and reports whether it did in time.
+func await(timeout time.Duration, condition func() bool) bool {
+	deadline := time.NewTimer(timeout)
+	defer deadline.Stop()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return condition()
+		}
+	}
+	return true
+}

@@ -1,0 +1,31 @@
+package devstack
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// LocalDir is the folder under the module root that holds everything
+// installed, built and written on this machine.
+const LocalDir = ".local"
+
+// Root returns the folder of this module's go.mod: the working directory or
+// the nearest folder above it.
+func Root() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("module root: %w", err)
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("module root: %w", err)
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("module root: no go.mod in %s or above", start)
+		}
+	}
+}

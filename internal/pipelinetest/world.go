@@ -1,0 +1,277 @@
+// Package pipelinetest assembles the whole pipeline in one process, for tests:
+// the demo GitLab over loopback HTTP, the worker, the stages and the ledgers
+// on a real DynamoDB engine, a controlled clock, and an executor that orders
+// the stages as the state machine does.
+package pipelinetest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/commit"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/docs"
+	"gitlab.com/lorehook/lorehook/internal/embed"
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+)
+
+// Token is what the demo GitLab of a test asks for.
+const Token = "glpat-not-a-real-token"
+
+// World is one pipeline with its GitLab. Its fields may be changed before use.
+type World struct {
+	T      *testing.T
+	Clock  *Clock
+	GitLab *demogitlab.Server
+	// Fetcher is the real client, which a test may wrap.
+	Fetcher surgical.Fetcher
+
+	DB        *dynamodb.Client
+	Tables    config.Tables
+	Content   *content.Store
+	Ledger    *ledger.Ledger
+	Processor *surgical.Processor
+	Workflow  *Executor
+	Docs      *workflow.Runner
+	Embed     *workflow.Runner
+	Finish    *workflow.Finish
+	Abort     *workflow.Abort
+
+	keys atomic.Int64
+}
+
+// New returns a world on the engine's tables.
+func New(t *testing.T, db *dynamodb.Client, tables config.Tables) *World {
+	t.Helper()
+	clock := NewClock(time.Date(2026, 5, 28, 6, 0, 0, 0, time.UTC))
+	log := slog.New(slog.DiscardHandler)
+	w := &World{T: t, Clock: clock, DB: db, Tables: tables}
+	w.GitLab = demogitlab.New(demogitlab.Options{Clock: clock.Now, Token: Token})
+	server := httptest.NewServer(w.GitLab)
+	t.Cleanup(server.Close)
+	client, err := gitlab.NewClient(gitlab.Options{
+		BaseURL: server.URL, Clock: clock.Now,
+		Token: func(context.Context) (string, error) { return Token, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Fetcher = client
+	w.Content = content.NewStore(db, tables.Content, clock.Now)
+	w.Ledger = ledger.New(db, tables, clock.Now)
+	w.Workflow = &Executor{}
+	w.Processor = &surgical.Processor{
+		Ledger: w.Ledger, Heads: w.Content, Fetcher: fetcherFunc(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+			return w.Fetcher.Fetch(ctx, ref)
+		}),
+		Ingester: commit.New(db, w.Content, w.Ledger, clock.Now),
+		Workflow: w.Workflow, Allows: func(int64) bool { return true },
+		Clock: clock.Now, Jitter: func(time.Duration) time.Duration { return 0 }, Log: log,
+	}
+	w.Docs = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &docs.Stage{Content: w.Content}, Log: log}
+	w.Embed = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &embed.Stage{Content: w.Content, Embedder: embed.Lexical{}}, Log: log}
+	w.Finish = &workflow.Finish{Ledger: w.Ledger, Log: log}
+	w.Abort = &workflow.Abort{Ledger: w.Ledger, Log: log}
+	return w
+}
+
+type fetcherFunc func(context.Context, surgical.EntityRef) (surgical.Snapshot, error)
+
+func (f fetcherFunc) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+	return f(ctx, ref)
+}
+
+// Request returns a request for the targets, as if it had been accepted now.
+func (w *World) Request(origin surgical.Origin, refs ...surgical.EntityRef) surgical.Request {
+	key := fmt.Sprintf("key-%d", w.keys.Add(1))
+	req := surgical.Request{
+		RunID: surgical.RunID(origin, key), ProjectID: refs[0].ProjectID, Origin: origin, IdempotencyKey: key, EventAt: w.Clock.Now(),
+	}
+	for _, ref := range refs {
+		req.Targets = append(req.Targets, ref.Target)
+	}
+	return req
+}
+
+// Message wraps a request as the queue delivers it, settled.
+func (w *World) Message(req surgical.Request) surgical.Message {
+	return surgical.Message{Request: req, ID: "message-" + req.RunID, NotBefore: req.EventAt.Add(surgical.Settle + time.Microsecond)}
+}
+
+// Record wraps a request as Lambda hands it to the worker.
+func (w *World) Record(req surgical.Request) events.SQSMessage {
+	body, err := json.Marshal(req)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return events.SQSMessage{MessageId: "message-" + req.RunID, Body: string(body), Attributes: map[string]string{"MessageGroupId": req.Group()}}
+}
+
+// Batch returns a worker over this world's processor.
+func (w *World) Batch(queue worker.Queue) *worker.Batch {
+	return &worker.Batch{Processor: w.Processor, Queue: queue, Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler)}
+}
+
+// Deliver waits until the request has settled and processes it once.
+func (w *World) Deliver(req surgical.Request) (surgical.Verdict, error) {
+	msg := w.Message(req)
+	w.Clock.AdvanceTo(msg.NotBefore)
+	return w.Processor.Process(w.T.Context(), msg)
+}
+
+// Sync delivers the request and runs its workflow. Anything but success ends
+// the test.
+func (w *World) Sync(req surgical.Request) surgical.Run {
+	w.T.Helper()
+	verdict, err := w.Deliver(req)
+	if err != nil || !verdict.Delete {
+		w.T.Fatalf("sync of %v: verdict %v, error %v", req.Targets, verdict, err)
+	}
+	w.Drive()
+	run := w.Run(req.RunID)
+	if run.Status != surgical.StatusSucceeded {
+		w.T.Fatalf("sync of %v: %s, %v", req.Targets, run.Status, run.Error)
+	}
+	return run
+}
+
+// Webhook syncs the entity as a webhook's event of now would, later than the
+// interval in which webhooks do not fetch again.
+func (w *World) Webhook(ref surgical.EntityRef) surgical.Run {
+	w.T.Helper()
+	w.Clock.Advance(6 * time.Second)
+	return w.Sync(w.Request(surgical.OriginWebhook, ref))
+}
+
+// Run reads a run.
+func (w *World) Run(runID string) surgical.Run {
+	w.T.Helper()
+	run, err := w.Ledger.Run(w.T.Context(), runID)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return run
+}
+
+// Entity reads an entity as any reader does.
+func (w *World) Entity(ref surgical.EntityRef) content.Entity {
+	w.T.Helper()
+	entity, err := w.Content.Read(w.T.Context(), ref)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return entity
+}
+
+// Drive runs every execution that was started, until none is left.
+func (w *World) Drive() {
+	w.T.Helper()
+	for in, ok := w.Workflow.take(); ok; in, ok = w.Workflow.take() {
+		if err := w.execute(w.T.Context(), in); err != nil {
+			w.T.Fatal(err)
+		}
+	}
+}
+
+// execute orders the stages as infra/workflow.asl.json does.
+func (w *World) execute(ctx context.Context, in workflow.Input) error {
+	result, err := w.Docs.Handle(ctx, in)
+	if err != nil {
+		return w.abort(ctx, in, "docs", err)
+	}
+	if result.Outcome != workflow.Done {
+		return nil
+	}
+	if result.DocumentsRegenerated > 0 && !result.NoEmbed {
+		if result, err = w.Embed.Handle(ctx, in); err != nil {
+			return w.abort(ctx, in, "embed", err)
+		}
+		if result.Outcome != workflow.Done {
+			return nil
+		}
+	}
+	if _, err = w.Finish.Handle(ctx, in); err != nil {
+		return w.abort(ctx, in, "finish", err)
+	}
+	return nil
+}
+
+func (w *World) abort(ctx context.Context, in workflow.Input, stage string, cause error) error {
+	_, err := w.Abort.Handle(ctx, workflow.AbortInput{Input: in, Stage: stage, Error: cause.Error()})
+	return err
+}
+
+// Executor implements [surgical.Workflow]: it remembers what was started.
+type Executor struct {
+	mu      sync.Mutex
+	started []workflow.Input
+}
+
+// Start implements [surgical.Workflow].
+func (e *Executor) Start(_ context.Context, runID string, generation int64) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.started = append(e.started, workflow.Input{RunID: runID, Generation: generation})
+	return nil
+}
+
+// Forget drops what was started, as if Step Functions had lost it.
+func (e *Executor) Forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.started = nil
+}
+
+func (e *Executor) take() (workflow.Input, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.started) == 0 {
+		return workflow.Input{}, false
+	}
+	in := e.started[0]
+	e.started = e.started[1:]
+	return in, true
+}
+
+// Clock is a clock that a test moves. Every look at it takes a microsecond, so
+// that no two events fall on one instant.
+type Clock struct{ micros atomic.Int64 }
+
+// NewClock returns a clock that starts at the time.
+func NewClock(start time.Time) *Clock {
+	c := &Clock{}
+	c.micros.Store(start.UnixMicro())
+	return c
+}
+
+// Now returns the time.
+func (c *Clock) Now() time.Time { return time.UnixMicro(c.micros.Add(1)).UTC() }
+
+// Advance moves the clock forward.
+func (c *Clock) Advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
+
+// AdvanceTo moves the clock to the time, if that is ahead.
+func (c *Clock) AdvanceTo(t time.Time) {
+	for {
+		now := c.micros.Load()
+		if now >= t.UnixMicro() || c.micros.CompareAndSwap(now, t.UnixMicro()) {
+			return
+		}
+	}
+}
