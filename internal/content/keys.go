@@ -39,8 +39,18 @@ func Stage(runID string, attempt int64) string {
 	return runID + "." + strconv.FormatInt(attempt, 10)
 }
 
-// parseStage is the inverse of Stage.
+// TextToken names the claim of a docs job that writes segments of documents.
+func TextToken(runID string, claim int64) string {
+	return runID + textTokenMark + strconv.FormatInt(claim, 10)
+}
+
+const textTokenMark = ".d"
+
+// parseStage is the inverse of Stage, and of TextToken: the attempt is then 0.
 func parseStage(stage string) (runID string, attempt int64, err error) {
+	if run, _, ok := strings.Cut(stage, textTokenMark); ok {
+		return run, 0, nil
+	}
 	run, n, ok := strings.Cut(stage, ".")
 	attempt, parseErr := strconv.ParseInt(n, 10, 64)
 	if !ok || run == "" || parseErr != nil {
@@ -67,16 +77,17 @@ func embKey(document string) string { return embPrefix + document }
 
 func vecKey(document, chunkHash string) string { return vecPrefix + document + "#" + chunkHash }
 
-// stageOfKey returns the stage within the sort key of a child or a part.
+// stageOfKey returns the stage within the sort key of a child, of a manifest's
+// part or of a document's segment.
 func stageOfKey(sk string) (string, error) {
 	fields := strings.Split(sk, "#")
 	switch {
-	case strings.HasPrefix(sk, childPrefix) && len(fields) >= 5:
+	case strings.HasPrefix(sk, childPrefix) && len(fields) >= 5, strings.HasPrefix(sk, docTextPrefix) && len(fields) >= 4:
 		return fields[len(fields)-2], nil
 	case strings.HasPrefix(sk, partPrefix) && len(fields) == 3:
 		return fields[2], nil
 	}
-	return "", fmt.Errorf("%q is neither a child nor a part", sk)
+	return "", fmt.Errorf("%q is not a staged item", sk)
 }
 
 func key(ref surgical.EntityRef, sk string) dynamo.Item {

@@ -53,7 +53,7 @@ func (s *Stage) Do(ctx context.Context, run surgical.Run, job surgical.Job, more
 	if err != nil {
 		return job, ledger.Done{}, false, err
 	}
-	token := content.Stage(job.RunID, job.Attempts)
+	token := content.TextToken(job.RunID, job.Attempts)
 	for batch := range slices.Chunk(ids, batchSize) {
 		if !more() {
 			return job, ledger.Done{}, false, nil

@@ -134,20 +134,26 @@ func (s *Stage) current(ctx context.Context, ref surgical.EntityRef, d content.D
 	return e.DocumentHash == d.Hash && e.Revision >= d.VisibleFrom && e.Model == s.Embedder.Model(), nil
 }
 
-// missing lists the chunks without a vector that may be used: of this model,
-// and not from before a revision that hid the document.
+// missing lists the chunks without a vector that may be used: of this model and
+// length, and not from before a revision that hid the document.
 func (s *Stage) missing(d content.Document, chunks []docs.Chunk, stored map[string]content.Vector) []docs.Chunk {
 	seen := map[string]bool{}
 	var missing []docs.Chunk
 	for _, chunk := range chunks {
 		vector, ok := stored[chunk.Hash]
-		usable := ok && vector.Model == s.Embedder.Model() && vector.Revision >= d.VisibleFrom
+		usable := ok && vector.Model == s.Embedder.Model() && s.fits(vector) && vector.Revision >= d.VisibleFrom
 		if !usable && !seen[chunk.Hash] {
 			missing = append(missing, chunk)
 		}
 		seen[chunk.Hash] = true
 	}
 	return missing
+}
+
+// fits reports whether the vector has the embedder's length, if that is known.
+func (s *Stage) fits(v content.Vector) bool {
+	length := s.Embedder.Dimensions()
+	return length == 0 || length == len(v.Values)
 }
 
 // embed returns a vector for each chunk, by its hash.

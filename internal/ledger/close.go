@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
@@ -30,13 +31,15 @@ func (l *Ledger) Close(ctx context.Context, runID string, closing surgical.Closi
 		if closing.Attempt != 0 && (run.Committed() || run.Attempt != closing.Attempt) {
 			return run, surgical.ErrMoved
 		}
-		open, err := l.openJobs(ctx, run)
+		jobs, err := l.jobsOf(ctx, run)
 		if err != nil {
 			return run, err
 		}
+		open := openJobs(jobs)
 		if closing.Status == surgical.StatusSucceeded && len(open) > 0 {
 			return run, surgical.ErrOpenJobs
 		}
+		closing.Clean = closing.Clean && !repeated(jobs)
 		closed, err := l.tryClose(ctx, run, closing, open)
 		if closed {
 			return l.Run(ctx, runID)
@@ -48,21 +51,25 @@ func (l *Ledger) Close(ctx context.Context, runID string, closing surgical.Closi
 	return surgical.Run{}, fmt.Errorf("close run %s: it moved %d times: %w", runID, maxCloseTries, surgical.ErrMoved)
 }
 
-func (l *Ledger) openJobs(ctx context.Context, run surgical.Run) ([]surgical.Job, error) {
+func (l *Ledger) jobsOf(ctx context.Context, run surgical.Run) ([]surgical.Job, error) {
 	if run.JobsInserted == 0 {
 		return nil, nil
 	}
-	jobs, err := l.Jobs(ctx, run.RunID)
-	if err != nil {
-		return nil, err
-	}
-	var open []surgical.Job
-	for _, job := range jobs {
-		if job.Status == surgical.JobPending || job.Status == surgical.JobClaimed {
-			open = append(open, job)
-		}
-	}
-	return open, nil
+	return l.Jobs(ctx, run.RunID)
+}
+
+func openJobs(jobs []surgical.Job) []surgical.Job {
+	return slices.DeleteFunc(slices.Clone(jobs), func(job surgical.Job) bool {
+		return job.Status != surgical.JobPending && job.Status != surgical.JobClaimed
+	})
+}
+
+// repeated reports whether a stage was ever broken off: what it wrote last may
+// have been written for nothing.
+func repeated(jobs []surgical.Job) bool {
+	return slices.ContainsFunc(jobs, func(job surgical.Job) bool {
+		return job.Attempts > 1 || job.Attempts == 1 && job.Status != surgical.JobDone
+	})
 }
 
 // tryClose reports false without an error when anything moved meanwhile.
@@ -126,6 +133,9 @@ func (l *Ledger) closeRun(run surgical.Run, closing surgical.Closing, aborted in
 	}
 	if closing.Clean {
 		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
+	} else {
+		update = update.Set(expression.Name("sweep"), expression.Value(sweepPending)).
+			Set(expression.Name("sweep_after"), expression.Value(micros(now.Add(sweepDelay))))
 	}
 	return l.runUpdate(run.RunID, condition, update)
 }

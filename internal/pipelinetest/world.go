@@ -53,13 +53,16 @@ type World struct {
 	Finish    *workflow.Finish
 	Abort     *workflow.Abort
 
+	// Resent is what the sweeper sent again.
+	Resent Sent
+
 	keys atomic.Int64
 }
 
 // New returns a world on the engine's tables.
 func New(t *testing.T, db *dynamodb.Client, tables config.Tables) *World {
 	t.Helper()
-	clock := NewClock(time.Date(2026, 5, 28, 6, 0, 0, 0, time.UTC))
+	clock := NewClock(time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC))
 	log := slog.New(slog.DiscardHandler)
 	w := &World{T: t, Clock: clock, DB: db, Tables: tables}
 	w.GitLab = demogitlab.New(demogitlab.Options{Clock: clock.Now, Token: Token})

@@ -63,7 +63,8 @@ type Closing struct {
 	CoalescedWith string
 	// Requests adds to the counter of requests to GitLab.
 	Requests int64
-	// Clean tells that no staged child can be an orphan.
+	// Clean tells that nothing that this run staged can be an orphan. Else the
+	// orphan sweeper looks at the run's entities a while after its end.
 	Clean bool
 }
 

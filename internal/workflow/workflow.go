@@ -67,27 +67,32 @@ func (s *Starter) Start(ctx context.Context, runID string, generation int64) err
 	return nil
 }
 
-// Closer is what closing a run needs of the ledger.
-type Closer interface {
+// Ledger is what closing a run needs of the ledger.
+type Ledger interface {
+	Run(ctx context.Context, runID string) (surgical.Run, error)
 	Close(ctx context.Context, runID string, closing surgical.Closing) (surgical.Run, error)
 }
 
 // Finish is the function that ends a run whose jobs are all done.
 type Finish struct {
-	Ledger Closer
+	Ledger Ledger
 	Log    *slog.Logger
 }
 
 // Handle closes the run as succeeded. With open jobs it ends quietly: whoever
 // holds them comes here later.
 func (f *Finish) Handle(ctx context.Context, in Input) (Result, error) {
-	run, err := f.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusSucceeded})
+	run, err := f.Ledger.Run(ctx, in.RunID)
+	if err != nil {
+		return Result{}, Transient{err}
+	}
+	run, err = f.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusSucceeded, Clean: !run.SweepPending})
 	if errors.Is(err, surgical.ErrOpenJobs) {
 		f.Log.InfoContext(ctx, "jobs_open", "run_id", in.RunID, "generation", in.Generation)
 		return Result{Outcome: Yielded}, nil
 	}
 	if err != nil {
-		return Result{}, fmt.Errorf("finish run %s: %w", in.RunID, err)
+		return Result{}, Transient{fmt.Errorf("finish run %s: %w", in.RunID, err)}
 	}
 	f.Log.InfoContext(ctx, "closed", "run_id", in.RunID, "project_id", run.ProjectID, "status", run.Status, "generation", in.Generation)
 	return Result{Outcome: Done}, nil
@@ -104,16 +109,24 @@ type AbortInput struct {
 
 // Abort is the function that ends a run whose workflow failed.
 type Abort struct {
-	Ledger Closer
+	Ledger Ledger
 	Log    *slog.Logger
 }
 
-// Handle closes the run as failed and aborts its open jobs. What was committed
-// stays, and its dirty sources wait for a retry or the drain.
+// Handle closes the run as failed and aborts its open jobs, unless a newer
+// generation is at work. What was committed stays, and its dirty sources wait
+// for a retry or the drain.
 func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
-	run, err := a.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: StageError(in.RunID, surgical.Stage(in.Stage))})
+	run, err := a.Ledger.Run(ctx, in.RunID)
 	if err != nil {
-		return Result{}, fmt.Errorf("abort run %s: %w", in.RunID, err)
+		return Result{}, Transient{err}
+	}
+	if run.Generation > in.Generation {
+		return Result{Outcome: Yielded}, nil
+	}
+	run, err = a.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: StageError(in.RunID, surgical.Stage(in.Stage))})
+	if err != nil {
+		return Result{}, Transient{fmt.Errorf("abort run %s: %w", in.RunID, err)}
 	}
 	a.Log.WarnContext(ctx, "aborted", "run_id", in.RunID, "project_id", run.ProjectID, "status", run.Status,
 		"stage", in.Stage, "error_name", in.Error, "generation", in.Generation)

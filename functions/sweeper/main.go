@@ -1,0 +1,41 @@
+// Command sweeper is the Lambda function that, every minute, closes what
+// crashed for good.
+package main
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"gitlab.com/lorehook/lorehook/internal/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/sweep"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	c, err := config.Load[config.Sweeper]()
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	cfg := awsenv.Config()
+	db, client := dynamo.New(cfg), sqs.NewFromConfig(cfg)
+	sweeper := &sweep.Sweeper{
+		Ledger:   ledger.New(db, c.Tables, time.Now),
+		Content:  content.NewStore(db, c.Content, time.Now),
+		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
+		Requests: queue.NewSender(client, c.RequestsQueueURL), Bulk: queue.NewSender(client, c.BulkQueueURL),
+		Clock: time.Now, Log: log,
+	}
+	lambda.Start(sweeper.Handle)
+}

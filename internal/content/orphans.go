@@ -1,0 +1,149 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/tables"
+)
+
+// ExpireOrphans lets staged items that nothing names expire, and returns how
+// many. ended reports whether an attempt of a run can no longer commit (attempt
+// 0: whether a docs stage of the run can no longer write); it is asked once for
+// each stage found.
+//
+// The order is what makes it safe: first the items are listed, then their runs
+// are read, and only then what names them. Read first, a head would miss a
+// child that is committed meanwhile.
+func (s *Store) ExpireOrphans(ctx context.Context, ref surgical.EntityRef, ended func(ctx context.Context, runID string, attempt int64) (bool, error)) (int, error) {
+	candidates, err := s.staged(ctx, ref)
+	if err != nil {
+		return 0, err
+	}
+	verdicts := map[string]bool{}
+	for _, item := range candidates {
+		if _, known := verdicts[item.stage]; known {
+			continue
+		}
+		runID, attempt, err := parseStage(item.stage)
+		if err != nil {
+			return 0, fmt.Errorf("%s of %s: %w", item.sk, ref, err)
+		}
+		if verdicts[item.stage], err = ended(ctx, runID, attempt); err != nil {
+			return 0, err
+		}
+	}
+	candidates = slices.DeleteFunc(candidates, func(item stagedItem) bool { return !verdicts[item.stage] })
+	if len(candidates) == 0 {
+		return 0, nil
+	}
+	named, err := s.named(ctx, ref)
+	if err != nil {
+		return 0, err
+	}
+	expired := 0
+	for _, item := range candidates {
+		if named[item.sk] {
+			continue
+		}
+		if err := s.expire(ctx, ref, item.sk); err != nil {
+			return expired, err
+		}
+		expired++
+	}
+	return expired, nil
+}
+
+// stagedItem is an item that only counts if something names it.
+type stagedItem struct{ sk, stage string }
+
+// staged lists the entity's children, manifest parts and segments of long
+// documents that have no expiry yet.
+func (s *Store) staged(ctx context.Context, ref surgical.EntityRef) ([]stagedItem, error) {
+	var list []stagedItem
+	for _, prefix := range []string{childPrefix, partPrefix, docTextPrefix} {
+		in, err := s.collection(ref, prefix, expression.Name("sk"), expression.Name(tables.ExpiresAt))
+		if err != nil {
+			return nil, err
+		}
+		for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+			if err != nil {
+				return nil, fmt.Errorf("list staged items of %s: %w", ref, err)
+			}
+			var row struct {
+				SK        string `dynamodbav:"sk"`
+				ExpiresAt int64  `dynamodbav:"expires_at"`
+			}
+			if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+				return nil, fmt.Errorf("decode a staged item of %s: %w", ref, err)
+			}
+			if row.ExpiresAt != 0 {
+				continue
+			}
+			stage, err := stageOfKey(row.SK)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, stagedItem{row.SK, stage})
+		}
+	}
+	return list, nil
+}
+
+// named returns the sort keys that the head, its manifest and the documents
+// name now.
+func (s *Store) named(ctx context.Context, ref surgical.EntityRef) (map[string]bool, error) {
+	head, err := s.headItem(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.manifest(ctx, ref, head, everyPart)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{}
+	for i, part := range m.parts {
+		named[partKey(i, part.Stage)] = true
+	}
+	for child, entry := range m.all() {
+		for _, sk := range entry.keys(child) {
+			named[sk] = true
+		}
+	}
+	documents, err := s.Documents(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range documents {
+		for i := range d.segments {
+			named[docTextKey(d.ID, d.token, i)] = true
+		}
+	}
+	return named, nil
+}
+
+// Orphans lists the sort keys of staged items that nothing names and that have
+// no expiry: what [Store.ExpireOrphans] would expire if every run had ended.
+func (s *Store) Orphans(ctx context.Context, ref surgical.EntityRef) ([]string, error) {
+	staged, err := s.staged(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	named, err := s.named(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	var orphans []string
+	for _, item := range staged {
+		if !named[item.sk] {
+			orphans = append(orphans, item.sk)
+		}
+	}
+	return orphans, nil
+}

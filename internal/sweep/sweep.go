@@ -1,0 +1,222 @@
+// Package sweep closes what crashed for good. Every minute it looks at the
+// runs that are open: a workflow that was never started is started, one that
+// timed out is ended, a message that got lost before its run began is sent
+// again, and a run that nobody can bring to an end is failed. Then it lets
+// staged items expire that nothing names.
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+)
+
+const (
+	// grace is how long a healthy run may stand between two of its steps.
+	grace = time.Minute
+	// workflowLimit is the life of an EXPRESS execution and a little more; it
+	// runs no catch when it times out.
+	workflowLimit = 5 * time.Minute
+	// lostAfter is the age of giving up plus the longest time that a queue hides
+	// a message: until then a run may just be waiting.
+	lostAfter = 6*time.Hour + 12*time.Hour
+	// resendInterval is how often the message of a queued run is sent again.
+	resendInterval = 10 * time.Minute
+)
+
+// Sender puts a request on a queue.
+type Sender interface {
+	Send(ctx context.Context, req surgical.Request) error
+}
+
+// Sweeper sweeps.
+type Sweeper struct {
+	Ledger   *ledger.Ledger
+	Content  *content.Store
+	Workflow surgical.Workflow
+	// Requests and Bulk are the queues.
+	Requests, Bulk Sender
+	Clock          func() time.Time
+	Log            *slog.Logger
+}
+
+// Report counts what a sweep did.
+type Report struct {
+	Started, Finished, Failed, Resent, Swept, Expired int
+}
+
+// Handle implements the scheduled Lambda function. One run that cannot be
+// swept does not keep the others from it.
+func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
+	var report Report
+	before := s.Clock().Add(-grace)
+	var errs []error
+	for _, step := range []struct {
+		status surgical.RunStatus
+		do     func(context.Context, string, *Report) error
+	}{
+		{surgical.StatusRunning, s.running},
+		{surgical.StatusQueued, s.queued},
+	} {
+		for runID, err := range s.Ledger.OpenRuns(ctx, step.status, before) {
+			if err != nil {
+				errs = append(errs, err)
+				break
+			}
+			errs = append(errs, step.do(ctx, runID, &report))
+		}
+	}
+	for runID, err := range s.Ledger.RunsToSweep(ctx) {
+		if err != nil {
+			errs = append(errs, err)
+			break
+		}
+		errs = append(errs, s.orphans(ctx, runID, &report))
+	}
+	err := errors.Join(errs...)
+	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed,
+		"messages_resent", report.Resent, "runs_swept", report.Swept, "items_expired", report.Expired, "failed", err != nil)
+	return report, err
+}
+
+// running sees to one run that is running.
+func (s *Sweeper) running(ctx context.Context, runID string, report *Report) error {
+	run, err := s.Ledger.Run(ctx, runID)
+	if err != nil || run.Status != surgical.StatusRunning {
+		return err
+	}
+	now := s.Clock()
+	switch {
+	case !run.Committed():
+		if now.Sub(run.FirstClaimedAt) < lostAfter || run.LeaseUntil.After(now) {
+			return nil
+		}
+		e := surgical.NewError(surgical.CodeRunLost, "the run was not brought to an end, and nothing of it is committed")
+		return s.fail(ctx, run, surgical.Closing{Status: surgical.StatusFailed, Error: e, Attempt: run.Attempt}, report)
+	case now.Sub(run.Marks.Committed) < grace:
+		return nil
+	case run.JobsInserted == 0:
+		return s.finish(ctx, run, report)
+	case run.Generation == 0:
+		return s.start(ctx, run, report)
+	case now.Sub(run.GenerationStartedAt) < workflowLimit:
+		return nil
+	}
+	err = s.finish(ctx, run, report)
+	if errors.Is(err, surgical.ErrOpenJobs) {
+		e := workflow.StageError(run.RunID, run.Stage)
+		return s.fail(ctx, run, surgical.Closing{Status: surgical.StatusFailed, Error: e}, report)
+	}
+	return err
+}
+
+func (s *Sweeper) finish(ctx context.Context, run surgical.Run, report *Report) error {
+	if _, err := s.Ledger.Close(ctx, run.RunID, surgical.Closing{Status: surgical.StatusSucceeded}); err != nil {
+		return fmt.Errorf("finish run %s: %w", run.RunID, err)
+	}
+	report.Finished++
+	s.log(ctx, run, "finished")
+	return nil
+}
+
+func (s *Sweeper) fail(ctx context.Context, run surgical.Run, closing surgical.Closing, report *Report) error {
+	closing.Error.RunID = run.RunID
+	_, err := s.Ledger.Close(ctx, run.RunID, closing)
+	if errors.Is(err, surgical.ErrMoved) {
+		return nil // it lives
+	}
+	if err != nil {
+		return fmt.Errorf("fail run %s: %w", run.RunID, err)
+	}
+	report.Failed++
+	s.log(ctx, run, "failed", "code", closing.Error.Code)
+	return nil
+}
+
+// start starts the workflow of a committed run whose worker died.
+func (s *Sweeper) start(ctx context.Context, run surgical.Run, report *Report) error {
+	if err := s.Workflow.Start(ctx, run.RunID, 1); err != nil {
+		return err
+	}
+	if err := s.Ledger.WorkflowStarted(ctx, run, 1, false); err != nil && !errors.Is(err, surgical.ErrMoved) {
+		return err
+	}
+	report.Started++
+	s.log(ctx, run, "workflow_started")
+	return nil
+}
+
+// queued sends the message of a run again that no worker has seen.
+func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) error {
+	run, err := s.Ledger.Resend(ctx, runID, resendInterval)
+	if errors.Is(err, surgical.ErrMoved) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	queue := s.Requests
+	switch run.Origin {
+	case surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain:
+		queue = s.Bulk
+	}
+	if err := queue.Send(ctx, run.Request); err != nil {
+		return fmt.Errorf("send run %s again: %w", runID, err)
+	}
+	report.Resent++
+	s.log(ctx, run, "resent")
+	return nil
+}
+
+// orphans sweeps the entities of one run.
+func (s *Sweeper) orphans(ctx context.Context, runID string, report *Report) error {
+	run, err := s.Ledger.Run(ctx, runID)
+	if err != nil {
+		return err
+	}
+	if !s.Ledger.Settled(run) {
+		return s.Ledger.SweepAgain(ctx, runID)
+	}
+	for _, ref := range run.Refs() {
+		expired, err := s.Content.ExpireOrphans(ctx, ref, s.ended)
+		report.Expired += expired
+		if err != nil {
+			return fmt.Errorf("sweep %s: %w", ref, err)
+		}
+	}
+	if err := s.Ledger.Swept(ctx, run); err != nil {
+		return err
+	}
+	report.Swept++
+	s.log(ctx, run, "swept_run")
+	return nil
+}
+
+// ended reports whether the attempt can no longer commit: its run is terminal,
+// or another attempt has the run. A docs stage (attempt 0) commits nothing
+// under the run's row, so it only ends with time. A run that is no longer in
+// the ledger ended long ago.
+func (s *Sweeper) ended(ctx context.Context, runID string, attempt int64) (bool, error) {
+	run, err := s.Ledger.Run(ctx, runID)
+	if surgical.CodeOf(err) == surgical.CodeRunNotFound {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if attempt == 0 {
+		return s.Ledger.Settled(run), nil
+	}
+	return run.Status.Terminal() || run.Attempt != attempt, nil
+}
+
+func (s *Sweeper) log(ctx context.Context, run surgical.Run, decision string, args ...any) {
+	s.Log.InfoContext(ctx, decision, append([]any{"run_id", run.RunID, "project_id", run.ProjectID, "stage", run.Stage}, args...)...)
+}
