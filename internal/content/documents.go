@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -26,6 +25,10 @@ type Document struct {
 	token    string
 	segments int
 }
+
+// Segmented reports whether the text stands in items of its own, so that it
+// has to be read by [Store.Document].
+func (d Document) Segmented() bool { return d.segments > 0 }
 
 // docItem is a document as it stands in the table; long texts stand in
 // segments of their own.
@@ -251,40 +254,4 @@ func (s *Store) check(key dynamo.Item, condition expression.ConditionBuilder) (t
 		TableName: &s.table, Key: key, ConditionExpression: expr.Condition(),
 		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
 	}}, nil
-}
-
-const (
-	// maxTransactItems leaves room for the check among DynamoDB's 100.
-	maxTransactItems = 99
-	// maxTransactBytes stays well below DynamoDB's 4 MB.
-	maxTransactBytes = 3 << 20
-)
-
-// transact writes the items in as few transactions as they fit into, in their
-// order, each under the check. A check or condition that fails gives
-// [surgical.ErrMoved].
-func (s *Store) transact(ctx context.Context, check types.TransactWriteItem, writes []types.TransactWriteItem) error {
-	for len(writes) > 0 {
-		n, bytes := 0, 0
-		for n < len(writes) && n < maxTransactItems {
-			if writes[n].Put != nil {
-				bytes += dynamo.ItemSize(writes[n].Put.Item)
-			}
-			if n > 0 && bytes > maxTransactBytes {
-				break
-			}
-			n++
-		}
-		_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
-			TransactItems: append([]types.TransactWriteItem{check}, writes[:n]...),
-		})
-		if dynamo.Contended(err) {
-			return surgical.ErrMoved
-		}
-		if err != nil {
-			return err
-		}
-		writes = writes[n:]
-	}
-	return nil
 }

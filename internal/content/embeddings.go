@@ -113,30 +113,86 @@ func (s *Store) PutVectors(ctx context.Context, ref surgical.EntityRef, document
 	if err != nil {
 		return err
 	}
-	return s.writeEmbeddings(ctx, ref, document, puts)
-}
-
-// WriteEmbeddings makes chunks, in this order, the embeddings of the document:
-// fresh vectors are put, stored ones that are not among the chunks removed, all
-// under the check that the document is still the one read; else it fails with
-// [surgical.ErrMoved].
-func (s *Store) WriteEmbeddings(ctx context.Context, ref surgical.EntityRef, document Document, model string, chunks []string, fresh map[string][]float32, stored map[string]Vector) error {
-	// The vectors come first: embeddings never name a vector that is not there.
-	writes, err := s.vectorPuts(ref, document, model, fresh)
+	check, err := s.checkDocument(ref, document)
 	if err != nil {
 		return err
 	}
-	item, err := attributevalue.MarshalMap(embItem{partition(ref), embKey(document.ID), document.ID, document.Hash, document.Revision, model, chunks})
-	if err != nil {
-		return fmt.Errorf("encode embeddings of %s: %w", ref, err)
+	if err := s.transact(ctx, check, puts); err != nil {
+		return fmt.Errorf("write vectors of %s: %w", ref, err)
 	}
-	writes = append(writes, s.put(item))
-	for _, chunk := range sortedKeys(stored) {
-		if !slices.Contains(chunks, chunk) {
-			writes = append(writes, s.delete(key(ref, vecKey(document.ID, chunk))))
+	return nil
+}
+
+// EmbeddingsWrite makes chunks, in this order, the embeddings of a document:
+// fresh vectors are put, stored ones that are not among the chunks removed.
+type EmbeddingsWrite struct {
+	Document Document
+	Model    string
+	Chunks   []string
+	Fresh    map[string][]float32
+	Stored   map[string]Vector
+}
+
+// WriteEmbeddings writes each document's embeddings under the check that the
+// document is still the one read. Documents that fit share a transaction; what
+// fails with [surgical.ErrMoved] for one of them is to be tried one by one.
+func (s *Store) WriteEmbeddings(ctx context.Context, ref surgical.EntityRef, writes ...EmbeddingsWrite) error {
+	var shared []types.TransactWriteItem
+	bytes := 0
+	flush := func() error {
+		if len(shared) == 0 {
+			return nil
+		}
+		err := s.transactOnce(ctx, shared)
+		shared, bytes = nil, 0
+		return err
+	}
+	for _, write := range writes {
+		check, items, err := s.embeddingItems(ref, write)
+		if err != nil {
+			return err
+		}
+		size := putBytes(items)
+		if len(items) > maxTransactItems || size > maxTransactBytes {
+			if err := s.transact(ctx, check, items); err != nil {
+				return fmt.Errorf("write embeddings of %s: %w", ref, err)
+			}
+			continue
+		}
+		if len(shared)+len(items) > maxTransactItems || bytes+size > maxTransactBytes {
+			if err := flush(); err != nil {
+				return fmt.Errorf("write embeddings of %s: %w", ref, err)
+			}
+		}
+		shared, bytes = append(append(shared, check), items...), bytes+size
+	}
+	if err := flush(); err != nil {
+		return fmt.Errorf("write embeddings of %s: %w", ref, err)
+	}
+	return nil
+}
+
+// embeddingItems are the check and the writes for one document. The vectors
+// come first: embeddings never name a vector that is not there.
+func (s *Store) embeddingItems(ref surgical.EntityRef, w EmbeddingsWrite) (check types.TransactWriteItem, items []types.TransactWriteItem, err error) {
+	items, err = s.vectorPuts(ref, w.Document, w.Model, w.Fresh)
+	if err != nil {
+		return check, nil, err
+	}
+	row, err := attributevalue.MarshalMap(embItem{
+		partition(ref), embKey(w.Document.ID), w.Document.ID, w.Document.Hash, w.Document.Revision, w.Model, w.Chunks,
+	})
+	if err != nil {
+		return check, nil, fmt.Errorf("encode embeddings of %s: %w", ref, err)
+	}
+	items = append(items, s.put(row))
+	for _, chunk := range sortedKeys(w.Stored) {
+		if !slices.Contains(w.Chunks, chunk) {
+			items = append(items, s.delete(key(ref, vecKey(w.Document.ID, chunk))))
 		}
 	}
-	return s.writeEmbeddings(ctx, ref, document, writes)
+	check, err = s.checkDocument(ref, w.Document)
+	return check, items, err
 }
 
 func (s *Store) vectorPuts(ref surgical.EntityRef, document Document, model string, fresh map[string][]float32) ([]types.TransactWriteItem, error) {
@@ -149,17 +205,6 @@ func (s *Store) vectorPuts(ref surgical.EntityRef, document Document, model stri
 		puts = append(puts, s.put(item))
 	}
 	return puts, nil
-}
-
-func (s *Store) writeEmbeddings(ctx context.Context, ref surgical.EntityRef, document Document, writes []types.TransactWriteItem) error {
-	check, err := s.checkDocument(ref, document)
-	if err != nil {
-		return err
-	}
-	if err := s.transact(ctx, check, writes); err != nil {
-		return fmt.Errorf("write embeddings of %s: %w", ref, err)
-	}
-	return nil
 }
 
 // RemoveEmbeddings removes everything that embeds the document, under the

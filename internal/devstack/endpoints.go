@@ -21,8 +21,7 @@ type Endpoints struct {
 	APIURL         string `json:"api_url"`
 	GitLabBaseURL  string `json:"gitlab_base_url"`
 	AWSEndpointURL string `json:"aws_endpoint_url"`
-	// SigningToken signs webhooks (whsec_…); empty where the stack takes secret
-	// tokens alone.
+	// SigningToken signs webhooks (whsec_…).
 	SigningToken string `json:"signing_token"`
 }
 
@@ -44,11 +43,11 @@ type webhookSecrets struct {
 	gitlabToken     string
 }
 
-// secrets takes the given tokens. Without any it takes the signing token of
-// last time, else a new one.
+// secrets takes the given tokens. Without a signing token it takes that of last
+// time, else makes one: clients on this machine can always sign.
 func (u *upper) secrets() (webhookSecrets, error) {
 	s := webhookSecrets{signing: u.o.SigningTokens, secret: u.o.SecretTokens, gitlabToken: u.o.GitLabToken}
-	if len(s.signing)+len(s.secret) > 0 {
+	if len(s.signing) > 0 {
 		return s, nil
 	}
 	kept := filepath.Join(u.o.Dir, "signing_token.json")
@@ -62,13 +61,6 @@ func (u *upper) secrets() (webhookSecrets, error) {
 	}
 	s.signing = []string{token}
 	return s, err
-}
-
-func (s webhookSecrets) signingToken() string {
-	if len(s.signing) == 0 {
-		return ""
-	}
-	return s.signing[0]
 }
 
 // put writes the secrets that the stack's outputs name, and reports whether

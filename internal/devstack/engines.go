@@ -9,7 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"time"
 )
+
+// answerTimeout is how long an engine may take to say that it is ready.
+const answerTimeout = 5 * time.Second
 
 // ErrNotInstalled means that an engine's files are not on this machine; the
 // error's text says how to get them.
@@ -122,6 +126,8 @@ func DynamoDBLocal(ctx context.Context, o Options) (*Server, error) {
 }
 
 func answers(ctx context.Context, url string, status int) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

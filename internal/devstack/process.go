@@ -59,14 +59,16 @@ func (p Process) Alive() bool { return p.PID > 0 && p.Started != "" && startOf(p
 
 // Stop asks the process to end, then ends what is left of its group, and
 // returns when it is gone. It does nothing to a process that is not alive.
-func (p Process) Stop() error {
+func (p Process) Stop() error { return p.stop(stopTimeout) }
+
+func (p Process) stop(patience time.Duration) error {
 	if !p.Alive() {
 		return nil
 	}
 	if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("process %d: %w", p.PID, err)
 	}
-	await(stopTimeout, func() bool { return !p.Alive() })
+	await(patience, func() bool { return !p.Alive() })
 	// Children that it left behind, or all of them if it did not listen. While
 	// one of them lives, no other group can get this id.
 	if err := syscall.Kill(-p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {

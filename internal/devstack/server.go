@@ -77,6 +77,9 @@ func startOnce(ctx context.Context, o Options, l launch) (*Server, error) {
 			return nil, err
 		}
 	}
+	if !free(port) { // else a request for readiness would go to somebody else
+		return nil, fmt.Errorf("it %w: somebody else has port %d", errEndedEarly, port)
+	}
 	s := &Server{
 		Name: l.name, Port: port, URL: fmt.Sprintf("http://127.0.0.1:%d", port),
 		Log: o.logFile(l.name),
@@ -131,6 +134,14 @@ func (s *Server) logTail() string {
 	}
 	all := strings.Split(strings.TrimSpace(string(b)), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
 }
 
 // FreePort returns a TCP port of 127.0.0.1 that nobody listens on now.

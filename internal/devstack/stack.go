@@ -3,7 +3,6 @@ package devstack
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -27,13 +26,13 @@ type StackOptions struct {
 	// never mix: each name has a state of its own. The host in GitLabBaseURL if
 	// empty.
 	Name string
-	// Port of the local AWS the first time, if nobody has it; 0 for any. Later
-	// it keeps the port that it had.
+	// Port of the local AWS the first time, unless somebody has it; 0 for any.
+	// Later it keeps the port that it had, as long as it can.
 	Port int
 	// GitLabBaseURL and GitLabToken address the GitLab to copy from.
 	GitLabBaseURL, GitLabToken string
-	// SigningTokens (whsec_…) and SecretTokens verify webhooks. Without both,
-	// a random signing token is made and kept.
+	// SigningTokens (whsec_…) and SecretTokens verify webhooks. Without any
+	// signing token, a random one is made and kept.
 	SigningTokens, SecretTokens []string
 	// Projects is the allow list: ids or *, which is also the default.
 	Projects string
@@ -164,15 +163,15 @@ func (u *upper) find(ctx context.Context) error {
 }
 
 func (u *upper) start(ctx context.Context, auth bool) error {
-	options := Options{
-		Dir: filepath.Join(u.o.Dir, ministackName, u.o.Name), Log: filepath.Join(u.o.Dir, "logs", "ministack.log"),
-		Port: cmp.Or(u.record.Port, u.o.Port), Auth: auth, Persist: true, Detach: u.o.Detach, root: u.o.Root,
+	dir := filepath.Join(u.o.Dir, ministackName, u.o.Name)
+	port, err := statePort(dir, u.o.Port)
+	if err != nil {
+		return err
 	}
-	server, err := Ministack(ctx, options)
-	if errors.Is(err, errEndedEarly) && options.Port != 0 { // somebody else has it
-		options.Port = 0
-		server, err = Ministack(ctx, options)
-	}
+	server, err := Ministack(ctx, Options{
+		Dir: dir, Log: filepath.Join(u.o.Dir, "logs", "ministack.log"),
+		Port: port, Auth: auth, Persist: true, Detach: u.o.Detach, root: u.o.Root,
+	})
 	if err != nil {
 		return err
 	}
@@ -236,7 +235,7 @@ func (u *upper) finish(ctx context.Context, have deployment, secrets webhookSecr
 	api := u.record.URL + "/_aws/execute-api/" + have.Outputs["HttpApiId"]
 	e := Endpoints{
 		WebhookURL: api + "/webhooks/gitlab", APIURL: api, GitLabBaseURL: u.o.GitLabBaseURL,
-		AWSEndpointURL: u.record.URL, SigningToken: secrets.signingToken(),
+		AWSEndpointURL: u.record.URL, SigningToken: secrets.signing[0],
 	}
 	if err := e.write(u.o.Dir); err != nil {
 		return nil, err

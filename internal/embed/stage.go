@@ -2,8 +2,6 @@ package embed
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -13,7 +11,10 @@ import (
 )
 
 const (
-	// sliceSize is how many chunks are embedded before their vectors are stored.
+	// batchSize is how many documents are read, embedded and written together.
+	batchSize = 50
+	// sliceSize is how many chunks of one long document are embedded before
+	// their vectors are stored; longer documents are embedded alone.
 	sliceSize = 64
 	// maxMoved bounds how often a document is embedded again because it changed
 	// meanwhile.
@@ -37,20 +38,21 @@ func (s *Stage) Do(ctx context.Context, _ surgical.Run, job surgical.Job, more f
 	if err != nil {
 		return job, ledger.Done{}, false, err
 	}
-	for _, id := range ids {
-		if id <= job.Cursor {
-			continue
+	for batch := range slices.Chunk(ids, batchSize) {
+		if !more() {
+			return job, ledger.Done{}, false, nil
 		}
-		finished, err := s.document(ctx, &job, id, more)
+		finished, err := s.batch(ctx, &job, batch, more)
 		if err != nil || !finished {
 			return job, ledger.Done{}, false, err
 		}
-		job.Cursor = id
+		job.Cursor = batch[len(batch)-1]
 	}
 	return job, ledger.Done{Settled: true}, true, nil
 }
 
-// scope lists the documents of the job in order.
+// scope lists the documents of the job in order, behind those that an earlier
+// generation finished.
 func (s *Stage) scope(ctx context.Context, job surgical.Job) ([]string, error) {
 	ids := slices.Clone(job.Regenerated)
 	if job.RegeneratedAll {
@@ -63,75 +65,29 @@ func (s *Stage) scope(ctx context.Context, job surgical.Job) ([]string, error) {
 		}
 	}
 	slices.Sort(ids)
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id <= job.Cursor })
 	return slices.Compact(ids), nil
 }
 
-// document embeds one document, however often it changes meanwhile. It reports
-// false if time ran out; vectors that are stored by then are not lost.
-func (s *Stage) document(ctx context.Context, job *surgical.Job, id string, more func() bool) (bool, error) {
-	for range maxMoved {
-		if !more() {
-			return false, nil
-		}
-		finished, err := s.tryDocument(ctx, job, id, more)
-		if !errors.Is(err, surgical.ErrMoved) {
-			return finished, err
-		}
-	}
-	return false, fmt.Errorf("document %s of %s changed %d times", id, job.Ref, maxMoved)
-}
-
-func (s *Stage) tryDocument(ctx context.Context, job *surgical.Job, id string, more func() bool) (bool, error) {
-	document, err := s.Content.Document(ctx, job.Ref, id)
+// batch embeds some documents: those with few chunks together, the others, and
+// any that changed meanwhile, one by one. It reports false if time ran out.
+func (s *Stage) batch(ctx context.Context, job *surgical.Job, ids []string, more func() bool) (bool, error) {
+	alone, err := s.together(ctx, job, ids)
 	if err != nil {
 		return false, err
 	}
-	if document.Revision == 0 {
-		return true, s.Content.RemoveEmbeddings(ctx, job.Ref, id)
-	}
-	current, err := s.current(ctx, job.Ref, document)
-	if err != nil || current {
-		return current, err
-	}
-	stored, err := s.Content.Vectors(ctx, job.Ref, id)
-	if err != nil {
-		return false, err
-	}
-	chunks := docs.Chunks(document.Document)
-	missing := s.missing(document, chunks, stored)
-	for len(missing) > sliceSize {
-		if !more() {
-			return false, nil
-		}
-		fresh, err := s.embed(ctx, missing[:sliceSize])
-		if err != nil {
+	for _, id := range alone {
+		finished, err := s.document(ctx, job, id, more)
+		if err != nil || !finished {
 			return false, err
 		}
-		if err := s.Content.PutVectors(ctx, job.Ref, document, s.Embedder.Model(), fresh); err != nil {
-			return false, err
-		}
-		job.ChunksEmbedded += int64(len(fresh))
-		missing = missing[sliceSize:]
 	}
-	fresh, err := s.embed(ctx, missing)
-	if err != nil {
-		return false, err
-	}
-	if err := s.Content.WriteEmbeddings(ctx, job.Ref, document, s.Embedder.Model(), hashes(chunks), fresh, stored); err != nil {
-		return false, err
-	}
-	job.ChunksEmbedded += int64(len(fresh))
 	return true, nil
 }
 
-// current reports whether the document is embedded as it is.
-func (s *Stage) current(ctx context.Context, ref surgical.EntityRef, d content.Document) (bool, error) {
-	embeddings, err := s.Content.Embeddings(ctx, ref, []string{d.ID})
-	if err != nil {
-		return false, err
-	}
-	e := embeddings[d.ID]
-	return e.DocumentHash == d.Hash && e.Revision >= d.VisibleFrom && e.Model == s.Embedder.Model(), nil
+// current reports whether the embeddings embed the document as it is.
+func (s *Stage) current(e content.Embeddings, d content.Document) bool {
+	return e.DocumentHash == d.Hash && e.Revision >= d.VisibleFrom && e.Model == s.Embedder.Model()
 }
 
 // missing lists the chunks without a vector that may be used: of this model and

@@ -119,7 +119,7 @@ func newLimiter(perSecond float64) limiter {
 // Wait implements the library's RateLimiter.
 func (l limiter) Wait(ctx context.Context) error {
 	err := l.Limiter.Wait(ctx)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return surgical.WrapError(surgical.CodeGitLabTimeout, err, "the worker's own request rate left no time for this fetch")
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -149,7 +150,8 @@ func (c *Client) get(ctx context.Context, path, what string, options ...api.Requ
 	var body bytes.Buffer
 	resp, err := c.api.Do(req, &body)
 	if err != nil {
-		return nil, nil, failure(what, resp, err, c.clock())
+		// A cancelled request does not always say that it was.
+		return nil, nil, failure(what, resp, errors.Join(err, ctx.Err()), c.clock())
 	}
 	return body.Bytes(), resp, nil
 }

@@ -239,6 +239,20 @@ func TestAnOversizedAnswerIsRefusedForGood(t *testing.T) {
 	}
 }
 
+func TestAnAnswerOfExactlyTheLimitIsTaken(t *testing.T) {
+	const limit = 20_000
+	for _, excess := range []int{0, 1} {
+		server, client := demo(t, func(o *gitlab.Options) { o.MaxBodyBytes = limit })
+		server.Inject(demogitlab.Fault{Endpoint: "discussions", Status: 200, Body: strings.Repeat(" ", limit-2+excess) + "[]", Requests: 1})
+		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+		if excess > 0 {
+			wantCode(t, err, surgical.CodeGitLabUnavailable, false)
+		} else if err != nil {
+			t.Errorf("refused: %v", err)
+		}
+	}
+}
+
 func TestTheTokenGoesNowhereElse(t *testing.T) {
 	var leaked atomic.Int64
 	other := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) { leaked.Add(1) }))

@@ -57,6 +57,7 @@ func TestPagesThatShiftAreNoticed(t *testing.T) {
 		{"still", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "3", next: "2"}, 2: {ids: []string{"c"}, total: "3"}}, []string{"a:1", "b:1", "c:2"}},
 		{"one came in front: it pushes another over the edge", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "3", next: "2"}, 2: {ids: []string{"b", "c"}, total: "4"}}, []string{"a:1", "b:2", "c:2"}},
 		{"one went: the total shrinks", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"d"}, total: "3"}}, nil},
+		{"one went, and only the total tells", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"c", "d"}, total: "3"}}, nil},
 		{"one is missing under an unchanged total", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"d"}, total: "4"}}, nil},
 		{"one came at the end, on a page of its own", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "2", next: "2"}, 2: {ids: []string{"c"}, total: "3"}}, []string{"a:1", "b:1", "c:2"}},
 		{"label events that the token may not see", "resource_label_events", map[int]onePage{1: {ids: []string{"1"}, total: "3"}}, []string{"1:1"}},

@@ -153,16 +153,13 @@ func decodeBody(req events.APIGatewayV2HTTPRequest) ([]byte, error) {
 		}
 		return []byte(req.Body), nil
 	}
-	// Before decoding the length is known up to the padding.
-	if base64.StdEncoding.DecodedLen(len(req.Body)) > MaxBodyBytes+2 {
+	// Exact in spite of padding, for the limit is a multiple of three.
+	if base64.StdEncoding.DecodedLen(len(req.Body)) > MaxBodyBytes {
 		return nil, tooLarge
 	}
 	body, err := base64.StdEncoding.DecodeString(req.Body)
 	if err != nil {
 		return nil, surgical.NewError(surgical.CodeInvalidRequest, "the body is no base64")
-	}
-	if len(body) > MaxBodyBytes {
-		return nil, tooLarge
 	}
 	return body, nil
 }

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Version is the version of the API, as its description states it.
+const Version = "1.0.0"
+
+// Runs is what the API needs of the run ledger.
+type Runs interface {
+	// Run reads a run; an unknown one gives [surgical.CodeRunNotFound].
+	Run(ctx context.Context, runID string) (surgical.Run, error)
+	// Entities lists what became of the targets of a terminal run.
+	Entities(ctx context.Context, runID string) ([]surgical.EntityRow, error)
+	// Jobs lists the run's jobs.
+	Jobs(ctx context.Context, runID string) ([]surgical.Job, error)
+}
+
+// Content is what the API needs of the content plane.
+type Content interface {
+	// Read returns one whole snapshot of the entity; an unknown one gives
+	// [surgical.CodeEntityNotFound].
+	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
+	// Documents lists the entity's documents by id, hidden ones included.
+	Documents(ctx context.Context, ref surgical.EntityRef) ([]content.Document, error)
+	// Embeddings reads what embeds the documents.
+	Embeddings(ctx context.Context, ref surgical.EntityRef, documents []string) (map[string]content.Embeddings, error)
+}
+
+// Options is what the API stands on. All fields are required but RequestID.
+type Options struct {
+	Runs    Runs
+	Content Content
+	// Allows is the allow list of projects.
+	Allows func(projectID int64) bool
+	Clock  func() time.Time
+	Log    *slog.Logger
+	// RequestID names a request in the log, as the gateway does.
+	RequestID func(*http.Request) string
+}
+
+type server struct {
+	Options
+	schemas huma.Registry
+}
+
+// New returns the API as a handler.
+func New(o Options) (http.Handler, error) {
+	s := &server{Options: o}
+	mux := http.NewServeMux()
+	api := humago.New(mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Lorehook", Version: Version, Description: description,
+				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
+			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)},
+			Tags: []*huma.Tag{
+				{Name: "runs", Description: "Runs bring the copies of named entities up to date."},
+				{Name: "entities", Description: "The stored copies, as they are now."},
+				{Name: "service", Description: "The API itself."},
+			},
+		},
+		Formats: huma.DefaultFormats, DefaultFormat: "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{asProblem},
+	})
+	s.schemas = api.OpenAPI().Components.Schemas
+	s.registerHealth(api)
+	s.registerRuns(api)
+	s.registerEntities(api)
+	// Huma registers its own shape of an error; every answer has ours.
+	delete(s.schemas.Map(), "ErrorModel")
+	delete(s.schemas.Map(), "ErrorDetail")
+	described, err := json.Marshal(api.OpenAPI())
+	if err != nil {
+		return nil, fmt.Errorf("describe the API: %w", err)
+	}
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(described) // a client that is gone needs no answer
+	})
+	return s.serve(mux), nil
+}
+
+const description = "Brings complete copies of single GitLab issues and merge requests up to date, and reads them. " +
+	"On AWS every call under /v1 is signed with IAM (SigV4, service execute-api). " +
+	"A failure is an RFC 9457 problem: `code` says what happened, `action` what to do about it, `retryable` whether the same call can succeed later."
+
+// HealthView is the answer of a healthy API.
+type HealthView struct {
+	Status  string `json:"status" enum:"ok" doc:"Always ok: an API that is not well does not answer."`
+	Version string `json:"version" example:"1.0.0" doc:"Version of the API."`
+}
+
+type answer[T any] struct{ Body T }
+
+func (s *server) registerHealth(api huma.API) {
+	huma.Register(api, s.operation(huma.Operation{
+		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"service"},
+		Summary: "Tell that the API answers", Description: "Asks neither tables nor queues.",
+	}), handle(func(context.Context, *struct{}) (*answer[HealthView], error) {
+		return &answer[HealthView]{HealthView{Status: "ok", Version: Version}}, nil
+	}))
+}
+
+// handle gives every error that leaves a handler the shape of a problem.
+func handle[I, O any](h func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
+	return func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		return out, nil
+	}
+}

@@ -1,0 +1,104 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
+	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+
+// fixture is the API over one pipeline.
+type fixture struct {
+	*testing.T
+	*pipelinetest.World
+	handler http.Handler
+	log     *bytes.Buffer
+}
+
+// onEngines runs the test in a fresh world on every engine. Projects 1 and 2
+// are on the allow list.
+func onEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+		f := &fixture{T: t, World: pipelinetest.New(t, e.DynamoDB, e.Tables), log: &bytes.Buffer{}}
+		f.handler = serve(t, f.options())
+		test(t, f)
+	})
+}
+
+func (f *fixture) options() api.Options {
+	var projects config.AllowList
+	if err := projects.UnmarshalText([]byte("1,2")); err != nil {
+		f.Fatal(err)
+	}
+	return api.Options{
+		Runs: f.Ledger, Content: f.Content, Allows: projects.Allows,
+		Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+		RequestID: func(*http.Request) string { return "request-1" },
+	}
+}
+
+func serve(t *testing.T, o api.Options) http.Handler {
+	t.Helper()
+	handler, err := api.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
+// call sends one request; headers are pairs.
+func call(handler http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w
+}
+
+// get reads one JSON document.
+func get[T any](f *fixture, path string) T {
+	f.Helper()
+	return decode[T](f.T, call(f.handler, http.MethodGet, path, ""), http.StatusOK)
+}
+
+func decode[T any](t *testing.T, w *httptest.ResponseRecorder, status int) T {
+	t.Helper()
+	var v T
+	if w.Code != status {
+		t.Fatalf("answered %d, want %d: %s", w.Code, status, w.Body)
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
+		t.Fatalf("%v in %s", err, w.Body)
+	}
+	return v
+}
+
+// problem reads an RFC 9457 answer.
+func problem(t *testing.T, w *httptest.ResponseRecorder, status int) api.Problem {
+	t.Helper()
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("content type %q", got)
+	}
+	p := decode[api.Problem](t, w, status)
+	if p.Status != status || p.Title != http.StatusText(status) || p.Code == "" || p.Action == "" || p.Detail == "" {
+		t.Errorf("an incomplete problem: %+v", p)
+	}
+	return p
+}

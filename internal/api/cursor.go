@@ -1,0 +1,38 @@
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// encodeCursor makes the opaque text of a place in a list. A cursor names the
+// list that it belongs to, so that it fits no other.
+func encodeCursor(place any) (string, error) {
+	raw, err := json.Marshal(place)
+	if err != nil {
+		return "", surgical.WrapError(surgical.CodeInternal, err, "the next page could not be named")
+	}
+	return base64.RawURLEncoding.EncodeToString(raw), nil
+}
+
+// decodeCursor is the inverse of encodeCursor. Fits reports whether the cursor
+// belongs to the list that is asked for.
+func decodeCursor[P any](text string, fits func(P) bool) (P, error) {
+	var place P
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.DisallowUnknownFields()
+		err = decoder.Decode(&place)
+	}
+	if err != nil {
+		return place, invalid("query.cursor", "it is no next_cursor of this API, got %q", text[:min(len(text), maxShown)])
+	}
+	if !fits(place) {
+		return place, invalid("query.cursor", "it belongs to another list: use it with the path and the filters that it came from")
+	}
+	return place, nil
+}

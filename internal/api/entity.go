@@ -1,0 +1,118 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// EntityPath names one entity.
+type EntityPath struct {
+	ProjectID int64 `path:"project_id" minimum:"1" example:"1" doc:"GitLab's id of the project."`
+	IID       int64 `path:"iid" minimum:"1" example:"7" doc:"The entity's number within its project."`
+}
+
+type entityInput struct {
+	EntityPath
+	Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"At most this many discussions, events and documents together; without it as many as fit into one answer."`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the page before."`
+}
+
+// plural are the entity types as they stand in paths.
+func plural(t surgical.EntityType) string { return string(t) + "s" }
+
+func (s *server) registerEntities(api huma.API) {
+	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
+		huma.Register(api, s.operation(huma.Operation{
+			OperationID: "get-" + string(t), Method: http.MethodGet, Path: "/v1/projects/{project_id}/" + plural(t) + "/{iid}",
+			Tags: []string{"entities"}, Summary: "Read the copy of an " + map[surgical.EntityType]string{surgical.Issue: "issue", surgical.MergeRequest: "MR"}[t],
+			Description: "One snapshot as a single fetch brought it: GitLab's own JSON of the entity, its discussions and events, and which documents stand for them. " +
+				"What does not fit into one answer follows under next_cursor. The pages of one cursor show one revision; when a newer one came meanwhile, the next page is refused with conflict, and reading begins again.",
+		}, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity),
+			handle(func(ctx context.Context, in *entityInput) (*answer[EntityView], error) {
+				ref, err := s.ref(t, in.EntityPath)
+				if err != nil {
+					return nil, err
+				}
+				view, err := s.getEntity(ctx, ref, in.Limit, in.Cursor)
+				return &answer[EntityView]{view}, err
+			}))
+	}
+}
+
+// ref checks the allow list.
+func (s *server) ref(t surgical.EntityType, in EntityPath) (surgical.EntityRef, error) {
+	ref := surgical.EntityRef{ProjectID: in.ProjectID, Target: surgical.Target{Type: t, IID: in.IID}}
+	return ref, s.allowed(ref.ProjectID)
+}
+
+func (s *server) allowed(projectID int64) error {
+	if s.Allows(projectID) {
+		return nil
+	}
+	return surgical.NewError(surgical.CodeProjectNotAllowed, fmt.Sprintf("project %d is not on the allow list", projectID))
+}
+
+// entityPlace is where a page of an entity begins.
+type entityPlace struct {
+	Entity   string `json:"e"`
+	Revision int64  `json:"r"`
+	// Children is how many discussions and events came before, Document the last
+	// document that did.
+	Children int    `json:"n"`
+	Document string `json:"d,omitempty"`
+}
+
+func (s *server) getEntity(ctx context.Context, ref surgical.EntityRef, limit int, cursor string) (EntityView, error) {
+	place := entityPlace{Entity: ref.Key()}
+	if cursor != "" {
+		var err error
+		place, err = decodeCursor(cursor, func(p entityPlace) bool { return p.Entity == ref.Key() && p.Children >= 0 })
+		if err != nil {
+			return EntityView{}, err
+		}
+	}
+	// The head comes last: it hides what it must of the documents read before.
+	documents, embeddings, err := s.documents(ctx, ref)
+	if err != nil {
+		return EntityView{}, err
+	}
+	entity, err := s.Content.Read(ctx, ref)
+	if err != nil {
+		return EntityView{}, err
+	}
+	if cursor != "" && place.Revision != entity.Revision {
+		return EntityView{}, surgical.NewError(surgical.CodeConflict,
+			fmt.Sprintf("the cursor is of revision %d, the copy is at %d by now: read again without a cursor", place.Revision, entity.Revision))
+	}
+	place.Revision = entity.Revision
+	p := &entityPage{view: newEntityView(entity), budget: newBudget(limit), place: place, empty: true}
+	if cursor == "" {
+		p.view.Entity = entity.Entity
+		p.budget.bytes -= sizeOf(p.view)
+		p.empty = false
+	}
+	if p.addChildren(entity) && p.addDocuments(documents, embeddings, entity.Head) {
+		return p.view, nil
+	}
+	p.view.NextCursor, err = encodeCursor(p.place)
+	return p.view, err
+}
+
+func (s *server) documents(ctx context.Context, ref surgical.EntityRef) ([]content.Document, map[string]content.Embeddings, error) {
+	documents, err := s.Content.Documents(ctx, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make([]string, len(documents))
+	for i, d := range documents {
+		ids[i] = d.ID
+	}
+	embeddings, err := s.Content.Embeddings(ctx, ref, ids)
+	return documents, embeddings, err
+}

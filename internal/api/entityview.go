@@ -1,0 +1,159 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// EntityView is one snapshot of an entity, or a page of it.
+type EntityView struct {
+	ProjectID    int64               `json:"project_id" example:"1"`
+	Type         surgical.EntityType `json:"type" enum:"issue,merge_request"`
+	IID          int64               `json:"iid" example:"7"`
+	Revision     int64               `json:"revision" example:"3" doc:"Raised by every commit of the entity."`
+	UpdatedAt    time.Time           `json:"updated_at" doc:"GitLab's updated_at."`
+	FetchedAt    time.Time           `json:"fetched_at" doc:"When the fetch that the copy shows began."`
+	FetchedUntil time.Time           `json:"fetched_until" doc:"When that fetch ended."`
+	RunID        string              `json:"run_id" doc:"The run that committed the copy."`
+	Title        string              `json:"title"`
+	State        string              `json:"state" example:"opened"`
+	Confidential bool                `json:"confidential"`
+	WebURL       string              `json:"web_url,omitempty"`
+	Labels       []string            `json:"labels" nullable:"false"`
+	Entity       json.RawMessage     `json:"entity,omitempty" doc:"GitLab's JSON of the entity; on the first page alone."`
+	Discussions  []json.RawMessage   `json:"discussions" nullable:"false" doc:"GitLab's JSON of the discussions, by the time of their first note."`
+	Events       EventsView          `json:"events"`
+	Documents    []DocumentInfo      `json:"documents" nullable:"false" doc:"The documents that stand for the entity now, by id; hidden ones are left out."`
+	Omitted      []OmittedPart       `json:"omitted,omitempty" nullable:"false" doc:"Parts too large for any answer."`
+	NextCursor   string              `json:"next_cursor,omitempty" doc:"There is more: the cursor of the next page."`
+}
+
+// EventsView is GitLab's JSON of resource events, by the time of their creation.
+type EventsView struct {
+	State     []json.RawMessage `json:"state" nullable:"false"`
+	Label     []json.RawMessage `json:"label" nullable:"false"`
+	Milestone []json.RawMessage `json:"milestone" nullable:"false"`
+}
+
+// DocumentInfo is a document without its text.
+type DocumentInfo struct {
+	ID           string `json:"id" example:"entity" doc:"entity, or discussion# and the discussion's id."`
+	Title        string `json:"title"`
+	URL          string `json:"url,omitempty"`
+	Confidential bool   `json:"confidential" doc:"Holds what not everyone may read."`
+	Revision     int64  `json:"revision" doc:"The revision that the document was rendered from."`
+	Hash         string `json:"hash" doc:"SHA-256 of title, link, confidentiality and text."`
+	Chunks       int    `json:"chunks" doc:"How many chunks embed the document; 0 unless embedded."`
+	Embedded     bool   `json:"embedded" doc:"Whether the embeddings are current."`
+	Visible      bool   `json:"visible" doc:"Always true: hidden documents are left out."`
+}
+
+// OmittedPart names a part that no answer can carry.
+type OmittedPart struct {
+	Kind  surgical.ChildKind `json:"kind" example:"discussion"`
+	ID    string             `json:"id,omitempty"`
+	Bytes int                `json:"bytes"`
+}
+
+func newEntityView(e content.Entity) EntityView {
+	a := e.Attributes
+	labels := a.Labels
+	if labels == nil {
+		labels = []string{}
+	}
+	return EntityView{
+		ProjectID: e.Ref.ProjectID, Type: e.Ref.Type, IID: e.Ref.IID,
+		Revision: e.Revision, UpdatedAt: e.UpdatedAt, FetchedAt: e.FetchedAt, FetchedUntil: e.FetchedUntil, RunID: e.RunID,
+		Title: a.Title, State: a.State, Confidential: a.Confidential, WebURL: a.WebURL, Labels: labels,
+		Discussions: []json.RawMessage{}, Documents: []DocumentInfo{},
+		Events: EventsView{State: []json.RawMessage{}, Label: []json.RawMessage{}, Milestone: []json.RawMessage{}},
+	}
+}
+
+// entityPage fills a page from its place on, and moves the place along.
+type entityPage struct {
+	view   EntityView
+	budget *budget
+	place  entityPlace
+	// empty is set until the page holds something.
+	empty bool
+}
+
+// addChildren adds discussions, then events; it reports whether all are in.
+func (p *entityPage) addChildren(e content.Entity) bool {
+	lists := []struct {
+		kind surgical.ChildKind
+		from []json.RawMessage
+		to   *[]json.RawMessage
+	}{
+		{surgical.KindDiscussion, e.Discussions, &p.view.Discussions},
+		{surgical.KindStateEvent, e.Events[surgical.KindStateEvent], &p.view.Events.State},
+		{surgical.KindLabelEvent, e.Events[surgical.KindLabelEvent], &p.view.Events.Label},
+		{surgical.KindMilestoneEvent, e.Events[surgical.KindMilestoneEvent], &p.view.Events.Milestone},
+	}
+	before := 0
+	for _, list := range lists {
+		for i := max(0, p.place.Children-before); i < len(list.from); i++ {
+			raw := list.from[i]
+			size := escapedSize(raw)
+			if size > maxPart {
+				p.view.Omitted = append(p.view.Omitted, OmittedPart{list.kind, idOf(raw), len(raw)})
+				p.place.Children++
+				continue
+			}
+			if !p.budget.take(size, p.empty) {
+				return false
+			}
+			*list.to = append(*list.to, raw)
+			p.place.Children++
+			p.empty = false
+		}
+		before += len(list.from)
+	}
+	return true
+}
+
+// idOf is GitLab's id of a discussion or event.
+func idOf(raw json.RawMessage) string {
+	var record struct {
+		ID json.RawMessage `json:"id"`
+	}
+	if json.Unmarshal(raw, &record) != nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(record.ID, &text) == nil {
+		return text
+	}
+	return string(record.ID)
+}
+
+// addDocuments reports whether all are in.
+func (p *entityPage) addDocuments(documents []content.Document, embeddings map[string]content.Embeddings, head surgical.Head) bool {
+	for _, d := range documents {
+		if d.ID <= p.place.Document || d.Revision < head.DocumentsVisibleFrom {
+			continue
+		}
+		info := documentInfo(d, embeddings[d.ID], head)
+		if !p.budget.take(sizeOf(info), p.empty) {
+			return false
+		}
+		p.view.Documents = append(p.view.Documents, info)
+		p.place.Document, p.empty = d.ID, false
+	}
+	return true
+}
+
+func documentInfo(d content.Document, e content.Embeddings, head surgical.Head) DocumentInfo {
+	info := DocumentInfo{
+		ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential, Revision: d.Revision, Hash: d.Hash,
+		Embedded: e.Current(head, d.Hash), Visible: true,
+	}
+	if info.Embedded {
+		info.Chunks = len(e.Chunks)
+	}
+	return info
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type runInput struct {
+	RunID string `path:"run_id" minLength:"1" maxLength:"64" pattern:"^[a-z0-9]+$" example:"mdx3fz6o2q4c7yq3wq6p7b2kxye" doc:"The run's id."`
+}
+
+func (s *server) registerRuns(api huma.API) {
+	huma.Register(api, s.operation(huma.Operation{
+		OperationID: "get-sync-run", Method: http.MethodGet, Path: "/v1/sync-runs/{run_id}", Tags: []string{"runs"},
+		Summary: "Read a run",
+		Description: "The run with what became of each target and how many jobs stand where. " +
+			"A webhook's run is not found until a worker has claimed it.",
+	}, http.StatusNotFound, http.StatusUnprocessableEntity), handle(s.getRun))
+}
+
+func (s *server) getRun(ctx context.Context, in *runInput) (*answer[RunView], error) {
+	run, err := s.Runs.Run(ctx, in.RunID)
+	if err != nil {
+		return nil, err
+	}
+	view, err := s.runView(ctx, run)
+	return &answer[RunView]{view}, err
+}
+
+// runView reads what belongs to the run.
+func (s *server) runView(ctx context.Context, run surgical.Run) (RunView, error) {
+	rows := outcomeRows(run)
+	if run.Status.Terminal() {
+		var err error
+		if rows, err = s.Runs.Entities(ctx, run.RunID); err != nil {
+			return RunView{}, err
+		}
+	}
+	var jobs []surgical.Job
+	if run.JobsInserted > 0 {
+		var err error
+		if jobs, err = s.Runs.Jobs(ctx, run.RunID); err != nil {
+			return RunView{}, err
+		}
+	}
+	return viewOfRun(run, rows, jobs), nil
+}
+
+// outcomeRows are what the commit of a run that still runs decided.
+func outcomeRows(run surgical.Run) []surgical.EntityRow {
+	var rows []surgical.EntityRow
+	for _, ref := range run.Refs() {
+		if outcome, ok := run.Outcomes[ref.Target]; ok {
+			rows = append(rows, surgical.EntityRow{
+				RunID: run.RunID, Ref: ref, Stage: run.Stage, Status: outcome.Status, UpdatedAt: run.Marks.Committed,
+			})
+		}
+	}
+	return rows
+}

@@ -1,0 +1,194 @@
+package api
+
+import (
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// RunView is a run with all that is known of it.
+type RunView struct {
+	RunID         string             `json:"run_id" example:"mdx3fz6o2q4c7yq3wq6p7b2kxye" doc:"The run's id."`
+	ProjectID     int64              `json:"project_id" example:"1" doc:"GitLab's id of the project."`
+	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,reconcile,backfill,drain" doc:"Who asked for the run."`
+	Status        surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Where the run stands; the last three are final."`
+	Stage         surgical.Stage     `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"What the run is doing, or was when it ended; absent while it is queued."`
+	Targets       []TargetView       `json:"targets" nullable:"false" doc:"The entities that the run names."`
+	Options       OptionsView        `json:"options"`
+	CreatedAt     time.Time          `json:"created_at"`
+	StartedAt     time.Time          `json:"started_at,omitzero" doc:"When a worker first took the run."`
+	FinishedAt    time.Time          `json:"finished_at,omitzero" doc:"When the run ended."`
+	Attempts      int64              `json:"attempts" doc:"Passes of fetch, stage and commit so far."`
+	CoalescedWith string             `json:"coalesced_with,omitempty" doc:"The run whose fetch already covered this one's event."`
+	RetryOf       string             `json:"retry_of,omitempty" doc:"The run that this one retries."`
+	RetriedBy     string             `json:"retried_by,omitempty" doc:"The run that retries this one."`
+	TimingsMS     TimingsView        `json:"timings_ms"`
+	Counters      CountersView       `json:"counters"`
+
+	DocumentsRegenerated int64    `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
+	SkippedStale         int      `json:"skipped_stale" doc:"Targets whose stored copy was newer and covers the request."`
+	SkippedStaleIIDs     IIDsView `json:"skipped_stale_iids"`
+	FailedIIDs           IIDsView `json:"failed_iids"`
+
+	Entities []EntityRowView `json:"entities" nullable:"false" doc:"What became of each target; empty until the run committed or ended."`
+	Jobs     JobsView        `json:"jobs" doc:"How many jobs of each stage stand where."`
+
+	ErrorCode surgical.Code `json:"error_code,omitempty" example:"surgical_preflight_failed" doc:"The code of error."`
+	Error     *ErrorView    `json:"error,omitempty" doc:"Why the run failed; of a running one, why it waits."`
+}
+
+// TargetView names one entity within a project.
+type TargetView struct {
+	Type surgical.EntityType `json:"type" enum:"issue,merge_request"`
+	IID  int64               `json:"iid" minimum:"1" example:"7"`
+}
+
+// OptionsView restricts what a run does.
+type OptionsView struct {
+	PreflightOnly bool `json:"preflight_only" doc:"Fetch and report; write no content."`
+	DryRun        bool `json:"dry_run" doc:"Answer with the plan alone."`
+	NoDocs        bool `json:"no_docs" doc:"Leave documents and embeddings to a later drain."`
+	NoEmbed       bool `json:"no_embed" doc:"Leave embeddings to a later drain."`
+}
+
+// TimingsView is how long the stages took, in milliseconds; a stage that did
+// not run, or has not ended, is absent.
+type TimingsView struct {
+	Preflight *int64 `json:"preflight,omitempty" doc:"The newest attempt's fetches."`
+	Ingest    *int64 `json:"ingest,omitempty" doc:"The newest attempt, from its first write to its commit."`
+	Docs      *int64 `json:"docs,omitempty"`
+	Embed     *int64 `json:"embed,omitempty"`
+	Total     *int64 `json:"total,omitempty" doc:"From the row's creation to the run's end."`
+}
+
+// CountersView is summed over the attempts and stages of a run.
+type CountersView struct {
+	GitLabRequests       int64 `json:"gitlab_requests" doc:"Requests sent to GitLab."`
+	ChildrenWritten      int64 `json:"children_written" doc:"Discussions, events and descriptions that were stored anew."`
+	ContentWriteUnits    int64 `json:"content_write_units" doc:"Write units of the content table, by AWS's rules."`
+	DocumentsWritten     int64 `json:"documents_written"`
+	DocumentsRegenerated int64 `json:"documents_regenerated"`
+	ChunksEmbedded       int64 `json:"chunks_embedded"`
+	JobsAborted          int64 `json:"jobs_aborted"`
+}
+
+// IIDsView lists iids by their type.
+type IIDsView struct {
+	Issues        []int64 `json:"issues" nullable:"false"`
+	MergeRequests []int64 `json:"merge_requests" nullable:"false"`
+}
+
+// EntityRowView is what became of one target.
+type EntityRowView struct {
+	TargetView
+	Stage     surgical.Stage        `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done"`
+	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale"`
+	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found"`
+	Message   string                `json:"error_message,omitempty"`
+	UpdatedAt time.Time             `json:"updated_at,omitzero"`
+}
+
+// JobsView counts jobs by their status: pending, claimed, done, failed, aborted.
+type JobsView struct {
+	Docs  map[surgical.JobStatus]int `json:"docs,omitempty"`
+	Embed map[surgical.JobStatus]int `json:"embed,omitempty"`
+}
+
+// ErrorView is the error of a run.
+type ErrorView struct {
+	Code      surgical.Code   `json:"code" example:"surgical_preflight_failed"`
+	Message   string          `json:"message"`
+	Action    surgical.Action `json:"action" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator"`
+	Retryable bool            `json:"retryable"`
+	Total     int             `json:"total,omitempty" doc:"How many targets the run has."`
+	Failures  []TargetProblem `json:"failures,omitempty" nullable:"false" doc:"The targets that stopped the run, without those that a peer aborted."`
+}
+
+func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job) RunView {
+	view := RunView{
+		RunID: run.RunID, ProjectID: run.ProjectID, Origin: run.Origin, Status: run.Status, Stage: run.Stage,
+		Targets: targetViews(run.Targets), Options: OptionsView(run.Options),
+		CreatedAt: run.CreatedAt, StartedAt: run.FirstClaimedAt, FinishedAt: run.FinishedAt, Attempts: run.Attempt,
+		CoalescedWith: run.CoalescedWith, RetryOf: run.RetryOf, RetriedBy: run.RetriedBy,
+		TimingsMS: timings(run), Counters: CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
+		SkippedStaleIIDs: newIIDs(), FailedIIDs: newIIDs(), Entities: []EntityRowView{}, Jobs: countJobs(jobs),
+	}
+	for _, row := range rows {
+		switch row.Status {
+		case surgical.EntitySkippedStale:
+			view.SkippedStale++
+			view.SkippedStaleIIDs.add(row.Ref.Target)
+		case surgical.EntityFailed:
+			view.FailedIIDs.add(row.Ref.Target)
+		}
+		view.Entities = append(view.Entities, EntityRowView{
+			TargetView: TargetView(row.Ref.Target), Stage: row.Stage, Status: row.Status, Code: row.Code, Message: row.Message, UpdatedAt: row.UpdatedAt,
+		})
+	}
+	if e := run.Error; e != nil {
+		view.ErrorCode = e.Code
+		view.Error = &ErrorView{e.Code, e.Message, e.Action, e.Retryable, e.Total, targetProblems(e.Failures)}
+	}
+	return view
+}
+
+func targetViews(targets []surgical.Target) []TargetView {
+	views := make([]TargetView, len(targets))
+	for i, t := range targets {
+		views[i] = TargetView(t)
+	}
+	return views
+}
+
+func newIIDs() IIDsView { return IIDsView{Issues: []int64{}, MergeRequests: []int64{}} }
+
+func (v *IIDsView) add(t surgical.Target) {
+	if t.Type == surgical.Issue {
+		v.Issues = append(v.Issues, t.IID)
+	} else {
+		v.MergeRequests = append(v.MergeRequests, t.IID)
+	}
+}
+
+func countJobs(jobs []surgical.Job) JobsView {
+	var v JobsView
+	for _, job := range jobs {
+		counts := &v.Docs
+		if job.Type == surgical.JobEmbed {
+			counts = &v.Embed
+		}
+		if *counts == nil {
+			*counts = map[surgical.JobStatus]int{}
+		}
+		(*counts)[job.Status]++
+	}
+	return v
+}
+
+// timings measures the stages between the run's marks. A preflight that no
+// ingest followed ended with the run; a coalesced run had none.
+func timings(run surgical.Run) TimingsView {
+	m := run.Marks
+	fetched := m.IngestStarted
+	if fetched.Before(m.PreflightStarted) {
+		fetched = run.FinishedAt
+	}
+	t := TimingsView{
+		Preflight: between(m.PreflightStarted, fetched), Ingest: between(m.IngestStarted, m.Committed),
+		Docs: between(m.DocsStarted, m.DocsEnded), Embed: between(m.EmbedStarted, m.EmbedEnded),
+		Total: between(run.CreatedAt, run.FinishedAt),
+	}
+	if run.CoalescedWith != "" {
+		t.Preflight = nil
+	}
+	return t
+}
+
+// between is nil unless both ends are known and in order.
+func between(from, to time.Time) *int64 {
+	if from.IsZero() || to.Before(from) {
+		return nil
+	}
+	ms := to.Sub(from).Milliseconds()
+	return &ms
+}

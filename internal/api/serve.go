@@ -1,0 +1,140 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// outcome is what a request's line in the log says of its answer.
+type outcome struct {
+	status int
+	code   surgical.Code
+	cause  error
+}
+
+type outcomeKey struct{}
+
+// note records the problem that a request is answered with.
+func note(ctx context.Context, p *Problem) {
+	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok {
+		o.code = p.Code
+		if p.Status >= http.StatusInternalServerError {
+			o.cause = p.cause
+		}
+	}
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	outcome *outcome
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.outcome.status == 0 {
+		w.outcome.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.outcome.status == 0 {
+		w.outcome.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap gives [http.ResponseController] the writer beneath.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// serve surrounds the routes: a typed answer to what no route takes, a panic
+// as an internal error, and one line a request in the log. The line names the
+// route's pattern, never the path or the query.
+func (s *server) serve(mux *http.ServeMux) http.Handler {
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeProblem(w, r, noRoute(mux, r)) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.Clock()
+		o := &outcome{}
+		r = r.WithContext(context.WithValue(r.Context(), outcomeKey{}, o))
+		out := &statusWriter{w, o}
+		func() {
+			defer func() {
+				if p := recover(); p != nil {
+					err := fmt.Errorf("panic: %v", p)
+					writeProblem(out, r, problemOf(err))
+				}
+			}()
+			// One header, however the gateway split it at its commas.
+			if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 {
+				r.Header.Set("Idempotency-Key", strings.Join(keys, ","))
+			}
+			if path.Clean(r.URL.Path) != r.URL.Path {
+				writeProblem(out, r, noRoute(mux, r)) // the mux would redirect
+				return
+			}
+			mux.ServeHTTP(out, r)
+		}()
+		s.log(r, o, s.Clock().Sub(began).Milliseconds())
+	})
+}
+
+func (s *server) log(r *http.Request, o *outcome, millis int64) {
+	attrs := []slog.Attr{
+		slog.String("method", r.Method), slog.String("route", r.Pattern),
+		slog.Int("status", o.status), slog.Int64("duration_ms", millis),
+	}
+	if s.RequestID != nil {
+		attrs = append(attrs, slog.String("request_id", s.RequestID(r)))
+	}
+	if o.code != "" {
+		attrs = append(attrs, slog.String("code", string(o.code)))
+	}
+	level := slog.LevelInfo
+	if o.cause != nil {
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("cause", o.cause.Error()))
+	}
+	s.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// noRoute tells a path that does not exist from a method that it does not take.
+func noRoute(mux *http.ServeMux, r *http.Request) *Problem {
+	var allowed []string
+	if path.Clean(r.URL.Path) == r.URL.Path {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+			if _, pattern := mux.Handler(other); pattern != "/" {
+				allowed = append(allowed, method)
+			}
+		}
+	}
+	if len(allowed) == 0 {
+		return problemWith(http.StatusNotFound, surgical.NewError(surgical.CodeInvalidRequest, "the API has no such path; /openapi.json lists what it has"))
+	}
+	p := problemWith(http.StatusMethodNotAllowed, surgical.NewError(surgical.CodeInvalidRequest, "the path does not take this method"))
+	p.headers = map[string]string{"Allow": strings.Join(allowed, ", ")}
+	return p
+}
+
+// writeProblem answers with a problem outside of any operation.
+func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	note(r.Context(), p)
+	var body bytes.Buffer
+	if err := json.NewEncoder(&body).Encode(p); err != nil {
+		body.Reset() // a problem of strings and numbers always encodes
+	}
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
+}
