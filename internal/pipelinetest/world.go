@@ -9,10 +9,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -36,7 +36,7 @@ const Token = "glpat-not-a-real-token"
 
 // World is one pipeline with its GitLab. Its fields may be changed before use.
 type World struct {
-	T      *testing.T
+	T      TB
 	Clock  *Clock
 	GitLab *demogitlab.Server
 	// Fetcher is the real client, which a test may wrap.
@@ -59,8 +59,19 @@ type World struct {
 	keys atomic.Int64
 }
 
-// New returns a world on the engine's tables.
-func New(t *testing.T, db *dynamodb.Client, tables config.Tables) *World {
+// TB is what a world needs of a test. A program that is none, such as a
+// benchmark's, brings its own.
+type TB interface {
+	Helper()
+	Context() context.Context
+	Cleanup(func())
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// New returns a world on the engine's tables. Each watch wraps the transport of
+// the requests to GitLab.
+func New(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(http.RoundTripper) http.RoundTripper) *World {
 	t.Helper()
 	clock := NewClock(time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC))
 	log := slog.New(slog.DiscardHandler)
@@ -68,8 +79,12 @@ func New(t *testing.T, db *dynamodb.Client, tables config.Tables) *World {
 	w.GitLab = demogitlab.New(demogitlab.Options{Clock: clock.Now, Token: Token})
 	server := httptest.NewServer(w.GitLab)
 	t.Cleanup(server.Close)
+	var transport http.RoundTripper = &http.Transport{MaxIdleConnsPerHost: 64}
+	for _, wrap := range watch {
+		transport = wrap(transport)
+	}
 	client, err := gitlab.NewClient(gitlab.Options{
-		BaseURL: server.URL, Clock: clock.Now,
+		BaseURL: server.URL, Clock: clock.Now, HTTP: transport,
 		Token: func(context.Context) (string, error) { return Token, nil },
 	})
 	if err != nil {

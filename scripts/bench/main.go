@@ -1,0 +1,99 @@
+// Command bench measures what a change costs: write units of the content
+// table, requests and round trips to GitLab, calls to DynamoDB and time. It
+// prints a table and writes .local/bench.json; a figure beyond its limit ends
+// it with exit code 1. Times are of this machine and its engine; units and
+// requests are not.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"gitlab.com/lorehook/lorehook/internal/devstack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	root, err := devstack.Root()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "lorehook-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	fmt.Fprintln(os.Stderr, "Starting the local DynamoDB …")
+	engine, err := devstack.Ministack(ctx, devstack.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer engine.Stop()
+	figures, err := measure(ctx, engine.URL)
+	if err != nil {
+		return err
+	}
+	print(figures)
+	path := filepath.Join(root, ".local", "bench.json")
+	if err := write(path, figures); err != nil {
+		return err
+	}
+	fmt.Printf("\nWritten to %s.\n", filepath.Join(".local", "bench.json"))
+	return beyond(figures)
+}
+
+// figure is one line of the table.
+type figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	// Limit is the most that is promised; 0 for no promise.
+	Limit float64 `json:"limit,omitempty"`
+}
+
+func print(figures []figure) {
+	fmt.Printf("\n%-62s %10s  %-18s %s\n", "", "measured", "unit", "promised")
+	for _, f := range figures {
+		limit := ""
+		if f.Limit > 0 {
+			limit = fmt.Sprintf("at most %g", f.Limit)
+		}
+		fmt.Printf("%-62s %10.4g  %-18s %s\n", f.Name, f.Value, f.Unit, limit)
+	}
+}
+
+func write(path string, figures []figure) error {
+	out, err := json.MarshalIndent(map[string]any{"figures": figures}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(out, '\n'), 0o644)
+}
+
+func beyond(figures []figure) error {
+	var errs []error
+	for _, f := range figures {
+		if f.Limit > 0 && f.Value > f.Limit {
+			errs = append(errs, fmt.Errorf("%s: %g %s, promised at most %g", f.Name, f.Value, f.Unit, f.Limit))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// bench is one pipeline under measurement.
+type bench struct {
+	world   *pipelinetest.World
+	calls   atomic.Int64
+	waves   *waves
+	figures []figure
+}
+
+// failure carries what a test would end with out of the measurement.
+type failure struct{ error }
+
+// program is what a world needs of a test, for a program.
+type program struct {
+	ctx     context.Context
+	cleanup []func()
+}
+
+func (p *program) Helper()                  {}
+func (p *program) Context() context.Context { return p.ctx }
+func (p *program) Cleanup(f func())         { p.cleanup = append(p.cleanup, f) }
+func (p *program) Fatal(args ...any)        { panic(failure{fmt.Errorf("%s", fmt.Sprint(args...))}) }
+func (p *program) Fatalf(format string, args ...any) {
+	panic(failure{fmt.Errorf(format, args...)})
+}
+
+func measure(ctx context.Context, url string) (figures []figure, err error) {
+	p := &program{ctx: ctx}
+	defer func() {
+		for _, f := range p.cleanup {
+			f()
+		}
+		if caught, ok := recover().(failure); ok {
+			err = caught.error
+		}
+	}()
+	db := devstack.DynamoDB(url)
+	tables, err := devstack.CreateTables(ctx, db, "bench_")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{}
+	counted := pipelinetest.Intercept(db, func(_ context.Context, _ pipelinetest.Call, send func() error) error {
+		b.calls.Add(1)
+		return send()
+	})
+	b.waves = &waves{}
+	b.world = pipelinetest.New(p, counted, tables, b.waves.watch)
+	b.requests()
+	b.thousand()
+	return b.figures, nil
+}
+
+func (b *bench) add(name string, value float64, unit string, limit float64) {
+	b.figures = append(b.figures, figure{name, value, unit, limit})
+}
+
+// requests measures one change of an issue and of a merge request with one page
+// each.
+func (b *bench) requests() {
+	for _, ref := range []surgical.EntityRef{demogitlab.IssueRef(7), demogitlab.MergeRequestRef(12)} {
+		name := "changed " + strings.ReplaceAll(string(ref.Type), "_", " ")
+		b.world.Webhook(ref)
+		b.world.GitLab.Relabel(ref, []string{"bench"}, nil)
+		b.waves.reset()
+		run := b.world.Webhook(ref)
+		b.add(name+": requests to GitLab", float64(run.Counters.GitLabRequests), "requests", 5)
+		b.add(name+": round trips to GitLab", float64(b.waves.roundTrips()), "round trips", 2)
+	}
+}
+
+// discussions is how many the large issue has.
+const discussions = 1000
+
+// thousand measures changes of an issue with many discussions.
+func (b *bench) thousand() {
+	ref := demogitlab.IssueRef(8)
+	gitlab := b.world.GitLab
+	for i := range discussions {
+		gitlab.AddDiscussion(ref, demogitlab.Note{Body: fmt.Sprintf("Comment %d: %s", i, strings.Repeat("words ", i%50))})
+	}
+	b.change(ref, "first sync of 1,000 discussions", 0, func() {})
+	var thread string
+	b.change(ref, "one new comment on 1,000 discussions", 24, func() {
+		thread = gitlab.AddDiscussion(ref, demogitlab.Note{Body: "One more."}, demogitlab.Note{Body: "And a reply."})
+	})
+	b.change(ref, "one reply in a thread of 1,000 discussions", 24, func() { gitlab.AddNote(ref, thread, demogitlab.Note{Body: "Yes."}) })
+	b.change(ref, "one label on an issue with 1,000 discussions", 0, func() { gitlab.Relabel(ref, []string{"later"}, nil) })
+	b.change(ref, "nothing changed on 1,000 discussions", 0, func() {})
+}
+
+func (b *bench) change(ref surgical.EntityRef, name string, limit float64, change func()) {
+	change()
+	b.calls.Store(0)
+	began := time.Now()
+	run := b.world.Webhook(ref)
+	took := time.Since(began)
+	b.add(name+": content written in ingest", float64(run.Counters.ContentWriteUnits), "write units", limit)
+	b.add(name+": documents regenerated", float64(run.Counters.DocumentsRegenerated), "documents", 0)
+	b.add(name+": DynamoDB, whole run", float64(b.calls.Load()), "calls", 0)
+	b.add(name+": whole run, in one process", float64(took.Milliseconds()), "ms", 0)
+}
