@@ -27,6 +27,17 @@ type dirtyItem struct {
 	CreatedAt int64    `dynamodbav:"created_at"`
 }
 
+func (d dirtyItem) source() (surgical.DirtySource, error) {
+	ref, err := surgical.ParseEntityRef(d.Entity)
+	if err != nil {
+		return surgical.DirtySource{}, fmt.Errorf("decode dirty source %s: %w", d.ID, err)
+	}
+	return surgical.DirtySource{
+		ID: d.ID, Ref: ref, RunID: d.RunID, Revision: d.Revision, CreatedAt: fromMicros(d.CreatedAt),
+		Scope: surgical.Scope{All: d.All, Children: d.Children, Hide: d.Hide},
+	}, nil
+}
+
 // InsertDirty inserts the dirty source within a transaction.
 func (l *Ledger) InsertDirty(d surgical.DirtySource) (types.TransactWriteItem, error) {
 	return putItem(l.tables.DirtySources, "dirty_id", dirtyItem{
@@ -65,10 +76,11 @@ func (l *Ledger) DirtySources(ctx context.Context, ref surgical.EntityRef) ([]su
 		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
 			return nil, fmt.Errorf("decode a dirty source of %s: %w", ref, err)
 		}
-		list = append(list, surgical.DirtySource{
-			ID: row.ID, Ref: ref, RunID: row.RunID, Revision: row.Revision, CreatedAt: fromMicros(row.CreatedAt),
-			Scope: surgical.Scope{All: row.All, Children: row.Children, Hide: row.Hide},
-		})
+		source, err := row.source()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, source)
 	}
 	return list, nil
 }

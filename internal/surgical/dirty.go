@@ -1,6 +1,9 @@
 package surgical
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // DirtySource is a row of dirty_sources: children of one entity whose
 // documents or embeddings are not current.
@@ -11,4 +14,15 @@ type DirtySource struct {
 	Revision  int64
 	Scope     Scope
 	CreatedAt time.Time
+}
+
+// Union returns the scope that covers both.
+func (s Scope) Union(o Scope) Scope {
+	union := Scope{All: s.All || o.All, Hide: s.Hide || o.Hide}
+	if !union.All {
+		union.Children = slices.Concat(s.Children, o.Children)
+		slices.Sort(union.Children)
+		union.Children = slices.Compact(union.Children)
+	}
+	return union
 }

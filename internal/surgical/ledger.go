@@ -35,6 +35,8 @@ type Ledger interface {
 	// WorkflowStarted records that the run's execution of this generation was
 	// started. Clean tells that no staged child can be an orphan.
 	WorkflowStarted(ctx context.Context, run Run, generation int64, clean bool) error
+	// Drain takes over what earlier runs of the run's entities left dirty.
+	Drain(ctx context.Context, run Run) (Run, error)
 	// Pause returns until when no worker may ask GitLab; zero for no pause.
 	Pause(ctx context.Context) (time.Time, error)
 	// SetPause lets all workers wait; it never shortens a pause.

@@ -163,9 +163,23 @@ func (p *Processor) begin(ctx context.Context, msg Message, seen Run) (Verdict, 
 	case covering != "":
 		p.log(ctx, run, "coalesced", "covered_by", covering)
 		return p.close(ctx, run, Closing{Status: StatusSucceeded, Attempt: run.Attempt, CoalescedWith: covering, Clean: true})
+	case run.Origin == OriginDrain:
+		return p.drain(ctx, run)
 	}
 	return p.attempts(ctx, run)
 }
+
+// drain fetches nothing: it takes over dirty sources and lets the workflow do
+// the rest.
+func (p *Processor) drain(ctx context.Context, run Run) (Verdict, error) {
+	drained, err := p.Ledger.Drain(ctx, run)
+	if err != nil {
+		return p.failed(ctx, run, err, 0)
+	}
+	return p.afterCommit(ctx, drained, nothingStaged)
+}
+
+func nothingStaged(context.Context) error { return nil }
 
 // freshness reports, for a webhook alone, the run that already covers its
 // event, or how long a refetch has to wait.

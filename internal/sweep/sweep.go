@@ -49,7 +49,7 @@ type Sweeper struct {
 
 // Report counts what a sweep did.
 type Report struct {
-	Started, Finished, Failed, Resent, Swept, Expired int
+	Started, Finished, Failed, Resent, Swept, Expired, Drained int
 }
 
 // Handle implements the scheduled Lambda function. One run that cannot be
@@ -80,9 +80,10 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 		}
 		errs = append(errs, s.orphans(ctx, runID, &report))
 	}
+	errs = append(errs, s.backlog(ctx, &report))
 	err := errors.Join(errs...)
 	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed,
-		"messages_resent", report.Resent, "runs_swept", report.Swept, "items_expired", report.Expired, "failed", err != nil)
+		"messages_resent", report.Resent, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "failed", err != nil)
 	return report, err
 }
 
