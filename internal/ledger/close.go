@@ -128,6 +128,9 @@ func (l *Ledger) closeRun(run surgical.Run, closing surgical.Closing, aborted in
 	} else {
 		update = update.Remove(expression.Name("error"))
 	}
+	if closing.Previews != nil {
+		update = update.Set(expression.Name("previews"), expression.Value(itemsOfPreviews(closing.Previews)))
+	}
 	if closing.CoalescedWith != "" {
 		update = update.Set(expression.Name("coalesced_with"), expression.Value(closing.CoalescedWith))
 	}

@@ -37,6 +37,7 @@ type runItem struct {
 
 	CommittedBy   int64                  `dynamodbav:"committed_by,omitempty"`
 	Outcomes      map[string]outcomeItem `dynamodbav:"outcomes,omitempty"`
+	Previews      map[string]previewItem `dynamodbav:"previews,omitempty"`
 	JobsInserted  int64                  `dynamodbav:"jobs_inserted"`
 	Generation    int64                  `dynamodbav:"generation,omitempty"`
 	GenerationAt  int64                  `dynamodbav:"generation_started_at,omitempty"`
@@ -74,6 +75,21 @@ type outcomeItem struct {
 	Status   string `dynamodbav:"status"`
 	Revision int64  `dynamodbav:"revision"`
 	Changed  bool   `dynamodbav:"changed,omitempty"`
+}
+
+type previewItem struct {
+	UpdatedAt   int64 `dynamodbav:"updated_at"`
+	Bytes       int64 `dynamodbav:"bytes"`
+	Discussions int   `dynamodbav:"discussions"`
+	Events      int   `dynamodbav:"events"`
+}
+
+func itemsOfPreviews(previews map[surgical.Target]surgical.Preview) map[string]previewItem {
+	items := make(map[string]previewItem, len(previews))
+	for target, p := range previews {
+		items[target.String()] = previewItem{micros(p.UpdatedAt), p.Bytes, p.Discussions, p.Events}
+	}
+	return items
 }
 
 type countersItem struct {
@@ -203,6 +219,16 @@ func (r runItem) run() (surgical.Run, error) {
 			return run, err
 		}
 		run.Outcomes[t] = surgical.Outcome{Status: surgical.EntityStatus(outcome.Status), Revision: outcome.Revision, Changed: outcome.Changed}
+	}
+	if r.Previews != nil {
+		run.Previews = make(map[surgical.Target]surgical.Preview, len(r.Previews))
+	}
+	for s, p := range r.Previews {
+		t, err := surgical.ParseTarget(s)
+		if err != nil {
+			return run, err
+		}
+		run.Previews[t] = surgical.Preview{UpdatedAt: fromMicros(p.UpdatedAt), Bytes: p.Bytes, Discussions: p.Discussions, Events: p.Events}
 	}
 	var err error
 	run.Error, err = r.Error.error(r.RunID)

@@ -63,6 +63,8 @@ type Closing struct {
 	Attempt int64
 	// CoalescedWith is the run whose fetch covered the event.
 	CoalescedWith string
+	// Previews are what a preflight_only run found.
+	Previews map[Target]Preview
 	// Requests adds to the counter of requests to GitLab.
 	Requests int64
 	// Clean tells that nothing that this run staged can be an orphan. Else the

@@ -60,6 +60,14 @@ func asFetchError(err error) *Error {
 	return AsError(err)
 }
 
+func (f Fetched) previews() map[Target]Preview {
+	previews := make(map[Target]Preview, len(f.Snapshots))
+	for _, snap := range f.Snapshots {
+		previews[snap.Ref.Target] = PreviewOf(snap)
+	}
+	return previews
+}
+
 // notFoundTries is how often a webhook's entity must be missing before that
 // counts: the event may be ahead of the replica that answers.
 const notFoundTries = 3

@@ -206,7 +206,9 @@ func (p *Processor) attempts(ctx context.Context, run Run) (Verdict, error) {
 		return p.failed(ctx, run, failure, fetched.Requests)
 	}
 	if run.Options.PreflightOnly {
-		return p.close(ctx, run, Closing{Status: StatusSucceeded, Attempt: run.Attempt, Requests: fetched.Requests, Clean: true})
+		return p.close(ctx, run, Closing{
+			Status: StatusSucceeded, Attempt: run.Attempt, Requests: fetched.Requests, Previews: fetched.previews(), Clean: true,
+		})
 	}
 	snaps, refetched := fetched.Snapshots, false
 	for range maxAttempts {

@@ -62,6 +62,8 @@ type Run struct {
 	CommittedBy int64
 	// Outcomes are the targets' outcomes as the commit wrote them.
 	Outcomes map[Target]Outcome
+	// Previews are what a preflight_only run found, by target.
+	Previews map[Target]Preview
 	// JobsInserted counts every job ever inserted for the run.
 	JobsInserted int64
 	// Generation numbers the workflow's executions; 0: none was started.
@@ -92,6 +94,31 @@ type Outcome struct {
 	Revision int64 `json:"revision"`
 	// Changed reports whether anything but volatile fields differed.
 	Changed bool `json:"changed"`
+}
+
+// Preview is what a preflight found of one target, for a run that writes no
+// content.
+type Preview struct {
+	// UpdatedAt is GitLab's: the version.
+	UpdatedAt time.Time
+	// Bytes is the size of everything that was fetched.
+	Bytes       int64
+	Discussions int
+	Events      int
+}
+
+// PreviewOf describes a snapshot.
+func PreviewOf(s Snapshot) Preview {
+	preview := Preview{UpdatedAt: s.UpdatedAt, Bytes: int64(len(s.Entity))}
+	for _, child := range s.Children {
+		preview.Bytes += int64(len(child.Raw))
+		if child.Kind == KindDiscussion {
+			preview.Discussions++
+		} else {
+			preview.Events++
+		}
+	}
+	return preview
 }
 
 // Marks are points in time of a run; zero while not reached.
