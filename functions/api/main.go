@@ -1,0 +1,49 @@
+// Command api is the Lambda function behind the manual HTTP API.
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/awslabs/aws-lambda-go-api-proxy/core"
+	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	c, err := config.Load[config.API]()
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	db := dynamo.New(awsenv.Config())
+	handler, err := api.New(api.Options{
+		Runs:      ledger.New(db, c.Tables, time.Now),
+		Content:   content.NewStore(db, c.Content, time.Now),
+		Allows:    c.Projects.Allows,
+		Clock:     time.Now,
+		Log:       log,
+		RequestID: requestID,
+	})
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(httpadapter.NewV2(handler).ProxyWithContext)
+}
+
+// requestID is the gateway's, the one that its access log names.
+func requestID(r *http.Request) string {
+	gateway, _ := core.GetAPIGatewayV2ContextFromContext(r.Context())
+	return gateway.RequestID
+}

@@ -1,0 +1,58 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// documentsAPage is how many documents one query reads: the reader may want
+// no more of them.
+const documentsAPage = 50
+
+// DocumentsAfter yields the entity's documents whole, in order of their ids,
+// from the one after the id on; "" stands before the first. Hidden ones are
+// among them: compare Revision with that of a head read afterwards.
+func (s *Store) DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id string) iter.Seq2[Document, error] {
+	return func(yield func(Document, error) bool) {
+		in, err := s.collection(ref, docPrefix)
+		if err != nil {
+			yield(Document{}, err)
+			return
+		}
+		in.Limit = aws.Int32(documentsAPage)
+		if id != "" {
+			in.ExclusiveStartKey = key(ref, docKey(id))
+		}
+		for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+			document, err := s.whole(ctx, ref, item, err)
+			if err == nil && document.Revision == 0 {
+				continue // deleted after it was listed
+			}
+			if !yield(document, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// whole decodes a document and reads its text, if that stands elsewhere.
+func (s *Store) whole(ctx context.Context, ref surgical.EntityRef, item dynamo.Item, err error) (Document, error) {
+	if err != nil {
+		return Document{}, fmt.Errorf("list documents of %s: %w", ref, err)
+	}
+	var row docItem
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return Document{}, fmt.Errorf("decode a document of %s: %w", ref, err)
+	}
+	if row.Segments == 0 {
+		return row.document(), nil
+	}
+	return s.Document(ctx, ref, row.ID)
+}
