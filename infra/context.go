@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"gitlab.com/lorehook/lorehook/internal/config"
+)
+
+// localAccount is the account id of the emulators; no real account has it.
+const localAccount = "000000000000"
+
+// titan is the Bedrock model used when none is named.
+const titan = "amazon.titan-embed-text-v2:0"
+
+// settings are the context values of the app (`cdk synth -c name=value`).
+type settings struct {
+	// Account and Region are `account` and `region`; without them those of the
+	// CLI's credentials; without these the template fits any account.
+	Account, Region string
+	// StackName is `stackName`, lorehook if unset. Fixed names start with it.
+	StackName string
+	// Architecture is `architecture`: arm64 (if unset) or x86_64.
+	Architecture string
+	// LambdaDir is `lambdaDir`, .build/lambda if unset: the directory that
+	// holds <architecture>/<function>/bootstrap.
+	LambdaDir string
+	// GitLabBaseURL is `gitlabBaseUrl`, https://gitlab.com if unset.
+	GitLabBaseURL string
+	// Projects is `projects`: project ids, comma-separated, or * (if unset).
+	Projects string
+	// Embedder is `embedder`: bedrock, openai or lexical. Unset, it is bedrock,
+	// and lexical on the local stack.
+	Embedder string
+	// EmbedderURL is `embedderUrl`, needed by openai: the base URL up to /v1.
+	EmbedderURL string
+	// EmbedderModel is `embedderModel`, needed by openai; a Titan model if
+	// unset for bedrock.
+	EmbedderModel string
+	// EmbedderAPIKey is `embedderApiKey`: true makes a secret for the key of
+	// an openai endpoint.
+	EmbedderAPIKey bool
+	// AllowUnsignedAPI is `allowUnsignedApi`: true lets unsigned calls in to
+	// /v1. Only the local stack may.
+	AllowUnsignedAPI bool
+	// WorkerConcurrency is `workerConcurrency`, 2 to 1000, 10 if unset: how
+	// many workers requests.fifo may start at once.
+	WorkerConcurrency int
+	// LogRetentionDays is `logRetentionDays`, 30 if unset.
+	LogRetentionDays int
+}
+
+// appContext looks context values up in the app.
+func appContext(app awscdk.App) func(name string) any {
+	return func(name string) any { return app.Node().TryGetContext(jsii.String(name)) }
+}
+
+// readSettings reads all context values and reports all that are wrong at once.
+func readSettings(lookup func(name string) any, getenv func(name string) string) (settings, error) {
+	r := reader{lookup: lookup}
+	s := settings{
+		Account:           r.text("account", getenv("CDK_DEFAULT_ACCOUNT")),
+		Region:            r.text("region", getenv("CDK_DEFAULT_REGION")),
+		StackName:         r.matching("stackName", "lorehook", `^[a-z][a-z0-9-]{0,39}$`),
+		Architecture:      r.oneOf("architecture", "arm64", "x86_64"),
+		LambdaDir:         r.text("lambdaDir", ".build/lambda"),
+		GitLabBaseURL:     strings.TrimRight(r.httpURL("gitlabBaseUrl", "https://gitlab.com"), "/"),
+		Projects:          r.projects("projects"),
+		EmbedderURL:       r.httpURL("embedderUrl", ""),
+		EmbedderAPIKey:    r.boolean("embedderApiKey"),
+		AllowUnsignedAPI:  r.boolean("allowUnsignedApi"),
+		WorkerConcurrency: r.number("workerConcurrency", 10, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
+		LogRetentionDays:  r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
+	}
+	if s.Account == localAccount {
+		s.Embedder = r.oneOf("embedder", "lexical", "bedrock", "openai")
+	} else {
+		s.Embedder = r.oneOf("embedder", "bedrock", "openai", "lexical")
+	}
+	model := ""
+	if s.Embedder == "bedrock" {
+		model = titan
+	}
+	s.EmbedderModel = r.text("embedderModel", model)
+	return s, errors.Join(append(r.errs, s.validate()...)...)
+}
+
+// validate checks what values say together.
+func (s settings) validate() []error {
+	var errs []error
+	if s.AllowUnsignedAPI && s.Account != localAccount {
+		errs = append(errs, fmt.Errorf("context value allowUnsignedApi is for the local stack alone (account %s), got account %q: the API of a real account is signed", localAccount, s.Account))
+	}
+	if (s.Account == "") != (s.Region == "") {
+		errs = append(errs, fmt.Errorf("context values account and region go together, got %q and %q", s.Account, s.Region))
+	}
+	if s.Account != "" && !regexp.MustCompile(`^\d{12}$`).MatchString(s.Account) {
+		errs = append(errs, fmt.Errorf("context value account must be 12 digits, got %q", s.Account))
+	}
+	if s.Embedder == "openai" && (s.EmbedderURL == "" || s.EmbedderModel == "") {
+		errs = append(errs, errors.New("context value embedder=openai needs embedderUrl and embedderModel"))
+	}
+	if s.Embedder != "openai" && (s.EmbedderURL != "" || s.EmbedderAPIKey) {
+		errs = append(errs, fmt.Errorf("context values embedderUrl and embedderApiKey belong to embedder=openai, got embedder %q", s.Embedder))
+	}
+	return errs
+}
+
+// reader reads context values and collects what is wrong with them.
+type reader struct {
+	lookup func(name string) any
+	errs   []error
+}
+
+// text takes the CLI's strings and the numbers and booleans of cdk.json alike.
+func (r *reader) text(name, unset string) string {
+	switch v := r.lookup(name).(type) {
+	case nil:
+		return unset
+	case string:
+		if v == "" {
+			return unset
+		}
+		return v
+	case bool, float64:
+		return fmt.Sprint(v)
+	default:
+		r.reject(name, "text, a number or true or false", fmt.Sprint(v))
+		return unset
+	}
+}
+
+func (r *reader) reject(name, want, got string) {
+	r.errs = append(r.errs, fmt.Errorf("context value %s must be %s, got %q", name, want, got))
+}
+
+// oneOf takes the first value if none is given.
+func (r *reader) oneOf(name string, values ...string) string {
+	v := r.text(name, values[0])
+	if !slices.Contains(values, v) {
+		r.reject(name, "one of "+strings.Join(values, ", "), v)
+	}
+	return v
+}
+
+func (r *reader) matching(name, unset, pattern string) string {
+	v := r.text(name, unset)
+	if !regexp.MustCompile(pattern).MatchString(v) {
+		r.reject(name, "like "+pattern, v)
+	}
+	return v
+}
+
+func (r *reader) boolean(name string) bool { return r.oneOf(name, "false", "true") == "true" }
+
+func (r *reader) number(name string, unset int, valid func(int) bool, want string) int {
+	text := r.text(name, strconv.Itoa(unset))
+	n, err := strconv.Atoi(text)
+	if err != nil || !valid(n) {
+		r.reject(name, want, text)
+	}
+	return n
+}
+
+func (r *reader) httpURL(name, unset string) string {
+	v := r.text(name, unset)
+	if v == "" {
+		return v
+	}
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		r.reject(name, "an http or https URL without user, query and fragment", v)
+	}
+	return v
+}
+
+// projects accepts exactly what the functions will accept.
+func (r *reader) projects(name string) string {
+	v := r.text(name, "*")
+	var list config.AllowList
+	if err := list.UnmarshalText([]byte(v)); err != nil {
+		r.reject(name, "project ids, comma-separated, or *", v)
+	}
+	return v
+}

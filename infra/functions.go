@@ -1,0 +1,124 @@
+package main
+
+import (
+	"maps"
+	"path/filepath"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// functionSet is the Lambda functions.
+type functionSet struct {
+	webhook, worker, docs, embed, finish, abort, sweeper, api function
+}
+
+func (s functionSet) all() []function {
+	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.api}
+}
+
+// functionSpec is what differs between functions.
+type functionSpec struct {
+	// name is the directory under functions/ and the end of the real name.
+	name    string
+	does    string
+	memory  int // MB
+	timeout int // seconds
+	env     []map[string]*string
+}
+
+// The workflow's timeouts are part of its time budget, see workflow.asl.json:
+// a function's own timeout comes before its task's.
+const (
+	workerTimeout   = 120
+	stageTimeout    = 50 // docs and embed
+	closingTimeout  = 8  // finish and abort
+	apiTimeout      = 29
+	webhookTimeout  = 10
+	sweeperTimeout  = 60
+	architectureARM = "arm64"
+)
+
+func newFunctions(st *stack) functionSet {
+	tableNames := st.tables.env()
+	projects := map[string]*string{"LOREHOOK_PROJECTS": &st.settings.Projects}
+	requests := map[string]*string{"LOREHOOK_REQUESTS_QUEUE_URL": st.queues.requests.QueueUrl()}
+	bulk := map[string]*string{"LOREHOOK_BULK_QUEUE_URL": st.queues.bulk.QueueUrl()}
+	machine := map[string]*string{"LOREHOOK_STATE_MACHINE_ARN": st.machine.arn}
+	return functionSet{
+		webhook: st.function("Webhook", functionSpec{name: "webhook", does: "Verifies, classifies and enqueues webhooks",
+			memory: 256, timeout: webhookTimeout,
+			env: []map[string]*string{requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": st.secrets.webhook}}}),
+		worker: st.function("Worker", functionSpec{name: "worker", does: "Fetches entities from GitLab and commits them",
+			memory: 512, timeout: workerTimeout,
+			env: []map[string]*string{tableNames, requests, bulk, projects, machine, {
+				"LOREHOOK_DEAD_LETTER_QUEUE_URL":  st.queues.deadLetters.QueueUrl(),
+				"GITLAB_BASE_URL":                 &st.settings.GitLabBaseURL,
+				"LOREHOOK_GITLAB_TOKEN_SECRET_ID": st.secrets.gitlabToken,
+			}}}),
+		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty",
+			memory: 512, timeout: stageTimeout, env: []map[string]*string{tableNames, machine}}),
+		embed: st.function("Embed", functionSpec{name: "embed", does: "Embeds the documents that a run regenerated",
+			memory: 512, timeout: stageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
+		finish: st.function("Finish", functionSpec{name: "finish", does: "Closes a run whose jobs are done",
+			memory: 256, timeout: closingTimeout, env: []map[string]*string{tableNames}}),
+		abort: st.function("Abort", functionSpec{name: "abort", does: "Closes a run whose workflow failed",
+			memory: 256, timeout: closingTimeout, env: []map[string]*string{tableNames}}),
+		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes what crashed for good",
+			memory: 256, timeout: sweeperTimeout, env: []map[string]*string{tableNames, requests, bulk, machine}}),
+		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
+			memory: 256, timeout: apiTimeout, env: []map[string]*string{tableNames, requests, projects}}),
+	}
+}
+
+// embedderEnv addresses the embedder.
+func (st *stack) embedderEnv() map[string]*string {
+	env := map[string]*string{"LOREHOOK_EMBEDDER": &st.settings.Embedder}
+	if st.settings.EmbedderModel != "" {
+		env["LOREHOOK_EMBEDDER_MODEL"] = &st.settings.EmbedderModel
+	}
+	if st.settings.EmbedderURL != "" {
+		env["LOREHOOK_EMBEDDER_URL"] = &st.settings.EmbedderURL
+	}
+	if st.secrets.embedderAPIKey != nil {
+		env["LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"] = st.secrets.embedderAPIKey
+	}
+	return env
+}
+
+// function makes one function with a role and a log group of its own. The role
+// may write its logs and traces; the rest is in permissions.go.
+func (st *stack) function(id string, spec functionSpec) function {
+	logs := st.logGroup(id + "Logs")
+	role := awsiam.NewRole(st.Stack, jsii.String(id+"Role"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+	})
+	allow(role, []string{"logs:CreateLogStream", "logs:PutLogEvents"}, logs.LogGroupArn())
+	architecture := awslambda.Architecture_X86_64()
+	if st.settings.Architecture == architectureARM {
+		architecture = awslambda.Architecture_ARM_64()
+	}
+	env := map[string]*string{}
+	for _, part := range spec.env {
+		maps.Copy(env, part)
+	}
+	f := awslambda.NewFunction(st.Stack, jsii.String(id+"Function"), &awslambda.FunctionProps{
+		FunctionName:  jsii.String(st.name(spec.name)),
+		Description:   jsii.String("Lorehook: " + spec.does),
+		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture:  architecture,
+		Handler:       jsii.String("bootstrap"),
+		Code:          awslambda.Code_FromAsset(jsii.String(filepath.Join(st.settings.LambdaDir, st.settings.Architecture, spec.name)), nil),
+		MemorySize:    jsii.Number(spec.memory),
+		Timeout:       awscdk.Duration_Seconds(jsii.Number(spec.timeout)),
+		Environment:   &env,
+		Role:          role,
+		Tracing:       awslambda.Tracing_ACTIVE,
+		LogGroup:      logs,
+		LoggingFormat: awslambda.LoggingFormat_JSON,
+	})
+	st.suppress(role, "AwsSolutions-IAM5", "X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords are allowed on * alone.", "Resource::*")
+	return function{Function: f, id: id}
+}

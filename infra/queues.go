@@ -1,0 +1,93 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// Times of the queues, in seconds.
+const (
+	// settleSeconds is the settle time M: no fetch starts earlier after the
+	// event that asked for it.
+	settleSeconds = 2
+	// visibilitySeconds is beyond the worker's timeout and its lease of 130 s,
+	// and no longer: as long does a crashed entity stand still.
+	visibilitySeconds = 140
+	retentionDays     = 14
+	// maxReceives is this high because waiting (a 429, an outage) receives a
+	// message again and again; the worker itself gives up by time.
+	maxReceives = 1000
+)
+
+// Shares of the worker.
+const (
+	batchSize       = 10
+	bulkConcurrency = 2
+)
+
+// queueSet is the FIFO queues.
+type queueSet struct {
+	requests, bulk, deadLetters awssqs.Queue
+}
+
+// newQueues makes the queues. Their names are fixed, because a FIFO queue's
+// name must end in .fifo.
+func newQueues(st *stack) queueSet {
+	var q queueSet
+	q.deadLetters = st.queue("DeadLetters", st.fifo("dead-letters.fifo"))
+	work := func(id, name string) awssqs.Queue {
+		props := st.fifo(name)
+		props.DeliveryDelay = awscdk.Duration_Seconds(jsii.Number(settleSeconds))
+		props.VisibilityTimeout = awscdk.Duration_Seconds(jsii.Number(visibilitySeconds))
+		props.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: q.deadLetters, MaxReceiveCount: jsii.Number(maxReceives)}
+		return st.queue(id, props)
+	}
+	q.requests = work("Requests", "requests.fifo")
+	q.bulk = work("Bulk", "bulk.fifo")
+	return q
+}
+
+// fifo is what all queues share: TLS only, encrypted, high throughput, and no
+// deduplication by content: two events with one body are two events.
+func (st *stack) fifo(name string) *awssqs.QueueProps {
+	return &awssqs.QueueProps{
+		QueueName:                 jsii.String(st.name(name)),
+		Fifo:                      jsii.Bool(true),
+		ContentBasedDeduplication: jsii.Bool(false),
+		DeduplicationScope:        awssqs.DeduplicationScope_MESSAGE_GROUP,
+		FifoThroughputLimit:       awssqs.FifoThroughputLimit_PER_MESSAGE_GROUP_ID,
+		Encryption:                awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:                jsii.Bool(st.tls()),
+		RetentionPeriod:           awscdk.Duration_Days(jsii.Number(retentionDays)),
+	}
+}
+
+// tls says whether the queues refuse plain HTTP. They always do, but the
+// emulator speaks nothing else, and with IAM enforced it would refuse all.
+func (st *stack) tls() bool { return st.settings.Account != localAccount }
+
+func (st *stack) queue(id string, props *awssqs.QueueProps) awssqs.Queue {
+	q := awssqs.NewQueue(st.Stack, &id, props)
+	if !st.tls() {
+		st.suppress(q, "AwsSolutions-SQS4", "The local stack's emulator speaks plain HTTP only; every other account gets TLS only.")
+	}
+	return q
+}
+
+// mapQueues lets both queues start the worker. bulk.fifo has a small share of
+// its own, so that a backfill never delays a webhook.
+func (st *stack) mapQueues() {
+	mapping := func(id string, q awssqs.Queue, concurrency int) {
+		awslambda.NewEventSourceMapping(st.Stack, &id, &awslambda.EventSourceMappingProps{
+			Target:                  st.functions.worker.Function,
+			EventSourceArn:          q.QueueArn(),
+			BatchSize:               jsii.Number(batchSize),
+			ReportBatchItemFailures: jsii.Bool(true),
+			MaxConcurrency:          jsii.Number(concurrency),
+		})
+	}
+	mapping("RequestsMapping", st.queues.requests, st.settings.WorkerConcurrency)
+	mapping("BulkMapping", st.queues.bulk, bulkConcurrency)
+}

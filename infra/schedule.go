@@ -1,0 +1,20 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// newSchedule starts the sweeper every minute. A start that fails is not
+// repeated: the next one comes soon enough.
+func (st *stack) newSchedule() {
+	awsevents.NewRule(st.Stack, jsii.String("SweeperSchedule"), &awsevents.RuleProps{
+		Description: jsii.String("Lorehook: starts the sweeper"),
+		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(1))),
+		Targets: &[]awsevents.IRuleTarget{
+			awseventstargets.NewLambdaFunction(st.functions.sweeper.Function, &awseventstargets.LambdaFunctionProps{RetryAttempts: jsii.Number(0)}),
+		},
+	})
+}
