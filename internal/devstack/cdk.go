@@ -31,7 +31,9 @@ func (c cdk) run(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, bin, append([]string{"--no-notices", "--no-version-reporting", "--ci"}, args...)...)
 	cmd.Dir = c.root
 	cmd.Env = append(withoutAWS(os.Environ()),
-		"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1",
+		// Node 20 does, also after its end.
+		"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20",
+		"AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED=true",
 		"CDK_DISABLE_CLI_TELEMETRY=true",
 		"AWS_REGION="+Region, "AWS_DEFAULT_REGION="+Region,
 		"AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey,
@@ -55,9 +57,11 @@ func withoutAWS(env []string) []string {
 	})
 }
 
+func infraBinary(root string) string { return filepath.Join(root, ".build", "infra") }
+
 // synth writes the cloud assembly to dir.
 func (c cdk) synth(ctx context.Context, dir string, values map[string]string) error {
-	app := filepath.Join(c.root, ".build", "infra")
+	app := infraBinary(c.root)
 	build := exec.CommandContext(ctx, "go", "build", "-o", app, "./infra")
 	build.Dir = c.root
 	if out, err := build.CombinedOutput(); err != nil {

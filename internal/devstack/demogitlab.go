@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 const (
@@ -21,7 +25,7 @@ const (
 // DemoGitLab brings up the demo GitLab in the background and returns its URL.
 // One that runs already, and is the one of this checkout, is taken as it is:
 // it holds its data in memory.
-func DemoGitLab(ctx context.Context, root, dir string, port int) (url string, err error) {
+func DemoGitLab(ctx context.Context, root, dir string, port int) (baseURL string, err error) {
 	binary := filepath.Join(root, ".build", demoGitLabName)
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, "./scripts/demogitlab")
 	cmd.Dir = root
@@ -49,15 +53,45 @@ func DemoGitLab(ctx context.Context, root, dir string, port int) (url string, er
 	if err != nil {
 		return "", err
 	}
-	return server.URL, WriteRecord(dir, demoGitLabName,
-		Record{Process: server.Process, URL: server.URL, Port: server.Port, Build: build})
+	record := Record{Process: server.Process, URL: server.URL, Port: server.Port, Build: build}
+	if err := WriteRecord(dir, demoGitLabName, record); err != nil {
+		return "", err
+	}
+	return server.URL, touchAll(ctx, server.URL)
+}
+
+// touchAll moves the updated_at of every entity to now. A demo GitLab that was
+// started anew has forgotten its later changes, and the store, which keeps
+// them, takes nothing that is older than what it has.
+func touchAll(ctx context.Context, gitlab string) error {
+	for _, ref := range []surgical.EntityRef{
+		demogitlab.IssueRef(7), demogitlab.IssueRef(8), demogitlab.IssueRef(9), demogitlab.MergeRequestRef(12),
+	} {
+		entity := url.Values{
+			"project": {strconv.FormatInt(ref.ProjectID, 10)}, "type": {string(ref.Type)}, "iid": {strconv.FormatInt(ref.IID, 10)},
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, gitlab+"/_demo/edit?"+entity.Encode(), nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("PRIVATE-TOKEN", DemoGitLabToken)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return fmt.Errorf("demo GitLab: %w", err)
+		}
+		_ = resp.Body.Close() // read-only
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("demo GitLab: touching %s answered %s", ref, resp.Status)
+		}
+	}
+	return nil
 }
 
 func startDemoGitLab(ctx context.Context, binary, dir string, port int) (*Server, error) {
 	l := launch{
 		name: demoGitLabName,
-		ready: func(ctx context.Context, url string) error {
-			return answers(ctx, url+"/_demo/requests", http.StatusOK)
+		ready: func(ctx context.Context, base string) error {
+			return answers(ctx, base+"/_demo/requests", http.StatusOK)
 		},
 		command: func(port int) *exec.Cmd {
 			return exec.Command(binary, "-addr", "127.0.0.1:"+strconv.Itoa(port), "-token", DemoGitLabToken)

@@ -208,7 +208,11 @@ func (u *upper) context() map[string]string {
 // assets while IAM is enforced.
 func (u *upper) redeploy(ctx context.Context, want string, values map[string]string) (deployment, error) {
 	assembly := filepath.Join(u.o.Dir, "cdk.out")
-	u.o.Progress("synthesizing the template")
+	step := "synthesizing the template"
+	if _, err := os.Stat(infraBinary(u.o.Root)); err != nil {
+		step += " (compiles the CDK, once)"
+	}
+	u.o.Progress(step)
 	tool := cdk{root: u.o.Root}
 	if err := os.RemoveAll(assembly); err != nil {
 		return deployment{}, err

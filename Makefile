@@ -1,0 +1,98 @@
+# Everything is installed and built under .local/ and .build/. `make` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+LOCAL := .local/bin/local
+CDK := .local/cdk/node_modules/.bin/cdk
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+# Node 20 does, also after its end: the CDK need not say so at every call.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
+
+##@ Try it on this machine
+
+.PHONY: demo
+demo: setup $(LOCAL) ## Start everything, deliver sample webhooks, check what came of each
+	@$(LOCAL) demo
+
+.PHONY: up
+up: setup $(LOCAL) ## Start the stack in the background (GITLAB_BASE_URL and GITLAB_TOKEN for a real GitLab)
+	@$(LOCAL) up
+
+.PHONY: status
+status: $(LOCAL) ## Say what runs and where
+	@$(LOCAL) status
+
+.PHONY: down
+down: $(LOCAL) ## Stop what up and demo started
+	@$(LOCAL) down
+
+.PHONY: logs
+logs: $(LOCAL) ## Print what the functions logged (FUNCTION=worker for one)
+	@$(LOCAL) logs $(FUNCTION)
+
+##@ Work on it
+
+.PHONY: test
+test: setup-test ## Run every test: unit, property, storage, infrastructure, end to end
+	@go test -p 2 -timeout 9m ./...
+
+.PHONY: lint
+lint: ## Check formatting, go vet, staticcheck, shell scripts and known vulnerabilities
+	@scripts/lint $(STATICCHECK) $(GOVULNCHECK)
+
+.PHONY: bench
+bench: setup-test ## Measure; print a table and write .local/bench.json
+	@go run ./scripts/bench
+
+.PHONY: build
+build: $(LOCAL) ## Compile the functions for this machine
+	@$(LOCAL) build
+
+.PHONY: clean
+clean: down ## Stop, and remove what was built and the local copy (not what was installed)
+	@rm -rf .build .local/ministack .local/demogitlab .local/cdk.out .local/run .local/logs .local/*.json .local/bin
+
+##@ Deploy it to AWS
+
+.PHONY: synth
+synth: setup-cdk build-aws ## Write the CloudFormation template to .build/cdk.out
+	@$(CDK) synth --quiet --output .build/cdk.out $(CDK_ARGS)
+	@echo "The template is in .build/cdk.out."
+
+.PHONY: deploy
+deploy: setup-cdk build-aws ## Deploy to the AWS account of your credentials (arm64)
+	@$(CDK) deploy --all --output .build/cdk.out $(CDK_ARGS)
+
+.PHONY: build-aws
+build-aws: $(LOCAL)
+	@$(LOCAL) build --aws
+
+.PHONY: setup
+setup:
+	@scripts/setup check ministack cdk
+
+.PHONY: setup-cdk
+setup-cdk:
+	@scripts/setup check cdk
+
+.PHONY: setup-test
+setup-test:
+	@scripts/setup check ministack cdk dynamodblocal
+
+# Go knows best whether it is up to date.
+.PHONY: $(LOCAL)
+$(LOCAL):
+	@scripts/setup go
+	@[ -x $@ ] || echo "  compiling this project's tools (the first time it takes a while)"
+	@go build -buildvcs=false -o $@ ./scripts/local
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## "; printf "Lorehook. Usage: make <target>\n" } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z][a-z-]*:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// runTimeout is the patience for one run. Some 3 s of it are the settle time.
+const runTimeout = 90 * time.Second
+
+type demoCommand struct {
+	NoAuth bool `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
+}
+
+// Run implements the command.
+func (c *demoCommand) Run(ctx context.Context, p *place) error {
+	began := time.Now()
+	p.out.heading("Lorehook demo")
+	p.out.line("")
+	settings := stackSettings{Projects: "*", NoAuth: c.NoAuth}
+	settings.SigningTokens = splitTokens(os.Getenv("GITLAB_WEBHOOK_SIGNING_TOKENS"))
+	settings.SecretTokens = splitTokens(os.Getenv("GITLAB_WEBHOOK_SECRET_TOKENS"))
+	if os.Getenv("GITLAB_BASE_URL") != "" {
+		p.out.line("  %s", p.out.faint.Sprint("The demo has a GitLab of its own: GITLAB_BASE_URL is for make up."))
+	}
+	stack, err := p.up(ctx, settings)
+	if err != nil {
+		return err
+	}
+	d := &demo{
+		place: p, stack: stack, api: api{stack.Endpoints.APIURL}, checks: &checks{out: p.out},
+		gitlab: demoGitLab{url: stack.Endpoints.GitLabBaseURL}, stamp: began.Format("150405"),
+	}
+	if err := d.play(ctx); err != nil {
+		return err
+	}
+	return d.close(began)
+}
+
+func splitTokens(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// demo plays the deliveries and checks what comes of each.
+type demo struct {
+	*place
+	stack  *devstack.Stack
+	api    api
+	gitlab demoGitLab
+	checks *checks
+	// stamp tells this demo's changes from those of the one before.
+	stamp  string
+	number int
+}
+
+var (
+	issue7 = surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
+	issue8 = surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 8}}
+	mr12   = surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.MergeRequest, IID: 12}}
+)
+
+func (d *demo) play(ctx context.Context) error {
+	d.out.heading("Deliveries")
+	d.out.line("  %s", d.out.faint.Sprintf("Each fetch begins %s after its event: by then GitLab's replicas have it.", seconds(surgical.Settle)))
+	for _, step := range []func(context.Context) error{
+		d.issueOpened, d.mergeRequestUpdated, d.commentAndDuplicate, d.overtaken, d.push, d.wrongSignature,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// synced delivers a sample and sees its entity into the store.
+func (d *demo) synced(ctx context.Context, sample string, ref surgical.EntityRef) (answer, error) {
+	del, err := d.delivery(sample)
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := d.syncedBy(ctx, del, ref)
+	d.end()
+	return a, err
+}
+
+func (d *demo) syncedBy(ctx context.Context, del webhook, ref surgical.EntityRef) (answer, error) {
+	sent := time.Now()
+	a, err := d.send(ctx, del)
+	if err != nil {
+		return a, err
+	}
+	equal(d.checks, "answer", a.status, http.StatusAccepted)
+	if a.body.RunID == "" {
+		return a, fmt.Errorf("the endpoint answered %s and names no run", a)
+	}
+	r, err := d.awaitRun(ctx, a.body.RunID)
+	if err != nil {
+		return a, err
+	}
+	d.showRun("run", r, time.Since(sent))
+	equal(d.checks, "status", r.Status, surgical.StatusSucceeded)
+	e, err := d.stored(ctx, ref)
+	if err == nil {
+		equal(d.checks, "run that the store shows", e.RunID, r.RunID)
+	}
+	return a, err
+}
+
+// stored prints what the store holds and compares it with GitLab.
+func (d *demo) stored(ctx context.Context, ref surgical.EntityRef) (entityView, error) {
+	e, err := d.api.entity(ctx, ref)
+	if err != nil {
+		return e, err
+	}
+	d.showEntity(e)
+	want, err := d.gitlab.entity(ctx, ref)
+	if err != nil {
+		return e, err
+	}
+	equal(d.checks, "title", e.Title, want.title)
+	equal(d.checks, "state", e.State, want.state)
+	equal(d.checks, "discussions", len(e.Discussions), want.discussions)
+	equal(d.checks, "events", e.events(), want.events)
+	equal(d.checks, "documents without embeddings", strings.Join(e.withoutEmbeddings(), ", "), "")
+	all, _, _ := e.documents()
+	equal(d.checks, "documents for the entity and its discussions", all > 1, true)
+	return e, nil
+}
+
+func (d *demo) delivery(sample string) (webhook, error) {
+	s, err := events.Named(sample)
+	if err != nil {
+		return webhook{}, err
+	}
+	return webhook{event: s.Event, body: s.Body, key: rand.Text(), signingToken: d.stack.Endpoints.SigningToken}, nil
+}
+
+func (d *demo) deliver(ctx context.Context, sample string) (answer, error) {
+	del, err := d.delivery(sample)
+	if err != nil {
+		return answer{}, err
+	}
+	return d.send(ctx, del)
+}
+
+func (d *demo) send(ctx context.Context, del webhook) (answer, error) {
+	a, err := del.send(ctx, d.stack.Endpoints.WebhookURL)
+	if err == nil {
+		d.out.row("answer", a.String())
+	}
+	return a, err
+}
+
+func (d *demo) awaitRun(ctx context.Context, id string) (runView, error) {
+	began, i := time.Now(), 0
+	return d.api.await(ctx, id, runTimeout, func(status string) {
+		i++
+		d.out.passing("   %s run       %s  %s  %s", spinner(i), id, status, seconds(time.Since(began)))
+	})
+}
+
+func (d *demo) begin(title, sample string) {
+	d.number++
+	d.checks.subject = title
+	d.out.line("\n  %d  %s  %s", d.number, d.out.strong.Sprint(title), d.out.faint.Sprint(sample))
+}
+
+func (d *demo) end() { d.checks.settle() }
+
+// close prints the verdict and where to go from here.
+func (d *demo) close(began time.Time) error {
+	took := seconds(time.Since(began))
+	if n := len(d.checks.failures); n > 0 {
+		d.out.heading(fmt.Sprintf("%s not as it should be (%s)", count(n, "thing"), took))
+		for _, f := range d.checks.failures {
+			d.out.line("  %s %s", d.out.bad.Sprint("✗"), f)
+		}
+		return fmt.Errorf("the demo failed; logs are in %s", d.relative(d.dir+"/logs"))
+	}
+	d.out.line("\n%s", d.out.good.Sprintf("All %d deliveries came out as they should, in %s.", d.number, took))
+	e := d.stack.Endpoints
+	d.out.heading("Look around")
+	d.out.line("  curl -s %s", e.APIURL+entityPath(issue7))
+	d.out.line("  curl -s %s", e.APIURL+entityPath(mr12))
+	d.out.line("  curl -s -H 'PRIVATE-TOKEN: %s' %s/api/v4/projects/1/issues/7", devstack.DemoGitLabToken, e.GitLabBaseURL)
+	d.out.heading("Change something and send an event of your own")
+	d.out.line("  curl -s -X POST '%s/_demo/note?project=1&type=issue&iid=7&body=%s'", e.GitLabBaseURL, url.QueryEscape("Hello from me"))
+	d.out.line("  .local/bin/local send events/note_issue.json")
+	d.out.heading("Where things are")
+	d.endpoints(e)
+	d.out.heading("Stop")
+	d.out.line("  make down")
+	return nil
+}

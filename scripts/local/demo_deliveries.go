@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func (d *demo) issueOpened(ctx context.Context) error {
+	d.begin("An issue is opened", "issue_opened")
+	if err := d.gitlab.relabel(ctx, issue7, "demo-"+d.stamp); err != nil {
+		return err
+	}
+	_, err := d.synced(ctx, "issue_opened", issue7)
+	return err
+}
+
+func (d *demo) mergeRequestUpdated(ctx context.Context) error {
+	d.begin("A merge request is updated", "merge_request_updated")
+	if err := d.gitlab.note(ctx, mr12, "added 1 commit ("+d.stamp+")"); err != nil {
+		return err
+	}
+	_, err := d.synced(ctx, "merge_request_updated", mr12)
+	return err
+}
+
+// commentAndDuplicate comments on the issue, and delivers the same event again.
+func (d *demo) commentAndDuplicate(ctx context.Context) error {
+	d.begin("Somebody comments on the issue", "note_issue")
+	before, err := d.api.entity(ctx, issue7)
+	if err != nil {
+		return err
+	}
+	if err := d.gitlab.note(ctx, issue7, "A comment of the demo at "+d.stamp+"."); err != nil {
+		return err
+	}
+	del, err := d.delivery("note_issue")
+	if err != nil {
+		return err
+	}
+	first, err := d.syncedBy(ctx, del, issue7)
+	if err != nil {
+		return err
+	}
+	after, err := d.api.entity(ctx, issue7)
+	if err != nil {
+		return err
+	}
+	equal(d.checks, "discussions more than before", len(after.Discussions)-len(before.Discussions), 1)
+	d.end()
+	return d.duplicate(ctx, del, first)
+}
+
+func (d *demo) duplicate(ctx context.Context, del webhook, first answer) error {
+	d.begin("GitLab delivers the same event again", "note_issue, same Idempotency-Key")
+	before, err := d.gitlab.requests(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := d.send(ctx, del)
+	if err != nil {
+		return err
+	}
+	equal(d.checks, "answer", a.status, http.StatusAccepted)
+	equal(d.checks, "run", a.body.RunID, first.body.RunID)
+	r, err := d.awaitRun(ctx, a.body.RunID)
+	if err != nil {
+		return err
+	}
+	d.out.row("run", r.RunID+"  the same, "+d.out.good.Sprint(r.Status))
+	equal(d.checks, "attempts", r.Attempts, 1)
+	after, err := d.gitlab.requests(ctx)
+	if err != nil {
+		return err
+	}
+	equal(d.checks, "new requests to GitLab", after-before, 0)
+	d.end()
+	return nil
+}
+
+// overtaken holds the first fetch of an entity back until a newer one, asked
+// for on the other queue, is in the store.
+func (d *demo) overtaken(ctx context.Context) (err error) {
+	d.begin("A run is overtaken while it still fetches", "issue_reopened, and a reconcile request")
+	if err := d.gitlab.hold(ctx, issue8); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.gitlab.release(context.WithoutCancel(ctx), issue8)) }()
+	sent := time.Now()
+	slow, err := d.deliver(ctx, "issue_reopened")
+	if err != nil {
+		return err
+	}
+	equal(d.checks, "answer", slow.status, http.StatusAccepted)
+	if err := d.gitlab.awaitHeld(ctx, issue8, func() { d.out.passing("     run       %s  waiting for its fetch", slow.body.RunID) }); err != nil {
+		return err
+	}
+	if err := d.gitlab.note(ctx, issue8, "Newer than what the first run fetched ("+d.stamp+")."); err != nil {
+		return err
+	}
+	asked := time.Now()
+	fast, err := d.reconcile(ctx, issue8)
+	if err != nil {
+		return err
+	}
+	newer, err := d.awaitRun(ctx, fast)
+	if err != nil {
+		return err
+	}
+	d.showRun("newer", newer, time.Since(asked))
+	equal(d.checks, "status of the newer run", newer.Status, surgical.StatusSucceeded)
+	if err := d.gitlab.release(ctx, issue8); err != nil {
+		return err
+	}
+	older, err := d.awaitRun(ctx, slow.body.RunID)
+	if err != nil {
+		return err
+	}
+	d.showRun("overtaken", older, time.Since(sent))
+	equal(d.checks, "status of the overtaken run", older.Status, surgical.StatusSucceeded)
+	equal(d.checks, "the overtaken run skipped_stale", older.skippedStale(), true)
+	e, err := d.stored(ctx, issue8)
+	if err != nil {
+		return err
+	}
+	equal(d.checks, "run that the store shows", e.RunID, fast)
+	d.end()
+	return nil
+}
+
+// reconcile asks for the entity on the bulk queue, as the scheduled
+// reconciliation does.
+func (d *demo) reconcile(ctx context.Context, ref surgical.EntityRef) (runID string, err error) {
+	key := rand.Text()
+	r := surgical.Request{
+		RunID: surgical.RunID(surgical.OriginReconcile, key), ProjectID: ref.ProjectID, Targets: []surgical.Target{ref.Target},
+		Origin: surgical.OriginReconcile, EventAt: time.Now(), IdempotencyKey: key,
+	}
+	sender := queue.NewSender(sqs.NewFromConfig(d.stack.AWS), d.stack.Outputs["BulkQueueUrl"])
+	return r.RunID, sender.Send(ctx, r)
+}
+
+func (d *demo) push(ctx context.Context) error {
+	d.begin("Somebody pushes commits", "push")
+	a, err := d.deliver(ctx, "push")
+	if err != nil {
+		return err
+	}
+	equal(d.checks, "answer", a.status, http.StatusOK)
+	equal(d.checks, "status", a.body.Status, "ignored")
+	d.end()
+	return nil
+}
+
+func (d *demo) wrongSignature(ctx context.Context) error {
+	d.begin("Somebody else signs an event", "issue_opened, wrong signature")
+	del, err := d.delivery("issue_opened")
+	if err != nil {
+		return err
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	del.signingToken = "whsec_" + base64.StdEncoding.EncodeToString(key)
+	a, err := d.send(ctx, del)
+	if err != nil {
+		return err
+	}
+	equal(d.checks, "answer", a.status, http.StatusUnauthorized)
+	equal(d.checks, "run", a.body.RunID, "")
+	d.end()
+	return nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// demoGitLab changes and reads the demo GitLab over its /_demo/ endpoints and
+// GitLab's own.
+type demoGitLab struct{ url string }
+
+func (g demoGitLab) control(ctx context.Context, method, what string, ref surgical.EntityRef, args url.Values, v any) error {
+	if args == nil {
+		args = url.Values{}
+	}
+	args.Set("project", strconv.FormatInt(ref.ProjectID, 10))
+	args.Set("type", string(ref.Type))
+	args.Set("iid", strconv.FormatInt(ref.IID, 10))
+	return callJSON(ctx, method, g.url+"/_demo/"+what+"?"+args.Encode(), devstack.DemoGitLabToken, v)
+}
+
+func (g demoGitLab) note(ctx context.Context, ref surgical.EntityRef, body string) error {
+	var ignored any
+	return g.control(ctx, http.MethodPost, "note", ref, url.Values{"body": {body}}, &ignored)
+}
+
+// relabel adds a label and removes those that an earlier demo added.
+func (g demoGitLab) relabel(ctx context.Context, ref surgical.EntityRef, label string) error {
+	var entity struct {
+		Labels []string `json:"labels"`
+	}
+	if err := g.get(ctx, ref, "", &entity); err != nil {
+		return err
+	}
+	var old []string
+	for _, l := range entity.Labels {
+		if strings.HasPrefix(l, "demo-") {
+			old = append(old, l)
+		}
+	}
+	var ignored any
+	return g.control(ctx, http.MethodPost, "relabel", ref, url.Values{"add": {label}, "remove": {strings.Join(old, ",")}}, &ignored)
+}
+
+// hold keeps the answer to the entity's next request back: a fetch is not
+// complete without it.
+func (g demoGitLab) hold(ctx context.Context, ref surgical.EntityRef) error {
+	var ignored any
+	return g.control(ctx, http.MethodPost, "hold", ref, url.Values{"requests": {"1"}}, &ignored)
+}
+
+func (g demoGitLab) release(ctx context.Context, ref surgical.EntityRef) error {
+	var ignored any
+	return g.control(ctx, http.MethodPost, "release", ref, nil, &ignored)
+}
+
+// awaitHeld waits until the held request has come.
+func (g demoGitLab) awaitHeld(ctx context.Context, ref surgical.EntityRef, waiting func()) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("no run fetched %s within %s", ref, runTimeout))
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var held struct {
+			Awaited int `json:"awaited"`
+		}
+		if err := g.control(ctx, http.MethodGet, "hold", ref, nil, &held); err != nil {
+			return err
+		}
+		if held.Awaited == 0 {
+			return nil
+		}
+		waiting()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// requests is how many requests for entities GitLab has answered so far.
+func (g demoGitLab) requests(ctx context.Context) (int, error) {
+	var counts map[string]int
+	if err := getJSON(ctx, g.url+"/_demo/requests", devstack.DemoGitLabToken, &counts); err != nil {
+		return 0, err
+	}
+	sum := 0
+	for _, n := range counts {
+		sum += n
+	}
+	return sum, nil
+}
+
+// truth is what GitLab itself says about an entity.
+type truth struct {
+	title, state        string
+	discussions, events int
+}
+
+func (g demoGitLab) entity(ctx context.Context, ref surgical.EntityRef) (truth, error) {
+	var entity struct {
+		Title string `json:"title"`
+		State string `json:"state"`
+	}
+	if err := g.get(ctx, ref, "", &entity); err != nil {
+		return truth{}, err
+	}
+	t := truth{title: entity.Title, state: entity.State}
+	for list, into := range map[string]*int{
+		"discussions": &t.discussions, "resource_state_events": &t.events,
+		"resource_label_events": &t.events, "resource_milestone_events": &t.events,
+	} {
+		n, err := g.count(ctx, ref, list)
+		if err != nil {
+			return truth{}, err
+		}
+		*into += n
+	}
+	return t, nil
+}
+
+// count counts a list over all its pages.
+func (g demoGitLab) count(ctx context.Context, ref surgical.EntityRef, list string) (int, error) {
+	const perPage = 100
+	all := 0
+	for page := 1; ; page++ {
+		var items []json.RawMessage
+		if err := g.get(ctx, ref, fmt.Sprintf("/%s?per_page=%d&page=%d", list, perPage, page), &items); err != nil {
+			return 0, err
+		}
+		all += len(items)
+		if len(items) < perPage {
+			return all, nil
+		}
+	}
+}
+
+func (g demoGitLab) get(ctx context.Context, ref surgical.EntityRef, rest string, v any) error {
+	return getJSON(ctx, fmt.Sprintf("%s/api/v4/projects/%d/%ss/%d%s", g.url, ref.ProjectID, ref.Type, ref.IID, rest), devstack.DemoGitLabToken, v)
+}

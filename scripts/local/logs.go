@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/devstack"
+)
+
+type logsCommand struct {
+	Function string        `arg:"" optional:"" help:"One function: webhook, worker, docs, embed, finish, abort, sweeper or api."`
+	Since    time.Duration `default:"10m" help:"How far back."`
+}
+
+// Run implements the command.
+func (c *logsCommand) Run(ctx context.Context, p *place) error {
+	running, err := devstack.Running(p.dir)
+	if err != nil {
+		return err
+	}
+	aws, ok := running["ministack"]
+	if !ok {
+		return errors.New("the local AWS does not run: make up")
+	}
+	lines, err := devstack.Logs(ctx, aws.URL, time.Now().Add(-c.Since))
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if c.Function == "" || c.Function == l.Function {
+			p.out.line("%s %s %s", p.out.faint.Sprint(l.At.Format("15:04:05.000")), p.out.strong.Sprintf("%-10s", l.Function), l.Text)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// showRun prints a run that ended so long after its event was sent.
+func (p *place) showRun(label string, r runView, took time.Duration) {
+	status := string(r.Status)
+	if r.skippedStale() {
+		status += ", skipped_stale"
+	}
+	if r.CoalescedWith != "" {
+		status += ", coalesced with " + r.CoalescedWith
+	}
+	if r.Status == surgical.StatusSucceeded {
+		status = p.out.good.Sprint(status)
+	} else {
+		status = p.out.bad.Sprint(status)
+	}
+	p.out.row(label, r.RunID+"  "+status+p.out.faint.Sprintf("  after %s", seconds(took)))
+	if r.Error != nil {
+		p.out.row("error", p.out.bad.Sprintf("%s: %s (%s)", r.Error.Code, r.Error.Message, r.Error.Action))
+	}
+	if t := r.timings(); t != "" {
+		p.out.row("stages", t)
+	}
+}
+
+// skippedStale reports whether a target was left to a newer run.
+func (r runView) skippedStale() bool {
+	for _, e := range r.Entities {
+		if e.Status == surgical.EntitySkippedStale {
+			return true
+		}
+	}
+	return false
+}
+
+// timings lists the stages in their order with the time that each took.
+func (r runView) timings() string {
+	var parts []string
+	for _, stage := range []string{"preflight", "ingest", "docs", "embed"} {
+		if ms, ok := r.TimingsMS[stage]; ok {
+			parts = append(parts, stage+" "+seconds(time.Duration(ms*float64(time.Millisecond))))
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// showEntity prints what is in the store now.
+func (p *place) showEntity(e entityView) {
+	documents, embedded, chunks := e.documents()
+	p.out.row("store", fmt.Sprintf("“%s”, %s", e.Title, e.State))
+	p.out.row("", strings.Join([]string{
+		count(len(e.Discussions), "discussion"), count(e.events(), "event"),
+		count(documents, "document"), count(chunks, "embedding"),
+	}, " · ")+missing(documents-embedded))
+}
+
+func missing(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s without)", count(n, "document"))
+}
+
+func (e entityView) events() int {
+	n := 0
+	for _, list := range e.Events {
+		n += len(list)
+	}
+	return n
+}
+
+// documents counts them, those with embeddings, and the embeddings.
+func (e entityView) documents() (all, embedded, chunks int) {
+	for _, d := range e.Documents {
+		if d.Embedded {
+			embedded++
+			chunks += d.Chunks
+		}
+	}
+	return len(e.Documents), embedded, chunks
+}
+
+// withoutEmbeddings names the documents that have none.
+func (e entityView) withoutEmbeddings() []string {
+	var ids []string
+	for _, d := range e.Documents {
+		if !d.Embedded {
+			ids = append(ids, d.ID)
+		}
+	}
+	return slices.Clip(ids)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-isatty"
+)
+
+// terminal prints for people: progress that is rewritten in place, and sparse
+// colour, where the output is a terminal; plain lines where it is not.
+type terminal struct {
+	mu    sync.Mutex
+	file  *os.File
+	live  bool
+	shown bool // a live line stands where the next one goes
+
+	good, bad, faint, strong *color.Color
+}
+
+func newTerminal(f *os.File) *terminal {
+	t := &terminal{
+		file: f, live: isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb",
+		good: color.New(color.FgGreen), bad: color.New(color.FgRed, color.Bold),
+		faint: color.New(color.Faint), strong: color.New(color.Bold),
+	}
+	if _, plain := os.LookupEnv("NO_COLOR"); plain || !t.live {
+		for _, c := range []*color.Color{t.good, t.bad, t.faint, t.strong} {
+			c.DisableColor()
+		}
+	}
+	return t
+}
+
+// line prints a line that stays.
+func (t *terminal) line(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clear()
+	fmt.Fprintf(t.file, format+"\n", args...)
+}
+
+// passing shows what is going on now; the next line takes its place. It prints
+// nothing where the output is no terminal.
+func (t *terminal) passing(format string, args ...any) {
+	if !t.live {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clear()
+	fmt.Fprint(t.file, t.faint.Sprintf(format, args...))
+	t.shown = true
+}
+
+func (t *terminal) clear() {
+	if t.shown {
+		fmt.Fprint(t.file, "\r\x1b[K")
+		t.shown = false
+	}
+}
+
+// heading prints a title with air around it.
+func (t *terminal) heading(text string) { t.line("\n%s", t.strong.Sprint(text)) }
+
+// row prints a label and its value, aligned with the other rows.
+func (t *terminal) row(label, value string) {
+	t.line("     %s %s", t.faint.Sprintf("%-9s", label), value)
+}
+
+// steps shows a series of steps, each with the time that it took.
+type steps struct {
+	out     *terminal
+	current string
+	began   time.Time
+	stop    chan struct{}
+	done    sync.WaitGroup
+}
+
+// patience is after how long a plain output says that a step still goes on.
+const patience = 15 * time.Second
+
+// begin ends the step before, successfully, and shows the next one at work.
+func (s *steps) begin(step string) {
+	s.end()
+	s.current, s.began, s.stop = step, time.Now(), make(chan struct{})
+	s.done.Go(func() {
+		tick, slow := time.NewTicker(100*time.Millisecond), time.NewTicker(patience)
+		defer tick.Stop()
+		defer slow.Stop()
+		for i := 0; ; i++ {
+			s.out.passing("  %s %s  %s", spinner(i), step, seconds(time.Since(s.began)))
+			select {
+			case <-tick.C:
+			case <-slow.C:
+				if !s.out.live {
+					s.out.line("  · %s: %s so far", step, seconds(time.Since(s.began)))
+				}
+			case <-s.stop:
+				return
+			}
+		}
+	})
+}
+
+// end ends the current step successfully; without one it does nothing.
+func (s *steps) end() { s.finish(s.out.good.Sprint("✓")) }
+
+// fail ends the current step as a failure.
+func (s *steps) fail() { s.finish(s.out.bad.Sprint("✗")) }
+
+func (s *steps) finish(mark string) {
+	if s.current == "" {
+		return
+	}
+	close(s.stop)
+	s.done.Wait()
+	s.out.line("  %s %-44s %s", mark, s.current, s.out.faint.Sprintf("%8s", seconds(time.Since(s.began))))
+	s.current = ""
+}
+
+func spinner(i int) string {
+	frames := []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
+	return frames[i%len(frames)]
+}
+
+// seconds formats a duration as people read it: 35 ms, 2.4 s, 1 min 12 s.
+func seconds(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	default:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+}
+
+// count formats "1 document", "2 documents".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %s", n, strings.TrimSuffix(noun, "y")+map[bool]string{true: "ies", false: "s"}[strings.HasSuffix(noun, "y")])
+}

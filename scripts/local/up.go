@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"gitlab.com/lorehook/lorehook/internal/devstack"
+)
+
+// The ports, where nobody else has them.
+const (
+	awsPort    = 4566
+	gitlabPort = 8929
+)
+
+// stackSettings come from the environment; flags would show in process lists.
+type stackSettings struct {
+	GitLabBaseURL string   `name:"gitlab-base-url" env:"GITLAB_BASE_URL" help:"GitLab to copy from, with --gitlab-token; else the bundled demo GitLab."`
+	GitLabToken   string   `name:"gitlab-token" env:"GITLAB_TOKEN" help:"Access token with the scope read_api. Set the variable, not the flag."`
+	SigningTokens []string `name:"signing-tokens" env:"GITLAB_WEBHOOK_SIGNING_TOKENS" sep:"," help:"Signing tokens of webhooks (whsec_…)."`
+	SecretTokens  []string `name:"secret-tokens" env:"GITLAB_WEBHOOK_SECRET_TOKENS" sep:"," help:"Secret tokens of webhooks."`
+	Projects      string   `name:"projects" env:"LOREHOOK_PROJECTS" default:"*" help:"Projects to keep: ids or *."`
+	NoAuth        bool     `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
+}
+
+func (s stackSettings) realGitLab() (bool, error) {
+	if (s.GitLabBaseURL == "") != (s.GitLabToken == "") {
+		return false, errors.New("GITLAB_BASE_URL and GITLAB_TOKEN go together: set both for a real GitLab, none for the demo")
+	}
+	return s.GitLabBaseURL != "", nil
+}
+
+type upCommand struct {
+	stackSettings `embed:""`
+}
+
+// Run implements the command.
+func (c *upCommand) Run(ctx context.Context, p *place) error {
+	p.out.heading("Lorehook on this machine")
+	p.out.line("")
+	stack, err := p.up(ctx, c.stackSettings)
+	if err != nil {
+		return err
+	}
+	p.out.line("")
+	p.endpoints(stack.Endpoints)
+	p.out.line("")
+	p.out.line("  Deliver a sample   .local/bin/local send issue_opened")
+	p.out.line("  Try everything     make demo")
+	p.out.line("  Stop               make down")
+	return nil
+}
+
+// up brings up the stack, and the demo GitLab unless there is a real one.
+func (p *place) up(ctx context.Context, s stackSettings) (*devstack.Stack, error) {
+	progress := &steps{out: p.out}
+	stack, err := p.bringUp(ctx, s, progress)
+	if err != nil {
+		progress.fail()
+		return nil, err
+	}
+	progress.end()
+	return stack, nil
+}
+
+func (p *place) bringUp(ctx context.Context, s stackSettings, progress *steps) (*devstack.Stack, error) {
+	o := devstack.StackOptions{
+		Root: p.root, Dir: p.dir, Port: awsPort,
+		GitLabBaseURL: s.GitLabBaseURL, GitLabToken: s.GitLabToken,
+		SigningTokens: s.SigningTokens, SecretTokens: s.SecretTokens,
+		Projects: s.Projects, NoAuth: s.NoAuth, Detach: true, Progress: progress.begin,
+	}
+	real, err := s.realGitLab()
+	if err != nil {
+		return nil, err
+	}
+	if !real {
+		progress.begin("starting the demo GitLab")
+		o.Name, o.GitLabToken = devstack.DemoGitLabState, devstack.DemoGitLabToken
+		if o.GitLabBaseURL, err = devstack.DemoGitLab(ctx, p.root, p.dir, gitlabPort); err != nil {
+			return nil, err
+		}
+	}
+	return devstack.Up(ctx, o)
+}
+
+func (p *place) endpoints(e devstack.Endpoints) {
+	p.out.line("  Webhooks   %s", e.WebhookURL)
+	p.out.line("  API        %s", e.APIURL)
+	p.out.line("  GitLab     %s", e.GitLabBaseURL)
+	p.out.line("  AWS        %s", e.AWSEndpointURL)
+	p.out.line("  %s", p.out.faint.Sprintf("and the signing token, in %s", p.relative(devstack.EndpointsFile(p.dir))))
+}
+
+type downCommand struct{}
+
+// Run implements the command.
+func (c *downCommand) Run(p *place) error {
+	stopped, err := devstack.Down(p.dir)
+	for _, name := range stopped {
+		p.out.line("  %s stopped %s", p.out.good.Sprint("✓"), name)
+	}
+	if err == nil && len(stopped) == 0 {
+		p.out.line("  Nothing was running.")
+	}
+	return err
+}
+
+type statusCommand struct{}
+
+// Run implements the command.
+func (c *statusCommand) Run(p *place) error {
+	running, err := devstack.Running(p.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"ministack", "demogitlab"} {
+		r, ok := running[name]
+		if !ok {
+			p.out.line("  %s %-11s not running", p.out.faint.Sprint("·"), name)
+			continue
+		}
+		p.out.line("  %s %-11s %s  %s", p.out.good.Sprint("✓"), name, r.URL, p.out.faint.Sprintf("process %d", r.PID))
+	}
+	if _, ok := running["ministack"]; !ok {
+		return nil
+	}
+	e, err := devstack.ReadEndpoints(p.dir)
+	if err != nil {
+		return err
+	}
+	p.out.line("")
+	p.endpoints(e)
+	return nil
+}
