@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 	"golang.org/x/sync/errgroup"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -38,8 +37,11 @@ func New(db *dynamodb.Client, content *content.Store, ledger *ledger.Ledger, clo
 
 // plan is what one ingest is going to write.
 type plan struct {
-	run      surgical.Run
-	changes  []*content.Change
+	run     surgical.Run
+	changes []*content.Change
+	// dirty is what each change leaves to the documents stage; an entity that is
+	// missing here leaves nothing.
+	dirty    map[surgical.EntityRef]surgical.Scope
 	outcomes map[surgical.Target]surgical.Outcome
 	refetch  []surgical.EntityRef
 }
@@ -60,8 +62,7 @@ func (c *Committer) Ingest(ctx context.Context, run surgical.Run, snaps []surgic
 	if err != nil {
 		return surgical.Ingested{}, ingestFailed(err)
 	}
-	_, failure := c.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
-	return c.outcome(ctx, p, failure)
+	return c.outcome(ctx, p, dynamo.Transact(ctx, c.db, items))
 }
 
 // prepare diffs every snapshot against its head. A snapshot that the guard
@@ -81,7 +82,7 @@ func (c *Committer) prepare(ctx context.Context, run surgical.Run, snaps []surgi
 	if err := group.Wait(); err != nil {
 		return plan{}, err
 	}
-	p := plan{run: run, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps))}
+	p := plan{run: run, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps)), dirty: map[surgical.EntityRef]surgical.Scope{}}
 	for i, snap := range snaps {
 		switch change := changes[i]; {
 		case change != nil:
@@ -93,7 +94,28 @@ func (c *Committer) prepare(ctx context.Context, run surgical.Run, snaps []surgi
 			p.refetch = append(p.refetch, snap.Ref)
 		}
 	}
-	return p, nil
+	return p, c.scopes(ctx, &p)
+}
+
+// scopes works out what each change leaves dirty: what it changed and, in a
+// retry, what the retried run left undone even if nothing changed since.
+func (c *Committer) scopes(ctx context.Context, p *plan) error {
+	for _, change := range p.changes {
+		if change.Changed {
+			p.dirty[change.Ref] = change.Scope
+		}
+		if p.run.RetryOf == "" {
+			continue
+		}
+		undone, found, err := c.ledger.Undone(ctx, change.Ref, p.run.RetryOf)
+		if err != nil {
+			return err
+		}
+		if found {
+			p.dirty[change.Ref] = undone.Union(change.Scope)
+		}
+	}
+	return nil
 }
 
 // transaction builds the items of the commit; the run row comes first.
@@ -104,10 +126,11 @@ func (c *Committer) transaction(p plan) ([]types.TransactWriteItem, error) {
 		heads = append(heads, change.Put(c.content.Table()))
 		mark.ChildrenWritten += change.ChildrenWritten
 		mark.ContentWriteUnits += change.WriteUnits()
-		if !change.Changed {
+		scope, dirty := p.dirty[change.Ref]
+		if !dirty {
 			continue
 		}
-		items, jobs, err := c.dependents(p.run, change)
+		items, jobs, err := c.dependents(p.run, change, scope)
 		if err != nil {
 			return nil, err
 		}
@@ -123,22 +146,22 @@ func (c *Committer) transaction(p plan) ([]types.TransactWriteItem, error) {
 
 // dependents are the change's dirty source and, unless the run leaves it to
 // the drain, its docs job. Bytes that must vanish do not wait for a drain.
-func (c *Committer) dependents(run surgical.Run, change *content.Change) (items []types.TransactWriteItem, jobs int, err error) {
+func (c *Committer) dependents(run surgical.Run, change *content.Change, scope surgical.Scope) (items []types.TransactWriteItem, jobs int, err error) {
 	dirty := surgical.DirtySource{
 		ID: content.Stage(run.RunID, run.Attempt), Ref: change.Ref, RunID: run.RunID,
-		Revision: change.Revision, Scope: change.Scope, CreatedAt: c.clock(),
+		Revision: change.Revision, Scope: scope, CreatedAt: c.clock(),
 	}
 	insert, err := c.ledger.InsertDirty(dirty)
 	if err != nil {
 		return nil, 0, err
 	}
 	items = append(items, insert)
-	if run.Options.NoDocs && !change.Scope.Hide {
+	if run.Options.NoDocs && !scope.Hide {
 		return items, 0, nil
 	}
 	insert, err = c.ledger.InsertJob(surgical.Job{
 		RunID: run.RunID, ID: ledger.JobID(surgical.JobDocs, change.Ref.Target), Type: surgical.JobDocs,
-		Ref: change.Ref, Scope: change.Scope, DirtyID: dirty.ID, Status: surgical.JobPending,
+		Ref: change.Ref, Scope: scope, DirtyID: dirty.ID, Status: surgical.JobPending,
 	})
 	return append(items, insert), 1, err
 }
@@ -175,8 +198,7 @@ func ingestFailed(err error) error {
 		return err
 	}
 	e = surgical.WrapError(surgical.CodeIngestFailed, err, "the copy could not be written; nothing of it is visible")
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() == "ValidationException" {
+	if dynamo.Invalid(err) {
 		e.Retryable = false
 	}
 	return e

@@ -164,28 +164,16 @@ func (s *Store) textKeys(ref surgical.EntityRef, d Document) []dynamo.Item {
 }
 
 // WriteDocuments puts the rendered documents and deletes those of replaced
-// whose child is gone, all under the check that the head still has the
-// revision they were rendered from; else it fails with [surgical.ErrMoved],
-// and reading again is due. Replaced holds the stored documents that are
-// overwritten or deleted. Token is unique to this claim of the job. A list
-// too long for one transaction is written by several, each under the check.
+// whose child is gone, with what embeds them, under the check that the head
+// still has the revision they were rendered from and that each stored document
+// is still the one in replaced (which holds all that are overwritten or
+// deleted); else it fails with [surgical.ErrMoved], and reading again is due.
+// Token comes from [TextToken]. A list too long for one transaction is written
+// by several, each under the check.
 func (s *Store) WriteDocuments(ctx context.Context, head surgical.Head, token string, puts []surgical.Document, replaced map[string]Document) error {
-	kept := make(map[string]bool, len(puts))
-	var writes []types.TransactWriteItem
-	var texts []dynamo.Item
-	for _, document := range puts {
-		kept[document.ID] = true
-		item, segments, err := s.documentItems(head, token, document)
-		if err != nil {
-			return err
-		}
-		texts = append(texts, segments...)
-		writes = append(writes, s.put(item))
-	}
-	for id := range replaced {
-		if !kept[id] {
-			writes = append(writes, s.delete(key(head.Ref, docKey(id))))
-		}
+	writes, texts, err := s.documentWrites(head, token, puts, replaced)
+	if err != nil {
+		return err
 	}
 	if err := dynamo.PutAll(ctx, s.db, s.table, texts); err != nil {
 		return fmt.Errorf("write long documents of %s: %w", head.Ref, err)
@@ -197,10 +185,8 @@ func (s *Store) WriteDocuments(ctx context.Context, head surgical.Head, token st
 	if err := s.transact(ctx, check, writes); err != nil {
 		return fmt.Errorf("write documents of %s: %w", head.Ref, err)
 	}
-	for _, old := range replaced {
-		if old.token == token {
-			continue
-		}
+	for _, id := range sortedKeys(replaced) {
+		old := replaced[id]
 		for i := range old.segments {
 			if err := s.expire(ctx, head.Ref, docTextKey(old.ID, old.token, i)); err != nil {
 				return err
@@ -208,6 +194,60 @@ func (s *Store) WriteDocuments(ctx context.Context, head surgical.Head, token st
 		}
 	}
 	return nil
+}
+
+// documentWrites are the items of the transactions, and the segments that are
+// to be written before.
+func (s *Store) documentWrites(head surgical.Head, token string, puts []surgical.Document, replaced map[string]Document) (writes []types.TransactWriteItem, texts []dynamo.Item, err error) {
+	kept := make(map[string]bool, len(puts))
+	for _, document := range puts {
+		kept[document.ID] = true
+		item, segments, err := s.documentItems(head, token, document)
+		if err != nil {
+			return nil, nil, err
+		}
+		asRead, err := unchanged(replaced[document.ID])
+		if err != nil {
+			return nil, nil, err
+		}
+		texts = append(texts, segments...)
+		writes = append(writes, types.TransactWriteItem{Put: &types.Put{
+			TableName: &s.table, Item: item, ConditionExpression: asRead.Condition(),
+			ExpressionAttributeNames: asRead.Names(), ExpressionAttributeValues: asRead.Values(),
+		}})
+	}
+	for _, id := range sortedKeys(replaced) {
+		if kept[id] {
+			continue
+		}
+		asRead, err := unchanged(replaced[id])
+		if err != nil {
+			return nil, nil, err
+		}
+		gone := s.delete(key(head.Ref, docKey(id)))
+		gone.Delete.ConditionExpression = asRead.Condition()
+		gone.Delete.ExpressionAttributeNames, gone.Delete.ExpressionAttributeValues = asRead.Names(), asRead.Values()
+		// Its vectors count for nothing without the embeddings that name them.
+		writes = append(writes, gone, s.delete(key(head.Ref, embKey(id))))
+	}
+	return writes, texts, nil
+}
+
+// unchanged holds while the stored document is the one that was read; the zero
+// Document stands for none.
+func unchanged(d Document) (expression.Expression, error) {
+	condition := expression.AttributeNotExists(expression.Name("pk"))
+	if d.Revision > 0 {
+		condition = expression.Name("hash").Equal(expression.Value(d.Hash)).
+			And(expression.Name("revision").Equal(expression.Value(d.Revision)))
+		token := expression.Name("token")
+		if d.token == "" {
+			condition = condition.And(expression.AttributeNotExists(token))
+		} else {
+			condition = condition.And(token.Equal(expression.Value(d.token)))
+		}
+	}
+	return expression.NewBuilder().WithCondition(condition).Build()
 }
 
 func (s *Store) documentItems(head surgical.Head, token string, d surgical.Document) (dynamo.Item, []dynamo.Item, error) {

@@ -69,6 +69,33 @@ func (s *Store) Embeddings(ctx context.Context, ref surgical.EntityRef, document
 	return found, nil
 }
 
+// Embedded lists the documents that any embeddings or vectors are stored for,
+// visible or not.
+func (s *Store) Embedded(ctx context.Context, ref surgical.EntityRef) (map[string]bool, error) {
+	ids := map[string]bool{}
+	for _, prefix := range []string{embPrefix, vecPrefix} {
+		in, err := s.collection(ref, prefix, expression.Name("sk"))
+		if err != nil {
+			return nil, err
+		}
+		for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+			if err != nil {
+				return nil, fmt.Errorf("list embeddings of %s: %w", ref, err)
+			}
+			sk, ok := item["sk"].(*types.AttributeValueMemberS)
+			if !ok {
+				return nil, fmt.Errorf("embeddings of %s: an item without a sort key", ref)
+			}
+			id := strings.TrimPrefix(sk.Value, prefix)
+			if prefix == vecPrefix {
+				id = id[:strings.LastIndexByte(id, '#')]
+			}
+			ids[id] = true
+		}
+	}
+	return ids, nil
+}
+
 // Current reports whether the embeddings embed the document with this hash and
 // are visible under the head.
 func (e Embeddings) Current(head surgical.Head, documentHash string) bool {

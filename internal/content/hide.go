@@ -10,49 +10,83 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+// parallelRemovals bounds the concurrent deletions of hidden items.
+const parallelRemovals = 16
+
 // RemoveHidden deletes the bytes of documents and embeddings that the head
-// hides. Each goes only on condition that its own revision is still below
+// hides, until none is left or more reports false; it returns whether none is
+// left. Each goes only on condition that its own revision is still below
 // documents_visible_from: a removal that lands late can hit nothing newer.
-func (s *Store) RemoveHidden(ctx context.Context, head surgical.Head) error {
+func (s *Store) RemoveHidden(ctx context.Context, head surgical.Head, more func() bool) (bool, error) {
 	condition := expression.Name("revision").LessThan(expression.Value(head.DocumentsVisibleFrom))
 	expr, err := expression.NewBuilder().WithCondition(condition).Build()
 	if err != nil {
-		return fmt.Errorf("remove hidden items: %w", err)
+		return false, fmt.Errorf("remove hidden items: %w", err)
 	}
 	for _, prefix := range []string{docPrefix, docTextPrefix, embPrefix, vecPrefix} {
-		in, err := s.collection(head.Ref, prefix, expression.Name("sk"), expression.Name("revision"))
+		hidden, err := s.hidden(ctx, head, prefix)
 		if err != nil {
-			return err
+			return false, err
 		}
-		for item, err := range dynamo.QueryAll(ctx, s.db, in) {
-			if err != nil {
-				return fmt.Errorf("list hidden items of %s: %w", head.Ref, err)
+		for some := range slices.Chunk(hidden, 10*parallelRemovals) {
+			if !more() {
+				return false, nil
 			}
-			var row struct {
-				SK       string `dynamodbav:"sk"`
-				Revision int64  `dynamodbav:"revision"`
+			if err := s.removeAll(ctx, head.Ref, some, expr); err != nil {
+				return false, err
 			}
-			if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-				return fmt.Errorf("decode a hidden item of %s: %w", head.Ref, err)
-			}
-			if row.Revision >= head.DocumentsVisibleFrom {
-				continue
-			}
+		}
+	}
+	return true, nil
+}
+
+// hidden lists the sort keys of hidden items.
+func (s *Store) hidden(ctx context.Context, head surgical.Head, prefix string) ([]string, error) {
+	in, err := s.collection(head.Ref, prefix, expression.Name("sk"), expression.Name("revision"))
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+		if err != nil {
+			return nil, fmt.Errorf("list hidden items of %s: %w", head.Ref, err)
+		}
+		var row struct {
+			SK       string `dynamodbav:"sk"`
+			Revision int64  `dynamodbav:"revision"`
+		}
+		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+			return nil, fmt.Errorf("decode a hidden item of %s: %w", head.Ref, err)
+		}
+		if row.Revision < head.DocumentsVisibleFrom {
+			keys = append(keys, row.SK)
+		}
+	}
+	return keys, nil
+}
+
+func (s *Store) removeAll(ctx context.Context, ref surgical.EntityRef, keys []string, expr expression.Expression) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelRemovals)
+	for _, sk := range keys {
+		group.Go(func() error {
 			_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-				TableName: &s.table, Key: key(head.Ref, row.SK), ConditionExpression: expr.Condition(),
+				TableName: &s.table, Key: key(ref, sk), ConditionExpression: expr.Condition(),
 				ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
 			})
 			if err != nil && !dynamo.IsConditionFailed(err) {
-				return fmt.Errorf("remove %s of %s: %w", row.SK, head.Ref, err)
+				return fmt.Errorf("remove %s of %s: %w", sk, ref, err)
 			}
-		}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -39,9 +39,10 @@ func Stage(runID string, attempt int64) string {
 	return runID + "." + strconv.FormatInt(attempt, 10)
 }
 
-// TextToken names the claim of a docs job that writes segments of documents.
-func TextToken(runID string, claim int64) string {
-	return runID + textTokenMark + strconv.FormatInt(claim, 10)
+// TextToken names one try of a claim of a docs job to write segments of
+// documents rendered from a revision: no two tries share a segment's key.
+func TextToken(runID string, claim, revision int64, try int) string {
+	return fmt.Sprintf("%s%s%d.%d.%d", runID, textTokenMark, claim, revision, try)
 }
 
 const textTokenMark = ".d"

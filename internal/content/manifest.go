@@ -15,11 +15,11 @@ const (
 	// inlineChildren is how many children a head names itself; more are named
 	// by parts.
 	inlineChildren = 50
-	// partChildren is the mean number of children in a fresh part: some 2 KB.
+	// partChildren is the most children in the mean of a fresh part: some 2 KB.
 	partChildren = 32
-	// minPartChildren and maxPartChildren bound the mean before the manifest is
-	// divided anew.
-	minPartChildren, maxPartChildren = 8, 48
+	// manyChildren is from where on parts are twice as large: their references
+	// have to fit the head.
+	manyChildren = 16_384
 )
 
 // entry is what the manifest says of one child: its content hash, the stage
@@ -79,11 +79,15 @@ func partCount(children, present int) int {
 	if children <= inlineChildren {
 		return 0
 	}
-	if present > 0 && children >= present*minPartChildren && children <= present*maxPartChildren {
+	size := partChildren
+	if children > manyChildren {
+		size *= 2
+	}
+	if present > 0 && children >= present*size/4 && children <= present*size*3/2 {
 		return present
 	}
 	n := 2
-	for children > n*partChildren {
+	for children > n*size {
 		n *= 2
 	}
 	return n

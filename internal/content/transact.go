@@ -3,7 +3,6 @@ package content
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -39,7 +38,7 @@ func (s *Store) transact(ctx context.Context, check types.TransactWriteItem, wri
 }
 
 func (s *Store) transactOnce(ctx context.Context, items []types.TransactWriteItem) error {
-	_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+	err := dynamo.Transact(ctx, s.db, items)
 	if dynamo.Contended(err) {
 		return surgical.ErrMoved
 	}

@@ -42,7 +42,7 @@ func (s *Stage) Do(ctx context.Context, run surgical.Run, job surgical.Job, more
 		if err != nil {
 			return job, ledger.Done{}, false, err
 		}
-		if err := s.Content.RemoveHidden(ctx, head); err != nil {
+		if none, err := s.Content.RemoveHidden(ctx, head, more); err != nil || !none {
 			return job, ledger.Done{}, false, err
 		}
 	}
@@ -53,12 +53,11 @@ func (s *Stage) Do(ctx context.Context, run surgical.Run, job surgical.Job, more
 	if err != nil {
 		return job, ledger.Done{}, false, err
 	}
-	token := content.TextToken(job.RunID, job.Attempts)
 	for batch := range slices.Chunk(ids, batchSize) {
 		if !more() {
 			return job, ledger.Done{}, false, nil
 		}
-		if err := s.regenerate(ctx, &job, token, batch); err != nil {
+		if err := s.regenerate(ctx, &job, batch); err != nil {
 			return job, ledger.Done{}, false, err
 		}
 		job.Cursor = batch[len(batch)-1]
@@ -107,6 +106,12 @@ func (s *Stage) scope(ctx context.Context, job surgical.Job) ([]string, error) {
 		for _, document := range stored {
 			ids[document.ID] = true
 		}
+		// What a broken-off removal left behind is named by nothing else.
+		embedded, err := s.Content.Embedded(ctx, job.Ref)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(ids, embedded)
 	}
 	maps.DeleteFunc(ids, func(id string, _ bool) bool { return id <= job.Cursor })
 	return slices.Sorted(maps.Keys(ids)), nil
@@ -145,10 +150,11 @@ const (
 
 // regenerate brings one batch of documents up to date, however often the
 // entity moves meanwhile, and notes those whose embeddings are not current.
-func (s *Stage) regenerate(ctx context.Context, job *surgical.Job, token string, ids []string) error {
-	for range maxMoved {
-		written, stale, err := s.tryRegenerate(ctx, job.Ref, token, ids)
+func (s *Stage) regenerate(ctx context.Context, job *surgical.Job, ids []string) error {
+	for try := range maxMoved {
+		written, stale, err := s.tryRegenerate(ctx, *job, try, ids)
 		if errors.Is(err, surgical.ErrMoved) {
+			job.Unclean = true
 			continue
 		}
 		if err != nil {
@@ -165,7 +171,8 @@ func (s *Stage) regenerate(ctx context.Context, job *surgical.Job, token string,
 	return fmt.Errorf("documents of %s: the entity moved %d times", job.Ref, maxMoved)
 }
 
-func (s *Stage) tryRegenerate(ctx context.Context, ref surgical.EntityRef, token string, ids []string) (written int64, stale []string, err error) {
+func (s *Stage) tryRegenerate(ctx context.Context, job surgical.Job, try int, ids []string) (written int64, stale []string, err error) {
+	ref := job.Ref
 	view, err := s.Content.View(ctx, ref, childrenOf(ids))
 	if err != nil {
 		return 0, nil, err
@@ -184,6 +191,7 @@ func (s *Stage) tryRegenerate(ctx context.Context, ref surgical.EntityRef, token
 	}
 	puts, replaced, gone := differences(view.Head, rendered, stored, ids)
 	if len(puts)+len(replaced) > 0 {
+		token := content.TextToken(job.RunID, job.Attempts, view.Revision, try)
 		if err := s.Content.WriteDocuments(ctx, view.Head, token, puts, replaced); err != nil {
 			return 0, nil, err
 		}

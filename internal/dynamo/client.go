@@ -5,10 +5,12 @@ package dynamo
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 )
 
 // New returns a client. DynamoDB Local answers without a CRC32, of which the
@@ -46,6 +48,20 @@ func Refusals(err error) []int {
 		}
 	}
 	return refused
+}
+
+// Invalid reports whether DynamoDB will refuse the same request however often
+// it is sent, such as an item that is too large.
+func Invalid(err error) bool {
+	var cancelled *types.TransactionCanceledException
+	if errors.As(err, &cancelled) {
+		return slices.ContainsFunc(cancelled.CancellationReasons, func(reason types.CancellationReason) bool {
+			code := aws.ToString(reason.Code)
+			return code == "ValidationError" || code == "ItemCollectionSizeLimitExceeded"
+		})
+	}
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "ValidationException"
 }
 
 // Contended reports whether err is the cancellation of a transaction for

@@ -14,7 +14,8 @@ const (
 	// batchSize is how many documents are read, embedded and written together.
 	batchSize = 50
 	// sliceSize is how many chunks of one long document are embedded before
-	// their vectors are stored; longer documents are embedded alone.
+	// their vectors are stored; longer documents are embedded alone, and short
+	// ones together up to about as many.
 	sliceSize = 64
 	// maxMoved bounds how often a document is embedded again because it changed
 	// meanwhile.
@@ -72,8 +73,8 @@ func (s *Stage) scope(ctx context.Context, job surgical.Job) ([]string, error) {
 // batch embeds some documents: those with few chunks together, the others, and
 // any that changed meanwhile, one by one. It reports false if time ran out.
 func (s *Stage) batch(ctx context.Context, job *surgical.Job, ids []string, more func() bool) (bool, error) {
-	alone, err := s.together(ctx, job, ids)
-	if err != nil {
+	alone, finished, err := s.together(ctx, job, ids, more)
+	if err != nil || !finished {
 		return false, err
 	}
 	for _, id := range alone {

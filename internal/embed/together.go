@@ -24,12 +24,42 @@ type planned struct {
 
 // together embeds the documents with few chunks: one reading, as few calls of
 // the embedder and as few transactions as they take. It returns the ids that
-// have to be embedded alone.
-func (s *Stage) together(ctx context.Context, job *surgical.Job, ids []string) (alone []string, err error) {
+// have to be embedded alone, and false if time ran out; what was embedded by
+// then is stored, and current when it is looked at again.
+func (s *Stage) together(ctx context.Context, job *surgical.Job, ids []string, more func() bool) (alone []string, finished bool, err error) {
 	plans, alone, err := s.plan(ctx, job.Ref, ids)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	for len(plans) > 0 {
+		if !more() {
+			return nil, false, nil
+		}
+		n := slice(plans)
+		moved, err := s.write(ctx, job, plans[:n])
+		if err != nil {
+			return nil, false, err
+		}
+		alone = append(alone, moved...)
+		plans = plans[n:]
+	}
+	return alone, true, nil
+}
+
+// slice returns how many of the documents are embedded in one go.
+func slice(plans []planned) int {
+	chunks := 0
+	for n, p := range plans {
+		if chunks += len(p.missing); chunks > sliceSize && n > 0 {
+			return n
+		}
+	}
+	return len(plans)
+}
+
+// write embeds the documents and returns the ids of all if any has moved
+// meanwhile.
+func (s *Stage) write(ctx context.Context, job *surgical.Job, plans []planned) (moved []string, err error) {
 	var missing []docs.Chunk
 	for _, p := range plans {
 		missing = append(missing, p.missing...)
@@ -39,11 +69,13 @@ func (s *Stage) together(ctx context.Context, job *surgical.Job, ids []string) (
 		return nil, err
 	}
 	writes := make([]content.EmbeddingsWrite, len(plans))
+	ids := make([]string, len(plans))
 	for i, p := range plans {
 		fresh := make(map[string][]float32, len(p.missing))
 		for _, chunk := range p.missing {
 			fresh[chunk.Hash] = vectors[chunk.Hash]
 		}
+		ids[i] = p.document.ID
 		writes[i] = content.EmbeddingsWrite{
 			Document: p.document, Model: s.Embedder.Model(), Chunks: hashes(p.chunks), Fresh: fresh, Stored: p.stored,
 		}
@@ -56,7 +88,7 @@ func (s *Stage) together(ctx context.Context, job *surgical.Job, ids []string) (
 		return nil, err
 	}
 	job.ChunksEmbedded += int64(len(missing))
-	return alone, nil
+	return nil, nil
 }
 
 // plan reads the documents and sorts out those that are current, and those

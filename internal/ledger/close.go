@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -36,7 +35,7 @@ func (l *Ledger) Close(ctx context.Context, runID string, closing surgical.Closi
 			return run, err
 		}
 		open := openJobs(jobs)
-		if closing.Status == surgical.StatusSucceeded && len(open) > 0 {
+		if closing.Status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {
 			return run, surgical.ErrOpenJobs
 		}
 		closing.Clean = closing.Clean && !repeated(jobs)
@@ -58,6 +57,8 @@ func (l *Ledger) jobsOf(ctx context.Context, run surgical.Run) ([]surgical.Job, 
 	return l.Jobs(ctx, run.RunID)
 }
 
+func isNotDone(job surgical.Job) bool { return job.Status != surgical.JobDone }
+
 func openJobs(jobs []surgical.Job) []surgical.Job {
 	return slices.DeleteFunc(slices.Clone(jobs), func(job surgical.Job) bool {
 		return job.Status != surgical.JobPending && job.Status != surgical.JobClaimed
@@ -68,7 +69,7 @@ func openJobs(jobs []surgical.Job) []surgical.Job {
 // have been written for nothing.
 func repeated(jobs []surgical.Job) bool {
 	return slices.ContainsFunc(jobs, func(job surgical.Job) bool {
-		return job.Attempts > 1 || job.Attempts == 1 && job.Status != surgical.JobDone
+		return job.Unclean || job.Attempts > 1 || job.Attempts == 1 && job.Status != surgical.JobDone
 	})
 }
 
@@ -93,7 +94,7 @@ func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, closing surgica
 		}
 		items = append(items, put)
 	}
-	_, err = l.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+	err = dynamo.Transact(ctx, l.db, items)
 	if dynamo.Refusals(err) != nil {
 		return false, nil
 	}

@@ -84,3 +84,20 @@ func (l *Ledger) DirtySources(ctx context.Context, ref surgical.EntityRef) ([]su
 	}
 	return list, nil
 }
+
+// Undone returns what the run left of the entity without current documents or
+// embeddings; false if nothing.
+func (l *Ledger) Undone(ctx context.Context, ref surgical.EntityRef, runID string) (surgical.Scope, bool, error) {
+	sources, err := l.DirtySources(ctx, ref)
+	if err != nil {
+		return surgical.Scope{}, false, err
+	}
+	var undone surgical.Scope
+	found := false
+	for _, source := range sources {
+		if source.RunID == runID {
+			undone, found = undone.Union(source.Scope), true
+		}
+	}
+	return undone, found, nil
+}

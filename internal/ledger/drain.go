@@ -48,7 +48,7 @@ func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, err
 	if err != nil {
 		return run, err
 	}
-	_, failure := l.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: append([]types.TransactWriteItem{row}, items...)})
+	failure := dynamo.Transact(ctx, l.db, append([]types.TransactWriteItem{row}, items...))
 	// Whatever the answer was, the row decides.
 	after, err := l.Run(ctx, run.RunID)
 	switch {

@@ -36,6 +36,7 @@ type jobItem struct {
 	RegeneratedCount int64    `dynamodbav:"regenerated_count,omitempty"`
 	DocumentsWritten int64    `dynamodbav:"documents_written,omitempty"`
 	ChunksEmbedded   int64    `dynamodbav:"chunks_embedded,omitempty"`
+	Unclean          bool     `dynamodbav:"unclean,omitempty"`
 	ExpiresAt        int64    `dynamodbav:"expires_at,omitempty"`
 }
 
@@ -50,7 +51,7 @@ func itemOfJob(j surgical.Job) jobItem {
 		All: j.Scope.All, Children: j.Scope.Children, Hide: j.Scope.Hide, DirtyID: j.DirtyID,
 		Status: string(j.Status), AbortedReason: j.AbortedReason, Attempts: j.Attempts, LeaseUntil: micros(j.LeaseUntil),
 		Cursor: j.Cursor, Regenerated: j.Regenerated, RegeneratedAll: j.RegeneratedAll, RegeneratedCount: j.RegeneratedCount,
-		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded,
+		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded, Unclean: j.Unclean,
 	}
 }
 
@@ -69,7 +70,7 @@ func jobOf(item dynamo.Item) (surgical.Job, error) {
 		DirtyID: row.DirtyID, Status: surgical.JobStatus(row.Status), AbortedReason: row.AbortedReason,
 		Attempts: row.Attempts, LeaseUntil: fromMicros(row.LeaseUntil),
 		Cursor: row.Cursor, Regenerated: row.Regenerated, RegeneratedAll: row.RegeneratedAll, RegeneratedCount: row.RegeneratedCount,
-		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded,
+		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded, Unclean: row.Unclean,
 	}, nil
 }
 
@@ -137,6 +138,16 @@ func (l *Ledger) HandOn(ctx context.Context, job surgical.Job) (surgical.Job, er
 			Remove(expression.Name("lease_until")))
 }
 
+// FailJob marks the claimed job as failed for good.
+func (l *Ledger) FailJob(ctx context.Context, job surgical.Job) error {
+	_, err := l.updateJob(ctx, job, heldJob(job),
+		progress(job).
+			Set(expression.Name("status"), expression.Value(surgical.JobFailed)).
+			Set(expression.Name("expires_at"), expression.Value(l.clock().Add(runLifetime).Unix())).
+			Remove(expression.Name("lease_until")))
+	return err
+}
+
 // progress sets everything that a stage learns about its job.
 func progress(job surgical.Job) expression.UpdateBuilder {
 	return expression.Set(expression.Name("cursor"), expression.Value(job.Cursor)).
@@ -144,34 +155,34 @@ func progress(job surgical.Job) expression.UpdateBuilder {
 		Set(expression.Name("regenerated_all"), expression.Value(job.RegeneratedAll)).
 		Set(expression.Name("regenerated_count"), expression.Value(job.RegeneratedCount)).
 		Set(expression.Name("documents_written"), expression.Value(job.DocumentsWritten)).
-		Set(expression.Name("chunks_embedded"), expression.Value(job.ChunksEmbedded))
+		Set(expression.Name("chunks_embedded"), expression.Value(job.ChunksEmbedded)).
+		Set(expression.Name("unclean"), expression.Value(job.Unclean))
 }
 
 func (l *Ledger) updateJob(ctx context.Context, job surgical.Job, condition expression.ConditionBuilder, update expression.UpdateBuilder) (surgical.Job, error) {
-	expr, err := expression.NewBuilder().WithCondition(condition).WithUpdate(update).Build()
-	if err != nil {
-		return surgical.Job{}, fmt.Errorf("update job %s: %w", job.ID, err)
-	}
-	out, err := l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &l.tables.DependentQueue, Key: jobKey(job.RunID, job.ID), ReturnValues: types.ReturnValueAllNew,
-		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	})
+	token, key := l.tokens(), jobKey(job.RunID, job.ID)
+	item, err := l.write(ctx, l.tables.DependentQueue, key, token, condition, update)
 	if dynamo.IsConditionFailed(err) {
-		return surgical.Job{}, surgical.ErrMoved
+		item, err = l.own(ctx, l.tables.DependentQueue, key, token)
 	}
 	if err != nil {
 		return surgical.Job{}, fmt.Errorf("update job %s of %s: %w", job.ID, job.RunID, err)
 	}
-	return jobOf(out.Attributes)
+	return jobOf(item)
 }
 
-// EnterStage notes that the run is in the stage now, and since when.
-func (l *Ledger) EnterStage(ctx context.Context, run surgical.Run, stage surgical.Stage) (surgical.Run, error) {
-	started := expression.Name(string(stage) + "_started_at")
-	return l.update(ctx, run.RunID, running(),
-		expression.Set(expression.Name("stage"), expression.Value(stage)).
-			Set(started, expression.IfNotExists(started, expression.Value(micros(l.clock())))))
+// EnterStage notes that the run is in the stage now, and since when. A
+// generation that the row does not know yet is noted as well: whoever started
+// it may have died before saying so. An older one gives [surgical.ErrMoved].
+func (l *Ledger) EnterStage(ctx context.Context, run surgical.Run, stage surgical.Stage, generation int64) (surgical.Run, error) {
+	now := expression.Value(micros(l.clock()))
+	started, known := expression.Name(string(stage)+"_started_at"), expression.Name("generation")
+	update := expression.Set(expression.Name("stage"), expression.Value(stage)).Set(started, expression.IfNotExists(started, now))
+	if generation > run.Generation {
+		update = update.Set(known, expression.Value(generation)).Set(expression.Name("generation_started_at"), now)
+	}
+	notNewer := expression.AttributeNotExists(known).Or(known.LessThanEqual(expression.Value(generation)))
+	return l.update(ctx, run.RunID, running().And(notNewer), update)
 }
 
 // Done is what finishing a job brings with it.
@@ -210,7 +221,7 @@ func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) err
 	if done.Settled {
 		items = append(items, l.deleteDirty(job.Ref, job.DirtyID))
 	}
-	_, err = l.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+	err = dynamo.Transact(ctx, l.db, items)
 	if dynamo.Refusals(err) != nil {
 		return surgical.ErrMoved
 	}

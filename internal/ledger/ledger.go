@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/rand"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,11 +23,14 @@ type Ledger struct {
 	db     *dynamodb.Client
 	tables config.Tables
 	clock  func() time.Time
+	// tokens makes a token for each write of a row, by which a caller whose
+	// answer got lost knows its own write again.
+	tokens func() string
 }
 
 // New returns a ledger on the tables.
 func New(db *dynamodb.Client, tables config.Tables, clock func() time.Time) *Ledger {
-	return &Ledger{db: db, tables: tables, clock: clock}
+	return &Ledger{db: db, tables: tables, clock: clock, tokens: rand.Text}
 }
 
 // micros is a time as the tables hold it: Unix microseconds, 0 for none.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -33,7 +32,7 @@ func (l *Ledger) Retry(ctx context.Context, run surgical.Run, req surgical.Reque
 	if err != nil {
 		return surgical.Run{}, err
 	}
-	_, err = l.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{insert, link}})
+	err = dynamo.Transact(ctx, l.db, []types.TransactWriteItem{insert, link})
 	if err != nil && dynamo.Refusals(err) == nil {
 		return surgical.Run{}, fmt.Errorf("retry run %s: %w", run.RunID, err)
 	}

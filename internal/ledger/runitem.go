@@ -58,6 +58,8 @@ type runItem struct {
 	Sweep      string `dynamodbav:"sweep,omitempty"`
 	SweepAfter int64  `dynamodbav:"sweep_after,omitempty"`
 	ExpiresAt  int64  `dynamodbav:"expires_at,omitempty"`
+
+	WriteToken string `dynamodbav:"write_token,omitempty"`
 }
 
 // sweepPending is the one value of the sweep attribute: the index of runs to

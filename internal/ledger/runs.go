@@ -39,6 +39,7 @@ func (l *Ledger) Queue(ctx context.Context, req surgical.Request) (surgical.Run,
 }
 
 func (l *Ledger) insert(ctx context.Context, row runItem) (surgical.Run, error) {
+	row.WriteToken = l.tokens()
 	item, err := row.marshal()
 	if err != nil {
 		return surgical.Run{}, err
@@ -47,7 +48,7 @@ func (l *Ledger) insert(ctx context.Context, row runItem) (surgical.Run, error) 
 		TableName: &l.tables.SyncRuns, Item: item, ConditionExpression: aws.String("attribute_not_exists(run_id)"),
 	})
 	if dynamo.IsConditionFailed(err) {
-		return surgical.Run{}, surgical.ErrMoved
+		return l.ownRun(ctx, row.RunID, row.WriteToken)
 	}
 	if err != nil {
 		return surgical.Run{}, fmt.Errorf("insert run %s: %w", row.RunID, err)
@@ -129,10 +130,11 @@ func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int
 }
 
 // Release implements [surgical.Ledger].
-func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Error) error {
+func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) error {
 	update := expression.Remove(expression.Name("lease_until")).
 		Set(expression.Name("error"), expression.Value(itemOfError(why))).
-		Add(expression.Name("failed_attempts"), expression.Value(1))
+		Add(expression.Name("failed_attempts"), expression.Value(1)).
+		Add(expression.Name("counters.gitlab_requests"), expression.Value(requests))
 	if why.Code == surgical.CodeGitLabNotFound {
 		update = update.Add(expression.Name("not_found"), expression.Value(1))
 	}
@@ -148,28 +150,68 @@ func (l *Ledger) WorkflowStarted(ctx context.Context, run surgical.Run, generati
 	if clean {
 		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
 	}
-	older := expression.AttributeNotExists(expression.Name("generation")).
-		Or(expression.Name("generation").LessThan(expression.Value(generation)))
-	_, err := l.update(ctx, run.RunID, running().And(older), update)
+	notNewer := expression.AttributeNotExists(expression.Name("generation")).
+		Or(expression.Name("generation").LessThanEqual(expression.Value(generation)))
+	_, err := l.update(ctx, run.RunID, running().And(notNewer), update)
 	return err
 }
 
 // update changes a row under a condition and returns it as it is then.
 func (l *Ledger) update(ctx context.Context, runID string, condition expression.ConditionBuilder, update expression.UpdateBuilder) (surgical.Run, error) {
-	expr, err := expression.NewBuilder().WithCondition(condition).WithUpdate(update).Build()
+	token := l.tokens()
+	out, err := l.write(ctx, l.tables.SyncRuns, runKey(runID), token, condition, update)
+	if dynamo.IsConditionFailed(err) {
+		return l.ownRun(ctx, runID, token)
+	}
 	if err != nil {
 		return surgical.Run{}, fmt.Errorf("update run %s: %w", runID, err)
 	}
+	return runOf(out)
+}
+
+// write updates a row and leaves its token there. The SDK sends again what it
+// got no answer to: a write that finds its own token is not applied twice.
+func (l *Ledger) write(ctx context.Context, table string, key dynamo.Item, token string, condition expression.ConditionBuilder, update expression.UpdateBuilder) (dynamo.Item, error) {
+	mark := expression.Name(writeToken)
+	fresh := expression.AttributeNotExists(mark).Or(mark.NotEqual(expression.Value(token)))
+	expr, err := expression.NewBuilder().
+		WithCondition(condition.And(fresh)).
+		WithUpdate(update.Set(mark, expression.Value(token))).
+		Build()
+	if err != nil {
+		return nil, err
+	}
 	out, err := l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &l.tables.SyncRuns, Key: runKey(runID), ReturnValues: types.ReturnValueAllNew,
+		TableName: &table, Key: key, ReturnValues: types.ReturnValueAllNew,
 		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
 		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
 	})
-	if dynamo.IsConditionFailed(err) {
-		return surgical.Run{}, surgical.ErrMoved
-	}
 	if err != nil {
-		return surgical.Run{}, fmt.Errorf("update run %s: %w", runID, err)
+		return nil, err
 	}
-	return runOf(out.Attributes)
+	return out.Attributes, nil
+}
+
+const writeToken = "write_token"
+
+// ownRun is for a write of a run that was refused: if the row holds the
+// write's own token, it was applied and its answer got lost; else the row has
+// moved.
+func (l *Ledger) ownRun(ctx context.Context, runID, token string) (surgical.Run, error) {
+	item, err := l.own(ctx, l.tables.SyncRuns, runKey(runID), token)
+	if err != nil {
+		return surgical.Run{}, err
+	}
+	return runOf(item)
+}
+
+func (l *Ledger) own(ctx context.Context, table string, key dynamo.Item, token string) (dynamo.Item, error) {
+	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, fmt.Errorf("read what became of a write: %w", err)
+	}
+	if mark, ok := out.Item[writeToken].(*types.AttributeValueMemberS); !ok || mark.Value != token {
+		return nil, surgical.ErrMoved
+	}
+	return out.Item, nil
 }

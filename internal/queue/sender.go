@@ -89,5 +89,8 @@ func Decode(body string) (surgical.Request, error) {
 	if err := r.Validate(); err != nil {
 		return surgical.Request{}, fmt.Errorf("message: %w", err)
 	}
+	if r.Options.DryRun {
+		return surgical.Request{}, surgical.NewError(surgical.CodeInvalidRequest, "a dry_run is answered at once and never queued")
+	}
 	return r, nil
 }

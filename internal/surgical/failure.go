@@ -37,24 +37,33 @@ func (p *Processor) failed(ctx context.Context, run Run, cause error, requests i
 // postpone gives the lease back until the delay is over, or gives the run up
 // if it is too old.
 func (p *Processor) postpone(ctx context.Context, run Run, e *Error, requests int64) (Verdict, error) {
-	now := p.Clock()
-	if now.Sub(run.FirstClaimedAt) >= giveUpAfter {
+	if p.Clock().Sub(run.FirstClaimedAt) >= giveUpAfter {
 		if len(e.Failures) > 0 {
 			e = preflightError(run, e.Failures, e)
 		}
 		return p.giveUp(ctx, run, e, requests)
 	}
 	delay := p.delay(run, e)
-	if pausesAll(e.Code) {
-		if err := p.Ledger.SetPause(ctx, now.Add(delay)); err != nil {
-			p.log(ctx, run, "pause_not_set", "error", err.Error())
-		}
-	}
 	p.log(ctx, run, "postponed", "code", e.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt)
-	if err := p.Ledger.Release(ctx, run, e); err != nil {
+	if err := p.Ledger.Release(ctx, run, e, requests); err != nil {
 		return waitFor(delay), err
 	}
 	return waitFor(delay), e
+}
+
+// pauseAll lets every worker wait if GitLab told this one to, whatever becomes
+// of the run.
+func (p *Processor) pauseAll(ctx context.Context, run Run, fetched Fetched) {
+	for _, e := range fetched.failed {
+		if !pausesAll(e.Code) {
+			continue
+		}
+		delay := p.delay(run, e)
+		p.log(ctx, run, "paused", "code", e.Code, "delay_ms", delay.Milliseconds())
+		if err := p.Ledger.SetPause(ctx, p.Clock().Add(delay)); err != nil {
+			p.log(ctx, run, "pause_not_set", "error", err.Error())
+		}
+	}
 }
 
 // delay is GitLab's Retry-After, else it doubles with every failed attempt,
@@ -85,12 +94,17 @@ func (p *Processor) giveUp(ctx context.Context, run Run, e *Error, requests int6
 }
 
 // lost ends a run over which too many workers died.
-func (p *Processor) lost(ctx context.Context, run Run) (Verdict, error) {
+func (p *Processor) lost(ctx context.Context, run Run, msg Message) (Verdict, error) {
 	p.log(ctx, run, "lost", "lost_leases", run.LostLeases+1)
 	e := NewError(CodeRunLost, "five workers ended while they held the run")
-	verdict, err := p.close(ctx, run, Closing{Status: StatusFailed, Error: e, Attempt: run.Attempt})
-	verdict.DeadLetter = verdict.Delete
-	return verdict, err
+	if verdict, err := p.close(ctx, run, Closing{Status: StatusFailed, Error: e, Attempt: run.Attempt}); err != nil || !verdict.Delete {
+		return verdict, err
+	}
+	run, err := p.Ledger.Run(ctx, run.RunID)
+	if err != nil {
+		return p.troubled(err)
+	}
+	return ended(run, msg), nil
 }
 
 // close makes the run terminal. If an attempt turns out to have committed, the

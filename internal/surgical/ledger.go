@@ -25,8 +25,9 @@ type Ledger interface {
 	NextAttempt(ctx context.Context, run Run, lease time.Duration) (Run, error)
 	// EnterIngest moves the run from preflight to ingest.
 	EnterIngest(ctx context.Context, run Run, requests int64) (Run, error)
-	// Release gives the lease back after an attempt that failed for why.
-	Release(ctx context.Context, run Run, why *Error) error
+	// Release gives the lease back after an attempt that failed for why, and
+	// that sent so many requests to GitLab.
+	Release(ctx context.Context, run Run, why *Error, requests int64) error
 	// Retry makes the run that retries a failed or cancelled one, or returns the
 	// one made before.
 	Retry(ctx context.Context, run Run, req Request, messageID string) (Run, error)
@@ -72,5 +73,6 @@ type Closing struct {
 	Clean bool
 }
 
-// ErrOpenJobs is the answer to a closing as succeeded while jobs are open.
-var ErrOpenJobs = errors.New("jobs are open")
+// ErrOpenJobs is the answer to a closing as succeeded while not every job is
+// done.
+var ErrOpenJobs = errors.New("not every job is done")

@@ -84,6 +84,14 @@ func (v Verdict) String() string {
 	}
 }
 
+// ended is the verdict on a message whose run is terminal. A run that was lost
+// goes to the dead letters with the message that asked for it, however often
+// that takes.
+func ended(run Run, msg Message) Verdict {
+	lost := run.Error != nil && run.Error.Code == CodeRunLost
+	return Verdict{Delete: true, DeadLetter: lost && slices.Contains(run.MessageIDs, msg.ID)}
+}
+
 func done() Verdict                       { return Verdict{Delete: true} }
 func waitFor(after time.Duration) Verdict { return Verdict{After: max(after, time.Second)} }
 
@@ -103,18 +111,22 @@ func (p *Processor) Process(ctx context.Context, msg Message) (Verdict, error) {
 	}
 	switch {
 	case run.Status.Terminal():
-		return done(), nil
+		return ended(run, msg), nil
 	case run.Committed():
 		return p.afterCommit(ctx, run, nil)
 	case run.LeaseUntil.After(now):
 		return waitFor(run.LeaseUntil.Sub(now)), nil
 	case !run.LeaseUntil.IsZero() && run.LostLeases+1 >= maxLostLeases:
-		return p.lost(ctx, run)
+		return p.lost(ctx, run, msg)
 	}
-	if until, err := p.Ledger.Pause(ctx); err != nil || until.After(now) {
-		if err != nil {
-			return p.troubled(err)
-		}
+	if msg.Origin == OriginDrain {
+		return p.begin(ctx, msg, run) // it asks GitLab for nothing
+	}
+	until, err := p.Ledger.Pause(ctx)
+	if err != nil {
+		return p.troubled(err)
+	}
+	if until.After(now) {
 		return waitFor(until.Sub(now) + p.Jitter(time.Second)), nil
 	}
 	return p.begin(ctx, msg, run)
@@ -162,7 +174,7 @@ func (p *Processor) begin(ctx context.Context, msg Message, seen Run) (Verdict, 
 		return p.giveUp(ctx, run, NewError(CodeProjectNotAllowed, "the project is not on the allow list"), 0)
 	case covering != "":
 		p.log(ctx, run, "coalesced", "covered_by", covering)
-		return p.close(ctx, run, Closing{Status: StatusSucceeded, Attempt: run.Attempt, CoalescedWith: covering, Clean: true})
+		return p.close(ctx, run, Closing{Status: StatusSucceeded, Attempt: run.Attempt, CoalescedWith: covering, Clean: !run.SweepPending})
 	case run.Origin == OriginDrain:
 		return p.drain(ctx, run)
 	}
@@ -233,6 +245,7 @@ func (p *Processor) attempts(ctx context.Context, run Run) (Verdict, error) {
 			refetched = true
 			fetched = p.preflight(ctx, run, result.Refetch)
 			if failure := fetched.fail(only(run, result.Refetch)); failure != nil {
+				failure.Total = len(run.Targets)
 				return p.failed(ctx, run, failure, fetched.Requests)
 			}
 			replace(snaps, fetched.Snapshots)
@@ -269,7 +282,9 @@ func (p *Processor) preflight(ctx context.Context, run Run, refs []EntityRef) Fe
 		defer cancel()
 	}
 	p.log(ctx, run, "preflight", "targets", len(refs), "attempt", run.Attempt)
-	return preflight(ctx, p.Fetcher, refs)
+	fetched := preflight(ctx, p.Fetcher, refs)
+	p.pauseAll(context.WithoutCancel(ctx), run, fetched)
+	return fetched
 }
 
 // timeFor reports whether the function may run for d yet.

@@ -207,4 +207,7 @@ type Job struct {
 	RegeneratedCount int64
 	DocumentsWritten int64
 	ChunksEmbedded   int64
+	// Unclean tells that segments of documents may have been written for
+	// nothing.
+	Unclean bool
 }

@@ -2,7 +2,8 @@
 // runs that are open: a workflow that was never started is started, one that
 // timed out is ended, a message that got lost before its run began is sent
 // again, and a run that nobody can bring to an end is failed. Then it lets
-// staged items expire that nothing names.
+// staged items expire that nothing names, and asks for drain runs for what was
+// left without documents or embeddings.
 package sweep
 
 import (
@@ -183,7 +184,7 @@ func (s *Sweeper) orphans(ctx context.Context, runID string, report *Report) err
 		return err
 	}
 	if !s.Ledger.Settled(run) {
-		return s.Ledger.SweepAgain(ctx, runID)
+		return unlessMoved(s.Ledger.SweepAgain(ctx, runID))
 	}
 	for _, ref := range run.Refs() {
 		expired, err := s.Content.ExpireOrphans(ctx, ref, s.ended)
@@ -192,12 +193,21 @@ func (s *Sweeper) orphans(ctx context.Context, runID string, report *Report) err
 			return fmt.Errorf("sweep %s: %w", ref, err)
 		}
 	}
-	if err := s.Ledger.Swept(ctx, run); err != nil {
+	if err := unlessMoved(s.Ledger.Swept(ctx, run)); err != nil {
 		return err
 	}
 	report.Swept++
 	s.log(ctx, run, "swept_run")
 	return nil
+}
+
+// unlessMoved drops the answer that a row moved meanwhile: the index lagged
+// behind it, or somebody else did the work.
+func unlessMoved(err error) error {
+	if errors.Is(err, surgical.ErrMoved) {
+		return nil
+	}
+	return err
 }
 
 // ended reports whether the attempt can no longer commit: its run is terminal,

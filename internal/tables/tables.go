@@ -34,19 +34,19 @@ const ExpiresAt = "expires_at"
 
 // Names of the indexes.
 const (
-	ContentByProject      = "heads_by_project"
-	RunsByProject         = "runs_by_project"
-	RunsByStatus          = "runs_by_status"
-	RunsToSweep           = "runs_to_sweep"
-	EntitiesByEntity      = "runs_by_entity"
-	DirtySourcesByProject = "dirty_by_project"
+	ContentByProject = "heads_by_project"
+	RunsByProject    = "runs_by_project"
+	RunsByStatus     = "runs_by_status"
+	RunsToSweep      = "runs_to_sweep"
+	EntitiesByEntity = "runs_by_entity"
 )
 
 func str(name string) Key { return Key{Name: name} }
 func num(name string) Key { return Key{Name: name, Number: true} }
 func ptr(k Key) *Key      { return &k }
 
-// The tables. See docs/data-model.md for their items.
+// Content holds the copies: heads, children, documents, embeddings. See
+// docs/data-model.md for the items of this and all other tables.
 func Content() Table {
 	return Table{Name: "content", Env: "LOREHOOK_TABLE_CONTENT", Hash: str("pk"), Sort: ptr(str("sk")), Indexes: []Index{
 		{Name: ContentByProject, Hash: num("project_id"), Sort: str("entity")},
@@ -71,9 +71,7 @@ func SyncRunEntities() Table {
 
 // DirtySources holds what changed and has no current documents and embeddings yet.
 func DirtySources() Table {
-	return Table{Name: "dirty_sources", Env: "LOREHOOK_TABLE_DIRTY_SOURCES", Hash: str("entity"), Sort: ptr(str("dirty_id")), Indexes: []Index{
-		{Name: DirtySourcesByProject, Hash: num("project_id"), Sort: num("created_at")},
-	}}
+	return Table{Name: "dirty_sources", Env: "LOREHOOK_TABLE_DIRTY_SOURCES", Hash: str("entity"), Sort: ptr(str("dirty_id"))}
 }
 
 // DependentQueue holds the docs and embed jobs of each run.

@@ -58,7 +58,7 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	if run.Status != surgical.StatusRunning || !run.Committed() || in.Generation < run.Generation {
 		return r.end(ctx, in, Yielded), nil
 	}
-	if run, err = r.Ledger.EnterStage(ctx, run, surgical.Stage(r.Stage.Type())); err != nil {
+	if run, err = r.Ledger.EnterStage(ctx, run, surgical.Stage(r.Stage.Type()), in.Generation); err != nil {
 		return r.moved(ctx, in, err)
 	}
 	jobs, err := r.Ledger.Jobs(ctx, in.RunID)
@@ -92,20 +92,33 @@ func (r *Runner) job(ctx context.Context, run surgical.Run, job surgical.Job) (b
 	}
 	held, done, finished, err := r.Stage.Do(ctx, run, held, more)
 	if err != nil {
-		// Another try, or abort, must not wait for the lease.
-		_, giveBack := r.Ledger.HandOn(context.WithoutCancel(ctx), held)
-		return false, errors.Join(err, giveBack)
+		return false, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
 	}
 	if !finished {
 		_, err := r.Ledger.HandOn(ctx, held)
 		return false, err
 	}
 	if err := r.Ledger.FinishJob(ctx, held, done); err != nil {
-		return false, err
+		return false, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
 	}
 	r.Log.InfoContext(ctx, "job_done", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
 		"stage", r.Stage.Type(), "documents_written", held.DocumentsWritten, "documents_regenerated", held.RegeneratedCount, "chunks_embedded", held.ChunksEmbedded)
 	return true, nil
+}
+
+// giveBack ends the claim of a job that failed: another try must not wait for
+// the lease, and a job that no try can do is marked as such.
+func (r *Runner) giveBack(ctx context.Context, job surgical.Job, cause error) error {
+	var err error
+	if surgical.AsError(cause).Retryable {
+		_, err = r.Ledger.HandOn(ctx, job)
+	} else {
+		err = r.Ledger.FailJob(ctx, job)
+	}
+	if errors.Is(err, surgical.ErrMoved) {
+		return nil // nobody's any more, or somebody else's
+	}
+	return err
 }
 
 // handOn lets the next generation go on with what is left.
