@@ -54,6 +54,10 @@ type settings struct {
 	// WorkerConcurrency is `workerConcurrency`, 2 to 1000, 10 if unset: how
 	// many workers requests.fifo may start at once.
 	WorkerConcurrency int
+	// GitLabRequestsPerSecond is `gitlabRequestsPerSecond`, 1 to 1000, 2 if
+	// unset: one worker's own rate. Times the workers of both queues it is the
+	// share of GitLab's budget: 24 a second of gitlab.com's 33 by default.
+	GitLabRequestsPerSecond int
 	// LogRetentionDays is `logRetentionDays`, 30 if unset.
 	LogRetentionDays int
 }
@@ -66,19 +70,25 @@ func appContext(app awscdk.App) func(name string) any {
 // readSettings reads all context values and reports all that are wrong at once.
 func readSettings(lookup func(name string) any, getenv func(name string) string) (settings, error) {
 	r := reader{lookup: lookup}
+	account, region := getenv("CDK_DEFAULT_ACCOUNT"), getenv("CDK_DEFAULT_REGION")
+	if account == "" || region == "" {
+		// A region without credentials says nothing of where to deploy to.
+		account, region = "", ""
+	}
 	s := settings{
-		Account:           r.text("account", getenv("CDK_DEFAULT_ACCOUNT")),
-		Region:            r.text("region", getenv("CDK_DEFAULT_REGION")),
-		StackName:         r.matching("stackName", "lorehook", `^[a-z][a-z0-9-]{0,39}$`),
-		Architecture:      r.oneOf("architecture", "arm64", "x86_64"),
-		LambdaDir:         r.text("lambdaDir", ".build/lambda"),
-		GitLabBaseURL:     strings.TrimRight(r.httpURL("gitlabBaseUrl", "https://gitlab.com"), "/"),
-		Projects:          r.projects("projects"),
-		EmbedderURL:       r.httpURL("embedderUrl", ""),
-		EmbedderAPIKey:    r.boolean("embedderApiKey"),
-		AllowUnsignedAPI:  r.boolean("allowUnsignedApi"),
-		WorkerConcurrency: r.number("workerConcurrency", 10, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
-		LogRetentionDays:  r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
+		Account:                 r.text("account", account),
+		Region:                  r.text("region", region),
+		StackName:               r.matching("stackName", "lorehook", `^[a-z][a-z0-9-]{0,39}$`),
+		Architecture:            r.oneOf("architecture", "arm64", "x86_64"),
+		LambdaDir:               r.text("lambdaDir", ".build/lambda"),
+		GitLabBaseURL:           strings.TrimRight(r.httpURL("gitlabBaseUrl", "https://gitlab.com"), "/"),
+		Projects:                r.projects("projects"),
+		EmbedderURL:             r.httpURL("embedderUrl", ""),
+		EmbedderAPIKey:          r.boolean("embedderApiKey"),
+		AllowUnsignedAPI:        r.boolean("allowUnsignedApi"),
+		WorkerConcurrency:       r.number("workerConcurrency", 10, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
+		GitLabRequestsPerSecond: r.number("gitlabRequestsPerSecond", 2, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
+		LogRetentionDays:        r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
 	}
 	if s.Account == localAccount {
 		s.Embedder = r.oneOf("embedder", "lexical", "bedrock", "openai")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strconv"
+
 	"maps"
 	"path/filepath"
 
@@ -54,9 +56,10 @@ func newFunctions(st *stack) functionSet {
 		worker: st.function("Worker", functionSpec{name: "worker", does: "Fetches entities from GitLab and commits them",
 			memory: 512, timeout: workerTimeout,
 			env: []map[string]*string{tableNames, requests, bulk, projects, machine, {
-				"LOREHOOK_DEAD_LETTER_QUEUE_URL":  st.queues.deadLetters.QueueUrl(),
-				"GITLAB_BASE_URL":                 &st.settings.GitLabBaseURL,
-				"LOREHOOK_GITLAB_TOKEN_SECRET_ID": st.secrets.gitlabToken,
+				"LOREHOOK_DEAD_LETTER_QUEUE_URL":      st.queues.deadLetters.QueueUrl(),
+				"GITLAB_BASE_URL":                     &st.settings.GitLabBaseURL,
+				"LOREHOOK_GITLAB_TOKEN_SECRET_ID":     st.secrets.gitlabToken,
+				"LOREHOOK_GITLAB_REQUESTS_PER_SECOND": jsii.String(strconv.Itoa(st.settings.GitLabRequestsPerSecond)),
 			}}}),
 		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty",
 			memory: 512, timeout: stageTimeout, env: []map[string]*string{tableNames, machine}}),

@@ -9,25 +9,16 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// DynamoDB actions in groups that belong together. A transaction needs the
-// action of each of its parts. Nobody may scan a table.
-var (
-	read      = []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
-	write     = []string{"dynamodb:PutItem", "dynamodb:UpdateItem"}
-	condition = []string{"dynamodb:ConditionCheckItem"}
-	bulkWrite = []string{"dynamodb:BatchWriteItem"}
-	remove    = []string{"dynamodb:DeleteItem"}
-)
-
 // access is what a function may do with one table, and which indexes of it
-// the function may query.
+// the function may query. A transaction needs the action of each of its parts.
 type access struct {
 	table   tables.Table
-	actions [][]string
+	actions []string
 	indexes []string
 }
 
-func on(t tables.Table, actions ...[]string) access { return access{table: t, actions: actions} }
+// on names DynamoDB actions without their prefix.
+func on(t tables.Table, actions ...string) access { return access{table: t, actions: actions} }
 
 func (a access) by(indexes ...string) access {
 	a.indexes = indexes
@@ -56,12 +47,12 @@ func (st *stack) grantWebhook() {
 func (st *stack) grantWorker() {
 	f := st.functions.worker
 	st.allowTables(f,
-		on(tables.Content(), read, write, bulkWrite, condition),
-		on(tables.SyncRuns(), read, write, condition),
-		on(tables.SyncRunEntities(), read, write, bulkWrite),
-		on(tables.DirtySources(), read, write, remove, condition),
-		on(tables.DependentQueue(), read, write, condition),
-		on(tables.State(), read, write),
+		on(tables.Content(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "BatchWriteItem"),
+		on(tables.SyncRuns(), "GetItem", "PutItem", "UpdateItem"),
+		on(tables.SyncRunEntities(), "PutItem"),
+		on(tables.DirtySources(), "Query", "PutItem", "DeleteItem"),
+		on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem"),
+		on(tables.State(), "GetItem", "UpdateItem"),
 	)
 	allow(f.Role(), []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"},
 		st.queues.requests.QueueArn(), st.queues.bulk.QueueArn())
@@ -73,10 +64,10 @@ func (st *stack) grantWorker() {
 func (st *stack) grantDocs() {
 	f := st.functions.docs
 	st.allowTables(f,
-		on(tables.Content(), read, write, bulkWrite, remove, condition),
-		on(tables.SyncRuns(), read, write, condition),
-		on(tables.DirtySources(), read, write, remove, condition),
-		on(tables.DependentQueue(), read, write, condition),
+		on(tables.Content(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "ConditionCheckItem"),
+		on(tables.SyncRuns(), "GetItem", "UpdateItem"),
+		on(tables.DirtySources(), "DeleteItem"),
+		on(tables.DependentQueue(), "GetItem", "Query", "PutItem", "UpdateItem"),
 	)
 	st.allowStart(f)
 }
@@ -84,10 +75,10 @@ func (st *stack) grantDocs() {
 func (st *stack) grantEmbed() {
 	f := st.functions.embed
 	st.allowTables(f,
-		on(tables.Content(), read, write, bulkWrite, remove, condition),
-		on(tables.SyncRuns(), read, write, condition),
-		on(tables.DirtySources(), read, remove, condition),
-		on(tables.DependentQueue(), read, write, condition),
+		on(tables.Content(), "BatchGetItem", "Query", "PutItem", "DeleteItem", "ConditionCheckItem"),
+		on(tables.SyncRuns(), "GetItem", "UpdateItem"),
+		on(tables.DirtySources(), "DeleteItem"),
+		on(tables.DependentQueue(), "GetItem", "Query", "UpdateItem"),
 	)
 	st.allowStart(f)
 	if st.settings.Embedder == "bedrock" {
@@ -104,42 +95,45 @@ func (st *stack) grantEmbed() {
 // grantClosing is for finish and abort: they see no content.
 func (st *stack) grantClosing(f function) {
 	st.allowTables(f,
-		on(tables.SyncRuns(), read, write, condition),
-		on(tables.SyncRunEntities(), read, write, bulkWrite),
-		on(tables.DependentQueue(), read, write, condition),
+		on(tables.SyncRuns(), "GetItem", "UpdateItem"),
+		on(tables.SyncRunEntities(), "PutItem"),
+		on(tables.DependentQueue(), "Query", "UpdateItem"),
 	)
 }
 
 func (st *stack) grantSweeper() {
 	f := st.functions.sweeper
 	st.allowTables(f,
-		on(tables.Content(), read, write, bulkWrite, remove, condition).by(tables.ContentByProject),
-		on(tables.SyncRuns(), read, write, condition).by(tables.RunsToSweep, tables.RunsByStatus),
-		on(tables.SyncRunEntities(), read, write, bulkWrite),
-		on(tables.DirtySources(), read, write, remove, condition).by(tables.DirtySourcesByProject),
-		on(tables.DependentQueue(), read, write, condition),
-		on(tables.State(), read, write),
+		on(tables.Content(), "GetItem", "BatchGetItem", "Query", "UpdateItem"),
+		on(tables.SyncRuns(), "GetItem", "UpdateItem").by(tables.RunsToSweep, tables.RunsByStatus),
+		on(tables.SyncRunEntities(), "PutItem"),
+		// The whole table is the backlog and the work of the moment.
+		on(tables.DirtySources(), "Scan"),
+		on(tables.DependentQueue(), "Query", "UpdateItem"),
 	)
 	st.allowStart(f)
 	st.allowSend(f, st.queues.requests, st.queues.bulk)
 }
 
-// grantAPI only reads.
+// grantAPI withholds every write of content.
 func (st *stack) grantAPI() {
-	st.allowTables(st.functions.api,
-		on(tables.Content(), read).by(tables.ContentByProject),
-		on(tables.SyncRuns(), read).by(tables.RunsByProject, tables.RunsByStatus),
-		on(tables.SyncRunEntities(), read).by(tables.EntitiesByEntity),
-		on(tables.DependentQueue(), read),
+	f := st.functions.api
+	st.allowTables(f,
+		on(tables.Content(), "GetItem", "BatchGetItem", "Query"),
+		on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
+		on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
+		on(tables.DirtySources(), "Query"),
+		on(tables.DependentQueue(), "Query", "UpdateItem"),
 	)
+	st.allowSend(f, st.queues.requests)
 }
 
 func (st *stack) allowTables(f function, all ...access) {
 	for _, a := range all {
 		table := st.tables.of(a.table)
 		var actions []string
-		for _, group := range a.actions {
-			actions = append(actions, group...)
+		for _, action := range a.actions {
+			actions = append(actions, "dynamodb:"+action)
 		}
 		allow(f.Role(), actions, table.TableArn())
 		for _, index := range a.indexes {

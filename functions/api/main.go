@@ -2,12 +2,14 @@
 package main
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
@@ -17,6 +19,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/queue"
 )
 
 func main() {
@@ -26,12 +29,15 @@ func main() {
 		log.Error("start", "error", err)
 		os.Exit(1)
 	}
-	db := dynamo.New(awsenv.Config())
+	cfg := awsenv.Config()
+	db := dynamo.New(cfg)
 	handler, err := api.New(api.Options{
 		Runs:      ledger.New(db, c.Tables, time.Now),
 		Content:   content.NewStore(db, c.Content, time.Now),
+		Queue:     queue.NewSender(sqs.NewFromConfig(cfg), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
 		Clock:     time.Now,
+		NewKey:    rand.Text,
 		Log:       log,
 		RequestID: requestID,
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/http"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -26,6 +28,24 @@ type Runs interface {
 	Entities(ctx context.Context, runID string) ([]surgical.EntityRow, error)
 	// Jobs lists the run's jobs.
 	Jobs(ctx context.Context, runID string) ([]surgical.Job, error)
+	// List and ListOfEntity return runs newest first.
+	List(ctx context.Context, filter ledger.RunFilter, from ledger.RunPlace, limit int) ([]surgical.Run, ledger.RunPlace, error)
+	ListOfEntity(ctx context.Context, ref surgical.EntityRef, from ledger.RunPlace, limit int) ([]surgical.Run, ledger.RunPlace, error)
+	// Queue inserts a run that waits for a worker; [surgical.ErrMoved] tells that
+	// its id is taken.
+	Queue(ctx context.Context, req surgical.Request) (surgical.Run, error)
+	// Retry makes the run that retries a failed or cancelled one, or returns the
+	// one made before.
+	Retry(ctx context.Context, run surgical.Run, req surgical.Request, messageID string) (surgical.Run, error)
+	// Close makes the run terminal; one that is terminal already is returned as
+	// it is.
+	Close(ctx context.Context, runID string, closing surgical.Closing) (surgical.Run, error)
+}
+
+// Queue takes requests for the workers.
+type Queue interface {
+	// Send fails with [surgical.CodeQueueUnavailable].
+	Send(ctx context.Context, req surgical.Request) error
 }
 
 // Content is what the API needs of the content plane.
@@ -33,6 +53,10 @@ type Content interface {
 	// Read returns one whole snapshot of the entity; an unknown one gives
 	// [surgical.CodeEntityNotFound].
 	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
+	// Head reads the entity's head; one that does not exist has revision 0.
+	Head(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
+	// DocumentsAfter yields the documents whole, by id, hidden ones included.
+	DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id string) iter.Seq2[content.Document, error]
 	// Documents lists the entity's documents by id, hidden ones included.
 	Documents(ctx context.Context, ref surgical.EntityRef) ([]content.Document, error)
 	// Embeddings reads what embeds the documents.
@@ -43,9 +67,12 @@ type Content interface {
 type Options struct {
 	Runs    Runs
 	Content Content
+	Queue   Queue
 	// Allows is the allow list of projects.
 	Allows func(projectID int64) bool
 	Clock  func() time.Time
+	// NewKey makes the idempotency key of a request that brings none.
+	NewKey func() string
 	Log    *slog.Logger
 	// RequestID names a request in the log, as the gateway does.
 	RequestID func(*http.Request) string
@@ -81,7 +108,9 @@ func New(o Options) (http.Handler, error) {
 	s.schemas = api.OpenAPI().Components.Schemas
 	s.registerHealth(api)
 	s.registerRuns(api)
+	s.registerControl(api)
 	s.registerEntities(api)
+	s.registerDocuments(api)
 	// Huma registers its own shape of an error; every answer has ours.
 	delete(s.schemas.Map(), "ErrorModel")
 	delete(s.schemas.Map(), "ErrorDetail")

@@ -2,18 +2,23 @@ package api_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
@@ -23,7 +28,54 @@ type fixture struct {
 	*testing.T
 	*pipelinetest.World
 	handler http.Handler
+	queue   *inbox
 	log     *bytes.Buffer
+}
+
+// inbox is a queue that keeps what it was sent.
+type inbox struct {
+	mu   sync.Mutex
+	sent []surgical.Request
+	// down lets every message get lost.
+	down bool
+}
+
+func (q *inbox) Send(_ context.Context, req surgical.Request) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.down {
+		return surgical.NewError(surgical.CodeQueueUnavailable, "the queue did not take the request")
+	}
+	if err := req.Validate(); err != nil {
+		return err
+	}
+	q.sent = append(q.sent, req)
+	return nil
+}
+
+// take empties the queue; what one run was asked for twice comes once.
+func (q *inbox) take() []surgical.Request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var messages []surgical.Request
+	for _, req := range q.sent {
+		if !slices.ContainsFunc(messages, func(m surgical.Request) bool { return m.RunID == req.RunID }) {
+			messages = append(messages, req)
+		}
+	}
+	q.sent = nil
+	return messages
+}
+
+// work processes what is queued, and the workflows that follow.
+func (f *fixture) work() {
+	f.Helper()
+	for _, req := range f.queue.take() {
+		if verdict, err := f.Deliver(req); err != nil || !verdict.Delete {
+			f.Fatalf("run %s: %v, %v", req.RunID, verdict, err)
+		}
+	}
+	f.Drive()
 }
 
 // onEngines runs the test in a fresh world on every engine. Projects 1 and 2
@@ -31,7 +83,7 @@ type fixture struct {
 func onEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
-		f := &fixture{T: t, World: pipelinetest.New(t, e.DynamoDB, e.Tables), log: &bytes.Buffer{}}
+		f := &fixture{T: t, World: pipelinetest.New(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}}
 		f.handler = serve(t, f.options())
 		test(t, f)
 	})
@@ -43,8 +95,8 @@ func (f *fixture) options() api.Options {
 		f.Fatal(err)
 	}
 	return api.Options{
-		Runs: f.Ledger, Content: f.Content, Allows: projects.Allows,
-		Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+		Runs: f.Ledger, Content: f.Content, Queue: f.queue, Allows: projects.Allows,
+		Clock: f.Clock.Now, NewKey: rand.Text, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 		RequestID: func(*http.Request) string { return "request-1" },
 	}
 }
@@ -101,4 +153,15 @@ func problem(t *testing.T, w *httptest.ResponseRecorder, status int) api.Problem
 		t.Errorf("an incomplete problem: %+v", p)
 	}
 	return p
+}
+
+// post sends one JSON body.
+func (f *fixture) post(path, body string, headers ...string) *httptest.ResponseRecorder {
+	return call(f.handler, http.MethodPost, path, body, headers...)
+}
+
+// start asks for a run and returns its id.
+func (f *fixture) start(body string, headers ...string) string {
+	f.Helper()
+	return decode[api.RunSummary](f.T, f.post("/v1/sync-runs", body, headers...), http.StatusAccepted).RunID
 }

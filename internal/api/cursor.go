@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -35,4 +36,9 @@ func decodeCursor[P any](text string, fits func(P) bool) (P, error) {
 		return place, invalid("query.cursor", "it belongs to another list: use it with the path and the filters that it came from")
 	}
 	return place, nil
+}
+
+// listName names a list by its kind and filters, for cursors.
+func listName(kind string, projectID int64, filter string) string {
+	return kind + " " + strconv.FormatInt(projectID, 10) + " " + filter
 }

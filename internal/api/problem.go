@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -78,6 +79,9 @@ const problemType = "application/problem+json"
 // problemOf gives an error its status; what is no error of the domain is an
 // internal one, whose cause is for the log alone.
 func problemOf(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
 	e := surgical.AsError(err)
 	status := statusOf(e.Code)
 	return &Problem{

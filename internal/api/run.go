@@ -20,6 +20,7 @@ func (s *server) registerRuns(api huma.API) {
 		Description: "The run with what became of each target and how many jobs stand where. " +
 			"A webhook's run is not found until a worker has claimed it.",
 	}, http.StatusNotFound, http.StatusUnprocessableEntity), handle(s.getRun))
+	s.registerLists(api)
 }
 
 func (s *server) getRun(ctx context.Context, in *runInput) (*answer[RunView], error) {

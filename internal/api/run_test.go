@@ -26,8 +26,10 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 		got.TimingsMS, got.Entities[0].UpdatedAt = api.TimingsView{}, time.Time{}
 		target := api.TargetView{Type: surgical.Issue, IID: 7}
 		want := api.RunView{
-			RunID: run.RunID, ProjectID: 1, Origin: surgical.OriginWebhook, Status: surgical.StatusSucceeded, Stage: surgical.StageDone,
-			Targets: []api.TargetView{target}, CreatedAt: run.CreatedAt, StartedAt: run.FirstClaimedAt, FinishedAt: run.FinishedAt, Attempts: 1,
+			RunSummary: api.RunSummary{
+				RunID: run.RunID, ProjectID: 1, Origin: surgical.OriginWebhook, Status: surgical.StatusSucceeded, Stage: surgical.StageDone,
+				Targets: []api.TargetView{target}, CreatedAt: run.CreatedAt, StartedAt: run.FirstClaimedAt, FinishedAt: run.FinishedAt, Attempts: 1,
+			},
 			Counters: api.CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
 			SkippedStaleIIDs: api.IIDsView{Issues: []int64{}, MergeRequests: []int64{}},
 			FailedIIDs:       api.IIDsView{Issues: []int64{}, MergeRequests: []int64{}},

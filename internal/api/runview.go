@@ -6,8 +6,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// RunView is a run with all that is known of it.
-type RunView struct {
+// RunSummary is a run as lists show it.
+type RunSummary struct {
 	RunID         string             `json:"run_id" example:"mdx3fz6o2q4c7yq3wq6p7b2kxye" doc:"The run's id."`
 	ProjectID     int64              `json:"project_id" example:"1" doc:"GitLab's id of the project."`
 	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,reconcile,backfill,drain" doc:"Who asked for the run."`
@@ -22,8 +22,14 @@ type RunView struct {
 	CoalescedWith string             `json:"coalesced_with,omitempty" doc:"The run whose fetch already covered this one's event."`
 	RetryOf       string             `json:"retry_of,omitempty" doc:"The run that this one retries."`
 	RetriedBy     string             `json:"retried_by,omitempty" doc:"The run that retries this one."`
-	TimingsMS     TimingsView        `json:"timings_ms"`
-	Counters      CountersView       `json:"counters"`
+	ErrorCode     surgical.Code      `json:"error_code,omitempty" example:"surgical_preflight_failed" doc:"Why the run failed; of a running one, why it waits."`
+}
+
+// RunView is a run with all that is known of it.
+type RunView struct {
+	RunSummary
+	TimingsMS TimingsView  `json:"timings_ms"`
+	Counters  CountersView `json:"counters"`
 
 	DocumentsRegenerated int64    `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
 	SkippedStale         int      `json:"skipped_stale" doc:"Targets whose stored copy was newer and covers the request."`
@@ -32,9 +38,7 @@ type RunView struct {
 
 	Entities []EntityRowView `json:"entities" nullable:"false" doc:"What became of each target; empty until the run committed or ended."`
 	Jobs     JobsView        `json:"jobs" doc:"How many jobs of each stage stand where."`
-
-	ErrorCode surgical.Code `json:"error_code,omitempty" example:"surgical_preflight_failed" doc:"The code of error."`
-	Error     *ErrorView    `json:"error,omitempty" doc:"Why the run failed; of a running one, why it waits."`
+	Error    *ErrorView      `json:"error,omitempty" doc:"Why the run failed; of a running one, why it waits."`
 }
 
 // TargetView names one entity within a project.
@@ -86,6 +90,15 @@ type EntityRowView struct {
 	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found"`
 	Message   string                `json:"error_message,omitempty"`
 	UpdatedAt time.Time             `json:"updated_at,omitzero"`
+	Preview   *PreviewView          `json:"preview,omitempty" doc:"What a preflight_only run found."`
+}
+
+// PreviewView is what a preflight found of one target.
+type PreviewView struct {
+	UpdatedAt   time.Time `json:"updated_at" doc:"GitLab's updated_at: the version."`
+	Bytes       int64     `json:"bytes" doc:"The size of all that was fetched."`
+	Discussions int       `json:"discussions"`
+	Events      int       `json:"events"`
 }
 
 // JobsView counts jobs by their status: pending, claimed, done, failed, aborted.
@@ -104,13 +117,23 @@ type ErrorView struct {
 	Failures  []TargetProblem `json:"failures,omitempty" nullable:"false" doc:"The targets that stopped the run, without those that a peer aborted."`
 }
 
-func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job) RunView {
-	view := RunView{
+func summaryOf(run surgical.Run) RunSummary {
+	summary := RunSummary{
 		RunID: run.RunID, ProjectID: run.ProjectID, Origin: run.Origin, Status: run.Status, Stage: run.Stage,
 		Targets: targetViews(run.Targets), Options: OptionsView(run.Options),
 		CreatedAt: run.CreatedAt, StartedAt: run.FirstClaimedAt, FinishedAt: run.FinishedAt, Attempts: run.Attempt,
 		CoalescedWith: run.CoalescedWith, RetryOf: run.RetryOf, RetriedBy: run.RetriedBy,
-		TimingsMS: timings(run), Counters: CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
+	}
+	if run.Error != nil {
+		summary.ErrorCode = run.Error.Code
+	}
+	return summary
+}
+
+func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job) RunView {
+	view := RunView{
+		RunSummary: summaryOf(run), TimingsMS: timings(run),
+		Counters: CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
 		SkippedStaleIIDs: newIIDs(), FailedIIDs: newIIDs(), Entities: []EntityRowView{}, Jobs: countJobs(jobs),
 	}
 	for _, row := range rows {
@@ -121,12 +144,16 @@ func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job)
 		case surgical.EntityFailed:
 			view.FailedIIDs.add(row.Ref.Target)
 		}
-		view.Entities = append(view.Entities, EntityRowView{
+		entity := EntityRowView{
 			TargetView: TargetView(row.Ref.Target), Stage: row.Stage, Status: row.Status, Code: row.Code, Message: row.Message, UpdatedAt: row.UpdatedAt,
-		})
+		}
+		if preview, ok := run.Previews[row.Ref.Target]; ok {
+			found := PreviewView(preview)
+			entity.Preview = &found
+		}
+		view.Entities = append(view.Entities, entity)
 	}
 	if e := run.Error; e != nil {
-		view.ErrorCode = e.Code
 		view.Error = &ErrorView{e.Code, e.Message, e.Action, e.Retryable, e.Total, targetProblems(e.Failures)}
 	}
 	return view

@@ -13,6 +13,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+const keyHeader = "Idempotency-Key"
+
 // outcome is what a request's line in the log says of its answer.
 type outcome struct {
 	status int
@@ -73,8 +75,8 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 				}
 			}()
 			// One header, however the gateway split it at its commas.
-			if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 {
-				r.Header.Set("Idempotency-Key", strings.Join(keys, ","))
+			if keys := r.Header.Values(keyHeader); len(keys) > 1 {
+				r.Header.Set(keyHeader, strings.Join(keys, ","))
 			}
 			if path.Clean(r.URL.Path) != r.URL.Path {
 				writeProblem(out, r, noRoute(mux, r)) // the mux would redirect

@@ -152,3 +152,14 @@ func TestTheGatewaysEventsAreServed(t *testing.T) {
 		}
 	})
 }
+
+// before fetches after something else happened.
+type before struct {
+	surgical.Fetcher
+	do func()
+}
+
+func (b before) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+	b.do()
+	return b.Fetcher.Fetch(ctx, ref)
+}

@@ -1,8 +1,10 @@
 package devstack
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,8 +41,26 @@ func Config(endpoint string) aws.Config {
 		Region:       Region,
 		BaseEndpoint: aws.String(endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-		HTTPClient:   client,
+		HTTPClient:   wholeBodies{client},
 	}
+}
+
+// wholeBodies spares requests needless repetitions: the SDK closes a request's
+// body as soon as the answer begins, and an engine on this machine answers
+// before the transport has seen the body's end. The transport then drops the
+// connection, and the SDK sends a write again that was applied.
+type wholeBodies struct{ aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (w wholeBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, fmt.Errorf("read request: %w", err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return w.HTTPClient.Do(r)
 }
 
 // DynamoDB returns a client for a local engine.

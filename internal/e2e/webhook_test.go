@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
@@ -219,4 +220,15 @@ func marshal(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(out)
+}
+
+func TestTheSweeperWorksUnderItsRole(t *testing.T) {
+	s := up(t)
+	out, err := lambda.NewFromConfig(s.AWS).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("lorehook-sweeper")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.FunctionError != nil {
+		t.Errorf("%s: %s", *out.FunctionError, out.Payload)
+	}
 }

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// retryFailed is deterministic: the new run's id follows from the old one's,
+// and the row that is inserted first decides its targets.
+func (s *server) retryFailed(ctx context.Context, in *runInput) (*retryOutput, error) {
+	run, err := s.Runs.Run(ctx, in.RunID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.allowed(run.ProjectID); err != nil {
+		return nil, err
+	}
+	retry, err := s.retryOf(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	accepted, err := s.accepted(ctx, retry)
+	if err != nil {
+		return nil, err
+	}
+	return &retryOutput{Location: accepted.Location, Body: summaryOf(retry)}, nil
+}
+
+type retryOutput struct {
+	Location string `header:"Location" doc:"Where the run is read."`
+	Body     RunSummary
+}
+
+// retryOf finds or makes the run that retries.
+func (s *server) retryOf(ctx context.Context, run surgical.Run) (surgical.Run, error) {
+	if run.RetriedBy != "" {
+		return s.Runs.Run(ctx, run.RetriedBy)
+	}
+	if run.Status != surgical.StatusFailed && run.Status != surgical.StatusCancelled {
+		return run, conflictOf(run, "only a failed or cancelled run is retried, this one is "+string(run.Status))
+	}
+	targets, err := s.retryTargets(ctx, run)
+	if err != nil {
+		return run, err
+	}
+	if len(targets) == 0 {
+		return run, conflictOf(run, "no target of it can succeed by a retry")
+	}
+	retry, err := s.Runs.Retry(ctx, run, surgical.Request{
+		RunID: surgical.RunID(surgical.OriginRetry, run.RunID), ProjectID: run.ProjectID, Targets: targets, Options: run.Options,
+		Origin: surgical.OriginRetry, EventAt: s.Clock(), RetryOf: run.RunID,
+	}, "")
+	if errors.Is(err, surgical.ErrMoved) {
+		return run, conflictOf(run, "it moved while it was retried")
+	}
+	return retry, err
+}
+
+// retryTargets are the failed targets that can succeed, and those whose
+// documents or embeddings were left undone.
+func (s *server) retryTargets(ctx context.Context, run surgical.Run) ([]surgical.Target, error) {
+	rows, err := s.Runs.Entities(ctx, run.RunID)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []surgical.Job
+	if run.JobsInserted > 0 {
+		if jobs, err = s.Runs.Jobs(ctx, run.RunID); err != nil {
+			return nil, err
+		}
+	}
+	chosen := map[surgical.Target]bool{}
+	for _, row := range rows {
+		if row.Status == surgical.EntityFailed && canSucceed(row.Code) {
+			chosen[row.Ref.Target] = true
+		}
+	}
+	for _, job := range jobs {
+		if job.Status == surgical.JobAborted || job.Status == surgical.JobFailed {
+			chosen[job.Ref.Target] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(run.Targets), func(t surgical.Target) bool { return !chosen[t] }), nil
+}
+
+// canSucceed reports whether a target that failed so may succeed later: access
+// can be granted, a missing entity stays missing.
+func canSucceed(code surgical.Code) bool {
+	return code == surgical.CodeGitLabForbidden || surgical.NewError(code, "").Retryable
+}
+
+func conflictOf(run surgical.Run, why string) error {
+	return surgical.NewError(surgical.CodeConflict, fmt.Sprintf("run %s: %s", run.RunID, why))
+}
+
+// cancel closes the run. Every write of a worker or a stage is conditional on
+// a running run, so that none comes after this.
+func (s *server) cancel(ctx context.Context, in *runInput) (*answer[RunView], error) {
+	run, err := s.Runs.Run(ctx, in.RunID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.allowed(run.ProjectID); err != nil {
+		return nil, err
+	}
+	why := surgical.NewError(surgical.CodeRunCancelled, "the run was cancelled by request")
+	run, err = s.Runs.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusCancelled, Error: why})
+	switch {
+	case errors.Is(err, surgical.ErrMoved):
+		return nil, conflictOf(run, "it moved while it was cancelled; ask again")
+	case err != nil:
+		return nil, err
+	case run.Status != surgical.StatusCancelled:
+		return nil, conflictOf(run, "it cannot be cancelled any more, it is "+string(run.Status))
+	}
+	view, err := s.runView(ctx, run)
+	return &answer[RunView]{view}, err
+}

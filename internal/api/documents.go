@@ -1,0 +1,135 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// DocumentView is a document whole.
+type DocumentView struct {
+	DocumentInfo
+	Text string `json:"text" doc:"Markdown."`
+}
+
+// DocumentList is a page of an entity's documents.
+type DocumentList struct {
+	Documents  []DocumentView `json:"documents" nullable:"false" doc:"By id. A page may hold fewer than limit, even none, and still have a next one."`
+	Omitted    []OmittedPart  `json:"omitted,omitempty" nullable:"false" doc:"Documents too large for any answer."`
+	NextCursor string         `json:"next_cursor,omitempty" doc:"There is more: the cursor of the next page."`
+}
+
+type entityListInput struct {
+	EntityPath
+	PageInput
+}
+
+func (s *server) registerDocuments(api huma.API) {
+	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
+		path := "/v1/projects/{project_id}/" + plural(t) + "/{iid}"
+		huma.Register(api, s.operation(huma.Operation{
+			OperationID: "list-" + string(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{"entities"},
+			Summary:     "Read the documents",
+			Description: "The Markdown that stands for the entity and its discussions in a search, as it is now. Hidden documents are left out.",
+		}, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity),
+			handle(func(ctx context.Context, in *entityListInput) (*answer[DocumentList], error) {
+				ref, err := s.ref(t, in.EntityPath)
+				if err != nil {
+					return nil, err
+				}
+				return s.listDocuments(ctx, ref, in.PageInput)
+			}))
+		huma.Register(api, s.operation(huma.Operation{
+			OperationID: "list-" + string(t) + "-sync-runs", Method: http.MethodGet, Path: path + "/sync-runs", Tags: []string{"runs"},
+			Summary:     "List the runs of an entity",
+			Description: "First those that have not ended, newest first, then those that ended, by their end; the first page may hold more than limit.",
+		}, http.StatusForbidden, http.StatusUnprocessableEntity),
+			handle(func(ctx context.Context, in *entityListInput) (*answer[RunList], error) {
+				ref, err := s.ref(t, in.EntityPath)
+				if err != nil {
+					return nil, err
+				}
+				return s.listOfEntity(ctx, ref, in.PageInput)
+			}))
+	}
+}
+
+// documentPlace is where a page of documents begins: after the document.
+type documentPlace struct {
+	Of       string `json:"l"`
+	Document string `json:"d"`
+}
+
+func (s *server) listDocuments(ctx context.Context, ref surgical.EntityRef, page PageInput) (*answer[DocumentList], error) {
+	of := listName("documents", ref.ProjectID, ref.Target.String())
+	var place documentPlace
+	if page.Cursor != "" {
+		var err error
+		if place, err = decodeCursor(page.Cursor, func(p documentPlace) bool { return p.Of == of && p.Document != "" }); err != nil {
+			return nil, err
+		}
+	}
+	documents, more, err := s.documentsThatFit(ctx, ref, place.Document, page.Limit)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(documents))
+	for i, d := range documents {
+		ids[i] = d.ID
+	}
+	embeddings, err := s.Content.Embeddings(ctx, ref, ids)
+	if err != nil {
+		return nil, err
+	}
+	// The head comes last: it hides what it must of the documents read before.
+	head, err := s.Content.Head(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if !head.Exists() {
+		return nil, surgical.NewError(surgical.CodeEntityNotFound, ref.String()+" is not in the store")
+	}
+	list := documentList(documents, embeddings, head)
+	if more {
+		list.NextCursor, err = encodeCursor(documentPlace{Of: of, Document: documents[len(documents)-1].ID})
+	}
+	return &answer[DocumentList]{list}, err
+}
+
+// documentsThatFit reads one page, and tells whether there is more.
+func (s *server) documentsThatFit(ctx context.Context, ref surgical.EntityRef, after string, limit int) ([]content.Document, bool, error) {
+	left := newBudget(limit)
+	var page []content.Document
+	for d, err := range s.Content.DocumentsAfter(ctx, ref, after) {
+		if err != nil {
+			return nil, false, err
+		}
+		size := sizeOf(d.Document)
+		if size > maxPart {
+			size = 0 // it is named, not shown
+		}
+		if !left.take(size, len(page) == 0) {
+			return page, true, nil
+		}
+		page = append(page, d)
+	}
+	return page, false, nil
+}
+
+func documentList(documents []content.Document, embeddings map[string]content.Embeddings, head surgical.Head) DocumentList {
+	list := DocumentList{Documents: []DocumentView{}}
+	for _, d := range documents {
+		switch {
+		case d.Revision < head.DocumentsVisibleFrom:
+		case sizeOf(d.Document) > maxPart:
+			list.Omitted = append(list.Omitted, OmittedPart{Kind: "document", ID: d.ID, Bytes: len(d.Text)})
+		default:
+			list.Documents = append(list.Documents, DocumentView{documentInfo(d, embeddings[d.ID], head), d.Text})
+		}
+	}
+	return list
+}

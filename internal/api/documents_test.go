@@ -1,0 +1,85 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// texts follows the cursors of a list of documents.
+func texts(f *fixture, path string) (list []api.DocumentView, pages int) {
+	f.Helper()
+	for cursor := ""; ; {
+		page := get[api.DocumentList](f, path+cursor)
+		list = append(list, page.Documents...)
+		pages++
+		if page.NextCursor == "" {
+			return list, pages
+		}
+		if cursor = "&cursor=" + page.NextCursor; pages > 1000 {
+			f.Fatalf("%s has no end", path)
+		}
+	}
+}
+
+func TestDocumentsAreReadWholeInPagesOfAnyLength(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		ref := demogitlab.IssueRef(7)
+		long := strings.Repeat("a long comment, ", 60_000)
+		for range 6 {
+			f.GitLab.AddDiscussion(ref, demogitlab.Note{Body: long})
+		}
+		f.Sync(f.Request(surgical.OriginManual, ref))
+		infos := get[api.EntityView](f, pathOf(ref)+"?limit=10000")
+		for infos.NextCursor != "" {
+			infos = get[api.EntityView](f, pathOf(ref)+"?cursor="+infos.NextCursor)
+		}
+		for _, limit := range []int{1, 3, 100} {
+			got, pages := texts(f, fmt.Sprintf("%s/documents?limit=%d", pathOf(ref), limit))
+			if limit == 100 && pages < 2 {
+				t.Error("one page: the test shows nothing")
+			}
+			whole := 0
+			var plain []api.DocumentInfo
+			for _, d := range got {
+				plain = append(plain, d.DocumentInfo)
+				if strings.Contains(d.Text, long[:len(long)-1]) {
+					whole++
+				}
+				if d.Text == "" {
+					t.Errorf("%s has no text", d.ID)
+				}
+			}
+			if diff := cmp.Diff(infos.Documents, plain); diff != "" || whole != 6 {
+				t.Errorf("limit %d: %d long documents are whole (-entity +documents):\n%s", limit, whole, diff)
+			}
+		}
+	})
+}
+
+func TestHiddenDocumentsAreNotRead(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		ref := demogitlab.IssueRef(7)
+		f.Webhook(ref)
+		f.GitLab.EditIssue(ref, func(i *demogitlab.Issue) { i.Confidential = true })
+		f.World.Clock.Advance(10 * time.Second)
+		if _, err := f.Deliver(f.Request(surgical.OriginManual, ref)); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := texts(f, pathOf(ref)+"/documents?limit=2"); len(got) != 0 {
+			t.Errorf("%d documents are shown", len(got))
+		}
+		p := problem(t, call(f.handler, http.MethodGet, "/v1/projects/1/issues/8/documents", ""), http.StatusNotFound)
+		if p.Code != surgical.CodeEntityNotFound {
+			t.Errorf("%+v", p)
+		}
+	})
+}

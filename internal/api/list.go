@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// RunList is a page of a list of runs.
+type RunList struct {
+	Runs       []RunSummary `json:"runs" nullable:"false" doc:"Newest first. A page may hold fewer than limit, even none, and still have a next one."`
+	NextCursor string       `json:"next_cursor,omitempty" doc:"There is more: the cursor of the next page."`
+}
+
+// PageInput is how much of a list to read, and from where on.
+type PageInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"At most this many."`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the page before."`
+}
+
+type listInput struct {
+	ProjectID int64              `query:"project_id" minimum:"1" example:"1" doc:"Runs of this project alone."`
+	Status    surgical.RunStatus `query:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Runs in this status alone."`
+	PageInput
+}
+
+func (s *server) registerLists(api huma.API) {
+	huma.Register(api, s.operation(huma.Operation{
+		OperationID: "list-sync-runs", Method: http.MethodGet, Path: "/v1/sync-runs", Tags: []string{"runs"},
+		Summary: "List runs", Description: "Newest first. A cursor goes with the filters that it came from.",
+	}, http.StatusUnprocessableEntity), handle(s.list))
+}
+
+// listPlace is where a page of a list of runs begins: after the run. Of names
+// the list.
+type listPlace struct {
+	Of    string `json:"l"`
+	At    int64  `json:"t"`
+	RunID string `json:"i"`
+}
+
+// listFrom is the place that the cursor names.
+func listFrom(cursor, of string) (ledger.RunPlace, error) {
+	if cursor == "" {
+		return ledger.RunPlace{}, nil
+	}
+	place, err := decodeCursor(cursor, func(p listPlace) bool { return p.Of == of && p.RunID != "" })
+	return ledger.RunPlace{At: time.UnixMicro(place.At), RunID: place.RunID}, err
+}
+
+func runList(runs []surgical.Run, of string, next ledger.RunPlace) (*answer[RunList], error) {
+	list := RunList{Runs: []RunSummary{}}
+	for _, run := range runs {
+		list.Runs = append(list.Runs, summaryOf(run))
+	}
+	if next.IsZero() {
+		return &answer[RunList]{list}, nil
+	}
+	var err error
+	list.NextCursor, err = encodeCursor(listPlace{Of: of, At: next.At.UnixMicro(), RunID: next.RunID})
+	return &answer[RunList]{list}, err
+}
+
+func (s *server) list(ctx context.Context, in *listInput) (*answer[RunList], error) {
+	filter := ledger.RunFilter{ProjectID: in.ProjectID}
+	if in.Status != "" {
+		filter.Statuses = []surgical.RunStatus{in.Status}
+	}
+	of := listName("runs", in.ProjectID, string(in.Status))
+	from, err := listFrom(in.Cursor, of)
+	if err != nil {
+		return nil, err
+	}
+	runs, next, err := s.Runs.List(ctx, filter, from, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return runList(runs, of, next)
+}
+
+// listOfEntity begins with the runs that have not ended.
+func (s *server) listOfEntity(ctx context.Context, ref surgical.EntityRef, page PageInput) (*answer[RunList], error) {
+	of := listName("entity", ref.ProjectID, ref.Target.String())
+	from, err := listFrom(page.Cursor, of)
+	if err != nil {
+		return nil, err
+	}
+	runs, next, err := s.Runs.ListOfEntity(ctx, ref, from, page.Limit)
+	if err != nil {
+		return nil, err
+	}
+	if from.IsZero() {
+		open, err := s.openRuns(ctx, ref.ProjectID, []surgical.Target{ref.Target})
+		if err != nil {
+			return nil, err
+		}
+		runs = slices.Concat(open, runs)
+	}
+	return runList(runs, of, next)
+}

@@ -1,0 +1,166 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// StartBody asks for a run.
+type StartBody struct {
+	ProjectID     int64   `json:"project_id" minimum:"1" example:"1" doc:"GitLab's id of the project."`
+	Issues        []int64 `json:"issues,omitempty" minimum:"1" maxItems:"25" example:"[7]" doc:"Iids of issues. Issues and merge requests together are 1 to 25."`
+	MergeRequests []int64 `json:"merge_requests,omitempty" minimum:"1" maxItems:"25" example:"[12]" doc:"Iids of merge requests."`
+	PreflightOnly bool    `json:"preflight_only,omitempty" doc:"Fetch and report; write no content."`
+	DryRun        bool    `json:"dry_run,omitempty" doc:"Answer with the plan alone: no fetch, no message, no write. Excludes preflight_only."`
+	NoDocs        bool    `json:"no_docs,omitempty" doc:"Leave documents to a later drain. Requires no_embed."`
+	NoEmbed       bool    `json:"no_embed,omitempty" doc:"Leave embeddings to a later drain."`
+}
+
+type startInput struct {
+	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" patternDescription:"1 to 128 printable ASCII characters without spaces" example:"nightly-2026-05-28" doc:"Requests under one key are one run, however often they are sent. Without a key every request is a run of its own."`
+	Body StartBody
+}
+
+// Resolve implements [huma.Resolver]: an empty key is a client's mistake, not
+// the absence of one.
+func (in *startInput) Resolve(ctx huma.Context) (errs []error) {
+	ctx.EachHeader(func(name, value string) {
+		if name == keyHeader && value == "" {
+			errs = append(errs, &huma.ErrorDetail{Location: "header." + keyHeader, Message: "expected length >= 1", Value: value})
+		}
+	})
+	return errs
+}
+
+type startOutput struct {
+	Status   int
+	Location string `header:"Location" doc:"Where the run is read."`
+	Body     any
+}
+
+func (s *server) registerControl(api huma.API) {
+	op := s.operation(huma.Operation{
+		OperationID: "start-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs", Tags: []string{"runs"},
+		Summary: "Bring entities up to date",
+		Description: "Accepts a run of 1 to 25 entities of one project. All of them become visible together, or none does. " +
+			"Sending the same request again under its Idempotency-Key answers with the same run; another request under that key is a conflict. " +
+			"With dry_run the answer is the plan, and nothing happens.",
+		DefaultStatus: http.StatusAccepted, MaxBodyBytes: 64 << 10,
+	}, http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	op.Responses["202"] = s.described("The run is queued, or what it became since it was first asked for.", reflect.TypeFor[RunSummary]())
+	op.Responses["200"] = s.described("The plan of a dry_run.", reflect.TypeFor[PlanView]())
+	huma.Register(api, op, handle(s.start))
+
+	refusals := []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
+	huma.Register(api, s.operation(huma.Operation{
+		OperationID: "retry-failed", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/retry-failed", Tags: []string{"runs"},
+		Summary: "Retry what failed",
+		Description: "Makes one run of the targets of a failed or cancelled run that can succeed, and of those whose documents or embeddings were left undone. " +
+			"A target that GitLab does not have is left out. Asked again, the answer is the same run.",
+		DefaultStatus: http.StatusAccepted,
+	}, append(refusals, http.StatusServiceUnavailable)...), handle(s.retryFailed))
+	huma.Register(api, s.operation(huma.Operation{
+		OperationID: "cancel-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/cancel", Tags: []string{"runs"},
+		Summary: "Cancel a run",
+		Description: "A queued run never starts; a running one stops at its next write, and its jobs are aborted. What it committed stays. " +
+			"A run that succeeded or failed cannot be cancelled any more.",
+	}, refusals...), handle(s.cancel))
+}
+
+// described is an answer of the type.
+func (s *server) described(description string, t reflect.Type) *huma.Response {
+	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
+		"application/json": {Schema: s.schemas.Schema(t, true, t.Name())},
+	}}
+}
+
+func (s *server) start(ctx context.Context, in *startInput) (*startOutput, error) {
+	req, err := s.request(in)
+	if err != nil {
+		return nil, err
+	}
+	if req.Options.DryRun {
+		plan, err := s.plan(ctx, req, in.Key != "")
+		return &startOutput{Status: http.StatusOK, Body: plan}, err
+	}
+	run, err := s.Runs.Queue(ctx, req)
+	if errors.Is(err, surgical.ErrMoved) {
+		run, err = s.repeated(ctx, req)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.accepted(ctx, run)
+}
+
+// request is what the body asks for; its targets are in order, so that the
+// same set of entities is the same request.
+func (s *server) request(in *startInput) (surgical.Request, error) {
+	key := in.Key
+	if key == "" {
+		key = s.NewKey()
+	}
+	body := in.Body
+	req := surgical.Request{
+		RunID: surgical.RunID(surgical.OriginManual, key), ProjectID: body.ProjectID, Origin: surgical.OriginManual,
+		EventAt: s.Clock(), IdempotencyKey: key,
+		Options: surgical.Options{PreflightOnly: body.PreflightOnly, DryRun: body.DryRun, NoDocs: body.NoDocs, NoEmbed: body.NoEmbed},
+	}
+	for _, iid := range body.Issues {
+		req.Targets = append(req.Targets, surgical.Target{Type: surgical.Issue, IID: iid})
+	}
+	for _, iid := range body.MergeRequests {
+		req.Targets = append(req.Targets, surgical.Target{Type: surgical.MergeRequest, IID: iid})
+	}
+	slices.SortFunc(req.Targets, surgical.Target.Compare)
+	if err := req.Validate(); err != nil {
+		return req, err
+	}
+	return req, s.allowed(req.ProjectID)
+}
+
+// repeated returns the run that was made under the request's key before.
+func (s *server) repeated(ctx context.Context, req surgical.Request) (surgical.Run, error) {
+	run, err := s.Runs.Run(ctx, req.RunID)
+	if err == nil && !same(run.Request, req) {
+		err = surgical.NewError(surgical.CodeConflict, "the Idempotency-Key was used for another request, run "+run.RunID)
+	}
+	return run, err
+}
+
+// same reports whether two requests ask for the same.
+func same(a, b surgical.Request) bool {
+	return a.ProjectID == b.ProjectID && a.Options == b.Options && slices.Equal(a.Targets, b.Targets)
+}
+
+// accepted sends the message of a run that waits, as often as it is asked for:
+// the row may have been written without one. The message is known by the run,
+// not by the key, which another origin may have used too.
+func (s *server) accepted(ctx context.Context, run surgical.Run) (*startOutput, error) {
+	if run.Status == surgical.StatusQueued {
+		req := run.Request
+		req.IdempotencyKey = ""
+		if err := s.Queue.Send(ctx, req); err != nil {
+			return nil, withRun(err, run)
+		}
+	}
+	return &startOutput{Status: http.StatusAccepted, Location: "/v1/sync-runs/" + run.RunID, Body: summaryOf(run)}, nil
+}
+
+// sendAgain is how long a client should wait when the queue is out of reach.
+const sendAgain = 5
+
+// withRun names the run that a failure left queued.
+func withRun(err error, run surgical.Run) error {
+	p := problemOf(err)
+	p.RunID, p.After = run.RunID, sendAgain
+	return p
+}
