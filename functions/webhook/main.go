@@ -10,10 +10,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"gitlab.com/lorehook/lorehook/internal/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
 	"gitlab.com/lorehook/lorehook/internal/queue"
@@ -28,7 +28,7 @@ func main() {
 		log.Error("start", "error", err)
 		os.Exit(1)
 	}
-	cfg := awsConfig()
+	cfg := awsenv.Config()
 	handler := &webhook.Handler{
 		Verifiers: secret.NewSource(loadVerifier(c, cfg), time.Now),
 		Queue:     queue.NewSender(sqs.NewFromConfig(cfg), c.RequestsQueueURL),
@@ -37,19 +37,6 @@ func main() {
 		Log:       log,
 	}
 	lambda.Start(handler.Handle)
-}
-
-// awsConfig takes from the environment what Lambda sets there, and spares the
-// cold start the search for it in files, profiles and instance metadata.
-func awsConfig() aws.Config {
-	cfg := aws.Config{
-		Region:      os.Getenv("AWS_REGION"),
-		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")),
-	}
-	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
-		cfg.BaseEndpoint = aws.String(endpoint)
-	}
-	return cfg
 }
 
 // loadVerifier takes the tokens from the environment if there are any, and else

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -60,15 +57,8 @@ func (l *Ledger) deleteDirty(ref surgical.EntityRef, id string) types.TransactWr
 
 // DirtySources lists the entity's dirty sources.
 func (l *Ledger) DirtySources(ctx context.Context, ref surgical.EntityRef) ([]surgical.DirtySource, error) {
-	expr, err := expression.NewBuilder().WithKeyCondition(expression.Key("entity").Equal(expression.Value(ref.Key()))).Build()
-	if err != nil {
-		return nil, fmt.Errorf("list dirty sources: %w", err)
-	}
 	var list []surgical.DirtySource
-	for item, err := range dynamo.QueryAll(ctx, l.db, &dynamodb.QueryInput{
-		TableName: &l.tables.DirtySources, ConsistentRead: aws.Bool(true), KeyConditionExpression: expr.KeyCondition(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	}) {
+	for item, err := range l.under(ctx, l.tables.DirtySources, "entity", ref.Key()) {
 		if err != nil {
 			return nil, fmt.Errorf("list dirty sources of %s: %w", ref, err)
 		}

@@ -4,27 +4,16 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // Entities lists what became of each target of the run. A run that is not
 // terminal has no rows yet.
 func (l *Ledger) Entities(ctx context.Context, runID string) ([]surgical.EntityRow, error) {
-	expr, err := expression.NewBuilder().WithKeyCondition(expression.Key("run_id").Equal(expression.Value(runID))).Build()
-	if err != nil {
-		return nil, fmt.Errorf("list entities: %w", err)
-	}
 	var rows []surgical.EntityRow
-	for item, err := range dynamo.QueryAll(ctx, l.db, &dynamodb.QueryInput{
-		TableName: &l.tables.SyncRunEntities, ConsistentRead: aws.Bool(true), KeyConditionExpression: expr.KeyCondition(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	}) {
+	for item, err := range l.under(ctx, l.tables.SyncRunEntities, "run_id", runID) {
 		if err != nil {
 			return nil, fmt.Errorf("list entities of %s: %w", runID, err)
 		}

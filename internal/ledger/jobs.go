@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -89,15 +87,8 @@ func jobKey(runID, jobID string) dynamo.Item {
 
 // Jobs lists the run's jobs, strongly consistent, in the order of their ids.
 func (l *Ledger) Jobs(ctx context.Context, runID string) ([]surgical.Job, error) {
-	expr, err := expression.NewBuilder().WithKeyCondition(expression.Key("scope_run_id").Equal(expression.Value(runID))).Build()
-	if err != nil {
-		return nil, fmt.Errorf("list jobs: %w", err)
-	}
 	var jobs []surgical.Job
-	for item, err := range dynamo.QueryAll(ctx, l.db, &dynamodb.QueryInput{
-		TableName: &l.tables.DependentQueue, ConsistentRead: aws.Bool(true), KeyConditionExpression: expr.KeyCondition(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	}) {
+	for item, err := range l.under(ctx, l.tables.DependentQueue, "scope_run_id", runID) {
 		if err != nil {
 			return nil, fmt.Errorf("list jobs of %s: %w", runID, err)
 		}

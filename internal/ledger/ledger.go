@@ -1,12 +1,19 @@
 package ledger
 
 import (
+	"context"
 	"crypto/rand"
+	"fmt"
+	"iter"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 )
 
 const (
@@ -46,4 +53,20 @@ func fromMicros(n int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(n).UTC()
+}
+
+// under yields the rows of the table under one hash key, strongly consistent, in
+// the order of their sort keys.
+func (l *Ledger) under(ctx context.Context, table, name, value string) iter.Seq2[dynamo.Item, error] {
+	return func(yield func(dynamo.Item, error) bool) {
+		expr, err := expression.NewBuilder().WithKeyCondition(expression.Key(name).Equal(expression.Value(value))).Build()
+		if err != nil {
+			yield(nil, fmt.Errorf("query: %w", err))
+			return
+		}
+		dynamo.QueryAll(ctx, l.db, &dynamodb.QueryInput{
+			TableName: &table, ConsistentRead: aws.Bool(true), KeyConditionExpression: expr.KeyCondition(),
+			ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+		})(yield)
+	}
 }

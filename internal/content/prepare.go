@@ -1,0 +1,284 @@
+package content
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// maxNamedChildren is the longest list of children in a scope; beyond it the
+// scope is everything.
+const maxNamedChildren = 400
+
+// Prepare reads the entity's head and works out what committing the snapshot
+// takes. stage names the attempt (see [Stage]). It writes nothing. If the guard
+// refuses the snapshot, Prepare returns a nil Change and the head.
+func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, stage string) (*Change, surgical.Head, error) {
+	base, err := s.headItem(ctx, snap.Ref)
+	if err != nil {
+		return nil, surgical.Head{}, err
+	}
+	head := surgical.Head{Ref: snap.Ref}
+	if base != nil {
+		head = base.head(snap.Ref)
+	}
+	if !head.Accepts(snap) {
+		return nil, head, nil
+	}
+	children, err := childrenOf(snap)
+	if err != nil {
+		return nil, head, err
+	}
+	p := preparation{store: s, snap: snap, stage: stage, base: base, children: children,
+		change: &Change{Ref: snap.Ref, Base: head, Revision: head.Revision + 1}}
+	if err := p.run(ctx); err != nil {
+		return nil, head, fmt.Errorf("prepare %s: %w", snap.Ref, err)
+	}
+	return p.change, head, nil
+}
+
+// childrenOf lists everything that is stored as a child: the snapshot's own
+// children, the entity's JSON and its description. Invalid UTF-8, which
+// DynamoDB refuses, is replaced.
+func childrenOf(snap surgical.Snapshot) (map[string]surgical.Child, error) {
+	rest, description, err := withoutDescription(snap.Entity)
+	if err != nil {
+		return nil, err
+	}
+	list := append(slices.Clone(snap.Children), surgical.Child{Kind: surgical.KindEntity, ID: "0", Raw: rest})
+	if description != nil {
+		raw, err := json.Marshal(*description)
+		if err != nil {
+			return nil, fmt.Errorf("encode description: %w", err)
+		}
+		list = append(list, surgical.Child{Kind: surgical.KindDescription, ID: "0", Raw: raw})
+	}
+	children := make(map[string]surgical.Child, len(list))
+	for _, c := range list {
+		c.Raw = json.RawMessage(strings.ToValidUTF8(string(c.Raw), "\uFFFD"))
+		children[c.Key()] = c
+	}
+	return children, nil
+}
+
+// preparation is the state of one Prepare.
+type preparation struct {
+	store    *Store
+	snap     surgical.Snapshot
+	stage    string
+	base     *headItem
+	children map[string]surgical.Child
+	change   *Change
+
+	changed []string // keys of children added, changed or removed
+}
+
+func (p *preparation) run(ctx context.Context) error {
+	next := make(entries, len(p.children))
+	for child, c := range p.children {
+		hash, err := contentHash(c)
+		if err != nil {
+			return err
+		}
+		next[child] = entry{Hash: hash}
+	}
+	attributes, err := surgical.ParseAttributes(p.snap.Entity)
+	if err != nil {
+		return err
+	}
+	head, err := p.manifest(ctx, next)
+	if err != nil {
+		return err
+	}
+	p.change.Changed = len(p.changed) > 0
+	p.scope(attributes)
+	return p.head(head, attributes)
+}
+
+// manifest diffs the new entries against the base's manifest, stages what is
+// new and returns a head that names the result.
+func (p *preparation) manifest(ctx context.Context, next entries) (*headItem, error) {
+	present := 0
+	if p.base != nil {
+		present = len(p.base.Parts.Refs)
+	}
+	count := partCount(len(next), present)
+	if count == 0 || count != present {
+		return p.rewrittenManifest(ctx, next, count)
+	}
+	parts := next.partition(count)
+	hashes := make([][]byte, count)
+	for i, part := range parts {
+		hashes[i] = part.hash()
+	}
+	old, err := p.store.manifest(ctx, p.snap.Ref, p.base, func(i int) bool {
+		return !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)
+	})
+	if err != nil {
+		return nil, err
+	}
+	refs := slices.Clone(old.parts)
+	for i, before := range old.read {
+		if err := p.diff(before, parts[i]); err != nil {
+			return nil, err
+		}
+		p.supersedePart(i, refs[i])
+		if refs[i], err = p.stagePart(i, parts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return &headItem{Parts: packParts(refs)}, nil
+}
+
+// rewrittenManifest is for a manifest within the head, and for one whose
+// number of parts changes.
+func (p *preparation) rewrittenManifest(ctx context.Context, next entries, count int) (*headItem, error) {
+	old, err := p.store.manifest(ctx, p.snap.Ref, p.base, everyPart)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.diff(old.all(), next); err != nil {
+		return nil, err
+	}
+	for i, ref := range old.parts {
+		p.supersedePart(i, ref)
+	}
+	if count == 0 {
+		return &headItem{Children: packEntries(next)}, nil
+	}
+	refs := make([]partRef, count)
+	for i, part := range next.partition(count) {
+		if refs[i], err = p.stagePart(i, part); err != nil {
+			return nil, err
+		}
+	}
+	return &headItem{Parts: packParts(refs)}, nil
+}
+
+// diff completes the entries of next: what before holds with the same hash is
+// carried over, the rest is staged. What before alone holds is superseded.
+func (p *preparation) diff(before, next entries) error {
+	for _, child := range slices.Sorted(maps.Keys(next)) {
+		old, had := before[child]
+		if had && slices.Equal(old.Hash, next[child].Hash) {
+			next[child] = old
+			continue
+		}
+		staged, err := p.stageChild(child, next[child].Hash)
+		if err != nil {
+			return err
+		}
+		next[child] = staged
+		p.changed = append(p.changed, child)
+		if had {
+			p.supersedeChild(child, old)
+		}
+	}
+	for _, child := range slices.Sorted(maps.Keys(before)) {
+		if _, has := next[child]; !has {
+			p.changed = append(p.changed, child)
+			p.supersedeChild(child, before[child])
+		}
+	}
+	return nil
+}
+
+// childItem is one item of a child as it stands in the table.
+type childItem struct {
+	PK string `dynamodbav:"pk"`
+	SK string `dynamodbav:"sk"`
+	body
+}
+
+func (p *preparation) stageChild(child string, hash []byte) (entry, error) {
+	bodies, err := splitBody(string(p.children[child].Raw))
+	if err != nil {
+		return entry{}, fmt.Errorf("pack %s: %w", child, err)
+	}
+	staged := entry{Hash: hash, Stage: p.stage, Segments: len(bodies)}
+	for i, sk := range staged.keys(child) {
+		item, err := attributevalue.MarshalMap(childItem{PK: partition(p.snap.Ref), SK: sk, body: bodies[i]})
+		if err != nil {
+			return entry{}, fmt.Errorf("encode %s: %w", child, err)
+		}
+		p.change.staged = append(p.change.staged, item)
+		staged.Units += dynamo.WriteUnits(dynamo.ItemSize(item))
+	}
+	p.change.ChildrenWritten++
+	return staged, nil
+}
+
+func (p *preparation) stagePart(i int, part entries) (partRef, error) {
+	item, err := attributevalue.MarshalMap(partItem{
+		PK: partition(p.snap.Ref), SK: partKey(i, p.stage), Children: packEntries(part),
+	})
+	if err != nil {
+		return partRef{}, fmt.Errorf("encode part %d: %w", i, err)
+	}
+	p.change.staged = append(p.change.staged, item)
+	return partRef{Hash: part.hash(), Stage: p.stage, Units: dynamo.WriteUnits(dynamo.ItemSize(item))}, nil
+}
+
+func (p *preparation) supersedeChild(child string, old entry) {
+	for _, sk := range old.keys(child) {
+		p.change.superseded = append(p.change.superseded, supersededItem{sk, old.Units / max(1, old.Segments)})
+	}
+}
+
+func (p *preparation) supersedePart(i int, old partRef) {
+	p.change.superseded = append(p.change.superseded, supersededItem{partKey(i, old.Stage), old.Units})
+}
+
+// scope names what the documents stage has to look at. Title, link and
+// confidentiality stand in every document of the entity.
+func (p *preparation) scope(now surgical.Attributes) {
+	if !p.change.Changed {
+		return
+	}
+	slices.Sort(p.changed)
+	p.change.Scope.Children = p.changed
+	was := p.change.Base.Attributes
+	everything := p.base == nil ||
+		was.Title != now.Title || was.WebURL != now.WebURL || was.Confidential != now.Confidential ||
+		len(p.changed) > maxNamedChildren || 2*len(p.changed) > len(p.children)
+	if everything {
+		p.change.Scope = surgical.Scope{All: true}
+	}
+	p.change.Scope.Hide = p.turnsConfidential(now)
+}
+
+// turnsConfidential reports whether documents that anyone may have seen must
+// vanish with this commit.
+func (p *preparation) turnsConfidential(now surgical.Attributes) bool {
+	return p.base != nil && now.Confidential && !p.change.Base.Attributes.Confidential
+}
+
+// head completes the head item and the condition under which it may be put.
+func (p *preparation) head(head *headItem, attributes surgical.Attributes) error {
+	snap := p.snap
+	head.PK, head.SK = partition(snap.Ref), headKey
+	head.ProjectID, head.Entity = snap.Ref.ProjectID, snap.Ref.Target.String()
+	head.Revision = p.change.Revision
+	head.UpdatedAt, head.FetchedAt, head.FetchedUntil = snap.UpdatedAt.UnixMicro(), snap.FetchedAt.UnixMicro(), snap.FetchedUntil.UnixMicro()
+	head.RunID, _, _ = strings.Cut(p.stage, ".")
+	head.DocumentsVisibleFrom = p.change.Base.DocumentsVisibleFrom
+	if p.turnsConfidential(attributes) {
+		head.DocumentsVisibleFrom = head.Revision
+	}
+	head.Attributes = itemOfAttributes(attributes)
+	var err error
+	if p.change.head, err = attributevalue.MarshalMap(head); err != nil {
+		return fmt.Errorf("encode head: %w", err)
+	}
+	p.change.condition, err = expression.NewBuilder().WithCondition(guard(p.change.Base, snap)).Build()
+	return err
+}
