@@ -194,13 +194,14 @@ func (u *upper) config() aws.Config { return Config(u.record.URL) }
 // context returns the values that make the template the local one.
 func (u *upper) context() map[string]string {
 	return map[string]string{
-		"architecture":     Host().Architecture(),
-		"gitlabBaseUrl":    u.o.GitLabBaseURL,
-		"projects":         u.o.Projects,
-		"embedder":         "lexical",
-		"allowUnsignedApi": "true",
-		"account":          AccountID,
-		"region":           Region,
+		"architecture":            Host().Architecture(),
+		"gitlabBaseUrl":           u.o.GitLabBaseURL,
+		"projects":                u.o.Projects,
+		"embedder":                "lexical",
+		"gitlabRequestsPerSecond": "10",
+		"allowUnsignedApi":        "true",
+		"account":                 AccountID,
+		"region":                  Region,
 	}
 }
 
