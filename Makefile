@@ -31,6 +31,11 @@ status: $(LOCAL) ## Say what runs and where
 down: $(LOCAL) ## Stop what up and demo started
 	@$(LOCAL) down
 
+.PHONY: lore
+lore: ## Build the lore CLI into .local/bin/lore
+	@scripts/setup go
+	@go build -buildvcs=false -o .local/bin/lore ./scripts/lore
+
 .PHONY: logs
 logs: $(LOCAL) ## Print what the functions logged (FUNCTION=worker for one)
 	@$(LOCAL) logs $(FUNCTION)

@@ -25,14 +25,18 @@ type Options struct {
 	Control bool
 	// Empty leaves the seed out.
 	Empty bool
+	// Unsigned makes it a GitLab whose hooks do not sign: it ignores signing
+	// tokens.
+	Unsigned bool
 }
 
 // Server shows a [State] as GitLab's REST API does. It is safe for concurrent
 // use.
 type Server struct {
 	*State
-	token   string
-	handler http.Handler
+	token    string
+	unsigned bool
+	handler  http.Handler
 
 	faultsMu sync.Mutex
 	counts   map[string]int
@@ -45,7 +49,7 @@ func New(o Options) *Server {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	s := &Server{State: NewState(o.Clock), token: o.Token, counts: map[string]int{}}
+	s := &Server{State: NewState(o.Clock), token: o.Token, unsigned: o.Unsigned, counts: map[string]int{}}
 	if !o.Empty {
 		Seed(s.State)
 	}
@@ -55,6 +59,7 @@ func New(o Options) *Server {
 		mux.HandleFunc("GET /api/v4/projects/{project}/"+collection+"/{iid}", s.authorized(s.showEntity))
 		mux.HandleFunc("GET /api/v4/projects/{project}/"+collection+"/{iid}/{list}", s.authorized(s.showList))
 	}
+	s.hookRoutes(mux)
 	mux.HandleFunc("/api/v4/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, `{"error":"404 Not Found"}`)
 	})

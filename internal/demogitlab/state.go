@@ -30,6 +30,7 @@ type project struct {
 	id       int64
 	path     string
 	oldPaths []string
+	hooks    []Hook
 }
 
 type entity struct {

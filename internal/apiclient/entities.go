@@ -1,0 +1,160 @@
+package apiclient
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Entity is what people are shown of the stored copy of an entity.
+type Entity struct {
+	ProjectID int64 `json:"project_id"`
+	surgical.Target
+	Revision     int64                        `json:"revision"`
+	UpdatedAt    time.Time                    `json:"updated_at"`
+	FetchedAt    time.Time                    `json:"fetched_at"`
+	RunID        string                       `json:"run_id"`
+	Title        string                       `json:"title"`
+	State        string                       `json:"state"`
+	Confidential bool                         `json:"confidential"`
+	WebURL       string                       `json:"web_url"`
+	Labels       []string                     `json:"labels"`
+	Discussions  []json.RawMessage            `json:"discussions"`
+	Events       map[string][]json.RawMessage `json:"events"`
+	Documents    []Document                   `json:"documents"`
+}
+
+// Document is one document; Text only where documents were asked for.
+type Document struct {
+	ID           string `json:"id"`
+	Title        string `json:"title"`
+	URL          string `json:"url"`
+	Confidential bool   `json:"confidential"`
+	Revision     int64  `json:"revision"`
+	Chunks       int    `json:"chunks"`
+	Embedded     bool   `json:"embedded"`
+	Text         string `json:"text"`
+}
+
+// Documents are the documents of an entity.
+type Documents struct {
+	Documents []Document `json:"documents"`
+}
+
+// maxRestarts is how often reading begins again because a newer revision came.
+const maxRestarts = 3
+
+// Entity reads a whole copy, page by page; one that is not stored gives
+// [surgical.CodeEntityNotFound]. A copy that changes faster than it can be
+// read gives [surgical.CodeConflict].
+func (c *Client) Entity(ctx context.Context, ref surgical.EntityRef) (Answer[Entity], error) {
+	return whole[Entity](ctx, c, entityPath(ref))
+}
+
+// Documents reads all documents of an entity with their text; failures as of
+// [Client.Entity].
+func (c *Client) Documents(ctx context.Context, ref surgical.EntityRef) (Answer[Documents], error) {
+	return whole[Documents](ctx, c, entityPath(ref)+"/documents")
+}
+
+func entityPath(ref surgical.EntityRef) string {
+	return fmt.Sprintf("v1/projects/%d/%ss/%d", ref.ProjectID, ref.Type, ref.IID)
+}
+
+// whole puts the pages of one revision together.
+func whole[T any](ctx context.Context, c *Client, path string) (Answer[T], error) {
+	for restarts := 0; ; restarts++ {
+		all, err := pages(ctx, c, path)
+		if surgical.CodeOf(err) == surgical.CodeConflict && restarts < maxRestarts {
+			continue
+		}
+		if err != nil {
+			return Answer[T]{}, err
+		}
+		raw, err := json.Marshal(all)
+		if err != nil {
+			return Answer[T]{}, fmt.Errorf("put pages together: %w", err)
+		}
+		a := Answer[T]{Raw: raw}
+		if err := json.Unmarshal(raw, &a.Value); err != nil {
+			return a, surgical.WrapError(surgical.CodeInternal, err, "GET "+path+" answered with what this version of the program cannot read")
+		}
+		return a, nil
+	}
+}
+
+func pages(ctx context.Context, c *Client, path string) (map[string]json.RawMessage, error) {
+	var all map[string]json.RawMessage
+	for cursor := ""; ; {
+		q := url.Values{}
+		if cursor != "" {
+			q.Set("cursor", cursor)
+		}
+		page, err := call[map[string]json.RawMessage](ctx, c, http.MethodGet, path, q, nil)
+		if err != nil {
+			return nil, err
+		}
+		next := page.Value["next_cursor"]
+		delete(page.Value, "next_cursor")
+		if all == nil {
+			all = page.Value
+		} else if err := appendLists(all, page.Value); err != nil {
+			return nil, err
+		}
+		if len(next) == 0 {
+			return all, nil
+		}
+		if err := json.Unmarshal(next, &cursor); err != nil || cursor == "" {
+			return all, nil
+		}
+	}
+}
+
+// appendLists appends every list of more to that of the same name in all, and
+// those one object deeper (the events).
+func appendLists(all, more map[string]json.RawMessage) error {
+	for name, value := range more {
+		if len(value) == 0 || !slices.Contains([]byte("[{"), value[0]) {
+			continue
+		}
+		joined, err := join(all[name], value)
+		if err != nil {
+			return fmt.Errorf("put pages together: %s: %w", name, err)
+		}
+		all[name] = joined
+	}
+	return nil
+}
+
+func join(into, more json.RawMessage) (json.RawMessage, error) {
+	if len(into) == 0 {
+		return more, nil
+	}
+	if more[0] == '{' {
+		var a, b map[string]json.RawMessage
+		if err := json.Unmarshal(into, &a); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(more, &b); err != nil {
+			return nil, err
+		}
+		if err := appendLists(a, b); err != nil {
+			return nil, err
+		}
+		return json.Marshal(a)
+	}
+	var a, b []json.RawMessage
+	if err := json.Unmarshal(into, &a); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(more, &b); err != nil {
+		return nil, err
+	}
+	return json.Marshal(append(a, b...))
+}

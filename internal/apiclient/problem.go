@@ -1,0 +1,76 @@
+package apiclient
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Codes of failures in which the API itself had no word.
+const (
+	// CodeUnavailable: nothing answers, or the gateway alone.
+	CodeUnavailable surgical.Code = "api_unavailable"
+	// CodeForbidden: there are no AWS credentials, or AWS refused them.
+	CodeForbidden surgical.Code = "api_forbidden"
+)
+
+// wireProblem is an RFC 9457 problem; the text stands in detail or message.
+type wireProblem struct {
+	Code       surgical.Code            `json:"code"`
+	Detail     string                   `json:"detail"`
+	Message    string                   `json:"message"`
+	Action     surgical.Action          `json:"action"`
+	Retryable  bool                     `json:"retryable"`
+	RetryAfter int64                    `json:"retry_after"`
+	RunID      string                   `json:"run_id"`
+	Total      int                      `json:"total"`
+	Failures   []surgical.TargetFailure `json:"failures"`
+}
+
+// ReadProblem turns an answer that is no success into its error. What is no
+// problem of ours was said by whoever stands in front of the API.
+func ReadProblem(resp *http.Response, body []byte) *surgical.Error {
+	var p wireProblem
+	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
+		return foreign(resp, p.Message)
+	}
+	e := &surgical.Error{
+		Code: p.Code, Message: cmp.Or(p.Detail, p.Message), Action: p.Action, Retryable: p.Retryable,
+		RetryAfter: time.Duration(p.RetryAfter) * time.Second, RunID: p.RunID, Total: p.Total, Failures: p.Failures,
+	}
+	if e.RetryAfter == 0 {
+		e.RetryAfter = retryAfter(resp.Header)
+	}
+	return e
+}
+
+func foreign(resp *http.Response, said string) *surgical.Error {
+	status := strconv.Itoa(resp.StatusCode) + " " + cmp.Or(said, http.StatusText(resp.StatusCode))
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
+		return &surgical.Error{
+			Code: CodeForbidden, Action: surgical.ActionGrantAccess,
+			Message: fmt.Sprintf("AWS refused the request (%s): the credentials need execute-api:Invoke on this API", status),
+		}
+	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= http.StatusInternalServerError:
+		return &surgical.Error{
+			Code: CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true, RetryAfter: retryAfter(resp.Header),
+			Message: fmt.Sprintf("the gateway answered %s", status),
+		}
+	default:
+		return surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("%s answered %s: this is not Lorehook's API", resp.Request.URL.Host, status))
+	}
+}
+
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.ParseInt(h.Get("Retry-After"), 10, 32)
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}

@@ -1,0 +1,193 @@
+package apiclient
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// RunRequest asks for a run.
+type RunRequest struct {
+	ProjectID     int64   `json:"project_id"`
+	Issues        []int64 `json:"issues,omitempty"`
+	MergeRequests []int64 `json:"merge_requests,omitempty"`
+	surgical.Options
+}
+
+// Run is what people are shown of a run.
+type Run struct {
+	RunID         string             `json:"run_id"`
+	ProjectID     int64              `json:"project_id"`
+	Origin        surgical.Origin    `json:"origin"`
+	Status        surgical.RunStatus `json:"status"`
+	Stage         surgical.Stage     `json:"stage"`
+	Targets       []surgical.Target  `json:"targets"`
+	Options       surgical.Options   `json:"options"`
+	CreatedAt     time.Time          `json:"created_at"`
+	StartedAt     time.Time          `json:"started_at"`
+	FinishedAt    time.Time          `json:"finished_at"`
+	Attempts      int64              `json:"attempts"`
+	CoalescedWith string             `json:"coalesced_with"`
+	RetryOf       string             `json:"retry_of"`
+	RetriedBy     string             `json:"retried_by"`
+	// TimingsMS are the stages that ended, and "total".
+	TimingsMS map[string]int64 `json:"timings_ms"`
+	Counters  map[string]int64 `json:"counters"`
+	Entities  []RunEntity      `json:"entities"`
+	// Jobs counts the jobs of a stage by their status.
+	Jobs map[string]map[string]int `json:"jobs"`
+	// Code is all that lists tell of Error.
+	Code  surgical.Code   `json:"error_code"`
+	Error *surgical.Error `json:"error"`
+}
+
+// RunEntity is what became of one target.
+type RunEntity struct {
+	surgical.Target
+	Stage   surgical.Stage        `json:"stage"`
+	Status  surgical.EntityStatus `json:"status"`
+	Code    surgical.Code         `json:"error_code"`
+	Message string                `json:"error_message"`
+	// Preview is what a preflight_only run found.
+	Preview *struct {
+		UpdatedAt   time.Time `json:"updated_at"`
+		Bytes       int64     `json:"bytes"`
+		Discussions int       `json:"discussions"`
+		Events      int       `json:"events"`
+	} `json:"preview"`
+}
+
+// RunList is a page of runs.
+type RunList struct {
+	Runs       []Run  `json:"runs"`
+	NextCursor string `json:"next_cursor"`
+}
+
+// Plan is what a run would do; nothing was done.
+type Plan struct {
+	ProjectID int64            `json:"project_id"`
+	Targets   []PlannedTarget  `json:"targets"`
+	Stages    []surgical.Stage `json:"stages"`
+	Conflicts []Conflict       `json:"conflicts"`
+}
+
+// PlannedTarget is one target of a plan with its stored copy, if there is one.
+type PlannedTarget struct {
+	surgical.Target
+	Local *struct {
+		Revision  int64     `json:"revision"`
+		UpdatedAt time.Time `json:"updated_at"`
+		FetchedAt time.Time `json:"fetched_at"`
+	} `json:"local"`
+}
+
+// Conflict is a run that stands in the way of a plan.
+type Conflict struct {
+	Reason  string             `json:"reason"`
+	RunID   string             `json:"run_id"`
+	Status  surgical.RunStatus `json:"status"`
+	Targets []surgical.Target  `json:"targets"`
+}
+
+// Filter restricts a list of runs; zero fields do not, but Limit is required.
+type Filter struct {
+	ProjectID int64
+	// Target, in the project, excludes Status.
+	Target surgical.Target
+	Status surgical.RunStatus
+	Limit  int
+	Cursor string
+}
+
+// StartRun asks for a run; the same key is the same run, however often it is
+// sent.
+func (c *Client) StartRun(ctx context.Context, req RunRequest, key string) (Answer[Run], error) {
+	return call[Run](ctx, c, http.MethodPost, "v1/sync-runs", nil, req, "Idempotency-Key", key)
+}
+
+// Plan asks what the request would do. The key may be empty.
+func (c *Client) Plan(ctx context.Context, req RunRequest, key string) (Answer[Plan], error) {
+	req.DryRun = true
+	var headers []string
+	if key != "" {
+		headers = []string{"Idempotency-Key", key}
+	}
+	return call[Plan](ctx, c, http.MethodPost, "v1/sync-runs", nil, req, headers...)
+}
+
+// Run reads a run; an unknown one gives [surgical.CodeRunNotFound].
+func (c *Client) Run(ctx context.Context, runID string) (Answer[Run], error) {
+	return call[Run](ctx, c, http.MethodGet, runPath(runID), nil, nil)
+}
+
+// maxPages bounds how many pages are read for one list: a page may hold less
+// than was asked for, even nothing, and still have a next one.
+const maxPages = 20
+
+// Runs lists runs, the newest first.
+func (c *Client) Runs(ctx context.Context, f Filter) (Answer[RunList], error) {
+	whole := rawRunList{Runs: []json.RawMessage{}}
+	for range maxPages {
+		page, err := c.runsPage(ctx, f)
+		if err != nil {
+			return Answer[RunList]{}, err
+		}
+		whole.Runs = append(whole.Runs, page.Runs...)
+		whole.NextCursor = page.NextCursor
+		f.Cursor = page.NextCursor
+		if f.Limit -= len(page.Runs); f.Cursor == "" || f.Limit <= 0 {
+			break
+		}
+	}
+	raw, err := json.Marshal(whole)
+	if err != nil {
+		return Answer[RunList]{}, fmt.Errorf("put pages together: %w", err)
+	}
+	a := Answer[RunList]{Raw: raw}
+	if err := json.Unmarshal(raw, &a.Value); err != nil {
+		return a, surgical.WrapError(surgical.CodeInternal, err, "the list of runs is not what this version of the program can read")
+	}
+	return a, nil
+}
+
+type rawRunList struct {
+	Runs       []json.RawMessage `json:"runs"`
+	NextCursor string            `json:"next_cursor,omitempty"`
+}
+
+func (c *Client) runsPage(ctx context.Context, f Filter) (rawRunList, error) {
+	q, path := url.Values{}, "v1/sync-runs"
+	if f.Target.IID != 0 {
+		path = entityPath(surgical.EntityRef{ProjectID: f.ProjectID, Target: f.Target}) + "/sync-runs"
+	} else if f.ProjectID != 0 {
+		q.Set("project_id", strconv.FormatInt(f.ProjectID, 10))
+	}
+	if f.Status != "" {
+		q.Set("status", string(f.Status))
+	}
+	q.Set("limit", strconv.Itoa(f.Limit))
+	if f.Cursor != "" {
+		q.Set("cursor", f.Cursor)
+	}
+	page, err := call[rawRunList](ctx, c, http.MethodGet, path, q, nil)
+	return page.Value, err
+}
+
+// RetryFailed returns the run that retries what failed of a run; asked again,
+// the same one.
+func (c *Client) RetryFailed(ctx context.Context, runID string) (Answer[Run], error) {
+	return call[Run](ctx, c, http.MethodPost, runPath(runID)+"/retry-failed", nil, nil)
+}
+
+// Cancel ends a run at its next safe point and returns it.
+func (c *Client) Cancel(ctx context.Context, runID string) (Answer[Run], error) {
+	return call[Run](ctx, c, http.MethodPost, runPath(runID)+"/cancel", nil, nil)
+}
+
+func runPath(runID string) string { return "v1/sync-runs/" + url.PathEscape(runID) }

@@ -1,0 +1,74 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// frozen is what scripts rely on: entries are added, never changed.
+func frozen() map[string]int {
+	return map[string]int{
+		"ok": 0, "internal": 1, "invalid_request": 2,
+		"project_not_allowed": 10, "invalid_signature": 11, "payload_too_large": 12,
+		"gitlab_unauthorized": 20, "gitlab_forbidden": 21, "gitlab_not_found": 22, "gitlab_rate_limited": 23, "gitlab_unavailable": 24, "gitlab_timeout": 25,
+		"surgical_preflight_failed": 30, "ingest_failed": 31, "docs_failed": 32, "embed_failed": 33, "aborted_by_peer": 34, "run_cancelled": 35, "run_lost": 36,
+		"queue_unavailable": 40, "run_not_found": 41, "entity_not_found": 42, "conflict": 43,
+		"api_unavailable": 50, "api_forbidden": 51, "wait_timeout": 52, "hook_unhealthy": 53, "interrupted": 130,
+	}
+}
+
+func TestExitCodesAreNeverRenumberedAndNeverShared(t *testing.T) {
+	e, _ := newProgram(t).robot("help", "exit-codes")
+	var data struct {
+		ExitCodes []struct {
+			Exit  int    `json:"exit"`
+			Code  string `json:"code"`
+			About string `json:"about"`
+		} `json:"exit_codes"`
+	}
+	if err := json.Unmarshal(e.Data, &data); err != nil {
+		t.Fatal(err)
+	}
+	got, used := map[string]int{}, map[int]string{}
+	for _, c := range data.ExitCodes {
+		if other, taken := used[c.Exit]; taken || c.About == "" {
+			t.Errorf("%+v shares its exit code with %q, or says nothing", c, other)
+		}
+		got[c.Code], used[c.Exit] = c.Exit, c.Code
+	}
+	if diff := cmp.Diff(frozen(), got); diff != "" {
+		t.Errorf("(-frozen +listed):\n%s", diff)
+	}
+	golden(t, "exit_codes.txt", newProgram(t).run("help", "exit-codes").out)
+}
+
+func TestEveryCodeOfTheDomainHasItsExitCode(t *testing.T) {
+	have := frozen()
+	codes := 0
+	file, err := parser.ParseFile(token.NewFileSet(), "../surgical/error.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if ok {
+			if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "Code" {
+				code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				if _, known := have[code]; err != nil || !known {
+					t.Errorf("%s (%s) has no exit code", spec.Names[0], code)
+				}
+				codes++
+			}
+		}
+		return true
+	})
+	if codes < 22 {
+		t.Errorf("only %d codes were found", codes)
+	}
+}

@@ -1,0 +1,204 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const gitlabToken = "glpat-not-a-real-token"
+
+// besideGitLab is a program with a demo GitLab.
+func besideGitLab(t *testing.T, o demogitlab.Options) (*program, *demogitlab.Server) {
+	p := newProgram(t)
+	o.Token = gitlabToken
+	o.Clock = func() time.Time { return p.clock }
+	g := demogitlab.New(o)
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = server.URL, gitlabToken
+	return p, g
+}
+
+func TestAProjectsPathBecomesItsNumber(t *testing.T) {
+	p, g := besideGitLab(t, demogitlab.Options{})
+	var asked string
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.Path
+		fmt.Fprint(w, `{}`)
+	}))
+	defer api.Close()
+	p.env["LOREHOOK_API_URL"] = api.URL
+	show := func(project string) printed { return p.run("show", "-p", project, "--issue", "7") }
+	if got := show("demo/lorehook-demo"); got.exit != 0 || asked != "/v1/projects/1/issues/7" {
+		t.Errorf("asked for %s: %+v", asked, got)
+	}
+	g.AddProject(1, "demo/renamed")
+	if got := show("demo/lorehook-demo"); got.exit != 0 || asked != "/v1/projects/1/issues/7" {
+		t.Errorf("after it was renamed: %+v", got)
+	}
+}
+
+func TestWhatGitLabRefusesKeepsItsCode(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		status int
+		body   string
+		exit   int
+	}{
+		{"an expired token", 401, `{"message":"401 Unauthorized"}`, 20},
+		{"no access", 403, `{"message":"403 Forbidden"}`, 21},
+		{"no such project", 404, `{"message":"404 Project Not Found"}`, 22},
+		{"too many requests", 429, "Retry later\n", 23},
+		{"trouble", 502, "<html>", 24},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			gitlab := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", "9")
+				w.WriteHeader(test.status)
+				fmt.Fprint(w, test.body)
+			}))
+			defer gitlab.Close()
+			p := newProgram(t)
+			p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = gitlab.URL, gitlabToken
+			e, got := p.robot("sync", "-p", "group/project", "--issue", "7")
+			if got.exit != test.exit || strings.Contains(got.out, gitlabToken) || (test.status == 429) != (e.Error.RetryAfter == 9) {
+				t.Errorf("exit %d: %s", got.exit, got.out)
+			}
+		})
+	}
+	p := newProgram(t)
+	p.env["GITLAB_BASE_URL"] = "http://127.0.0.1:1"
+	if _, got := p.robot("sync", "-p", "group/project", "--issue", "7"); got.exit != 20 || !strings.Contains(got.out, "GITLAB_TOKEN") {
+		t.Errorf("without a token: %s", got.out)
+	}
+	p.env["GITLAB_TOKEN"] = gitlabToken
+	if _, got := p.robot("sync", "-p", "group/project", "--issue", "7"); got.exit != 24 {
+		t.Errorf("without a GitLab: %s", got.out)
+	}
+}
+
+func TestARedirectToAnotherHostDoesNotGetTheToken(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the other host was asked, with %v", r.Header)
+	}))
+	defer other.Close()
+	gitlab := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.EscapedPath(), http.StatusMovedPermanently)
+	}))
+	defer gitlab.Close()
+	p := newProgram(t)
+	p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = gitlab.URL, gitlabToken
+	if _, got := p.robot("hooks", "list", "-p", "1"); got.exit != 24 {
+		t.Errorf("exit %d: %s", got.exit, got.out)
+	}
+}
+
+const hookURL = "https://abc123.execute-api.eu-west-1.amazonaws.com/webhooks/gitlab"
+
+func TestAHookIsAddedOnceAndVerified(t *testing.T) {
+	p, g := besideGitLab(t, demogitlab.Options{})
+	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
+	p.goldens("hooks_none", 0, "hooks", "list", "-p", "1")
+	p.goldens("hooks_missing", 53, "hooks", "verify", "-p", "1", "--url", hookURL)
+	added := p.run("hooks", "add", "-p", "demo/lorehook-demo", "--api-url", strings.TrimSuffix(hookURL, "/webhooks/gitlab"))
+	golden(t, "hooks_added.txt", added.out+added.errors)
+	p.goldens("hooks_there", 0, "hooks", "add", "-p", "1", "--url", hookURL)
+	p.goldens("hooks_well", 0, "hooks", "verify", "-p", "1", "--url", hookURL)
+	p.goldens("hooks_list", 0, "hooks", "list", "-p", "1")
+	hooks := g.Hooks(1)
+	if len(hooks) != 1 || hooks[0].PushEvents || !hooks[0].SigningTokenPresent {
+		t.Fatalf("%+v", hooks)
+	}
+	until := "2026-11-02T07:00:00.000Z"
+	g.EditHook(1, hooks[0].ID, func(h *demogitlab.Hook) {
+		h.AlertStatus, h.DisabledUntil, h.NoteEvents, h.EnableSSLVerification = "temporarily_disabled", &until, false, false
+	})
+	p.goldens("hooks_unwell", 53, "hooks", "verify", "-p", "1", "--url", hookURL)
+	if got := p.run("hooks", "add", "-p", "1", "--url", hookURL); got.exit != 0 || !g.Hooks(1)[0].NoteEvents || !g.Hooks(1)[0].EnableSSLVerification {
+		t.Errorf("%+v, %+v", got, g.Hooks(1))
+	}
+}
+
+func TestAGitLabThatDoesNotSignIsTold(t *testing.T) {
+	p, g := besideGitLab(t, demogitlab.Options{Unsigned: true})
+	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
+	p.goldens("hooks_unsigned", 53, "hooks", "add", "-p", "1", "--url", hookURL)
+	if hooks := g.Hooks(1); len(hooks) != 0 {
+		t.Fatalf("a hook that nobody verifies is left: %+v", hooks)
+	}
+	p.env["GITLAB_WEBHOOK_SECRET_TOKENS"] = "secret-not-a-real-one"
+	e, got := p.robot("hooks", "add", "-p", "1", "--url", hookURL, "--secret-token")
+	var data struct {
+		Created bool
+		Hook    struct {
+			Signed bool `json:"signing_token_present"`
+			Token  bool `json:"token_present"`
+		}
+	}
+	if err := json.Unmarshal(e.Data, &data); err != nil || !data.Created || data.Hook.Signed || !data.Hook.Token || !strings.Contains(got.errors, "does not sign") {
+		t.Errorf("%s, stderr %s", got.out, got.errors)
+	}
+	if _, got = p.robot("hooks", "verify", "-p", "1", "--url", hookURL); got.exit != 0 {
+		t.Errorf("%s", got.out)
+	}
+}
+
+func TestTitlesCannotCommandTheTerminal(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/documents") {
+			fmt.Fprint(w, `{"documents":[{"id":"entity","text":"one\n\u001b]0;owned\u0007two\r\u009b2J"}]}`)
+			return
+		}
+		fmt.Fprint(w, `{"project_id":1,"type":"issue","iid":7,"title":"\u001b[2Jtitle\nnext\u202eline","labels":["\u001b[31mred"]}`)
+	}))
+	defer api.Close()
+	p := newProgram(t)
+	p.env["LOREHOOK_API_URL"] = api.URL
+	for _, args := range []string{"show -p 1 --issue 7", "show -p 1 --issue 7 --documents"} {
+		got := p.run(strings.Fields(args)...)
+		if got.exit != 0 || strings.ContainsAny(got.out, "\x1b\a\r\u009b\u202e") {
+			t.Errorf("%s: %q", args, got.out)
+		}
+	}
+}
+
+func TestAwaitingOutlivesPassingTrouble(t *testing.T) {
+	for name, test := range map[string]struct {
+		troubles, exit int
+		code           surgical.Code
+	}{"that ends": {4, 0, "ok"}, "that stays": {1000, 50, "api_unavailable"}} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if calls++; calls <= test.troubles {
+					w.WriteHeader(http.StatusBadGateway)
+					return
+				}
+				fmt.Fprint(w, `{"run_id":"m1","status":"succeeded"}`)
+			}))
+			defer api.Close()
+			p := newProgram(t)
+			p.env["LOREHOOK_API_URL"] = api.URL
+			e, got := p.robot("sync-runs", "--run-id", "m1", "--wait")
+			if got.exit != test.exit || e.code() != test.code || calls > 10 {
+				t.Errorf("exit %d after %d calls: %s", got.exit, calls, got.out)
+			}
+		})
+	}
+}
+
+func TestALostAnswerNamesTheKeyToAskAgainWith(t *testing.T) {
+	p := newProgram(t)
+	p.env["LOREHOOK_API_URL"] = "http://127.0.0.1:1"
+	if e, got := p.robot("sync", "-p", "1", "--issue", "7"); got.exit != 50 || !strings.Contains(e.Error.Message, "--idempotency-key key-1") {
+		t.Errorf("%s", got.out)
+	}
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fatih/color"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// printer prints for people.
+type printer struct {
+	w io.Writer
+	// shown: a line stands there that the next one replaces.
+	shown bool
+
+	good, bad, warn, faint, strong *color.Color
+}
+
+func newPrinter(w io.Writer, colourful bool) *printer {
+	p := &printer{
+		w: w, good: color.New(color.FgGreen), bad: color.New(color.FgRed), warn: color.New(color.FgYellow),
+		faint: color.New(color.Faint), strong: color.New(color.Bold),
+	}
+	for _, c := range []*color.Color{p.good, p.bad, p.warn, p.faint, p.strong} {
+		if colourful {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+	}
+	return p
+}
+
+// line prints a line that stays.
+func (p *printer) line(format string, args ...any) {
+	p.clear()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// passing shows what is going on now; the next line takes its place.
+func (p *printer) passing(text string) {
+	p.clear()
+	fmt.Fprint(p.w, p.faint.Sprint(text))
+	p.shown = true
+}
+
+func (p *printer) clear() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+// cell is one value of a table; the colour may be nil.
+type cell struct {
+	text   string
+	colour *color.Color
+}
+
+func plain(format string, args ...any) cell { return cell{text: fmt.Sprintf(format, args...)} }
+
+// table prints aligned columns under a heading; without rows nothing.
+func (p *printer) table(heading []string, rows [][]cell) {
+	if len(rows) == 0 {
+		return
+	}
+	first := make([]cell, len(heading))
+	for i, h := range heading {
+		first[i] = cell{h, p.faint}
+	}
+	p.columns(append([][]cell{first}, rows...))
+}
+
+// pairs prints names and their values; pairs with an empty value are left out.
+func (p *printer) pairs(pairs ...[2]cell) {
+	var rows [][]cell
+	for _, pair := range pairs {
+		if pair[1].text != "" {
+			rows = append(rows, []cell{{pair[0].text, p.faint}, pair[1]})
+		}
+	}
+	p.columns(rows)
+}
+
+func pair(name string, value cell) [2]cell { return [2]cell{{text: name}, value} }
+
+func (p *printer) columns(rows [][]cell) {
+	var widths []int
+	for _, row := range rows {
+		for i := range row {
+			row[i].text = printable(row[i].text)
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i].text))
+		}
+	}
+	for _, row := range rows {
+		last := len(row) - 1
+		for last > 0 && row[last].text == "" {
+			last-- // no blanks at the end of a line
+		}
+		var line strings.Builder
+		for i, c := range row[:last+1] {
+			text := c.text
+			if c.colour != nil {
+				text = c.colour.Sprint(text)
+			}
+			line.WriteString(text)
+			if i < last {
+				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2))
+			}
+		}
+		p.line("%s", line.String())
+	}
+}
+
+// printable leaves out what could command the terminal: titles come from
+// whoever may write in GitLab.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// printableText is printable for text of several lines.
+func printableText(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = printable(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// status colours a status.
+func (p *printer) status(status string) cell {
+	colours := map[string]*color.Color{
+		string(surgical.StatusSucceeded): p.good, string(surgical.EntityOK): p.good,
+		string(surgical.StatusFailed): p.bad, string(surgical.StatusCancelled): p.warn,
+		string(surgical.EntitySkippedStale): p.warn, string(surgical.StatusRunning): p.strong,
+	}
+	return cell{status, colours[status]}
+}
+
+// failure prints what went wrong and what to do about it.
+func (p *printer) failure(e *surgical.Error) {
+	p.line("%s %s", p.bad.Sprintf("lore: %s:", e.Code), printable(e.Message))
+	var rows [][]cell
+	for _, f := range e.Failures {
+		rows = append(rows, []cell{plain("  %s", f.Target), {string(f.Code), p.bad}, plain("%s", f.Message), {string(f.Action), p.faint}})
+	}
+	p.columns(rows)
+	what := string(e.Action)
+	if e.RetryAfter > 0 {
+		what += " (" + took(e.RetryAfter) + ")"
+	}
+	if e.RunID != "" {
+		what += ", run " + e.RunID
+	}
+	if what != "" {
+		p.line("%s", p.faint.Sprintf("      %s", printable(what)))
+	}
+}
+
+// took formats a duration as people read it: 35 ms, 2.4 s, 1 min 12 s.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	default:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	kongcompletion "github.com/jotaen/kong-completion"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Env is all that the program sees of the world. All fields are required but
+// HTTP.
+type Env struct {
+	// Args are the arguments after the program's name.
+	Args           []string
+	Stdout, Stderr io.Writer
+	// StdoutTerminal and StderrTerminal allow colour and live lines.
+	StdoutTerminal, StderrTerminal bool
+	LookupEnv                      func(string) (string, bool)
+	// Dir is the working directory.
+	Dir string
+	// Version is the program's.
+	Version string
+	Clock   func() time.Time
+	// Pause waits, or returns the context's error.
+	Pause func(context.Context, time.Duration) error
+	// NewKey makes an Idempotency-Key.
+	NewKey func() string
+	// HTTP is the transport of all requests; nil for the default one.
+	HTTP http.RoundTripper
+	// AWS loads the user's AWS configuration.
+	AWS func(context.Context) (aws.Config, error)
+}
+
+func (e Env) lookup(name string) string {
+	value, _ := e.LookupEnv(name)
+	return value
+}
+
+// exited is how kong ends the program from within: --help and completion.
+type exited int
+
+// Run runs the program and returns its exit code.
+func Run(ctx context.Context, env Env) (exit int) {
+	s := &session{Env: env, began: env.Clock(), robot: robotWanted(env.Args)}
+	s.out = newPrinter(env.Stdout, env.StdoutTerminal && s.colourful())
+	s.err = newPrinter(env.Stderr, env.StderrTerminal && s.colourful())
+	var said bytes.Buffer
+	defer func() {
+		if r := recover(); r != nil {
+			code, ok := r.(exited)
+			if !ok {
+				panic(r)
+			}
+			exit = s.said(said.String(), int(code))
+		}
+	}()
+	return s.finish(ctx, s.run(ctx, &said))
+}
+
+// said prints what kong had to say before it ended the program.
+func (s *session) said(text string, code int) int {
+	if !s.robot {
+		fmt.Fprint(s.Stdout, text)
+		return code
+	}
+	s.answer(map[string]string{"text": text}, nil)
+	s.envelope(nil)
+	return code
+}
+
+func (s *session) run(ctx context.Context, said io.Writer) error {
+	c := &commands{}
+	parser, err := kong.New(c,
+		kong.Name("lore"), kong.Description(description),
+		kong.Writers(said, s.Stderr), kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	if s.lookup("COMP_LINE") != "" {
+		kongcompletion.Register(parser)
+	}
+	parsed, err := parser.Parse(joinNegatives(s.Args))
+	if err != nil {
+		return usage(err)
+	}
+	s.globals = c.globals
+	return parsed.Run()
+}
+
+// usage is what the command line's reader refused, with where to look.
+func usage(err error) error {
+	var p *kong.ParseError
+	hint := "lore --help"
+	if errors.As(err, &p) && p.Context != nil {
+		if command := p.Context.Selected(); command != nil {
+			hint = "lore " + command.Path() + " --help"
+			hint = strings.Replace(hint, "lore lore ", "lore ", 1)
+		}
+	}
+	return surgical.NewError(surgical.CodeInvalidRequest, err.Error()+" (see "+hint+")")
+}
+
+// robotWanted looks for --robot before the arguments are parsed, so that even
+// what cannot be parsed is answered in an envelope.
+func robotWanted(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.Contains(args, "--robot") || slices.Contains(args, "--robot=true")
+}
+
+// joinNegatives attaches negative numbers to the flag before them, which
+// would else be taken for flags: the refusal then names the number.
+func joinNegatives(args []string) []string {
+	takers := map[string]string{"-p": "--project", "--project": "--project", "--issue": "--issue", "--mr": "--mr", "--limit": "--limit"}
+	var joined []string
+	for i := 0; i < len(args); i++ {
+		long, takes := takers[args[i]]
+		if takes && i+1 < len(args) && negative(args[i+1]) {
+			joined = append(joined, long+"="+args[i+1])
+			i++
+			continue
+		}
+		joined = append(joined, args[i])
+	}
+	return joined
+}
+
+func negative(arg string) bool {
+	return len(arg) > 1 && arg[0] == '-' && arg[1] >= '0' && arg[1] <= '9'
+}

@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// maxPayload is what GitLab sends at most.
+const maxPayload = 25 << 20
+
+type replayCommand struct {
+	Payload        string  `arg:"" placeholder:"FILE" help:"A file with the payload, or the name of a sample such as issue_opened."`
+	Event          string  `placeholder:"NAME" help:"The X-Gitlab-Event header; by default as index.json beside the file says, else told from the payload."`
+	URL            string  `name:"url" placeholder:"URL" help:"The webhook (else that of --api-url, else this machine's)."`
+	IdempotencyKey *string `placeholder:"KEY" help:"As GitLab keeps it when it sends again; a new one by default."`
+	waiting
+}
+
+// Help implements [kong.HelpProvider].
+func (*replayCommand) Help() string {
+	return `Signs with the first of GITLAB_WEBHOOK_SIGNING_TOKENS, else sends the first of GITLAB_WEBHOOK_SECRET_TOKENS; the stack of this machine brings its own token.
+
+Examples:
+
+    lore replay events/issue_opened.json --wait
+
+    lore replay payload.json --event "Merge Request Hook" --idempotency-key abc`
+}
+
+// received is what the webhook answers.
+type received struct {
+	Status    string            `json:"status"`
+	Reason    string            `json:"reason"`
+	RunID     string            `json:"run_id"`
+	ProjectID int64             `json:"project_id"`
+	Targets   []surgical.Target `json:"targets"`
+}
+
+// Run implements the command.
+func (c *replayCommand) Run(ctx context.Context, s *session) error {
+	if err := cmp.Or(checkTimeout(c.waiting), checkKey(c.IdempotencyKey)); err != nil {
+		return err
+	}
+	body, event, err := c.payload(s.Dir)
+	if err != nil {
+		return err
+	}
+	hook, err := s.webhook(c.URL)
+	if err != nil {
+		return err
+	}
+	key := cmp.Or(deref(c.IdempotencyKey), s.NewKey())
+	answer, err := s.deliver(ctx, hook, body, event, key)
+	if err != nil {
+		return err
+	}
+	if !c.Wait || answer.Value.RunID == "" {
+		s.answer(answer.Raw, func(p *printer) { p.received(answer.Value, key) })
+		return nil
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, client, answer.Value.RunID, c.waiting, true)
+}
+
+// payload reads the file, or else the sample of that name, and says which
+// event it is.
+func (c *replayCommand) payload(dir string) (body []byte, event string, err error) {
+	file := c.Payload
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
+	}
+	name := strings.TrimSuffix(filepath.Base(file), ".json")
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		sample, known := events.Named(name)
+		if known != nil {
+			return nil, "", invalid("there is no file and no sample %q", c.Payload)
+		}
+		return sample.Body, cmp.Or(c.Event, sample.Event), nil
+	case err != nil:
+		return nil, "", invalid("the payload cannot be read: %v", err)
+	case info.Size() > maxPayload:
+		return nil, "", surgical.NewError(surgical.CodePayloadTooLarge, fmt.Sprintf("%s has %d bytes, GitLab sends at most %d", c.Payload, info.Size(), maxPayload))
+	}
+	if body, err = os.ReadFile(file); err != nil {
+		return nil, "", invalid("the payload cannot be read: %v", err)
+	}
+	return body, cmp.Or(c.Event, indexed(filepath.Dir(file), name), eventOf(body)), nil
+}
+
+// indexed is the event that index.json in the folder gives to the file.
+func indexed(dir, name string) string {
+	raw, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	var samples []events.Sample
+	if err != nil || json.Unmarshal(raw, &samples) != nil {
+		return "" // most folders have none, and its format is ours alone
+	}
+	for _, sample := range samples {
+		if sample.Name == name {
+			return sample.Event
+		}
+	}
+	return ""
+}
+
+// eventOf tells the header from the payload, as far as it matters.
+func eventOf(body []byte) string {
+	var payload struct {
+		Kind      string `json:"object_kind"`
+		EventType string `json:"event_type"`
+	}
+	_ = json.Unmarshal(body, &payload) // whatever it is, the webhook judges it
+	switch cmp.Or(payload.EventType, payload.Kind) {
+	case "issue", "work_item":
+		return "Issue Hook"
+	case "confidential_issue":
+		return "Confidential Issue Hook"
+	case "merge_request":
+		return "Merge Request Hook"
+	case "note":
+		return "Note Hook"
+	case "confidential_note":
+		return "Confidential Note Hook"
+	case "push":
+		return "Push Hook"
+	default:
+		return "System Hook"
+	}
+}
+
+// deliver sends the payload as GitLab does.
+func (s *session) deliver(ctx context.Context, hook webhook, body []byte, event, key string) (apiclient.Answer[received], error) {
+	var a apiclient.Answer[received]
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.url, bytes.NewReader(body))
+	if err != nil {
+		return a, fmt.Errorf("make the delivery: %w", err)
+	}
+	if err := hook.authenticate(req.Header, body, key, s.Clock()); err != nil {
+		return a, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "lore/"+s.Version)
+	req.Header.Set("X-Gitlab-Event", event)
+	req.Header.Set("Idempotency-Key", key)
+	resp, err := (&http.Client{Transport: s.HTTP}).Do(req)
+	if err != nil {
+		return a, &surgical.Error{
+			Code: apiclient.CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true,
+			Message: fmt.Sprintf("the webhook does not answer: %v", err),
+		}
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return a, fmt.Errorf("read the webhook's answer: %w", err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return a, apiclient.ReadProblem(resp, raw)
+	}
+	if err := json.Unmarshal(raw, &a.Value); err != nil {
+		return a, invalid("%s answered with what is no JSON: this is not Lorehook's webhook", req.URL.Host)
+	}
+	a.Raw = raw
+	return a, nil
+}
+
+// authenticate signs, or else adds the secret token.
+func (h webhook) authenticate(header http.Header, body []byte, key string, now time.Time) error {
+	switch {
+	case h.signingToken != "":
+		signer, err := standardwebhooks.NewWebhook(h.signingToken)
+		if err != nil {
+			return invalid("the signing token is not whsec_ and the base64 of a key")
+		}
+		signature, err := signer.Sign(key, now, body)
+		if err != nil {
+			return fmt.Errorf("sign the delivery: %w", err)
+		}
+		header.Set(standardwebhooks.HeaderWebhookID, key)
+		header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+		header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	case h.secretToken != "":
+		header.Set(delivery.TokenHeader, h.secretToken)
+	default:
+		return surgical.NewError(surgical.CodeInvalidSignature, "no token to sign with: set GITLAB_WEBHOOK_SIGNING_TOKENS or GITLAB_WEBHOOK_SECRET_TOKENS")
+	}
+	return nil
+}
+
+// received prints the webhook's answer.
+func (p *printer) received(r received, key string) {
+	status := r.Status
+	if r.Reason != "" {
+		status += " (" + r.Reason + ")"
+	}
+	p.pairs(
+		pair("status", plain("%s", status)), pair("run", cell{r.RunID, p.strong}), pair("project", number(r.ProjectID)),
+		pair("targets", plain("%s", targets(r.Targets, 3))), pair("key", plain("%s", key)),
+	)
+	if r.RunID != "" {
+		p.followIt(r.RunID)
+	}
+}

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// run prints one run with what became of its targets.
+func (p *printer) run(r apiclient.Run) {
+	status := p.status(string(r.Status))
+	if r.Stage != "" && r.Stage != surgical.StageDone {
+		status.text += ", " + string(r.Stage)
+	}
+	p.pairs(
+		pair("run", cell{r.RunID, p.strong}),
+		pair("status", status),
+		pair("project", number(r.ProjectID)),
+		pair("targets", plain("%s", targets(r.Targets, 8))),
+		pair("origin", plain("%s", r.Origin)),
+		pair("options", plain("%s", options(r.Options))),
+		pair("created", plain("%s", moment(r.CreatedAt))),
+		pair("ended", plain("%s", moment(r.FinishedAt))),
+		pair("attempts", number(r.Attempts)),
+		pair("coalesced", plain("%s", r.CoalescedWith)),
+		pair("retry of", plain("%s", r.RetryOf)),
+		pair("retried by", plain("%s", r.RetriedBy)),
+		pair("took", plain("%s", timings(r.TimingsMS))),
+		pair("counted", plain("%s", counters(r.Counters))),
+		pair("jobs", plain("%s", jobs(r.Jobs))),
+		pair("error", p.problem(r.Error)),
+	)
+	var rows [][]cell
+	for _, e := range r.Entities {
+		rows = append(rows, []cell{
+			plain("%s", e.Type), plain("%d", e.IID), p.status(string(e.Status)), plain("%s", e.Stage), {string(e.Code), p.bad}, plain("%s", cmp.Or(e.Message, preview(e))),
+		})
+	}
+	if len(rows) > 0 {
+		p.line("")
+		p.table([]string{"TYPE", "IID", "STATUS", "STAGE", "ERROR", "MESSAGE"}, rows)
+	}
+}
+
+// preview is what a preflight found.
+func preview(e apiclient.RunEntity) string {
+	if e.Preview == nil {
+		return ""
+	}
+	return fmt.Sprintf("updated %s, %d bytes, %d discussions, %d events", moment(e.Preview.UpdatedAt), e.Preview.Bytes, e.Preview.Discussions, e.Preview.Events)
+}
+
+func (p *printer) problem(e *surgical.Error) cell {
+	if e == nil {
+		return cell{}
+	}
+	return cell{fmt.Sprintf("%s: %s (%s)", e.Code, e.Message, e.Action), p.bad}
+}
+
+// number is empty for zero.
+func number(n int64) cell {
+	if n == 0 {
+		return cell{}
+	}
+	return plain("%d", n)
+}
+
+func options(o surgical.Options) string {
+	var set []string
+	for _, option := range []struct {
+		name string
+		set  bool
+	}{{"preflight_only", o.PreflightOnly}, {"dry_run", o.DryRun}, {"no_docs", o.NoDocs}, {"no_embed", o.NoEmbed}} {
+		if option.set {
+			set = append(set, option.name)
+		}
+	}
+	return strings.Join(set, ", ")
+}
+
+// timings lists the stages in their order, and the whole.
+func timings(ms map[string]int64) string {
+	var parts []string
+	for _, stage := range []string{"total", "preflight", "ingest", "docs", "embed"} {
+		if n, ok := ms[stage]; ok {
+			parts = append(parts, stage+" "+took(time.Duration(n)*time.Millisecond))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// counters lists what is not zero by name.
+func counters(counted map[string]int64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counted)) {
+		if n := counted[name]; n != 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", strings.ReplaceAll(name, "_", " "), n))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func jobs(all map[string]map[string]int) string {
+	var parts []string
+	for _, stage := range []string{"docs", "embed"} {
+		for _, status := range slices.Sorted(maps.Keys(all[stage])) {
+			if n := all[stage][status]; n != 0 {
+				parts = append(parts, fmt.Sprintf("%s %d %s", stage, n, status))
+			}
+		}
+	}
+	return strings.Join(parts, ", ")
+}

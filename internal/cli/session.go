@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// session is one run of the program.
+type session struct {
+	Env
+	globals
+	began time.Time
+	robot bool
+	// out is stdout, for what was asked for; err is stderr, for all else.
+	out, err *printer
+	data     any
+}
+
+func (s *session) colourful() bool {
+	_, plain := s.LookupEnv("NO_COLOR")
+	return !plain && s.lookup("TERM") != "dumb"
+}
+
+// answer is what a command found: data for machines, show for people.
+func (s *session) answer(data any, show func(*printer)) {
+	s.data = data
+	if !s.robot && show != nil {
+		show(s.out)
+	}
+}
+
+// finish prints the envelope or the error, and returns the exit code.
+func (s *session) finish(ctx context.Context, err error) int {
+	s.err.clear()
+	var failure *surgical.Error
+	if err != nil {
+		failure = failureOf(ctx, err)
+	}
+	if s.robot {
+		s.envelope(failure)
+	} else if failure != nil {
+		s.err.failure(failure)
+	}
+	if failure == nil {
+		return 0
+	}
+	return exitOf(failure.Code)
+}
+
+// failureOf types an error. What is none of the domain's is the program's own,
+// and says what it is: there are no logs to look into.
+func failureOf(ctx context.Context, err error) *surgical.Error {
+	var typed *surgical.Error
+	switch {
+	case errors.As(err, &typed):
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		typed = &surgical.Error{Code: CodeInterrupted, Message: "interrupted", Action: surgical.ActionRetryAfter, Retryable: true}
+	default:
+		typed = surgical.WrapError(surgical.CodeInternal, err, err.Error())
+	}
+	typed.Message = strings.ReplaceAll(typed.Message, "\n", "; ")
+	return typed
+}
+
+// envelopeError is a failure as machines get it.
+type envelopeError struct {
+	*surgical.Error
+	// RetryAfter is in seconds.
+	RetryAfter int64 `json:"retry_after,omitempty"`
+}
+
+type envelopeMeta struct {
+	ElapsedMS int64 `json:"elapsed_ms"`
+}
+
+func (s *session) envelope(failure *surgical.Error) {
+	meta := envelopeMeta{s.Clock().Sub(s.began).Milliseconds()}
+	var body any
+	if failure == nil {
+		body = struct {
+			OK   bool         `json:"ok"`
+			Data any          `json:"data"`
+			Meta envelopeMeta `json:"meta"`
+		}{true, s.data, meta}
+	} else {
+		body = struct {
+			OK    bool          `json:"ok"`
+			Error envelopeError `json:"error"`
+			Meta  envelopeMeta  `json:"meta"`
+		}{false, envelopeError{failure, int64((failure.RetryAfter + time.Second - 1) / time.Second)}, meta}
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		raw = fmt.Appendf(nil, `{"ok":false,"error":{"code":"internal","message":"the answer cannot be encoded","action":"contact_operator","retryable":false},"meta":{"elapsed_ms":%d}}`, meta.ElapsedMS)
+	}
+	fmt.Fprintf(s.Stdout, "%s\n", raw)
+}
+
+// invalid is a refusal of the command line, as the API would say it.
+func invalid(format string, args ...any) error {
+	return surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type showCommand struct {
+	Project   string `short:"p" required:"" placeholder:"PROJECT" help:"Number, or path such as group/project (asks GitLab; needs GITLAB_TOKEN)."`
+	Issue     *int64 `placeholder:"IID" help:"The issue."`
+	MR        *int64 `name:"mr" placeholder:"IID" help:"The merge request."`
+	Documents bool   `help:"Print its documents' text instead."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*showCommand) Help() string {
+	return `Shows what is stored, as it is now; for machines with all discussions and events.
+
+Examples:
+
+    lore show -p 1 --issue 7
+
+    lore show -p group/project --mr 12 --documents`
+}
+
+// Run implements the command.
+func (c *showCommand) Run(ctx context.Context, s *session) error {
+	target, err := oneTarget(c.Issue, c.MR)
+	if err != nil {
+		return err
+	}
+	project, err := s.projectID(ctx, c.Project)
+	if err != nil {
+		return err
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	ref := surgical.EntityRef{ProjectID: project, Target: target}
+	if c.Documents {
+		documents, err := client.Documents(ctx, ref)
+		if err != nil {
+			return err
+		}
+		s.answer(documents.Raw, func(p *printer) { p.documents(documents.Value) })
+		return nil
+	}
+	entity, err := client.Entity(ctx, ref)
+	if err != nil {
+		return err
+	}
+	s.answer(entity.Raw, func(p *printer) { p.entity(entity.Value) })
+	return nil
+}
+
+// oneTarget is the one that was named.
+func oneTarget(issue, mr *int64) (surgical.Target, error) {
+	if (issue == nil) == (mr == nil) {
+		return surgical.Target{}, invalid("one entity is named by either --issue or --mr")
+	}
+	t := surgical.Target{Type: surgical.Issue}
+	if issue != nil {
+		t.IID = *issue
+	} else {
+		t = surgical.Target{Type: surgical.MergeRequest, IID: *mr}
+	}
+	if t.IID <= 0 {
+		return t, invalid("iid must be positive, got %d", t.IID)
+	}
+	return t, nil
+}
+
+// entity prints a copy's head and its documents.
+func (p *printer) entity(e apiclient.Entity) {
+	events := 0
+	for _, list := range e.Events {
+		events += len(list)
+	}
+	confidential := cell{}
+	if e.Confidential {
+		confidential = cell{"yes", p.warn}
+	}
+	p.pairs(
+		pair("title", cell{e.Title, p.strong}),
+		pair("entity", plain("%s", surgical.EntityRef{ProjectID: e.ProjectID, Target: e.Target})),
+		pair("state", plain("%s", e.State)),
+		pair("confidential", confidential),
+		pair("labels", plain("%s", strings.Join(e.Labels, ", "))),
+		pair("link", plain("%s", e.WebURL)),
+		pair("updated", plain("%s", moment(e.UpdatedAt))),
+		pair("fetched", plain("%s", moment(e.FetchedAt))),
+		pair("revision", plain("%d by run %s", e.Revision, e.RunID)),
+		pair("discussions", plain("%d", len(e.Discussions))),
+		pair("events", plain("%d", events)),
+	)
+	var rows [][]cell
+	for _, d := range e.Documents {
+		embedded := cell{"none", p.warn}
+		if d.Embedded {
+			embedded = plain("%d", d.Chunks)
+		}
+		rows = append(rows, []cell{plain("%s", d.ID), plain("%d", d.Revision), embedded, plain("%s", d.Title)})
+	}
+	if len(rows) > 0 {
+		p.line("")
+	}
+	p.table([]string{"DOCUMENT", "REVISION", "EMBEDDINGS", "TITLE"}, rows)
+}
+
+// documents prints the documents' text.
+func (p *printer) documents(all apiclient.Documents) {
+	if len(all.Documents) == 0 {
+		p.line("no documents")
+	}
+	for i, d := range all.Documents {
+		if i > 0 {
+			p.line("")
+		}
+		p.line("%s", p.faint.Sprint(strings.TrimSpace(strings.Join([]string{"#", printable(d.ID), "revision " + strconv.FormatInt(d.Revision, 10)}, "  "))))
+		p.line("%s", strings.TrimRight(printableText(d.Text), "\n"))
+	}
+}

@@ -1,0 +1,123 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
+	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
+	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/webhook"
+)
+
+// stack is the program beside the real API and webhook over a whole pipeline.
+type stack struct {
+	*program
+	*pipelinetest.World
+	queue *inbox
+	url   string
+}
+
+// inbox is a queue that keeps what it was sent.
+type inbox struct {
+	mu   sync.Mutex
+	sent []surgical.Request
+}
+
+func (q *inbox) Send(_ context.Context, req surgical.Request) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !slices.ContainsFunc(q.sent, func(r surgical.Request) bool { return r.RunID == req.RunID }) {
+		q.sent = append(q.sent, req)
+	}
+	return nil
+}
+
+func (q *inbox) take() []surgical.Request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	taken := q.sent
+	q.sent = nil
+	return taken
+}
+
+// work does what the queue and the workflows hold; the program's waiting calls
+// it.
+func (s *stack) work(context.Context) {
+	for _, req := range s.queue.take() {
+		if _, err := s.Deliver(req); err != nil {
+			s.t.Logf("delivered %s: %v", req.RunID, err)
+		}
+	}
+	s.Drive()
+}
+
+// onEngines runs the test beside a fresh stack on every engine. Projects 1 and
+// 2 are on the allow list.
+func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
+	t.Helper()
+	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+		s := &stack{program: newProgram(t), World: pipelinetest.New(t, e.DynamoDB, e.Tables), queue: &inbox{}}
+		s.paused = s.work
+		allows := func(id int64) bool { return id == 1 || id == 2 }
+		log := slog.New(slog.DiscardHandler)
+		handler, err := api.New(api.Options{
+			Runs: s.Ledger, Content: s.Content, Queue: s.queue, Allows: allows, Clock: s.Clock.Now,
+			NewKey: func() string { return "of-the-api" }, Log: log,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/", handler)
+		mux.Handle("POST /webhooks/gitlab", gateway(&webhook.Handler{
+			Verifiers: verifiers{t}, Queue: s.queue, Allows: allows, Clock: s.Clock.Now, Log: log,
+		}))
+		server := httptest.NewServer(mux)
+		t.Cleanup(server.Close)
+		s.url = server.URL
+		s.local(map[string]string{"api_url": server.URL, "webhook_url": server.URL + "/webhooks/gitlab", "signing_token": signingToken})
+		test(t, s)
+	})
+}
+
+// verifiers know the signing token of the tests.
+type verifiers struct{ t *testing.T }
+
+func (v verifiers) Get(context.Context) (*delivery.Verifier, error) {
+	return delivery.NewVerifier([]string{signingToken}, []string{"secret-not-a-real-one"})
+}
+
+func (v verifiers) Refresh(ctx context.Context) (*delivery.Verifier, bool, error) {
+	verifier, err := v.Get(ctx)
+	return verifier, false, err
+}
+
+// gateway hands a request to the function as the HTTP API does.
+func gateway(h *webhook.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body bytes.Buffer
+		_, _ = body.ReadFrom(r.Body)
+		headers := map[string]string{}
+		for name := range r.Header {
+			headers[strings.ToLower(name)] = r.Header.Get(name)
+		}
+		resp, _ := h.Handle(r.Context(), events.APIGatewayV2HTTPRequest{Headers: headers, Body: body.String()})
+		for name, value := range resp.Headers {
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(resp.StatusCode)
+		_, _ = w.Write([]byte(resp.Body))
+	})
+}

@@ -1,0 +1,58 @@
+// Command lore is the operator's program: it asks for runs, follows, retries
+// and cancels them, shows stored copies, replays webhooks and looks after
+// GitLab's hooks. `lore --help` and `lore help exit-codes` explain it.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/mattn/go-isatty"
+
+	"gitlab.com/lorehook/lorehook/internal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	dir, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lore:", err)
+		os.Exit(1)
+	}
+	exit := cli.Run(ctx, cli.Env{
+		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr,
+		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()), StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
+		LookupEnv: os.LookupEnv, Dir: dir, Version: version(), Clock: time.Now, Pause: pause, NewKey: rand.Text,
+		AWS: func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) },
+	})
+	stop()
+	os.Exit(exit)
+}
+
+// version is the module's, with the commit that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
