@@ -18,7 +18,7 @@ import (
 // localAccount is the account id of the emulators; no real account has it.
 const localAccount = "000000000000"
 
-// titan is the Bedrock model used when none is named.
+// titan is the one Bedrock model that the embed function can call.
 const titan = "amazon.titan-embed-text-v2:0"
 
 // settings are the context values of the app (`cdk synth -c name=value`).
@@ -42,8 +42,7 @@ type settings struct {
 	Embedder string
 	// EmbedderURL is `embedderUrl`, needed by openai: the base URL up to /v1.
 	EmbedderURL string
-	// EmbedderModel is `embedderModel`, needed by openai; a Titan model if
-	// unset for bedrock.
+	// EmbedderModel is `embedderModel`, needed by openai. Bedrock has one only.
 	EmbedderModel string
 	// EmbedderAPIKey is `embedderApiKey`: true makes a secret for the key of
 	// an openai endpoint.
@@ -115,8 +114,20 @@ func (s settings) validate() []error {
 	if s.Account != "" && !regexp.MustCompile(`^\d{12}$`).MatchString(s.Account) {
 		errs = append(errs, fmt.Errorf("context value account must be 12 digits, got %q", s.Account))
 	}
+	return append(errs, s.validateEmbedder()...)
+}
+
+// validateEmbedder accepts exactly what the embed function will accept.
+func (s settings) validateEmbedder() []error {
+	var errs []error
 	if s.Embedder == "openai" && (s.EmbedderURL == "" || s.EmbedderModel == "") {
-		errs = append(errs, errors.New("context value embedder=openai needs embedderUrl and embedderModel"))
+		errs = append(errs, fmt.Errorf("context value embedder=openai needs embedderUrl and embedderModel, got %q and %q", s.EmbedderURL, s.EmbedderModel))
+	}
+	if s.Embedder == "bedrock" && s.EmbedderModel != titan {
+		errs = append(errs, fmt.Errorf("context value embedderModel must be %s or unset with embedder=bedrock, got %q", titan, s.EmbedderModel))
+	}
+	if s.Embedder == "lexical" && s.EmbedderModel != "" {
+		errs = append(errs, fmt.Errorf("context value embedderModel has no meaning with embedder=lexical, got %q", s.EmbedderModel))
 	}
 	if s.Embedder != "openai" && (s.EmbedderURL != "" || s.EmbedderAPIKey) {
 		errs = append(errs, fmt.Errorf("context values embedderUrl and embedderApiKey belong to embedder=openai, got embedder %q", s.Embedder))
@@ -140,8 +151,10 @@ func (r *reader) text(name, unset string) string {
 			return unset
 		}
 		return v
-	case bool, float64:
-		return fmt.Sprint(v)
+	case bool:
+		return strconv.FormatBool(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64) // a project id is no 7.148e+07
 	default:
 		r.reject(name, "text, a number or true or false", fmt.Sprint(v))
 		return unset

@@ -21,12 +21,20 @@ func main() {
 func run() error {
 	defer jsii.Close()
 	app := awscdk.NewApp(nil)
-	s, err := readSettings(appContext(app), os.Getenv)
-	if err != nil {
+	if _, err := build(app, os.Getenv); err != nil {
 		return err
 	}
-	newStack(app, s)
-	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
 	app.Synth(nil)
 	return nil
+}
+
+// build adds the stack that the app's context values ask for. cdk-nag will
+// check it at synthesis.
+func build(app awscdk.App, getenv func(name string) string) (awscdk.Stack, error) {
+	s, err := readSettings(appContext(app), getenv)
+	if err != nil {
+		return nil, err
+	}
+	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
+	return newStack(app, s), nil
 }

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/caarlos0/env/v11"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/embed"
+	"gitlab.com/lorehook/lorehook/internal/tables"
+)
+
+// functionIDs are the functions by their ids in the stack.
+func functionIDs() []string {
+	return []string{"Abort", "Api", "Docs", "Embed", "Finish", "Sweeper", "Webhook", "Worker"}
+}
+
+// size is what a function may take: MB and seconds.
+type size struct{ Memory, Timeout float64 }
+
+func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
+	want := map[string]size{
+		"Webhook": {256, 10}, "Worker": {512, 120}, "Docs": {512, 50}, "Embed": {512, 50},
+		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Api": {256, 29},
+	}
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		got := map[string]size{}
+		for name, f := range s.ofType("AWS::Lambda::Function") {
+			memory, _ := f["MemorySize"].(float64)
+			timeout, _ := f["Timeout"].(float64)
+			got[strings.TrimSuffix(name, "Function")] = size{memory, timeout}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("functions (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestFunctionsRunOnTheBareRuntimeTracedAndLogged(t *testing.T) {
+	architecture := map[string]string{"aws": "arm64", "local": "x86_64", "openai": "x86_64"}
+	stackName := map[string]string{"aws": "lorehook", "local": "lorehook", "openai": "team-a"}
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		_, variant, _ := strings.Cut(t.Name(), "/")
+		for _, id := range functionIDs() {
+			f := s.ofType("AWS::Lambda::Function")[id+"Function"]
+			want := map[string]any{
+				"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{architecture[variant]},
+				"FunctionName":  stackName[variant] + "-" + strings.ToLower(id),
+				"TracingConfig": map[string]any{"Mode": "Active"},
+				"LoggingConfig": map[string]any{"LogFormat": "JSON", "LogGroup": id + "Logs"},
+				"Role":          id + "Role.Arn",
+				// A reserve on webhook or worker would throttle the one, and starve
+				// the mappings of the other.
+				"ReservedConcurrentExecutions": nil,
+				"VpcConfig":                    nil,
+			}
+			got := map[string]any{}
+			for key := range want {
+				got[key] = f[key]
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", id, diff)
+			}
+		}
+	})
+}
+
+func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
+	tableNames := map[string]string{}
+	for _, schema := range tables.All() {
+		tableNames[schema.Env] = pascal(schema.Name)
+	}
+	machine := map[string]string{"LOREHOOK_STATE_MACHINE_ARN": machineARN("lorehook")}
+	requests := map[string]string{"LOREHOOK_REQUESTS_QUEUE_URL": "Requests"}
+	bulk := map[string]string{"LOREHOOK_BULK_QUEUE_URL": "Bulk"}
+	projects := map[string]string{"LOREHOOK_PROJECTS": "*"}
+	want := map[string][]map[string]string{
+		"Webhook": {requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": "WebhookSecret.Id"}},
+		"Worker": {tableNames, requests, bulk, projects, machine, {
+			"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters", "GITLAB_BASE_URL": "https://gitlab.com",
+			"LOREHOOK_GITLAB_TOKEN_SECRET_ID": "GitLabTokenSecret.Id", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "2",
+		}},
+		"Docs": {tableNames, machine},
+		"Embed": {tableNames, machine, {
+			"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0",
+		}},
+		"Finish":  {tableNames},
+		"Abort":   {tableNames},
+		"Sweeper": {tableNames, requests, bulk, machine},
+		"Api":     {tableNames, requests, projects},
+	}
+	s := onAWS(t)
+	for _, id := range functionIDs() {
+		all := map[string]string{}
+		for _, part := range want[id] {
+			maps.Copy(all, part)
+		}
+		if diff := cmp.Diff(all, environment(s, id)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
+		}
+	}
+}
+
+func TestContextValuesReachTheFunctions(t *testing.T) {
+	s := onOpenAI(t)
+	for id, want := range map[string]map[string]string{
+		"Webhook": {"LOREHOOK_PROJECTS": "7, 8"},
+		"Api":     {"LOREHOOK_PROJECTS": "7, 8"},
+		"Worker":  {"LOREHOOK_PROJECTS": "7, 8", "GITLAB_BASE_URL": "https://gitlab.example.com", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "3"},
+		"Embed": {
+			"LOREHOOK_EMBEDDER": "openai", "LOREHOOK_EMBEDDER_URL": "https://embeddings.example.com/v1",
+			"LOREHOOK_EMBEDDER_MODEL": "nomic-embed-text", "LOREHOOK_EMBEDDER_API_KEY_SECRET_ID": "EmbedderApiKeySecret.Id",
+		},
+	} {
+		got := environment(s, id)
+		for key, value := range want {
+			if got[key] != value {
+				t.Errorf("%s: %s is %q, want %q", id, key, got[key], value)
+			}
+		}
+	}
+}
+
+// Each function, started with its environment, accepts it and reads all of it.
+func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		for id, accept := range map[string]func(*testing.T, map[string]string){
+			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Stage],
+			"Embed": accepts[config.Embed], "Finish": accepts[config.Stage], "Abort": accepts[config.Stage],
+			"Sweeper": accepts[config.Sweeper], "Api": accepts[config.API],
+		} {
+			t.Run(id, func(t *testing.T) { accept(t, environment(s, id)) })
+		}
+		t.Run("the embedder", func(t *testing.T) {
+			load[config.Embed](t, environment(s, "Embed"))
+			c, err := config.Load[config.Embed]()
+			if err != nil {
+				t.Fatal(err)
+			}
+			deps := embed.Deps{Bedrock: &bedrockruntime.Client{}, APIKey: func(context.Context) (string, error) { return "", nil }}
+			if _, err := embed.New(c.Embedder, deps); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func accepts[T any](t *testing.T, variables map[string]string) {
+	t.Helper()
+	known := load[T](t, variables)
+	if _, err := config.Load[T](); err != nil {
+		t.Error(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if !slices.Contains(known, name) {
+			t.Errorf("%s is set, but %T does not read it", name, *new(T))
+		}
+	}
+}
+
+// load sets the variables, and no other that T reads, and returns all that T reads.
+func load[T any](t *testing.T, variables map[string]string) []string {
+	t.Helper()
+	fields, err := env.GetFieldParams(new(T))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known []string
+	for _, f := range fields {
+		known = append(known, f.Key)
+		t.Setenv(f.Key, "") // restores the caller's own value in the end
+		os.Unsetenv(f.Key)
+	}
+	for name, value := range variables {
+		t.Setenv(name, value)
+	}
+	return known
+}
+
+// environment is a function's environment, its references resolved.
+func environment(s stackTemplate, id string) map[string]string {
+	found := map[string]string{}
+	settings, _ := s.ofType("AWS::Lambda::Function")[id+"Function"]["Environment"].(map[string]any)
+	variables, _ := settings["Variables"].(map[string]any)
+	for name, value := range variables {
+		found[name], _ = value.(string)
+	}
+	return found
+}

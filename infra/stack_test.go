@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/secret"
+	"gitlab.com/lorehook/lorehook/internal/tables"
+)
+
+// AwsSolutions of cdk-nag, with nothing left open.
+func TestSynthesisFindsNothing(t *testing.T) {
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		for _, finding := range s.Findings {
+			t.Error(finding)
+		}
+	})
+}
+
+func TestSynthesisWouldFindABadQueue(t *testing.T) {
+	s, err := synthesize(nil, func(stack awscdk.Stack) {
+		awssqs.NewQueue(stack, jsii.String("Bad"), nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range []string{"AwsSolutions-SQS3", "AwsSolutions-SQS4"} {
+		if !slices.ContainsFunc(s.Findings, func(f string) bool { return strings.Contains(f, rule) }) {
+			t.Errorf("a queue without dead letters and TLS: no %s in %q", rule, s.Findings)
+		}
+	}
+}
+
+// What cdk-nag may overlook, and on which resources: a new entry is a decision.
+func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
+	roles := []string{"AbortRole", "ApiRole", "DocsRole", "EmbedRole", "FinishRole", "SweeperRole", "WebhookRole", "WorkerRole", "WorkflowRole"}
+	always := map[string][]string{
+		"AwsSolutions-APIG4": {"HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab"},
+		"AwsSolutions-IAM5":  roles,
+		"AwsSolutions-SF1":   {"Workflow"},
+		"AwsSolutions-SMG4":  {"GitLabTokenSecret", "WebhookSecret"},
+	}
+	want := map[string]map[string][]string{
+		"aws": always,
+		"local": with(always, map[string][]string{
+			"AwsSolutions-APIG4": {"HttpApiANYv1proxy", "HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab"},
+			"AwsSolutions-SQS4":  {"Bulk", "DeadLetters", "Requests"},
+		}),
+		"openai": with(always, map[string][]string{"AwsSolutions-SMG4": {"EmbedderApiKeySecret", "GitLabTokenSecret", "WebhookSecret"}}),
+	}
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		got := map[string][]string{}
+		for id, r := range s.Resources {
+			for _, suppressed := range r.Metadata.Nag.Suppressions {
+				if len(strings.Fields(suppressed.Reason)) < 5 {
+					t.Errorf("%s on %s has no reason worth the name: %q", suppressed.ID, id, suppressed.Reason)
+				}
+				if suppressed.ID == "AwsSolutions-IAM5" && !slices.Equal(suppressed.AppliesTo, []string{"Resource::*"}) {
+					t.Errorf("AwsSolutions-IAM5 on %s applies to %q: more than X-Ray and log delivery need", id, suppressed.AppliesTo)
+				}
+				// A suppression reaches the construct's children too.
+				switch r.Type {
+				case "AWS::IAM::Policy", "AWS::Lambda::Permission", "AWS::ApiGatewayV2::Integration":
+				default:
+					got[suppressed.ID] = append(got[suppressed.ID], readable(id))
+				}
+			}
+		}
+		for _, names := range got {
+			slices.Sort(names)
+		}
+		_, variant, _ := strings.Cut(t.Name(), "/")
+		if diff := cmp.Diff(want[variant], got); diff != "" {
+			t.Errorf("suppressions (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestLogsAreKeptForTheConfiguredTime(t *testing.T) {
+	want := map[string]float64{"aws": 30, "local": 30, "openai": 90}
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		groups := s.ofType("AWS::Logs::LogGroup")
+		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "SweeperLogs", "WebhookLogs", "WorkerLogs", "WorkflowLogs"} {
+			if groups[needed] == nil {
+				t.Errorf("no log group %s: AWS would make one that never forgets", needed)
+			}
+		}
+		_, variant, _ := strings.Cut(t.Name(), "/")
+		for name, group := range groups {
+			if group["RetentionInDays"] != want[variant] {
+				t.Errorf("%s is kept for %v days, want %v", name, group["RetentionInDays"], want[variant])
+			}
+		}
+	})
+}
+
+func TestTheSweeperStartsEveryMinute(t *testing.T) {
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		want := map[string]any{
+			"Description": "Lorehook: starts the sweeper", "ScheduleExpression": "rate(1 minute)", "State": "ENABLED",
+			"Targets": []any{map[string]any{"Arn": "SweeperFunction.Arn", "Id": "Target0", "RetryPolicy": map[string]any{"MaximumRetryAttempts": 0.0}}},
+		}
+		if diff := cmp.Diff(want, s.ofType("AWS::Events::Rule")["SweeperSchedule"]); diff != "" {
+			t.Errorf("schedule (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestSecretsHoldNoRealValue(t *testing.T) {
+	want := map[string]string{"WebhookSecret": `{"signing_tokens":"","secret_tokens":""}`, "GitLabTokenSecret": "unset"}
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		want := maps.Clone(want)
+		if strings.HasSuffix(t.Name(), "/openai") {
+			want["EmbedderApiKeySecret"] = "unset"
+		}
+		got := map[string]string{}
+		for name, properties := range s.ofType("AWS::SecretsManager::Secret") {
+			got[name], _ = properties["SecretString"].(string)
+			if properties["Name"] != nil {
+				t.Errorf("%s has the fixed name %v: a deleted secret blocks its name for weeks", name, properties["Name"])
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("secrets (-want +got):\n%s", diff)
+		}
+		tokens, err := secret.ParseWebhookTokens(got["WebhookSecret"])
+		if err != nil || len(tokens.Signing)+len(tokens.Secret) != 0 {
+			t.Errorf("the webhook function reads the placeholder as %v, %v; want no tokens", tokens, err)
+		}
+	})
+}
+
+// Operators, the demo, the tests of the deployed stack and the CLI find things
+// by these names.
+func TestOutputsNameWhatIsLookedFor(t *testing.T) {
+	want := map[string]string{
+		"WebhookUrl": "HttpApi.ApiEndpoint/webhooks/gitlab", "ApiUrl": "HttpApi.ApiEndpoint", "HttpApiId": "HttpApi",
+		"RequestsQueueUrl": "Requests", "BulkQueueUrl": "Bulk", "DeadLetterQueueUrl": "DeadLetters",
+		"WebhookSecretId": "WebhookSecret.Id", "GitLabTokenSecretId": "GitLabTokenSecret.Id",
+		"StateMachineArn": machineARN("lorehook"),
+	}
+	for _, table := range tables.All() {
+		want[pascal(table.Name)+"Table"] = pascal(table.Name)
+	}
+	for _, f := range []string{"Webhook", "Worker", "Docs", "Embed", "Finish", "Abort", "Sweeper", "Api"} {
+		want[f+"FunctionName"] = f + "Function"
+	}
+	s := onAWS(t)
+	for name, value := range want {
+		if got := resolve(s.Outputs[name].Value); got != value {
+			t.Errorf("output %s is %v, want %s", name, got, value)
+		}
+	}
+	if got := resolve(onOpenAI(t).Outputs["EmbedderApiKeySecretId"].Value); got != "EmbedderApiKeySecret.Id" {
+		t.Errorf("output EmbedderApiKeySecretId is %v", got)
+	}
+}
+
+func TestOnlyTheLocalStackMayBeDeletedInOneStep(t *testing.T) {
+	got := map[string]bool{"aws": onAWS(t).TerminationProtected, "openai": onOpenAI(t).TerminationProtected, "local": onLocal(t).TerminationProtected}
+	if diff := cmp.Diff(map[string]bool{"aws": true, "openai": true, "local": false}, got); diff != "" {
+		t.Errorf("termination protection (-want +got):\n%s", diff)
+	}
+}
+
+// Two stacks fit one account: every fixed name begins with the stack's.
+func TestFixedNamesBeginWithTheStackName(t *testing.T) {
+	for id, r := range onOpenAI(t).Resources {
+		for _, key := range []string{"QueueName", "FunctionName", "StateMachineName", "TableName", "RoleName", "LogGroupName", "DashboardName", "AlarmName", "TopicName"} {
+			if name, ok := r.Properties[key].(string); ok && name != "team-a" && !strings.HasPrefix(name, "team-a-") {
+				t.Errorf("%s: %s %q", id, key, name)
+			}
+		}
+	}
+}
+
+// machineARN is the state machine's, in a template for any account.
+func machineARN(stackName string) string {
+	return fmt.Sprintf("arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:%s-workflow", stackName)
+}
+
+// with returns a copy of base in which the entries of changes replace others.
+func with[V any](base, changes map[string]V) map[string]V {
+	all := maps.Clone(base)
+	maps.Copy(all, changes)
+	return all
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
+// The variants that the tests look at. Each is synthesized when first asked
+// for, and once.
+var (
+	// onAWS fits any account and has all defaults.
+	onAWS = variant(nil)
+	// onLocal is what the local stack deploys.
+	onLocal = variant(map[string]any{
+		"account": localAccount, "region": "us-east-1", "architecture": "x86_64", "embedder": "lexical",
+		"allowUnsignedApi": "true", "gitlabBaseUrl": "http://127.0.0.1:8929", "projects": "1,2",
+	})
+	// onOpenAI is for one real account, with everything set that can be.
+	onOpenAI = variant(map[string]any{
+		"account": "123456789012", "region": "eu-central-1", "stackName": "team-a", "architecture": "x86_64",
+		"gitlabBaseUrl": "https://gitlab.example.com/", "projects": "7, 8", "embedder": "openai",
+		"embedderUrl": "https://embeddings.example.com/v1", "embedderModel": "nomic-embed-text", "embedderApiKey": "true",
+		"workerConcurrency": "5", "gitlabRequestsPerSecond": "3", "logRetentionDays": "90",
+	})
+)
+
+// everyVariant runs the test on each variant.
+func everyVariant(t *testing.T, test func(t *testing.T, s stackTemplate)) {
+	t.Helper()
+	for name, synthesized := range map[string]func(*testing.T) stackTemplate{"aws": onAWS, "local": onLocal, "openai": onOpenAI} {
+		t.Run(name, func(t *testing.T) { test(t, synthesized(t)) })
+	}
+}
+
+// stackTemplate is what one synthesis came to.
+type stackTemplate struct {
+	Resources map[string]resource
+	Outputs   map[string]struct{ Value any }
+	// Findings are the errors and warnings of synthesis, those of cdk-nag among them.
+	Findings             []string
+	TerminationProtected bool
+}
+
+// resource is one resource of a template.
+type resource struct {
+	Type                string
+	Properties          map[string]any
+	DeletionPolicy      string
+	UpdateReplacePolicy string
+	Metadata            struct {
+		Nag struct {
+			Suppressions []struct {
+				ID        string
+				Reason    string
+				AppliesTo []string `json:"applies_to"`
+			} `json:"rules_to_suppress"`
+		} `json:"cdk_nag"`
+	}
+}
+
+// variant returns the template of the app with these context values.
+func variant(context map[string]any) func(*testing.T) stackTemplate {
+	once := sync.OnceValues(func() (stackTemplate, error) { return synthesize(context) })
+	return func(t *testing.T) stackTemplate {
+		t.Helper()
+		s, err := once()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+}
+
+// synthesize runs the app, with what is added to its stack.
+func synthesize(context map[string]any, add ...func(awscdk.Stack)) (s stackTemplate, err error) {
+	dir, err := os.MkdirTemp("", "lorehook-infra-")
+	if err != nil {
+		return s, err
+	}
+	defer os.RemoveAll(dir)
+	lambdas := filepath.Join(dir, "lambda")
+	if err := fakeLambdas(lambdas); err != nil {
+		return s, err
+	}
+	values := map[string]any{"lambdaDir": lambdas}
+	maps.Copy(values, context)
+	app := awscdk.NewApp(&awscdk.AppProps{
+		Context: &values, Outdir: jsii.String(filepath.Join(dir, "cdk.out")), AnalyticsReporting: jsii.Bool(false), TreeMetadata: jsii.Bool(false),
+	})
+	built, err := build(app, func(string) string { return "" })
+	if err != nil {
+		return s, err
+	}
+	for _, more := range add {
+		more(built)
+	}
+	artifact := app.Synth(nil).GetStackArtifact(built.ArtifactId())
+	s.TerminationProtected = *artifact.TerminationProtection()
+	if s.Findings, err = findings(strings.Replace(*artifact.TemplateFullPath(), ".template.json", ".metadata.json", 1)); err != nil {
+		return s, err
+	}
+	return s, readJSON(*artifact.TemplateFullPath(), &s)
+}
+
+// findings are the errors and warnings in the metadata of a synthesized stack.
+func findings(file string) ([]string, error) {
+	var metadata map[string][]struct {
+		Type string
+		Data any
+	}
+	err := readJSON(file, &metadata)
+	var found []string
+	for path, entries := range metadata {
+		for _, e := range entries {
+			if e.Type == "aws:cdk:error" || e.Type == "aws:cdk:warning" {
+				found = append(found, fmt.Sprintf("%s %s: %v", e.Type, path, e.Data))
+			}
+		}
+	}
+	return found, err
+}
+
+func readJSON(file string, v any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, v)
+}
+
+// fakeLambdas stands in for the binaries, of which the template knows a hash alone.
+func fakeLambdas(dir string) error {
+	sources, err := filepath.Glob("../functions/*/main.go")
+	if err != nil || len(sources) == 0 {
+		return fmt.Errorf("no functions found: %v", err)
+	}
+	for _, source := range sources {
+		name := filepath.Base(filepath.Dir(source))
+		for _, architecture := range []string{"arm64", "x86_64"} {
+			target := filepath.Join(dir, architecture, name)
+			if err := os.MkdirAll(target, 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(target, "bootstrap"), []byte(name), 0o755); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ofType returns the properties of all resources of a type, their references
+// resolved, by name.
+func (s stackTemplate) ofType(kind string) map[string]map[string]any {
+	found := map[string]map[string]any{}
+	for id, r := range s.Resources {
+		if r.Type == kind {
+			properties, _ := resolve(r.Properties).(map[string]any)
+			found[readable(id)] = properties
+		}
+	}
+	return found
+}
+
+// suffix is what the CDK appends to a resource's id.
+var suffix = regexp.MustCompile(`[0-9A-F]{8}$`)
+
+func readable(id string) string { return suffix.ReplaceAllString(id, "") }
+
+// resolve replaces CloudFormation's functions by text: {"Fn::GetAtt":
+// ["Bulk4B159F23", "Arn"]} becomes Bulk.Arn, {"Ref": "Bulk4B159F23"} Bulk.
+func resolve(v any) any {
+	switch v := v.(type) {
+	case []any:
+		list := make([]any, 0, len(v))
+		for _, e := range v {
+			list = append(list, resolve(e))
+		}
+		return list
+	case map[string]any:
+		if id, ok := v["Ref"].(string); ok && len(v) == 1 {
+			if strings.HasPrefix(id, "AWS::") {
+				return "${" + id + "}"
+			}
+			return readable(id)
+		}
+		if att, ok := v["Fn::GetAtt"].([]any); ok {
+			return fmt.Sprintf("%s.%s", readable(att[0].(string)), att[1])
+		}
+		if join, ok := v["Fn::Join"].([]any); ok {
+			var parts []string
+			for _, part := range resolve(join[1]).([]any) {
+				parts = append(parts, fmt.Sprint(part))
+			}
+			return strings.Join(parts, join[0].(string))
+		}
+		m := map[string]any{}
+		for k, e := range v {
+			m[k] = resolve(e)
+		}
+		return m
+	default:
+		return v
+	}
+}
+
+// texts returns one value or a list of them as a list.
+func texts(v any) []string {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		var list []string
+		for _, e := range v {
+			list = append(list, fmt.Sprint(e))
+		}
+		return list
+	default:
+		return []string{fmt.Sprint(v)}
+	}
+}
+
+// objects returns a list's objects.
+func objects(v any) []map[string]any {
+	var list []map[string]any
+	all, _ := v.([]any)
+	for _, e := range all {
+		if m, ok := e.(map[string]any); ok {
+			list = append(list, m)
+		}
+	}
+	return list
+}
