@@ -2,7 +2,6 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 	"time"
 
@@ -15,12 +14,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/docs"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/logs"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	c, err := config.Load[config.Stage]()
+	log := logs.Function(c.LogLevel)
 	if err != nil {
 		log.Error("start", "error", err)
 		os.Exit(1)

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 	"time"
 
@@ -17,13 +16,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/embed"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/logs"
 	"gitlab.com/lorehook/lorehook/internal/secret"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	c, err := config.Load[config.Embed]()
+	log := logs.Function(c.LogLevel)
 	if err != nil {
 		log.Error("start", "error", err)
 		os.Exit(1)

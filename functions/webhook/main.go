@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -16,14 +15,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
+	"gitlab.com/lorehook/lorehook/internal/logs"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/secret"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	c, err := config.Load[config.Webhook]()
+	log := logs.Function(c.LogLevel)
 	if err != nil {
 		log.Error("start", "error", err)
 		os.Exit(1)

@@ -91,7 +91,7 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 func (s *server) log(r *http.Request, o *outcome, millis int64) {
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("route", r.Pattern),
-		slog.Int("status", o.status), slog.Int64("duration_ms", millis),
+		slog.Int("http_status", o.status), slog.Int64("duration_ms", millis),
 	}
 	if s.RequestID != nil {
 		attrs = append(attrs, slog.String("request_id", s.RequestID(r)))
@@ -102,7 +102,7 @@ func (s *server) log(r *http.Request, o *outcome, millis int64) {
 	level := slog.LevelInfo
 	if o.cause != nil {
 		level = slog.LevelError
-		attrs = append(attrs, slog.String("cause", o.cause.Error()))
+		attrs = append(attrs, slog.String("error", o.cause.Error()))
 	}
 	s.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }

@@ -124,7 +124,7 @@ func TestARequestIsOneLineInTheLogWithoutItsValues(t *testing.T) {
 		}
 		for key, want := range map[string]any{
 			"msg": "request", "method": "GET", "route": "GET /v1/projects/{project_id}/issues/{iid}",
-			"status": 422.0, "code": "invalid_request", "request_id": "request-1",
+			"http_status": 422.0, "code": "invalid_request", "request_id": "request-1",
 		} {
 			if line[key] != want {
 				t.Errorf("%s is %v, want %v", key, line[key], want)

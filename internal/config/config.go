@@ -7,6 +7,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strconv"
@@ -14,6 +15,14 @@ import (
 
 	"github.com/caarlos0/env/v11"
 )
+
+// Telemetry is what every function hears of its logs and metrics.
+type Telemetry struct {
+	// LogLevel is the least level that is logged. Metrics are told at any.
+	LogLevel slog.Level `env:"LOREHOOK_LOG_LEVEL" envDefault:"INFO"`
+	// MetricsNamespace keeps the metrics of two stacks in one account apart.
+	MetricsNamespace string `env:"LOREHOOK_METRICS_NAMESPACE" envDefault:"lorehook"`
+}
 
 // Tables are the real names of the tables.
 type Tables struct {
@@ -27,6 +36,7 @@ type Tables struct {
 
 // Webhook is the configuration of the webhook function.
 type Webhook struct {
+	Telemetry
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
 	Projects         AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
 	// SecretID names the secret that holds
@@ -49,6 +59,7 @@ type GitLab struct {
 
 // Worker is the configuration of the worker function.
 type Worker struct {
+	Telemetry
 	Tables
 	GitLab
 	Projects           AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
@@ -73,6 +84,7 @@ type Embedder struct {
 
 // Stage is the configuration of docs, embed, finish and abort.
 type Stage struct {
+	Telemetry
 	Tables
 	StateMachineARN string `env:"LOREHOOK_STATE_MACHINE_ARN"`
 }
@@ -85,6 +97,7 @@ type Embed struct {
 
 // Sweeper is the configuration of the sweeper.
 type Sweeper struct {
+	Telemetry
 	Tables
 	StateMachineARN  string `env:"LOREHOOK_STATE_MACHINE_ARN,required"`
 	RequestsQueueURL string `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
@@ -93,6 +106,7 @@ type Sweeper struct {
 
 // API is the configuration of the manual API.
 type API struct {
+	Telemetry
 	Tables
 	Projects         AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`

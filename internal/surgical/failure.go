@@ -3,7 +3,6 @@ package surgical
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 )
 
@@ -119,7 +118,7 @@ func (p *Processor) close(ctx context.Context, run Run, closing Closing) (Verdic
 	case err != nil:
 		return p.troubled(err)
 	}
-	p.log(ctx, closed, "closed", "status", closed.Status)
+	p.log(ctx, closed, "closed", closed.ClosedFields()...)
 	return done(), nil
 }
 
@@ -131,9 +130,5 @@ func (p *Processor) troubled(err error) (Verdict, error) {
 
 // log writes one line for one decision.
 func (p *Processor) log(ctx context.Context, run Run, decision string, args ...any) {
-	attrs := []any{slog.String("run_id", run.RunID), slog.Int64("project_id", run.ProjectID), slog.String("origin", string(run.Origin))}
-	if len(run.Targets) == 1 {
-		attrs = append(attrs, slog.String("type", string(run.Targets[0].Type)), slog.Int64("iid", run.Targets[0].IID))
-	}
-	p.Log.InfoContext(ctx, decision, append(attrs, args...)...)
+	p.Log.InfoContext(ctx, decision, append(run.LogFields(), args...)...)
 }

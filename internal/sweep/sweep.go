@@ -84,8 +84,15 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	errs = append(errs, s.backlog(ctx, &report))
 	err := errors.Join(errs...)
 	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed,
-		"messages_resent", report.Resent, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "failed", err != nil)
+		"messages_resent", report.Resent, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "outcome", outcomeOf(err))
 	return report, err
+}
+
+func outcomeOf(err error) string {
+	if err != nil {
+		return "failed"
+	}
+	return "done"
 }
 
 // running sees to one run that is running.
@@ -120,17 +127,18 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 }
 
 func (s *Sweeper) finish(ctx context.Context, run surgical.Run, report *Report) error {
-	if _, err := s.Ledger.Close(ctx, run.RunID, surgical.Closing{Status: surgical.StatusSucceeded}); err != nil {
+	closed, err := s.Ledger.Close(ctx, run.RunID, surgical.Closing{Status: surgical.StatusSucceeded})
+	if err != nil {
 		return fmt.Errorf("finish run %s: %w", run.RunID, err)
 	}
 	report.Finished++
-	s.log(ctx, run, "finished")
+	s.log(ctx, closed, "closed", closed.ClosedFields()...)
 	return nil
 }
 
 func (s *Sweeper) fail(ctx context.Context, run surgical.Run, closing surgical.Closing, report *Report) error {
 	closing.Error.RunID = run.RunID
-	_, err := s.Ledger.Close(ctx, run.RunID, closing)
+	closed, err := s.Ledger.Close(ctx, run.RunID, closing)
 	if errors.Is(err, surgical.ErrMoved) {
 		return nil // it lives
 	}
@@ -138,7 +146,7 @@ func (s *Sweeper) fail(ctx context.Context, run surgical.Run, closing surgical.C
 		return fmt.Errorf("fail run %s: %w", run.RunID, err)
 	}
 	report.Failed++
-	s.log(ctx, run, "failed", "code", closing.Error.Code)
+	s.log(ctx, closed, "closed", closed.ClosedFields()...)
 	return nil
 }
 
@@ -229,5 +237,5 @@ func (s *Sweeper) ended(ctx context.Context, runID string, attempt int64) (bool,
 }
 
 func (s *Sweeper) log(ctx context.Context, run surgical.Run, decision string, args ...any) {
-	s.Log.InfoContext(ctx, decision, append([]any{"run_id", run.RunID, "project_id", run.ProjectID, "stage", run.Stage}, args...)...)
+	s.Log.InfoContext(ctx, decision, append(run.LogFields(), args...)...)
 }

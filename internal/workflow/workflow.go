@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -94,7 +95,7 @@ func (f *Finish) Handle(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("finish run %s: %w", in.RunID, err)}
 	}
-	f.Log.InfoContext(ctx, "closed", "run_id", in.RunID, "project_id", run.ProjectID, "status", run.Status, "generation", in.Generation)
+	f.Log.InfoContext(ctx, "closed", slices.Concat(run.LogFields(), run.ClosedFields(), []any{"generation", in.Generation})...)
 	return Result{Outcome: Done}, nil
 }
 
@@ -128,8 +129,7 @@ func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("abort run %s: %w", in.RunID, err)}
 	}
-	a.Log.WarnContext(ctx, "aborted", "run_id", in.RunID, "project_id", run.ProjectID, "status", run.Status,
-		"stage", in.Stage, "error_name", in.Error, "generation", in.Generation)
+	a.Log.WarnContext(ctx, "closed", slices.Concat(run.LogFields(), run.ClosedFields(), []any{"error_name", in.Error, "generation", in.Generation})...)
 	return Result{Outcome: Done}, nil
 }
 

@@ -1,0 +1,27 @@
+package surgical
+
+import "log/slog"
+
+// LogFields name the run in a log line.
+func (r Run) LogFields() []any {
+	fields := []any{slog.String("run_id", r.RunID), slog.Int64("project_id", r.ProjectID), slog.String("origin", string(r.Origin))}
+	if len(r.Targets) == 1 {
+		fields = append(fields, slog.String("type", string(r.Targets[0].Type)), slog.Int64("iid", r.Targets[0].IID))
+	}
+	return fields
+}
+
+// ClosedFields say in a log line how a terminal run ended: its status, the
+// stage that it ended in, and of a failed one the code and the code of the first
+// target that made it fail.
+func (r Run) ClosedFields() []any {
+	fields := []any{slog.String("status", string(r.Status)), slog.String("stage", string(r.Stage))}
+	if r.Error == nil {
+		return fields
+	}
+	fields = append(fields, slog.String("code", string(r.Error.Code)))
+	if len(r.Error.Failures) > 0 {
+		fields = append(fields, slog.String("cause_code", string(r.Error.Failures[0].Code)))
+	}
+	return fields
+}

@@ -1,0 +1,101 @@
+// Package trace carries a W3C traceparent by hand, so that one query over the
+// logs shows the whole way of a delivery. Within a function it stands in the
+// context; between functions in an attribute of the message, in the row of the
+// run and in the input of the workflow.
+//
+// Nobody records spans here: the value is handed on as it came, as the standard
+// asks of whoever takes no part in a trace. Where there is none, the X-Ray trace
+// of the Lambda invocation gives one, so that the same id finds the logs and
+// the trace: 1-5759e988-bd862e3fe1be46a994272793 is X-Ray's way of writing
+// 5759e988bd862e3fe1be46a994272793. A tracing SDK is not needed for any of it.
+package trace
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Header is the name of the header, of the message attribute and of the field
+// in log lines.
+const Header = "traceparent"
+
+// parentLen is the length of a traceparent of version 00.
+const parentLen = 55
+
+// Parse returns the traceparent of version 00 that the value says, or "" if it
+// says none. A value of a later version is read as far as this one goes.
+func Parse(value string) string {
+	if len(value) < parentLen || len(value) > parentLen && (value[:2] == "00" || value[parentLen] != '-') {
+		return ""
+	}
+	parts := strings.Split(value[:parentLen], "-")
+	if len(parts) != 4 || !isHex(parts[0], 2) || !isHex(parts[1], 32) || !isHex(parts[2], 16) || !isHex(parts[3], 2) {
+		return ""
+	}
+	if parts[0] == "ff" || zero(parts[1]) || zero(parts[2]) {
+		return ""
+	}
+	return "00" + value[2:parentLen]
+}
+
+func isHex(s string, length int) bool {
+	for _, c := range []byte(s) {
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
+			return false
+		}
+	}
+	return len(s) == length
+}
+
+func zero(s string) bool { return strings.Trim(s, "0") == "" }
+
+// lambdaKey is where aws-lambda-go puts the X-Ray header of the invocation.
+const lambdaKey = "x-amzn-trace-id"
+
+// New returns the traceparent of the invocation's X-Ray trace, and else one of
+// random ids. It panics if random fails, which crypto/rand's never does.
+func New(ctx context.Context, random io.Reader) string {
+	header, _ := ctx.Value(lambdaKey).(string)
+	root, parent, flags := xray(header)
+	var ids [24]byte
+	if root == "" || parent == "" {
+		if _, err := io.ReadFull(random, ids[:]); err != nil {
+			panic(fmt.Errorf("trace: no random numbers: %w", err))
+		}
+	}
+	if root == "" {
+		root = hex.EncodeToString(ids[:16])
+	}
+	if parent == "" {
+		parent = hex.EncodeToString(ids[16:])
+	}
+	return Parse("00-" + root + "-" + parent + "-" + flags)
+}
+
+// xray reads a header such as
+// Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1.
+func xray(header string) (root, parent, flags string) {
+	flags = "00"
+	for part := range strings.SplitSeq(header, ";") {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "Root":
+			id := strings.ReplaceAll(strings.TrimPrefix(value, "1-"), "-", "")
+			if isHex(id, 32) && !zero(id) {
+				root = id
+			}
+		case "Parent":
+			if isHex(value, 16) && !zero(value) {
+				parent = value
+			}
+		case "Sampled":
+			if value == "1" {
+				flags = "01"
+			}
+		}
+	}
+	return root, parent, flags
+}
