@@ -130,10 +130,20 @@ func TestTheAnswerOfAStageDecidesWhatFollows(t *testing.T) {
 	}
 }
 
-// What the state machine hands over is what the functions decode, and nothing else.
+// What the state machine hands over is what it was started with, and nothing
+// else: also by a worker of before the trace, whose input lacks it.
 func TestFunctionsAreHandedWhatTheyDecode(t *testing.T) {
+	for name, input := range map[string]workflow.Input{
+		"with a trace": {RunID: "run-1", Generation: 4, TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+		"without":      {RunID: "run-1", Generation: 4},
+	} {
+		t.Run(name, func(t *testing.T) { handed(t, input) })
+	}
+}
+
+func handed(t *testing.T, input workflow.Input) {
+	t.Helper()
 	m := definition(t)
-	input := workflow.Input{RunID: "run-1", Generation: 4}
 	execution := map[string]any{"Execution": map[string]any{"Input": input}}
 	failed := map[string]any{"context": execution, "errorOutput": map[string]any{"Error": "States.Timeout"}}
 	stages := []string{"Docs", "Embed", "Finish"}

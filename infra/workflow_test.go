@@ -30,7 +30,7 @@ type state struct {
 	TimeoutSeconds                int
 	Arguments                     struct {
 		FunctionName string
-		Payload      map[string]any
+		Payload      any
 	}
 	Retry   []retry
 	Catch   []catch

@@ -12,6 +12,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
@@ -22,6 +23,8 @@ func main() {
 		log.Error("start", "error", err)
 		os.Exit(1)
 	}
-	abort := &workflow.Abort{Ledger: ledger.New(dynamo.New(awsenv.Config()), c.Tables, time.Now), Log: log}
+	rows := ledger.New(dynamo.New(awsenv.Config()), c.Tables, time.Now).
+		Metered(metrics.New(os.Stdout, c.MetricsNamespace, time.Now))
+	abort := &workflow.Abort{Ledger: rows, Log: log}
 	lambda.Start(abort.Handle)
 }

@@ -19,7 +19,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 func main() {
@@ -32,7 +34,7 @@ func main() {
 	cfg := awsenv.Config()
 	db := dynamo.New(cfg)
 	handler, err := api.New(api.Options{
-		Runs:      ledger.New(db, c.Tables, time.Now),
+		Runs:      ledger.New(db, c.Tables, time.Now).Metered(metrics.New(os.Stdout, c.MetricsNamespace, time.Now)),
 		Content:   content.NewStore(db, c.Content, time.Now),
 		Queue:     queue.NewSender(sqs.NewFromConfig(cfg), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
@@ -40,6 +42,7 @@ func main() {
 		NewKey:    rand.Text,
 		Log:       log,
 		RequestID: requestID,
+		NewTrace:  trace.Source(rand.Reader),
 	})
 	if err != nil {
 		log.Error("start", "error", err)

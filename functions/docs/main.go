@@ -15,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
@@ -27,11 +28,13 @@ func main() {
 	}
 	cfg := awsenv.Config()
 	db := dynamo.New(cfg)
+	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
 	runner := &workflow.Runner{
-		Ledger:   ledger.New(db, c.Tables, time.Now),
+		Ledger:   ledger.New(db, c.Tables, time.Now).Metered(meter),
 		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
 		Stage:    &docs.Stage{Content: content.NewStore(db, c.Content, time.Now)},
 		Log:      log,
+		Meter:    meter,
 	}
 	lambda.Start(runner.Handle)
 }

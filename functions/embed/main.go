@@ -17,6 +17,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/embed"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/secret"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
@@ -37,11 +38,13 @@ func main() {
 		os.Exit(1)
 	}
 	db := dynamo.New(cfg)
+	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
 	runner := &workflow.Runner{
-		Ledger:   ledger.New(db, c.Tables, time.Now),
+		Ledger:   ledger.New(db, c.Tables, time.Now).Metered(meter),
 		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
 		Stage:    &embed.Stage{Content: content.NewStore(db, c.Content, time.Now), Embedder: embedder},
 		Log:      log,
+		Meter:    meter,
 	}
 	lambda.Start(runner.Handle)
 }

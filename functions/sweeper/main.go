@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"os"
 	"time"
 
@@ -16,8 +17,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/sweep"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
@@ -31,11 +34,12 @@ func main() {
 	cfg := awsenv.Config()
 	db, client := dynamo.New(cfg), sqs.NewFromConfig(cfg)
 	sweeper := &sweep.Sweeper{
-		Ledger:   ledger.New(db, c.Tables, time.Now),
+		Ledger:   ledger.New(db, c.Tables, time.Now).Metered(metrics.New(os.Stdout, c.MetricsNamespace, time.Now)),
 		Content:  content.NewStore(db, c.Content, time.Now),
 		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
 		Requests: queue.NewSender(client, c.RequestsQueueURL), Bulk: queue.NewSender(client, c.BulkQueueURL),
 		Clock: time.Now, Log: log,
+		NewTrace: trace.Source(rand.Reader),
 	}
 	lambda.Start(sweeper.Handle)
 }

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"sync"
 	"time"
@@ -16,8 +17,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
 	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/secret"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 )
 
@@ -35,6 +38,8 @@ func main() {
 		Allows:    c.Projects.Allows,
 		Clock:     time.Now,
 		Log:       log,
+		NewTrace:  trace.Source(rand.Reader),
+		Meter:     metrics.New(os.Stdout, c.MetricsNamespace, time.Now),
 	}
 	lambda.Start(handler.Handle)
 }

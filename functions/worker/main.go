@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	crand "crypto/rand"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -22,8 +23,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
@@ -36,27 +39,30 @@ func main() {
 		os.Exit(1)
 	}
 	cfg := awsenv.Config()
+	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
 	token, refresh := token(c, cfg)
 	fetcher, err := gitlab.NewClient(gitlab.Options{
 		BaseURL: c.BaseURL, Token: token, RefreshToken: refresh, RequestsPerSecond: c.RequestsPerSecond, Clock: time.Now,
+		Meter: meter,
 	})
 	if err != nil {
 		log.Error("start", "error", err)
 		os.Exit(1)
 	}
 	db := dynamo.New(cfg)
-	store, rows := content.NewStore(db, c.Content, time.Now), ledger.New(db, c.Tables, time.Now)
+	store, rows := content.NewStore(db, c.Content, time.Now), ledger.New(db, c.Tables, time.Now).Metered(meter)
 	batch := &worker.Batch{
 		Processor: &surgical.Processor{
 			Ledger: rows, Heads: store, Fetcher: fetcher,
 			Ingester: commit.New(db, store, rows, time.Now),
 			Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
-			Allows:   c.Projects.Allows, Clock: time.Now, Jitter: jitter, Log: log,
+			Allows:   c.Projects.Allows, Clock: time.Now, Jitter: jitter, Log: log, Meter: meter,
 		},
 		Queue: &worker.SQS{
 			Client: sqs.NewFromConfig(cfg), QueueURLs: []string{c.RequestsQueueURL, c.BulkQueueURL}, DeadLetterURL: c.DeadLetterQueueURL,
 		},
-		Clock: time.Now, Log: log,
+		Clock: time.Now, Log: log, Meter: meter,
+		NewTrace: trace.Source(crand.Reader),
 	}
 	lambda.Start(batch.Handle)
 }

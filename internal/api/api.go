@@ -63,7 +63,8 @@ type Content interface {
 	Embeddings(ctx context.Context, ref surgical.EntityRef, documents []string) (map[string]content.Embeddings, error)
 }
 
-// Options is what the API stands on. All fields are required but RequestID.
+// Options is what the API stands on. All fields are required but RequestID and
+// NewTrace.
 type Options struct {
 	Runs    Runs
 	Content Content
@@ -76,6 +77,8 @@ type Options struct {
 	Log    *slog.Logger
 	// RequestID names a request in the log, as the gateway does.
 	RequestID func(*http.Request) string
+	// NewTrace makes the traceparent of a request that brings none.
+	NewTrace func(context.Context) string
 }
 
 type server struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // retryFailed is deterministic: the new run's id follows from the old one's,
@@ -50,9 +51,10 @@ func (s *server) retryOf(ctx context.Context, run surgical.Run) (surgical.Run, e
 	if len(targets) == 0 {
 		return run, conflictOf(run, "no target of it can succeed by a retry")
 	}
+	parent, _ := trace.From(ctx)
 	retry, err := s.Runs.Retry(ctx, run, surgical.Request{
 		RunID: surgical.RunID(surgical.OriginRetry, run.RunID), ProjectID: run.ProjectID, Targets: targets, Options: run.Options,
-		Origin: surgical.OriginRetry, EventAt: s.Clock(), RetryOf: run.RunID,
+		Origin: surgical.OriginRetry, EventAt: s.Clock(), RetryOf: run.RunID, TraceParent: parent,
 	}, "")
 	if errors.Is(err, surgical.ErrMoved) {
 		return run, conflictOf(run, "it moved while it was retried")
@@ -107,6 +109,7 @@ func (s *server) cancel(ctx context.Context, in *runInput) (*answer[RunView], er
 	if err := s.allowed(run.ProjectID); err != nil {
 		return nil, err
 	}
+	noteRun(ctx, run.RunID)
 	why := surgical.NewError(surgical.CodeRunCancelled, "the run was cancelled by request")
 	run, err = s.Runs.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusCancelled, Error: why})
 	switch {

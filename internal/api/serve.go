@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 const keyHeader = "Idempotency-Key"
@@ -20,6 +21,7 @@ type outcome struct {
 	status int
 	code   surgical.Code
 	cause  error
+	runID  string
 }
 
 type outcomeKey struct{}
@@ -31,6 +33,13 @@ func note(ctx context.Context, p *Problem) {
 		if p.Status >= http.StatusInternalServerError {
 			o.cause = p.cause
 		}
+	}
+}
+
+// noteRun records the run that a request made or changed.
+func noteRun(ctx context.Context, runID string) {
+	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok {
+		o.runID = runID
 	}
 }
 
@@ -65,7 +74,7 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Clock()
 		o := &outcome{}
-		r = r.WithContext(context.WithValue(r.Context(), outcomeKey{}, o))
+		r = r.WithContext(context.WithValue(s.traced(r), outcomeKey{}, o))
 		out := &statusWriter{w, o}
 		func() {
 			defer func() {
@@ -96,6 +105,9 @@ func (s *server) log(r *http.Request, o *outcome, millis int64) {
 	if s.RequestID != nil {
 		attrs = append(attrs, slog.String("request_id", s.RequestID(r)))
 	}
+	if o.runID != "" {
+		attrs = append(attrs, slog.String("run_id", o.runID))
+	}
 	if o.code != "" {
 		attrs = append(attrs, slog.String("code", string(o.code)))
 	}
@@ -105,6 +117,15 @@ func (s *server) log(r *http.Request, o *outcome, millis int64) {
 		attrs = append(attrs, slog.String("error", o.cause.Error()))
 	}
 	s.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// traced is the request's context with its trace, the caller's or a new one.
+func (s *server) traced(r *http.Request) context.Context {
+	parent := trace.Parse(r.Header.Get(trace.Header))
+	if parent == "" && s.NewTrace != nil {
+		parent = s.NewTrace(r.Context())
+	}
+	return trace.With(r.Context(), parent, "")
 }
 
 // noRoute tells a path that does not exist from a method that it does not take.

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // StartBody asks for a run.
@@ -87,6 +88,7 @@ func (s *server) start(ctx context.Context, in *startInput) (*startOutput, error
 	if err != nil {
 		return nil, err
 	}
+	req.TraceParent, _ = trace.From(ctx)
 	if req.Options.DryRun {
 		plan, err := s.plan(ctx, req, in.Key != "")
 		return &startOutput{Status: http.StatusOK, Body: plan}, err
@@ -145,6 +147,7 @@ func same(a, b surgical.Request) bool {
 // the row may have been written without one. The message is known by the run,
 // not by the key, which another origin may have used too.
 func (s *server) accepted(ctx context.Context, run surgical.Run) (*startOutput, error) {
+	noteRun(ctx, run.RunID)
 	if run.Status == surgical.StatusQueued {
 		req := run.Request
 		req.IdempotencyKey = ""

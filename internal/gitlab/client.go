@@ -13,6 +13,7 @@ import (
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 	"golang.org/x/time/rate"
 
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -46,6 +47,14 @@ type Options struct {
 	// Timeout bounds one request with its response; 0 for 30 s. The wait for
 	// the client's own rate does not count.
 	Timeout time.Duration
+	// Meter, if set, is told of each fetch.
+	Meter Meter
+}
+
+// Meter is told what a fetch exchanged with GitLab.
+type Meter interface {
+	// Fetched hears of a fetch that ended, well or not.
+	Fetched(metrics.Traffic)
 }
 
 // Client fetches entities over GitLab's REST API. It retries nothing: the
@@ -54,6 +63,7 @@ type Client struct {
 	api     *api.Client
 	refresh func(context.Context) (bool, error)
 	clock   func() time.Time
+	meter   Meter
 }
 
 // NewClient returns a client, or all that is wrong with the options.
@@ -90,7 +100,7 @@ func NewClient(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gitlab client: %w", err)
 	}
-	return &Client{api: client, refresh: o.RefreshToken, clock: o.Clock}, nil
+	return &Client{api: client, refresh: o.RefreshToken, clock: o.Clock, meter: o.Meter}, nil
 }
 
 // newTransport keeps as many idle connections as a fetch uses at once; the

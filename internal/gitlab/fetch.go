@@ -43,7 +43,7 @@ func listings() []listing {
 // most telling is returned. What shifted between two pages fails as
 // gitlab_unavailable. Of a failed fetch the snapshot holds Ref and Requests.
 func (c *Client) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-	ctx, requests := withRequestCount(ctx)
+	ctx, exchanged := withTraffic(ctx)
 	snap, err := c.fetch(ctx, ref)
 	if err != nil && err.Code == surgical.CodeGitLabUnauthorized && c.refresh != nil {
 		// A failure to read the token anew changes nothing: it is the old one.
@@ -51,10 +51,14 @@ func (c *Client) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 			snap, err = c.fetch(ctx, ref)
 		}
 	}
-	if err != nil {
-		return surgical.Snapshot{Ref: ref, Requests: int(requests.Load())}, err
+	told := exchanged.told(err)
+	if c.meter != nil {
+		c.meter.Fetched(told)
 	}
-	snap.Requests = int(requests.Load())
+	if err != nil {
+		return surgical.Snapshot{Ref: ref, Requests: int(told.Requests)}, err
+	}
+	snap.Requests = int(told.Requests)
 	return snap, nil
 }
 

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync/atomic"
 
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -47,12 +49,44 @@ func permanent(message string) *surgical.Error {
 	return e
 }
 
-// requestCount is the context key of a fetch's counter of requests.
-type requestCount struct{}
+// traffic counts what is exchanged with GitLab for one fetch; its requests run
+// at once.
+type traffic struct {
+	requests, rateLimited atomic.Int64
+	// budget is one more than the least RateLimit-Remaining, 0 for none seen.
+	budget atomic.Int64
+}
 
-func withRequestCount(ctx context.Context) (context.Context, *atomic.Int64) {
-	n := new(atomic.Int64)
-	return context.WithValue(ctx, requestCount{}, n), n
+type trafficKey struct{}
+
+func withTraffic(ctx context.Context) (context.Context, *traffic) {
+	t := new(traffic)
+	return context.WithValue(ctx, trafficKey{}, t), t
+}
+
+// answered counts an answer. Not every GitLab says what is left of the budget.
+func (t *traffic) answered(resp *http.Response) {
+	if resp.StatusCode == http.StatusTooManyRequests {
+		t.rateLimited.Add(1)
+	}
+	left, err := strconv.ParseInt(resp.Header.Get("RateLimit-Remaining"), 10, 32)
+	if err != nil || left < 0 {
+		return
+	}
+	for {
+		least := t.budget.Load()
+		if least != 0 && least <= left+1 || t.budget.CompareAndSwap(least, left+1) {
+			return
+		}
+	}
+}
+
+// told is the traffic as the meter hears it.
+func (t *traffic) told(failure *surgical.Error) metrics.Traffic {
+	return metrics.Traffic{
+		Requests: t.requests.Load(), RateLimited: t.rateLimited.Load(), BudgetLeft: t.budget.Load() - 1,
+		Unauthorized: failure != nil && failure.Code == surgical.CodeGitLabUnauthorized,
+	}
 }
 
 // boundedTransport counts requests, redirected ones too, and ends each body at
@@ -65,12 +99,16 @@ type boundedTransport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if n, ok := req.Context().Value(requestCount{}).(*atomic.Int64); ok {
-		n.Add(1)
+	counted, ok := req.Context().Value(trafficKey{}).(*traffic)
+	if ok {
+		counted.requests.Add(1)
 	}
 	resp, err := t.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
+	}
+	if ok {
+		counted.answered(resp)
 	}
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: t.limit, limit: t.limit}
 	return resp, nil

@@ -41,13 +41,22 @@ func (l *Ledger) Close(ctx context.Context, runID string, closing surgical.Closi
 		closing.Clean = closing.Clean && !repeated(jobs)
 		closed, err := l.tryClose(ctx, run, closing, open)
 		if closed {
-			return l.Run(ctx, runID)
+			return l.closed(ctx, runID)
 		}
 		if err != nil {
 			return run, err
 		}
 	}
 	return surgical.Run{}, fmt.Errorf("close run %s: it moved %d times: %w", runID, maxCloseTries, surgical.ErrMoved)
+}
+
+// closed reads the run that this ledger just closed, and tells the meter of it.
+func (l *Ledger) closed(ctx context.Context, runID string) (surgical.Run, error) {
+	run, err := l.Run(ctx, runID)
+	if err == nil && l.meter != nil {
+		l.meter.Closed(run)
+	}
+	return run, err
 }
 
 func (l *Ledger) jobsOf(ctx context.Context, run surgical.Run) ([]surgical.Job, error) {

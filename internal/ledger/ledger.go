@@ -14,6 +14,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 const (
@@ -30,6 +31,8 @@ type Ledger struct {
 	db     *dynamodb.Client
 	tables config.Tables
 	clock  func() time.Time
+	// meter, if there is one, is told of every run that this ledger closed.
+	meter Meter
 	// tokens makes a token for each write of a row, by which a caller whose
 	// answer got lost knows its own write again.
 	tokens func() string
@@ -38,6 +41,20 @@ type Ledger struct {
 // New returns a ledger on the tables.
 func New(db *dynamodb.Client, tables config.Tables, clock func() time.Time) *Ledger {
 	return &Ledger{db: db, tables: tables, clock: clock, tokens: rand.Text}
+}
+
+// Meter is told of runs that ended.
+type Meter interface {
+	// Closed hears of a run that just became terminal, once for each run.
+	Closed(run surgical.Run)
+}
+
+// Metered returns a ledger on the same tables that tells the meter of every run
+// that it closes: here, because a run becomes terminal nowhere else.
+func (l *Ledger) Metered(meter Meter) *Ledger {
+	metered := *l
+	metered.meter = meter
+	return &metered
 }
 
 // micros is a time as the tables hold it: Unix microseconds, 0 for none.

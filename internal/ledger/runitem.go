@@ -21,6 +21,7 @@ type runItem struct {
 	EventAt        int64       `dynamodbav:"event_at"`
 	IdempotencyKey string      `dynamodbav:"idempotency_key,omitempty"`
 	RetryOf        string      `dynamodbav:"retry_of,omitempty"`
+	TraceParent    string      `dynamodbav:"traceparent,omitempty"`
 
 	Status         string `dynamodbav:"status"`
 	Stage          string `dynamodbav:"stage,omitempty"`
@@ -156,7 +157,7 @@ func (e *errorItem) error(runID string) (*surgical.Error, error) {
 func newRunItem(req surgical.Request, status surgical.RunStatus, createdAt int64) runItem {
 	item := runItem{
 		RunID: req.RunID, ProjectID: req.ProjectID, Origin: string(req.Origin), Options: optionsItem(req.Options),
-		EventAt: micros(req.EventAt), IdempotencyKey: req.IdempotencyKey, RetryOf: req.RetryOf,
+		EventAt: micros(req.EventAt), IdempotencyKey: req.IdempotencyKey, RetryOf: req.RetryOf, TraceParent: req.TraceParent,
 		Status: string(status), CreatedAt: createdAt,
 	}
 	for _, t := range req.Targets {
@@ -189,7 +190,7 @@ func (r runItem) run() (surgical.Run, error) {
 	run := surgical.Run{
 		Request: surgical.Request{
 			RunID: r.RunID, ProjectID: r.ProjectID, Origin: surgical.Origin(r.Origin), Options: surgical.Options(r.Options),
-			EventAt: fromMicros(r.EventAt), IdempotencyKey: r.IdempotencyKey, RetryOf: r.RetryOf,
+			EventAt: fromMicros(r.EventAt), IdempotencyKey: r.IdempotencyKey, RetryOf: r.RetryOf, TraceParent: r.TraceParent,
 		},
 		Status: surgical.RunStatus(r.Status), Stage: surgical.Stage(r.Stage),
 		CreatedAt: fromMicros(r.CreatedAt), FirstClaimedAt: fromMicros(r.FirstClaimedAt), FinishedAt: fromMicros(r.FinishedAt),

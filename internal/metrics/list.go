@@ -79,7 +79,7 @@ func AnswersOtherThan2xx() Metric {
 // QueueAge is how long messages waited.
 func QueueAge() Metric {
 	return Metric{Name: "QueueAge", Unit: Milliseconds, Sets: by(Queue),
-		Means: "from the sending of a message until a worker received it; again at each reception"}
+		Means: "from the sending of a message until a worker received it, the settle time included; told at each reception"}
 }
 
 // Freshness is the headline.

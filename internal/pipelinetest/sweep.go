@@ -2,11 +2,12 @@ package pipelinetest
 
 import (
 	"context"
-	"log/slog"
+	"crypto/rand"
 	"sync"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/sweep"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // Sent is a queue that remembers what was sent.
@@ -37,7 +38,7 @@ func (w *World) Sweep() sweep.Report {
 	w.T.Helper()
 	sweeper := &sweep.Sweeper{
 		Ledger: w.Ledger, Content: w.Content, Workflow: w.Workflow, Requests: &w.Resent, Bulk: &w.Resent,
-		Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
+		Clock: w.Clock.Now, Log: w.Logger(), NewTrace: trace.Source(rand.Reader),
 	}
 	report, err := sweeper.Handle(w.T.Context())
 	if err != nil {

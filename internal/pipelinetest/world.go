@@ -6,11 +6,12 @@ package pipelinetest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/embed"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
@@ -55,6 +58,8 @@ type World struct {
 
 	// Resent is what the sweeper sent again.
 	Resent Sent
+	// Output is what all parts wrote to standard output, logs and metrics.
+	Output Output
 
 	keys atomic.Int64
 }
@@ -74,8 +79,8 @@ type TB interface {
 func New(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(http.RoundTripper) http.RoundTripper) *World {
 	t.Helper()
 	clock := NewClock(time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC))
-	log := slog.New(slog.DiscardHandler)
 	w := &World{T: t, Clock: clock, DB: db, Tables: tables}
+	log, meter := w.Logger(), w.Meter()
 	w.GitLab = demogitlab.New(demogitlab.Options{Clock: clock.Now, Token: Token})
 	server := httptest.NewServer(w.GitLab)
 	t.Cleanup(server.Close)
@@ -85,14 +90,14 @@ func New(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(http.Rou
 	}
 	client, err := gitlab.NewClient(gitlab.Options{
 		BaseURL: server.URL, Clock: clock.Now, HTTP: transport,
-		Token: func(context.Context) (string, error) { return Token, nil },
+		Token: func(context.Context) (string, error) { return Token, nil }, Meter: meter,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Fetcher = client
 	w.Content = content.NewStore(db, tables.Content, clock.Now)
-	w.Ledger = ledger.New(db, tables, clock.Now)
+	w.Ledger = ledger.New(db, tables, clock.Now).Metered(meter)
 	w.Workflow = &Executor{}
 	w.Processor = &surgical.Processor{
 		Ledger: w.Ledger, Heads: w.Content, Fetcher: fetcherFunc(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
@@ -100,10 +105,10 @@ func New(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(http.Rou
 		}),
 		Ingester: commit.New(db, w.Content, w.Ledger, clock.Now),
 		Workflow: w.Workflow, Allows: func(int64) bool { return true },
-		Clock: clock.Now, Jitter: func(time.Duration) time.Duration { return 0 }, Log: log,
+		Clock: clock.Now, Jitter: func(time.Duration) time.Duration { return 0 }, Log: log, Meter: meter,
 	}
-	w.Docs = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &docs.Stage{Content: w.Content}, Log: log}
-	w.Embed = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &embed.Stage{Content: w.Content, Embedder: embed.Lexical{}}, Log: log}
+	w.Docs = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &docs.Stage{Content: w.Content}, Log: log, Meter: meter}
+	w.Embed = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &embed.Stage{Content: w.Content, Embedder: embed.Lexical{}}, Log: log, Meter: meter}
 	w.Finish = &workflow.Finish{Ledger: w.Ledger, Log: log}
 	w.Abort = &workflow.Abort{Ledger: w.Ledger, Log: log}
 	return w
@@ -132,18 +137,31 @@ func (w *World) Message(req surgical.Request) surgical.Message {
 	return surgical.Message{Request: req, ID: "message-" + req.RunID, NotBefore: req.EventAt.Add(surgical.Settle + time.Microsecond)}
 }
 
-// Record wraps a request as Lambda hands it to the worker.
+// Record wraps a request as Lambda hands it to the worker, sent when its event
+// was received.
 func (w *World) Record(req surgical.Request) events.SQSMessage {
 	body, err := json.Marshal(req)
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return events.SQSMessage{MessageId: "message-" + req.RunID, Body: string(body), Attributes: map[string]string{"MessageGroupId": req.Group()}}
+	attributes := map[string]events.SQSMessageAttribute{}
+	for name, value := range map[string]string{queue.RunAttribute: req.RunID, queue.TraceAttribute: req.TraceParent} {
+		if value != "" {
+			attributes[name] = events.SQSMessageAttribute{DataType: "String", StringValue: &value}
+		}
+	}
+	return events.SQSMessage{
+		MessageId: "message-" + req.RunID, Body: string(body), MessageAttributes: attributes,
+		Attributes:     map[string]string{"MessageGroupId": req.Group(), "SentTimestamp": strconv.FormatInt(req.EventAt.UnixMilli(), 10)},
+		EventSourceARN: "arn:aws:sqs:us-east-1:000000000000:lorehook-requests.fifo",
+	}
 }
 
 // Batch returns a worker over this world's processor.
 func (w *World) Batch(queue worker.Queue) *worker.Batch {
-	return &worker.Batch{Processor: w.Processor, Queue: queue, Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler)}
+	return &worker.Batch{
+		Processor: w.Processor, Queue: queue, Clock: w.Clock.Now, Log: w.Logger(), Meter: w.Meter(), NewTrace: trace.Source(rand.Reader),
+	}
 }
 
 // Deliver waits until the request has settled and processes it once.
@@ -242,10 +260,10 @@ type Executor struct {
 }
 
 // Start implements [surgical.Workflow].
-func (e *Executor) Start(_ context.Context, runID string, generation int64) error {
+func (e *Executor) Start(ctx context.Context, runID string, generation int64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.started = append(e.started, workflow.Input{RunID: runID, Generation: generation})
+	e.started = append(e.started, workflow.InputOf(ctx, runID, generation))
 	return nil
 }
 

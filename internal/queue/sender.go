@@ -3,7 +3,8 @@
 // A message's body is the request as JSON. Its group is the entity (the run,
 // for several targets), so that what concerns one entity stays in order; its
 // deduplication id is the idempotency key, so that a delivery repeated within
-// five minutes is one message.
+// five minutes is one message. Its attributes name the run and the trace, for
+// whoever looks at a message without reading it.
 package queue
 
 import (
@@ -13,12 +14,20 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // maxID is the length that SQS allows for group and deduplication ids.
 const maxID = 128
+
+// The attributes of a message.
+const (
+	RunAttribute   = "run_id"
+	TraceAttribute = trace.Header
+)
 
 // SQS is the part of the SQS client that is used.
 type SQS interface {
@@ -54,11 +63,23 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 		MessageBody:            aws.String(string(body)),
 		MessageGroupId:         aws.String(r.Group()),
 		MessageDeduplicationId: aws.String(deduplicationID(r)),
+		MessageAttributes:      attributes(r),
 	})
 	if err != nil {
 		return surgical.WrapError(surgical.CodeQueueUnavailable, err, "the queue did not take the request")
 	}
 	return nil
+}
+
+func attributes(r surgical.Request) map[string]types.MessageAttributeValue {
+	text := func(value string) types.MessageAttributeValue {
+		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
+	}
+	all := map[string]types.MessageAttributeValue{RunAttribute: text(r.RunID)}
+	if r.TraceParent != "" {
+		all[TraceAttribute] = text(r.TraceParent)
+	}
+	return all
 }
 
 func deduplicationID(r surgical.Request) string {

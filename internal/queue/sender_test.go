@@ -76,6 +76,39 @@ func TestARequestComesBackAsItWasSent(t *testing.T) {
 	}
 }
 
+// Whoever looks at a message sees the run and the trace without reading it, and
+// the body does not hold the trace as well.
+func TestAMessageNamesItsRunAndItsTrace(t *testing.T) {
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for name, c := range map[string]struct {
+		trace string
+		want  map[string]string
+	}{
+		"with a trace": {parent, map[string]string{"run_id": request("key", issue7).RunID, "traceparent": parent}},
+		"without":      {"", map[string]string{"run_id": request("key", issue7).RunID}},
+	} {
+		client := &fakeSQS{}
+		r := request("key", issue7)
+		r.TraceParent = c.trace
+		if err := queue.NewSender(client, "q").Send(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for key, value := range client.sent[0].MessageAttributes {
+			if aws.ToString(value.DataType) != "String" {
+				t.Errorf("%s: %s is a %s", name, key, aws.ToString(value.DataType))
+			}
+			got[key] = aws.ToString(value.StringValue)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: attributes (-want +got):\n%s", name, diff)
+		}
+		if strings.Contains(aws.ToString(client.sent[0].MessageBody), "4bf92f") {
+			t.Errorf("%s: the body is %s", name, aws.ToString(client.sent[0].MessageBody))
+		}
+	}
+}
+
 func TestAQueueThatFailsIsUnavailable(t *testing.T) {
 	err := queue.NewSender(&fakeSQS{err: errors.New("throttled")}, "q").Send(t.Context(), request("key", issue7))
 	if e := surgical.AsError(err); e.Code != surgical.CodeQueueUnavailable || !e.Retryable {

@@ -38,7 +38,8 @@ type Workflow interface {
 	Start(ctx context.Context, runID string, generation int64) error
 }
 
-// Processor carries a run from its message to its commit.
+// Processor carries a run from its message to its commit. All fields are
+// required but Meter.
 type Processor struct {
 	Ledger   Ledger
 	Heads    Heads
@@ -51,6 +52,7 @@ type Processor struct {
 	// Jitter returns a random duration in [0, d).
 	Jitter func(d time.Duration) time.Duration
 	Log    *slog.Logger
+	Meter  Meter
 }
 
 // Message is a request as the queue delivered it.
@@ -229,7 +231,7 @@ func (p *Processor) attempts(ctx context.Context, run Run) (Verdict, error) {
 			return p.failed(ctx, run, err, 0)
 		}
 		fetched.Requests = 0
-		result, err := p.Ingester.Ingest(ctx, entered, snaps)
+		result, err := p.ingest(ctx, entered, snaps)
 		switch {
 		case err != nil:
 			return p.failed(ctx, entered, err, 0)
@@ -274,19 +276,6 @@ func replace(snaps, newer []Snapshot) {
 	}
 }
 
-// preflight fetches within the time that leaves room for the commit.
-func (p *Processor) preflight(ctx context.Context, run Run, refs []EntityRef) Fetched {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-ingestReserve))
-		defer cancel()
-	}
-	p.log(ctx, run, "preflight", "targets", len(refs), "attempt", run.Attempt)
-	fetched := preflight(ctx, p.Fetcher, refs)
-	p.pauseAll(context.WithoutCancel(ctx), run, fetched)
-	return fetched
-}
-
 // timeFor reports whether the function may run for d yet.
 func (p *Processor) timeFor(ctx context.Context, d time.Duration) bool {
 	deadline, ok := ctx.Deadline()
@@ -317,6 +306,6 @@ func (p *Processor) afterCommit(ctx context.Context, run Run, cleanup func(conte
 	if err := p.Ledger.WorkflowStarted(ctx, run, 1, clean); err != nil && !errors.Is(err, ErrMoved) {
 		return p.troubled(err)
 	}
-	p.log(ctx, run, "committed", "jobs", run.JobsInserted, "attempt", run.CommittedBy)
+	p.log(ctx, run, "workflow_started", "jobs", run.JobsInserted, "generation", 1)
 	return done(), nil
 }

@@ -121,6 +121,9 @@ type Request struct {
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 	// RetryOf is the run that this one retries.
 	RetryOf string `json:"retry_of,omitempty"`
+	// TraceParent is the W3C traceparent of whoever asked, or "". It travels
+	// beside the body of the message, in an attribute.
+	TraceParent string `json:"-"`
 }
 
 // Refs returns the request's targets as entity references, in their order.

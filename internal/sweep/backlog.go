@@ -61,6 +61,9 @@ func (s *Sweeper) drain(ctx context.Context, project int64, targets []surgical.T
 		RunID: surgical.RunID(surgical.OriginDrain, key.String()), ProjectID: project,
 		Targets: targets, Origin: surgical.OriginDrain, EventAt: s.Clock(),
 	}
+	if s.NewTrace != nil {
+		req.TraceParent = s.NewTrace(ctx)
+	}
 	if _, err := s.Ledger.Run(ctx, req.RunID); surgical.CodeOf(err) != surgical.CodeRunNotFound {
 		return false, err
 	}

@@ -16,6 +16,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
@@ -46,6 +47,8 @@ type Sweeper struct {
 	Requests, Bulk Sender
 	Clock          func() time.Time
 	Log            *slog.Logger
+	// NewTrace, if set, makes the traceparent of a drain run.
+	NewTrace func(context.Context) string
 }
 
 // Report counts what a sweep did.
@@ -101,6 +104,7 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 	if err != nil || run.Status != surgical.StatusRunning {
 		return err
 	}
+	ctx = trace.With(ctx, run.TraceParent, run.RunID)
 	now := s.Clock()
 	switch {
 	case !run.Committed():
@@ -177,6 +181,7 @@ func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) erro
 	case surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain:
 		queue = s.Bulk
 	}
+	ctx = trace.With(ctx, run.TraceParent, run.RunID)
 	if err := queue.Send(ctx, run.Request); err != nil {
 		return fmt.Errorf("send run %s again: %w", runID, err)
 	}
@@ -194,6 +199,7 @@ func (s *Sweeper) orphans(ctx context.Context, runID string, report *Report) err
 	if !s.Ledger.Settled(run) {
 		return unlessMoved(s.Ledger.SweepAgain(ctx, runID))
 	}
+	ctx = trace.With(ctx, run.TraceParent, run.RunID)
 	for _, ref := range run.Refs() {
 		expired, err := s.Content.ExpireOrphans(ctx, ref, s.ended)
 		report.Expired += expired

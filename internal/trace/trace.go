@@ -55,6 +55,11 @@ func zero(s string) bool { return strings.Trim(s, "0") == "" }
 // lambdaKey is where aws-lambda-go puts the X-Ray header of the invocation.
 const lambdaKey = "x-amzn-trace-id"
 
+// Source returns a function that makes traceparents as [New] does.
+func Source(random io.Reader) func(context.Context) string {
+	return func(ctx context.Context) string { return New(ctx, random) }
+}
+
 // New returns the traceparent of the invocation's X-Ray trace, and else one of
 // random ids. It panics if random fails, which crypto/rand's never does.
 func New(ctx context.Context, random io.Reader) string {

@@ -15,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 const (
@@ -38,7 +39,14 @@ type Verifiers interface {
 	Refresh(context.Context) (v *delivery.Verifier, read bool, err error)
 }
 
-// Handler answers deliveries. All fields are required.
+// Meter is told of every delivery that was answered.
+type Meter interface {
+	// Delivered hears the outcome (queued, ignored, refused or failed), the code
+	// of a refused or failed one, and how long the answer took.
+	Delivered(outcome string, code surgical.Code, took time.Duration)
+}
+
+// Handler answers deliveries. All fields are required but NewTrace and Meter.
 type Handler struct {
 	Verifiers Verifiers
 	Queue     Enqueuer
@@ -46,10 +54,14 @@ type Handler struct {
 	Allows func(projectID int64) bool
 	Clock  func() time.Time
 	Log    *slog.Logger
+	// NewTrace makes the traceparent of a delivery that brings none.
+	NewTrace func(context.Context) string
+	Meter    Meter
 }
 
 // incoming is what is known of a delivery so far.
 type incoming struct {
+	trace  string
 	header http.Header
 	body   []byte
 	event  delivery.Event
@@ -63,29 +75,34 @@ func (h *Handler) Handle(ctx context.Context, req events.APIGatewayV2HTTPRequest
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	d := incoming{header: header(req.Headers)}
-	ignored, err := h.handle(ctx, &d, req, receivedAt)
-	h.log(ctx, d, ignored, err)
+	if h.NewTrace != nil {
+		d.trace = h.NewTrace(ctx)
+	}
+	reason, err := h.handle(ctx, &d, req, receivedAt)
+	h.tell(ctx, d, reason, err, receivedAt)
 	switch {
 	case err != nil:
 		return problem(err), nil
-	case ignored != "":
-		return jsonAnswer(http.StatusOK, ignoredBody{Status: "ignored", Reason: ignored}), nil
+	case reason != "":
+		return jsonAnswer(http.StatusOK, ignoredBody{Status: ignored, Reason: reason}), nil
 	default:
 		return jsonAnswer(http.StatusAccepted, queuedBody{
-			Status: "queued", RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
+			Status: queued, RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
 		}), nil
 	}
 }
 
 // handle goes through the checks, the cheap and the strict ones first, and
 // returns why the delivery is ignored, if it is.
-func (h *Handler) handle(ctx context.Context, d *incoming, req events.APIGatewayV2HTTPRequest, receivedAt time.Time) (ignored string, err error) {
+func (h *Handler) handle(ctx context.Context, d *incoming, req events.APIGatewayV2HTTPRequest, receivedAt time.Time) (reason string, err error) {
 	if d.body, err = decodeBody(req); err != nil {
 		return "", err
 	}
 	if err := h.verify(ctx, d, receivedAt); err != nil {
 		return "", err
 	}
+	// Whoever is not verified does not choose what the logs say.
+	d.trace = cmp.Or(trace.Parse(d.header.Get(trace.Header)), d.trace)
 	if d.event, err = delivery.Classify(d.header, d.body); err != nil {
 		return "", err
 	}
@@ -102,7 +119,7 @@ func (h *Handler) handle(ctx context.Context, d *incoming, req events.APIGateway
 	d.runID = surgical.RunID(surgical.OriginWebhook, key)
 	r := surgical.Request{
 		RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
-		Origin: surgical.OriginWebhook, EventAt: receivedAt.UTC(),
+		Origin: surgical.OriginWebhook, EventAt: receivedAt.UTC(), TraceParent: d.trace,
 	}
 	if queue.FitsID(key) {
 		r.IdempotencyKey = key // an odd or endless one is not carried around
@@ -173,23 +190,4 @@ func idempotencyKey(h http.Header, requestID string) (string, error) {
 		return "", surgical.NewError(surgical.CodeInvalidRequest, "the delivery has neither an Idempotency-Key nor a request id")
 	}
 	return key, nil
-}
-
-// log writes the one line of a delivery. Nothing that the sender chose gets
-// into it but ids, and these only once verified.
-func (h *Handler) log(ctx context.Context, d incoming, ignored string, err error) {
-	level, outcome, reason := slog.LevelInfo, "queued", ignored
-	if ignored != "" {
-		outcome = "ignored"
-	}
-	var cause slog.Attr
-	if err != nil {
-		e := surgical.AsError(err)
-		level, outcome, reason = slog.LevelWarn, "refused", string(e.Code)
-		if statusOf(e.Code) >= http.StatusInternalServerError {
-			level, cause = slog.LevelError, slog.Any("error", err)
-		}
-	}
-	h.Log.LogAttrs(ctx, level, "delivery", slog.String("outcome", outcome), slog.String("reason", reason), slog.String("run_id", d.runID),
-		slog.Int64("project_id", d.event.ProjectID), slog.String("type", string(d.event.Target.Type)), slog.Int64("iid", d.event.Target.IID), cause)
 }

@@ -4,6 +4,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math"
@@ -14,6 +15,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // Processor carries one message's run as far as it goes.
@@ -29,12 +31,21 @@ type Queue interface {
 	DeadLetter(ctx context.Context, record events.SQSMessage) error
 }
 
-// Batch handles batches.
+// Meter is told of what a batch brought.
+type Meter interface {
+	// Received hears, of one queue, how long ago each message was sent.
+	Received(queue string, ages []time.Duration)
+}
+
+// Batch handles batches. All fields are required but NewTrace and Meter.
 type Batch struct {
 	Processor Processor
 	Queue     Queue
 	Clock     func() time.Time
 	Log       *slog.Logger
+	// NewTrace makes the traceparent of a message that brings none.
+	NewTrace func(context.Context) string
+	Meter    Meter
 }
 
 // maxDelay is the longest time that SQS hides a message, in seconds.
@@ -43,6 +54,7 @@ const maxDelay = 12 * 60 * 60
 // Handle implements the Lambda function. It reports every message that is not
 // done; its error is always nil, for an error would fail healthy groups too.
 func (b *Batch) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
+	b.measure(event.Records)
 	var order []string
 	groups := map[string][]events.SQSMessage{}
 	for _, record := range event.Records {
@@ -76,6 +88,7 @@ func (b *Batch) group(ctx context.Context, records []events.SQSMessage) []events
 	var notBefore time.Time
 	for i, record := range records {
 		requests[i], errs[i] = queue.Decode(record.Body)
+		requests[i].TraceParent = b.traceOf(ctx, record)
 		// A fetch covers an event only if it begins later than this.
 		settled := requests[i].EventAt.Add(surgical.Settle + time.Microsecond)
 		if errs[i] == nil && settled.After(notBefore) {
@@ -83,6 +96,7 @@ func (b *Batch) group(ctx context.Context, records []events.SQSMessage) []events
 		}
 	}
 	for i, record := range records {
+		ctx := trace.With(ctx, requests[i].TraceParent, cmp.Or(requests[i].RunID, attribute(record, queue.RunAttribute)))
 		verdict := surgical.Verdict{DeadLetter: true}
 		if errs[i] != nil {
 			b.Log.ErrorContext(ctx, "undecodable", "message_id", record.MessageId, "error", errs[i].Error())
@@ -124,6 +138,7 @@ func (b *Batch) delay(ctx context.Context, records []events.SQSMessage, after ti
 	seconds := int32(min(maxDelay, max(1, math.Ceil(after.Seconds()))))
 	for _, record := range records {
 		if err := b.Queue.Delay(ctx, record, seconds); err != nil {
+			ctx := trace.With(ctx, attribute(record, queue.TraceAttribute), attribute(record, queue.RunAttribute))
 			b.Log.WarnContext(ctx, "delay_failed", "message_id", record.MessageId, "error", err.Error())
 		}
 	}

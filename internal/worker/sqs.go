@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
 // SQS implements [Queue].
@@ -45,8 +46,8 @@ func (q *SQS) queueOf(record events.SQSMessage) (string, error) {
 	return "", fmt.Errorf("message %s comes from %s, which is no queue of this worker", record.MessageId, record.EventSourceARN)
 }
 
-// DeadLetter implements [Queue]. The message keeps its group; its own id
-// deduplicates a second try.
+// DeadLetter implements [Queue]. The message keeps its group and its attributes;
+// its own id deduplicates a second try.
 func (q *SQS) DeadLetter(ctx context.Context, record events.SQSMessage) error {
 	group := record.Attributes["MessageGroupId"]
 	if group == "" {
@@ -55,9 +56,21 @@ func (q *SQS) DeadLetter(ctx context.Context, record events.SQSMessage) error {
 	_, err := q.Client.SendMessage(ctx, &sqs.SendMessageInput{
 		QueueUrl: aws.String(q.DeadLetterURL), MessageBody: aws.String(record.Body),
 		MessageGroupId: aws.String(group), MessageDeduplicationId: aws.String(record.MessageId),
+		MessageAttributes: texts(record.MessageAttributes),
 	})
 	if err != nil {
 		return fmt.Errorf("move message %s to the dead letters: %w", record.MessageId, err)
 	}
 	return nil
+}
+
+// texts copies the attributes that are texts, which ours are.
+func texts(attributes map[string]events.SQSMessageAttribute) map[string]types.MessageAttributeValue {
+	copied := map[string]types.MessageAttributeValue{}
+	for name, value := range attributes {
+		if value.DataType == "String" && value.StringValue != nil {
+			copied[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: value.StringValue}
+		}
+	}
+	return copied
 }

@@ -9,6 +9,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // Transient is an error that another try may not meet. Its name is what the
@@ -39,18 +40,27 @@ type Stage interface {
 	Do(ctx context.Context, run surgical.Run, job surgical.Job, more func() bool) (surgical.Job, ledger.Done, bool, error)
 }
 
-// Runner carries the jobs of one stage of a run.
+// Meter is told what the stages did.
+type Meter interface {
+	// JobDone hears of a job that is done, with all that came of it.
+	JobDone(job surgical.Job)
+}
+
+// Runner carries the jobs of one stage of a run. All fields are required but
+// Meter.
 type Runner struct {
 	Ledger   *ledger.Ledger
 	Workflow surgical.Workflow
 	Stage    Stage
 	Log      *slog.Logger
+	Meter    Meter
 }
 
 // Handle implements the Lambda function of the stage. It is idempotent: jobs
 // that are done are passed over, and a job that somebody else holds ends it
 // quietly.
 func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
+	ctx = trace.With(ctx, in.TraceParent, in.RunID)
 	run, err := r.Ledger.Run(ctx, in.RunID)
 	if err != nil {
 		return Result{}, Transient{err}
@@ -103,6 +113,9 @@ func (r *Runner) job(ctx context.Context, run surgical.Run, job surgical.Job) (b
 	}
 	r.Log.InfoContext(ctx, "job_done", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
 		"stage", r.Stage.Type(), "documents_written", held.DocumentsWritten, "documents_regenerated", held.RegeneratedCount, "chunks_embedded", held.ChunksEmbedded)
+	if r.Meter != nil {
+		r.Meter.JobDone(held)
+	}
 	return true, nil
 }
 

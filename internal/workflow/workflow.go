@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // Input is what an execution begins with, and what it hands to each stage.
@@ -22,6 +23,8 @@ type Input struct {
 	// Generation numbers the executions of a run: a stage that runs out of time
 	// hands the rest on to the next one.
 	Generation int64 `json:"generation"`
+	// TraceParent is the W3C traceparent of whoever asked for the run.
+	TraceParent string `json:"traceparent,omitempty"`
 }
 
 // Outcome is how a stage ended.
@@ -53,9 +56,16 @@ type Starter struct {
 	StateMachineARN string
 }
 
+// InputOf is the input of a run's execution. It takes on the trace that the
+// context carries.
+func InputOf(ctx context.Context, runID string, generation int64) Input {
+	parent, _ := trace.From(ctx)
+	return Input{RunID: runID, Generation: generation, TraceParent: parent}
+}
+
 // Start implements [surgical.Workflow].
 func (s *Starter) Start(ctx context.Context, runID string, generation int64) error {
-	input, err := json.Marshal(Input{RunID: runID, Generation: generation})
+	input, err := json.Marshal(InputOf(ctx, runID, generation))
 	if err != nil {
 		return fmt.Errorf("encode input: %w", err)
 	}
@@ -83,6 +93,7 @@ type Finish struct {
 // Handle closes the run as succeeded. With open jobs it ends quietly: whoever
 // holds them comes here later.
 func (f *Finish) Handle(ctx context.Context, in Input) (Result, error) {
+	ctx = trace.With(ctx, in.TraceParent, in.RunID)
 	run, err := f.Ledger.Run(ctx, in.RunID)
 	if err != nil {
 		return Result{}, Transient{err}
@@ -118,6 +129,7 @@ type Abort struct {
 // generation is at work. What was committed stays, and its dirty sources wait
 // for a retry or the drain.
 func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
+	ctx = trace.With(ctx, in.TraceParent, in.RunID)
 	run, err := a.Ledger.Run(ctx, in.RunID)
 	if err != nil {
 		return Result{}, Transient{err}

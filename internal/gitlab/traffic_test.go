@@ -1,0 +1,104 @@
+package gitlab_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/metrics"
+)
+
+type meter struct {
+	mu    sync.Mutex
+	heard []metrics.Traffic
+}
+
+func (m *meter) Fetched(t metrics.Traffic) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.heard = append(m.heard, t)
+}
+
+func TestTheMeterHearsWhatEachFetchExchanged(t *testing.T) {
+	ref := demogitlab.IssueRef(7)
+	// The budget falls with each answer; only the least counts.
+	budget := func(next http.Handler) http.Handler {
+		var left atomic.Int64
+		left.Store(1990)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("RateLimit-Remaining", strconv.FormatInt(left.Add(-1), 10))
+			next.ServeHTTP(w, r)
+		})
+	}
+	answer := func(status int) func(http.Handler) http.Handler {
+		return func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		}
+	}
+	header := func(name, value string) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set(name, value)
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	for name, c := range map[string]struct {
+		between func(http.Handler) http.Handler
+		want    metrics.Traffic
+	}{
+		"GitLab says no budget": {func(next http.Handler) http.Handler { return next }, metrics.Traffic{Requests: 5, BudgetLeft: -1}},
+		"the budget falls":      {budget, metrics.Traffic{Requests: 5, BudgetLeft: 1985}},
+		"the budget is spent":   {header("RateLimit-Remaining", "0"), metrics.Traffic{Requests: 5, BudgetLeft: 0}},
+		"the budget is odd":     {header("RateLimit-Remaining", "-7"), metrics.Traffic{Requests: 5, BudgetLeft: -1}},
+		"429":                   {answer(429), metrics.Traffic{RateLimited: 1, BudgetLeft: -1}},
+		"401":                   {answer(401), metrics.Traffic{Unauthorized: true, BudgetLeft: -1}},
+		"403":                   {answer(403), metrics.Traffic{BudgetLeft: -1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := demogitlab.New(demogitlab.Options{Token: sampleToken})
+			heard := &meter{}
+			client := newClient(t, serve(t, c.between(server)), func(o *gitlab.Options) { o.Meter = heard })
+			_, err := client.Fetch(t.Context(), ref)
+			if len(heard.heard) != 1 {
+				t.Fatalf("heard of %d fetches, error %v", len(heard.heard), err)
+			}
+			got := heard.heard[0]
+			if err != nil {
+				// The first failure cancels the others: how many were sent, and answered
+				// as well, is a race.
+				if got.Requests < 1 || got.Requests > 5 || (got.RateLimited > 0) != (c.want.RateLimited > 0) {
+					t.Errorf("heard %+v", got)
+				}
+				got.Requests, got.RateLimited = c.want.Requests, c.want.RateLimited
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("heard (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A token that is rotated is refused once and read again: nobody need look.
+func TestATokenThatIsRenewedInTimeIsNoRefusal(t *testing.T) {
+	heard := &meter{}
+	token := "glpat-expired"
+	_, client := demo(t, func(o *gitlab.Options) {
+		o.Meter = heard
+		o.Token = func(context.Context) (string, error) { return token, nil }
+		o.RefreshToken = func(context.Context) (bool, error) { token = sampleToken; return true, nil }
+	})
+	if _, err := client.Fetch(t.Context(), demogitlab.IssueRef(7)); err != nil {
+		t.Fatal(err)
+	}
+	if len(heard.heard) != 1 || heard.heard[0].Unauthorized || heard.heard[0].Requests < 6 {
+		t.Errorf("heard %+v", heard.heard)
+	}
+}

@@ -1,0 +1,190 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/trace"
+	"gitlab.com/lorehook/lorehook/internal/worker"
+)
+
+const (
+	theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	ours   = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-00"
+)
+
+var now = time.Date(2026, time.November, 2, 6, 0, 0, 0, time.UTC)
+
+// processor remembers what its context carried.
+type processor struct {
+	mu      sync.Mutex
+	carried []string
+	err     error
+}
+
+func (p *processor) Process(ctx context.Context, msg surgical.Message) (surgical.Verdict, error) {
+	parent, runID := trace.From(ctx)
+	if parent != msg.TraceParent {
+		return surgical.Verdict{}, errors.New("the context and the message carry two traces")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.carried = append(p.carried, runID+" "+parent)
+	return surgical.Verdict{Delete: p.err == nil}, p.err
+}
+
+// away is a queue that nothing can be asked of.
+type away struct{}
+
+func (away) Delay(context.Context, events.SQSMessage, int32) error { return errors.New("away") }
+func (away) DeadLetter(context.Context, events.SQSMessage) error   { return errors.New("away") }
+
+// record is a message of the queue that was sent so long ago.
+func record(t *testing.T, runID, queue string, age time.Duration, attributes map[string]string) events.SQSMessage {
+	t.Helper()
+	body, err := json.Marshal(surgical.Request{
+		RunID: runID, ProjectID: 1, Targets: []surgical.Target{{Type: surgical.Issue, IID: 7}}, Origin: surgical.OriginWebhook, EventAt: now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	carried := map[string]events.SQSMessageAttribute{}
+	for name, value := range attributes {
+		carried[name] = events.SQSMessageAttribute{DataType: "String", StringValue: &value}
+	}
+	return events.SQSMessage{
+		MessageId: "message-" + runID, Body: string(body), MessageAttributes: carried,
+		Attributes:     map[string]string{"MessageGroupId": runID, "SentTimestamp": strconv.FormatInt(now.Add(-age).UnixMilli(), 10)},
+		EventSourceARN: "arn:aws:sqs:us-east-1:000000000000:team-a-" + queue + ".fifo",
+	}
+}
+
+func TestEachMessageIsProcessedUnderItsOwnTrace(t *testing.T) {
+	p := &processor{}
+	batch := &worker.Batch{
+		Processor: p, Queue: away{}, Clock: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		NewTrace: func(context.Context) string { return ours },
+	}
+	for _, r := range []events.SQSMessage{
+		record(t, "run-1", "requests", 0, map[string]string{"traceparent": theirs}),
+		record(t, "run-2", "requests", 0, nil),
+		record(t, "run-3", "requests", 0, map[string]string{"traceparent": "nonsense"}),
+	} {
+		if _, err := batch.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{r}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"run-1 " + theirs, "run-2 " + ours, "run-3 " + ours}, p.carried); diff != "" {
+		t.Errorf("carried (-want +got):\n%s", diff)
+	}
+}
+
+// Also of a message whose body says nothing, and of those that wait behind
+// another one.
+func TestEveryLineOfTheWorkerNamesRunAndTrace(t *testing.T) {
+	garbage := record(t, "run-1", "requests", 0, map[string]string{"traceparent": theirs, "run_id": "run-1"})
+	garbage.Body = "{"
+	waiting := record(t, "run-2", "requests", 0, map[string]string{"traceparent": theirs, "run_id": "run-2"})
+	var out bytes.Buffer
+	batch := &worker.Batch{
+		Processor: &processor{err: errors.New("not yet")}, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo),
+	}
+	response, err := batch.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{garbage, waiting}})
+	if err != nil || len(response.BatchItemFailures) != 2 {
+		t.Fatalf("response %+v, error %v", response, err)
+	}
+	seen := map[string]bool{}
+	for line := range bytes.Lines(out.Bytes()) {
+		var l map[string]any
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatal(err)
+		}
+		seen[l["msg"].(string)] = true
+		if l["traceparent"] != theirs || l["run_id"] == nil {
+			t.Errorf("a line without its run and trace: %s", line)
+		}
+	}
+	for _, msg := range []string{"undecodable", "dead_letter_failed", "message_waits", "delay_failed"} {
+		if !seen[msg] {
+			t.Errorf("no line %s in %s", msg, out.String())
+		}
+	}
+}
+
+// What stands in an attribute was not checked by anybody: it must fit into a
+// line.
+func TestAnAttributeThatIsNoIdIsNotLogged(t *testing.T) {
+	garbage := record(t, "run-1", "requests", 0, map[string]string{"run_id": "a title\nwith a line break", "traceparent": "a title"})
+	garbage.Body = "{"
+	var out bytes.Buffer
+	batch := &worker.Batch{Processor: &processor{}, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo)}
+	if _, err := batch.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{garbage}}); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(out.Bytes(), []byte("title")) {
+		t.Errorf("the log says %s", out.String())
+	}
+}
+
+type ages map[string][]time.Duration
+
+func (a ages) Received(queue string, some []time.Duration) { a[queue] = append(a[queue], some...) }
+
+func TestTheMeterHearsHowLongMessagesWaited(t *testing.T) {
+	heard := ages{}
+	batch := &worker.Batch{
+		Processor: &processor{}, Queue: away{}, Clock: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Meter: heard,
+	}
+	unknown := record(t, "run-4", "bulk", 0, nil)
+	unknown.Attributes["SentTimestamp"] = ""
+	_, err := batch.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{
+		record(t, "run-1", "requests", 2*time.Second, nil), record(t, "run-2", "requests", time.Hour, nil),
+		record(t, "run-3", "bulk", -time.Second, nil), unknown,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ages{"requests": {2 * time.Second, time.Hour}, "bulk": {0}}
+	if diff := cmp.Diff(want, heard); diff != "" {
+		t.Errorf("ages (-want +got):\n%s", diff)
+	}
+}
+
+func TestADeadLetterKeepsItsRunAndTrace(t *testing.T) {
+	var sent *sqs.SendMessageInput
+	client := sqs.New(sqs.Options{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Catch",
+			func(_ context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (out middleware.InitializeOutput, _ middleware.Metadata, _ error) {
+				sent = in.Parameters.(*sqs.SendMessageInput)
+				out.Result = &sqs.SendMessageOutput{}
+				return out, middleware.Metadata{}, nil
+			}), middleware.Before)
+	}}})
+	queue := &worker.SQS{Client: client, DeadLetterURL: "https://queue.example.com/dead-letters.fifo"}
+	carried := map[string]string{"traceparent": theirs, "run_id": "run-1"}
+	if err := queue.DeadLetter(t.Context(), record(t, "run-1", "requests", 0, carried)); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for name, value := range sent.MessageAttributes {
+		got[name] = aws.ToString(value.StringValue)
+	}
+	if diff := cmp.Diff(carried, got); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
