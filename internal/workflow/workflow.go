@@ -127,7 +127,8 @@ type Abort struct {
 
 // Handle closes the run as failed and aborts its open jobs, unless a newer
 // generation is at work. What was committed stays, and its dirty sources wait
-// for a retry or the drain.
+// for a retry or the drain. A run whose jobs are all done succeeded, though
+// nobody lived to say so: only finish failed.
 func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 	ctx = trace.With(ctx, in.TraceParent, in.RunID)
 	run, err := a.Ledger.Run(ctx, in.RunID)
@@ -137,7 +138,12 @@ func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 	if run.Generation > in.Generation {
 		return Result{Outcome: Yielded}, nil
 	}
-	run, err = a.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: StageError(in.RunID, surgical.Stage(in.Stage))})
+	if run.Committed() {
+		run, err = a.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusSucceeded, Clean: !run.SweepPending})
+	}
+	if !run.Committed() || errors.Is(err, surgical.ErrOpenJobs) {
+		run, err = a.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: StageError(in.RunID, surgical.Stage(in.Stage))})
+	}
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("abort run %s: %w", in.RunID, err)}
 	}
