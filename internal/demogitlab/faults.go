@@ -23,10 +23,12 @@ func (s *Server) Requests() map[string]int {
 	return maps.Clone(s.counts)
 }
 
-func (s *Server) count(ref surgical.EntityRef, endpoint string) {
+// count returns how many requests came for the endpoint, this one included.
+func (s *Server) count(ref surgical.EntityRef, endpoint string) int {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
 	s.counts[ref.Key()+" "+endpoint]++
+	return s.counts[ref.Key()+" "+endpoint]
 }
 
 // Hold keeps the answers to some requests back.
@@ -123,7 +125,8 @@ func (s *Server) Inject(f Fault) {
 	s.faults = append(s.faults, &f)
 }
 
-func (s *Server) takeFault(ref surgical.EntityRef, endpoint string) Fault {
+// takeFault returns the fault of the nth request to the endpoint.
+func (s *Server) takeFault(ref surgical.EntityRef, endpoint string, n int) Fault {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
 	for _, f := range s.faults {
@@ -132,7 +135,7 @@ func (s *Server) takeFault(ref surgical.EntityRef, endpoint string) Fault {
 			return *f
 		}
 	}
-	return Fault{}
+	return s.disturb(ref, endpoint, n)
 }
 
 // write sends the answer, or what the fault makes of it.

@@ -38,10 +38,12 @@ type Server struct {
 	unsigned bool
 	handler  http.Handler
 
-	faultsMu sync.Mutex
-	counts   map[string]int
-	holds    []*Hold
-	faults   []*Fault
+	faultsMu    sync.Mutex
+	counts      map[string]int
+	holds       []*Hold
+	faults      []*Fault
+	disturbance Disturbance
+	disturbed   map[string]int
 }
 
 // New returns a server, seeded unless told otherwise.
@@ -49,7 +51,7 @@ func New(o Options) *Server {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	s := &Server{State: NewState(o.Clock), token: o.Token, unsigned: o.Unsigned, counts: map[string]int{}}
+	s := &Server{State: NewState(o.Clock), token: o.Token, unsigned: o.Unsigned, counts: map[string]int{}, disturbed: map[string]int{}}
 	if !o.Empty {
 		Seed(s.State)
 	}
@@ -174,7 +176,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, endpoint string, r
 	if !ok {
 		return
 	}
-	s.count(ref, endpoint)
+	n := s.count(ref, endpoint)
 	s.mu.Lock()
 	e := s.entities[ref]
 	resp, err := response{}, errNoSuchList
@@ -189,7 +191,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, endpoint string, r
 	if s.await(r.Context(), ref) != nil {
 		return // the client went away
 	}
-	s.write(w, r, resp, s.takeFault(ref, endpoint))
+	s.write(w, r, resp, s.takeFault(ref, endpoint, n))
 }
 
 func answer(w http.ResponseWriter, status int, body string) {
