@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
@@ -19,17 +18,20 @@ func encodeCursor(place any) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
-// decodeCursor is the inverse of encodeCursor. Fits reports whether the cursor
-// belongs to the list that is asked for.
+// decodeCursor is the inverse of encodeCursor: it takes what that makes, to the
+// letter, and nothing else. Fits reports whether the cursor belongs to the list
+// that is asked for.
 func decodeCursor[P any](text string, fits func(P) bool) (P, error) {
 	var place P
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err == nil {
-		decoder := json.NewDecoder(bytes.NewReader(raw))
-		decoder.DisallowUnknownFields()
-		err = decoder.Decode(&place)
+		err = json.Unmarshal(raw, &place)
 	}
-	if err != nil {
+	own := ""
+	if err == nil {
+		own, err = encodeCursor(place)
+	}
+	if err != nil || own != text {
 		return place, invalid("query.cursor", "it is no next_cursor of this API, got %q", text[:min(len(text), maxShown)])
 	}
 	if !fits(place) {

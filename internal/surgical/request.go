@@ -43,12 +43,12 @@ func (t Target) Compare(o Target) int {
 	return cmp.Or(cmp.Compare(t.Type, o.Type), cmp.Compare(t.IID, o.IID))
 }
 
-// ParseTarget is the inverse of [Target.String].
+// ParseTarget is the inverse of [Target.String]: a target has one text.
 func ParseTarget(s string) (Target, error) {
-	typ, iid, ok := strings.Cut(s, "#")
+	typ, iid, _ := strings.Cut(s, "#")
 	n, err := strconv.ParseInt(iid, 10, 64)
 	t := Target{Type: EntityType(typ), IID: n}
-	if !ok || err != nil || n <= 0 || !t.Type.Valid() {
+	if err != nil || n <= 0 || !t.Type.Valid() || t.String() != s {
 		return Target{}, fmt.Errorf("%q is not a target such as issue#7", s)
 	}
 	return t, nil
@@ -68,18 +68,16 @@ func (r EntityRef) String() string {
 // Key returns the reference as it stands in keys: "1#issue#7".
 func (r EntityRef) Key() string { return strconv.FormatInt(r.ProjectID, 10) + "#" + r.Target.String() }
 
-// ParseEntityRef is the inverse of [EntityRef.Key].
+// ParseEntityRef is the inverse of [EntityRef.Key]: an entity has one key.
 func ParseEntityRef(s string) (EntityRef, error) {
-	project, target, ok := strings.Cut(s, "#")
+	project, target, _ := strings.Cut(s, "#")
 	id, err := strconv.ParseInt(project, 10, 64)
-	if !ok || err != nil || id <= 0 {
+	t, targetErr := ParseTarget(target)
+	ref := EntityRef{ProjectID: id, Target: t}
+	if err != nil || id <= 0 || targetErr != nil || ref.Key() != s {
 		return EntityRef{}, fmt.Errorf("%q is not an entity such as 1#issue#7", s)
 	}
-	t, err := ParseTarget(target)
-	if err != nil {
-		return EntityRef{}, err
-	}
-	return EntityRef{ProjectID: id, Target: t}, nil
+	return ref, nil
 }
 
 // Options restrict what a run does.
