@@ -27,10 +27,7 @@ func visible(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-func checkChunks(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, d surgical.Document) []Chunk {
+func checkChunks(t failing, d surgical.Document) []Chunk {
 	t.Helper()
 	chunks := Chunks(d)
 	var all strings.Builder

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/yuin/goldmark"
@@ -80,7 +79,16 @@ func shape(source string) []string {
 	return kinds
 }
 
-func checkFrontMatter(t *rapid.T, d surgical.Document) []string {
+// failing is what a property needs of a test, of whichever kind.
+type failing interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// checkFrontMatter returns the kinds of the blocks behind title and metadata.
+func checkFrontMatter(t failing, d surgical.Document) []string {
+	t.Helper()
 	var out bytes.Buffer
 	if err := markdown.Convert([]byte(d.Text), &out); err != nil {
 		t.Fatal(err)
@@ -108,23 +116,7 @@ func TestHostileTextNeverBreaksTheFrontMatterOfAnEntity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rest := checkFrontMatter(t, d)
-		if strings.TrimSpace(description) == "" {
-			if len(rest) > 0 {
-				t.Fatalf("blocks %v without a description:\n%s", rest, d.Text)
-			}
-			return
-		}
-		if len(rest) == 0 || rest[0] != ast.KindThematicBreak.String() {
-			t.Fatalf("blocks %v, want the break first:\n%s", rest, d.Text)
-		}
-		front, body, _ := strings.Cut(d.Text, "\n---\n")
-		if strings.TrimSuffix(body[1:], "\n") != strings.TrimSuffix(strings.ToValidUTF8(description, "\uFFFD"), "\n") {
-			t.Fatalf("what follows the first break is %q, want %q", body, description)
-		}
-		if strings.ContainsFunc(front, func(r rune) bool { return r != '\n' && r < ' ' }) {
-			t.Fatalf("control characters in %q", front)
-		}
+		checkDescription(t, d, description)
 	})
 }
 
@@ -135,28 +127,58 @@ func TestHostileTextNeverForgesANote(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rest := checkFrontMatter(t, d)
-		if rest[0] != ast.KindThematicBreak.String() {
-			t.Fatalf("blocks %v, want the break first:\n%s", rest, d.Text)
-		}
-		headings, previous := 0, ""
-		for _, kind := range rest[1:] {
-			switch kind {
-			case "Heading":
-				headings++
-			case "List", "Blockquote":
-				if previous == kind || previous == "Blockquote" {
-					t.Fatalf("blocks %v:\n%s", rest, d.Text)
-				}
-			default:
-				t.Fatalf("a %s outside a quotation:\n%s", kind, d.Text)
-			}
-			previous = kind
-		}
-		if want := len(fields["notes"].([]any)); headings != want {
-			t.Fatalf("%d headings for %d notes:\n%s", headings, want, d.Text)
-		}
+		checkThread(t, d, len(fields["notes"].([]any)))
 	})
+}
+
+// checkThread checks that a document shows so many notes, each a heading, what
+// it says of itself, and a quotation.
+func checkThread(t failing, d surgical.Document, notes int) {
+	t.Helper()
+	rest := checkFrontMatter(t, d)
+	if rest[0] != ast.KindThematicBreak.String() {
+		t.Fatalf("blocks %v, want the break first:\n%s", rest, d.Text)
+	}
+	headings, previous := 0, ""
+	for _, kind := range rest[1:] {
+		switch kind {
+		case "Heading":
+			headings++
+		case "List", "Blockquote":
+			if previous == kind || previous == "Blockquote" {
+				t.Fatalf("blocks %v:\n%s", rest, d.Text)
+			}
+		default:
+			t.Fatalf("a %s outside a quotation:\n%s", kind, d.Text)
+		}
+		previous = kind
+	}
+	if headings != notes {
+		t.Fatalf("%d headings for %d notes:\n%s", headings, notes, d.Text)
+	}
+}
+
+// checkDescription checks that what follows the first break is the description,
+// as it is, and that there is no break without one.
+func checkDescription(t failing, d surgical.Document, description string) {
+	t.Helper()
+	rest := checkFrontMatter(t, d)
+	if strings.TrimSpace(description) == "" {
+		if len(rest) > 0 {
+			t.Fatalf("blocks %v without a description:\n%s", rest, d.Text)
+		}
+		return
+	}
+	if len(rest) == 0 || rest[0] != ast.KindThematicBreak.String() {
+		t.Fatalf("blocks %v, want the break first:\n%s", rest, d.Text)
+	}
+	front, body, _ := strings.Cut(d.Text, "\n---\n")
+	if strings.TrimSuffix(body[1:], "\n") != strings.TrimSuffix(strings.ToValidUTF8(description, "\uFFFD"), "\n") {
+		t.Fatalf("what follows the first break is %q, want %q", body, description)
+	}
+	if strings.ContainsFunc(front, func(r rune) bool { return r != '\n' && r < ' ' }) {
+		t.Fatalf("control characters in %q", front)
+	}
 }
 
 func TestRenderingIsDeterministicAndIndependentOfKeyOrder(t *testing.T) {
@@ -207,48 +229,5 @@ func shuffled(t *rapid.T, v any, seed uint64) json.RawMessage {
 			t.Fatal(err)
 		}
 		return raw
-	}
-}
-
-func FuzzRenderEntity(f *testing.F) {
-	f.Add(issueJSON, issueDescription, true)
-	f.Add(mrJSON, "", false)
-	f.Add(`{"title":"\ud800","labels":["\u0000"]}`, "\xff", true)
-	f.Fuzz(func(t *testing.T, raw, description string, issue bool) {
-		ref := mr12
-		if issue {
-			ref = issue7
-		}
-		d, err := RenderEntity(ref, json.RawMessage(raw), description)
-		checkFuzzed(t, d, err)
-	})
-}
-
-func FuzzRenderDiscussion(f *testing.F) {
-	f.Add("title", mrHead.WebURL, discussionJSON)
-	f.Add("\xff\n# x", "://", `{"id":"\ud800","notes":[{"id":-1,"position":{"old_line":1}}]}`)
-	f.Fuzz(func(t *testing.T, title, url, raw string) {
-		d, err := RenderDiscussion(mr12, Head{Title: title, WebURL: url}, json.RawMessage(raw))
-		checkFuzzed(t, d, err)
-	})
-}
-
-func checkFuzzed(t *testing.T, d surgical.Document, err error) {
-	t.Helper()
-	if err != nil {
-		if surgical.CodeOf(err) != surgical.CodeDocsFailed {
-			t.Fatalf("an error without its code: %v", err)
-		}
-		return
-	}
-	for _, s := range []string{d.ID, d.Title, d.URL, d.Text} {
-		if !utf8.ValidString(s) {
-			t.Fatalf("%q is not UTF-8", s)
-		}
-	}
-	for _, c := range Chunks(d) {
-		if !utf8.ValidString(c.Text) || utf8.RuneCountInString(c.Text) > MaxChunk {
-			t.Fatalf("chunk %d: %q", c.Index, c.Text)
-		}
 	}
 }

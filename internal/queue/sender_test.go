@@ -129,18 +129,3 @@ func TestAnInvalidRequestIsNotSent(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecode(f *testing.F) {
-	for _, body := range []string{"", "null", "[]", `{"run_id":7}`, `{"run_id":"w1","project_id":1,"targets":[{"type":"issue","iid":7}],"origin":"webhook","event_at":"2026-05-28T07:00:00Z"}`} {
-		f.Add(body)
-	}
-	f.Fuzz(func(t *testing.T, body string) {
-		r, err := queue.Decode(body)
-		if err == nil {
-			err = r.Validate()
-		}
-		if err != nil && surgical.CodeOf(err) != surgical.CodeInvalidRequest {
-			t.Errorf("error = %v, want invalid_request", err)
-		}
-	})
-}

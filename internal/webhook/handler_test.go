@@ -310,31 +310,3 @@ func TestNoPayloadTokenOrTitleReachesTheLog(t *testing.T) {
 		}
 	}
 }
-
-func FuzzHandle(f *testing.F) {
-	samples, err := events.All()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, s := range samples {
-		f.Add(s.Event, secretToken, "key-1", string(s.Body), false)
-	}
-	f.Add("Issue Hook", "", "", "e30=", true)
-	f.Fuzz(func(t *testing.T, event, token, key, body string, isBase64 bool) {
-		fix := newFixture()
-		req := request(event, body, "x-gitlab-token", token, "idempotency-key", key)
-		req.IsBase64Encoded = isBase64
-		resp, _ := fix.answer(t, req)
-		switch resp.StatusCode {
-		case 200, 202, 400, 401, 413:
-		default:
-			t.Errorf("status %d", resp.StatusCode)
-		}
-		if got := len(fix.queue.taken) == 1; got != (resp.StatusCode == 202) {
-			t.Errorf("queued = %v under status %d", got, resp.StatusCode)
-		}
-		if resp.StatusCode < 400 && token != secretToken {
-			t.Errorf("status %d for the token %q", resp.StatusCode, token)
-		}
-	})
-}

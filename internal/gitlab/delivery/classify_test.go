@@ -1,7 +1,6 @@
 package delivery_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -114,26 +113,4 @@ func TestOnlyWhatIsNoJSONObjectIsRefused(t *testing.T) {
 			t.Errorf("Classify(%.20q) = %v, want invalid_request", payload, err)
 		}
 	}
-}
-
-func FuzzClassify(f *testing.F) {
-	samples, err := events.All()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, s := range samples {
-		f.Add(s.Event, s.Body)
-	}
-	f.Fuzz(func(t *testing.T, event string, payload []byte) {
-		got, err := delivery.Classify(hook(event), payload)
-		var object map[string]json.RawMessage
-		isObject := json.Unmarshal(payload, &object) == nil && object != nil
-		if isObject != (err == nil) {
-			t.Fatalf("error = %v for a payload whose being an object is %v", err, isObject)
-		}
-		usable := got.ProjectID > 0 && got.Target.IID > 0 && got.Target.Type.Valid()
-		if err == nil && usable == (got.Ignored != "") {
-			t.Fatalf("%+v is neither a usable target nor ignored", got)
-		}
-	})
 }

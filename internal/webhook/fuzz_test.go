@@ -1,0 +1,73 @@
+package webhook_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Whatever comes in is answered, and is queued if and only if it is verified,
+// ours and answered with 202; what is queued is valid, names what the payload
+// names, and is the run that the answer names.
+func FuzzHandle(f *testing.F) {
+	samples, err := events.All()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range samples {
+		f.Add(s.Event, secretToken, "key-1", string(s.Body), false)
+	}
+	f.Add("Issue Hook", "", "", "e30=", true)
+	f.Add("Issue Hook", secretToken, "", base64.StdEncoding.EncodeToString([]byte(`{"project":{"id":1},"object_attributes":{"iid":7}}`)), true)
+	f.Add("Issue Hook", secretToken, "clé \x00", `{"project":{"id":1},"object_attributes":{"iid":7}}`, false)
+	f.Add("Issue Hook", secretToken, "k", `{"project":{"id":2},"object_attributes":{"iid":7}}`, false)
+	f.Fuzz(func(t *testing.T, event, token, key, body string, isBase64 bool) {
+		fix := newFixture()
+		req := request(event, body, "x-gitlab-token", token, "idempotency-key", key)
+		req.IsBase64Encoded = isBase64
+		resp, a := fix.answer(t, req)
+		switch resp.StatusCode {
+		case 200, 202, 400, 401, 413:
+		default:
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		if resp.StatusCode < 400 && token != secretToken {
+			t.Errorf("status %d for the token %q", resp.StatusCode, token)
+		}
+		if resp.StatusCode != 202 {
+			if len(fix.queue.taken) > 0 {
+				t.Errorf("queued under status %d", resp.StatusCode)
+			}
+			return
+		}
+		payload := []byte(body)
+		if isBase64 {
+			payload, _ = base64.StdEncoding.DecodeString(body) // it was accepted
+		}
+		named, err := delivery.Classify(http.Header{delivery.EventHeader: {event}}, payload)
+		if err != nil || named.Ignored != "" || named.ProjectID != 1 {
+			t.Fatalf("queued although it names %+v, %v", named, err)
+		}
+		runKey := key
+		if runKey == "" {
+			runKey = "gateway-1"
+		}
+		want := surgical.Request{
+			RunID: surgical.RunID(surgical.OriginWebhook, runKey), ProjectID: 1, Targets: []surgical.Target{named.Target},
+			Origin: surgical.OriginWebhook, EventAt: start,
+		}
+		if diff := cmp.Diff([]surgical.Request{want}, fix.queue.taken, cmpopts.IgnoreFields(surgical.Request{}, "IdempotencyKey")); diff != "" {
+			t.Errorf("queued (-want +got):\n%s", diff)
+		}
+		if err := fix.queue.taken[0].Validate(); err != nil || a.RunID != want.RunID {
+			t.Errorf("%v; the answer names run %q", err, a.RunID)
+		}
+	})
+}
