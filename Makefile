@@ -55,13 +55,21 @@ lint: ## Check formatting, go vet, staticcheck, shell scripts and known vulnerab
 bench: setup-test ## Measure; print a table and write .local/bench.json
 	@go run ./scripts/bench
 
+.PHONY: load
+load: setup $(LOCAL) ## Send 20,000 events through a stack of its own and compare (EVENTS, ENTITIES, SEED, RATE)
+	@$(LOCAL) load --events $(or $(EVENTS),20000) --entities $(or $(ENTITIES),2000) --seed $(or $(SEED),1) --rate $(or $(RATE),0) $(LOAD_ARGS)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target, one after the other (FUZZTIME=5s each, FUZZ=regexp)
+	@scripts/fuzz $(or $(FUZZTIME),5s) '$(or $(FUZZ),.)'
+
 .PHONY: build
 build: $(LOCAL) ## Compile the functions for this machine
 	@$(LOCAL) build
 
 .PHONY: clean
 clean: down ## Stop, and remove what was built and the local copy (not what was installed)
-	@rm -rf .build .local/ministack .local/demogitlab .local/cdk.out .local/run .local/logs .local/*.json .local/bin
+	@rm -rf .build .local/ministack .local/demogitlab .local/load .local/cdk.out .local/run .local/logs .local/*.json .local/bin
 
 ##@ Deploy it to AWS
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"gitlab.com/lorehook/lorehook/internal/config"
 )
 
 const ministackName = "ministack"
@@ -36,6 +38,8 @@ type StackOptions struct {
 	SigningTokens, SecretTokens []string
 	// Projects is the allow list: ids or *, which is also the default.
 	Projects string
+	// GitLabRequestsPerSecond is the worker's own rate; 0 for 10.
+	GitLabRequestsPerSecond int
 	// NoAuth leaves IAM unenforced.
 	NoAuth bool
 	// Detach lets the stack outlive this process.
@@ -46,6 +50,14 @@ type StackOptions struct {
 
 // Outputs are the outputs of the deployed stack, by name.
 type Outputs map[string]string
+
+// Tables returns the real names of the tables.
+func (o Outputs) Tables() config.Tables {
+	return config.Tables{
+		Content: o["ContentTable"], SyncRuns: o["SyncRunsTable"], SyncRunEntities: o["SyncRunEntitiesTable"],
+		DirtySources: o["DirtySourcesTable"], DependentQueue: o["DependentQueueTable"], State: o["StateTable"],
+	}
+}
 
 // Stack is a deployed, running stack.
 type Stack struct {
@@ -198,7 +210,7 @@ func (u *upper) context() map[string]string {
 		"gitlabBaseUrl":           u.o.GitLabBaseURL,
 		"projects":                u.o.Projects,
 		"embedder":                "lexical",
-		"gitlabRequestsPerSecond": "10",
+		"gitlabRequestsPerSecond": strconv.Itoa(cmp.Or(u.o.GitLabRequestsPerSecond, 10)),
 		"allowUnsignedApi":        "true",
 		"account":                 AccountID,
 		"region":                  Region,

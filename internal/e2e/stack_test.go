@@ -53,7 +53,7 @@ func run(m *testing.M) int {
 	defer server.Close()
 	shared.Stack, shared.err = devstack.Up(context.Background(), devstack.StackOptions{
 		Dir: dir, Name: "e2e", GitLabBaseURL: server.URL, GitLabToken: gitlabToken, SecretTokens: []string{secretToken},
-		Projects: "1,2", Progress: func(step string) { fmt.Fprintln(os.Stderr, "e2e:", step) },
+		Projects: "1,2", GitLabRequestsPerSecond: 200, Progress: func(step string) { fmt.Fprintln(os.Stderr, "e2e:", step) },
 	})
 	if shared.err == nil {
 		defer func() { _ = shared.Stop() }() // what is left would show as a process

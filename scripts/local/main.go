@@ -24,6 +24,7 @@ type commands struct {
 	Status statusCommand `cmd:"" help:"Say what runs and where."`
 	Send   sendCommand   `cmd:"" help:"Sign a payload, deliver it to the stack, and follow its run."`
 	Logs   logsCommand   `cmd:"" help:"Print what the functions logged."`
+	Load   loadCommand   `cmd:"" help:"Send many events through a stack of its own, and compare what comes of them with GitLab."`
 	Build  buildCommand  `cmd:"" help:"Compile the functions."`
 }
 

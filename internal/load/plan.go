@@ -1,0 +1,155 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Shape is what a load consists of.
+type Shape struct {
+	// Events are all deliveries, duplicates included.
+	Events   int
+	Entities int
+	Seed     uint64
+	// Duplicates is the share of the events that repeat an earlier one, under
+	// its Idempotency-Key.
+	Duplicates float64
+	// Disorder is the share of the other events that are delivered behind a
+	// later event of their entity.
+	Disorder float64
+	// Faults is the share of GitLab's answers that are spoilt.
+	Faults float64
+}
+
+// Validate names all that is wrong with the shape.
+func (s Shape) Validate() error {
+	var errs []error
+	if s.Entities < 1 || s.Events < 1 {
+		errs = append(errs, fmt.Errorf("a load needs events and entities, got %d and %d", s.Events, s.Entities))
+	}
+	for name, share := range map[string]float64{"duplicates": s.Duplicates, "disorder": s.Disorder, "faults": s.Faults} {
+		if !(share >= 0 && share < 1) {
+			errs = append(errs, fmt.Errorf("%s is a share from 0 to below 1, got %v", name, share))
+		}
+	}
+	if len(errs) == 0 && s.changes() < s.Entities {
+		errs = append(errs, fmt.Errorf("every entity needs an event: %d events, without duplicates, are too few for %d entities", s.changes(), s.Entities))
+	}
+	return errors.Join(errs...)
+}
+
+// changes is how many events are no duplicates: each tells of one change.
+func (s Shape) changes() int { return s.Events - int(math.Round(float64(s.Events)*s.Duplicates)) }
+
+// firstIID is above those of the demo project's own entities.
+const firstIID = 1001
+
+// Entity names the ith entity of a load: two issues for each merge request, in
+// two projects.
+func Entity(i int) surgical.EntityRef {
+	ref := surgical.EntityRef{ProjectID: 1 + int64(i/3%2), Target: surgical.Target{Type: surgical.Issue, IID: firstIID + int64(i)}}
+	if i%3 == 2 {
+		ref.Type = surgical.MergeRequest
+	}
+	return ref
+}
+
+// step is one step of the plan: the entity is changed, or the event of an
+// earlier change is delivered.
+type step struct {
+	entity int
+	// change numbers the change, and its event.
+	change int
+	// deliver tells the two kinds of step apart; again marks a duplicate.
+	deliver, again bool
+}
+
+// plan returns the steps in their order. Those of one entity must be kept in
+// it; how those of different ones interleave does not matter.
+func plan(s Shape) []step {
+	random := rand.New(rand.NewPCG(s.Seed, 1))
+	of := entitiesOfChanges(s, random)
+	behind := disorder(s, random, of)
+	steps := make([]step, 0, len(of)+s.Events)
+	var deliver func(change int)
+	deliver = func(change int) {
+		steps = append(steps, step{entity: of[change], change: change, deliver: true})
+		if held, ok := behind[change]; ok {
+			deliver(held)
+		}
+	}
+	heldBack := map[int]bool{}
+	for _, held := range behind {
+		heldBack[held] = true
+	}
+	for change, entity := range of {
+		steps = append(steps, step{entity: entity, change: change})
+		if !heldBack[change] {
+			deliver(change)
+		}
+	}
+	return duplicate(s, random, steps)
+}
+
+// entitiesOfChanges gives each change its entity: every entity has one, and
+// some have many more than others, as in real life.
+func entitiesOfChanges(s Shape, random *rand.Rand) []int {
+	of := random.Perm(s.Entities)
+	for len(of) < s.changes() {
+		skewed := random.Float64() * random.Float64()
+		of = append(of, int(skewed*float64(s.Entities)))
+	}
+	return of
+}
+
+// disorder chooses the events that are delivered behind the next one of their
+// entity; behind[b] = a says that a comes after b.
+func disorder(s Shape, random *rand.Rand, of []int) (behind map[int]int) {
+	last := map[int]int{} // the newest change of each entity so far
+	next := make([][2]int, 0, len(of))
+	for change, entity := range of {
+		if earlier, ok := last[entity]; ok {
+			next = append(next, [2]int{earlier, change})
+		}
+		last[entity] = change
+	}
+	random.Shuffle(len(next), func(i, j int) { next[i], next[j] = next[j], next[i] })
+	behind = map[int]int{}
+	for _, pair := range next[:min(len(next), int(math.Round(float64(len(of))*s.Disorder)))] {
+		behind[pair[1]] = pair[0]
+	}
+	return behind
+}
+
+// duplicate repeats deliveries: half of the duplicates follow at once, the
+// others up to a tenth of the load later.
+func duplicate(s Shape, random *rand.Rand, steps []step) []step {
+	var deliveries []int
+	for i, step := range steps {
+		if step.deliver {
+			deliveries = append(deliveries, i)
+		}
+	}
+	random.Shuffle(len(deliveries), func(i, j int) { deliveries[i], deliveries[j] = deliveries[j], deliveries[i] })
+	after := map[int][]step{}
+	for n := range s.Events - s.changes() {
+		i := deliveries[n%len(deliveries)]
+		again := steps[i]
+		again.again = true
+		at := i
+		if n%2 == 1 {
+			at = min(len(steps)-1, i+random.IntN(max(1, len(steps)/10)))
+		}
+		after[at] = append(after[at], again)
+	}
+	all := make([]step, 0, len(steps)+len(after))
+	for i, step := range steps {
+		all = append(append(all, step), after[i]...)
+	}
+	return slices.Clip(all)
+}
