@@ -50,10 +50,10 @@ type settings struct {
 	// AllowUnsignedAPI is `allowUnsignedApi`: true lets unsigned calls in to
 	// /v1. Only the local stack may.
 	AllowUnsignedAPI bool
-	// WorkerConcurrency is `workerConcurrency`, 2 to 1000, 10 if unset: how
+	// WorkerConcurrency is `workerConcurrency`, 2 to 1000, 4 if unset: how
 	// many workers requests.fifo may start at once.
 	WorkerConcurrency int
-	// GitLabRequestsPerSecond is `gitlabRequestsPerSecond`, 1 to 1000, 2 if
+	// GitLabRequestsPerSecond is `gitlabRequestsPerSecond`, 1 to 1000, 4 if
 	// unset: one worker's own rate. Times the workers of both queues it is the
 	// share of GitLab's budget: 24 a second of gitlab.com's 33 by default.
 	GitLabRequestsPerSecond int
@@ -85,8 +85,8 @@ func readSettings(lookup func(name string) any, getenv func(name string) string)
 		EmbedderURL:             r.httpURL("embedderUrl", ""),
 		EmbedderAPIKey:          r.boolean("embedderApiKey"),
 		AllowUnsignedAPI:        r.boolean("allowUnsignedApi"),
-		WorkerConcurrency:       r.number("workerConcurrency", 10, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
-		GitLabRequestsPerSecond: r.number("gitlabRequestsPerSecond", 2, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
+		WorkerConcurrency:       r.number("workerConcurrency", 4, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
+		GitLabRequestsPerSecond: r.number("gitlabRequestsPerSecond", 4, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
 		LogRetentionDays:        r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
 	}
 	if s.Account == localAccount {

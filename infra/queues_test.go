@@ -90,7 +90,7 @@ func TestMappingsReportEachMessageAndShareTheWorker(t *testing.T) {
 		got      stackTemplate
 		requests int
 	}{
-		"by default":               {onAWS(t), 10},
+		"by default":               {onAWS(t), 4},
 		"with workerConcurrency=5": {onOpenAI(t), 5},
 	} {
 		want := map[string]map[string]any{"RequestsMapping": mapping("Requests", c.requests), "BulkMapping": mapping("Bulk", 2)}

@@ -39,7 +39,7 @@ func New(db *dynamodb.Client, content *content.Store, ledger *ledger.Ledger, clo
 type plan struct {
 	run     surgical.Run
 	changes []*content.Change
-	// dirty is what each change leaves to the documents stage; an entity that is
+	// dirty is what each entity leaves to the documents stage; one that is
 	// missing here leaves nothing.
 	dirty    map[surgical.EntityRef]surgical.Scope
 	outcomes map[surgical.Target]surgical.Outcome
@@ -97,22 +97,29 @@ func (c *Committer) prepare(ctx context.Context, run surgical.Run, snaps []surgi
 	return p, c.scopes(ctx, &p)
 }
 
-// scopes works out what each change leaves dirty: what it changed and, in a
-// retry, what the retried run left undone even if nothing changed since.
+// scopes works out what the run leaves dirty: what it changed and, in a retry,
+// what the runs before it left undone, even if nothing changed since, or if
+// another run's fetch was newer.
 func (c *Committer) scopes(ctx context.Context, p *plan) error {
 	for _, change := range p.changes {
 		if change.Changed {
 			p.dirty[change.Ref] = change.Scope
 		}
-		if p.run.RetryOf == "" {
-			continue
+	}
+	retried, err := c.ledger.Retried(ctx, p.run)
+	if err != nil || len(retried) == 0 {
+		return err
+	}
+	for _, ref := range p.run.Refs() {
+		if _, decided := p.outcomes[ref.Target]; !decided {
+			continue // it is fetched again
 		}
-		undone, found, err := c.ledger.Undone(ctx, change.Ref, p.run.RetryOf)
+		undone, found, err := c.ledger.Undone(ctx, ref, retried)
 		if err != nil {
 			return err
 		}
 		if found {
-			p.dirty[change.Ref] = undone.Union(change.Scope)
+			p.dirty[ref] = undone.Union(p.dirty[ref])
 		}
 	}
 	return nil
@@ -126,11 +133,13 @@ func (c *Committer) transaction(p plan) ([]types.TransactWriteItem, error) {
 		heads = append(heads, change.Put(c.content.Table()))
 		mark.ChildrenWritten += change.ChildrenWritten
 		mark.ContentWriteUnits += change.WriteUnits()
-		scope, dirty := p.dirty[change.Ref]
+	}
+	for _, ref := range p.run.Refs() {
+		scope, dirty := p.dirty[ref]
 		if !dirty {
 			continue
 		}
-		items, jobs, err := c.dependents(p.run, change, scope)
+		items, jobs, err := c.dependents(p.run, ref, p.outcomes[ref.Target].Revision, scope)
 		if err != nil {
 			return nil, err
 		}
@@ -144,12 +153,12 @@ func (c *Committer) transaction(p plan) ([]types.TransactWriteItem, error) {
 	return append(append([]types.TransactWriteItem{row}, heads...), dependents...), nil
 }
 
-// dependents are the change's dirty source and, unless the run leaves it to
+// dependents are the entity's dirty source and, unless the run leaves it to
 // the drain, its docs job. Bytes that must vanish do not wait for a drain.
-func (c *Committer) dependents(run surgical.Run, change *content.Change, scope surgical.Scope) (items []types.TransactWriteItem, jobs int, err error) {
+func (c *Committer) dependents(run surgical.Run, ref surgical.EntityRef, revision int64, scope surgical.Scope) (items []types.TransactWriteItem, jobs int, err error) {
 	dirty := surgical.DirtySource{
-		ID: content.Stage(run.RunID, run.Attempt), Ref: change.Ref, RunID: run.RunID,
-		Revision: change.Revision, Scope: scope, CreatedAt: c.clock(),
+		ID: content.Stage(run.RunID, run.Attempt), Ref: ref, RunID: run.RunID,
+		Revision: revision, Scope: scope, CreatedAt: c.clock(),
 	}
 	insert, err := c.ledger.InsertDirty(dirty)
 	if err != nil {
@@ -160,8 +169,8 @@ func (c *Committer) dependents(run surgical.Run, change *content.Change, scope s
 		return items, 0, nil
 	}
 	insert, err = c.ledger.InsertJob(surgical.Job{
-		RunID: run.RunID, ID: ledger.JobID(surgical.JobDocs, change.Ref.Target), Type: surgical.JobDocs,
-		Ref: change.Ref, Scope: scope, DirtyID: dirty.ID, Status: surgical.JobPending,
+		RunID: run.RunID, ID: ledger.JobID(surgical.JobDocs, ref.Target), Type: surgical.JobDocs,
+		Ref: ref, Scope: scope, DirtyID: dirty.ID, Status: surgical.JobPending,
 	})
 	return append(items, insert), 1, err
 }

@@ -15,10 +15,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// maxNamedChildren is the longest list of children in a scope; beyond it the
-// scope is everything.
-const maxNamedChildren = 400
-
 // Prepare reads the entity's head and works out what committing the snapshot
 // takes. stage names the attempt (see [Stage]). It writes nothing. If the guard
 // refuses the snapshot, Prepare returns a nil Change and the head.
@@ -93,7 +89,7 @@ func (p *preparation) run(ctx context.Context) error {
 	}
 	attributes, err := surgical.ParseAttributes(p.snap.Entity)
 	if err != nil {
-		return err
+		return undecodable(p.snap.Ref, err)
 	}
 	head, err := p.manifest(ctx, next)
 	if err != nil {
@@ -102,6 +98,14 @@ func (p *preparation) run(ctx context.Context) error {
 	p.change.Changed = len(p.changed) > 0
 	p.scope(attributes)
 	return p.head(head, attributes)
+}
+
+// undecodable is for an entity with a field of a type that GitLab never gives:
+// it stays so however often it is fetched.
+func undecodable(ref surgical.EntityRef, cause error) error {
+	e := surgical.WrapError(surgical.CodeIngestFailed, cause, ref.String()+" has a field of an unknown type; nothing was written")
+	e.Retryable, e.Action = false, surgical.ActionContactOperator
+	return e
 }
 
 // manifest diffs the new entries against the base's manifest, stages what is
@@ -249,7 +253,7 @@ func (p *preparation) scope(now surgical.Attributes) {
 	was := p.change.Base.Attributes
 	everything := p.base == nil ||
 		was.Title != now.Title || was.WebURL != now.WebURL || was.Confidential != now.Confidential ||
-		len(p.changed) > maxNamedChildren || 2*len(p.changed) > len(p.children)
+		len(p.changed) > surgical.MaxNamedChildren || 2*len(p.changed) > len(p.children)
 	if everything {
 		p.change.Scope = surgical.Scope{All: true}
 	}

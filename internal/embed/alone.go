@@ -43,11 +43,11 @@ func (s *Stage) tryDocument(ctx context.Context, job *surgical.Job, id string, m
 	}
 	chunks := docs.Chunks(document.Document)
 	missing := s.missing(document, chunks, stored)
-	for len(missing) > sliceSize {
+	for len(missing) > s.sliceSize() {
 		if !more() {
 			return false, nil
 		}
-		fresh, err := s.embed(ctx, missing[:sliceSize])
+		fresh, err := s.embed(ctx, missing[:s.sliceSize()])
 		if err != nil {
 			return false, err
 		}
@@ -55,7 +55,7 @@ func (s *Stage) tryDocument(ctx context.Context, job *surgical.Job, id string, m
 			return false, err
 		}
 		job.ChunksEmbedded += int64(len(fresh))
-		missing = missing[sliceSize:]
+		missing = missing[s.sliceSize():]
 	}
 	fresh, err := s.embed(ctx, missing)
 	if err != nil {

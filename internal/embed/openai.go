@@ -17,10 +17,12 @@ import (
 )
 
 const (
-	openAIBatch   = 64
-	openAITimeout = time.Minute
-	// openAIAnswer bounds an answer: 64 vectors of 4,096 numbers, written with
-	// every digit, are some 6 MB.
+	// A model on a CPU may take a second a text: one call ends within the time that
+	// a stage keeps for handing on.
+	openAIBatch   = 16
+	openAITimeout = 15 * time.Second
+	// openAIAnswer bounds an answer: 16 vectors of 4,096 numbers, written with
+	// every digit, are some 1.5 MB.
 	openAIAnswer = 32 << 20
 )
 

@@ -13,10 +13,10 @@ import (
 const (
 	// batchSize is how many documents are read, embedded and written together.
 	batchSize = 50
-	// sliceSize is how many chunks of one long document are embedded before
+	// maxSlice is the most chunks of one long document that are embedded before
 	// their vectors are stored; longer documents are embedded alone, and short
 	// ones together up to about as many.
-	sliceSize = 64
+	maxSlice = 64
 	// maxMoved bounds how often a document is embedded again because it changed
 	// meanwhile.
 	maxMoved = 20
@@ -85,6 +85,10 @@ func (s *Stage) batch(ctx context.Context, job *surgical.Job, ids []string, more
 	}
 	return true, nil
 }
+
+// sliceSize is how many chunks are embedded between two looks at the time: no
+// more than one call takes of an embedder that may be slow.
+func (s *Stage) sliceSize() int { return min(maxSlice, s.Embedder.MaxBatch()) }
 
 // current reports whether the embeddings embed the document as it is.
 func (s *Stage) current(e content.Embeddings, d content.Document) bool {

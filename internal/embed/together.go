@@ -35,7 +35,7 @@ func (s *Stage) together(ctx context.Context, job *surgical.Job, ids []string, m
 		if !more() {
 			return nil, false, nil
 		}
-		n := slice(plans)
+		n := s.slice(plans)
 		moved, err := s.write(ctx, job, plans[:n])
 		if err != nil {
 			return nil, false, err
@@ -47,10 +47,10 @@ func (s *Stage) together(ctx context.Context, job *surgical.Job, ids []string, m
 }
 
 // slice returns how many of the documents are embedded in one go.
-func slice(plans []planned) int {
+func (s *Stage) slice(plans []planned) int {
 	chunks := 0
 	for n, p := range plans {
-		if chunks += len(p.missing); chunks > sliceSize && n > 0 {
+		if chunks += len(p.missing); chunks > s.sliceSize() && n > 0 {
 			return n
 		}
 	}
@@ -108,7 +108,7 @@ func (s *Stage) plan(ctx context.Context, ref surgical.EntityRef, ids []string) 
 			continue
 		}
 		chunks := docs.Chunks(document.Document)
-		if !exists || document.Segmented() || len(chunks) > sliceSize {
+		if !exists || document.Segmented() || len(chunks) > s.sliceSize() {
 			alone = append(alone, id)
 			continue
 		}

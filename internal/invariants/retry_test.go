@@ -2,6 +2,7 @@ package invariants_test
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -42,6 +43,99 @@ func TestInvariant10ARetryDoesWhatTheFailedRunLeftUndoneEvenIfNothingChanged(t *
 			t.Errorf("%d documents, want %d; error %v", len(documents), want, err)
 		}
 	})
+}
+
+// aborted delivers the request and lets its documents fail.
+func aborted(t *testing.T, w *pipelinetest.World, req surgical.Request) surgical.Run {
+	t.Helper()
+	if _, err := w.Deliver(req); err != nil {
+		t.Fatal(err)
+	}
+	w.Workflow.Forget()
+	if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs"}); err != nil {
+		t.Fatal(err)
+	}
+	return w.Run(req.RunID)
+}
+
+// retry is the request by which run is retried.
+func retry(t *testing.T, w *pipelinetest.World, run surgical.Run) surgical.Request {
+	t.Helper()
+	req := w.Request(surgical.OriginRetry, run.Refs()...)
+	req.RunID, req.RetryOf, req.IdempotencyKey = surgical.RunID(surgical.OriginRetry, run.RunID), run.RunID, ""
+	if _, err := w.Ledger.Retry(t.Context(), run, req, ""); err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
+func documentsOfAll(t *testing.T, w *pipelinetest.World, ref surgical.EntityRef) {
+	t.Helper()
+	documents, err := w.Content.Documents(t.Context(), ref)
+	if want := 1 + len(w.GitLab.Discussions(ref)); err != nil || len(documents) != want {
+		t.Errorf("%d documents, want %d; error %v", len(documents), want, err)
+	}
+}
+
+func TestInvariant10ARetryOfARetryDoesWhatTheFirstRunLeftUndone(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *pipelinetest.World) {
+		ref := demogitlab.IssueRef(7)
+		first := aborted(t, w, w.Request(surgical.OriginManual, ref))
+		w.GitLab.Inject(demogitlab.Fault{Ref: ref, Endpoint: "entity", Requests: 1, Status: http.StatusForbidden})
+		second := retry(t, w, first)
+		if _, err := w.Deliver(second); err != nil {
+			t.Fatal(err)
+		}
+		failed := w.Run(second.RunID)
+		if failed.Status != surgical.StatusFailed {
+			t.Fatalf("the retry is %s", failed.Status)
+		}
+		w.Sync(retry(t, w, failed))
+		documentsOfAll(t, w, ref)
+	})
+}
+
+func TestInvariant10ARetryThatIsOvertakenStillDoesWhatWasLeftUndone(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *pipelinetest.World) {
+		ref := demogitlab.IssueRef(7)
+		req := retry(t, w, aborted(t, w, w.Request(surgical.OriginManual, ref)))
+		real := w.Fetcher
+		w.Fetcher = fetcher(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+			snap, err := real.Fetch(ctx, ref)
+			if err == nil {
+				overtake(t, w, real, ref)
+			}
+			return snap, err
+		})
+		if run := w.Sync(req); run.Outcomes[ref.Target].Status != surgical.EntitySkippedStale {
+			t.Errorf("the retry's outcome is %+v", run.Outcomes)
+		}
+		documentsOfAll(t, w, ref)
+	})
+}
+
+// overtake commits a later fetch of the entity by another run, without its
+// documents.
+func overtake(t *testing.T, w *pipelinetest.World, fetcher surgical.Fetcher, ref surgical.EntityRef) {
+	t.Helper()
+	snap, err := fetcher.Fetch(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commitAs(t, w, snap)
+}
+
+// commitAs commits the snapshot by a run of its own.
+func commitAs(t *testing.T, w *pipelinetest.World, snap surgical.Snapshot) {
+	t.Helper()
+	req := w.Request(surgical.OriginReconcile, snap.Ref)
+	run, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result, err := w.Processor.Ingester.Ingest(t.Context(), run, []surgical.Snapshot{snap}); err != nil || !result.Run.Committed() {
+		t.Fatalf("the other run: %+v, error %v", result, err)
+	}
 }
 
 func TestAJobThatNoTryCanDoIsMarkedAsFailed(t *testing.T) {

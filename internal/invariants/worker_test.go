@@ -2,6 +2,7 @@ package invariants_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"testing"
@@ -75,6 +76,37 @@ func TestMessagesOfOneGroupInOneBatchShareOneFetch(t *testing.T) {
 		}
 		if requests != 5 {
 			t.Errorf("%d requests to GitLab", requests)
+		}
+	})
+}
+
+func TestRequestsByHandInOneBatchShareOneFetchIfTheyWantTheSame(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *pipelinetest.World) {
+		ref := demogitlab.IssueRef(7)
+		options := []surgical.Options{{}, {}, {NoDocs: true, NoEmbed: true}, {NoDocs: true, NoEmbed: true}, {PreflightOnly: true}}
+		var batch events.SQSEvent
+		var runs []string
+		for _, o := range options {
+			req := w.Request(surgical.OriginManual, ref)
+			req.Options = o
+			batch.Records = append(batch.Records, w.Record(req))
+			runs = append(runs, req.RunID)
+		}
+		w.Clock.Advance(surgical.Settle + time.Second)
+		if response, err := w.Batch(&deliveries{}).Handle(t.Context(), batch); err != nil || len(response.BatchItemFailures) > 0 {
+			t.Fatalf("response %+v, error %v", response, err)
+		}
+		w.Drive()
+		var coalesced []bool
+		for _, id := range runs {
+			run := w.Run(id)
+			coalesced = append(coalesced, run.CoalescedWith != "")
+			if run.Status != surgical.StatusSucceeded || (run.CoalescedWith != "") != (run.Counters.GitLabRequests == 0) {
+				t.Errorf("run %s is %s after %d requests, coalesced with %q", id, run.Status, run.Counters.GitLabRequests, run.CoalescedWith)
+			}
+		}
+		if diff := cmp.Diff([]bool{false, true, false, true, false}, coalesced); diff != "" {
+			t.Errorf("coalesced (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -161,7 +193,8 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *pipelinetest.World) {
 		ref := demogitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
-		zombie, err := w.Ledger.Claim(t.Context(), surgical.Run{}, surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease})
+		claim := surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease}
+		zombie, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, claim)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,14 +203,15 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Sync(req)
-		taken := w.Entity(ref)
-		result, err := w.Processor.Ingester.Ingest(t.Context(), zombie, []surgical.Snapshot{old})
-		if err == nil && result.Cleanup != nil {
-			t.Error("the zombie committed")
+		// The run is another attempt's, which has not committed yet.
+		if _, err := w.Ledger.Claim(t.Context(), zombie, claim); err != nil {
+			t.Fatal(err)
 		}
-		if diff := cmp.Diff(taken, w.Entity(ref)); diff != "" {
-			t.Errorf("the zombie changed the copy:\n%.500s", diff)
+		if result, err := w.Processor.Ingester.Ingest(t.Context(), zombie, []surgical.Snapshot{old}); !errors.Is(err, surgical.ErrMoved) {
+			t.Errorf("the zombie's ingest: %+v, error %v", result, err)
+		}
+		if head, err := w.Content.Head(t.Context(), ref); err != nil || head.Exists() || w.Run(req.RunID).Committed() {
+			t.Errorf("the zombie committed: head %+v, error %v", head, err)
 		}
 	})
 }

@@ -104,7 +104,7 @@ func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, closing surgica
 		items = append(items, put)
 	}
 	err = dynamo.Transact(ctx, l.db, items)
-	if dynamo.Refusals(err) != nil {
+	if dynamo.Contended(err) {
 		return false, nil
 	}
 	if err != nil {

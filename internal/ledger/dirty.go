@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -75,9 +76,9 @@ func (l *Ledger) DirtySources(ctx context.Context, ref surgical.EntityRef) ([]su
 	return list, nil
 }
 
-// Undone returns what the run left of the entity without current documents or
+// Undone returns what the runs left of the entity without current documents or
 // embeddings; false if nothing.
-func (l *Ledger) Undone(ctx context.Context, ref surgical.EntityRef, runID string) (surgical.Scope, bool, error) {
+func (l *Ledger) Undone(ctx context.Context, ref surgical.EntityRef, runIDs []string) (surgical.Scope, bool, error) {
 	sources, err := l.DirtySources(ctx, ref)
 	if err != nil {
 		return surgical.Scope{}, false, err
@@ -85,9 +86,26 @@ func (l *Ledger) Undone(ctx context.Context, ref surgical.EntityRef, runID strin
 	var undone surgical.Scope
 	found := false
 	for _, source := range sources {
-		if source.RunID == runID {
+		if slices.Contains(runIDs, source.RunID) {
 			undone, found = undone.Union(source.Scope), true
 		}
 	}
 	return undone, found, nil
+}
+
+// Retried lists the runs that the run retries: the one before it, the one that
+// that one retried, and so on. One that expired ends the list.
+func (l *Ledger) Retried(ctx context.Context, run surgical.Run) ([]string, error) {
+	var chain []string
+	for id := run.RetryOf; id != ""; {
+		before, err := l.Run(ctx, id)
+		if surgical.CodeOf(err) == surgical.CodeRunNotFound {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		chain, id = append(chain, id), before.RetryOf
+	}
+	return chain, nil
 }

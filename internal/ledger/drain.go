@@ -58,6 +58,10 @@ func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, err
 		return after, nil
 	case dynamo.Contended(failure):
 		return run, surgical.WrapError(surgical.CodeIngestFailed, failure, "the backlog moved while it was taken over")
+	case dynamo.Invalid(failure):
+		e := surgical.WrapError(surgical.CodeIngestFailed, failure, "the backlog cannot be taken over")
+		e.Retryable = false
+		return run, e
 	}
 	return run, fmt.Errorf("drain by run %s: %w", run.RunID, failure)
 }
@@ -130,6 +134,7 @@ func (l *Ledger) deleteExistingDirty(ref surgical.EntityRef, id string) (types.T
 // work of the moment and nothing else.
 func (l *Ledger) Backlog(ctx context.Context, before time.Time) iter.Seq2[surgical.DirtySource, error] {
 	return func(yield func(surgical.DirtySource, error) bool) {
+		ended := map[string]bool{} // a run that left many rows is read once
 		pages := dynamodb.NewScanPaginator(l.db, &dynamodb.ScanInput{TableName: &l.tables.DirtySources})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
@@ -138,8 +143,8 @@ func (l *Ledger) Backlog(ctx context.Context, before time.Time) iter.Seq2[surgic
 				return
 			}
 			for _, item := range page.Items {
-				source, ended, err := l.backlogRow(ctx, item, before)
-				if (ended || err != nil) && !yield(source, err) {
+				source, left, err := l.backlogRow(ctx, item, before, ended)
+				if (left || err != nil) && !yield(source, err) {
 					return
 				}
 			}
@@ -147,15 +152,16 @@ func (l *Ledger) Backlog(ctx context.Context, before time.Time) iter.Seq2[surgic
 	}
 }
 
-func (l *Ledger) backlogRow(ctx context.Context, item dynamo.Item, before time.Time) (surgical.DirtySource, bool, error) {
+func (l *Ledger) backlogRow(ctx context.Context, item dynamo.Item, before time.Time, ended map[string]bool) (source surgical.DirtySource, left bool, err error) {
 	var row dirtyItem
 	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-		return surgical.DirtySource{}, false, fmt.Errorf("decode a dirty source: %w", err)
+		return source, false, fmt.Errorf("decode a dirty source: %w", err)
 	}
-	source, err := row.source()
-	if err != nil || !source.CreatedAt.Before(before) {
+	if source, err = row.source(); err != nil || !source.CreatedAt.Before(before) {
 		return source, false, err
 	}
-	ended, err := l.ended(ctx, source.RunID)
-	return source, ended, err
+	if _, known := ended[source.RunID]; !known {
+		ended[source.RunID], err = l.ended(ctx, source.RunID)
+	}
+	return source, ended[source.RunID], err
 }

@@ -16,13 +16,21 @@ type DirtySource struct {
 	CreatedAt time.Time
 }
 
+// MaxNamedChildren is the longest list of children in a scope; beyond it the
+// scope is everything, so that a row that holds it stays small.
+const MaxNamedChildren = 400
+
 // Union returns the scope that covers both.
 func (s Scope) Union(o Scope) Scope {
 	union := Scope{All: s.All || o.All, Hide: s.Hide || o.Hide}
-	if !union.All {
-		union.Children = slices.Concat(s.Children, o.Children)
-		slices.Sort(union.Children)
-		union.Children = slices.Compact(union.Children)
+	if union.All {
+		return union
+	}
+	union.Children = slices.Concat(s.Children, o.Children)
+	slices.Sort(union.Children)
+	union.Children = slices.Compact(union.Children)
+	if len(union.Children) > MaxNamedChildren {
+		union.All, union.Children = true, nil
 	}
 	return union
 }

@@ -2,7 +2,6 @@ package surgical
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -63,6 +62,9 @@ type Message struct {
 	// NotBefore is when a fetch may begin: it covers every event of the
 	// message's group in the batch, so that one fetch serves them all.
 	NotBefore time.Time
+	// SharesFetch tells that another message of the group came before it in the
+	// batch: the fetch that was made for that one serves this one too.
+	SharesFetch bool
 }
 
 // Verdict says what becomes of a message.
@@ -134,33 +136,9 @@ func (p *Processor) Process(ctx context.Context, msg Message) (Verdict, error) {
 	return p.begin(ctx, msg, run)
 }
 
-// find returns the run that the message asks for: the one of its own id, or
-// the last of the chain that retries it. A run that nobody has seen yet has a
-// zero Status. Another delivery of a webhook whose run failed or was cancelled
-// begins a retry; a redelivery of the same message never does.
-func (p *Processor) find(ctx context.Context, msg Message) (Run, error) {
-	run, err := p.Ledger.Run(ctx, msg.RunID)
-	if CodeOf(err) == CodeRunNotFound {
-		return Run{Request: msg.Request}, nil
-	}
-	for err == nil && !slices.Contains(run.MessageIDs, msg.ID) && run.RetriedBy != "" {
-		run, err = p.Ledger.Run(ctx, run.RetriedBy)
-	}
-	if err != nil {
-		return run, err
-	}
-	unsuccessful := run.Status == StatusFailed || run.Status == StatusCancelled
-	if !unsuccessful || msg.Origin != OriginWebhook || slices.Contains(run.MessageIDs, msg.ID) {
-		return run, nil
-	}
-	retry := msg.Request
-	retry.Origin, retry.RetryOf, retry.RunID = OriginRetry, run.RunID, RunID(OriginRetry, run.RunID)
-	return p.Ledger.Retry(ctx, run, retry, msg.ID)
-}
-
 // begin claims the run, unless the entity is fresh enough to do without.
 func (p *Processor) begin(ctx context.Context, msg Message, seen Run) (Verdict, error) {
-	covering, wait, err := p.freshness(ctx, seen)
+	covering, wait, err := p.freshness(ctx, msg, seen)
 	if err != nil {
 		return p.troubled(err)
 	}
@@ -194,22 +172,6 @@ func (p *Processor) drain(ctx context.Context, run Run) (Verdict, error) {
 }
 
 func nothingStaged(context.Context) error { return nil }
-
-// freshness reports, for a webhook alone, the run that already covers its
-// event, or how long a refetch has to wait.
-func (p *Processor) freshness(ctx context.Context, run Run) (covering string, wait time.Duration, err error) {
-	if run.Origin != OriginWebhook || len(run.Targets) != 1 || run.Options.PreflightOnly {
-		return "", 0, nil
-	}
-	head, err := p.Heads.Head(ctx, run.Refs()[0])
-	if err != nil || !head.Exists() {
-		return "", 0, err
-	}
-	if head.Covers(run.EventAt) {
-		return head.RunID, 0, nil
-	}
-	return "", head.FetchedAt.Add(refetchInterval).Sub(p.Clock()), nil
-}
 
 // attempts fetches and commits. A commit that was refused because another one
 // came first is tried again by another attempt, on the same snapshots if only
@@ -280,32 +242,4 @@ func replace(snaps, newer []Snapshot) {
 func (p *Processor) timeFor(ctx context.Context, d time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline) > d
-}
-
-// afterCommit goes on from the run's row: it ends a run that left no job, and
-// starts the workflow of any other. It is repeated until it succeeds.
-func (p *Processor) afterCommit(ctx context.Context, run Run, cleanup func(context.Context) error) (Verdict, error) {
-	// What a crash leaves superseded, or another attempt staged, is the orphan
-	// sweeper's.
-	clean := cleanup != nil && run.CommittedBy == 1
-	if cleanup != nil {
-		if err := cleanup(ctx); err != nil {
-			clean = false
-			p.log(ctx, run, "cleanup_left_to_sweeper", "error", err.Error())
-		}
-	}
-	if run.JobsInserted == 0 {
-		return p.close(ctx, run, Closing{Status: StatusSucceeded, Clean: clean})
-	}
-	if run.Generation > 0 {
-		return done(), nil
-	}
-	if err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {
-		return p.troubled(err)
-	}
-	if err := p.Ledger.WorkflowStarted(ctx, run, 1, clean); err != nil && !errors.Is(err, ErrMoved) {
-		return p.troubled(err)
-	}
-	p.log(ctx, run, "workflow_started", "jobs", run.JobsInserted, "generation", 1)
-	return done(), nil
 }

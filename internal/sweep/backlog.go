@@ -19,38 +19,39 @@ const backlogAge = 15 * time.Minute
 // a drain run that failed before it took them over is not repeated sooner.
 const drainInterval = 6 * time.Hour
 
-// backlog asks for drain runs, of up to 25 entities of one project each. A run
-// is named after the dirty sources that it is for, so asking again asks for the
-// same run; one that was claimed already is not asked for.
+// backlog asks for drain runs, of up to 25 entities of one project each, as soon
+// as so many are found. A run is named after the dirty sources that it is for,
+// so asking again asks for the same run; one that was claimed already is not
+// asked for.
 func (s *Sweeper) backlog(ctx context.Context, report *Report) error {
 	projects := map[int64]map[surgical.Target][]string{}
 	for source, err := range s.Ledger.Backlog(ctx, s.Clock().Add(-backlogAge)) {
 		if err != nil {
 			return err
 		}
-		targets := projects[source.Ref.ProjectID]
-		if targets == nil {
-			targets = map[surgical.Target][]string{}
-			projects[source.Ref.ProjectID] = targets
-		}
-		targets[source.Ref.Target] = append(targets[source.Ref.Target], source.ID)
-	}
-	for _, project := range slices.Sorted(maps.Keys(projects)) {
-		targets := slices.SortedFunc(maps.Keys(projects[project]), surgical.Target.Compare)
-		for some := range slices.Chunk(targets, surgical.MaxTargets) {
-			sent, err := s.drain(ctx, project, some, projects[project])
-			if err != nil {
+		project, target := source.Ref.ProjectID, source.Ref.Target
+		// The rows of an entity come one after the other: it is complete.
+		if _, known := projects[project][target]; !known && len(projects[project]) == surgical.MaxTargets {
+			if err := s.drain(ctx, project, projects[project], report); err != nil {
 				return err
 			}
-			if sent {
-				report.Drained += len(some)
-			}
+			delete(projects, project)
+		}
+		if projects[project] == nil {
+			projects[project] = map[surgical.Target][]string{}
+		}
+		projects[project][target] = append(projects[project][target], source.ID)
+	}
+	for _, project := range slices.Sorted(maps.Keys(projects)) {
+		if err := s.drain(ctx, project, projects[project], report); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s *Sweeper) drain(ctx context.Context, project int64, targets []surgical.Target, sources map[surgical.Target][]string) (bool, error) {
+func (s *Sweeper) drain(ctx context.Context, project int64, sources map[surgical.Target][]string, report *Report) error {
+	targets := slices.SortedFunc(maps.Keys(sources), surgical.Target.Compare)
 	var key strings.Builder
 	fmt.Fprintf(&key, "%d %d\n", project, s.Clock().Truncate(drainInterval).Unix())
 	for _, target := range targets {
@@ -65,10 +66,11 @@ func (s *Sweeper) drain(ctx context.Context, project int64, targets []surgical.T
 		req.TraceParent = s.NewTrace(ctx)
 	}
 	if _, err := s.Ledger.Run(ctx, req.RunID); surgical.CodeOf(err) != surgical.CodeRunNotFound {
-		return false, err
+		return err
 	}
 	if err := s.Bulk.Send(ctx, req); err != nil {
-		return false, fmt.Errorf("send drain run %s: %w", req.RunID, err)
+		return fmt.Errorf("send drain run %s: %w", req.RunID, err)
 	}
-	return true, nil
+	report.Drained += len(targets)
+	return nil
 }

@@ -31,6 +31,8 @@ const (
 	lostAfter = 6*time.Hour + 12*time.Hour
 	// resendInterval is how often the message of a queued run is sent again.
 	resendInterval = 10 * time.Minute
+	// endReserve is the time that a sweep keeps for its end.
+	endReserve = 2 * time.Second
 )
 
 // Sender puts a request on a queue.
@@ -57,38 +59,71 @@ type Report struct {
 }
 
 // Handle implements the scheduled Lambda function. One run that cannot be
-// swept does not keep the others from it.
+// swept does not keep the others from it, and a step with more to do than time
+// for it does not keep the steps behind it from theirs: it goes on a minute
+// later.
 func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	var report Report
-	before := s.Clock().Add(-grace)
-	var errs []error
-	for _, step := range []struct {
-		status surgical.RunStatus
-		do     func(context.Context, string, *Report) error
+	steps := []struct {
+		name string
+		do   func(context.Context, *Report) error
 	}{
-		{surgical.StatusRunning, s.running},
-		{surgical.StatusQueued, s.queued},
-	} {
-		for runID, err := range s.Ledger.OpenRuns(ctx, step.status, before) {
-			if err != nil {
-				errs = append(errs, err)
-				break
-			}
-			errs = append(errs, step.do(ctx, runID, &report))
-		}
+		{"running", s.openRuns(surgical.StatusRunning, s.running)},
+		{"queued", s.openRuns(surgical.StatusQueued, s.queued)},
+		{"orphans", s.runsToSweep},
+		{"backlog", s.backlog},
 	}
-	for runID, err := range s.Ledger.RunsToSweep(ctx) {
-		if err != nil {
-			errs = append(errs, err)
-			break
+	var errs []error
+	for i, step := range steps {
+		shared, cancel := share(ctx, len(steps)-i)
+		err := step.do(shared, &report)
+		if shared.Err() != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "sweep_cut_short", "stage", step.name)
+			err = nil
 		}
-		errs = append(errs, s.orphans(ctx, runID, &report))
+		cancel()
+		errs = append(errs, err)
 	}
-	errs = append(errs, s.backlog(ctx, &report))
 	err := errors.Join(errs...)
 	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed,
 		"messages_resent", report.Resent, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "outcome", outcomeOf(err))
 	return report, err
+}
+
+// share is a context with an equal part of the time that is left for n steps,
+// with a little kept for the end.
+func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, (time.Until(deadline)-endReserve)/time.Duration(n))
+}
+
+// openRuns is the step that sees to every run in the status.
+func (s *Sweeper) openRuns(status surgical.RunStatus, do func(context.Context, string, *Report) error) func(context.Context, *Report) error {
+	return func(ctx context.Context, report *Report) error {
+		var errs []error
+		for runID, err := range s.Ledger.OpenRuns(ctx, status, s.Clock().Add(-grace)) {
+			if err != nil {
+				return errors.Join(append(errs, err)...)
+			}
+			errs = append(errs, do(ctx, runID, report))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// runsToSweep is the step that lets orphans expire.
+func (s *Sweeper) runsToSweep(ctx context.Context, report *Report) error {
+	var errs []error
+	for runID, err := range s.Ledger.RunsToSweep(ctx) {
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, s.orphans(ctx, runID, report))
+	}
+	return errors.Join(errs...)
 }
 
 func outcomeOf(err error) string {
@@ -182,7 +217,9 @@ func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) erro
 		queue = s.Bulk
 	}
 	ctx = trace.With(ctx, run.TraceParent, run.RunID)
-	if err := queue.Send(ctx, run.Request); err != nil {
+	req := run.Request
+	req.IdempotencyKey = "" // which another origin may have used too
+	if err := queue.Send(ctx, req); err != nil {
 		return fmt.Errorf("send run %s again: %w", runID, err)
 	}
 	report.Resent++

@@ -48,8 +48,9 @@ type Batch struct {
 	Meter    Meter
 }
 
-// maxDelay is the longest time that SQS hides a message, in seconds.
-const maxDelay = 12 * 60 * 60
+// maxDelay is the longest time that SQS hides a message, in seconds: 12 hours
+// from when it was received, which is some minutes ago.
+const maxDelay = 12*60*60 - 10*60
 
 // Handle implements the Lambda function. It reports every message that is not
 // done; its error is always nil, for an error would fail healthy groups too.
@@ -101,7 +102,9 @@ func (b *Batch) group(ctx context.Context, records []events.SQSMessage) []events
 		if errs[i] != nil {
 			b.Log.ErrorContext(ctx, "undecodable", "message_id", record.MessageId, "error", errs[i].Error())
 		} else {
-			verdict = b.process(ctx, surgical.Message{Request: requests[i], ID: record.MessageId, NotBefore: notBefore})
+			verdict = b.process(ctx, surgical.Message{
+				Request: requests[i], ID: record.MessageId, NotBefore: notBefore, SharesFetch: i > 0,
+			})
 		}
 		if !b.settle(ctx, record, verdict) {
 			b.delay(ctx, records[i:], verdict.After)
