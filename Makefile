@@ -47,6 +47,14 @@ logs: $(LOCAL) ## Print what the functions logged (FUNCTION=worker for one)
 test: setup-test ## Run every test: unit, property, storage, infrastructure, end to end
 	@go test -count=1 -p 2 -timeout 9m ./...
 
+.PHONY: model
+model: setup-test ## Explore random interleavings (SEQUENCES=n, SEED=s)
+	@scripts/model $(or $(SEQUENCES),1000) $(or $(SEED),$(shell date +%s))
+
+.PHONY: mutants
+mutants: setup-test ## Break one rule at a time and see the suites notice (MUTANTS="name" for some)
+	@go run ./scripts/mutants $(if $(MUTANTS),"$(MUTANTS)")
+
 .PHONY: lint
 lint: ## Check formatting, go vet, staticcheck, shell scripts and known vulnerabilities
 	@scripts/lint $(STATICCHECK) $(GOVULNCHECK)

@@ -1,0 +1,220 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Engine applies one call to DynamoDB: in memory, or over the network from
+// outside of the bubble.
+type Engine interface {
+	Do(input any) (output any, err error)
+}
+
+// client returns an SDK client whose every call stops at the scheduler and is
+// then applied by the engine; a call of no process is applied at once.
+func (w *world) client() *dynamodb.Client {
+	return dynamodb.New(dynamodb.Options{
+		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("model",
+				func(ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
+					out.Result, err = w.dynamo(ctx, in.Parameters)
+					return out, meta, err
+				}), middleware.Before)
+		}},
+	})
+}
+
+func (w *world) dynamo(ctx context.Context, input any) (any, error) {
+	if processOf(ctx) == nil {
+		return w.engine.Do(input)
+	}
+	touched, write := touches(input)
+	c := &call{
+		what:  fmt.Sprintf("%s %s", strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", input), "*dynamodb."), "Input"), strings.Join(touched, " ")),
+		write: write, input: input,
+		land: func() { _, _ = w.engine.Do(input) }, // nobody is there to hear of a refusal
+	}
+	f, err := w.park(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	switch f {
+	case failsBefore:
+		return nil, &types.InternalServerError{Message: aws.String("the service is not well")}
+	case throttled:
+		return nil, &types.ProvisionedThroughputExceededException{Message: aws.String("slow down")}
+	case conflicts:
+		return nil, conflictOf(input)
+	}
+	output, err := w.engine.Do(input)
+	if f == failsAfter && err == nil {
+		return nil, &smithy.OperationError{ServiceID: "DynamoDB", Err: errors.New("connection reset by peer")}
+	}
+	return output, err
+}
+
+// conflictOf is what DynamoDB answers to a write that meets a transaction.
+func conflictOf(input any) error {
+	in, ok := input.(*dynamodb.TransactWriteItemsInput)
+	if !ok {
+		return &types.TransactionConflictException{Message: aws.String("Transaction is ongoing for the item")}
+	}
+	cancelled := &types.TransactionCanceledException{Message: aws.String("Transaction cancelled, please refer cancellation reasons for specific reasons")}
+	for i := range in.TransactItems {
+		code := "None"
+		if i == 0 {
+			code = "TransactionConflict"
+		}
+		cancelled.CancellationReasons = append(cancelled.CancellationReasons, types.CancellationReason{Code: aws.String(code)})
+	}
+	return cancelled
+}
+
+// item is one item that a call is about.
+type touchedItem struct {
+	table  string
+	key    dynamo.Item
+	delete bool
+}
+
+// touches names what a call is about, and tells whether it changes anything.
+func touches(input any) (names []string, write bool) {
+	items, write := itemsOf(input)
+	for _, item := range items {
+		names = append(names, item.table+"/"+keyString(item.key))
+	}
+	slices.Sort(names)
+	switch in := input.(type) {
+	case *dynamodb.QueryInput:
+		names = append(names, aws.ToString(in.TableName), aws.ToString(in.IndexName), keyString(in.ExpressionAttributeValues), keyString(in.ExclusiveStartKey))
+	case *dynamodb.ScanInput:
+		names = append(names, aws.ToString(in.TableName), keyString(in.ExclusiveStartKey))
+	}
+	return names, write
+}
+
+func itemsOf(input any) (items []touchedItem, write bool) {
+	add := func(table *string, key dynamo.Item) {
+		items = append(items, touchedItem{table: aws.ToString(table), key: key})
+	}
+	switch in := input.(type) {
+	case *dynamodb.GetItemInput:
+		add(in.TableName, in.Key)
+	case *dynamodb.BatchGetItemInput:
+		for table, keys := range in.RequestItems {
+			for _, key := range keys.Keys {
+				add(&table, key)
+			}
+		}
+	case *dynamodb.PutItemInput:
+		add(in.TableName, in.Item)
+		write = true
+	case *dynamodb.UpdateItemInput:
+		add(in.TableName, in.Key)
+		write = true
+	case *dynamodb.DeleteItemInput:
+		items, write = append(items, touchedItem{aws.ToString(in.TableName), in.Key, true}), true
+	case *dynamodb.BatchWriteItemInput:
+		write = true
+		for table, requests := range in.RequestItems {
+			for _, r := range requests {
+				add(&table, r.PutRequest.Item)
+			}
+		}
+	case *dynamodb.TransactWriteItemsInput:
+		write = true
+		for _, item := range in.TransactItems {
+			switch {
+			case item.Put != nil:
+				add(item.Put.TableName, item.Put.Item)
+			case item.Update != nil:
+				add(item.Update.TableName, item.Update.Key)
+			case item.Delete != nil:
+				items = append(items, touchedItem{aws.ToString(item.Delete.TableName), item.Delete.Key, true})
+			case item.ConditionCheck != nil:
+				add(item.ConditionCheck.TableName, item.ConditionCheck.Key)
+			}
+		}
+	}
+	return items, write
+}
+
+// keyString shows the key attributes among the item's, in a fixed order.
+func keyString(item dynamo.Item) string {
+	var parts []string
+	for _, name := range []string{"pk", "sk", "run_id", "target", "entity", "dirty_id", "scope_run_id", "job_id", "name", ":0", ":1"} {
+		switch v := item[name].(type) {
+		case *types.AttributeValueMemberS:
+			parts = append(parts, v.Value)
+		case *types.AttributeValueMemberN:
+			parts = append(parts, v.Value)
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// roundTripper is GitLab as a process sees it.
+type roundTripper struct{ w *world }
+
+// RoundTrip implements [http.RoundTripper].
+func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	c := &call{what: "GET " + r.URL.RequestURI()}
+	f, err := t.w.park(r.Context(), c)
+	if err != nil {
+		return nil, err
+	}
+	record, _ := r.Context().Value(fetchKey{}).(*fetch)
+	return t.w.truth.answer(r, f, c.lag, record)
+}
+
+// outbox is a queue as a process sees it.
+type outbox struct {
+	w     *world
+	queue *fifo
+}
+
+// Send implements sweep.Sender and api.Queue.
+func (o outbox) Send(ctx context.Context, req surgical.Request) error {
+	send := func() { o.queue.send(req, o.w.newID()) }
+	return o.w.leave(ctx, "send "+req.RunID, send)
+}
+
+// leave is a call to a service that does one thing.
+func (w *world) leave(ctx context.Context, what string, do func()) error {
+	f, err := w.park(ctx, &call{what: what, write: true, land: do})
+	switch {
+	case err != nil:
+		return err
+	case f == failsBefore || f == throttled || f == conflicts:
+		return surgical.NewError(surgical.CodeQueueUnavailable, "the service is not well")
+	}
+	do()
+	if f == failsAfter {
+		return surgical.NewError(surgical.CodeQueueUnavailable, "the answer got lost")
+	}
+	return nil
+}
+
+// starter is Step Functions as a process sees it.
+type starter struct{ w *world }
+
+// Start implements surgical.Workflow.
+func (s starter) Start(ctx context.Context, runID string, generation int64) error {
+	return s.w.leave(ctx, fmt.Sprintf("start %s %d", runID, generation), func() {
+		s.w.pending = append(s.w.pending, execution{run: runID, generation: generation})
+	})
+}

@@ -1,0 +1,235 @@
+package model
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// oracle checks what every reader may rely on, after each call that changed
+// something. It reads past the scheduler.
+type oracle struct {
+	w       *world
+	content *content.Store
+	ledger  *ledger.Ledger
+	heads   map[surgical.EntityRef]surgical.Head
+	ended   map[string]surgical.RunStatus
+	// dirty tells whose run each dirty source is.
+	dirty map[string]string
+	// runs are the ids of all runs, in the order in which they appeared.
+	runs []string
+	// steps counts what was checked.
+	steps int
+	// succeeded is told of each run that just succeeded.
+	succeeded func(run surgical.Run)
+}
+
+func newOracle(w *world) oracle {
+	clock := func() time.Time { return time.Now().UTC() }
+	return oracle{
+		w: w, content: content.NewStore(w.db, w.tables.Content, clock), ledger: ledger.New(w.db, w.tables, clock),
+		heads: map[surgical.EntityRef]surgical.Head{}, succeeded: func(surgical.Run) {}, ended: map[string]surgical.RunStatus{}, dirty: map[string]string{},
+	}
+}
+
+// background is a context of no process: calls under it are applied at once.
+func background() context.Context { return context.Background() }
+
+// after checks what the call may have changed.
+func (o *oracle) after(c *call) {
+	o.steps++
+	if !c.write || c.input == nil {
+		return
+	}
+	items, _ := itemsOf(c.input)
+	entities, runs := map[surgical.EntityRef]bool{}, map[string]bool{}
+	for _, item := range items {
+		switch item.table {
+		case o.w.tables.Content:
+			if sk := str(item.key["sk"]); sk == "head" || strings.HasPrefix(sk, "doc#") {
+				entities[refOf(str(item.key["pk"]))] = true
+			}
+		case o.w.tables.SyncRuns:
+			runs[str(item.key["run_id"])] = true
+		case o.w.tables.DependentQueue:
+			runs[str(item.key["scope_run_id"])] = true
+		}
+	}
+	o.dirtySources(items, runs)
+	for ref := range entities {
+		o.visible(ref, c)
+	}
+	for run := range runs {
+		o.closed(run, c)
+	}
+}
+
+func str(v types.AttributeValue) string {
+	if s, ok := v.(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
+}
+
+func refOf(pk string) surgical.EntityRef {
+	ref, err := surgical.ParseEntityRef(strings.TrimPrefix(pk, "P#"))
+	if err != nil {
+		panic(err)
+	}
+	return ref
+}
+
+// visible checks what a reader of the entity sees now.
+func (o *oracle) visible(ref surgical.EntityRef, c *call) {
+	entity, err := o.content.Read(background(), ref)
+	if surgical.CodeOf(err) == surgical.CodeEntityNotFound {
+		return
+	}
+	if err != nil {
+		o.w.failf("after %s: %s cannot be read: %v", c.what, ref, err)
+		return
+	}
+	before, head := o.heads[ref], entity.Head
+	o.heads[ref] = head
+	switch {
+	case head.Revision < before.Revision:
+		o.w.failf("after %s: the revision of %s went back from %d to %d", c.what, ref, before.Revision, head.Revision)
+	case head.UpdatedAt.Before(before.UpdatedAt):
+		o.w.failf("after %s: updated_at of %s went back from %v to %v", c.what, ref, before.UpdatedAt, head.UpdatedAt)
+	case head.FetchedAt.Before(before.FetchedAt):
+		o.w.failf("after %s: fetched_at of %s went back from %v to %v", c.what, ref, before.FetchedAt, head.FetchedAt)
+	}
+	if head.Revision != before.Revision && o.fetchOf(entity) == nil {
+		o.w.failf("after %s: what is visible of %s at revision %d equals no fetch", c.what, ref, head.Revision)
+	}
+	o.documents(head, c)
+}
+
+// fetchOf finds the fetch that the entity shows.
+func (o *oracle) fetchOf(entity content.Entity) *fetch {
+	o.w.mu.Lock()
+	defer o.w.mu.Unlock()
+	seen := visibleParts(entity)
+	for _, f := range o.w.fetches {
+		if f.ref == entity.Ref && f.from.Equal(entity.FetchedAt) && f.until.Equal(entity.FetchedUntil) && maps.Equal(f.parts, seen) {
+			return f
+		}
+	}
+	return nil
+}
+
+// documents checks that nothing that has to be hidden is visible.
+func (o *oracle) documents(head surgical.Head, c *call) {
+	if !head.Attributes.Confidential {
+		return
+	}
+	documents, err := o.content.Documents(background(), head.Ref)
+	if err != nil {
+		o.w.failf("after %s: %v", c.what, err)
+		return
+	}
+	for _, d := range documents {
+		if d.Revision >= head.DocumentsVisibleFrom && !d.Confidential {
+			o.w.failf("after %s: %s is confidential, and its document %s of revision %d is visible without the mark", c.what, head.Ref, d.ID, d.Revision)
+		}
+	}
+}
+
+// closed checks that a run which ended stays as it ended, without open jobs.
+func (o *oracle) closed(id string, c *call) {
+	run, err := o.ledger.Run(background(), id)
+	if surgical.CodeOf(err) == surgical.CodeRunNotFound {
+		return
+	}
+	if err != nil {
+		o.w.failf("after %s: %v", c.what, err)
+		return
+	}
+	if !slices.Contains(o.runs, id) {
+		o.runs = append(o.runs, id)
+	}
+	if was, ok := o.ended[id]; ok && was != run.Status {
+		o.w.failf("after %s: run %s had ended as %s and is %s", c.what, id, was, run.Status)
+	}
+	if !run.Status.Terminal() {
+		return
+	}
+	if o.ended[id] == "" && run.Status == surgical.StatusSucceeded {
+		defer o.succeeded(run)
+	}
+	o.ended[id] = run.Status
+	jobs, err := o.ledger.Jobs(background(), id)
+	if err != nil {
+		o.w.failf("after %s: %v", c.what, err)
+		return
+	}
+	for _, job := range jobs {
+		if job.Status == surgical.JobPending || job.Status == surgical.JobClaimed {
+			o.w.failf("after %s: run %s is %s and its job %s is %s", c.what, id, run.Status, job.ID, job.Status)
+		}
+		if job.Type == surgical.JobEmbed && (run.Options.NoEmbed || run.Options.NoDocs) {
+			o.w.failf("after %s: run %s must not embed and has a job for it", c.what, id)
+		}
+	}
+	if run.Status == surgical.StatusFailed && (run.Error == nil || run.Error.Code == "" || run.Error.Action == "") {
+		o.w.failf("after %s: run %s failed without a typed error: %+v", c.what, id, run.Error)
+	}
+	rows, err := o.ledger.Entities(background(), id)
+	if err != nil || len(rows) != len(run.Targets) {
+		o.w.failf("after %s: run %s ended with %d rows for %d targets, error %v", c.what, id, len(rows), len(run.Targets), err)
+	}
+}
+
+// dirtySources checks that a run lets only its own dirty sources go, and a
+// drain besides those of runs that have ended.
+func (o *oracle) dirtySources(items []touchedItem, runs map[string]bool) {
+	for _, item := range items {
+		if item.table != o.w.tables.DirtySources {
+			continue
+		}
+		key := str(item.key["entity"]) + " " + str(item.key["dirty_id"])
+		if !item.delete {
+			if run := str(item.key["run_id"]); run != "" {
+				o.dirty[key] = run
+			}
+			continue
+		}
+		if o.present(item.key) {
+			continue // the write was refused
+		}
+		owner := o.dirty[key]
+		for run := range runs {
+			row, err := o.ledger.Run(background(), run)
+			if err != nil {
+				o.w.failf("%v", err)
+				continue
+			}
+			_, ended := o.ended[owner]
+			if run != owner && (row.Origin != surgical.OriginDrain || !ended) {
+				o.w.failf("run %s let the dirty source %s of run %s go", run, key, owner)
+			}
+		}
+	}
+}
+
+func (o *oracle) present(key dynamo.Item) bool {
+	sources, err := o.ledger.DirtySources(background(), refOf(str(key["entity"])))
+	if err != nil {
+		o.w.failf("%v", err)
+	}
+	for _, source := range sources {
+		if source.ID == str(key["dirty_id"]) {
+			return true
+		}
+	}
+	return false
+}

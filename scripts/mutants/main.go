@@ -1,0 +1,81 @@
+// Command mutants breaks the code on purpose, one rule at a time, and asks the
+// suites to notice: the model, the conformance suite on a real engine, and the
+// invariants' tests. It prints how many of the mutations were caught, by which
+// suite, and the names of those that were not; with a survivor it ends with
+// exit code 1. Arguments restrict it to mutations whose name contains one of
+// them.
+//
+// The tree stays as it is: a mutated file is laid over its original for the
+// compiler alone (go test -overlay).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/devstack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+var errSurvived = errors.New("not every mutation was caught")
+
+func run(ctx context.Context, names []string) error {
+	root, err := devstack.Root()
+	if err != nil {
+		return err
+	}
+	chosen := choose(mutations(), names)
+	if len(chosen) == 0 {
+		return fmt.Errorf("no mutation is named like %q", names)
+	}
+	var survivors []string
+	for i, m := range chosen {
+		began := time.Now()
+		by, err := m.caughtBy(ctx, root)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		verdict := "caught by " + by
+		if by == "" {
+			verdict, survivors = "SURVIVED", append(survivors, m.name)
+		}
+		fmt.Printf("%3d of %d  %-70s %-28s %4.0f s\n", i+1, len(chosen), m.name, verdict, time.Since(began).Seconds())
+	}
+	fmt.Printf("\nCaught %d of %d.\n", len(chosen)-len(survivors), len(chosen))
+	if len(survivors) > 0 {
+		fmt.Printf("Survivors:\n  %s\n", strings.Join(survivors, "\n  "))
+		return errSurvived
+	}
+	return nil
+}
+
+func choose(all []mutation, names []string) []mutation {
+	if len(names) == 0 {
+		return all
+	}
+	var chosen []mutation
+	for _, m := range all {
+		for _, name := range names {
+			if strings.Contains(m.name, name) {
+				chosen = append(chosen, m)
+				break
+			}
+		}
+	}
+	return chosen
+}

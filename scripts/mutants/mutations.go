@@ -1,0 +1,216 @@
+package main
+
+// mutations are the rules that must not be broken without anybody noticing.
+func mutations() []mutation {
+	var all []mutation
+	for _, list := range [][]mutation{guardMutations(), commitMutations(), stageMutations(), sweepMutations(), expressionMutations()} {
+		all = append(all, list...)
+	}
+	return all
+}
+
+func outcomes() []suite { return []suite{model(), invariants()} }
+
+func guardMutations() []mutation {
+	const guard, change, processor = "internal/surgical/guard.go", "internal/content/change.go", "internal/surgical/processor.go"
+	return []mutation{
+		{"guard without the equality case of updated_at", []edit{
+			{guard, "!h.UpdatedAt.After(s.UpdatedAt)", "h.UpdatedAt.Before(s.UpdatedAt)"},
+		}, outcomes()},
+		{"guard without fetched_until", []edit{
+			{guard, " && !h.FetchedUntil.After(s.FetchedAt)", ""},
+			{change, ".\n\t\tAnd(expression.Name(\"fetched_until\").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+		}, outcomes()},
+		{"guard without updated_at", []edit{
+			{guard, "!h.UpdatedAt.After(s.UpdatedAt) && ", ""},
+			{change, ".\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())))", ""},
+		}, outcomes()},
+		{"guard off", []edit{
+			{guard, "return !h.Exists() || !h.UpdatedAt.After(s.UpdatedAt) && !h.FetchedUntil.After(s.FetchedAt)", "return true || s.Requests > 0"},
+			{change, ".\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro()))).\n\t\tAnd(expression.Name(\"fetched_until\").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+		}, outcomes()},
+		{"no settle time", []edit{{guard, "const Settle = 2 * time.Second", "const Settle = 0 * time.Second"}}, outcomes()},
+		{"a head that exists covers every event", []edit{
+			{guard, "return h.Exists() && Covers(h.FetchedAt, eventAt)", "return h.Exists()"},
+		}, outcomes()},
+		{"a refused fetch is skipped although the head does not cover the event", []edit{
+			{"internal/commit/commit.go", "case heads[i].Covers(run.EventAt):", "case heads[i].Exists():"},
+		}, outcomes()},
+		{"a fetch begins before it covers the newest event", []edit{
+			{processor, "if now.Before(msg.NotBefore) {", "if false {"},
+		}, outcomes()},
+	}
+}
+
+func commitMutations() []mutation {
+	const commit, closing, runs, processor, prepare = "internal/commit/commit.go", "internal/ledger/close.go", "internal/ledger/runs.go", "internal/surgical/processor.go", "internal/content/prepare.go"
+	return []mutation{
+		{"giving up without looking at committed_by", []edit{
+			{closing, "closing.Attempt != 0 && (run.Committed() || run.Attempt != closing.Attempt)", "closing.Attempt != 0 && run.Attempt != closing.Attempt"},
+			{closing, "condition = condition.And(held(run))", "condition = condition.And(running())"},
+			{closing, "condition = condition.And(uncommitted())", ""},
+		}, outcomes()},
+		{"going on from local variables after a lost answer", []edit{
+			{commit, "\trow, err := c.ledger.Run(ctx, p.run.RunID)\n\tif err != nil {", "\tif failure != nil && !dynamo.Contended(failure) {\n\t\treturn surgical.Ingested{}, ingestFailed(failure)\n\t}\n\trow, err := c.ledger.Run(ctx, p.run.RunID)\n\tif err != nil {"},
+			{processor, "case run.Committed():\n\t\treturn p.afterCommit(ctx, run, nil)\n\t", ""},
+		}, outcomes()},
+		{"children deleted by workers", []edit{
+			{commit, "return c.outcome(ctx, p, dynamo.Transact(ctx, c.db, items))", "failure := dynamo.Transact(ctx, c.db, items)\n\tif failure != nil {\n\t\tif err := c.content.DropStaged(ctx, p.changes); err != nil {\n\t\t\treturn surgical.Ingested{}, ingestFailed(err)\n\t\t}\n\t}\n\treturn c.outcome(ctx, p, failure)"},
+			{"internal/content/stage.go", "// ExpireSuperseded lets", "func (s *Store) DropStaged(ctx context.Context, changes []*Change) error {\n\tfor _, c := range changes {\n\t\tfor _, item := range c.staged {\n\t\t\tif _, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: dynamo.Item{\"pk\": item[\"pk\"], \"sk\": item[\"sk\"]}}); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t}\n\treturn nil\n}\n\n// ExpireSuperseded lets"},
+		}, outcomes()},
+		{"child keys without the attempt", []edit{
+			{"internal/content/keys.go", "return runID + \".\" + strconv.FormatInt(attempt, 10)", "return runID + \".\" + strconv.FormatInt(min(attempt, 1), 10)"},
+		}, outcomes()},
+		{"jobs left pending when a run ends", []edit{
+			{closing, "\tfor _, job := range open {\n", "\tfor _, job := range open[:0] {\n"},
+		}, outcomes()},
+		{"jobs listed without the counter", []edit{
+			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},
+		}, outcomes()},
+		{"the message goes before its workflow was started", []edit{
+			{processor, "\tif err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {\n\t\treturn p.troubled(err)\n\t}", "\tif err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {\n\t\treturn done(), nil\n\t}\n\trun.Generation = 1"},
+			{"internal/sweep/sweep.go", "case run.Generation == 0:\n\t\treturn s.start(ctx, run, report)", "case run.Generation == 0:\n\t\treturn nil"},
+		}, outcomes()},
+		{"documents_visible_from is not carried on", []edit{
+			{prepare, "head.DocumentsVisibleFrom = p.change.Base.DocumentsVisibleFrom", "head.DocumentsVisibleFrom = 0"},
+		}, outcomes()},
+		{"turning confidential hides nothing", []edit{
+			{prepare, "return p.base != nil && now.Confidential && !p.change.Base.Attributes.Confidential", "return false && now.Confidential"},
+		}, outcomes()},
+		{"a redelivered message retries its failed run", []edit{
+			{processor, "|| msg.Origin != OriginWebhook || slices.Contains(run.MessageIDs, msg.ID)", "|| msg.Origin != OriginWebhook"},
+		}, outcomes()},
+		{"a claim does not count a lost lease", []edit{
+			{runs, "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(1))", "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(0))"},
+		}, outcomes()},
+		{"one message of a group is delayed, but not its followers", []edit{
+			{"internal/worker/batch.go", "b.delay(ctx, records[i:], verdict.After)", "b.delay(ctx, records[i:i+1], verdict.After)"},
+		}, outcomes()},
+		{"the followers of a message that waits go", []edit{
+			{"internal/worker/batch.go", "return records[i:]\n", "return records[i : i+1]\n"},
+		}, outcomes()},
+		{"a drain takes over what an open run left dirty", []edit{
+			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn true, err\n"},
+		}, outcomes()},
+		{"a changed part of the manifest is not staged", []edit{
+			{prepare, "return !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)", "return i > 0 && !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)"},
+		}, outcomes()},
+	}
+}
+
+func stageMutations() []mutation {
+	const docs, embeddings, documents, jobs, hide = "internal/docs/stage.go", "internal/content/embeddings.go", "internal/content/documents.go", "internal/ledger/jobs.go", "internal/content/hide.go"
+	return []mutation{
+		{"regenerated decided before the document is written", []edit{
+			{docs, "\tputs, replaced, gone := differences(", "\tif stale, err = s.stale(ctx, view.Head, rendered); err != nil {\n\t\treturn 0, nil, err\n\t}\n\tputs, replaced, gone := differences("},
+			{docs, "\tstale, err = s.stale(ctx, view.Head, rendered)\n\treturn int64(len(puts)), stale, err", "\treturn int64(len(puts)), stale, err"},
+		}, outcomes()},
+		{"regenerated counts what was written, not what is not embedded", []edit{
+			{docs, "\tstale, err = s.stale(ctx, view.Head, rendered)\n\treturn int64(len(puts)), stale, err", "\tfor _, put := range puts {\n\t\tstale = append(stale, put.ID)\n\t}\n\treturn int64(len(puts)), stale, nil"},
+		}, outcomes()},
+		{"embeddings written under the head instead of their document", []edit{
+			{embeddings, "return s.check(key(ref, docKey(d.ID)), expression.Name(\"hash\").Equal(expression.Value(d.Hash)).\n\t\tAnd(expression.Name(\"revision\").Equal(expression.Value(d.Revision))))", "return s.check(key(ref, headKey), expression.Name(\"revision\").GreaterThanEqual(expression.Value(d.Revision)))"},
+		}, outcomes()},
+		{"documents written whatever the head became", []edit{
+			{documents, "return s.check(key(head.Ref, headKey), expression.Name(\"revision\").Equal(expression.Value(head.Revision)))", "return s.check(key(head.Ref, headKey), expression.Name(\"revision\").GreaterThanEqual(expression.Value(head.Revision)))"},
+		}, outcomes()},
+		{"hidden bytes removed without their condition", []edit{
+			{hide, "TableName: &s.table, Key: key(ref, sk), ConditionExpression: expr.Condition(),\n\t\t\t\tExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),", "TableName: &s.table, Key: key(ref, sk),"},
+			{hide, "expr expression.Expression) error {", "_ expression.Expression) error {"},
+		}, outcomes()},
+		{"dirty ids by query", []edit{
+			{jobs, "\t\titems = append(items, l.deleteDirty(job.Ref, job.DirtyID))", "\t\tsources, err := l.DirtySources(ctx, job.Ref)\n\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(job.Ref, source.ID))\n\t\t}"},
+		}, outcomes()},
+		{"embedding although the run must not", []edit{
+			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.Done{}\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.Done{}\n\t}"},
+		}, outcomes()},
+		{"finish closes a run with open jobs", []edit{
+			{"internal/ledger/close.go", "if closing.Status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {", "if false && slices.ContainsFunc(jobs, isNotDone) {"},
+		}, outcomes()},
+		{"a dirty source goes before its embeddings are current", []edit{
+			{docs, "\treturn ledger.Done{Next: &surgical.Job{", "\treturn ledger.Done{Settled: true, Next: &surgical.Job{"},
+		}, outcomes()},
+	}
+}
+
+func sweepMutations() []mutation {
+	const orphans, sweep = "internal/content/orphans.go", "internal/sweep/sweep.go"
+	return []mutation{
+		{"the sweeper reads the head first", []edit{
+			{orphans, "\tcandidates, err := s.staged(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n", "\tnamed, err := s.named(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tcandidates, err := s.staged(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n"},
+			{orphans, "\tnamed, err := s.named(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\texpired := 0", "\texpired := 0"},
+		}, outcomes()},
+		{"the sweeper takes what open attempts staged", []edit{
+			{sweep, "return run.Status.Terminal() || run.Attempt != attempt, nil", "return true, nil"},
+		}, outcomes()},
+		{"the sweeper ends a run that waits", []edit{
+			{sweep, "lostAfter = 6*time.Hour + 12*time.Hour", "lostAfter = 5 * time.Minute"},
+		}, outcomes()},
+		{"a workflow that timed out is nobody's", []edit{
+			{sweep, "\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {", "\tif run.RunID != \"\" {\n\t\treturn nil\n\t}\n\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {"},
+		}, outcomes()},
+		{"a message stuck between row and queue is not sent again", []edit{
+			{sweep, "\tif err := queue.Send(ctx, run.Request); err != nil {\n\t\treturn fmt.Errorf(\"send run %s again: %w\", runID, err)\n\t}\n", "\t_ = queue\n"},
+		}, outcomes()},
+		{"the backlog is not drained", []edit{
+			{"internal/sweep/backlog.go", "\tif err := s.Bulk.Send(ctx, req); err != nil {\n\t\treturn false, fmt.Errorf(\"send drain run %s: %w\", req.RunID, err)\n\t}\n", ""},
+		}, outcomes()},
+	}
+}
+
+// expressionMutations change a condition that DynamoDB judges: they must fall
+// to the conformance suite on a real engine.
+func expressionMutations() []mutation {
+	const runs, jobs, sweep, drain, state, retry = "internal/ledger/runs.go", "internal/ledger/jobs.go", "internal/ledger/sweep.go", "internal/ledger/drain.go", "internal/ledger/state.go", "internal/ledger/retry.go"
+	by := []suite{conformance()}
+	return []mutation{
+		{"expression: a commit by an attempt that lost the run", []edit{
+			{runs, "return running().And(expression.Name(\"attempt\").Equal(expression.Value(run.Attempt)), uncommitted())", "return running().And(uncommitted())"},
+		}, by},
+		{"expression: a commit of a run that is committed", []edit{
+			{runs, "return expression.AttributeNotExists(expression.Name(\"committed_by\"))", "return expression.AttributeNotExists(expression.Name(\"committed_by_nobody\"))"},
+		}, by},
+		{"expression: a commit of a run that has ended", []edit{
+			{runs, "return expression.Name(\"status\").Equal(expression.Value(surgical.StatusRunning))", "return expression.AttributeExists(expression.Name(\"status\"))"},
+		}, by},
+		{"expression: a claim past a live lease", []edit{
+			{runs, "And(attempt, lease, uncommitted())", "And(attempt, uncommitted())"},
+		}, by},
+		{"expression: a claim of a job that is held", []edit{
+			{jobs, "\n\t\t\tAnd(expression.Name(\"lease_until\").LessThanEqual(expression.Value(micros(now)))))", "\n\t\t\tAnd(expression.AttributeExists(expression.Name(\"lease_until\"))))"},
+		}, by},
+		{"expression: a claim of a job at the very end of its lease", []edit{
+			{jobs, "expression.Name(\"lease_until\").LessThanEqual(", "expression.Name(\"lease_until\").LessThan("},
+		}, by},
+		{"expression: a job finished by a claim that lost it", []edit{
+			{jobs, ".\n\t\tAnd(expression.Name(\"attempts\").Equal(expression.Value(job.Attempts)))", ""},
+		}, by},
+		{"expression: a message sent again too soon", []edit{
+			{sweep, ".Or(sent.LessThanEqual(expression.Value(micros(now.Add(-interval)))))", ".Or(expression.AttributeExists(sent))"},
+		}, by},
+		{"expression: a run retried twice", []edit{
+			{retry, ".\n\t\t\tAnd(expression.AttributeNotExists(expression.Name(\"retried_by\")))", ""},
+		}, by},
+		{"expression: a pause that is shortened", []edit{
+			{state, "Or(expression.Name(\"until\").LessThan(expression.Value(micros(until))))", "Or(expression.AttributeExists(expression.Name(\"until\")))"},
+		}, by},
+		{"expression: a dirty source drained twice", []edit{
+			{drain, "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")))", "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")).Or(expression.AttributeNotExists(expression.Name(\"dirty_id\"))))"},
+		}, by},
+		{"expression: the first head put over another", []edit{
+			{"internal/content/change.go", "return expression.AttributeNotExists(expression.Name(\"pk\"))", "return expression.AttributeNotExists(expression.Name(\"pk_of_nobody\"))"},
+		}, by},
+		{"expression: a head put over a newer revision", []edit{
+			{"internal/content/change.go", "expression.Name(\"revision\").Equal(expression.Value(base.Revision))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(base.Revision))"},
+		}, by},
+		{"expression: documents under a head that moved", []edit{
+			{"internal/content/documents.go", "expression.Name(\"revision\").Equal(expression.Value(head.Revision)))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(head.Revision)))"},
+		}, by},
+		{"expression: embeddings of a document that changed", []edit{
+			{"internal/content/embeddings.go", "expression.Name(\"hash\").Equal(expression.Value(d.Hash)).\n\t\tAnd(expression.Name(\"revision\").Equal(expression.Value(d.Revision))))", "expression.AttributeExists(expression.Name(\"hash\")))"},
+		}, by},
+		{"expression: hidden bytes of the revision that hides", []edit{
+			{"internal/content/hide.go", "expression.Name(\"revision\").LessThan(", "expression.Name(\"revision\").LessThanEqual("},
+		}, by},
+	}
+}

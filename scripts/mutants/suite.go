@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// suite is a set of tests that may catch a mutation.
+type suite struct {
+	name string
+	args []string
+}
+
+// The suites. The seed of the model is fixed, so that the score is the same
+// each time.
+func model() suite {
+	return suite{"model", []string{"./internal/model", "-run", "TestModelOfInterleavings",
+		"-rapid.checks=1000", "-rapid.seed=20261102", "-rapid.shrinktime=0s", "-rapid.nofailfile"}}
+}
+
+func conformance() suite { return suite{"conformance", []string{"./internal/conformance"}} }
+func invariants() suite  { return suite{"invariants", []string{"./internal/invariants"}} }
+
+// mutation is one rule of the code, broken.
+type mutation struct {
+	name  string
+	edits []edit
+	// suites are asked in this order.
+	suites []suite
+}
+
+// edit replaces the one place where old stands in a file.
+type edit struct{ file, old, new string }
+
+// caughtBy returns the name of the first suite that fails under the mutation,
+// or "". A mutation that does not compile, or whose place is gone, is an error.
+func (m mutation) caughtBy(ctx context.Context, root string) (string, error) {
+	dir, err := os.MkdirTemp("", "lorehook-mutant-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := m.overlay(root, dir)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range m.suites {
+		if out, err := goTool(ctx, root, "vet", "-overlay="+overlay, s.args[0]); err != nil {
+			return "", fmt.Errorf("it does not compile: %s", out)
+		}
+		out, err := goTool(ctx, root, append([]string{"test", "-count=1", "-overlay=" + overlay}, s.args...)...)
+		var failed *exec.ExitError
+		switch {
+		case errors.As(err, &failed) && ctx.Err() == nil:
+			if path := os.Getenv("MUTANTS_LOG"); path != "" {
+				_ = os.WriteFile(filepath.Join(path, strings.ReplaceAll(m.name, " ", "-")+".log"), out, 0o600) // for the curious
+			}
+			return s.name, nil
+		case err != nil:
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// overlay writes the mutated files and the list that lays them over the tree.
+func (m mutation) overlay(root, dir string) (string, error) {
+	files := map[string]string{}
+	for _, e := range m.edits {
+		text, ok := files[e.file]
+		if !ok {
+			raw, err := os.ReadFile(filepath.Join(root, e.file))
+			if err != nil {
+				return "", err
+			}
+			text = string(raw)
+		}
+		if n := strings.Count(text, e.old); n != 1 {
+			return "", fmt.Errorf("%s holds %d times what is to be replaced: %q", e.file, n, e.old)
+		}
+		files[e.file] = strings.Replace(text, e.old, e.new, 1)
+	}
+	replace := map[string]string{}
+	for file, text := range files {
+		mutated := filepath.Join(dir, strings.ReplaceAll(file, "/", "_"))
+		if err := os.WriteFile(mutated, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(root, file)] = mutated
+	}
+	raw, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "overlay.json")
+	return path, os.WriteFile(path, raw, 0o600)
+}
+
+func goTool(ctx context.Context, root string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = root
+	return cmd.CombinedOutput()
+}
