@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -17,15 +15,11 @@ func (l *Ledger) Entities(ctx context.Context, runID string) ([]surgical.EntityR
 		if err != nil {
 			return nil, fmt.Errorf("list entities of %s: %w", runID, err)
 		}
-		var row entityItem
-		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-			return nil, fmt.Errorf("decode an entity row of %s: %w", runID, err)
+		row, err := entityRowOf(item)
+		if err != nil {
+			return nil, fmt.Errorf("list entities of %s: %w", runID, err)
 		}
-		rows = append(rows, surgical.EntityRow{
-			RunID: row.RunID, Stage: surgical.Stage(row.Stage), Status: surgical.EntityStatus(row.Status),
-			Ref:  surgical.EntityRef{ProjectID: row.ProjectID, Target: surgical.Target{Type: surgical.EntityType(row.Type), IID: row.IID}},
-			Code: surgical.Code(row.Code), Message: row.Message, UpdatedAt: fromMicros(row.UpdatedAt),
-		})
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

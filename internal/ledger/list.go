@@ -26,6 +26,36 @@ const maxListed = 1000
 type RunFilter struct {
 	ProjectID int64
 	Statuses  []surgical.RunStatus
+	// Made is when the runs were made.
+	Made Span
+}
+
+// Span is the time from Since to Until, both included; a zero end is open.
+type Span struct{ Since, Until time.Time }
+
+// before is the span up to the time, if that is earlier than its end.
+func (s Span) before(t time.Time) Span {
+	if !t.IsZero() && (s.Until.IsZero() || t.Before(s.Until)) {
+		s.Until = t
+	}
+	return s
+}
+
+// empty reports whether the span ends before it begins: DynamoDB refuses that.
+func (s Span) empty() bool { return !s.Until.IsZero() && s.Until.Before(s.Since) }
+
+// condition restricts the sort key, if the span is not open at both ends.
+func (s Span) condition(hash expression.KeyConditionBuilder, name string) expression.KeyConditionBuilder {
+	at, since, until := expression.Key(name), expression.Value(micros(s.Since)), expression.Value(micros(s.Until))
+	switch {
+	case s.Since.IsZero() && s.Until.IsZero():
+		return hash
+	case s.Since.IsZero():
+		return hash.And(at.LessThanEqual(until))
+	case s.Until.IsZero():
+		return hash.And(at.GreaterThanEqual(since))
+	}
+	return hash.And(at.Between(since, until))
 }
 
 // RunPlace is a place in a list of runs, newest first: after the run that was
@@ -45,10 +75,10 @@ func (p RunPlace) IsZero() bool { return p.RunID == "" }
 func (l *Ledger) List(ctx context.Context, filter RunFilter, from RunPlace, limit int) ([]surgical.Run, RunPlace, error) {
 	var sources []iter.Seq2[RunPlace, error]
 	if byStatus := l.indexStatuses(filter); byStatus == nil {
-		sources = append(sources, l.places(ctx, l.tables.SyncRuns, tables.RunsByProject, "project_id", filter.ProjectID, "created_at", from))
+		sources = append(sources, l.places(ctx, l.tables.SyncRuns, tables.RunsByProject, "project_id", filter.ProjectID, "created_at", filter.Made.before(from.At)))
 	} else {
 		for _, status := range byStatus {
-			sources = append(sources, l.places(ctx, l.tables.SyncRuns, tables.RunsByStatus, "status", status, "created_at", from))
+			sources = append(sources, l.places(ctx, l.tables.SyncRuns, tables.RunsByStatus, "status", status, "created_at", filter.Made.before(from.At)))
 		}
 	}
 	return l.page(ctx, sources, from, limit, func(run surgical.Run) bool {
@@ -75,7 +105,7 @@ func (l *Ledger) indexStatuses(filter RunFilter) []surgical.RunStatus {
 // ListOfEntity is [Ledger.List] for the terminal runs of one entity, by the
 // time at which they ended.
 func (l *Ledger) ListOfEntity(ctx context.Context, ref surgical.EntityRef, from RunPlace, limit int) ([]surgical.Run, RunPlace, error) {
-	source := l.places(ctx, l.tables.SyncRunEntities, tables.EntitiesByEntity, "entity", ref.Key(), "updated_at", from)
+	source := l.places(ctx, l.tables.SyncRunEntities, tables.EntitiesByEntity, "entity", ref.Key(), "updated_at", Span{Until: from.At})
 	return l.page(ctx, []iter.Seq2[RunPlace, error]{source}, from, limit, func(surgical.Run) bool { return true })
 }
 
@@ -136,15 +166,14 @@ func (l *Ledger) rows(ctx context.Context, places []RunPlace) (map[string]surgic
 	return runs, nil
 }
 
-// places yields what an index holds under the hash, from the place on, newest
-// first; the place itself, and what shares its time, may be among it.
-func (l *Ledger) places(ctx context.Context, table, index, hash string, value any, at string, from RunPlace) iter.Seq2[RunPlace, error] {
+// places yields what an index holds under the hash within the span, newest
+// first.
+func (l *Ledger) places(ctx context.Context, table, index, hash string, value any, at string, span Span) iter.Seq2[RunPlace, error] {
 	return func(yield func(RunPlace, error) bool) {
-		condition := expression.Key(hash).Equal(expression.Value(value))
-		if !from.IsZero() {
-			condition = condition.And(expression.Key(at).LessThanEqual(expression.Value(micros(from.At))))
+		if span.empty() {
+			return
 		}
-		expr, err := expression.NewBuilder().WithKeyCondition(condition).Build()
+		expr, err := expression.NewBuilder().WithKeyCondition(span.condition(expression.Key(hash).Equal(expression.Value(value)), at)).Build()
 		if err != nil {
 			yield(RunPlace{}, fmt.Errorf("list runs: %w", err))
 			return
