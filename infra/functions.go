@@ -14,11 +14,11 @@ import (
 
 // functionSet is the Lambda functions.
 type functionSet struct {
-	webhook, worker, docs, embed, finish, abort, sweeper, api function
+	webhook, worker, docs, embed, finish, abort, sweeper, api, widget function
 }
 
 func (s functionSet) all() []function {
-	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.api}
+	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.api, s.widget}
 }
 
 // functionSpec is what differs between functions.
@@ -40,6 +40,7 @@ const (
 	apiTimeout      = 29
 	webhookTimeout  = 10
 	sweeperTimeout  = 60
+	widgetTimeout   = 15
 	architectureARM = "arm64"
 )
 
@@ -73,6 +74,8 @@ func newFunctions(st *stack) functionSet {
 			memory: 256, timeout: sweeperTimeout, env: []map[string]*string{tableNames, requests, bulk, machine}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
 			memory: 256, timeout: apiTimeout, env: []map[string]*string{tableNames, requests, projects}}),
+		widget: st.function("Widget", functionSpec{name: "widget", does: "Shows the run ledger in the dashboard",
+			memory: 256, timeout: widgetTimeout, env: []map[string]*string{tableNames}}),
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 
 // functionIDs are the functions by their ids in the stack.
 func functionIDs() []string {
-	return []string{"Abort", "Api", "Docs", "Embed", "Finish", "Sweeper", "Webhook", "Worker"}
+	return []string{"Abort", "Api", "Docs", "Embed", "Finish", "Sweeper", "Webhook", "Widget", "Worker"}
 }
 
 // size is what a function may take: MB and seconds.
@@ -28,7 +28,7 @@ type size struct{ Memory, Timeout float64 }
 func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 	want := map[string]size{
 		"Webhook": {256, 10}, "Worker": {512, 120}, "Docs": {512, 50}, "Embed": {512, 50},
-		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Api": {256, 29},
+		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Api": {256, 29}, "Widget": {256, 15},
 	}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		got := map[string]size{}
@@ -95,6 +95,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		"Abort":   {tableNames},
 		"Sweeper": {tableNames, requests, bulk, machine},
 		"Api":     {tableNames, requests, projects},
+		"Widget":  {tableNames},
 	}
 	s := onAWS(t)
 	for _, id := range functionIDs() {
@@ -134,7 +135,7 @@ func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
 		for id, accept := range map[string]func(*testing.T, map[string]string){
 			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Stage],
 			"Embed": accepts[config.Embed], "Finish": accepts[config.Stage], "Abort": accepts[config.Stage],
-			"Sweeper": accepts[config.Sweeper], "Api": accepts[config.API],
+			"Sweeper": accepts[config.Sweeper], "Api": accepts[config.API], "Widget": accepts[config.Widget],
 		} {
 			t.Run(id, func(t *testing.T) { accept(t, environment(s, id)) })
 		}

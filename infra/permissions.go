@@ -35,6 +35,7 @@ func (st *stack) grantAll() {
 	st.grantClosing(st.functions.abort)
 	st.grantSweeper()
 	st.grantAPI()
+	st.grantWidget()
 }
 
 func (st *stack) grantWebhook() {
@@ -126,6 +127,18 @@ func (st *stack) grantAPI() {
 		on(tables.DependentQueue(), "Query", "UpdateItem"),
 	)
 	st.allowSend(f, st.queues.requests)
+}
+
+// grantWidget is for reads of the ledger alone: who sees the dashboard need not
+// be allowed to see content.
+func (st *stack) grantWidget() {
+	f := st.functions.widget
+	st.allowTables(f,
+		on(tables.SyncRuns(), "GetItem", "BatchGetItem").by(tables.RunsByProject, tables.RunsByStatus),
+		on(tables.SyncRunEntities(), "Query", "BatchGetItem").by(tables.EntitiesByEntity),
+		on(tables.DependentQueue(), "Query"),
+		on(tables.State(), "GetItem"),
+	)
 }
 
 func (st *stack) allowTables(f function, all ...access) {

@@ -93,6 +93,16 @@ func wantGrants() map[string]grants {
 			"DependentQueue.Arn":                       dynamodb("Query", "UpdateItem"),
 			"Requests.Arn":                             send,
 		}),
+		"WidgetRole": traced("Widget", grants{
+			// The widget reads the ledger, and nothing of the content.
+			"SyncRuns.Arn":                             dynamodb("BatchGetItem", "GetItem"),
+			"SyncRuns.Arn/index/runs_by_project":       dynamodb("Query"),
+			"SyncRuns.Arn/index/runs_by_status":        dynamodb("Query"),
+			"SyncRunEntities.Arn":                      dynamodb("BatchGetItem", "Query"),
+			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
+			"DependentQueue.Arn":                       dynamodb("Query"),
+			"State.Arn":                                dynamodb("GetItem"),
+		}),
 		"WorkflowRole": {
 			"DocsFunction.Arn": invoke, "EmbedFunction.Arn": invoke, "FinishFunction.Arn": invoke, "AbortFunction.Arn": invoke,
 			// Neither X-Ray nor the delivery of logs takes a resource.

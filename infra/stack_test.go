@@ -41,7 +41,7 @@ func TestSynthesisWouldFindABadQueue(t *testing.T) {
 
 // What cdk-nag may overlook, and on which resources: a new entry is a decision.
 func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
-	roles := []string{"AbortRole", "ApiRole", "DocsRole", "EmbedRole", "FinishRole", "SweeperRole", "WebhookRole", "WorkerRole", "WorkflowRole"}
+	roles := []string{"AbortRole", "ApiRole", "DocsRole", "EmbedRole", "FinishRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
 	always := map[string][]string{
 		"AwsSolutions-APIG4": {"HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab"},
 		"AwsSolutions-IAM5":  roles,
@@ -88,7 +88,7 @@ func TestLogsAreKeptForTheConfiguredTime(t *testing.T) {
 	want := map[string]float64{"aws": 30, "local": 30, "openai": 90}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		groups := s.ofType("AWS::Logs::LogGroup")
-		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "SweeperLogs", "WebhookLogs", "WorkerLogs", "WorkflowLogs"} {
+		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "SweeperLogs", "WebhookLogs", "WidgetLogs", "WorkerLogs", "WorkflowLogs"} {
 			if groups[needed] == nil {
 				t.Errorf("no log group %s: AWS would make one that never forgets", needed)
 			}
@@ -150,7 +150,7 @@ func TestOutputsNameWhatIsLookedFor(t *testing.T) {
 	for _, table := range tables.All() {
 		want[pascal(table.Name)+"Table"] = pascal(table.Name)
 	}
-	for _, f := range []string{"Webhook", "Worker", "Docs", "Embed", "Finish", "Abort", "Sweeper", "Api"} {
+	for _, f := range []string{"Webhook", "Worker", "Docs", "Embed", "Finish", "Abort", "Sweeper", "Api", "Widget"} {
 		want[f+"FunctionName"] = f + "Function"
 	}
 	s := onAWS(t)

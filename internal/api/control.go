@@ -77,7 +77,7 @@ func (s *server) retryTargets(ctx context.Context, run surgical.Run) ([]surgical
 	}
 	chosen := map[surgical.Target]bool{}
 	for _, row := range rows {
-		if row.Status == surgical.EntityFailed && canSucceed(row.Code) {
+		if row.Status == surgical.EntityFailed && row.Code.CanSucceedLater() {
 			chosen[row.Ref.Target] = true
 		}
 	}
@@ -87,12 +87,6 @@ func (s *server) retryTargets(ctx context.Context, run surgical.Run) ([]surgical
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(run.Targets), func(t surgical.Target) bool { return !chosen[t] }), nil
-}
-
-// canSucceed reports whether a target that failed so may succeed later: access
-// can be granted, a missing entity stays missing.
-func canSucceed(code surgical.Code) bool {
-	return code == surgical.CodeGitLabForbidden || surgical.NewError(code, "").Retryable
 }
 
 func conflictOf(run surgical.Run, why string) error {

@@ -112,6 +112,12 @@ type API struct {
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
 }
 
+// Widget is the configuration of the widget function, and of the operations
+// console of the local stack.
+type Widget struct {
+	Tables
+}
+
 // Load reads T from the environment and reports all that is wrong at once.
 func Load[T any]() (T, error) {
 	c, err := env.ParseAs[T]()

@@ -75,23 +75,35 @@ func Main(m *testing.M) int {
 func Run(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
 	for _, e := range shared().all() {
-		t.Run(e.name, func(t *testing.T) {
-			server, err := e.start()
-			if errors.Is(err, devstack.ErrNotInstalled) && os.Getenv(RequireEnv) != "1" {
-				fmt.Fprintf(os.Stderr, "\n*** SKIPPED on %s: %s: %v\n\n", e.name, t.Name(), err)
-				t.Skip(err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			client := devstack.DynamoDB(server.URL)
-			tables, err := devstack.CreateTables(t.Context(), client, prefix())
-			if err != nil {
-				t.Fatal(err)
-			}
-			f(t, Engine{Name: e.name, DynamoDB: client, Tables: tables, AWS: devstack.Config(server.URL)})
-		})
+		e.run(t, f)
 	}
+}
+
+// RunOnOne runs f as [Run] does, but on ministack alone: for tests of what the
+// engine makes no difference to.
+func RunOnOne(t *testing.T, f func(t *testing.T, e Engine)) {
+	t.Helper()
+	shared().all()[0].run(t, f)
+}
+
+func (e engine) run(t *testing.T, f func(t *testing.T, e Engine)) {
+	t.Helper()
+	t.Run(e.name, func(t *testing.T) {
+		server, err := e.start()
+		if errors.Is(err, devstack.ErrNotInstalled) && os.Getenv(RequireEnv) != "1" {
+			fmt.Fprintf(os.Stderr, "\n*** SKIPPED on %s: %s: %v\n\n", e.name, t.Name(), err)
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := devstack.DynamoDB(server.URL)
+		tables, err := devstack.CreateTables(t.Context(), client, prefix())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(t, Engine{Name: e.name, DynamoDB: client, Tables: tables, AWS: devstack.Config(server.URL)})
+	})
 }
 
 // prefix starts with a letter and keeps names readable in an engine's log.

@@ -1,0 +1,32 @@
+// Command widget is the Lambda function behind the custom widget of the
+// CloudWatch dashboard: it shows the run ledger.
+package main
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"gitlab.com/lorehook/lorehook/internal/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/config"
+	"gitlab.com/lorehook/lorehook/internal/console"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	c, err := config.Load[config.Widget]()
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	widget, err := console.NewWidget(ledger.New(dynamo.New(awsenv.Config()), c.Tables, time.Now), time.Now, log)
+	if err != nil {
+		log.Error("start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(widget.Handle)
+}

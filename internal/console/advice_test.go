@@ -1,0 +1,131 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/cli"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// failedRun is a run whose targets failed with the codes.
+func failedRun(codes ...surgical.Code) (surgical.Run, []surgical.EntityRow) {
+	r := run(surgical.StatusFailed, surgical.StagePreflight, surgical.Marks{})
+	r.Targets, r.Error = nil, surgical.NewError(surgical.CodePreflightFailed, "not every target could be fetched")
+	var rows []surgical.EntityRow
+	for i, code := range codes {
+		ref := issue(int64(7 + i))
+		r.Targets = append(r.Targets, ref.Target)
+		rows = append(rows, surgical.EntityRow{RunID: r.RunID, Ref: ref, Status: surgical.EntityFailed, Code: code})
+		if code != surgical.CodeAbortedByPeer {
+			e := surgical.NewError(code, "no")
+			r.Error.Failures = append(r.Error.Failures, surgical.TargetFailure{Target: ref.Target, Code: code, Action: e.Action, Retryable: e.Retryable})
+		}
+	}
+	return r, rows
+}
+
+const (
+	retryIt  = "lore sync-runs --run-id wabc7 --retry-failed --wait"
+	followIt = "lore sync-runs --run-id wabc7 --wait"
+	cancelIt = "lore sync-runs --run-id wabc7 --cancel"
+)
+
+func TestTheAdviceIsWhatCanBeDone(t *testing.T) {
+	notFound, notFoundRows := failedRun(surgical.CodeGitLabNotFound)
+	mixed, mixedRows := failedRun(surgical.CodeGitLabNotFound, surgical.CodeAbortedByPeer)
+	forbidden, forbiddenRows := failedRun(surgical.CodeGitLabForbidden)
+	unauthorized, unauthorizedRows := failedRun(surgical.CodeGitLabUnauthorized)
+	timeout, timeoutRows := failedRun(surgical.CodeGitLabTimeout)
+	retried, retriedRows := failedRun(surgical.CodeGitLabTimeout)
+	retried.RetriedBy = "rnew1"
+	docs := run(surgical.StatusFailed, surgical.StageDocs, surgical.Marks{Committed: second(15)})
+	docs.Error = surgical.NewError(surgical.CodeDocsFailed, "no")
+	for name, c := range map[string]struct {
+		run  surgical.Run
+		rows []surgical.EntityRow
+		jobs []surgical.Job
+		want []string
+	}{
+		"queued":    {run: run(surgical.StatusQueued, "", surgical.Marks{}), want: []string{followIt, cancelIt}},
+		"running":   {run: run(surgical.StatusRunning, surgical.StageDocs, surgical.Marks{}), want: []string{followIt, cancelIt}},
+		"succeeded": {run: run(surgical.StatusSucceeded, surgical.StageDone, surgical.Marks{}), want: []string{"lore show -p 1 --issue 7"}},
+		"waiting for a token": {run: run(surgical.StatusRunning, surgical.StagePreflight, surgical.Marks{}, func(r *surgical.Run) {
+			r.Error = surgical.NewError(surgical.CodeGitLabUnauthorized, "no")
+		}), want: []string{
+			"Put a valid token with the scope read_api into the token's secret. It tries again by itself, up to 6 hours after its first attempt.", followIt, cancelIt,
+		}},
+		"not found": {run: notFound, rows: notFoundRows, want: []string{
+			"Check in GitLab that it exists, and that the token's user sees it.", "lore sync -p 1 --issue 7 --preflight-only --wait",
+		}},
+		"not found, and a peer": {run: mixed, rows: mixedRows, want: []string{
+			"Check in GitLab that it exists, and that the token's user sees it.", retryIt, "lore sync -p 1 --issue 7 --preflight-only --wait",
+		}},
+		"forbidden":    {run: forbidden, rows: forbiddenRows, want: []string{"Give the token's user access to the project.", retryIt}},
+		"unauthorized": {run: unauthorized, rows: unauthorizedRows, want: []string{"Put a valid token with the scope read_api into the token's secret.", retryIt}},
+		"timeout":      {run: timeout, rows: timeoutRows, want: []string{retryIt}},
+		"retried":      {run: retried, rows: retriedRows, want: []string{"lore sync-runs --run-id rnew1 --wait"}},
+		"docs failed": {run: docs, rows: []surgical.EntityRow{{Ref: issue(7), Status: surgical.EntityOK}},
+			jobs: []surgical.Job{{Ref: issue(7), Status: surgical.JobFailed}}, want: []string{retryIt}},
+		"cancelled before it began": {run: run(surgical.StatusCancelled, "", surgical.Marks{}, func(r *surgical.Run) {
+			r.Error = surgical.NewError(surgical.CodeRunCancelled, "no")
+		}), rows: []surgical.EntityRow{{Ref: issue(7), Status: surgical.EntityFailed, Code: surgical.CodeRunCancelled}}, want: []string{retryIt}},
+	} {
+		var got []string
+		for _, a := range adviceFor(c.run, c.rows, c.jobs) {
+			if a.Command != "" {
+				got = append(got, a.Command)
+			} else {
+				got = append(got, a.Text)
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// asked is a transport that notes what lore asks for, and refuses it.
+type asked []string
+
+func (a *asked) RoundTrip(r *http.Request) (*http.Response, error) {
+	*a = append(*a, r.Method+" "+r.URL.Path)
+	return nil, errors.New("nobody is there")
+}
+
+func TestLoreUnderstandsEveryCommandThatIsShown(t *testing.T) {
+	mr := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.MergeRequest, IID: 12}}
+	for command, want := range map[string]string{
+		showCommand(issue(7)):                     "GET /v1/projects/1/issues/7",
+		showCommand(mr):                           "GET /v1/projects/1/merge_requests/12",
+		syncCommand(mr):                           "POST /v1/sync-runs",
+		tryCommand(1, issue(7).Target, mr.Target): "POST /v1/sync-runs",
+		followCommand("wabc7"):                    "GET /v1/sync-runs/wabc7",
+		retryCommand("wabc7"):                     "POST /v1/sync-runs/wabc7/retry-failed",
+		cancelCommand("wabc7"):                    "POST /v1/sync-runs/wabc7/cancel",
+	} {
+		var sent asked
+		var errs strings.Builder
+		cli.Run(t.Context(), cli.Env{
+			Args: strings.Fields(command)[1:], Stdout: io.Discard, Stderr: &errs, Dir: t.TempDir(),
+			LookupEnv: func(name string) (string, bool) {
+				value, ok := map[string]string{"LOREHOOK_API_URL": "http://127.0.0.1:1"}[name]
+				return value, ok
+			},
+			Clock: time.Now, Pause: func(context.Context, time.Duration) error { return context.Canceled },
+			NewKey: func() string { return "key" }, HTTP: &sent,
+			AWS: func(context.Context) (aws.Config, error) { return aws.Config{}, errors.New("none") },
+		})
+		if len(sent) == 0 || sent[0] != want {
+			t.Errorf("%s: lore asks for %v, want %s\n%s", command, sent, want, errs.String())
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package console
+
+import (
+	"cmp"
+	"context"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// entityView is one entity: what is stored of it, and its runs.
+type entityView struct {
+	Name    string
+	Project link
+	// Stored is nil where nothing of the content may be shown.
+	Stored *storedView
+	// Open are its runs that have not ended, Rows those that have.
+	Open, Rows  []runRow
+	First, Next *link
+	Todo        []advice
+}
+
+// storedView is what the store holds of the entity.
+type storedView struct {
+	Exists       bool
+	Title, State string
+	Confidential bool
+	Labels       []string
+	Author, URL  string
+	Facts        []fact
+}
+
+// fact is a name with its value.
+type fact struct {
+	Name, Value string
+	Moment      moment
+	Link        *link
+}
+
+func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, error) {
+	v := &entityView{Name: named(q.Ref.Target), Project: f.toProject(q.Ref.ProjectID), Todo: []advice{
+		{"Bring the copy up to date.", syncCommand(q.Ref)}, {"Read the copy.", showCommand(q.Ref)},
+	}}
+	runs, next, err := r.ledger.ListOfEntity(ctx, q.Ref, q.From, cmp.Or(q.Limit, listLimit))
+	if err != nil {
+		return nil, err
+	}
+	var open []surgical.Run
+	if q.From.IsZero() {
+		if open, err = r.openOf(ctx, q.Ref); err != nil {
+			return nil, err
+		}
+	}
+	if r.store != nil {
+		stored, err := r.store.Stored(ctx, q.Ref)
+		if err != nil {
+			return nil, err
+		}
+		v.Stored = f.stored(stored)
+	}
+	// Its title stands above; that of others would say little here.
+	v.Open, v.Rows = f.rows(open, nil), f.rows(runs, nil)
+	v.First, v.Next = f.pages(q, next)
+	return v, nil
+}
+
+// openOf reads the entity's open runs; the longest open runs of all are looked
+// through.
+func (r reader) openOf(ctx context.Context, ref surgical.EntityRef) ([]surgical.Run, error) {
+	runs, _, err := r.open(ctx, ref.ProjectID)
+	var own []surgical.Run
+	for _, run := range runs {
+		for _, target := range run.Targets {
+			if target == ref.Target {
+				own = append(own, run)
+			}
+		}
+	}
+	return own, err
+}
+
+func (f frame) stored(s content.Stored) *storedView {
+	if !s.Exists() {
+		return &storedView{}
+	}
+	a := s.Attributes
+	v := &storedView{
+		Exists: true, Title: printable(a.Title), State: printable(a.State), Confidential: a.Confidential, URL: webLink(a.WebURL),
+	}
+	for _, label := range a.Labels {
+		v.Labels = append(v.Labels, printable(label))
+	}
+	if a.Author != nil {
+		v.Author = printable(a.Author.Username)
+	}
+	run := f.toRun(s.RunID)
+	v.Facts = []fact{
+		{Name: "Changed in GitLab", Moment: f.moment(s.UpdatedAt)},
+		{Name: "Fetched", Moment: f.moment(s.FetchedAt)},
+		{Name: "Revision", Value: number(int(s.Revision), false)},
+		{Name: "Written by run", Link: &run},
+		{Name: "Discussions", Value: number(s.Discussions, false)},
+		{Name: "Events", Value: number(s.Events, false)},
+		{Name: "Documents", Value: number(s.Documents, false)},
+		{Name: "Embedded", Value: number(s.Embedded, false) + " of " + count(s.Documents, false, "document")},
+	}
+	return v
+}

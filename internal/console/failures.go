@@ -1,0 +1,164 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const (
+	// maxFailedRuns is how many failed runs are looked at, maxFailing how many
+	// entities are shown of them.
+	maxFailedRuns = 200
+	maxFailing    = 20
+)
+
+// failingView is what failed, by entity.
+type failingView struct {
+	Rows []failingRow
+	// More counts the entities that are not shown; Partial tells that older
+	// failures were not looked at.
+	More    int
+	Partial bool
+}
+
+// failingRow is an entity of which runs failed.
+type failingRow struct {
+	Target   targetRef
+	Project  int64
+	Failures string
+	// Code, Message, Last and Run are of the newest failure.
+	Code, Message string
+	Last          moment
+	Run           link
+	// Since says what became of the entity after it, in the run Later.
+	Since mark
+	Later *link
+	Todo  advice
+}
+
+// failing is an entity while failures are counted.
+type failing struct {
+	ref     surgical.EntityRef
+	n       int
+	failure surgical.TargetFailure
+	run     surgical.Run // the newest that failed
+	since   mark
+	later   string
+}
+
+// failing groups failed runs by entity, and looks up what became of each.
+func (r reader) failing(ctx context.Context, f frame, runs []surgical.Run, partial bool) (*failingView, error) {
+	view := &failingView{Partial: partial}
+	entities := byEntity(runs)
+	if len(entities) > maxFailing {
+		view.More, entities = len(entities)-maxFailing, entities[:maxFailing]
+	}
+	var refs []surgical.EntityRef
+	for _, e := range entities {
+		refs = append(refs, e.ref)
+	}
+	outcomes, err := r.ledger.Outcomes(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.titles(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entities {
+		e.judge(outcomes[e.ref])
+	}
+	slices.SortStableFunc(entities, func(a, b *failing) int { return cmp.Compare(recovered(a), recovered(b)) })
+	for _, e := range entities {
+		view.Rows = append(view.Rows, f.failingRow(e, known))
+	}
+	return view, nil
+}
+
+// byEntity counts the failures of each entity; those that failed most often
+// come first, then those that failed last. A target that failed only because
+// another one did is not counted.
+func byEntity(runs []surgical.Run) []*failing {
+	known := map[surgical.EntityRef]*failing{}
+	var all []*failing
+	for _, run := range runs {
+		for _, failure := range culprits(run) {
+			ref := surgical.EntityRef{ProjectID: run.ProjectID, Target: failure.Target}
+			if known[ref] == nil {
+				known[ref] = &failing{ref: ref, failure: failure, run: run}
+				all = append(all, known[ref])
+			}
+			known[ref].n++
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *failing) int { return cmp.Compare(b.n, a.n) })
+	return all
+}
+
+// culprits are the failures that a run names; a run that failed as a whole
+// failed for all of its targets.
+func culprits(run surgical.Run) []surgical.TargetFailure {
+	failures := failuresOf(run)
+	if len(failures) != 1 || failures[0].Type != "" {
+		return failures
+	}
+	all := make([]surgical.TargetFailure, len(run.Targets))
+	for i, target := range run.Targets {
+		all[i] = failures[0]
+		all[i].Target = target
+	}
+	return all
+}
+
+// judge tells what became of the entity since its newest failure.
+func (e *failing) judge(last surgical.EntityRow) {
+	switch {
+	case last.RunID != "" && last.RunID != e.run.RunID && last.Status != surgical.EntityFailed && last.UpdatedAt.After(e.run.FinishedAt):
+		e.since, e.later = mark{"recovered", "good", "check"}, last.RunID
+	case e.run.RetriedBy != "":
+		e.since, e.later = mark{"retried", "busy", "disc"}, e.run.RetriedBy
+	default:
+		e.since = mark{"still failing", "bad", "cross"}
+	}
+}
+
+func recovered(e *failing) int {
+	if e.since.Tone == "good" {
+		return 1
+	}
+	return 0
+}
+
+func (f frame) failingRow(e *failing, known titles) failingRow {
+	row := failingRow{
+		Target: f.target(e.ref, known), Project: e.ref.ProjectID, Failures: number(e.n, false),
+		Code: string(e.failure.Code), Message: printable(e.failure.Message),
+		Last: f.moment(lastOf(e.run)), Run: f.toRun(e.run.RunID), Since: e.since,
+	}
+	if e.later != "" {
+		later := f.toRun(e.later)
+		row.Later = &later
+	}
+	switch {
+	case e.since.Tone == "good":
+	case e.run.RetriedBy != "":
+		row.Todo = advice{"Follow the retry.", followCommand(e.run.RetriedBy)}
+	case e.failure.Code.CanSucceedLater():
+		row.Todo = advice{remedy(e.failure.Action), retryCommand(e.run.RunID)}
+	default:
+		row.Todo = advice{remedy(e.failure.Action), tryCommand(e.ref.ProjectID, e.ref.Target)}
+	}
+	return row
+}
+
+// lastOf is when the failed run ended.
+func lastOf(run surgical.Run) time.Time {
+	if run.FinishedAt.IsZero() {
+		return run.CreatedAt
+	}
+	return run.FinishedAt
+}

@@ -1,0 +1,272 @@
+package console
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// View names what is shown.
+type View string
+
+// The views.
+const (
+	ViewOverview View = "overview"
+	ViewRuns     View = "runs"
+	ViewRun      View = "run"
+	ViewEntity   View = "entity"
+)
+
+// Query is what an operator asks to see. Its zero fields choose all, or the
+// default.
+type Query struct {
+	View View
+	// RunID belongs to [ViewRun], Ref to [ViewEntity].
+	RunID string
+	Ref   surgical.EntityRef
+	// ProjectID and Status choose runs.
+	ProjectID int64
+	Status    surgical.RunStatus
+	// Period is one of periods: when the runs were made.
+	Period string
+	// From is where a list begins, Limit how many runs it shows.
+	From  ledger.RunPlace
+	Limit int
+}
+
+const (
+	maxLimit        = 100
+	overviewLimit   = 10
+	listLimit       = 25
+	maxShownOfValue = 60
+)
+
+// period is a span of time that ends now; 0 has no beginning.
+type period struct {
+	Name   string
+	Words  string
+	Length time.Duration
+}
+
+func periods() []period {
+	return []period{
+		{"1h", "the last hour", time.Hour},
+		{"24h", "the last 24 hours", 24 * time.Hour},
+		{"7d", "the last 7 days", 7 * 24 * time.Hour},
+		{"30d", "the last 30 days", 30 * 24 * time.Hour},
+		{"any", "any time", 0},
+	}
+}
+
+// phrase is the period within a sentence.
+func (p period) phrase() string {
+	if p.Length == 0 {
+		return "at any time"
+	}
+	return "in " + p.Words
+}
+
+// since is when the period that ends now began; zero for no beginning.
+func (p period) since(now time.Time) (begin time.Time) {
+	if p.Length > 0 {
+		begin = now.Add(-p.Length)
+	}
+	return begin
+}
+
+// periodNamed finds a period; the zero one if there is none of the name.
+func periodNamed(name string) period {
+	for _, p := range periods() {
+		if p.Name == name {
+			return p
+		}
+	}
+	return period{}
+}
+
+func statuses() []surgical.RunStatus {
+	return []surgical.RunStatus{
+		surgical.StatusQueued, surgical.StatusRunning, surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled,
+	}
+}
+
+// parameters are what a query is made of, as text, by name.
+type parameters map[string]string
+
+// known are the names of all parameters.
+func known() []string {
+	return []string{"view", "run_id", "project_id", "type", "iid", "status", "period", "cursor", "limit"}
+}
+
+// unknown lists the parameters that have no meaning.
+func (p parameters) unknown() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(p)), func(name string) bool { return slices.Contains(known(), name) })
+}
+
+// parser collects everything that is wrong with parameters.
+type parser struct {
+	parameters
+	wrong []string
+}
+
+// query reads the parameters. What is wrong with them is one
+// [surgical.CodeInvalidRequest] error that names the offending values.
+func (p parameters) query() (Query, error) {
+	r := &parser{parameters: p}
+	q := Query{
+		View:      View(r.oneOf("view", string(ViewOverview), string(ViewRuns), string(ViewRun), string(ViewEntity))),
+		ProjectID: r.number("project_id"),
+		Status:    surgical.RunStatus(r.text("status")),
+		Period:    r.text("period"),
+		From:      r.place("cursor"),
+		Limit:     int(r.number("limit")),
+	}
+	if q.View == "" {
+		q.View = ViewOverview
+	}
+	if q.Status != "" && !slices.Contains(statuses(), q.Status) {
+		r.reject("status", "one of queued, running, succeeded, failed, cancelled")
+	}
+	if q.Period != "" && periodNamed(q.Period).Name == "" {
+		r.reject("period", "one of 1h, 24h, 7d, 30d, any")
+	}
+	if q.Limit > maxLimit {
+		r.reject("limit", fmt.Sprintf("a number from 1 to %d", maxLimit))
+	}
+	switch q.View {
+	case ViewRun:
+		if q.RunID = r.text("run_id"); !isRunID(q.RunID) {
+			r.reject("run_id", "up to 64 small letters and digits")
+		}
+	case ViewEntity:
+		q.Ref = surgical.EntityRef{ProjectID: q.ProjectID, Target: surgical.Target{
+			Type: surgical.EntityType(r.oneOf("type", string(surgical.Issue), string(surgical.MergeRequest))), IID: r.number("iid"),
+		}}
+		for name, missing := range map[string]bool{"project_id": q.ProjectID == 0, "type": q.Ref.Type == "", "iid": q.Ref.IID == 0} {
+			if missing && r.text(name) == "" {
+				r.wrong = append(r.wrong, name+" is missing")
+			}
+		}
+	}
+	if len(r.wrong) > 0 {
+		slices.Sort(r.wrong)
+		return q, surgical.NewError(surgical.CodeInvalidRequest, strings.Join(r.wrong, "; "))
+	}
+	return q, nil
+}
+
+func (r *parser) text(name string) string { return strings.TrimSpace(r.parameters[name]) }
+
+func (r *parser) reject(name, want string) {
+	got := r.text(name)
+	if runes := []rune(got); len(runes) > maxShownOfValue {
+		got = string(runes[:maxShownOfValue]) + "…"
+	}
+	r.wrong = append(r.wrong, fmt.Sprintf("%s must be %s, got %q", name, want, got))
+}
+
+// oneOf returns the value, "" if it is none of them.
+func (r *parser) oneOf(name string, values ...string) string {
+	got := r.text(name)
+	if got != "" && !slices.Contains(values, got) {
+		r.reject(name, "one of "+strings.Join(values, ", "))
+		return ""
+	}
+	return got
+}
+
+// number returns the number, 0 if none is given.
+func (r *parser) number(name string) int64 {
+	got := r.text(name)
+	if got == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(got, 10, 64)
+	if err != nil || n <= 0 {
+		r.reject(name, "a positive number")
+	}
+	return n
+}
+
+func isRunID(id string) bool { return regexp.MustCompile(`^[a-z0-9]{1,64}$`).MatchString(id) }
+
+// place reads a cursor: the time in microseconds and the run's id.
+func (r *parser) place(name string) ledger.RunPlace {
+	got := r.text(name)
+	if got == "" {
+		return ledger.RunPlace{}
+	}
+	at, id, _ := strings.Cut(got, "-")
+	micros, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || micros <= 0 || !isRunID(id) {
+		r.reject(name, "one that a link of this page holds")
+		return ledger.RunPlace{}
+	}
+	return ledger.RunPlace{At: time.UnixMicro(micros).UTC(), RunID: id}
+}
+
+// arguments are the query's parameters as links carry them.
+type arguments struct {
+	View      View                `json:"view"`
+	RunID     string              `json:"run_id,omitempty"`
+	ProjectID int64               `json:"project_id,omitempty"`
+	Type      surgical.EntityType `json:"type,omitempty"`
+	IID       int64               `json:"iid,omitempty"`
+	Status    surgical.RunStatus  `json:"status,omitempty"`
+	Period    string              `json:"period,omitempty"`
+	Cursor    string              `json:"cursor,omitempty"`
+	Limit     int                 `json:"limit,omitempty"`
+	Form      bool                `json:"form,omitempty"`
+}
+
+func (q Query) arguments() arguments {
+	a := arguments{
+		View: q.View, RunID: q.RunID, ProjectID: q.ProjectID, Status: q.Status, Period: q.Period, Limit: q.Limit,
+	}
+	if q.View == ViewEntity {
+		a.ProjectID, a.Type, a.IID = q.Ref.ProjectID, q.Ref.Type, q.Ref.IID
+	}
+	if !q.From.IsZero() {
+		a.Cursor = fmt.Sprintf("%d-%s", q.From.At.UnixMicro(), q.From.RunID)
+	}
+	return a
+}
+
+// path is the query's address in the [Site].
+func (q Query) path() string {
+	a := q.arguments()
+	values := url.Values{}
+	set := func(name, value string) {
+		if value != "" && value != "0" {
+			values.Set(name, value)
+		}
+	}
+	set("status", string(a.Status))
+	set("period", a.Period)
+	set("cursor", a.Cursor)
+	set("limit", strconv.Itoa(a.Limit))
+	path := "/"
+	switch q.View {
+	case ViewRun:
+		path = "/runs/" + a.RunID
+	case ViewEntity:
+		path = fmt.Sprintf("/projects/%d/%ss/%d", a.ProjectID, a.Type, a.IID)
+	case ViewRuns:
+		path = "/runs"
+		fallthrough
+	default:
+		set("project_id", strconv.FormatInt(a.ProjectID, 10))
+	}
+	if len(values) > 0 {
+		path += "?" + values.Encode()
+	}
+	return path
+}

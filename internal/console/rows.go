@@ -1,0 +1,155 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// runRow is a run in a list.
+type runRow struct {
+	Status  mark
+	Stage   string
+	Run     link
+	Targets []targetRef
+	// More counts the targets that are not shown.
+	More   int
+	Origin string
+	Made   moment
+	// Took is from the event to the run's end, or to now.
+	Took string
+	// Note says what is special about the run; Code is its error's.
+	Note, Code, Message string
+	// Other is the run that the note speaks of.
+	Other *link
+	// Waits is what an open run without an error waits for.
+	Waits string
+}
+
+// targetRef is an entity with its title, where that may be shown.
+type targetRef struct {
+	Link         link
+	Title        string
+	Confidential bool
+}
+
+// shownTargets is how many targets of a run a list shows.
+const shownTargets = 3
+
+// titles looks up what the store knows of the entities.
+type titles map[surgical.EntityRef]surgical.Head
+
+// titlesOf reads the heads of what the runs' rows will show.
+func (r reader) titlesOf(ctx context.Context, runs []surgical.Run) (titles, error) {
+	var refs []surgical.EntityRef
+	for _, run := range runs {
+		all := run.Refs()
+		refs = append(refs, all[:min(len(all), shownTargets)]...)
+	}
+	return r.titles(ctx, refs)
+}
+
+// titles reads the heads, each once; none where nothing of the content may be
+// shown.
+func (r reader) titles(ctx context.Context, refs []surgical.EntityRef) (titles, error) {
+	if r.store == nil || len(refs) == 0 {
+		return nil, nil
+	}
+	seen := map[surgical.EntityRef]bool{}
+	var once []surgical.EntityRef
+	for _, ref := range refs {
+		if !seen[ref] {
+			seen[ref] = true
+			once = append(once, ref)
+		}
+	}
+	return r.store.Heads(ctx, once)
+}
+
+func (f frame) target(ref surgical.EntityRef, known titles) targetRef {
+	head := known[ref]
+	return targetRef{Link: f.toEntity(ref), Title: printable(head.Attributes.Title), Confidential: head.Attributes.Confidential}
+}
+
+func (f frame) rows(runs []surgical.Run, known titles) []runRow {
+	rows := make([]runRow, len(runs))
+	for i, run := range runs {
+		rows[i] = f.row(run, known)
+	}
+	return rows
+}
+
+func (f frame) row(run surgical.Run, known titles) runRow {
+	row := runRow{
+		Status: markOf(run.Status), Run: f.toRun(run.RunID), Origin: string(run.Origin),
+		Made: f.moment(run.CreatedAt), Took: took(f.lasted(run)),
+	}
+	if run.Status == surgical.StatusRunning || run.Status == surgical.StatusFailed || run.Status == surgical.StatusCancelled {
+		row.Stage = string(run.Stage)
+	}
+	for i, ref := range run.Refs() {
+		if i == shownTargets {
+			row.More = len(run.Targets) - shownTargets
+			break
+		}
+		row.Targets = append(row.Targets, f.target(ref, known))
+	}
+	switch {
+	case run.Error == nil && run.Status == surgical.StatusQueued:
+		row.Waits = "a worker"
+	case run.Error == nil && run.Status == surgical.StatusRunning:
+		row.Waits = "nothing: it is at work"
+	}
+	if run.Error != nil {
+		row.Code, row.Message = string(run.Error.Code), printable(run.Error.Message)
+	}
+	row.Note, row.Other = f.note(run)
+	return row
+}
+
+// note says what is special about a run.
+func (f frame) note(run surgical.Run) (string, *link) {
+	other := func(id string) *link {
+		l := f.toRun(id)
+		return &l
+	}
+	switch {
+	case run.RetriedBy != "":
+		return "retried by", other(run.RetriedBy)
+	case run.RetryOf != "":
+		return "retry of", other(run.RetryOf)
+	case run.CoalescedWith != "":
+		return "covered by", other(run.CoalescedWith)
+	case run.Options.PreflightOnly:
+		return "preflight only", nil
+	}
+	skipped, changed := 0, 0
+	for _, outcome := range run.Outcomes {
+		if outcome.Status == surgical.EntitySkippedStale {
+			skipped++
+		}
+		if outcome.Changed {
+			changed++
+		}
+	}
+	switch {
+	case skipped == len(run.Targets):
+		return "skipped, newer copy there", nil
+	case skipped > 0:
+		return fmt.Sprintf("%d of %d skipped", skipped, len(run.Targets)), nil
+	case run.Status == surgical.StatusSucceeded && changed == 0:
+		return "nothing had changed", nil
+	}
+	return "", nil
+}
+
+// lasted is from the run's event to its end, or to now.
+func (f frame) lasted(run surgical.Run) time.Duration {
+	end := run.FinishedAt
+	if end.IsZero() {
+		end = f.now
+	}
+	return end.Sub(begun(run))
+}

@@ -1,0 +1,103 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// runsView is a page of the list of runs.
+type runsView struct {
+	Summary string
+	Rows    []runRow
+	// First leads to the list's beginning, if this is not it; Next to the next
+	// page, if there is one.
+	First, Next *link
+	// Cut tells that the page ended before it was full: what is looked for is
+	// rare.
+	Cut bool
+
+	// The form's fields.
+	Apply, Clear    link
+	Filtered        bool
+	Project         string
+	Status, Periods []choice
+	// Dashboard tells that the period is the dashboard's.
+	Dashboard bool
+}
+
+// choice is one of a form's field.
+type choice struct {
+	Value, Text string
+	Chosen      bool
+}
+
+func (r reader) runs(ctx context.Context, f frame, q Query) (*runsView, error) {
+	limit := cmp.Or(q.Limit, listLimit)
+	filter := ledger.RunFilter{ProjectID: q.ProjectID, Made: f.made}
+	if q.Status != "" {
+		filter.Statuses = []surgical.RunStatus{q.Status}
+	}
+	runs, next, err := r.ledger.List(ctx, filter, q.From, limit)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.titlesOf(ctx, runs)
+	if err != nil {
+		return nil, err
+	}
+	v := &runsView{
+		Summary: f.summary(q), Rows: f.rows(runs, known), Cut: !next.IsZero() && len(runs) < limit,
+		Apply: f.filter("Filter"), Clear: f.to("Clear", Query{View: ViewRuns}),
+		Filtered: q.ProjectID != 0 || q.Status != "" || q.Period != "", Dashboard: f.endpoint != "",
+		Status: []choice{{"", "any", q.Status == ""}},
+	}
+	if q.ProjectID != 0 {
+		v.Project = fmt.Sprint(q.ProjectID)
+	}
+	for _, status := range statuses() {
+		v.Status = append(v.Status, choice{string(status), string(status), status == q.Status})
+	}
+	for _, p := range periods() {
+		v.Periods = append(v.Periods, choice{p.Name, p.Words, p.Name == cmp.Or(q.Period, "any")})
+	}
+	v.First, v.Next = f.pages(q, next)
+	return v, nil
+}
+
+// pages are the links from one page of a list to the first and the next.
+func (f frame) pages(q Query, next ledger.RunPlace) (first, following *link) {
+	if !q.From.IsZero() {
+		begin := q
+		begin.From = ledger.RunPlace{}
+		l := f.to("Newest runs", begin)
+		first = &l
+	}
+	if !next.IsZero() {
+		q.From = next
+		l := f.to("Older runs", q)
+		following = &l
+	}
+	return first, following
+}
+
+// summary says which runs the list shows.
+func (f frame) summary(q Query) string {
+	text := "All runs"
+	if q.Status != "" {
+		text = map[surgical.RunStatus]string{
+			surgical.StatusQueued: "Queued runs", surgical.StatusRunning: "Running runs", surgical.StatusSucceeded: "Succeeded runs",
+			surgical.StatusFailed: "Failed runs", surgical.StatusCancelled: "Cancelled runs",
+		}[q.Status]
+	}
+	if q.ProjectID != 0 {
+		text += fmt.Sprintf(" of project %d", q.ProjectID)
+	}
+	if f.period != periodNamed("any").phrase() {
+		text += ", made " + f.period
+	}
+	return text + ", the newest first"
+}

@@ -1,0 +1,177 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// moment is a point in time as people and machines read it.
+type moment struct {
+	// ISO is for machines, Text short, Full exact, Ago from now; all are empty
+	// for the zero time.
+	ISO, Text, Full, Ago string
+}
+
+func (f frame) moment(t time.Time) moment {
+	if t.IsZero() {
+		return moment{}
+	}
+	local, today := t.In(f.zone), f.now.In(f.zone)
+	layout := "2 Jan 2006"
+	switch {
+	case local.Format(time.DateOnly) == today.Format(time.DateOnly):
+		layout = time.TimeOnly
+	case local.Year() == today.Year():
+		layout = "2 Jan 15:04"
+	}
+	return moment{
+		ISO: t.UTC().Format(time.RFC3339Nano), Text: local.Format(layout),
+		Full: local.Format("2006-01-02 15:04:05.000") + " " + f.zoneName(), Ago: ago(f.now.Sub(t)),
+	}
+}
+
+// zoneName is such as "UTC", "CET" or "UTC+02:00".
+func (f frame) zoneName() string {
+	name, offset := f.now.In(f.zone).Zone()
+	if offset == 0 {
+		return "UTC"
+	}
+	if name != "" && !strings.ContainsAny(name, "+-0123456789") {
+		return name
+	}
+	return "UTC" + f.now.In(f.zone).Format("-07:00")
+}
+
+// ago says how long ago something was. Clocks may differ a little: what lies
+// ahead is now.
+func ago(d time.Duration) string {
+	if d < time.Second {
+		return "now"
+	}
+	return roughly(d) + " ago"
+}
+
+// roughly is a duration in its largest unit: 12 s, 3 min, 5 h, 2 days.
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", max(0, int(d.Seconds())))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// took is an exact duration: 6 ms, 2.6 s, 1 min 12 s, 3 h 4 min, 2 days 3 h.
+func took(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 ms"
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// count is such as "1 run", "2,000+ runs".
+func count(n int, more bool, noun string) string {
+	if n != 1 || more {
+		noun = plural(noun)
+	}
+	return number(n, more) + " " + noun
+}
+
+func plural(noun string) string {
+	if strings.HasSuffix(noun, "y") {
+		return strings.TrimSuffix(noun, "y") + "ies"
+	}
+	return noun + "s"
+}
+
+// number groups thousands; a plus says that there are more.
+func number(n int, more bool) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	if more {
+		text += "+"
+	}
+	return text
+}
+
+// mark is a word with a tone, and a sign that tells the tones apart without
+// colour.
+type mark struct{ Word, Tone, Sign string }
+
+// The tones name classes of the style sheet, the signs shapes of the template.
+func markOf(status surgical.RunStatus) mark {
+	word := string(status)
+	switch status {
+	case surgical.StatusSucceeded:
+		return mark{word, "good", "check"}
+	case surgical.StatusFailed:
+		return mark{word, "bad", "cross"}
+	case surgical.StatusRunning:
+		return mark{word, "busy", "disc"}
+	case surgical.StatusQueued:
+		return mark{word, "idle", "ring"}
+	}
+	return mark{word, "off", "bar"}
+}
+
+func markOfEntity(status surgical.EntityStatus) mark {
+	switch status {
+	case surgical.EntityOK:
+		return mark{"ok", "good", "check"}
+	case surgical.EntityFailed:
+		return mark{"failed", "bad", "cross"}
+	}
+	return mark{"skipped, newer copy there", "off", "bar"}
+}
+
+func markOfJob(status surgical.JobStatus) mark {
+	word := string(status)
+	switch status {
+	case surgical.JobDone:
+		return mark{word, "good", "check"}
+	case surgical.JobFailed, surgical.JobAborted:
+		return mark{word, "bad", "cross"}
+	case surgical.JobClaimed:
+		return mark{"at work", "busy", "disc"}
+	}
+	return mark{word, "idle", "ring"}
+}
+
+// named is a target as people say it: "Issue 7", "Merge request 12".
+func named(t surgical.Target) string {
+	if t.Type == surgical.Issue {
+		return fmt.Sprintf("Issue %d", t.IID)
+	}
+	return fmt.Sprintf("Merge request %d", t.IID)
+}
+
+// printable replaces what could disturb a line: control characters, and those
+// that turn the direction of text for what follows.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return '\ufffd'
+		}
+		return r
+	}, text)
+}

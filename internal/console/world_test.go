@@ -1,0 +1,249 @@
+package console_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/console"
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+
+// hostile tries to leave text, attributes, URLs and styles, to turn the
+// direction of what follows, and to be too long for any line.
+const hostile = `<script>window.pwned=1</script>"'><img src=x onerror="window.pwned=2"> ' onmouseover='window.pwned=3' </title></style></svg>{{.}}</cwdb-action><svg onload=window.pwned=4>` + "\u202e" + `gnp.exe`
+
+// calls are operations on DynamoDB, in their order.
+type calls struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (c *calls) add(operation, table, index string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, strings.TrimSuffix(operation+" "+table+"/"+index, "/"))
+}
+
+// taken returns the calls since the last time.
+func (c *calls) taken() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.all
+	c.all = nil
+	return all
+}
+
+// fixture is a ledger with runs of every kind, and the console on it.
+type fixture struct {
+	*pipelinetest.World
+	t      *testing.T
+	calls  *calls
+	ledger *ledger.Ledger
+	store  *content.Store
+	log    *strings.Builder
+
+	// The runs, by what became of them.
+	good, failed, retried, retry, waiting, queued, other string
+}
+
+func newFixture(t *testing.T, e enginetest.Engine) *fixture {
+	f := &fixture{World: pipelinetest.New(t, e.DynamoDB, e.Tables), t: t, calls: &calls{}, log: &strings.Builder{}}
+	named := map[string]string{
+		e.Tables.Content: "content", e.Tables.SyncRuns: "sync_runs", e.Tables.SyncRunEntities: "sync_run_entities",
+		e.Tables.DirtySources: "dirty_sources", e.Tables.DependentQueue: "dependent_queue", e.Tables.State: "state",
+	}
+	db := pipelinetest.Intercept(e.DynamoDB, func(_ context.Context, call pipelinetest.Call, send func() error) error {
+		switch in := call.Input.(type) {
+		case *dynamodb.GetItemInput:
+			f.calls.add(call.Operation, named[*in.TableName], "")
+		case *dynamodb.QueryInput:
+			index := ""
+			if in.IndexName != nil {
+				index = *in.IndexName
+			}
+			f.calls.add(call.Operation, named[*in.TableName], index)
+		case *dynamodb.BatchGetItemInput:
+			for table := range in.RequestItems {
+				f.calls.add(call.Operation, named[table], "")
+			}
+		default:
+			f.calls.add(call.Operation, "", "")
+		}
+		return send()
+	})
+	f.ledger = ledger.New(db, e.Tables, f.Clock.Now)
+	f.store = content.NewStore(db, e.Tables.Content, f.Clock.Now)
+	return f
+}
+
+// filled adds runs of every kind; whatever may hold text holds hostile text.
+func (f *fixture) filled() *fixture {
+	f.t.Helper()
+	seven, mr := demogitlab.IssueRef(7), demogitlab.MergeRequestRef(12)
+	f.GitLab.Edit(seven, func(c *demogitlab.Common) {
+		c.Title, c.WebURL = hostile, "javascript:window.pwned=5"
+		c.Labels = append(c.Labels, hostile)
+	})
+	f.good = f.Webhook(seven).RunID
+	f.Webhook(mr)
+
+	manual := f.Request(surgical.OriginManual, seven, demogitlab.IssueRef(4711))
+	f.failed = manual.RunID
+	if _, err := f.Deliver(manual); err != nil {
+		f.t.Fatal(err)
+	}
+	f.retried, f.retry = f.aRetry(mr)
+	f.other = f.ended(surgical.CodeDocsFailed, hostile, demogitlab.IssueRef(8)).RunID
+	f.waiting = f.aWait(seven)
+	queued, err := f.Ledger.Queue(f.t.Context(), f.Request(surgical.OriginManual, demogitlab.IssueRef(9)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.queued = queued.RunID
+	f.calls.taken()
+	return f
+}
+
+// claimed is a run of the targets that a worker holds.
+func (f *fixture) claimed(refs ...surgical.EntityRef) surgical.Run {
+	f.t.Helper()
+	req := f.Request(surgical.OriginManual, refs...)
+	f.Clock.Advance(time.Second)
+	run, err := f.Ledger.Claim(f.t.Context(), surgical.Run{}, surgical.Claim{Request: req, MessageID: "m", Lease: time.Hour})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return run
+}
+
+// ended is a run that failed with the code.
+func (f *fixture) ended(code surgical.Code, message string, refs ...surgical.EntityRef) surgical.Run {
+	f.t.Helper()
+	run := f.claimed(refs...)
+	f.Clock.Advance(time.Second)
+	run, err := f.Ledger.Close(f.t.Context(), run.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: surgical.NewError(code, message)})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return run
+}
+
+// aRetry is a failed run, and the one that retried it and succeeded.
+func (f *fixture) aRetry(ref surgical.EntityRef) (failed, retry string) {
+	f.t.Helper()
+	old := f.ended(surgical.CodeGitLabTimeout, "GitLab took too long", ref)
+	req := f.Request(surgical.OriginRetry, ref)
+	req.RetryOf = old.RunID
+	if _, err := f.Ledger.Retry(f.t.Context(), old, req, ""); err != nil {
+		f.t.Fatal(err)
+	}
+	f.Sync(req)
+	return old.RunID, req.RunID
+}
+
+// aWait is a run that waits for its next attempt.
+func (f *fixture) aWait(ref surgical.EntityRef) string {
+	f.t.Helper()
+	run := f.claimed(ref)
+	if err := f.Ledger.Release(f.t.Context(), run, surgical.NewError(surgical.CodeGitLabRateLimited, hostile), 1); err != nil {
+		f.t.Fatal(err)
+	}
+	return run.RunID
+}
+
+// site returns the console as it serves.
+func (f *fixture) site() *httptest.Server {
+	f.t.Helper()
+	handler, err := console.NewSite(console.SiteOptions{
+		Ledger: f.ledger, Store: f.store, Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	f.t.Cleanup(server.Close)
+	return server
+}
+
+// widget returns the custom widget.
+func (f *fixture) widget() *console.Widget {
+	f.t.Helper()
+	widget, err := console.NewWidget(f.ledger, f.Clock.Now, slog.New(slog.NewJSONHandler(f.log, nil)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return widget
+}
+
+// pages are addresses of the site that together show every part of it.
+func (f *fixture) pages() map[string]string {
+	return map[string]string{
+		"overview": "/", "overview of a project": "/?project_id=1&period=7d", "overview without runs": "/?project_id=99",
+		"runs": "/runs", "runs filtered": "/runs?status=failed&project_id=1&limit=1", "no runs": "/runs?status=cancelled",
+		"run succeeded": "/runs/" + f.good, "run failed": "/runs/" + f.failed, "run retried": "/runs/" + f.retried,
+		"run waits": "/runs/" + f.waiting, "run queued": "/runs/" + f.queued, "run failed as a whole": "/runs/" + f.other,
+		"issue": "/projects/1/issues/7", "merge request": "/projects/1/merge_requests/12", "issue unknown": "/projects/1/issues/999",
+		"bad parameter": "/runs?status=%3Cscript%3E", "unknown parameter": "/runs?%3Cscript%3E=1", "no such run": "/runs/xyz", "no such page": "/nowhere",
+	}
+}
+
+// answer is what a request came to.
+type answer struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+func ask(t *testing.T, method, url string, change ...func(*http.Request)) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(req)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(body)}
+}
+
+// tally counts equal calls.
+func tally(all []string) string {
+	counts := map[string]int{}
+	for _, call := range all {
+		counts[call]++
+	}
+	var lines []string
+	for call, n := range counts {
+		lines = append(lines, fmt.Sprintf("%3d %s", n, call))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
