@@ -109,9 +109,13 @@ func startDemoGitLab(ctx context.Context, binary, dir string, port int) (*Server
 	return server, err
 }
 
+// servers are the names of all that may run in the background, in the order in
+// which they are stopped.
+func servers() []string { return []string{consoleName, ministackName, demoGitLabName} }
+
 // Down stops whatever was brought up under dir, and names it.
 func Down(dir string) (stopped []string, err error) {
-	for _, name := range []string{ministackName, demoGitLabName} {
+	for _, name := range servers() {
 		did, err := StopRecorded(dir, name)
 		if err != nil {
 			return stopped, err
@@ -126,7 +130,7 @@ func Down(dir string) (stopped []string, err error) {
 // Running returns the records of what runs under dir, by name.
 func Running(dir string) (map[string]Record, error) {
 	running := make(map[string]Record)
-	for _, name := range []string{ministackName, demoGitLabName} {
+	for _, name := range servers() {
 		r, err := ReadRecord(dir, name)
 		if err != nil {
 			return nil, err

@@ -21,6 +21,8 @@ type Endpoints struct {
 	APIURL         string `json:"api_url"`
 	GitLabBaseURL  string `json:"gitlab_base_url"`
 	AWSEndpointURL string `json:"aws_endpoint_url"`
+	// ConsoleURL is the operations console's, while it runs.
+	ConsoleURL string `json:"console_url,omitempty"`
 	// SigningToken signs webhooks (whsec_…).
 	SigningToken string `json:"signing_token"`
 }

@@ -3,6 +3,7 @@ package devstack
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -69,11 +70,12 @@ type Stack struct {
 	up *upper
 }
 
-// Stop ends the local AWS with its Lambdas and returns when they are gone. The
-// state stays in Dir.
+// Stop ends the operations console and the local AWS with its Lambdas, and
+// returns when they are gone. The state stays in Dir.
 func (s *Stack) Stop() error {
+	_, consoleErr := StopRecorded(s.up.o.Dir, consoleName)
 	_, err := StopRecorded(s.up.o.Dir, ministackName)
-	return err
+	return errors.Join(consoleErr, err)
 }
 
 // Up brings the stack to what the checkout and the options say, and returns

@@ -33,6 +33,8 @@ const (
 // longer than all tests together.
 type stack struct {
 	*devstack.Stack
+	// dir holds its state, logs and records.
+	dir    string
 	gitlab *demogitlab.Server
 	err    error
 }
@@ -48,6 +50,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	shared.dir = dir
 	shared.gitlab = demogitlab.New(demogitlab.Options{Token: gitlabToken})
 	server := httptest.NewServer(shared.gitlab)
 	defer server.Close()

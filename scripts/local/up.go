@@ -9,8 +9,9 @@ import (
 
 // The ports, where nobody else has them.
 const (
-	awsPort    = 4566
-	gitlabPort = 8929
+	awsPort     = 4566
+	gitlabPort  = 8929
+	consolePort = 8930
 )
 
 // stackSettings come from the environment; flags would show in process lists.
@@ -81,10 +82,18 @@ func (p *place) bringUp(ctx context.Context, s stackSettings, progress *steps) (
 			return nil, err
 		}
 	}
-	return devstack.Up(ctx, o)
+	stack, err := devstack.Up(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	progress.begin("starting the operations console")
+	return stack, stack.Console(ctx, consolePort)
 }
 
 func (p *place) endpoints(e devstack.Endpoints) {
+	if e.ConsoleURL != "" {
+		p.out.line("  Console    %s", p.out.strong.Sprint(e.ConsoleURL))
+	}
 	p.out.line("  Webhooks   %s", e.WebhookURL)
 	p.out.line("  API        %s", e.APIURL)
 	p.out.line("  GitLab     %s", e.GitLabBaseURL)
@@ -114,7 +123,7 @@ func (c *statusCommand) Run(p *place) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"ministack", "demogitlab"} {
+	for _, name := range []string{"ministack", "demogitlab", "console"} {
 		r, ok := running[name]
 		if !ok {
 			p.out.line("  %s %-11s not running", p.out.faint.Sprint("·"), name)
