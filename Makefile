@@ -104,7 +104,7 @@ setup-cdk:
 
 .PHONY: setup-test
 setup-test:
-	@scripts/setup check ministack cdk dynamodblocal
+	@scripts/setup check ministack cdk dynamodblocal browser
 
 # Go knows best whether it is up to date.
 .PHONY: $(LOCAL)

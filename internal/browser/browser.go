@@ -1,0 +1,86 @@
+// Package browser starts a headless Chromium, for the tests of what people see
+// and for screenshots. It reaches this machine alone.
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// ErrNotInstalled means that no Chromium is on this machine; the error's text
+// says how to get it.
+var ErrNotInstalled = errors.New("not installed")
+
+// PathEnv names the variable that leads to another Chromium.
+const PathEnv = "LOREHOOK_CHROMIUM"
+
+// Find returns the path of a Chromium.
+func Find() (string, error) {
+	if path := os.Getenv(PathEnv); path != "" {
+		return path, nil
+	}
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("a Chromium is %w: on Debian, apt-get install chromium fonts-dejavu-core; %s leads to one elsewhere", ErrNotInstalled, PathEnv)
+}
+
+// Start starts the Chromium at path with a profile of its own in dir, which
+// must be empty. It ends with the context.
+func Start(ctx context.Context, path, dir string) (browser context.Context, stop func(), err error) {
+	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.Headless}
+	for name, value := range map[string]any{
+		"disable-gpu": true, "disable-quic": true, "no-first-run": true, "disable-background-networking": true,
+		"disable-component-update": true, "disable-sync": true, "disable-dev-shm-usage": true, "hide-scrollbars": true,
+		// No name leads anywhere but to this machine.
+		"host-resolver-rules": "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "no-proxy-server": true,
+		"force-color-profile": "srgb", "font-render-hinting": "none",
+	} {
+		flags = append(flags, chromedp.Flag(name, value))
+	}
+	allocator, endProcess := chromedp.NewExecAllocator(ctx, flags...)
+	browser, endBrowser := chromedp.NewContext(allocator)
+	stop = func() {
+		endBrowser()
+		endProcess()
+	}
+	if err := chromedp.Do(browser, chromedp.Navigate("about:blank")); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return browser, stop, nil
+}
+
+// Look is how a page is looked at.
+type Look struct {
+	// Width and Height are the window's, in pixels.
+	Width, Height int64
+	// Dark tells the page that its reader prefers dark colours.
+	Dark bool
+}
+
+// As makes the browser look so from now on.
+func (l Look) As(browser context.Context) error {
+	scheme := "light"
+	if l.Dark {
+		scheme = "dark"
+	}
+	_, err := chromedp.Call(browser, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+	if err == nil {
+		err = chromedp.Do(browser, chromedp.EmulateViewport(l.Width, l.Height))
+	}
+	if err != nil {
+		return fmt.Errorf("look as %+v: %w", l, err)
+	}
+	return nil
+}
