@@ -71,13 +71,17 @@ load: setup $(LOCAL) ## Send 20,000 events through a stack of its own and compar
 fuzz: ## Run every fuzz target, one after the other (FUZZTIME=5s each, FUZZ=regexp)
 	@scripts/fuzz $(or $(FUZZTIME),5s) '$(or $(FUZZ),.)'
 
+.PHONY: screenshots
+screenshots: demo ## Take the README's pictures of the operations console (needs Chromium)
+	@go run ./scripts/screenshots
+
 .PHONY: build
 build: $(LOCAL) ## Compile the functions for this machine
 	@$(LOCAL) build
 
 .PHONY: clean
 clean: down ## Stop, and remove what was built and the local copy (not what was installed)
-	@rm -rf .build .local/ministack .local/demogitlab .local/load .local/cdk.out .local/run .local/logs .local/*.json .local/bin
+	@rm -rf .build .local/ministack .local/demogitlab .local/console .local/load .local/cdk.out .local/run .local/logs .local/*.json .local/bin
 
 ##@ Deploy it to AWS
 
@@ -117,4 +121,4 @@ $(LOCAL):
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## "; printf "Lorehook. Usage: make <target>\n" } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z][a-z-]*:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z][a-z-]*:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
