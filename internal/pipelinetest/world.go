@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -248,8 +249,14 @@ func (w *World) execute(ctx context.Context, in workflow.Input) error {
 	return nil
 }
 
+// abort is handed the error's name alone, as Step Functions does: the name of
+// its Go type.
 func (w *World) abort(ctx context.Context, in workflow.Input, stage string, cause error) error {
-	_, err := w.Abort.Handle(ctx, workflow.AbortInput{Input: in, Stage: stage, Error: cause.Error()})
+	kind := reflect.TypeOf(cause)
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
+	}
+	_, err := w.Abort.Handle(ctx, workflow.AbortInput{Input: in, Stage: stage, Error: kind.Name()})
 	return err
 }
 
