@@ -59,7 +59,19 @@ type settings struct {
 	GitLabRequestsPerSecond int
 	// LogRetentionDays is `logRetentionDays`, 30 if unset.
 	LogRetentionDays int
+	// LogLevel is `logLevel`: debug, info (if unset), warn or error. Metrics are
+	// told at any.
+	LogLevel string
+	// AlarmTopicARN is `alarmTopicArn`: an SNS topic that hears of alarms. None if
+	// unset.
+	AlarmTopicARN string
+	// RunbooksURL is `runbooksUrl`: where docs/runbooks can be read, this
+	// project's own place if unset.
+	RunbooksURL string
 }
+
+// runbooks is where the runbooks of this project can be read.
+const runbooks = "https://gitlab.com/lorehook/lorehook/-/blob/main/docs/runbooks"
 
 // appContext looks context values up in the app.
 func appContext(app awscdk.App) func(name string) any {
@@ -88,6 +100,9 @@ func readSettings(lookup func(name string) any, getenv func(name string) string)
 		WorkerConcurrency:       r.number("workerConcurrency", 4, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
 		GitLabRequestsPerSecond: r.number("gitlabRequestsPerSecond", 4, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
 		LogRetentionDays:        r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
+		LogLevel:                r.oneOf("logLevel", "info", "debug", "warn", "error"),
+		AlarmTopicARN:           r.matching("alarmTopicArn", "", `^(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256})?$`),
+		RunbooksURL:             strings.TrimRight(r.httpURL("runbooksUrl", runbooks), "/"),
 	}
 	if s.Account == localAccount {
 		s.Embedder = r.oneOf("embedder", "lexical", "bedrock", "openai")

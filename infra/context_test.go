@@ -23,6 +23,7 @@ func TestDefaultsFitAnyAccount(t *testing.T) {
 	want := settings{
 		StackName: "lorehook", Architecture: "arm64", LambdaDir: ".build/lambda", GitLabBaseURL: "https://gitlab.com", Projects: "*",
 		Embedder: "bedrock", EmbedderModel: titan, WorkerConcurrency: 10, GitLabRequestsPerSecond: 2, LogRetentionDays: 30,
+		LogLevel: "info", RunbooksURL: runbooks,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -34,12 +35,14 @@ func TestContextValuesAreTakenAsTextAndAsJSON(t *testing.T) {
 		Account: localAccount, Region: "us-east-1", StackName: "team-a", Architecture: "x86_64", LambdaDir: "/somewhere",
 		GitLabBaseURL: "http://127.0.0.1:8929", Projects: "71480000", Embedder: "openai", EmbedderURL: "http://127.0.0.1:11434/v1",
 		EmbedderModel: "nomic-embed-text", EmbedderAPIKey: true, AllowUnsignedAPI: true, WorkerConcurrency: 2, GitLabRequestsPerSecond: 1, LogRetentionDays: 7,
+		LogLevel: "debug", AlarmTopicARN: "arn:aws:sns:us-east-1:000000000000:alarms", RunbooksURL: "http://wiki.example.com",
 	}
 	text := map[string]any{
 		"account": localAccount, "region": "us-east-1", "stackName": "team-a", "architecture": "x86_64", "lambdaDir": "/somewhere",
 		"gitlabBaseUrl": "http://127.0.0.1:8929/", "projects": "71480000", "embedder": "openai", "embedderUrl": "http://127.0.0.1:11434/v1",
 		"embedderModel": "nomic-embed-text", "embedderApiKey": "true", "allowUnsignedApi": "true", "workerConcurrency": "2",
-		"gitlabRequestsPerSecond": "1", "logRetentionDays": "7",
+		"gitlabRequestsPerSecond": "1", "logRetentionDays": "7", "logLevel": "debug",
+		"alarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms", "runbooksUrl": "http://wiki.example.com/",
 	}
 	typed := with(text, map[string]any{
 		"projects": 71480000.0, "embedderApiKey": true, "allowUnsignedApi": true, "workerConcurrency": 2.0, "gitlabRequestsPerSecond": 1.0, "logRetentionDays": 7.0,
@@ -104,6 +107,10 @@ func TestBadContextValuesAreRefusedByName(t *testing.T) {
 		"too many workers":           {map[string]any{"workerConcurrency": 1001.0}, []string{"workerConcurrency", `"1001"`}},
 		"workers in words":           {map[string]any{"workerConcurrency": "many"}, []string{"workerConcurrency", `"many"`}},
 		"no requests":                {map[string]any{"gitlabRequestsPerSecond": "0"}, []string{"gitlabRequestsPerSecond", `"0"`, "from 1 to 1000"}},
+		"log level":                  {map[string]any{"logLevel": "verbose"}, []string{"logLevel", `"verbose"`, "info, debug, warn, error"}},
+		"a topic by its name":        {map[string]any{"alarmTopicArn": "alarms"}, []string{"alarmTopicArn", `"alarms"`}},
+		"a FIFO topic":               {map[string]any{"alarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms.fifo"}, []string{"alarmTopicArn", "alarms.fifo"}},
+		"runbooks without scheme":    {map[string]any{"runbooksUrl": "wiki/runbooks"}, []string{"runbooksUrl", `"wiki/runbooks"`, "https"}},
 		"log retention":              {map[string]any{"logRetentionDays": "31"}, []string{"logRetentionDays", `"31"`, "30"}},
 		"stack name":                 {map[string]any{"stackName": "Lore Hook"}, []string{"stackName", `"Lore Hook"`}},
 		"stack name too long":        {map[string]any{"stackName": strings.Repeat("a", 41)}, []string{"stackName"}},

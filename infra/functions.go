@@ -106,7 +106,7 @@ func (st *stack) function(id string, spec functionSpec) function {
 	if st.settings.Architecture == architectureARM {
 		architecture = awslambda.Architecture_ARM_64()
 	}
-	env := map[string]*string{}
+	env := map[string]*string{"LOREHOOK_LOG_LEVEL": &st.settings.LogLevel, "LOREHOOK_METRICS_NAMESPACE": &st.settings.StackName}
 	for _, part := range spec.env {
 		maps.Copy(env, part)
 	}
@@ -126,5 +126,5 @@ func (st *stack) function(id string, spec functionSpec) function {
 		LoggingFormat: awslambda.LoggingFormat_JSON,
 	})
 	st.suppress(role, "AwsSolutions-IAM5", "X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords are allowed on * alone.", "Resource::*")
-	return function{Function: f, id: id}
+	return function{Function: f, id: id, spec: spec, logs: logs}
 }

@@ -99,7 +99,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 	}
 	s := onAWS(t)
 	for _, id := range functionIDs() {
-		all := map[string]string{}
+		all := map[string]string{"LOREHOOK_LOG_LEVEL": "info", "LOREHOOK_METRICS_NAMESPACE": "lorehook"}
 		for _, part := range want[id] {
 			maps.Copy(all, part)
 		}
@@ -111,6 +111,11 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 
 func TestContextValuesReachTheFunctions(t *testing.T) {
 	s := onOpenAI(t)
+	for _, id := range functionIDs() {
+		if got := environment(s, id); got["LOREHOOK_LOG_LEVEL"] != "warn" || got["LOREHOOK_METRICS_NAMESPACE"] != "team-a" {
+			t.Errorf("%s logs from %q on, and tells metrics under %q", id, got["LOREHOOK_LOG_LEVEL"], got["LOREHOOK_METRICS_NAMESPACE"])
+		}
+	}
 	for id, want := range map[string]map[string]string{
 		"Webhook": {"LOREHOOK_PROJECTS": "7, 8"},
 		"Api":     {"LOREHOOK_PROJECTS": "7, 8"},

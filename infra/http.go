@@ -6,7 +6,11 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2authorizers"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
+
+	"gitlab.com/lorehook/lorehook/internal/metrics"
 )
 
 // Throttling of each route: gitlab.com sends up to 13,000 webhooks a minute
@@ -16,8 +20,15 @@ const (
 	requestsBurst     = 600
 )
 
-// httpAPI is the HTTP API's address, without a slash at its end, and its id.
-type httpAPI struct{ url, id *string }
+// webhookPath is where GitLab delivers to.
+const webhookPath = "/webhooks/gitlab"
+
+// httpAPI is the HTTP API's address, without a slash at its end, its id, and its
+// access log.
+type httpAPI struct {
+	url, id *string
+	logs    awslogs.LogGroup
+}
 
 // newHTTPAPI makes the one HTTP API of webhooks and operators. The webhook
 // function verifies its callers itself; /v1 is signed with IAM.
@@ -27,7 +38,7 @@ func (st *stack) newHTTPAPI() httpAPI {
 		Description:        jsii.String("Lorehook: webhooks and the manual API"),
 		CreateDefaultStage: jsii.Bool(false),
 	})
-	st.newStage(api)
+	logs := st.newStage(api)
 
 	webhook := awsapigatewayv2integrations.NewHttpLambdaIntegration(jsii.String("WebhookIntegration"), st.functions.webhook.Function, nil)
 	manual := awsapigatewayv2integrations.NewHttpLambdaIntegration(jsii.String("ApiIntegration"), st.functions.api.Function, nil)
@@ -37,13 +48,13 @@ func (st *stack) newHTTPAPI() httpAPI {
 	}
 	st.route(api, awsapigatewayv2.HttpMethod_ANY, "/v1/{proxy+}", manual, signed,
 		"Only the local stack can be synthesized without signatures on /v1.")
-	st.route(api, awsapigatewayv2.HttpMethod_POST, "/webhooks/gitlab", webhook, nil,
+	st.route(api, awsapigatewayv2.HttpMethod_POST, webhookPath, webhook, nil,
 		"GitLab cannot sign with IAM: the function verifies its signature or token.")
 	st.route(api, awsapigatewayv2.HttpMethod_GET, "/healthz", manual, nil,
 		"Health checks carry no credentials; the answer holds no data.")
 	st.route(api, awsapigatewayv2.HttpMethod_GET, "/openapi.json", manual, nil,
 		"The API's description is public.")
-	return httpAPI{url: api.ApiEndpoint(), id: api.ApiId()}
+	return httpAPI{url: api.ApiEndpoint(), id: api.ApiId(), logs: logs}
 }
 
 // route adds a route. open says why it may have no authorizer, if it has none.
@@ -60,8 +71,11 @@ func (st *stack) route(api awsapigatewayv2.HttpApi, method awsapigatewayv2.HttpM
 	}
 }
 
-// newStage makes the $default stage: throttled, with access logs.
-func (st *stack) newStage(api awsapigatewayv2.HttpApi) {
+// newStage makes the $default stage: throttled, with access logs, which it
+// returns.
+func (st *stack) newStage(api awsapigatewayv2.HttpApi) awslogs.LogGroup {
+	logs := st.logGroup("AccessLogs")
+	st.countAnswers(logs)
 	stage := awsapigatewayv2.NewHttpStage(st.Stack, jsii.String("DefaultStage"), &awsapigatewayv2.HttpStageProps{
 		HttpApi:                api,
 		StageName:              jsii.String("$default"),
@@ -70,8 +84,24 @@ func (st *stack) newStage(api awsapigatewayv2.HttpApi) {
 		Throttle:               &awsapigatewayv2.ThrottleSettings{RateLimit: jsii.Number(requestsPerSecond), BurstLimit: jsii.Number(requestsBurst)},
 	})
 	stage.Node().DefaultChild().(awsapigatewayv2.CfnStage).SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
-		DestinationArn: st.logGroup("AccessLogs").LogGroupArn(),
+		DestinationArn: logs.LogGroupArn(),
 		Format:         jsii.String(accessLogFormat()),
+	})
+	return logs
+}
+
+// countAnswers counts what GitLab takes for a failure: every answer to a
+// webhook but 2xx. The access log knows them all, also those that the gateway
+// gives by itself, when it throttles or the function crashed.
+func (st *stack) countAnswers(logs awslogs.LogGroup) {
+	m := metrics.AnswersOtherThan2xx()
+	awslogs.NewMetricFilter(st.Stack, jsii.String("AnswersOtherThan2xx"), &awslogs.MetricFilterProps{
+		LogGroup:        logs,
+		FilterPattern:   awslogs.FilterPattern_Literal(jsii.String(`{ ($.routeKey = "POST ` + webhookPath + `") && ($.status != "2*") }`)),
+		MetricNamespace: &st.settings.StackName,
+		MetricName:      &m.Name,
+		MetricValue:     jsii.String("1"),
+		Unit:            awscloudwatch.Unit_COUNT,
 	})
 }
 

@@ -51,6 +51,7 @@ func newStack(scope constructs.Construct, s settings) awscdk.Stack {
 	st.newWorkflow()
 	st.newSchedule()
 	api := st.newHTTPAPI()
+	st.newDashboard(api, st.newAlarms())
 	st.newOutputs(api)
 	return st.Stack
 }
@@ -72,7 +73,7 @@ func (st *stack) newOutputs(api httpAPI) {
 	out := func(name string, value *string) {
 		awscdk.NewCfnOutput(st.Stack, &name, &awscdk.CfnOutputProps{Value: value})
 	}
-	out("WebhookUrl", jsii.String(*api.url+"/webhooks/gitlab"))
+	out("WebhookUrl", jsii.String(*api.url+webhookPath))
 	out("ApiUrl", api.url)
 	out("HttpApiId", api.id)
 	out("StateMachineArn", st.machine.arn)
@@ -95,5 +96,7 @@ func (st *stack) newOutputs(api httpAPI) {
 // function is a Lambda function with its id in the stack.
 type function struct {
 	awslambda.Function
-	id string
+	id   string
+	spec functionSpec
+	logs awslogs.LogGroup
 }

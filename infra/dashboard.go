@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawscloudwatch"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// A dashboard's grid is gridWidth wide; graphs are this high.
+const (
+	gridWidth   = 24
+	graphHeight = 6
+)
+
+// newDashboard answers an operator's questions, one a section, in the order in
+// which they are asked. Alarms stand above all of it.
+func (st *stack) newDashboard(api httpAPI, alarms []awscloudwatch.Alarm) {
+	d := awscloudwatch.NewDashboard(st.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
+		DashboardName:   &st.settings.StackName,
+		DefaultInterval: awscdk.Duration_Hours(jsii.Number(3)),
+		// A sum says something only if its period is known: five minutes, and an
+		// hour for dollars, at any zoom.
+		PeriodOverride: awscloudwatch.PeriodOverride_INHERIT,
+	})
+	rows := [][]awscloudwatch.IWidget{alarmRow(alarms)}
+	rows = append(rows, st.freshRows()...)
+	rows = append(rows, st.lossRows()...)
+	rows = append(rows, st.gitlabRows()...)
+	rows = append(rows, st.failureRows()...)
+	for _, f := range st.functions.all() {
+		if f.id == "Widget" {
+			rows = append(rows, customWidgetRow(f))
+		}
+	}
+	rows = append(rows, st.costRows(api)...)
+	for _, row := range rows {
+		d.AddWidgets(row...)
+	}
+	awscdk.NewCfnOutput(st.Stack, jsii.String("DashboardUrl"), &awscdk.CfnOutputProps{Value: jsii.String(fmt.Sprintf(
+		"https://%[1]s.console.aws.amazon.com/cloudwatch/home?region=%[1]s#dashboards/dashboard/%[2]s", *st.Region(), st.settings.StackName))})
+}
+
+// customWidgetRow shows the run ledger, by the function that draws it. Whoever
+// looks at the dashboard calls it with permissions of their own.
+func customWidgetRow(fn awslambda.IFunction) []awscloudwatch.IWidget {
+	return []awscloudwatch.IWidget{awscloudwatch.NewCustomWidget(&awscloudwatch.CustomWidgetProps{
+		Title: jsii.String("Runs"), FunctionArn: fn.FunctionArn(), Width: jsii.Number(gridWidth), Height: jsii.Number(14),
+		UpdateOnRefresh: jsii.Bool(true), UpdateOnResize: jsii.Bool(true), UpdateOnTimeRangeChange: jsii.Bool(true),
+	})}
+}
+
+func alarmRow(alarms []awscloudwatch.Alarm) []awscloudwatch.IWidget {
+	var refs []interfacesawscloudwatch.IAlarmRef
+	for _, a := range alarms {
+		refs = append(refs, a)
+	}
+	return []awscloudwatch.IWidget{awscloudwatch.NewAlarmStatusWidget(&awscloudwatch.AlarmStatusWidgetProps{
+		Title: jsii.String("Alarms"), Alarms: &refs, SortBy: awscloudwatch.AlarmStatusWidgetSortBy_STATE_UPDATED_TIMESTAMP,
+		Width: jsii.Number(gridWidth), Height: jsii.Number(5),
+	})}
+}
+
+// question heads a section: the question, how to read the answer, and the
+// runbooks of its alarms.
+func (st *stack) question(question, reading string, runbooks ...string) []awscloudwatch.IWidget {
+	var links []string
+	for _, name := range runbooks {
+		links = append(links, fmt.Sprintf("[%s](%s)", name, st.runbook(name)))
+	}
+	text := "## " + question + "\n" + reading
+	if len(links) > 0 {
+		text += " Runbooks: " + strings.Join(links, " · ")
+	}
+	return []awscloudwatch.IWidget{awscloudwatch.NewTextWidget(&awscloudwatch.TextWidgetProps{
+		Markdown: &text, Width: jsii.Number(gridWidth), Height: jsii.Number(2), Background: awscloudwatch.TextWidgetBackground_TRANSPARENT,
+	})}
+}
+
+// graph is what differs between graphs.
+type graph struct {
+	title string
+	width float64
+	left  []awscloudwatch.IMetric
+	right []awscloudwatch.IMetric
+	// limit, if set, is drawn as a line of that name.
+	limit     float64
+	limitName string
+	stacked   bool
+	unit      string
+}
+
+func (g graph) widget() awscloudwatch.IWidget {
+	props := &awscloudwatch.GraphWidgetProps{
+		Title: &g.title, Width: &g.width, Height: jsii.Number(graphHeight), Left: &g.left, Stacked: &g.stacked,
+		LeftYAxis: &awscloudwatch.YAxisProps{Min: jsii.Number(0), ShowUnits: jsii.Bool(g.unit == ""), Label: optional(g.unit)},
+	}
+	if len(g.right) > 0 {
+		props.Right = &g.right
+		props.RightYAxis = &awscloudwatch.YAxisProps{Min: jsii.Number(0)}
+	}
+	if g.limitName != "" {
+		props.LeftAnnotations = &[]*awscloudwatch.HorizontalAnnotation{{Value: &g.limit, Label: &g.limitName, Color: awscloudwatch.Color_RED()}}
+	}
+	return awscloudwatch.NewGraphWidget(props)
+}
+
+// number shows the latest values large.
+func number(title string, width float64, shown ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+	return awscloudwatch.NewSingleValueWidget(&awscloudwatch.SingleValueWidgetProps{
+		Title: &title, Width: &width, Height: jsii.Number(graphHeight), Metrics: &shown, Sparkline: jsii.Bool(true), SetPeriodToTimeRange: jsii.Bool(false),
+	})
+}
+
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}

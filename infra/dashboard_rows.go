@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+
+	"gitlab.com/lorehook/lorehook/internal/metrics"
+	"gitlab.com/lorehook/lorehook/internal/prices"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Colours of what is well, of what is to be watched, and of what is not well.
+const (
+	green  = "#2ca02c"
+	blue   = "#1f77b4"
+	orange = "#ff7f0e"
+	red    = "#d62728"
+	grey   = "#7f7f7f"
+)
+
+func (st *stack) freshRows() [][]awscloudwatch.IWidget {
+	webhook := dim(metrics.Origin, string(surgical.OriginWebhook))
+	fresh := func(stat, label, color string) awscloudwatch.IMetric {
+		return st.own(metrics.Freshness(), series{stat: stat, label: label, color: color, dims: webhook})
+	}
+	return [][]awscloudwatch.IWidget{
+		st.question("Are we fresh?",
+			"Freshness is the time from the receipt of a webhook until its change is visible; 2 s of it are the settle time.", "freshness", "queue-age"),
+		{
+			number("Freshness of webhooks", 6, fresh(p50, "p50", green), fresh(p95, "p95", blue)),
+			graph{title: "Freshness of webhooks", width: 9, unit: "ms", limit: freshSeconds * 1000, limitName: "alarm at p95",
+				left: []awscloudwatch.IMetric{fresh(p50, "p50", green), fresh(p95, "p95", blue), fresh(maximum, "slowest", grey)}}.widget(),
+			graph{title: "Where the time goes (p95)", width: 9, unit: "ms", left: []awscloudwatch.IMetric{
+				st.own(metrics.EnqueueLatency(), series{stat: p95, label: "enqueue"}),
+				st.own(metrics.QueueAge(), series{stat: p95, label: "in requests.fifo", dims: dim(metrics.Queue, "requests")}),
+				st.own(metrics.QueueAge(), series{stat: p95, label: "in bulk.fifo", dims: dim(metrics.Queue, "bulk")}),
+				st.own(metrics.PreflightDuration(), series{stat: p95, label: "preflight"}),
+				st.own(metrics.IngestDuration(), series{stat: p95, label: "ingest"}),
+			}}.widget(),
+		},
+	}
+}
+
+func (st *stack) lossRows() [][]awscloudwatch.IWidget {
+	delivered := func(outcome, color string) awscloudwatch.IMetric {
+		return st.own(metrics.Deliveries(), series{stat: sum, label: outcome, color: color, dims: dim(metrics.Outcome, outcome)})
+	}
+	return [][]awscloudwatch.IWidget{
+		st.question("Are we losing anything?",
+			"What was answered with 2xx ends in the copy, in a failed run, or in the dead letters. GitLab disables a hook after four other answers in a row.",
+			"dead-letters", "webhook-answers", "refused-signatures"),
+		{
+			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
+				delivered("queued", green), delivered("ignored", grey), delivered("refused", orange), delivered("failed", red),
+			}}.widget(),
+			graph{title: "Webhooks not answered with 2xx", width: 7, unit: "answers", left: []awscloudwatch.IMetric{
+				st.own(metrics.AnswersOtherThan2xx(), series{stat: sum, label: "all", color: red}),
+				st.own(metrics.RefusedSignatures(), series{stat: sum, label: "no valid signature", color: orange}),
+			}}.widget(),
+			graph{title: "Messages that wait", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
+				queueMetric(st.queues.deadLetters, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "dead letters", color: red}),
+				queueMetric(st.queues.requests, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "requests.fifo", color: blue}),
+				queueMetric(st.queues.bulk, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "bulk.fifo", color: grey}),
+			}, right: []awscloudwatch.IMetric{
+				queueMetric(st.queues.requests, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: "oldest of requests.fifo (s)", color: orange}),
+			}}.widget(),
+		},
+	}
+}
+
+func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
+	return [][]awscloudwatch.IWidget{
+		st.question("What is GitLab doing to us?",
+			"A 429 and a 401 let all workers wait. The budget is GitLab's own word, RateLimit-Remaining, if it says it.", "gitlab-unauthorized", "queue-age"),
+		{
+			graph{title: "Requests", width: 8, unit: "requests", left: []awscloudwatch.IMetric{
+				st.own(metrics.GitLabRequests(), series{stat: sum, label: "requests", color: blue}),
+			}, right: []awscloudwatch.IMetric{
+				st.own(metrics.GitLabRateLimited(), series{stat: sum, label: "429", color: orange}),
+				st.own(metrics.GitLabUnauthorized(), series{stat: sum, label: "fetches refused with 401", color: red}),
+			}}.widget(),
+			graph{title: "Budget left", width: 8, unit: "requests", left: []awscloudwatch.IMetric{
+				st.own(metrics.GitLabBudgetLeft(), series{stat: minimum, label: "least seen", color: blue}),
+			}}.widget(),
+			graph{title: "How long a fetch takes", width: 8, unit: "ms", left: []awscloudwatch.IMetric{
+				st.own(metrics.PreflightDuration(), series{stat: p50, label: "p50", color: green}),
+				st.own(metrics.PreflightDuration(), series{stat: p95, label: "p95", color: blue}),
+				st.own(metrics.PreflightDuration(), series{stat: maximum, label: "slowest", color: grey}),
+			}}.widget(),
+		},
+	}
+}
+
+func (st *stack) failureRows() [][]awscloudwatch.IWidget {
+	ended := func(status surgical.RunStatus, color string) awscloudwatch.IMetric {
+		return st.own(metrics.Runs(), series{stat: sum, label: string(status), color: color, dims: dim(metrics.Status, string(status))})
+	}
+	var failed []awscloudwatch.IMetric
+	for _, origin := range []surgical.Origin{surgical.OriginWebhook, surgical.OriginManual, surgical.OriginRetry, surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain} {
+		dims := dim(metrics.Status, string(surgical.StatusFailed))
+		name := string(origin)
+		dims[string(metrics.Origin)] = &name
+		failed = append(failed, st.own(metrics.Runs(), series{stat: sum, label: name, dims: dims}))
+	}
+	return [][]awscloudwatch.IWidget{
+		st.question("What fails and why?",
+			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries what can succeed.", "failed-runs", "lambda-errors", "lambda-duration", "throttled-tables"),
+		{
+			graph{title: "Runs that ended", width: 8, stacked: true, unit: "runs", left: []awscloudwatch.IMetric{
+				ended(surgical.StatusSucceeded, green), ended(surgical.StatusCancelled, grey), ended(surgical.StatusFailed, red),
+			}}.widget(),
+			graph{title: "Runs that failed, by origin", width: 8, stacked: true, unit: "runs", left: failed}.widget(),
+			graph{title: "Not done, and why", width: 8, unit: "", left: []awscloudwatch.IMetric{
+				st.own(metrics.Coalesced(), series{stat: sum, label: "runs coalesced with another", color: grey}),
+				st.own(metrics.SkippedStale(), series{stat: sum, label: "targets skipped as stale", color: blue}),
+				st.own(metrics.JobsAborted(), series{stat: sum, label: "jobs aborted", color: red}),
+			}}.widget(),
+		},
+		{
+			st.failuresByCode(), st.lastFailures(),
+		},
+		{
+			st.refusedDeliveries(), st.lastErrors(),
+		},
+		{
+			graph{title: "Invocations that failed", width: 8, unit: "invocations", left: st.ofEach("Errors", sum)}.widget(),
+			graph{title: "Longest invocation, of its timeout", width: 8, unit: "%", limit: nearTheLimit * 100, limitName: "alarm", left: st.shareOfTimeout()}.widget(),
+			graph{title: "Requests that DynamoDB throttled", width: 8, unit: "events", left: st.throttledTables()}.widget(),
+		},
+	}
+}
+
+// ofEach is one metric of every function.
+func (st *stack) ofEach(name, stat string) []awscloudwatch.IMetric {
+	var all []awscloudwatch.IMetric
+	for _, f := range st.functions.all() {
+		all = append(all, f.of(name, series{stat: stat, label: f.spec.name}))
+	}
+	return all
+}
+
+func (st *stack) shareOfTimeout() []awscloudwatch.IMetric {
+	var all []awscloudwatch.IMetric
+	for _, f := range st.functions.all() {
+		id := "longest_" + f.spec.name
+		all = append(all, expression(fmt.Sprintf("100*%s/%d", id, f.spec.timeout*1000), f.spec.name,
+			map[string]awscloudwatch.IMetric{id: f.of("Duration", series{stat: maximum})}, 300))
+	}
+	return all
+}
+
+func (st *stack) throttledTables() []awscloudwatch.IMetric {
+	var all []awscloudwatch.IMetric
+	for _, t := range st.tables {
+		for _, name := range []string{"ReadThrottleEvents", "WriteThrottleEvents"} {
+			all = append(all, t.of(name, "", series{stat: sum, label: t.schema.Name + " " + map[string]string{"ReadThrottleEvents": "reads", "WriteThrottleEvents": "writes"}[name]}))
+		}
+	}
+	return all
+}
+
+func (st *stack) costRows(api httpAPI) [][]awscloudwatch.IWidget {
+	return [][]awscloudwatch.IWidget{
+		st.question("What does it cost?",
+			fmt.Sprintf("Estimates with list prices (%s); docs/cost.md has the figures of a million events. Stored data, SQS, Step Functions and embeddings are not in them.", prices.Of)),
+		{
+			graph{title: "Estimated dollars an hour", width: 8, stacked: true, unit: "$", left: st.estimates(api)}.widget(),
+			graph{title: "Write units", width: 8, unit: "units", left: st.writeUnits(), right: []awscloudwatch.IMetric{
+				st.own(metrics.ContentWriteUnits(), series{stat: sum, label: "of commits, as Lorehook counts", color: grey}),
+			}}.widget(),
+			graph{title: "Documents and embeddings", width: 8, unit: "", left: []awscloudwatch.IMetric{
+				st.own(metrics.DocumentsRegenerated(), series{stat: sum, label: "documents regenerated", color: blue}),
+				st.own(metrics.ChunksEmbedded(), series{stat: sum, label: "chunks embedded", color: green}),
+			}}.widget(),
+		},
+	}
+}
+
+func (st *stack) writeUnits() []awscloudwatch.IMetric {
+	var all []awscloudwatch.IMetric
+	for _, t := range st.tables {
+		all = append(all, t.of("ConsumedWriteCapacityUnits", "", series{stat: sum, label: t.schema.Name}))
+	}
+	return all
+}
