@@ -22,7 +22,7 @@ func TestDefaultsFitAnyAccount(t *testing.T) {
 	}
 	want := settings{
 		StackName: "lorehook", Architecture: "arm64", LambdaDir: ".build/lambda", GitLabBaseURL: "https://gitlab.com", Projects: "*",
-		Embedder: "bedrock", EmbedderModel: titan, WorkerConcurrency: 10, GitLabRequestsPerSecond: 2, LogRetentionDays: 30,
+		Embedder: "bedrock", EmbedderModel: titan, WorkerConcurrency: 4, GitLabRequestsPerSecond: 4, LogRetentionDays: 30,
 		LogLevel: "info", RunbooksURL: runbooks,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

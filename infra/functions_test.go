@@ -85,7 +85,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		"Webhook": {requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": "WebhookSecret.Id"}},
 		"Worker": {tableNames, requests, bulk, projects, machine, {
 			"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters", "GITLAB_BASE_URL": "https://gitlab.com",
-			"LOREHOOK_GITLAB_TOKEN_SECRET_ID": "GitLabTokenSecret.Id", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "2",
+			"LOREHOOK_GITLAB_TOKEN_SECRET_ID": "GitLabTokenSecret.Id", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "4",
 		}},
 		"Docs": {tableNames, machine},
 		"Embed": {tableNames, machine, {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 	"time"
 
@@ -14,11 +13,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/console"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/logs"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	c, err := config.Load[config.Widget]()
+	log := logs.Function(c.LogLevel)
 	if err != nil {
 		log.Error("start", "error", err)
 		os.Exit(1)

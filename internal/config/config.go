@@ -115,6 +115,7 @@ type API struct {
 // Widget is the configuration of the widget function, and of the operations
 // console of the local stack.
 type Widget struct {
+	Telemetry
 	Tables
 }
 
