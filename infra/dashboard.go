@@ -50,6 +50,7 @@ func (st *stack) newDashboard(api httpAPI, alarms []awscloudwatch.Alarm) {
 func customWidgetRow(fn awslambda.IFunction) []awscloudwatch.IWidget {
 	return []awscloudwatch.IWidget{awscloudwatch.NewCustomWidget(&awscloudwatch.CustomWidgetProps{
 		Title: jsii.String("Runs"), FunctionArn: fn.FunctionArn(), Width: jsii.Number(gridWidth), Height: jsii.Number(14),
+		Params:          map[string]any{"view": "overview", "limit": 10},
 		UpdateOnRefresh: jsii.Bool(true), UpdateOnResize: jsii.Bool(true), UpdateOnTimeRangeChange: jsii.Bool(true),
 	})}
 }

@@ -22,6 +22,7 @@ func Fields() map[string]string {
 		"message_id": "SQS's id of the message",
 		"request_id": "the gateway's id of the request, which its access log names too",
 		"method":     "of an HTTP request",
+		"view":       "what the widget or the console shows",
 		"route":      "the pattern that the request fits; never its path",
 
 		// What became of it.
