@@ -267,3 +267,17 @@ func mapValues[K comparable, V any](m map[K]V) []V {
 	}
 	return all
 }
+
+// Its emulator takes no alarm on an expression; everything else is as on AWS.
+func TestTheLocalStackLacksTheAlarmsOnThrottlingAlone(t *testing.T) {
+	var missing []string
+	local := onLocal(t).ofType("AWS::CloudWatch::Alarm")
+	for name := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
+		if local[name] == nil && !strings.HasPrefix(name, "AlarmThrottled") {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 || len(local) == 0 {
+		t.Errorf("%d alarms, without %v", len(local), missing)
+	}
+}
