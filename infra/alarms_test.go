@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/metrics"
+	"gitlab.com/lorehook/lorehook/internal/prices"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
@@ -279,5 +280,30 @@ func TestTheLocalStackLacksTheAlarmsOnThrottlingAlone(t *testing.T) {
 	}
 	if len(missing) > 0 || len(local) == 0 {
 		t.Errorf("%d alarms, without %v", len(local), missing)
+	}
+}
+
+// docs/cost.md counts the metrics that alarms look at, which is what they cost.
+func TestTheCostOfAlarmsIsAsDocumented(t *testing.T) {
+	n := 0
+	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
+		looked := 0
+		for _, q := range objects(a["Metrics"]) {
+			if q["MetricStat"] != nil {
+				looked++
+			}
+		}
+		n += max(looked, 1)
+	}
+	text := read(t, "../docs/cost.md")
+	for _, want := range []string{
+		fmt.Sprintf("| alarms, by the metrics that they look at | %d | %.2f |", n, float64(n)*prices.AlarmMetricMonth),
+		fmt.Sprintf("| the dashboard | %d | %.2f |", len(onAWS(t).ofType("AWS::CloudWatch::Dashboard")), prices.DashboardMonth),
+		fmt.Sprintf("a metric $%.2f, an alarm's metric $%.2f, a dashboard $%.0f", prices.MetricMonth, prices.AlarmMetricMonth, prices.DashboardMonth),
+		fmt.Sprintf("a GB ingested $%.2f, kept for a month $%.2f; a trace recorded $%.6f", prices.LogsIngestedGB, prices.LogsStoredGBMonth, prices.TraceRecorded),
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("docs/cost.md does not say %q", want)
+		}
 	}
 }

@@ -59,9 +59,13 @@ type settings struct {
 	GitLabRequestsPerSecond int
 	// LogRetentionDays is `logRetentionDays`, 30 if unset.
 	LogRetentionDays int
-	// LogLevel is `logLevel`: debug, info (if unset), warn or error. Metrics are
-	// told at any.
+	// LogLevel is `logLevel`: info (if unset), warn or error. Above info, Lambda's
+	// own lines about invocations that went well are left out too. Metrics are told
+	// at any.
 	LogLevel string
+	// Tracing is `tracing`: active (if unset) or off. Lambda samples the first
+	// request of a second and 5% of the others, and lets nobody change that.
+	Tracing string
 	// AlarmTopicARN is `alarmTopicArn`: an SNS topic that hears of alarms. None if
 	// unset.
 	AlarmTopicARN string
@@ -100,7 +104,8 @@ func readSettings(lookup func(name string) any, getenv func(name string) string)
 		WorkerConcurrency:       r.number("workerConcurrency", 4, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
 		GitLabRequestsPerSecond: r.number("gitlabRequestsPerSecond", 4, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
 		LogRetentionDays:        r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
-		LogLevel:                r.oneOf("logLevel", "info", "debug", "warn", "error"),
+		LogLevel:                r.oneOf("logLevel", "info", "warn", "error"),
+		Tracing:                 r.oneOf("tracing", "active", "off"),
 		AlarmTopicARN:           r.matching("alarmTopicArn", "", `^(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256})?$`),
 		RunbooksURL:             strings.TrimRight(r.httpURL("runbooksUrl", runbooks), "/"),
 	}

@@ -23,7 +23,7 @@ func TestDefaultsFitAnyAccount(t *testing.T) {
 	want := settings{
 		StackName: "lorehook", Architecture: "arm64", LambdaDir: ".build/lambda", GitLabBaseURL: "https://gitlab.com", Projects: "*",
 		Embedder: "bedrock", EmbedderModel: titan, WorkerConcurrency: 4, GitLabRequestsPerSecond: 4, LogRetentionDays: 30,
-		LogLevel: "info", RunbooksURL: runbooks,
+		LogLevel: "info", Tracing: "active", RunbooksURL: runbooks,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -35,13 +35,13 @@ func TestContextValuesAreTakenAsTextAndAsJSON(t *testing.T) {
 		Account: localAccount, Region: "us-east-1", StackName: "team-a", Architecture: "x86_64", LambdaDir: "/somewhere",
 		GitLabBaseURL: "http://127.0.0.1:8929", Projects: "71480000", Embedder: "openai", EmbedderURL: "http://127.0.0.1:11434/v1",
 		EmbedderModel: "nomic-embed-text", EmbedderAPIKey: true, AllowUnsignedAPI: true, WorkerConcurrency: 2, GitLabRequestsPerSecond: 1, LogRetentionDays: 7,
-		LogLevel: "debug", AlarmTopicARN: "arn:aws:sns:us-east-1:000000000000:alarms", RunbooksURL: "http://wiki.example.com",
+		LogLevel: "error", Tracing: "off", AlarmTopicARN: "arn:aws:sns:us-east-1:000000000000:alarms", RunbooksURL: "http://wiki.example.com",
 	}
 	text := map[string]any{
 		"account": localAccount, "region": "us-east-1", "stackName": "team-a", "architecture": "x86_64", "lambdaDir": "/somewhere",
 		"gitlabBaseUrl": "http://127.0.0.1:8929/", "projects": "71480000", "embedder": "openai", "embedderUrl": "http://127.0.0.1:11434/v1",
 		"embedderModel": "nomic-embed-text", "embedderApiKey": "true", "allowUnsignedApi": "true", "workerConcurrency": "2",
-		"gitlabRequestsPerSecond": "1", "logRetentionDays": "7", "logLevel": "debug",
+		"gitlabRequestsPerSecond": "1", "logRetentionDays": "7", "logLevel": "error", "tracing": "off",
 		"alarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms", "runbooksUrl": "http://wiki.example.com/",
 	}
 	typed := with(text, map[string]any{
@@ -107,7 +107,8 @@ func TestBadContextValuesAreRefusedByName(t *testing.T) {
 		"too many workers":           {map[string]any{"workerConcurrency": 1001.0}, []string{"workerConcurrency", `"1001"`}},
 		"workers in words":           {map[string]any{"workerConcurrency": "many"}, []string{"workerConcurrency", `"many"`}},
 		"no requests":                {map[string]any{"gitlabRequestsPerSecond": "0"}, []string{"gitlabRequestsPerSecond", `"0"`, "from 1 to 1000"}},
-		"log level":                  {map[string]any{"logLevel": "verbose"}, []string{"logLevel", `"verbose"`, "info, debug, warn, error"}},
+		"log level":                  {map[string]any{"logLevel": "verbose"}, []string{"logLevel", `"verbose"`, "info, warn, error"}},
+		"a share of traces":          {map[string]any{"tracing": "0.5"}, []string{"tracing", `"0.5"`, "active, off"}},
 		"a topic by its name":        {map[string]any{"alarmTopicArn": "alarms"}, []string{"alarmTopicArn", `"alarms"`}},
 		"a FIFO topic":               {map[string]any{"alarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms.fifo"}, []string{"alarmTopicArn", "alarms.fifo"}},
 		"runbooks without scheme":    {map[string]any{"runbooksUrl": "wiki/runbooks"}, []string{"runbooksUrl", `"wiki/runbooks"`, "https"}},

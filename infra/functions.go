@@ -110,7 +110,7 @@ func (st *stack) function(id string, spec functionSpec) function {
 	for _, part := range spec.env {
 		maps.Copy(env, part)
 	}
-	f := awslambda.NewFunction(st.Stack, jsii.String(id+"Function"), &awslambda.FunctionProps{
+	props := &awslambda.FunctionProps{
 		FunctionName:  jsii.String(st.name(spec.name)),
 		Description:   jsii.String("Lorehook: " + spec.does),
 		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
@@ -124,7 +124,16 @@ func (st *stack) function(id string, spec functionSpec) function {
 		Tracing:       awslambda.Tracing_ACTIVE,
 		LogGroup:      logs,
 		LoggingFormat: awslambda.LoggingFormat_JSON,
-	})
+	}
+	if st.settings.Tracing == "off" {
+		props.Tracing = awslambda.Tracing_DISABLED
+	}
+	if st.settings.LogLevel != "info" {
+		// The level of the function's own lines stays as it is: metrics have none,
+		// pass for INFO, and would be left out.
+		props.SystemLogLevelV2 = awslambda.SystemLogLevel_WARN
+	}
+	f := awslambda.NewFunction(st.Stack, jsii.String(id+"Function"), props)
 	st.suppress(role, "AwsSolutions-IAM5", "X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords are allowed on * alone.", "Resource::*")
 	return function{Function: f, id: id, spec: spec, logs: logs}
 }

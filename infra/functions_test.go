@@ -44,6 +44,7 @@ func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 }
 
 func TestFunctionsRunOnTheBareRuntimeTracedAndLogged(t *testing.T) {
+	logging := map[string]map[string]any{"openai": {"SystemLogLevel": "WARN"}}
 	architecture := map[string]string{"aws": "arm64", "local": "x86_64", "openai": "x86_64"}
 	stackName := map[string]string{"aws": "lorehook", "local": "lorehook", "openai": "team-a"}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
@@ -54,7 +55,8 @@ func TestFunctionsRunOnTheBareRuntimeTracedAndLogged(t *testing.T) {
 				"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{architecture[variant]},
 				"FunctionName":  stackName[variant] + "-" + strings.ToLower(id),
 				"TracingConfig": map[string]any{"Mode": "Active"},
-				"LoggingConfig": map[string]any{"LogFormat": "JSON", "LogGroup": id + "Logs"},
+				// An application's level would leave the lines of metrics out.
+				"LoggingConfig": with(map[string]any{"LogFormat": "JSON", "LogGroup": id + "Logs"}, logging[variant]),
 				"Role":          id + "Role.Arn",
 				// A reserve on webhook or worker would throttle the one, and starve
 				// the mappings of the other.
@@ -70,6 +72,24 @@ func TestFunctionsRunOnTheBareRuntimeTracedAndLogged(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTracingCanBeSwitchedOff(t *testing.T) {
+	s, err := synthesize(map[string]any{"tracing": "off"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range s.ofType("AWS::Lambda::Function") {
+		if f["TracingConfig"] != nil {
+			t.Errorf("%s is traced: %v", name, f["TracingConfig"])
+		}
+	}
+	if got := s.ofType("AWS::StepFunctions::StateMachine")["Workflow"]["TracingConfiguration"]; !cmp.Equal(got, map[string]any{"Enabled": false}) {
+		t.Errorf("the workflow is traced: %v", got)
+	}
+	for _, finding := range s.Findings {
+		t.Error(finding)
+	}
 }
 
 func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {

@@ -47,13 +47,16 @@ func (st *stack) newWorkflow() {
 		DefinitionBody:          awsstepfunctions.DefinitionBody_FromString(&workflowDefinition),
 		DefinitionSubstitutions: &substitutions,
 		Role:                    role,
-		TracingEnabled:          jsii.Bool(true),
+		TracingEnabled:          jsii.Bool(st.settings.Tracing == "active"),
 		Logs: &awsstepfunctions.LogOptions{
 			Destination:          st.logGroup("WorkflowLogs"),
 			Level:                awsstepfunctions.LogLevel_ERROR,
 			IncludeExecutionData: jsii.Bool(false),
 		},
 	})
+	if st.settings.Tracing == "off" {
+		st.suppress(machine, "AwsSolutions-SF2", "The operator switched tracing off; the logs carry the ids all the same.")
+	}
 	st.suppress(machine, "AwsSolutions-SF1", "The ledger is the history of a run; the log holds what failed.")
 	st.suppress(role, "AwsSolutions-IAM5", "X-Ray and the delivery of a state machine's logs take no resource: their actions are allowed on * alone.", "Resource::*")
 }

@@ -1,5 +1,6 @@
 // Command bench measures what a change costs: write units of the content
-// table, requests and round trips to GitLab, calls to DynamoDB and time. It
+// table, requests and round trips to GitLab, calls to DynamoDB and time, and
+// what watching it costs: metrics, logs and traces, by list prices. It
 // prints a table and writes .local/bench.json; a figure beyond its limit ends
 // it with exit code 1. Times are of this machine and its engine; units and
 // requests are not.

@@ -62,6 +62,7 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 	b.world = pipelinetest.New(p, counted, tables, b.waves.watch)
 	b.requests()
 	b.thousand()
+	b.watching()
 	return b.figures, nil
 }
 
