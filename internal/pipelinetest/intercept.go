@@ -2,71 +2,69 @@ package pipelinetest
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 )
 
-// Call is one operation on its way to DynamoDB.
-type Call struct {
-	// Operation is its name, such as TransactWriteItems.
-	Operation string
-	// Input is the SDK's input, such as *dynamodb.TransactWriteItemsInput.
-	Input any
-}
-
-// Writes reports whether the call changes a table.
-func (c Call) Writes() bool {
-	switch c.Operation {
-	case "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems":
-		return true
-	}
-	return false
-}
-
-// Tables names the tables that the call writes to, with repetitions.
-func (c Call) Tables() []string {
-	var tables []string
-	switch in := c.Input.(type) {
-	case *dynamodb.PutItemInput:
-		tables = append(tables, *in.TableName)
-	case *dynamodb.UpdateItemInput:
-		tables = append(tables, *in.TableName)
-	case *dynamodb.DeleteItemInput:
-		tables = append(tables, *in.TableName)
-	case *dynamodb.BatchWriteItemInput:
-		for table := range in.RequestItems {
-			tables = append(tables, table)
-		}
-	case *dynamodb.TransactWriteItemsInput:
-		for _, item := range in.TransactItems {
-			switch {
-			case item.Put != nil:
-				tables = append(tables, *item.Put.TableName)
-			case item.Update != nil:
-				tables = append(tables, *item.Update.TableName)
-			case item.Delete != nil:
-				tables = append(tables, *item.Delete.TableName)
-			}
-		}
-	}
-	return tables
-}
-
 // Intercept returns a client whose every call goes through around, which may
-// fail it before or after it is applied (send), or hold it.
+// fail it before or after it is applied (send), hold it, or change what is sent
+// and answered.
 func Intercept(client *dynamodb.Client, around func(ctx context.Context, call Call, send func() error) error) *dynamodb.Client {
 	return dynamodb.New(client.Options(), func(o *dynamodb.Options) {
-		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Intercept",
-				func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
-					call := Call{Operation: middleware.GetOperationName(ctx), Input: in.Parameters}
-					err = around(ctx, call, func() error {
-						out, meta, err = next.HandleInitialize(ctx, in)
-						return err
-					})
-					return out, meta, err
-				}), middleware.Before)
-		})
+		o.APIOptions = append(o.APIOptions, InterceptAPI(DynamoDB, around))
 	})
 }
+
+// InterceptAPI is [Intercept] for the options of any service's client. The
+// interceptor stands above the SDK's retries: it decides how the whole call
+// ends.
+func InterceptAPI(service string, around Around) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Intercept",
+			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+				var meta middleware.Metadata
+				call := Call{Service: service, Operation: middleware.GetOperationName(ctx), Input: in.Parameters, exchange: &exchange{input: in.Parameters}}
+				send := func(ctx context.Context) (err error) {
+					var out middleware.InitializeOutput
+					out, meta, err = next.HandleInitialize(ctx, middleware.InitializeInput{Parameters: call.input})
+					if err == nil {
+						call.output = out.Result
+					}
+					return err
+				}
+				call.land = func() error {
+					_, _, err := next.HandleInitialize(context.WithoutCancel(ctx), middleware.InitializeInput{Parameters: call.input})
+					return err
+				}
+				err := around(ctx, call, func() error { return send(ctx) })
+				if err != nil {
+					return middleware.InitializeOutput{}, meta, err
+				}
+				return middleware.InitializeOutput{Result: call.output}, meta, nil
+			}), middleware.Before)
+	}
+}
+
+// InterceptHTTP is [Intercept] for the requests to GitLab.
+func InterceptHTTP(next http.RoundTripper, around Around) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		call := Call{Service: GitLab, Operation: req.Method, Input: req, exchange: &exchange{input: req}}
+		send := func() error {
+			resp, err := next.RoundTrip(call.input.(*http.Request))
+			call.output = resp
+			return err
+		}
+		call.land = send
+		if err := around(req.Context(), call, send); err != nil {
+			return nil, err
+		}
+		return call.output.(*http.Response), nil
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
