@@ -105,8 +105,10 @@ func (r *Runner) job(ctx context.Context, run surgical.Run, job surgical.Job) (b
 		return false, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
 	}
 	if !finished {
-		_, err := r.Ledger.HandOn(ctx, held)
-		return false, err
+		if _, err := r.Ledger.HandOn(ctx, held); err != nil {
+			return false, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
+		}
+		return false, nil
 	}
 	if err := r.Ledger.FinishJob(ctx, held, done); err != nil {
 		return false, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
