@@ -51,6 +51,11 @@ test: setup-test ## Run every test: unit, property, storage, infrastructure, end
 model: setup-test ## Explore random interleavings (SEQUENCES=n, SEED=s)
 	@scripts/model $(or $(SEQUENCES),1000) $(or $(SEED),$(shell date +%s))
 
+.PHONY: matrix
+matrix: ## Let every call fail in every way, in every scenario, and print what was tried
+	@LOREHOOK_FULL_MATRIX=1 go test -count=1 -timeout 120m -v -run TestWhateverFails ./internal/reliability | \
+	  grep -E '^ +\| |_test.go:|^ *--- FAIL|^(ok|FAIL|panic)' | sed 's/^ *|/|/'
+
 .PHONY: mutants
 mutants: setup-test ## Break one rule at a time and see the suites notice (MUTANTS="name" for some)
 	@go run ./scripts/mutants $(if $(MUTANTS),"$(MUTANTS)")

@@ -1,0 +1,40 @@
+package reliability_test
+
+import (
+	"testing"
+
+	"gitlab.com/lorehook/lorehook/internal/cloudtest"
+	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
+)
+
+// every is which of the deaths are tried on the real engines.
+const every = 61
+
+// The complete enumeration runs on memdb, which the conformance suite holds to
+// the real engines; this shows a sample of it on these.
+func TestWhereverAProcessDiesOnARealEngineTheCopyIsGitLabsTruthInTheEnd(t *testing.T) {
+	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+		n := 0
+		for _, s := range scenarios() {
+			if s.large {
+				continue
+			}
+			for _, d := range deaths(s.points(t)) {
+				if n++; n%every != 0 {
+					continue
+				}
+				t.Run(s.name+" "+d.String(), func(t *testing.T) {
+					died := false
+					e := fresh(t, e)
+					c := cloudtest.New(t, e.DynamoDB, e.Tables)
+					c.Fate, c.Unobserved = d.fate, true
+					s.run(c, d.boundary(&died))
+					if !died {
+						t.Fatal("the point was never reached")
+					}
+					s.recovered(c, d.fate != cloudtest.Lost)
+				})
+			}
+		}
+	})
+}

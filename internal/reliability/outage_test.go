@@ -1,0 +1,156 @@
+package reliability_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/cloudtest"
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/faults"
+	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func number(value types.AttributeValue) (n int64, ok bool) {
+	if v, isNumber := value.(*types.AttributeValueMemberN); isNumber {
+		_, err := fmt.Sscan(v.Value, &n)
+		return n, err == nil
+	}
+	return 0, false
+}
+
+func TestAnOutageOfGitLabOfOneHourEndsWithEveryEventAppliedAndNoDeadLetter(t *testing.T) {
+	for _, kind := range []faults.Kind{
+		faults.Unavailable, faults.BadGateway, faults.GatewayTimeout, faults.InternalError, faults.Refused, faults.SlowBody, faults.TruncatedBody,
+		faults.RateLimited, faults.RateLimitedSilent, faults.RateLimitedLong, faults.Unauthorized,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			inCloud(t, func(t *testing.T, c *cloudtest.Cloud) {
+				iids := []int64{70, 71, 72}
+				synced(iids...)(c)
+				end := c.Clock.Now().Add(time.Hour)
+				c.Around = func(ctx context.Context, call pipelinetest.Call, send func() error) error {
+					if call.Service == pipelinetest.GitLab && c.Clock.Now().Before(end) {
+						return kind.Do(ctx, call, send)
+					}
+					return send()
+				}
+				// Comments come in all the time.
+				var requests []surgical.Request
+				for i := range 12 {
+					for _, iid := range iids {
+						c.After(time.Duration(i)*5*time.Minute, func() {
+							c.GitLab.AddDiscussion(issue(iid), demogitlab.Note{Body: fmt.Sprint("Comment ", i)})
+							requests = append(requests, c.Webhook(issue(iid)))
+						})
+					}
+				}
+				c.Settle()
+				var last time.Time
+				for _, req := range requests {
+					run, err := c.Ledger.Run(t.Context(), req.RunID)
+					if err != nil || run.Status != surgical.StatusSucceeded {
+						t.Errorf("run %s of an event at %s, error %v", cloudtest.Outcome(run), req.EventAt, err)
+					}
+					if run.FinishedAt.After(last) {
+						last = run.FinishedAt
+					}
+				}
+				if dead := c.DeadLetters.Messages(); len(requests) != 36 || len(dead) > 0 {
+					t.Errorf("%d events, %d dead letters", len(requests), len(dead))
+				}
+				received, highest := c.Requests.Counts()
+				if highest >= cloudtest.MaxReceives/2 {
+					t.Errorf("a message was received %d times of %d", highest, cloudtest.MaxReceives)
+				}
+				// The longest pause that GitLab can have asked for before its end.
+				if late := last.Sub(end); late > 21*time.Minute {
+					t.Errorf("all is applied only %s after the outage", late)
+				}
+				t.Logf("%d receipts, at most %d of one message; all applied %s after the outage", received, highest, last.Sub(end).Round(time.Second))
+				c.Check(issue(70), issue(71), issue(72))
+			})
+		})
+	}
+}
+
+func TestAMessageThatCannotBeDecodedGoesToTheDeadLettersAloneAndHoldsUpNothing(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloudtest.Cloud) {
+		small(c, 70)
+		small(c, 71)
+		group := issue(70).Key()
+		first := c.Webhook(issue(70))
+		c.Requests.Send(group, "garbage", `{"run_id": 12`)
+		c.Requests.Send(group, "unknown", `{"run_id":"x","project_id":1,"targets":[{"type":"epic","iid":1}],"origin":"webhook","event_at":"2026-11-02T06:00:00Z"}`)
+		second := c.Webhook(issue(70))
+		third := c.Webhook(issue(71))
+		began := c.Clock.Now()
+		c.Settle()
+		dead := c.DeadLetters.Messages()
+		if len(dead) != 2 || dead[0].Body != `{"run_id": 12` || dead[0].Group != group {
+			t.Errorf("dead letters %+v", dead)
+		}
+		for _, req := range []surgical.Request{first, second, third} {
+			run, err := c.Ledger.Run(t.Context(), req.RunID)
+			if err != nil || run.Status != surgical.StatusSucceeded || run.FinishedAt.Sub(began) > 10*time.Second {
+				t.Errorf("run %s after %s, error %v", cloudtest.Outcome(run), run.FinishedAt.Sub(began), err)
+			}
+		}
+		if _, highest := c.Requests.Counts(); highest != 1 {
+			t.Errorf("a message was received %d times", highest)
+		}
+		c.Check(issue(70), issue(71))
+	})
+}
+
+// The dead letters themselves are out of reach for a while.
+func TestAMessageThatCannotBeDecodedIsNotLostWhileTheDeadLettersAreOutOfReach(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloudtest.Cloud) {
+		small(c, 70)
+		end := c.Clock.Now().Add(10 * time.Minute)
+		c.Around = func(ctx context.Context, call pipelinetest.Call, send func() error) error {
+			if call.Operation == "SendMessage" && c.Clock.Now().Before(end) {
+				return faults.ServerError.Do(ctx, call, send)
+			}
+			return send()
+		}
+		c.Requests.Send(issue(70).Key(), "garbage", "{")
+		c.Webhook(issue(70))
+		c.Settle()
+		if dead := c.DeadLetters.Messages(); len(dead) != 1 || dead[0].Body != "{" {
+			t.Errorf("dead letters %+v", dead)
+		}
+		c.Check(issue(70))
+	})
+}
+
+func TestARunOverWhichFiveWorkersDiedGoesToTheDeadLettersAndTheNextEventGoesOn(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloudtest.Cloud) {
+		small(c, 70)
+		small(c, 71)
+		c.Around = killAt("worker", 5, func(call pipelinetest.Call) bool {
+			return call.Service == pipelinetest.GitLab && call.String() == "GET /api/v4/projects/1/issues/70"
+		})
+		deadly := c.Webhook(issue(70))
+		healthy := c.Webhook(issue(71))
+		c.Settle()
+		run, err := c.Ledger.Run(t.Context(), deadly.RunID)
+		if err != nil || run.Status != surgical.StatusFailed || run.Error.Code != surgical.CodeRunLost || run.LostLeases != 4 {
+			t.Errorf("run %s after %d lost leases, error %v", cloudtest.Outcome(run), run.LostLeases, err)
+		}
+		if dead := c.DeadLetters.Messages(); len(dead) != 1 || dead[0].Group != issue(70).Key() {
+			t.Errorf("dead letters %+v", dead)
+		}
+		if run, err = c.Ledger.Run(t.Context(), healthy.RunID); err != nil || run.Status != surgical.StatusSucceeded {
+			t.Errorf("its neighbour: run %s, error %v", cloudtest.Outcome(run), err)
+		}
+		c.Webhook(issue(70))
+		c.Settle()
+		c.Check(issue(70), issue(71))
+	})
+}

@@ -1,0 +1,135 @@
+package reliability_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"gitlab.com/lorehook/lorehook/internal/cloudtest"
+	"gitlab.com/lorehook/lorehook/internal/memdb"
+	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// point is one call at the boundary: the nth of this name by this function.
+type point struct {
+	function, call string
+	n              int
+	operation      pipelinetest.Call
+}
+
+func (p point) String() string { return fmt.Sprintf("%s %s #%d", p.function, p.call, p.n) }
+
+// place names the call without what differs between scenarios.
+func (p point) place() string {
+	call := p.call
+	for _, name := range []struct{ pattern, is string }{
+		{`[wmrbd][a-z2-7]{26}`, "RUN"}, {`[0-9a-f]{40,64}`, "ID"}, {`(issue|merge_request)#\d+`, "ENTITY"}, {`(issues|merge_requests)/\d+`, "ENTITY"},
+	} {
+		call = regexp.MustCompile(name.pattern).ReplaceAllString(call, name.is)
+	}
+	return fmt.Sprint(p.function, " ", call, " ", p.n)
+}
+
+// places are calls that were seen.
+type places map[string]bool
+
+func (s places) add(points []point) {
+	for _, p := range points {
+		s[p.place()] = true
+	}
+}
+
+// without returns the points at places that were not seen.
+func (s places) without(points []point) []point {
+	return slices.DeleteFunc(slices.Clone(points), func(p point) bool { return s[p.place()] })
+}
+
+// boundary counts calls and does something at some of them.
+type boundary struct {
+	mu     sync.Mutex
+	counts map[string]int
+	points []point
+	// at does something with a call, or lets it through.
+	at func(ctx context.Context, p point, call pipelinetest.Call, send func() error) error
+}
+
+// around implements [pipelinetest.Around].
+func (b *boundary) around(ctx context.Context, call pipelinetest.Call, send func() error) error {
+	p := point{function: cloudtest.ProcessOf(ctx).Function, call: call.String(), operation: call}
+	b.mu.Lock()
+	if b.counts == nil {
+		b.counts = map[string]int{}
+	}
+	p.n = b.counts[p.function+" "+p.call]
+	b.counts[p.function+" "+p.call]++
+	b.points = append(b.points, p)
+	b.mu.Unlock()
+	if b.at == nil {
+		return send()
+	}
+	return b.at(ctx, p, call, send)
+}
+
+// play runs the scenario on memdb, disturbed as the boundary says, until it is
+// at rest, and leaves the rest to check.
+func (s scenario) play(t *testing.T, disturb func(c *cloudtest.Cloud) *boundary, check func(c *cloudtest.Cloud)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		db, tables := memdb.New()
+		c := cloudtest.New(t, db.Client(), tables)
+		c.Rows = db.Items
+		s.run(c, disturb(c))
+		check(c)
+	})
+}
+
+func (s scenario) run(c *cloudtest.Cloud, b *boundary) {
+	s.prepare(c)
+	c.Follow(s.refs...)
+	c.Around = b.around
+	s.act(c)
+	c.Settle()
+	c.Around = nil
+}
+
+// points lists every call that the undisturbed scenario makes.
+func (s scenario) points(t *testing.T) []point {
+	t.Helper()
+	b := &boundary{}
+	s.play(t, func(*cloudtest.Cloud) *boundary { return b }, func(c *cloudtest.Cloud) { s.recovered(c, true) })
+	return b.points
+}
+
+// recovered holds the cloud to what is promised once it is at rest: at once if
+// no work was lost, and after one more event of each entity in any case.
+func (s scenario) recovered(c *cloudtest.Cloud, nothingLost bool) {
+	c.CheckRuns()
+	if nothingLost {
+		for _, ref := range s.refs {
+			if problem := c.Untrue(ref); problem != "" && !accounted(c, ref) {
+				c.T.Errorf("%s, and no run says why not:\n%s", ref, problem)
+			}
+		}
+		if dead := c.DeadLetters.Messages(); len(dead) > 0 {
+			c.T.Errorf("%d dead letters", len(dead))
+		}
+	}
+	c.Fate = cloudtest.Redelivered
+	for _, ref := range s.refs {
+		c.Webhook(ref)
+	}
+	c.Settle()
+	c.Check(s.refs...)
+}
+
+// accounted reports whether a run that carries the entity says why it failed.
+func accounted(c *cloudtest.Cloud, ref surgical.EntityRef) bool {
+	return slices.ContainsFunc(c.Runs(), func(run surgical.Run) bool {
+		return run.Status != surgical.StatusSucceeded && slices.Contains(run.Targets, ref.Target)
+	})
+}

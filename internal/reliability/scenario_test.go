@@ -1,0 +1,218 @@
+package reliability_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/cloudtest"
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/faults"
+	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// scenario is a piece of Lorehook's work. What act begins is disturbed, what
+// prepare does is not.
+type scenario struct {
+	name    string
+	refs    []surgical.EntityRef
+	prepare func(c *cloudtest.Cloud)
+	act     func(c *cloudtest.Cloud)
+	// large scenarios are disturbed by few kinds of fault, and only where no
+	// other makes the same call.
+	large bool
+	// unsuccessful is how many of its runs do not succeed.
+	unsuccessful int
+}
+
+func issue(iid int64) surgical.EntityRef { return demogitlab.IssueRef(iid) }
+
+// small adds a small issue with two discussions.
+func small(c *cloudtest.Cloud, iid int64) {
+	c.GitLab.SetIssue(demogitlab.NewIssue(iid, fmt.Sprint("Issue ", iid), "What it is about.", demogitlab.Time{Time: c.Clock.Now().Add(-time.Hour)}))
+	for i := range 2 {
+		c.GitLab.AddDiscussion(issue(iid), demogitlab.Note{Body: fmt.Sprint("Comment ", i)})
+	}
+}
+
+// synced adds small issues and brings their copies up to date.
+func synced(iids ...int64) func(c *cloudtest.Cloud) {
+	return func(c *cloudtest.Cloud) {
+		for _, iid := range iids {
+			small(c, iid)
+			c.Webhook(issue(iid))
+		}
+		c.Settle()
+		c.Clock.Advance(10 * time.Minute)
+	}
+}
+
+// post calls the API as a client does: a failure that another try may not meet
+// is tried again after ten seconds.
+func post(c *cloudtest.Cloud, path, key, body string) {
+	for range 12 {
+		status, _ := c.API(http.MethodPost, path, key, body)
+		if status < 500 {
+			return
+		}
+		if c.Fate == cloudtest.Lost {
+			return // the client is gone, too
+		}
+		c.Clock.Advance(10 * time.Second)
+	}
+}
+
+func startRun(c *cloudtest.Cloud, body string) { post(c, "/v1/sync-runs", "by-hand", body) }
+
+func scenarios() []scenario { return slices.Concat(deliveries(), byHand(), unlucky(), large()) }
+
+// deliveries begin with an event.
+func deliveries() []scenario {
+	return []scenario{
+		{name: "first sync", refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloudtest.Cloud) { small(c, 70) },
+			act:     func(c *cloudtest.Cloud) { c.Webhook(issue(70)) }},
+		{name: "delivery", refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloudtest.Cloud) { small(c, 70) },
+			act: func(c *cloudtest.Cloud) {
+				for range 12 { // GitLab itself does not repeat it, its user may
+					if c.Deliver(issue(70), "delivery") < 500 || c.Fate == cloudtest.Lost {
+						return
+					}
+					c.Clock.Advance(10 * time.Second)
+				}
+			}},
+		{name: "new comment", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
+				c.GitLab.AddNote(issue(70), c.GitLab.Discussions(issue(70))[0].ID, demogitlab.Note{Body: "A reply."})
+				c.Webhook(issue(70))
+				c.Webhook(issue(70))
+			}},
+		{name: "turns confidential", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.EditIssue(issue(70), func(i *demogitlab.Issue) { i.Confidential = true })
+				c.Webhook(issue(70))
+			}},
+		{name: "deleted discussion", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.DeleteDiscussion(issue(70), c.GitLab.Discussions(issue(70))[0].ID)
+				c.Send(c.Request(surgical.OriginReconcile, issue(70)))
+			}},
+	}
+}
+
+// byHand begin with a call of the API.
+func byHand() []scenario {
+	return []scenario{
+		{name: "several targets", refs: []surgical.EntityRef{issue(70), issue(71), demogitlab.MergeRequestRef(73)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				small(c, 71)
+				c.GitLab.SetMergeRequest(demogitlab.NewMergeRequest(73, "Merge request", "What it does.", demogitlab.Time{Time: c.Clock.Now().Add(-time.Hour)}))
+				c.GitLab.Relabel(issue(70), []string{"later"}, nil)
+				startRun(c, `{"project_id":1,"issues":[70,71],"merge_requests":[73]}`)
+			}},
+		{name: "no_docs, then the drain", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "Left to the drain."})
+				startRun(c, `{"project_id":1,"issues":[70],"no_docs":true,"no_embed":true}`)
+			}},
+		{name: "no_docs that turns confidential", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.EditIssue(issue(70), func(i *demogitlab.Issue) { i.Confidential = true })
+				startRun(c, `{"project_id":1,"issues":[70],"no_docs":true,"no_embed":true}`)
+			}},
+	}
+}
+
+// byHandID is the run that startRun asks for.
+func byHandID() string { return surgical.RunID(surgical.OriginManual, "by-hand") }
+
+// unlucky end otherwise than they began.
+func unlucky() []scenario {
+	return []scenario{
+		{name: "retry", refs: []surgical.EntityRef{issue(70), issue(72)},
+			prepare: func(c *cloudtest.Cloud) {
+				synced(70)(c)
+				c.GitLab.Relabel(issue(70), []string{"later"}, nil)
+				small(c, 72)
+				c.Around = forbidden(issue(72))
+				startRun(c, `{"project_id":1,"issues":[70,72]}`)
+				c.Settle()
+			},
+			act: func(c *cloudtest.Cloud) {
+				post(c, "/v1/sync-runs/"+byHandID()+"/retry-failed", "", "")
+			}},
+		{name: "cancelled after the commit", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
+				startRun(c, `{"project_id":1,"issues":[70]}`)
+				c.Clock.Advance(surgical.Settle)
+				c.Poll(c.Requests)
+				post(c, "/v1/sync-runs/"+byHandID()+"/cancel", "", "")
+			}},
+		{name: "cancelled before it began", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
+				startRun(c, `{"project_id":1,"issues":[70]}`)
+				post(c, "/v1/sync-runs/"+byHandID()+"/cancel", "", "")
+			}},
+		{name: "failed stage", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
+				c.Webhook(issue(70))
+				c.Hopeless = 2 // the stage and its repetition
+			}},
+	}
+}
+
+// large are scenarios of large entities.
+func large() []scenario {
+	return []scenario{
+		{name: "handed on", large: true, refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloudtest.Cloud) {
+				small(c, 70)
+				for i := range 52 {
+					c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: fmt.Sprint("Comment ", i)})
+				}
+				c.Hurry = true
+			},
+			act: func(c *cloudtest.Cloud) { c.Webhook(issue(70)) }},
+		{name: "long text", large: true, refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloudtest.Cloud) {
+				small(c, 70)
+				c.GitLab.EditIssue(issue(70), func(i *demogitlab.Issue) { i.Description = longText("before") })
+				c.Webhook(issue(70))
+				c.Settle()
+				c.Clock.Advance(10 * time.Minute)
+			},
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.EditIssue(issue(70), func(i *demogitlab.Issue) { i.Description = longText("after") })
+				c.Webhook(issue(70))
+			}},
+	}
+}
+
+// forbidden lets GitLab refuse an entity.
+func forbidden(ref surgical.EntityRef) pipelinetest.Around {
+	return func(ctx context.Context, call pipelinetest.Call, send func() error) error {
+		if req, ok := call.Input.(*http.Request); ok && strings.Contains(req.URL.Path+"/", fmt.Sprintf("/issues/%d/", ref.IID)) {
+			return faults.Forbidden.Do(ctx, call, send)
+		}
+		return send()
+	}
+}
+
+// longText is longer than one item holds, in more chunks than are embedded at
+// a time.
+func longText(word string) string {
+	var text strings.Builder
+	for i := 0; text.Len() < 310<<10; i++ {
+		fmt.Fprintf(&text, "## Section %d\n\n%s %d of a text that goes on and on, so that it has to be cut.\n\n", i, word, i)
+	}
+	return text.String()
+}
