@@ -86,7 +86,7 @@ func (p *Processor) giveUp(ctx context.Context, run Run, e *Error, requests int6
 	p.log(ctx, run, "given_up", "code", e.Code, "attempt", run.Attempt)
 	e.RunID = run.RunID
 	return p.close(ctx, run, Closing{
-		Status: StatusFailed, Error: e, Attempt: run.Attempt, Requests: requests,
+		Status: StatusFailed, Error: e, Attempt: run.Attempt, Requests: requests, Previews: run.Previews,
 		// Nothing was staged unless an earlier attempt got that far.
 		Clean: !run.SweepPending,
 	})

@@ -60,10 +60,13 @@ func asFetchError(err error) *Error {
 	return AsError(err)
 }
 
+// previews describe what was fetched.
 func (f Fetched) previews() map[Target]Preview {
 	previews := make(map[Target]Preview, len(f.Snapshots))
-	for _, snap := range f.Snapshots {
-		previews[snap.Ref.Target] = PreviewOf(snap)
+	for i, snap := range f.Snapshots {
+		if f.failed[i] == nil {
+			previews[snap.Ref.Target] = PreviewOf(snap)
+		}
 	}
 	return previews
 }
@@ -72,14 +75,15 @@ func (f Fetched) previews() map[Target]Preview {
 // counts: the event may be ahead of the replica that answers.
 const notFoundTries = 3
 
-// fail judges the failures of a preflight as one error of the run: permanent
-// if any target can never succeed, else transient. It returns nil if nothing
-// failed.
+// fail judges the failures of a preflight as one error of the run, which names
+// every target that failed: permanent if any of them can never succeed, else
+// transient. It returns nil if nothing failed.
 func (f Fetched) fail(run Run) *Error {
 	if len(f.failed) == 0 {
 		return nil
 	}
-	var permanent, transient []TargetFailure
+	var failures []TargetFailure
+	permanent := false
 	var wait time.Duration
 	var worst *Error
 	for i, target := range run.Targets {
@@ -87,23 +91,19 @@ func (f Fetched) fail(run Run) *Error {
 		if e == nil {
 			continue
 		}
-		failure := TargetFailure{Target: target, Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable}
-		if !e.Retryable && !mayAppear(run, e) {
-			permanent = append(permanent, failure)
-			continue
-		}
-		transient = append(transient, failure)
+		failures = append(failures, TargetFailure{Target: target, Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable})
+		permanent = permanent || !e.Retryable && !mayAppear(run, e)
 		wait = max(wait, e.RetryAfter)
 		if worst == nil || pausesAll(e.Code) {
 			worst = e
 		}
 	}
-	if len(permanent) > 0 {
-		return preflightError(run, permanent, nil)
+	if permanent {
+		return preflightError(run, failures, nil)
 	}
 	e := WrapError(worst.Code, worst, worst.Message)
 	e.Retryable, e.RetryAfter = true, wait // also a 404 that may yet appear
-	e.RunID, e.Total, e.Failures = run.RunID, len(run.Targets), transient
+	e.RunID, e.Total, e.Failures = run.RunID, len(run.Targets), failures
 	return e
 }
 

@@ -178,12 +178,15 @@ func nothingStaged(context.Context) error { return nil }
 // the revision moved, else after one more fetch.
 func (p *Processor) attempts(ctx context.Context, run Run) (Verdict, error) {
 	fetched := p.preflight(ctx, run, run.Refs())
+	if run.Options.PreflightOnly {
+		run.Previews = fetched.previews() // also of a preflight that fails: to tell is what it is for
+	}
 	if failure := fetched.fail(run); failure != nil {
 		return p.failed(ctx, run, failure, fetched.Requests)
 	}
 	if run.Options.PreflightOnly {
 		return p.close(ctx, run, Closing{
-			Status: StatusSucceeded, Attempt: run.Attempt, Requests: fetched.Requests, Previews: fetched.previews(), Clean: true,
+			Status: StatusSucceeded, Attempt: run.Attempt, Requests: fetched.Requests, Previews: run.Previews, Clean: true,
 		})
 	}
 	snaps, refetched := fetched.Snapshots, false
