@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -83,6 +81,7 @@ type Options struct {
 
 type server struct {
 	Options
+	api     huma.API
 	schemas huma.Registry
 }
 
@@ -90,47 +89,38 @@ type server struct {
 func New(o Options) (http.Handler, error) {
 	s := &server{Options: o}
 	mux := http.NewServeMux()
-	api := humago.New(mux, huma.Config{
-		OpenAPI: &huma.OpenAPI{
-			OpenAPI: "3.1.0",
-			Info: &huma.Info{
-				Title: "Lorehook", Version: Version, Description: description,
-				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
-			},
-			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)},
-			Tags: []*huma.Tag{
-				{Name: "runs", Description: "Runs bring the copies of named entities up to date."},
-				{Name: "entities", Description: "The stored copies, as they are now."},
-				{Name: "service", Description: "The API itself."},
-			},
-		},
+	if err := s.register(mux); err != nil {
+		return nil, err
+	}
+	mux.HandleFunc("GET "+descriptionPath, serveDescription(s.api.OpenAPI()))
+	return s.serve(mux), nil
+}
+
+// Description returns the API's OpenAPI description.
+func Description() (*huma.OpenAPI, error) {
+	s := &server{}
+	if err := s.register(http.NewServeMux()); err != nil {
+		return nil, err
+	}
+	return s.api.OpenAPI(), nil
+}
+
+// register makes the routes and their description.
+func (s *server) register(mux *http.ServeMux) error {
+	s.api = humago.New(mux, huma.Config{
+		OpenAPI: newDescription(),
 		Formats: huma.DefaultFormats, DefaultFormat: "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{asProblem},
 	})
-	s.schemas = api.OpenAPI().Components.Schemas
-	s.registerHealth(api)
-	s.registerRuns(api)
-	s.registerControl(api)
-	s.registerEntities(api)
-	s.registerDocuments(api)
-	// Huma registers its own shape of an error; every answer has ours.
-	delete(s.schemas.Map(), "ErrorModel")
-	delete(s.schemas.Map(), "ErrorDetail")
-	described, err := json.Marshal(api.OpenAPI())
-	if err != nil {
-		return nil, fmt.Errorf("describe the API: %w", err)
-	}
-	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/openapi+json")
-		_, _ = w.Write(described) // a client that is gone needs no answer
-	})
-	return s.serve(mux), nil
+	s.schemas = s.api.OpenAPI().Components.Schemas
+	s.registerHealth(s.api)
+	s.registerRuns(s.api)
+	s.registerControl(s.api)
+	s.registerEntities(s.api)
+	s.registerDocuments(s.api)
+	return s.complete(s.api.OpenAPI())
 }
-
-const description = "Brings complete copies of single GitLab issues and merge requests up to date, and reads them. " +
-	"On AWS every call under /v1 is signed with IAM (SigV4, service execute-api). " +
-	"A failure is an RFC 9457 problem: `code` says what happened, `action` what to do about it, `retryable` whether the same call can succeed later."
 
 // HealthView is the answer of a healthy API.
 type HealthView struct {

@@ -107,7 +107,7 @@ func serve(t *testing.T, o api.Options) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler
+	return conforming(t, handler)
 }
 
 // call sends one request; headers are pairs.

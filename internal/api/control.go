@@ -95,7 +95,7 @@ func conflictOf(run surgical.Run, why string) error {
 
 // cancel closes the run. Every write of a worker or a stage is conditional on
 // a running run, so that none comes after this.
-func (s *server) cancel(ctx context.Context, in *runInput) (*answer[RunView], error) {
+func (s *server) cancel(ctx context.Context, in *runInput) (*answer[SyncResult], error) {
 	run, err := s.Runs.Run(ctx, in.RunID)
 	if err != nil {
 		return nil, err
@@ -115,5 +115,5 @@ func (s *server) cancel(ctx context.Context, in *runInput) (*answer[RunView], er
 		return nil, conflictOf(run, "it cannot be cancelled any more, it is "+string(run.Status))
 	}
 	view, err := s.runView(ctx, run)
-	return &answer[RunView]{view}, err
+	return &answer[SyncResult]{view}, err
 }

@@ -43,11 +43,11 @@ func TestARetryTakesWhatCanSucceedAndIsTheSameWhenAskedTwice(t *testing.T) {
 			}
 		}
 		f.work()
-		retry := get[api.RunView](f, "/v1/sync-runs/"+want)
+		retry := get[api.SyncResult](f, "/v1/sync-runs/"+want)
 		if diff := cmp.Diff(issues(7, 8), retry.Targets); diff != "" || retry.Status != surgical.StatusSucceeded || retry.RetryOf != id || !retry.Options.NoEmbed {
 			t.Errorf("%s, retry of %s, options %+v, targets (-want +got):\n%s", retry.Status, retry.RetryOf, retry.Options, diff)
 		}
-		if old := get[api.RunView](f, "/v1/sync-runs/"+id); old.RetriedBy != want {
+		if old := get[api.SyncResult](f, "/v1/sync-runs/"+id); old.RetriedBy != want {
 			t.Errorf("the old run is retried by %q", old.RetriedBy)
 		}
 		if again := decode[api.RunSummary](t, f.post("/v1/sync-runs/"+id+"/retry-failed", ""), http.StatusAccepted); again.RunID != want || again.Status != surgical.StatusSucceeded {
@@ -110,7 +110,7 @@ func TestACancelledRunNeverStartsAndCanBeRetried(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		id := f.start(`{"project_id":1,"issues":[7]}`)
 		for range 2 {
-			got := decode[api.RunView](t, f.post("/v1/sync-runs/"+id+"/cancel", ""), http.StatusOK)
+			got := decode[api.SyncResult](t, f.post("/v1/sync-runs/"+id+"/cancel", ""), http.StatusOK)
 			if got.Status != surgical.StatusCancelled || got.ErrorCode != surgical.CodeRunCancelled || len(got.FailedIIDs.Issues) != 1 {
 				t.Fatalf("%+v", got)
 			}
@@ -130,7 +130,7 @@ func TestACancelledRunNeverStartsAndCanBeRetried(t *testing.T) {
 func TestACancelStopsARunAtItsNextWriteInEveryStage(t *testing.T) {
 	cancel := func(f *fixture, id string) {
 		f.Helper()
-		decode[api.RunView](f.T, f.post("/v1/sync-runs/"+id+"/cancel", ""), http.StatusOK)
+		decode[api.SyncResult](f.T, f.post("/v1/sync-runs/"+id+"/cancel", ""), http.StatusOK)
 	}
 	stages := map[string]func(f *fixture, req surgical.Request){
 		"preflight": func(f *fixture, req surgical.Request) {
@@ -156,7 +156,7 @@ func TestACancelStopsARunAtItsNextWriteInEveryStage(t *testing.T) {
 			onEngines(t, func(t *testing.T, f *fixture) {
 				id := f.start(`{"project_id":1,"issues":[7]}`)
 				act(f, f.queue.take()[0])
-				got := get[api.RunView](f, "/v1/sync-runs/"+id)
+				got := get[api.SyncResult](f, "/v1/sync-runs/"+id)
 				if got.Status != surgical.StatusCancelled || got.ErrorCode != surgical.CodeRunCancelled {
 					t.Fatalf("%+v", got)
 				}

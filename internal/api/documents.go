@@ -35,7 +35,7 @@ func (s *server) registerDocuments(api huma.API) {
 			OperationID: "list-" + string(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{"entities"},
 			Summary:     "Read the documents",
 			Description: "The Markdown that stands for the entity and its discussions in a search, as it is now. Hidden documents are left out.",
-		}, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity),
+		}, notAllowed(), noEntity()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[DocumentList], error) {
 				ref, err := s.ref(t, in.EntityPath)
 				if err != nil {
@@ -47,7 +47,7 @@ func (s *server) registerDocuments(api huma.API) {
 			OperationID: "list-" + string(t) + "-sync-runs", Method: http.MethodGet, Path: path + "/sync-runs", Tags: []string{"runs"},
 			Summary:     "List the runs of an entity",
 			Description: "First those that have not ended, newest first, then those that ended, by their end; the first page may hold more than limit.",
-		}, http.StatusForbidden, http.StatusUnprocessableEntity),
+		}, notAllowed()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[RunList], error) {
 				ref, err := s.ref(t, in.EntityPath)
 				if err != nil {

@@ -13,8 +13,8 @@ import (
 
 // EntityPath names one entity.
 type EntityPath struct {
-	ProjectID int64 `path:"project_id" minimum:"1" example:"1" doc:"GitLab's id of the project."`
-	IID       int64 `path:"iid" minimum:"1" example:"7" doc:"The entity's number within its project."`
+	ProjectID int64 `path:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project."`
+	IID       int64 `path:"iid" minimum:"1" maximum:"9007199254740991" example:"7" doc:"The entity's number within its project."`
 }
 
 type entityInput struct {
@@ -33,7 +33,7 @@ func (s *server) registerEntities(api huma.API) {
 			Tags: []string{"entities"}, Summary: "Read the copy of an " + map[surgical.EntityType]string{surgical.Issue: "issue", surgical.MergeRequest: "MR"}[t],
 			Description: "One snapshot as a single fetch brought it: GitLab's own JSON of the entity, its discussions and events, and which documents stand for them. " +
 				"What does not fit into one answer follows under next_cursor. The pages of one cursor show one revision; when a newer one came meanwhile, the next page is refused with conflict, and reading begins again.",
-		}, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity),
+		}, notAllowed(), noEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor")),
 			handle(func(ctx context.Context, in *entityInput) (*answer[EntityView], error) {
 				ref, err := s.ref(t, in.EntityPath)
 				if err != nil {

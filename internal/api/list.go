@@ -25,7 +25,7 @@ type PageInput struct {
 }
 
 type listInput struct {
-	ProjectID int64              `query:"project_id" minimum:"1" example:"1" doc:"Runs of this project alone."`
+	ProjectID int64              `query:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"Runs of this project alone."`
 	Status    surgical.RunStatus `query:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Runs in this status alone."`
 	PageInput
 }
@@ -34,7 +34,7 @@ func (s *server) registerLists(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "list-sync-runs", Method: http.MethodGet, Path: "/v1/sync-runs", Tags: []string{"runs"},
 		Summary: "List runs", Description: "Newest first. A cursor goes with the filters that it came from.",
-	}, http.StatusUnprocessableEntity), handle(s.list))
+	}, notAllowed()), handle(s.list))
 }
 
 // listPlace is where a page of a list of runs begins: after the run. Of names
@@ -68,6 +68,11 @@ func runList(runs []surgical.Run, of string, next ledger.RunPlace) (*answer[RunL
 }
 
 func (s *server) list(ctx context.Context, in *listInput) (*answer[RunList], error) {
+	if in.ProjectID != 0 {
+		if err := s.allowed(in.ProjectID); err != nil {
+			return nil, err
+		}
+	}
 	filter := ledger.RunFilter{ProjectID: in.ProjectID}
 	if in.Status != "" {
 		filter.Statuses = []surgical.RunStatus{in.Status}

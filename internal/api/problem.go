@@ -3,12 +3,11 @@ package api
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -47,7 +46,7 @@ type TargetProblem struct {
 type InvalidValue struct {
 	Location string `json:"location" example:"path.iid" doc:"Where the value stands: path, query, header or body, then its name."`
 	Message  string `json:"message" example:"expected number >= 1"`
-	Value    string `json:"value,omitempty" example:"-1" doc:"The value, if it is short."`
+	Value    string `json:"value,omitempty" example:"-1" doc:"The value, or its beginning."`
 }
 
 // Error implements error.
@@ -87,7 +86,7 @@ func problemOf(err error) *Problem {
 	return &Problem{
 		Title: http.StatusText(status), Status: status,
 		Detail: strings.ReplaceAll(e.Message, "\n", "; "), Code: e.Code, Action: e.Action, Retryable: e.Retryable,
-		After: int64((e.RetryAfter + time.Second - 1) / time.Second),
+		After: e.Seconds(),
 		RunID: e.RunID, Total: e.Total, Failures: targetProblems(e.Failures), cause: err,
 	}
 }
@@ -150,7 +149,7 @@ func problemOfModel(m *huma.ErrorModel) *Problem {
 	details := make([]string, 0, len(m.Errors))
 	var values []InvalidValue
 	for _, e := range m.Errors {
-		value := InvalidValue{Location: e.Location, Message: e.Message, Value: shown(e)}
+		value := InvalidValue{Location: e.Location, Message: plainNumbers(e.Message), Value: shown(e)}
 		values = append(values, value)
 		details = append(details, value.String())
 	}
@@ -161,6 +160,18 @@ func problemOfModel(m *huma.ErrorModel) *Problem {
 	p := problemWith(m.Status, surgical.NewError(code, detail))
 	p.Errors = values
 	return p
+}
+
+// plainNumbers writes out what stands there in scientific notation, as large
+// bounds do.
+func plainNumbers(message string) string {
+	return regexp.MustCompile(`\d(\.\d+)?e\+\d+`).ReplaceAllStringFunc(message, func(number string) string {
+		value, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			return number
+		}
+		return strconv.FormatFloat(value, 'f', -1, 64)
+	})
 }
 
 // String names the place, what is wrong and the value.
@@ -178,35 +189,28 @@ func (v InvalidValue) String() string {
 // maxShown is how much of an offending value is quoted.
 const maxShown = 100
 
-// shown quotes a short value; a whole body or object says nothing that its
-// location does not.
+// shown quotes a value, or its beginning; a whole body or object says nothing
+// that its location does not.
 func shown(e *huma.ErrorDetail) string {
+	if e.Value == nil && strings.HasPrefix(e.Location, "body.") {
+		return "null"
+	}
 	if e.Value == nil || e.Location == "body" || reflect.ValueOf(e.Value).Kind() == reflect.Map {
 		return ""
 	}
 	raw, err := json.Marshal(e.Value)
-	if err != nil || len(raw) > maxShown {
+	if err != nil {
 		return ""
 	}
-	return string(raw)
+	if len(raw) <= maxShown {
+		return string(raw)
+	}
+	return strings.ToValidUTF8(string(raw[:maxShown]), "") + "…"
 }
 
 // invalid is one value that is not valid, found by the API itself.
-func invalid(location, format string, args ...any) *surgical.Error {
-	return surgical.NewError(surgical.CodeInvalidRequest, location+": "+fmt.Sprintf(format, args...))
-}
-
-// operation describes how the operation can fail, beside what it has of its
-// own: every answer that can come is documented.
-func (s *server) operation(op huma.Operation, statuses ...int) huma.Operation {
-	op.Responses = map[string]*huma.Response{}
-	for _, status := range append(statuses, http.StatusInternalServerError) {
-		op.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: http.StatusText(status),
-			Content: map[string]*huma.MediaType{
-				problemType: {Schema: s.schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")},
-			},
-		}
-	}
-	return op
+func invalid(location string, value any, message string) error {
+	return problemOfModel(&huma.ErrorModel{
+		Status: http.StatusUnprocessableEntity, Errors: []*huma.ErrorDetail{{Location: location, Message: message, Value: value}},
+	})
 }

@@ -19,33 +19,33 @@ func (s *server) registerRuns(api huma.API) {
 		Summary: "Read a run",
 		Description: "The run with what became of each target and how many jobs stand where. " +
 			"A webhook's run is not found until a worker has claimed it.",
-	}, http.StatusNotFound, http.StatusUnprocessableEntity), handle(s.getRun))
+	}, noRun()), handle(s.getRun))
 	s.registerLists(api)
 }
 
-func (s *server) getRun(ctx context.Context, in *runInput) (*answer[RunView], error) {
+func (s *server) getRun(ctx context.Context, in *runInput) (*answer[SyncResult], error) {
 	run, err := s.Runs.Run(ctx, in.RunID)
 	if err != nil {
 		return nil, err
 	}
 	view, err := s.runView(ctx, run)
-	return &answer[RunView]{view}, err
+	return &answer[SyncResult]{view}, err
 }
 
 // runView reads what belongs to the run.
-func (s *server) runView(ctx context.Context, run surgical.Run) (RunView, error) {
+func (s *server) runView(ctx context.Context, run surgical.Run) (SyncResult, error) {
 	rows := outcomeRows(run)
 	if run.Status.Terminal() {
 		var err error
 		if rows, err = s.Runs.Entities(ctx, run.RunID); err != nil {
-			return RunView{}, err
+			return SyncResult{}, err
 		}
 	}
 	var jobs []surgical.Job
 	if run.JobsInserted > 0 {
 		var err error
 		if jobs, err = s.Runs.Jobs(ctx, run.RunID); err != nil {
-			return RunView{}, err
+			return SyncResult{}, err
 		}
 	}
 	return viewOfRun(run, rows, jobs), nil

@@ -16,7 +16,7 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		ref := demogitlab.IssueRef(7)
 		run := f.Webhook(ref)
-		got := get[api.RunView](f, "/v1/sync-runs/"+run.RunID)
+		got := get[api.SyncResult](f, "/v1/sync-runs/"+run.RunID)
 		if got.TimingsMS.Preflight == nil || got.TimingsMS.Ingest == nil || got.TimingsMS.Docs == nil || got.TimingsMS.Embed == nil || got.TimingsMS.Total == nil {
 			t.Errorf("timings: %+v", got.TimingsMS)
 		}
@@ -25,7 +25,7 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 		}
 		got.TimingsMS, got.Entities[0].UpdatedAt = api.TimingsView{}, time.Time{}
 		target := api.TargetView{Type: surgical.Issue, IID: 7}
-		want := api.RunView{
+		want := api.SyncResult{
 			RunSummary: api.RunSummary{
 				RunID: run.RunID, ProjectID: 1, Origin: surgical.OriginWebhook, Status: surgical.StatusSucceeded, Stage: surgical.StageDone,
 				Targets: []api.TargetView{target}, CreatedAt: run.CreatedAt, StartedAt: run.FirstClaimedAt, FinishedAt: run.FinishedAt, Attempts: 1,
@@ -54,7 +54,7 @@ func TestARunThatIsCommittedShowsItsOutcomesBeforeItEnds(t *testing.T) {
 		if _, err := f.Deliver(req); err != nil {
 			t.Fatal(err)
 		}
-		got := get[api.RunView](f, "/v1/sync-runs/"+req.RunID)
+		got := get[api.SyncResult](f, "/v1/sync-runs/"+req.RunID)
 		if got.Status != surgical.StatusRunning || got.TimingsMS.Total != nil || got.TimingsMS.Docs != nil || !got.FinishedAt.IsZero() {
 			t.Errorf("%s, timings %+v", got.Status, got.TimingsMS)
 		}
@@ -75,7 +75,7 @@ func TestAFailedPreflightIsShownWithEveryFailure(t *testing.T) {
 		if _, err := f.Deliver(req); err != nil {
 			t.Fatal(err)
 		}
-		got := get[api.RunView](f, "/v1/sync-runs/"+req.RunID)
+		got := get[api.SyncResult](f, "/v1/sync-runs/"+req.RunID)
 		if got.Status != surgical.StatusFailed || got.ErrorCode != surgical.CodePreflightFailed || got.Error == nil {
 			t.Fatalf("%+v", got)
 		}
@@ -87,7 +87,7 @@ func TestAFailedPreflightIsShownWithEveryFailure(t *testing.T) {
 				t.Errorf("failure %+v", failure)
 			}
 		}
-		want := api.IIDsView{Issues: []int64{404, 7, 8, 9}, MergeRequests: []int64{405}}
+		want := api.IIDsView{Issues: []int64{7, 8, 9, 404}, MergeRequests: []int64{405}}
 		if diff := cmp.Diff(want, got.FailedIIDs); diff != "" {
 			t.Errorf("failed iids (-want +got):\n%s", diff)
 		}
@@ -109,7 +109,7 @@ func TestACoalescedRunNamesWhatCoversItAndShowsNoPreflight(t *testing.T) {
 		early := f.Request(surgical.OriginWebhook, ref)
 		covering := f.Webhook(ref)
 		f.Sync(early)
-		got := get[api.RunView](f, "/v1/sync-runs/"+early.RunID)
+		got := get[api.SyncResult](f, "/v1/sync-runs/"+early.RunID)
 		if got.CoalescedWith != covering.RunID || got.TimingsMS.Preflight != nil || got.TimingsMS.Total == nil {
 			t.Errorf("%+v", got)
 		}
@@ -127,7 +127,7 @@ func TestASkippedTargetIsCountedAndNamed(t *testing.T) {
 		f.Webhook(ref)
 		f.Fetcher = stale{slow}
 		f.Sync(early)
-		got := get[api.RunView](f, "/v1/sync-runs/"+early.RunID)
+		got := get[api.SyncResult](f, "/v1/sync-runs/"+early.RunID)
 		if got.SkippedStale != 1 || len(got.SkippedStaleIIDs.Issues) != 1 || got.SkippedStaleIIDs.Issues[0] != 7 {
 			t.Errorf("%+v", got)
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -25,8 +26,8 @@ type RunSummary struct {
 	ErrorCode     surgical.Code      `json:"error_code,omitempty" example:"surgical_preflight_failed" doc:"Why the run failed; of a running one, why it waits."`
 }
 
-// RunView is a run with all that is known of it.
-type RunView struct {
+// SyncResult is a run with all that is known of it.
+type SyncResult struct {
 	RunSummary
 	TimingsMS TimingsView  `json:"timings_ms"`
 	Counters  CountersView `json:"counters"`
@@ -113,6 +114,8 @@ type ErrorView struct {
 	Message   string          `json:"message"`
 	Action    surgical.Action `json:"action" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator"`
 	Retryable bool            `json:"retryable"`
+	After     int64           `json:"retry_after,omitempty" doc:"Of a run that waits: how many seconds it was told to wait."`
+	RunID     string          `json:"run_id" doc:"The run."`
 	Total     int             `json:"total,omitempty" doc:"How many targets the run has."`
 	Failures  []TargetProblem `json:"failures,omitempty" nullable:"false" doc:"The targets that stopped the run, without those that a peer aborted."`
 }
@@ -130,13 +133,14 @@ func summaryOf(run surgical.Run) RunSummary {
 	return summary
 }
 
-func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job) RunView {
-	view := RunView{
+func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job) SyncResult {
+	view := SyncResult{
 		RunSummary: summaryOf(run), TimingsMS: timings(run),
 		Counters: CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
 		SkippedStaleIIDs: newIIDs(), FailedIIDs: newIIDs(), Entities: []EntityRowView{}, Jobs: countJobs(jobs),
 	}
-	for _, row := range rows {
+	byTarget := func(a, b surgical.EntityRow) int { return a.Ref.Target.Compare(b.Ref.Target) }
+	for _, row := range slices.SortedFunc(slices.Values(rows), byTarget) {
 		switch row.Status {
 		case surgical.EntitySkippedStale:
 			view.SkippedStale++
@@ -154,7 +158,7 @@ func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job)
 		view.Entities = append(view.Entities, entity)
 	}
 	if e := run.Error; e != nil {
-		view.Error = &ErrorView{e.Code, e.Message, e.Action, e.Retryable, e.Total, targetProblems(e.Failures)}
+		view.Error = &ErrorView{e.Code, e.Message, e.Action, e.Retryable, e.Seconds(), run.RunID, e.Total, targetProblems(e.Failures)}
 	}
 	return view
 }

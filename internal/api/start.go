@@ -13,23 +13,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
-// StartBody asks for a run.
-type StartBody struct {
-	ProjectID     int64   `json:"project_id" minimum:"1" example:"1" doc:"GitLab's id of the project."`
-	Issues        []int64 `json:"issues,omitempty" minimum:"1" maxItems:"25" example:"[7]" doc:"Iids of issues. Issues and merge requests together are 1 to 25."`
-	MergeRequests []int64 `json:"merge_requests,omitempty" minimum:"1" maxItems:"25" example:"[12]" doc:"Iids of merge requests."`
-	PreflightOnly bool    `json:"preflight_only,omitempty" doc:"Fetch and report; write no content."`
-	DryRun        bool    `json:"dry_run,omitempty" doc:"Answer with the plan alone: no fetch, no message, no write. Excludes preflight_only."`
-	NoDocs        bool    `json:"no_docs,omitempty" doc:"Leave documents to a later drain. Requires no_embed."`
-	NoEmbed       bool    `json:"no_embed,omitempty" doc:"Leave embeddings to a later drain."`
-}
-
 type startInput struct {
 	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" patternDescription:"1 to 128 printable ASCII characters without spaces" example:"nightly-2026-05-28" doc:"Requests under one key are one run, however often they are sent. Without a key every request is a run of its own."`
 	Body StartBody
 }
 
-// Resolve implements [huma.Resolver]: an empty key is a client's mistake, not
+// Resolve implements [huma.Resolver]. An empty key is a client's mistake, not
 // the absence of one.
 func (in *startInput) Resolve(ctx huma.Context) (errs []error) {
 	ctx.EachHeader(func(name, value string) {
@@ -37,7 +26,7 @@ func (in *startInput) Resolve(ctx huma.Context) (errs []error) {
 			errs = append(errs, &huma.ErrorDetail{Location: "header." + keyHeader, Message: "expected length >= 1", Value: value})
 		}
 	})
-	return errs
+	return append(errs, in.Body.ambiguous()...)
 }
 
 type startOutput struct {
@@ -50,37 +39,38 @@ func (s *server) registerControl(api huma.API) {
 	op := s.operation(huma.Operation{
 		OperationID: "start-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs", Tags: []string{"runs"},
 		Summary: "Bring entities up to date",
-		Description: "Accepts a run of 1 to 25 entities of one project. All of them become visible together, or none does. " +
-			"Sending the same request again under its Idempotency-Key answers with the same run; another request under that key is a conflict. " +
-			"With dry_run the answer is the plan, and nothing happens.",
+		Description: "Accepts a run of 1 to 25 entities of one project. All of them become visible together, or none does.\n\n" +
+			"Sending the same request again under its Idempotency-Key answers with the same run, as it is by then; another request under that key is a conflict.\n\n" +
+			"With `dry_run` the answer is the plan: nothing is fetched, sent or written, and the key stays unused. " +
+			"With `preflight_only` a run fetches every target and reports what it found, or why it could not, and writes no content.",
 		DefaultStatus: http.StatusAccepted, MaxBodyBytes: 64 << 10,
-	}, http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusRequestEntityTooLarge,
-		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	}, notAllowed(), noQueue(),
+		refusal{http.StatusBadRequest, surgical.CodeInvalidRequest, "the body is missing or no JSON"},
+		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is no application/json"},
+		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
+		refusalOf(surgical.CodeConflict, "the key was used for another request; `detail` names its run"))
 	op.Responses["202"] = s.described("The run is queued, or what it became since it was first asked for.", reflect.TypeFor[RunSummary]())
+	op.Responses["202"].Headers, op.Responses["202"].Links = atRun(), followRun()
 	op.Responses["200"] = s.described("The plan of a dry_run.", reflect.TypeFor[PlanView]())
 	huma.Register(api, op, handle(s.start))
 
-	refusals := []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
-	huma.Register(api, s.operation(huma.Operation{
+	op = s.operation(huma.Operation{
 		OperationID: "retry-failed", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/retry-failed", Tags: []string{"runs"},
 		Summary: "Retry what failed",
 		Description: "Makes one run of the targets of a failed or cancelled run that can succeed, and of those whose documents or embeddings were left undone. " +
 			"A target that GitLab does not have is left out. Asked again, the answer is the same run.",
 		DefaultStatus: http.StatusAccepted,
-	}, append(refusals, http.StatusServiceUnavailable)...), handle(s.retryFailed))
+	}, notAllowed(), noRun(), noQueue(), refusalOf(surgical.CodeConflict, "the run did not fail and was not cancelled, or nothing of it can succeed"))
+	op.Responses["202"] = s.described("The run that retries, as it is now.", reflect.TypeFor[RunSummary]())
+	op.Responses["202"].Headers, op.Responses["202"].Links = atRun(), followRun()
+	huma.Register(api, op, handle(s.retryFailed))
+
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "cancel-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/cancel", Tags: []string{"runs"},
 		Summary: "Cancel a run",
 		Description: "A queued run never starts; a running one stops at its next write, and its jobs are aborted. What it committed stays. " +
-			"A run that succeeded or failed cannot be cancelled any more.",
-	}, refusals...), handle(s.cancel))
-}
-
-// described is an answer of the type.
-func (s *server) described(description string, t reflect.Type) *huma.Response {
-	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
-		"application/json": {Schema: s.schemas.Schema(t, true, t.Name())},
-	}}
+			"A run that is cancelled already is answered as it is.",
+	}, notAllowed(), noRun(), refusalOf(surgical.CodeConflict, "the run succeeded or failed before")), handle(s.cancel))
 }
 
 func (s *server) start(ctx context.Context, in *startInput) (*startOutput, error) {

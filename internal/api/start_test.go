@@ -27,11 +27,11 @@ func TestAManualRunIsQueuedSentAndCarriedOut(t *testing.T) {
 		if got.RunID != surgical.RunID(surgical.OriginManual, "nightly") || got.Status != surgical.StatusQueued || w.Header().Get("Location") != "/v1/sync-runs/"+got.RunID {
 			t.Errorf("%+v at %s", got, w.Header().Get("Location"))
 		}
-		if run := get[api.RunView](f, w.Header().Get("Location")); run.Status != surgical.StatusQueued || run.Stage != "" {
+		if run := get[api.SyncResult](f, w.Header().Get("Location")); run.Status != surgical.StatusQueued || run.Stage != "" {
 			t.Errorf("before the worker: %s, stage %q", run.Status, run.Stage)
 		}
 		f.work()
-		run := get[api.RunView](f, w.Header().Get("Location"))
+		run := get[api.SyncResult](f, w.Header().Get("Location"))
 		if run.Status != surgical.StatusSucceeded || len(run.Entities) != 3 || run.Attempts != 1 {
 			t.Errorf("after it: %+v", run)
 		}
@@ -152,12 +152,15 @@ func TestARequestThatIsNotValidLeavesNothingBehind(t *testing.T) {
 			{`{"project_id":1,"issues":[-7]}`, "k", 422, "invalid_request", "body.issues[0]: expected number >= 1, got -7"},
 			{`{"project_id":1,"issues":[7,0]}`, "k", 422, "invalid_request", "body.issues[1]: expected number >= 1, got 0"},
 			{`{"project_id":1,"merge_requests":[1.5]}`, "k", 422, "invalid_request", "1.5"},
-			{`{"project_id":1,"issues":[99999999999999999999]}`, "k", 422, "invalid_request", "99999999999999999999"},
+			{`{"project_id":1,"issues":[99999999999999999999]}`, "k", 422, "invalid_request", "body.issues[0]: expected number <= 9007199254740991, got 100000000000000000000"},
 			{`{"project_id":1,"issues":7}`, "k", 422, "invalid_request", "body.issues: expected array, got 7"},
 			{`{"project_id":1,"issues":[7,7]}`, "k", 422, "invalid_request", "issue#7 is named twice"},
 			{`{"project_id":1,"issues":` + iids(26) + `}`, "k", 422, "invalid_request", "body.issues"},
 			{`{"project_id":1,"issues":` + iids(13) + `,"merge_requests":` + iids(13) + `}`, "k", 422, "invalid_request", "1 to 25 targets, got 26"},
 			{`{"project_id":1,"issues":[7],"isues":[8]}`, "k", 422, "invalid_request", "body.isues: unexpected property"},
+			{`{"project_id":1,"issues":[7],"Dry_Run":true}`, "k", 422, "invalid_request", "body.Dry_Run: unexpected property, got true"},
+			{`{"project_id":1,"issues":[7],"dry_run":true,"dry_run":false}`, "k", 422, "invalid_request", "body.dry_run: named twice, got false"},
+			{`{"project_id":1,"issues":[7],"dry_run":null}`, "k", 422, "invalid_request", "body.dry_run: expected a value, got null"},
 			{`{"project_id":1,"issues":[7],"dry_run":"yes"}`, "k", 422, "invalid_request", `body.dry_run: expected boolean, got "yes"`},
 			{`{"project_id":1,"issues":[7],"dry_run":true,"preflight_only":true}`, "k", 422, "invalid_request", "exclude each other"},
 			{`{"project_id":1,"issues":[7],"no_docs":true}`, "k", 422, "invalid_request", "no_docs requires no_embed"},
@@ -245,7 +248,7 @@ func TestAPreflightOnlyRunShowsWhatItFound(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		id := f.start(`{"project_id":1,"issues":[7],"preflight_only":true}`)
 		f.work()
-		got := get[api.RunView](f, "/v1/sync-runs/"+id)
+		got := get[api.SyncResult](f, "/v1/sync-runs/"+id)
 		if got.Status != surgical.StatusSucceeded || got.TimingsMS.Preflight == nil || got.TimingsMS.Ingest != nil || len(got.Entities) != 1 || got.Entities[0].Preview == nil {
 			t.Fatalf("%+v", got)
 		}
@@ -255,5 +258,27 @@ func TestAPreflightOnlyRunShowsWhatItFound(t *testing.T) {
 			t.Errorf("%+v", found)
 		}
 		problem(t, call(f.handler, http.MethodGet, pathOf(ref), ""), http.StatusNotFound)
+	})
+}
+
+func TestAPreflightOnlyRunTellsOfEachTargetWhetherItCanBeFetched(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		f.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
+		id := f.start(`{"project_id":1,"issues":[7,8,404],"merge_requests":[12],"preflight_only":true}`)
+		f.work()
+		got := map[api.TargetView]surgical.Code{}
+		for _, row := range get[api.SyncResult](f, "/v1/sync-runs/"+id).Entities {
+			got[row.TargetView] = row.Code
+			if fetched := row.Code == surgical.CodeAbortedByPeer; fetched != (row.Preview != nil) || fetched && row.Preview.Bytes == 0 {
+				t.Errorf("%v with %s has the preview %+v", row.TargetView, row.Code, row.Preview)
+			}
+		}
+		want := map[api.TargetView]surgical.Code{
+			{Type: surgical.Issue, IID: 7}: surgical.CodeAbortedByPeer, {Type: surgical.Issue, IID: 8}: surgical.CodeGitLabForbidden,
+			{Type: surgical.Issue, IID: 404}: surgical.CodeGitLabNotFound, {Type: surgical.MergeRequest, IID: 12}: surgical.CodeAbortedByPeer,
+		}
+		if diff := cmp.Diff(want, got); diff != "" || f.items(f.Tables.Content) != 0 {
+			t.Errorf("%d items of content, codes (-want +got):\n%s", f.items(f.Tables.Content), diff)
+		}
 	})
 }

@@ -19,8 +19,9 @@ const (
 	CodeForbidden surgical.Code = "api_forbidden"
 )
 
-// wireProblem is an RFC 9457 problem; the text stands in detail or message.
-type wireProblem struct {
+// Failure is a failure as the API tells it: an RFC 9457 problem, or the error of
+// a run. The text stands in detail or message.
+type Failure struct {
 	Code       surgical.Code            `json:"code"`
 	Detail     string                   `json:"detail"`
 	Message    string                   `json:"message"`
@@ -35,18 +36,23 @@ type wireProblem struct {
 // ReadProblem turns an answer that is no success into its error. What is no
 // problem of ours was said by whoever stands in front of the API.
 func ReadProblem(resp *http.Response, body []byte) *surgical.Error {
-	var p wireProblem
+	var p Failure
 	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
 		return foreign(resp, p.Message)
 	}
-	e := &surgical.Error{
-		Code: p.Code, Message: cmp.Or(p.Detail, p.Message), Action: p.Action, Retryable: p.Retryable,
-		RetryAfter: time.Duration(p.RetryAfter) * time.Second, RunID: p.RunID, Total: p.Total, Failures: p.Failures,
-	}
+	e := p.Typed()
 	if e.RetryAfter == 0 {
 		e.RetryAfter = retryAfter(resp.Header)
 	}
 	return e
+}
+
+// Typed returns the failure as an error.
+func (f Failure) Typed() *surgical.Error {
+	return &surgical.Error{
+		Code: f.Code, Message: cmp.Or(f.Detail, f.Message), Action: f.Action, Retryable: f.Retryable,
+		RetryAfter: time.Duration(f.RetryAfter) * time.Second, RunID: f.RunID, Total: f.Total, Failures: f.Failures,
+	}
 }
 
 func foreign(resp *http.Response, said string) *surgical.Error {

@@ -43,8 +43,8 @@ type Run struct {
 	// Jobs counts the jobs of a stage by their status.
 	Jobs map[string]map[string]int `json:"jobs"`
 	// Code is all that lists tell of Error.
-	Code  surgical.Code   `json:"error_code"`
-	Error *surgical.Error `json:"error"`
+	Code  surgical.Code `json:"error_code"`
+	Error *Failure      `json:"error"`
 }
 
 // RunEntity is what became of one target.

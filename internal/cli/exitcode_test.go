@@ -5,10 +5,13 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // frozen is what scripts rely on: entries are added, never changed.
@@ -48,10 +51,10 @@ func TestExitCodesAreNeverRenumberedAndNeverShared(t *testing.T) {
 	golden(t, "exit_codes.txt", newProgram(t).run("help", "exit-codes").out)
 }
 
-func TestEveryCodeOfTheDomainHasItsExitCode(t *testing.T) {
+func TestEveryCodeOfTheDomainIsListedExplainedAndHasItsExitCode(t *testing.T) {
 	have := frozen()
 	codes := 0
-	file, err := parser.ParseFile(token.NewFileSet(), "../surgical/error.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../surgical/code.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +65,9 @@ func TestEveryCodeOfTheDomainHasItsExitCode(t *testing.T) {
 				code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
 				if _, known := have[code]; err != nil || !known {
 					t.Errorf("%s (%s) has no exit code", spec.Names[0], code)
+				}
+				if c := surgical.Code(code); !slices.Contains(surgical.Codes(), c) || c.Means() == "" {
+					t.Errorf("%s is not among surgical.Codes, or means nothing", code)
 				}
 				codes++
 			}

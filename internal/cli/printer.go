@@ -159,19 +159,25 @@ func (p *printer) failure(e *surgical.Error) {
 	p.line("%s %s", p.bad.Sprintf("lore: %s:", e.Code), printable(e.Message))
 	var rows [][]cell
 	for _, f := range e.Failures {
-		rows = append(rows, []cell{plain("  %s", f.Target), {string(f.Code), p.bad}, plain("%s", f.Message), {string(f.Action), p.faint}})
+		rows = append(rows, []cell{plain("  %s", f.Target), {string(f.Code), p.bad}, {string(f.Action), p.faint}, plain("%s", f.Message)})
 	}
 	p.columns(rows)
-	what := string(e.Action)
-	if e.RetryAfter > 0 {
-		what += " (" + took(e.RetryAfter) + ")"
-	}
+	what := advice(e)
 	if e.RunID != "" {
 		what += ", run " + e.RunID
 	}
 	if what != "" {
 		p.line("%s", p.faint.Sprintf("      %s", printable(what)))
 	}
+}
+
+// advice is what to do about a failure, and when.
+func advice(e *surgical.Error) string {
+	what := string(e.Action)
+	if e.RetryAfter > 0 {
+		what += " " + took(e.RetryAfter)
+	}
+	return what
 }
 
 // took formats a duration as people read it: 35 ms, 2.4 s, 1 min 12 s.

@@ -39,7 +39,7 @@ func (p *printer) run(r apiclient.Run) {
 	var rows [][]cell
 	for _, e := range r.Entities {
 		rows = append(rows, []cell{
-			plain("%s", e.Type), plain("%d", e.IID), p.status(string(e.Status)), plain("%s", e.Stage), {string(e.Code), p.bad}, plain("%s", cmp.Or(e.Message, preview(e))),
+			plain("%s", e.Type), plain("%d", e.IID), p.status(string(e.Status)), plain("%s", e.Stage), {string(e.Code), p.bad}, plain("%s", cmp.Or(preview(e), e.Message)),
 		})
 	}
 	if len(rows) > 0 {
@@ -56,11 +56,12 @@ func preview(e apiclient.RunEntity) string {
 	return fmt.Sprintf("updated %s, %d bytes, %d discussions, %d events", moment(e.Preview.UpdatedAt), e.Preview.Bytes, e.Preview.Discussions, e.Preview.Events)
 }
 
-func (p *printer) problem(e *surgical.Error) cell {
-	if e == nil {
+func (p *printer) problem(f *apiclient.Failure) cell {
+	if f == nil {
 		return cell{}
 	}
-	return cell{fmt.Sprintf("%s: %s (%s)", e.Code, e.Message, e.Action), p.bad}
+	e := f.Typed()
+	return cell{fmt.Sprintf("%s: %s (%s)", e.Code, e.Message, advice(e)), p.bad}
 }
 
 // number is empty for zero.

@@ -93,7 +93,7 @@ func (s *session) envelope(failure *surgical.Error) {
 			OK    bool          `json:"ok"`
 			Error envelopeError `json:"error"`
 			Meta  envelopeMeta  `json:"meta"`
-		}{false, envelopeError{failure, int64((failure.RetryAfter + time.Second - 1) / time.Second)}, meta}
+		}{false, envelopeError{failure, failure.Seconds()}, meta}
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {

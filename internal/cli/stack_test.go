@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -27,6 +28,8 @@ type stack struct {
 	*pipelinetest.World
 	queue *inbox
 	url   string
+	// contentWrites counts the calls that wrote to the content table.
+	contentWrites atomic.Int64
 }
 
 // inbox is a queue that keeps what it was sent.
@@ -68,7 +71,13 @@ func (s *stack) work(context.Context) {
 func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 	t.Helper()
 	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
-		s := &stack{program: newProgram(t), World: pipelinetest.New(t, e.DynamoDB, e.Tables), queue: &inbox{}}
+		s := &stack{program: newProgram(t), queue: &inbox{}}
+		s.World = pipelinetest.New(t, pipelinetest.Intercept(e.DynamoDB, func(_ context.Context, call pipelinetest.Call, send func() error) error {
+			if slices.Contains(call.Tables(), e.Tables.Content) {
+				s.contentWrites.Add(1)
+			}
+			return send()
+		}), e.Tables)
 		s.paused = s.work
 		allows := func(id int64) bool { return id == 1 || id == 2 }
 		log := slog.New(slog.DiscardHandler)

@@ -33,9 +33,10 @@ func outcome(run apiclient.Run) error {
 	if run.Status == surgical.StatusSucceeded {
 		return nil
 	}
-	e := run.Error
+	var e *surgical.Error
 	switch {
-	case e != nil && e.Code != "":
+	case run.Error != nil && run.Error.Code != "":
+		e = run.Error.Typed()
 	case run.Status == surgical.StatusCancelled:
 		e = surgical.NewError(surgical.CodeRunCancelled, "the run was cancelled")
 	default:

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -110,6 +111,7 @@ type errorItem struct {
 	Message   string        `dynamodbav:"message"`
 	Action    string        `dynamodbav:"action"`
 	Retryable bool          `dynamodbav:"retryable"`
+	After     int64         `dynamodbav:"retry_after,omitempty"` // seconds
 	Total     int           `dynamodbav:"total,omitempty"`
 	Failures  []failureItem `dynamodbav:"failures,omitempty"`
 }
@@ -126,7 +128,9 @@ func itemOfError(e *surgical.Error) *errorItem {
 	if e == nil {
 		return nil
 	}
-	item := &errorItem{Code: string(e.Code), Message: e.Message, Action: string(e.Action), Retryable: e.Retryable, Total: e.Total}
+	item := &errorItem{
+		Code: string(e.Code), Message: e.Message, Action: string(e.Action), Retryable: e.Retryable, After: e.Seconds(), Total: e.Total,
+	}
 	for _, f := range e.Failures {
 		item.Failures = append(item.Failures, failureItem{f.Target.String(), string(f.Code), f.Message, string(f.Action), f.Retryable})
 	}
@@ -139,7 +143,7 @@ func (e *errorItem) error(runID string) (*surgical.Error, error) {
 	}
 	out := &surgical.Error{
 		Code: surgical.Code(e.Code), Message: e.Message, Action: surgical.Action(e.Action), Retryable: e.Retryable,
-		RunID: runID, Total: e.Total,
+		RetryAfter: time.Duration(e.After) * time.Second, RunID: runID, Total: e.Total,
 	}
 	for _, f := range e.Failures {
 		target, err := surgical.ParseTarget(f.Target)

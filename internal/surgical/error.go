@@ -6,36 +6,6 @@ import (
 	"time"
 )
 
-// Code is the machine-readable kind of a failure; the same in the API, the
-// ledger and the CLI.
-type Code string
-
-// The codes.
-const (
-	CodeInvalidRequest     Code = "invalid_request"
-	CodeProjectNotAllowed  Code = "project_not_allowed"
-	CodeInvalidSignature   Code = "invalid_signature"
-	CodePayloadTooLarge    Code = "payload_too_large"
-	CodeGitLabUnauthorized Code = "gitlab_unauthorized"
-	CodeGitLabForbidden    Code = "gitlab_forbidden"
-	CodeGitLabNotFound     Code = "gitlab_not_found"
-	CodeGitLabRateLimited  Code = "gitlab_rate_limited"
-	CodeGitLabUnavailable  Code = "gitlab_unavailable"
-	CodeGitLabTimeout      Code = "gitlab_timeout"
-	CodePreflightFailed    Code = "surgical_preflight_failed"
-	CodeIngestFailed       Code = "ingest_failed"
-	CodeDocsFailed         Code = "docs_failed"
-	CodeEmbedFailed        Code = "embed_failed"
-	CodeAbortedByPeer      Code = "aborted_by_peer"
-	CodeRunCancelled       Code = "run_cancelled"
-	CodeRunLost            Code = "run_lost"
-	CodeQueueUnavailable   Code = "queue_unavailable"
-	CodeRunNotFound        Code = "run_not_found"
-	CodeEntityNotFound     Code = "entity_not_found"
-	CodeConflict           Code = "conflict"
-	CodeInternal           Code = "internal"
-)
-
 // Action is what a machine (or a person) can do about a failure.
 type Action string
 
@@ -84,6 +54,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", e.Code, e.Message)
 }
 
+// Seconds is RetryAfter in whole seconds, rounded up.
+func (e *Error) Seconds() int64 { return int64((e.RetryAfter + time.Second - 1) / time.Second) }
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
@@ -114,22 +87,3 @@ func AsError(err error) *Error {
 
 // CodeOf returns the code of err, or [CodeInternal].
 func CodeOf(err error) Code { return AsError(err).Code }
-
-func (c Code) advice() (action Action, retryable bool) {
-	switch c {
-	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeRunNotFound, CodeEntityNotFound, CodeConflict:
-		return ActionFixRequest, false
-	case CodeGitLabUnauthorized:
-		return ActionCheckToken, true
-	case CodeGitLabForbidden:
-		return ActionGrantAccess, false
-	case CodeGitLabNotFound:
-		return ActionVerifyIID, false
-	case CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeQueueUnavailable:
-		return ActionRetryAfter, true
-	case CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:
-		return ActionRetryFailed, true
-	default:
-		return ActionContactOperator, true
-	}
-}

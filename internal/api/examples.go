@@ -1,0 +1,103 @@
+package api
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// exampleRun is the run of most examples.
+const exampleRun = "mjx4fmfywmng2fsdmvvkfc7f3ry"
+
+// exampleFiles are calls and their answers as a test recorded them, named by
+// operation and case; the same test checks that the API still answers so.
+//
+//go:embed examples/*.json
+var exampleFiles embed.FS
+
+// example is one call with its answer.
+type example struct {
+	Summary string `json:"summary"`
+	Request struct {
+		Method  string            `json:"method"`
+		Path    string            `json:"path"`
+		Headers map[string]string `json:"headers,omitempty"`
+		Body    json.RawMessage   `json:"body,omitempty"`
+	} `json:"request"`
+	Response struct {
+		Status int             `json:"status"`
+		Body   json.RawMessage `json:"body"`
+	} `json:"response"`
+}
+
+// addExamples gives the operations the examples that were recorded of them.
+func addExamples(description *huma.OpenAPI) error {
+	files, err := fs.Glob(exampleFiles, "examples/*.json")
+	if err != nil {
+		return fmt.Errorf("list examples: %w", err)
+	}
+	for _, file := range files {
+		operation, name, _ := strings.Cut(strings.TrimSuffix(path.Base(file), ".json"), ".")
+		var e example
+		raw, err := exampleFiles.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(raw, &e)
+		}
+		if err == nil {
+			err = e.add(description, operation, name)
+		}
+		if err != nil {
+			return fmt.Errorf("example %s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+func (e example) add(description *huma.OpenAPI, operation, name string) error {
+	for _, item := range description.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post} {
+			if op == nil || op.OperationID != operation {
+				continue
+			}
+			response := op.Responses[strconv.Itoa(e.Response.Status)]
+			if response == nil {
+				return fmt.Errorf("%s does not answer %d", operation, e.Response.Status)
+			}
+			for _, media := range response.Content {
+				keep(media, name, &huma.Example{Summary: e.Summary, Description: e.sent(), Value: e.Response.Body})
+			}
+			if e.Request.Body != nil && e.Response.Status < http.StatusBadRequest {
+				keep(op.RequestBody.Content["application/json"], name, &huma.Example{Summary: e.Summary, Value: e.Request.Body})
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no operation %s", operation)
+}
+
+func keep(media *huma.MediaType, name string, e *huma.Example) {
+	if media.Examples == nil {
+		media.Examples = map[string]*huma.Example{}
+	}
+	media.Examples[name] = e
+}
+
+// sent is the request as it goes over the wire, but for the headers that every
+// request has.
+func (e example) sent() string {
+	head := e.Request.Method + " " + e.Request.Path + " HTTP/1.1"
+	if key := e.Request.Headers[keyHeader]; key != "" {
+		head += "\n" + keyHeader + ": " + key
+	}
+	if e.Request.Body != nil {
+		head += "\nContent-Type: application/json\n\n" + string(e.Request.Body)
+	}
+	return "```http\n" + head + "\n```"
+}

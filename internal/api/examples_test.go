@@ -1,0 +1,251 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+var update = flag.Bool("update", false, "record the examples")
+
+// recorder makes the calls of the examples.
+type recorder struct {
+	*fixture
+	recorded []string
+}
+
+// exchange is a file of examples/.
+type exchange struct {
+	Summary string `json:"summary"`
+	Request struct {
+		Method  string            `json:"method"`
+		Path    string            `json:"path"`
+		Headers map[string]string `json:"headers,omitempty"`
+		Body    json.RawMessage   `json:"body,omitempty"`
+	} `json:"request"`
+	Response struct {
+		Status int             `json:"status"`
+		Body   json.RawMessage `json:"body"`
+	} `json:"response"`
+}
+
+// show makes a call and compares it with the example of the name, an operation
+// and a case. It returns the answer's body.
+func (r *recorder) show(name, summary, method, path, body string, headers ...string) map[string]any {
+	return r.showOf(r.handler, name, summary, method, path, body, headers...)
+}
+
+func (r *recorder) showOf(handler http.Handler, name, summary, method, path, body string, headers ...string) map[string]any {
+	r.Helper()
+	w := call(handler, method, path, body, headers...)
+	var e exchange
+	e.Summary, e.Request.Method, e.Request.Path, e.Response.Status = summary, method, path, w.Code
+	if body != "" {
+		e.Request.Body = json.RawMessage(body)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		e.Request.Headers = map[string]string{headers[i]: headers[i+1]}
+	}
+	e.Response.Body = w.Body.Bytes()
+	var got bytes.Buffer
+	encoder := json.NewEncoder(&got)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(e); err != nil {
+		r.Fatalf("%s: %v in %s", name, err, w.Body)
+	}
+	file := filepath.Join("examples", name+".json")
+	r.recorded = append(r.recorded, file)
+	if *update {
+		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+			r.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if diff := cmp.Diff(steady(string(want)), steady(got.String())); diff != "" {
+		r.Errorf("%s (-recorded +answered); -update records anew:\n%s", file, diff)
+	}
+	var decoded map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &decoded); err != nil {
+		r.Fatal(err)
+	}
+	return decoded
+}
+
+// steady leaves out what depends on how often the clock was looked at, and on
+// which of the five requests of a fetch is refused first.
+func steady(text string) string {
+	for pattern, with := range map[string]string{
+		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`:               "TIME",
+		`("next_cursor": "|cursor=)[\w-]+`:                      "${1}CURSOR",
+		`\\"eyJ[\w-]+`:                                          "CURSOR",
+		`"gitlab_requests": \d+`:                                `"gitlab_requests": 0`,
+		`(discussions|resource_[a-z]+_events) of (project \d+)`: "$2",
+	} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, with)
+	}
+	return regexp.MustCompile(`"timings_ms": \{[^}]*\}`).ReplaceAllStringFunc(text, func(timings string) string {
+		return regexp.MustCompile(`\d+`).ReplaceAllString(timings, "0")
+	})
+}
+
+func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		r := &recorder{fixture: f}
+		r.entities()
+		r.starts()
+		r.ends()
+		r.lists()
+		r.controls()
+		files, err := filepath.Glob(filepath.Join("examples", "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(r.recorded)
+		if diff := cmp.Diff(files, r.recorded); diff != "" {
+			t.Errorf("examples that nothing answers, or that are missing (-files +calls):\n%s", diff)
+		}
+	})
+}
+
+func instant(text string) demogitlab.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return demogitlab.Time{Time: at}
+}
+
+// entities reads two small copies, and their documents.
+func (r *recorder) entities() {
+	r.show("healthz.ok", "The API is well", "GET", "/healthz", "")
+	issue, mr := demogitlab.IssueRef(21), demogitlab.MergeRequestRef(31)
+	r.GitLab.SetIssue(demogitlab.NewIssue(21, "Umlauts are lost in exported file names", "`Übersicht.csv` arrives as `bersicht.csv`.", instant("2026-05-20T09:12:00Z")))
+	r.GitLab.SetMergeRequest(demogitlab.NewMergeRequest(31, "Encode file names by RFC 6266", "Closes #21", instant("2026-05-21T14:30:00Z")))
+	asked := instant("2026-05-20T10:05:00Z")
+	r.GitLab.AddDiscussion(issue, demogitlab.Note{Author: demogitlab.Mira(), CreatedAt: asked, UpdatedAt: asked, Body: "Only in Firefox?"})
+	r.Sync(r.named("first", issue, mr))
+	r.show("get-issue.copy", "An issue with one comment", "GET", pathOf(issue), "")
+	r.show("get-merge_request.copy", "A merge request", "GET", pathOf(mr), "")
+	r.show("get-issue.not_found", "An issue of which there is no copy", "GET", "/v1/projects/1/issues/4711", "")
+	r.show("get-issue.not_valid", "No such iid can be", "GET", "/v1/projects/1/issues/-7", "")
+	r.show("list-issue-documents.page", "The first of two documents", "GET", pathOf(issue)+"/documents?limit=1", "")
+	r.show("list-merge_request-documents.page", "The only document", "GET", pathOf(mr)+"/documents", "")
+	page := r.show("get-issue.page", "The first part of an issue, by limit", "GET", pathOf(issue)+"?limit=1", "")
+	answered := instant("2026-05-20T10:20:00Z")
+	r.GitLab.AddDiscussion(issue, demogitlab.Note{Author: demogitlab.Mira(), CreatedAt: answered, UpdatedAt: answered, Body: "And in Safari."})
+	r.Sync(r.named("second", issue))
+	r.show("get-issue.changed", "A commit came between two pages", "GET", pathOf(issue)+"?cursor="+page["next_cursor"].(string), "")
+}
+
+// named is a request whose run has an id that does not change.
+func (r *recorder) named(key string, refs ...surgical.EntityRef) surgical.Request {
+	r.World.Clock.Advance(10 * time.Second)
+	req := r.Request(surgical.OriginManual, refs...)
+	req.IdempotencyKey, req.RunID = key, surgical.RunID(surgical.OriginManual, key)
+	return req
+}
+
+// starts asks for runs.
+func (r *recorder) starts() {
+	const path, key = "/v1/sync-runs", "Idempotency-Key"
+	const nightly = `{"project_id":1,"issues":[7,21],"merge_requests":[12]}`
+	queued := r.show("start-sync-run.queued", "Two issues and a merge request", "POST", path, nightly, key, "nightly-2026-05-28")
+	if queued["run_id"] != surgical.RunID(surgical.OriginManual, "nightly-2026-05-28") {
+		r.Errorf("run %s", queued["run_id"])
+	}
+	r.show("start-sync-run.plan", "A dry run: the plan alone", "POST", path, `{"project_id":1,"issues":[7,21],"dry_run":true,"no_embed":true}`)
+	r.show("start-sync-run.key_used", "The key of another request", "POST", path, `{"project_id":1,"issues":[8]}`, key, "nightly-2026-05-28")
+	r.show("start-sync-run.not_allowed", "A project outside the allow list", "POST", path, `{"project_id":99,"issues":[7]}`)
+	r.show("start-sync-run.not_valid", "Two values that are not valid", "POST", path, `{"project_id":1,"issues":[-7],"dryrun":true}`)
+	r.show("start-sync-run.contradiction", "Options that exclude each other", "POST", path, `{"project_id":1,"issues":[7],"dry_run":true,"preflight_only":true}`)
+	r.queue.down = true
+	r.show("start-sync-run.no_queue", "The queue is out of reach", "POST", path, `{"project_id":1,"issues":[8]}`, key, "later")
+	r.queue.down = false
+	r.work()
+	r.show("get-sync-run.succeeded", "A run that succeeded", "GET", path+"/"+queued["run_id"].(string), "")
+}
+
+// ends shows how runs come out.
+func (r *recorder) ends() {
+	const runs = "/v1/sync-runs/"
+	r.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
+	failed := r.start(`{"project_id":1,"issues":[7,8,4711]}`, "Idempotency-Key", "morning-2026-05-28")
+	r.work()
+	r.show("get-sync-run.failed", "A run of three whose preflight failed", "GET", runs+failed, "")
+	r.show("retry-failed.queued", "The run that retries: without the issue that GitLab does not have", "POST", runs+failed+"/retry-failed", "")
+	looked := r.start(`{"project_id":1,"issues":[7,4711],"preflight_only":true}`, "Idempotency-Key", "look")
+	r.work()
+	r.show("get-sync-run.preflight_only", "A preflight alone: one of two can be fetched", "GET", runs+looked, "")
+	r.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(9), Requests: 1, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}})
+	waiting := r.start(`{"project_id":1,"issues":[9]}`, "Idempotency-Key", "limited")
+	if _, err := r.Deliver(r.queue.take()[0]); surgical.CodeOf(err) != surgical.CodeGitLabRateLimited {
+		r.Fatal(err)
+	}
+	r.show("get-sync-run.waiting", "A run that waits for GitLab's rate limit", "GET", runs+waiting, "")
+	r.show("get-sync-run.not_found", "No such run", "GET", runs+"m5d2x7", "")
+	o := r.options()
+	o.Runs = broken{r.Ledger}
+	r.showOf(serve(r.T, o), "get-sync-run.internal", "An unexpected failure", "GET", runs+failed, "")
+}
+
+// lists reads lists.
+func (r *recorder) lists() {
+	page := r.show("list-sync-runs.failed", "The newest failed run of a project", "GET", "/v1/sync-runs?project_id=1&status=failed&limit=1", "")
+	r.show("list-sync-runs.foreign_cursor", "A cursor that belongs to another list", "GET", "/v1/sync-runs?project_id=1&cursor="+page["next_cursor"].(string), "")
+	r.show("list-issue-sync-runs.page", "The newest ended run of an issue", "GET", "/v1/projects/1/issues/21/sync-runs?limit=1", "")
+	r.show("list-merge_request-sync-runs.page", "The newest ended run of a merge request", "GET", "/v1/projects/1/merge_requests/12/sync-runs?limit=1", "")
+}
+
+// controls cancels and retries.
+func (r *recorder) controls() {
+	const runs = "/v1/sync-runs/"
+	queued := r.start(`{"project_id":1,"issues":[7]}`, "Idempotency-Key", "changed-my-mind")
+	r.show("cancel-sync-run.cancelled", "A queued run, which never starts", "POST", runs+queued+"/cancel", "")
+	nightly := surgical.RunID(surgical.OriginManual, "nightly-2026-05-28")
+	r.show("cancel-sync-run.too_late", "A run that has succeeded", "POST", runs+nightly+"/cancel", "")
+	r.show("retry-failed.nothing", "A run in which nothing failed", "POST", runs+nightly+"/retry-failed", "")
+}
+
+func TestEveryOperationHasAnExampleOfEachSuccess(t *testing.T) {
+	description, err := api.Description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	operations := 0
+	for path, item := range description.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post} {
+			if op == nil || op.OperationID == "openapi" {
+				continue
+			}
+			operations++
+			for status, response := range op.Responses {
+				for _, media := range response.Content {
+					if status < "300" && len(media.Examples) == 0 {
+						t.Errorf("%s %s has no example of a %s", op.Method, path, status)
+					}
+				}
+			}
+		}
+	}
+	if operations < 12 {
+		t.Errorf("only %d operations", operations)
+	}
+}

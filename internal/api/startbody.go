@@ -1,0 +1,81 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// StartBody asks for a run.
+type StartBody struct {
+	ProjectID     int64   `json:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project."`
+	Issues        []int64 `json:"issues,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[7]" doc:"Iids of issues. Issues and merge requests together are 1 to 25."`
+	MergeRequests []int64 `json:"merge_requests,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[12]" doc:"Iids of merge requests."`
+	PreflightOnly bool    `json:"preflight_only,omitempty" doc:"Fetch and report; write no content."`
+	DryRun        bool    `json:"dry_run,omitempty" doc:"Answer with the plan alone: no fetch, no message, no write. Excludes preflight_only."`
+	NoDocs        bool    `json:"no_docs,omitempty" doc:"Leave documents to a later drain. Requires no_embed."`
+	NoEmbed       bool    `json:"no_embed,omitempty" doc:"Leave embeddings to a later drain."`
+
+	raw []byte
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for
+// [StartBody.ambiguous].
+func (b *StartBody) UnmarshalJSON(raw []byte) error {
+	type plain StartBody
+	if err := json.Unmarshal(raw, (*plain)(b)); err != nil {
+		return err
+	}
+	b.raw = slices.Clone(raw)
+	return nil
+}
+
+// ambiguous finds what Go's JSON takes silently: a null, which would count as
+// the field's absence (and "dry_run":null as a real run), a name in other
+// letters, and a name that stands there twice.
+func (b *StartBody) ambiguous() (errs []error) {
+	names := jsonNames(reflect.TypeFor[StartBody]())
+	seen := map[string]bool{}
+	decoder := json.NewDecoder(bytes.NewReader(b.raw))
+	if _, err := decoder.Token(); err != nil {
+		return nil // no body was decoded: that is refused elsewhere
+	}
+	for decoder.More() {
+		name, _ := decoder.Token()
+		var value json.RawMessage
+		if decoder.Decode(&value) != nil {
+			return errs // it was decoded before: this does not happen
+		}
+		field, _ := name.(string)
+		refuse := func(message string) {
+			errs = append(errs, &huma.ErrorDetail{Location: "body." + field, Message: message, Value: value})
+		}
+		same := func(name string) bool { return strings.EqualFold(name, field) }
+		switch {
+		case !slices.Contains(names, field) && slices.ContainsFunc(names, same):
+			refuse("unexpected property")
+		case seen[field]:
+			refuse("named twice")
+		case string(value) == "null":
+			refuse("expected a value")
+		}
+		seen[field] = true
+	}
+	return errs
+}
+
+// jsonNames are the names of a type's fields in JSON.
+func jsonNames(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

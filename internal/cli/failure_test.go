@@ -1,0 +1,112 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func TestThreeOfTenTargetsThatFailAreTheSameFailureInAPILedgerAndCLI(t *testing.T) {
+	onEngines(t, func(t *testing.T, s *stack) {
+		created := demogitlab.Time{Time: s.Clock.Now()}
+		for iid := int64(201); iid < 210; iid++ { // 200 is missing
+			s.GitLab.SetIssue(demogitlab.NewIssue(iid, "Issue", "Text", created))
+		}
+		s.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(201), Requests: 1, Status: http.StatusForbidden})
+		s.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(202), Requests: 1, Status: http.StatusBadGateway})
+		command := []string{"sync", "-p", "1", "--issue", "200,201,202,203,204,205,206,207,208,209", "--wait", "--idempotency-key", "ten"}
+
+		ofCLI := s.goldens("three_of_ten_failed", 30, command...).Error.Error
+		id := ofCLI.RunID
+		var ofAPI struct {
+			Error surgical.Error `json:"error"`
+		}
+		shown, printed := s.robot("sync-runs", "--run-id", id)
+		if err := json.Unmarshal(shown.Data, &ofAPI); err != nil {
+			t.Fatalf("%v in %s", err, printed.out)
+		}
+		ofLedger := s.Run(id).Error
+		for name, e := range map[string]surgical.Error{"API": ofAPI.Error, "CLI": ofCLI} {
+			if diff := cmp.Diff(*ofLedger, e, cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+				t.Errorf("-ledger +%s:\n%s", name, diff)
+			}
+		}
+		want := surgical.Error{
+			Code: surgical.CodePreflightFailed, Action: surgical.ActionRetryFailed, Retryable: true, RunID: id, Total: 10,
+			Failures: []surgical.TargetFailure{
+				{Target: issue(200), Code: surgical.CodeGitLabNotFound, Action: surgical.ActionVerifyIID},
+				{Target: issue(201), Code: surgical.CodeGitLabForbidden, Action: surgical.ActionGrantAccess},
+				{Target: issue(202), Code: surgical.CodeGitLabUnavailable, Action: surgical.ActionRetryAfter, Retryable: true},
+			},
+		}
+		messages := cmpopts.IgnoreFields(surgical.TargetFailure{}, "Message")
+		if diff := cmp.Diff(want, ofCLI, messages, cmpopts.IgnoreFields(surgical.Error{}, "Message"), cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		s.peersAreAborted(id, 7)
+		if n := s.contentWrites.Load(); n != 0 {
+			t.Errorf("%d writes of content", n)
+		}
+		s.retryTakesAllBut(id, 200)
+	})
+}
+
+func issue(iid int64) surgical.Target { return surgical.Target{Type: surgical.Issue, IID: iid} }
+
+// peersAreAborted checks the entity rows, in the ledger and as the API shows
+// them.
+func (s *stack) peersAreAborted(id string, want int) {
+	s.t.Helper()
+	rows, err := s.Ledger.Entities(s.t.Context(), id)
+	if err != nil || len(rows) != 10 {
+		s.t.Fatalf("%d rows, error %v", len(rows), err)
+	}
+	var shown struct {
+		Entities []struct {
+			surgical.Target
+			Status surgical.EntityStatus `json:"status"`
+			Code   surgical.Code         `json:"error_code"`
+		} `json:"entities"`
+	}
+	e, printed := s.robot("sync-runs", "--run-id", id)
+	if err := json.Unmarshal(e.Data, &shown); err != nil {
+		s.t.Fatalf("%v in %s", err, printed.out)
+	}
+	aborted := 0
+	for i, row := range rows {
+		if row.Status != surgical.EntityFailed || row.Code == surgical.CodeAbortedByPeer != (row.Ref.IID > 202) {
+			s.t.Errorf("%s is %s with %s", row.Ref, row.Status, row.Code)
+		}
+		if got := shown.Entities[i]; got.Target != row.Ref.Target || got.Status != row.Status || got.Code != row.Code {
+			s.t.Errorf("the API shows %+v for %+v", got, row)
+		}
+		if row.Code == surgical.CodeAbortedByPeer {
+			aborted++
+		}
+	}
+	if aborted != want {
+		s.t.Errorf("%d were aborted by a peer, want %d", aborted, want)
+	}
+}
+
+// retryTakesAllBut retries and checks what is stored then.
+func (s *stack) retryTakesAllBut(id string, missing int64) {
+	s.t.Helper()
+	got, printed := s.robot("sync-runs", "--run-id", id, "--retry-failed", "--wait")
+	retry := s.Run(got.field(s.t, "run_id"))
+	if printed.exit != 0 || retry.RetryOf != id || len(retry.Targets) != 9 {
+		s.t.Errorf("exit %d, retry of %s with %v", printed.exit, retry.RetryOf, retry.Targets)
+	}
+	for iid := int64(200); iid < 210; iid++ {
+		head, err := s.Content.Head(s.t.Context(), demogitlab.IssueRef(iid))
+		if err != nil || head.Exists() != (iid != missing) {
+			s.t.Errorf("issue %d is stored: %v, error %v", iid, head.Exists(), err)
+		}
+	}
+}

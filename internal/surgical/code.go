@@ -1,0 +1,90 @@
+package surgical
+
+// Code is the machine-readable kind of a failure; the same in the API, the
+// ledger and the CLI.
+type Code string
+
+// The codes.
+const (
+	CodeInvalidRequest     Code = "invalid_request"
+	CodeProjectNotAllowed  Code = "project_not_allowed"
+	CodeInvalidSignature   Code = "invalid_signature"
+	CodePayloadTooLarge    Code = "payload_too_large"
+	CodeGitLabUnauthorized Code = "gitlab_unauthorized"
+	CodeGitLabForbidden    Code = "gitlab_forbidden"
+	CodeGitLabNotFound     Code = "gitlab_not_found"
+	CodeGitLabRateLimited  Code = "gitlab_rate_limited"
+	CodeGitLabUnavailable  Code = "gitlab_unavailable"
+	CodeGitLabTimeout      Code = "gitlab_timeout"
+	CodePreflightFailed    Code = "surgical_preflight_failed"
+	CodeIngestFailed       Code = "ingest_failed"
+	CodeDocsFailed         Code = "docs_failed"
+	CodeEmbedFailed        Code = "embed_failed"
+	CodeAbortedByPeer      Code = "aborted_by_peer"
+	CodeRunCancelled       Code = "run_cancelled"
+	CodeRunLost            Code = "run_lost"
+	CodeQueueUnavailable   Code = "queue_unavailable"
+	CodeRunNotFound        Code = "run_not_found"
+	CodeEntityNotFound     Code = "entity_not_found"
+	CodeConflict           Code = "conflict"
+	CodeInternal           Code = "internal"
+)
+
+// Codes lists every code, those of requests first, then GitLab's, then those of
+// runs.
+func Codes() []Code {
+	return []Code{
+		CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge,
+		CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound, CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout,
+		CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost,
+		CodeQueueUnavailable, CodeRunNotFound, CodeEntityNotFound, CodeConflict, CodeInternal,
+	}
+}
+
+// Means says in a few words what happened, for lists of codes; empty for an
+// unknown code.
+func (c Code) Means() string {
+	return map[Code]string{
+		CodeInvalidRequest:     "the request is wrong",
+		CodeProjectNotAllowed:  "the project is not on the allow list",
+		CodeInvalidSignature:   "the webhook's signature or token is wrong",
+		CodePayloadTooLarge:    "the payload or request is too large",
+		CodeGitLabUnauthorized: "GitLab refused the token",
+		CodeGitLabForbidden:    "GitLab forbids it to this token",
+		CodeGitLabNotFound:     "GitLab does not have it, or not for this token",
+		CodeGitLabRateLimited:  "GitLab asks for fewer requests",
+		CodeGitLabUnavailable:  "GitLab is out of reach or failing",
+		CodeGitLabTimeout:      "GitLab did not answer in time",
+		CodePreflightFailed:    "targets could not be fetched; nothing was written",
+		CodeIngestFailed:       "the fetched copies could not be stored",
+		CodeDocsFailed:         "documents could not be made; the copies are stored",
+		CodeEmbedFailed:        "embeddings could not be made; the documents are stored",
+		CodeAbortedByPeer:      "another target of the same run failed",
+		CodeRunCancelled:       "the run was cancelled",
+		CodeRunLost:            "too many workers ended while they held the run",
+		CodeQueueUnavailable:   "the queue is out of reach",
+		CodeRunNotFound:        "there is no such run",
+		CodeEntityNotFound:     "there is no copy of the entity",
+		CodeConflict:           "it contradicts what is there",
+		CodeInternal:           "an unexpected failure",
+	}[c]
+}
+
+func (c Code) advice() (action Action, retryable bool) {
+	switch c {
+	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeRunNotFound, CodeEntityNotFound, CodeConflict:
+		return ActionFixRequest, false
+	case CodeGitLabUnauthorized:
+		return ActionCheckToken, true
+	case CodeGitLabForbidden:
+		return ActionGrantAccess, false
+	case CodeGitLabNotFound:
+		return ActionVerifyIID, false
+	case CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeQueueUnavailable:
+		return ActionRetryAfter, true
+	case CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:
+		return ActionRetryFailed, true
+	default:
+		return ActionContactOperator, true
+	}
+}
