@@ -32,7 +32,6 @@ type message struct {
 	id, body, group string
 	request         surgical.Request
 	visibleAt       time.Time
-	inFlight        bool
 	receipt         int
 	receives        int
 }

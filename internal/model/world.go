@@ -256,6 +256,7 @@ func (w *world) enter(e *execution, skew time.Duration) {
 
 // left goes on with the execution when the function of its state has ended.
 func (w *world) left(e *execution, skew time.Duration, result workflow.Result, err error) {
+	e.over = e.over || time.Since(e.started) >= executionTimeout
 	if e.over {
 		return
 	}
