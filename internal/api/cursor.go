@@ -27,7 +27,11 @@ func decodeCursor[P any](text string, fits func(P) bool) (P, error) {
 	if err == nil {
 		err = json.Unmarshal(raw, &place)
 	}
-	if err != nil {
+	own := ""
+	if err == nil {
+		own, err = encodeCursor(place)
+	}
+	if err != nil || own != text {
 		return place, invalid("query.cursor", text, "it is no next_cursor of this API")
 	}
 	if !fits(place) {
