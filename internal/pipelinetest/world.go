@@ -133,9 +133,11 @@ func (w *World) Request(origin surgical.Origin, refs ...surgical.EntityRef) surg
 	return req
 }
 
-// Message wraps a request as the queue delivers it, settled.
+// Message wraps a request as the queue delivers it, settled and by itself.
 func (w *World) Message(req surgical.Request) surgical.Message {
-	return surgical.Message{Request: req, ID: "message-" + req.RunID, NotBefore: req.EventAt.Add(surgical.Settle + time.Microsecond)}
+	return surgical.Message{
+		Request: req, ID: "message-" + req.RunID, NotBefore: req.EventAt.Add(surgical.Settle + time.Microsecond), Alone: true,
+	}
 }
 
 // Record wraps a request as Lambda hands it to the worker, sent when its event

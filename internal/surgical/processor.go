@@ -65,6 +65,8 @@ type Message struct {
 	// SharesFetch tells that another message of the group came before it in the
 	// batch: the fetch that was made for that one serves this one too.
 	SharesFetch bool
+	// Alone: the worker does nothing else meanwhile.
+	Alone bool
 }
 
 // Verdict says what becomes of a message.
@@ -73,7 +75,11 @@ type Verdict struct {
 	Delete bool
 	// DeadLetter: the message goes to the dead letters, then is deleted.
 	DeadLetter bool
-	// After is the delay until the next delivery if it is neither.
+	// Alone: nothing was done. A worker died over the run, so it is to be
+	// processed alone: LostLeases tells how many died before that one.
+	Alone      bool
+	LostLeases int64
+	// After is the delay until the next delivery if it is none of these.
 	After time.Duration
 }
 
@@ -83,6 +89,8 @@ func (v Verdict) String() string {
 		return "dead_letter"
 	case v.Delete:
 		return "delete"
+	case v.Alone:
+		return "alone"
 	default:
 		return "wait"
 	}
@@ -122,6 +130,8 @@ func (p *Processor) Process(ctx context.Context, msg Message) (Verdict, error) {
 		return waitFor(run.LeaseUntil.Sub(now)), nil
 	case !run.LeaseUntil.IsZero() && run.LostLeases+1 >= maxLostLeases:
 		return p.lost(ctx, run, msg)
+	case !run.LeaseUntil.IsZero() && !msg.Alone:
+		return Verdict{Alone: true, LostLeases: run.LostLeases}, nil
 	}
 	if msg.Origin == OriginDrain {
 		return p.begin(ctx, msg, run) // it asks GitLab for nothing

@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,53 +66,96 @@ func (b *Batch) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEv
 		}
 		groups[group] = append(groups[group], record)
 	}
-	left := make([][]events.SQSMessage, len(order))
+	lanes := make([]*lane, len(order))
 	var wg sync.WaitGroup
 	for i, group := range order {
-		wg.Go(func() { left[i] = b.group(ctx, groups[group]) })
+		lanes[i] = b.lane(ctx, groups[group])
+		wg.Go(func() { b.advance(ctx, lanes[i], false) })
 	}
 	wg.Wait()
+	b.alone(ctx, lanes)
 	// The list is never nil: not every caller takes null for an empty list.
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
-	for _, records := range left {
-		for _, record := range records {
-			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
+	for _, l := range lanes {
+		for _, item := range l.items {
+			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: item.record.MessageId})
 		}
 	}
 	return response, nil
 }
 
-// group takes one group's messages in order and returns those that are left:
-// the first that is not done, and all behind it, or they would overtake it.
-func (b *Batch) group(ctx context.Context, records []events.SQSMessage) []events.SQSMessage {
-	requests := make([]surgical.Request, len(records))
-	errs := make([]error, len(records))
+// lane is one group's part of a batch. Items are left out as they are done.
+type lane struct {
+	items []item
+	// verdict is the last one given, on the first item that is left.
+	verdict surgical.Verdict
+}
+
+// item is a message as it is processed, or why it cannot be.
+type item struct {
+	record events.SQSMessage
+	msg    surgical.Message
+	err    error
+}
+
+// lane decodes a group's messages.
+func (b *Batch) lane(ctx context.Context, records []events.SQSMessage) *lane {
+	l := &lane{items: make([]item, len(records))}
 	var notBefore time.Time
 	for i, record := range records {
-		requests[i], errs[i] = queue.Decode(record.Body)
-		requests[i].TraceParent = b.traceOf(ctx, record)
+		req, err := queue.Decode(record.Body)
+		req.TraceParent = b.traceOf(ctx, record)
+		l.items[i] = item{record: record, err: err, msg: surgical.Message{Request: req, ID: record.MessageId, SharesFetch: i > 0}}
 		// A fetch covers an event only if it begins later than this.
-		settled := requests[i].EventAt.Add(surgical.Settle + time.Microsecond)
-		if errs[i] == nil && settled.After(notBefore) {
+		settled := req.EventAt.Add(surgical.Settle + time.Microsecond)
+		if err == nil && settled.After(notBefore) {
 			notBefore = settled
 		}
 	}
-	for i, record := range records {
-		ctx := trace.With(ctx, requests[i].TraceParent, cmp.Or(requests[i].RunID, attribute(record, queue.RunAttribute)))
-		verdict := surgical.Verdict{DeadLetter: true}
-		if errs[i] != nil {
-			b.Log.ErrorContext(ctx, "undecodable", "message_id", record.MessageId, "error", errs[i].Error())
+	for i := range l.items {
+		l.items[i].msg.NotBefore = notBefore
+	}
+	return l
+}
+
+// advance takes the lane's messages in order, up to the first that is not done:
+// it and all behind it wait, or they would overtake it.
+func (b *Batch) advance(ctx context.Context, l *lane, alone bool) {
+	for len(l.items) > 0 {
+		next := l.items[0]
+		next.msg.Alone = alone
+		ctx := trace.With(ctx, next.msg.TraceParent, cmp.Or(next.msg.RunID, attribute(next.record, queue.RunAttribute)))
+		l.verdict = surgical.Verdict{DeadLetter: true}
+		if next.err != nil {
+			b.Log.ErrorContext(ctx, "undecodable", "message_id", next.record.MessageId, "error", next.err.Error())
 		} else {
-			verdict = b.process(ctx, surgical.Message{
-				Request: requests[i], ID: record.MessageId, NotBefore: notBefore, SharesFetch: i > 0,
-			})
+			l.verdict = b.process(ctx, next.msg)
 		}
-		if !b.settle(ctx, record, verdict) {
-			b.delay(ctx, records[i:], verdict.After)
-			return records[i:]
+		if l.verdict.Alone {
+			return
+		}
+		if !b.settle(ctx, next.record, l.verdict) {
+			b.delay(ctx, l.items, l.verdict.After)
+			return
+		}
+		l.items = l.items[1:]
+	}
+}
+
+// alone goes on with the lanes whose run a worker died over, one after another:
+// if this worker dies too, it takes no other run with it. Those with the fewest
+// deaths come first, so that the one that kills does not kill before them again.
+func (b *Batch) alone(ctx context.Context, lanes []*lane) {
+	var waiting []*lane
+	for _, l := range lanes {
+		if l.verdict.Alone {
+			waiting = append(waiting, l)
 		}
 	}
-	return nil
+	slices.SortStableFunc(waiting, func(x, y *lane) int { return cmp.Compare(x.verdict.LostLeases, y.verdict.LostLeases) })
+	for _, l := range waiting {
+		b.advance(ctx, l, true)
+	}
 }
 
 func (b *Batch) process(ctx context.Context, msg surgical.Message) surgical.Verdict {
@@ -137,12 +181,12 @@ func (b *Batch) settle(ctx context.Context, record events.SQSMessage, verdict su
 
 // delay hides the messages. One that cannot be hidden comes again when its
 // visibility ends, which is late but safe.
-func (b *Batch) delay(ctx context.Context, records []events.SQSMessage, after time.Duration) {
+func (b *Batch) delay(ctx context.Context, items []item, after time.Duration) {
 	seconds := int32(min(maxDelay, max(1, math.Ceil(after.Seconds()))))
-	for _, record := range records {
-		if err := b.Queue.Delay(ctx, record, seconds); err != nil {
-			ctx := trace.With(ctx, attribute(record, queue.TraceAttribute), attribute(record, queue.RunAttribute))
-			b.Log.WarnContext(ctx, "delay_failed", "message_id", record.MessageId, "error", err.Error())
+	for _, item := range items {
+		if err := b.Queue.Delay(ctx, item.record, seconds); err != nil {
+			ctx := trace.With(ctx, attribute(item.record, queue.TraceAttribute), attribute(item.record, queue.RunAttribute))
+			b.Log.WarnContext(ctx, "delay_failed", "message_id", item.record.MessageId, "error", err.Error())
 		}
 	}
 }
