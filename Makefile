@@ -113,7 +113,7 @@ setup-cdk:
 
 .PHONY: setup-test
 setup-test:
-	@scripts/setup check ministack cdk dynamodblocal browser
+	@scripts/setup check ministack schemathesis cdk dynamodblocal browser
 
 # Go knows best whether it is up to date.
 .PHONY: $(LOCAL)

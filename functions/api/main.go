@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
-	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/awsenv"
@@ -48,7 +47,7 @@ func main() {
 		log.Error("start", "error", err)
 		os.Exit(1)
 	}
-	lambda.Start(httpadapter.NewV2(handler).ProxyWithContext)
+	lambda.Start(api.Gateway(handler))
 }
 
 // requestID is the gateway's, the one that its access log names.

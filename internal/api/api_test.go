@@ -83,10 +83,15 @@ func (f *fixture) work() {
 func onEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
-		f := &fixture{T: t, World: pipelinetest.New(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}}
-		f.handler = serve(t, f.options())
-		test(t, f)
+		test(t, newFixture(t, e))
 	})
+}
+
+func newFixture(t *testing.T, e enginetest.Engine) *fixture {
+	t.Helper()
+	f := &fixture{T: t, World: pipelinetest.New(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}}
+	f.handler = serve(t, f.options())
+	return f
 }
 
 func (f *fixture) options() api.Options {

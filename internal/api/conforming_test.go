@@ -19,18 +19,7 @@ import (
 // and what no operation answers must be a problem.
 func conforming(t *testing.T, handler http.Handler) http.Handler {
 	t.Helper()
-	description, err := api.Description()
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := json.Marshal(description)
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
+	document := descriptionOf(t)
 	compiler := jsonschema.NewCompiler()
 	if err := compiler.AddResource("openapi.json", document); err != nil {
 		t.Fatal(err)
@@ -47,6 +36,24 @@ func conforming(t *testing.T, handler http.Handler) http.Handler {
 		w.WriteHeader(recorded.Code)
 		_, _ = w.Write(recorded.Body.Bytes())
 	})
+}
+
+// descriptionOf is the API's description as JSON values.
+func descriptionOf(t *testing.T) any {
+	t.Helper()
+	description, err := api.Description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
 }
 
 // unlike says how an answer differs from the description.

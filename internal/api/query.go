@@ -3,6 +3,7 @@ package api
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -10,11 +11,14 @@ import (
 
 // refuseAmbiguous refuses a query in which a parameter is named twice, for one
 // of its values would be dropped in silence, or has no value, which would count
-// as its absence.
+// as its absence, and one that cannot be decoded.
 func (s *server) refuseAmbiguous(ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
-	query := u.Query()
+	query, err := url.ParseQuery(u.RawQuery)
 	var errs []error
+	if err != nil {
+		errs = append(errs, &huma.ErrorDetail{Location: "query", Message: err.Error(), Value: u.RawQuery})
+	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		values := query[name]
 		switch {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/demogitlab"
@@ -47,6 +46,8 @@ func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
 			{"GET", "/v1/projects/1/issues/7?cursor=e30", 422, surgical.CodeInvalidRequest, "query.cursor"},
 			{"GET", "/v1/projects/1/merge_requests/7?cursor=" + cursor, 422, surgical.CodeInvalidRequest, "another list"},
 			{"GET", "/v1/sync-runs?status=failed&status=queued", 422, surgical.CodeInvalidRequest, `query.status: named twice, got ["failed","queued"]`},
+			{"GET", "/v1/sync-runs?status=", 422, surgical.CodeInvalidRequest, `query.status: expected a value, got ""`},
+			{"GET", "/v1/sync-runs?status=%zz", 422, surgical.CodeInvalidRequest, `got "status=%zz"`},
 			{"GET", "/v1/sync-runs?project_id=3", 403, surgical.CodeProjectNotAllowed, "project 3"},
 			{"GET", "/v1/projects/3/merge_requests/7/documents", 403, surgical.CodeProjectNotAllowed, "project 3"},
 			{"GET", "/v1/projects/3/issues/7/sync-runs", 403, surgical.CodeProjectNotAllowed, "project 3"},
@@ -150,9 +151,17 @@ func TestTheGatewaysEventsAreServed(t *testing.T) {
 				HTTP:       events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: "GET", Path: "/v1/sync-runs/" + run.RunID},
 			},
 		}
-		got, err := httpadapter.NewV2(f.handler).ProxyWithContext(t.Context(), event)
+		got, err := api.Gateway(f.handler)(t.Context(), event)
 		if err != nil || got.StatusCode != http.StatusOK || got.IsBase64Encoded || !strings.Contains(got.Body, run.RunID) {
 			t.Errorf("%+v, %v", got, err)
+		}
+		// The gateway decodes the path: it may hold anything by then.
+		for _, id := range []string{"a\x1fb", "a b", "a?b", "a#b", "100%", "%zz", "ä", "\u2028"} {
+			event.RawPath = "/v1/sync-runs/" + id
+			got, err := api.Gateway(f.handler)(t.Context(), event)
+			if err != nil || got.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got.Body, "path.run_id") {
+				t.Errorf("%q: %+v, %v", id, got, err)
+			}
 		}
 	})
 }

@@ -23,6 +23,29 @@ type StartBody struct {
 	raw []byte
 }
 
+// TransformSchema implements [huma.SchemaTransformer]. It describes what
+// [surgical.Request.Validate] checks: that has better words than a schema's
+// validator, and huma's panics on lists of objects that are to be unique. That
+// both lists together hold 25 at most cannot be said.
+func (StartBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	type object = map[string]any
+	with := func(name string, value object) object {
+		return object{"required": []string{name}, "properties": object{name: value}}
+	}
+	isTrue, notEmpty := object{"const": true}, object{"minItems": 1}
+	for _, list := range []string{"issues", "merge_requests"} {
+		s.Properties[list].Extensions = object{"uniqueItems": true}
+	}
+	s.Extensions = object{
+		"anyOf": []any{with("issues", notEmpty), with("merge_requests", notEmpty)},
+		"allOf": []any{
+			object{"not": object{"allOf": []any{with("dry_run", isTrue), with("preflight_only", isTrue)}}},
+			object{"anyOf": []any{object{"not": with("no_docs", isTrue)}, with("no_embed", isTrue)}},
+		},
+	}
+	return s
+}
+
 // UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for
 // [StartBody.ambiguous].
 func (b *StartBody) UnmarshalJSON(raw []byte) error {

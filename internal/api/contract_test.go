@@ -1,0 +1,167 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// contractExamples are how many calls are invented for each operation: with
+// those that follow from the description itself some 1,200.
+const contractExamples = 50
+
+func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
+	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+		if e.Name != "ministack" {
+			t.Skip("one engine is enough: the contract is not about storage")
+		}
+		f := newFixture(t, e)
+		f.Webhook(demogitlab.IssueRef(7))
+		f.GitLab.SetMergeRequest(demogitlab.NewMergeRequest(7, "Of the examples' iid", "", instant("2026-05-21T14:30:00Z")))
+		f.Sync(f.Request(surgical.OriginManual, demogitlab.MergeRequestRef(7), demogitlab.MergeRequestRef(12)))
+		o := f.options()
+		o.Allows = func(projectID int64) bool { return projectID%7 != 3 }
+		met := &met{answers: map[string]int{}}
+		server := httptest.NewServer(f.working(serve(t, o), met))
+		defer server.Close()
+
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		report, err := devstack.Schemathesis(ctx, contractDescription(t, f.examples()), server.URL, contractExamples)
+		if errors.Is(err, devstack.ErrNotInstalled) && os.Getenv(enginetest.RequireEnv) != "1" {
+			fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: %v\n\n", t.Name(), err)
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s", err, report)
+		}
+		for _, done := range []string{"Tested: 13", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
+			if !strings.Contains(report, done) {
+				t.Errorf("no %q in\n%s", done, report)
+			}
+		}
+		met.check(t)
+	})
+}
+
+// contractDescription is a file with the API's description, with real runs for
+// its examples, without the key that would make every call the same run, and
+// without its signatures, which only the gateway asks for.
+func contractDescription(t *testing.T, runs map[string]string) string {
+	t.Helper()
+	description, err := api.Description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	description.Components.SecuritySchemes = nil
+	for _, item := range description.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post} {
+			if op == nil {
+				continue
+			}
+			op.Security = nil
+			for _, p := range op.Parameters {
+				switch p.Name {
+				case "run_id":
+					p.Example, p.Schema.Examples = runs[op.OperationID], nil
+				case "Idempotency-Key":
+					p.Example, p.Schema.Examples = nil, nil
+				}
+			}
+		}
+	}
+	raw, err := json.Marshal(description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "openapi.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// examples are a run to read, one to retry and one to cancel.
+func (f *fixture) examples() map[string]string {
+	f.Helper()
+	read, retry := f.start(`{"project_id":1,"issues":[8]}`), f.start(`{"project_id":1,"issues":[8,404]}`)
+	f.work()
+	cancel := f.start(`{"project_id":1,"issues":[9]}`)
+	f.queue.take()
+	return map[string]string{"get-sync-run": read, "retry-failed": retry, "cancel-sync-run": cancel}
+}
+
+// working carries out every second run that is asked for before its answer goes
+// out, so that runs of every status are met, the same ones each time.
+func (f *fixture) working(handler http.Handler, met *met) http.Handler {
+	document := descriptionOf(f.T)
+	var mu sync.Mutex
+	posts := 0
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, r)
+		mu.Lock()
+		defer mu.Unlock()
+		met.answers[fmt.Sprintf("%s %s %d", r.Method, patternOf(document, r), answer.Code)]++
+		if posts++; r.Method == http.MethodPost && posts%2 == 0 {
+			for _, req := range f.queue.take() {
+				_, _ = f.Deliver(req) // a run that fails is wanted too
+			}
+			f.Drive()
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	})
+}
+
+// met counts the answers by method, path and status.
+type met struct{ answers map[string]int }
+
+// check sees that the calls went deep enough to show something.
+func (m *met) check(t *testing.T) {
+	t.Helper()
+	const runs, run, issue, mr = "/v1/sync-runs", "/v1/sync-runs/{run_id}", "/v1/projects/{project_id}/issues/{iid}", "/v1/projects/{project_id}/merge_requests/{iid}"
+	for _, want := range []struct {
+		method, path string
+		statuses     []int
+	}{
+		{"POST", runs, []int{200, 202, 400, 403, 409, 415, 422}},
+		{"GET", runs, []int{200, 403, 422}},
+		{"GET", run, []int{200, 404, 422}},
+		{"POST", run + "/cancel", []int{200, 404, 409, 422}},
+		{"POST", run + "/retry-failed", []int{202, 404, 409, 422}},
+		{"GET", issue, []int{200, 403, 404, 422}},
+		{"GET", issue + "/documents", []int{200, 403, 404, 422}},
+		{"GET", issue + "/sync-runs", []int{200, 403, 422}},
+		{"GET", mr, []int{200, 403, 404, 422}},
+		{"GET", mr + "/documents", []int{200, 403, 404, 422}},
+		{"GET", mr + "/sync-runs", []int{200, 403, 422}},
+		{"GET", "/healthz", []int{200}},
+		{"GET", "/openapi.json", []int{200}},
+	} {
+		for _, status := range want.statuses {
+			if answer := fmt.Sprintf("%s %s %d", want.method, want.path, status); m.answers[answer] == 0 {
+				t.Errorf("nothing was answered with %s", answer)
+			}
+		}
+	}
+}
