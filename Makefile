@@ -64,6 +64,11 @@ mutants: setup-test ## Break one rule at a time and see the suites notice (MUTAN
 lint: ## Check formatting, go vet, staticcheck, shell scripts and known vulnerabilities
 	@scripts/lint $(STATICCHECK) $(GOVULNCHECK)
 
+.PHONY: docs
+docs: ## Write docs/api.md from the API's OpenAPI description
+	@scripts/setup go
+	@go run ./scripts/apidoc
+
 .PHONY: bench
 bench: setup-test ## Measure; print a table and write .local/bench.json
 	@go run ./scripts/bench

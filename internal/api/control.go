@@ -32,7 +32,7 @@ func (s *server) retryFailed(ctx context.Context, in *runInput) (*retryOutput, e
 }
 
 type retryOutput struct {
-	Location string `header:"Location" doc:"Where the run is read."`
+	Location string `header:"Location"`
 	Body     RunSummary
 }
 

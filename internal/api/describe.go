@@ -60,7 +60,7 @@ Unknown fields and parameters, those that stand there twice, nulls and empty par
 
 ## Repeating a request
 
-` + "`POST /v1/sync-runs`" + ` takes an ` + "`Idempotency-Key`" + `. However often, and however much at the same time, one request is sent under one key, it is one run. Another request under that key is a conflict. A key is remembered as long as its run, 90 days after the run's end. Retrying and cancelling need no key: asked twice, they answer the same.
+` + "`POST /v1/sync-runs`" + ` takes an ` + "`Idempotency-Key`" + `. However often one request is sent under one key, one after another or all at once, it is one run. Another request under that key is a conflict. A key is remembered as long as its run, 90 days after the run's end. Retrying and cancelling need no key: asked twice, they answer the same.
 
 ## Lists
 
@@ -160,20 +160,16 @@ func (s *server) described(description string, t reflect.Type) *huma.Response {
 	}}
 }
 
-// atRun is the header that leads to a run.
-func atRun() map[string]*huma.Param {
-	return map[string]*huma.Param{"Location": {
+// leadToRun describes the header that leads to the answer's run, and the
+// operations that take the run.
+func leadToRun(answer *huma.Response) {
+	answer.Headers = map[string]*huma.Param{"Location": {
 		Description: "Where the run is read.", Schema: &huma.Schema{Type: huma.TypeString}, Example: "/v1/sync-runs/" + exampleRun,
 	}}
-}
-
-// followRun are the operations that take the run of an answer.
-func followRun() map[string]*huma.Link {
-	links := map[string]*huma.Link{}
+	answer.Links = map[string]*huma.Link{}
 	for name, operation := range map[string]string{"read": "get-sync-run", "cancel": "cancel-sync-run", "retry": "retry-failed"} {
-		links[name] = &huma.Link{OperationID: operation, Parameters: map[string]any{"run_id": "$response.body#/run_id"}}
+		answer.Links[name] = &huma.Link{OperationID: operation, Parameters: map[string]any{"run_id": "$response.body#/run_id"}}
 	}
-	return links
 }
 
 // complete adds to the description what no operation brings: the codes, the

@@ -33,7 +33,7 @@ func (s *server) registerDocuments(api huma.API) {
 		path := "/v1/projects/{project_id}/" + plural(t) + "/{iid}"
 		huma.Register(api, s.operation(huma.Operation{
 			OperationID: "list-" + string(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{"entities"},
-			Summary:     "Read the documents",
+			Summary:     "Read the documents of " + named(t),
 			Description: "The Markdown that stands for the entity and its discussions in a search, as it is now. Hidden documents are left out.",
 		}, notAllowed(), noEntity()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[DocumentList], error) {
@@ -45,7 +45,7 @@ func (s *server) registerDocuments(api huma.API) {
 			}))
 		huma.Register(api, s.operation(huma.Operation{
 			OperationID: "list-" + string(t) + "-sync-runs", Method: http.MethodGet, Path: path + "/sync-runs", Tags: []string{"runs"},
-			Summary:     "List the runs of an entity",
+			Summary:     "List the runs of " + named(t),
 			Description: "First those that have not ended, newest first, then those that ended, by their end; the first page may hold more than limit.",
 		}, notAllowed()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[RunList], error) {

@@ -23,6 +23,14 @@ type entityInput struct {
 	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the page before."`
 }
 
+// named are the entity types as people call them.
+func named(t surgical.EntityType) string {
+	if t == surgical.Issue {
+		return "an issue"
+	}
+	return "a merge request"
+}
+
 // plural are the entity types as they stand in paths.
 func plural(t surgical.EntityType) string { return string(t) + "s" }
 
@@ -30,7 +38,7 @@ func (s *server) registerEntities(api huma.API) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		huma.Register(api, s.operation(huma.Operation{
 			OperationID: "get-" + string(t), Method: http.MethodGet, Path: "/v1/projects/{project_id}/" + plural(t) + "/{iid}",
-			Tags: []string{"entities"}, Summary: "Read the copy of an " + map[surgical.EntityType]string{surgical.Issue: "issue", surgical.MergeRequest: "MR"}[t],
+			Tags: []string{"entities"}, Summary: "Read the copy of " + named(t),
 			Description: "One snapshot as a single fetch brought it: GitLab's own JSON of the entity, its discussions and events, and which documents stand for them. " +
 				"What does not fit into one answer follows under next_cursor. The pages of one cursor show one revision; when a newer one came meanwhile, the next page is refused with conflict, and reading begins again.",
 		}, notAllowed(), noEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor")),

@@ -10,22 +10,22 @@ import (
 
 // EntityView is one snapshot of an entity, or a page of it.
 type EntityView struct {
-	ProjectID    int64               `json:"project_id" example:"1"`
-	Type         surgical.EntityType `json:"type" enum:"issue,merge_request"`
-	IID          int64               `json:"iid" example:"7"`
+	ProjectID    int64               `json:"project_id" example:"1" doc:"GitLab's id of the project."`
+	Type         surgical.EntityType `json:"type" enum:"issue,merge_request" doc:"Which kind of entity."`
+	IID          int64               `json:"iid" example:"7" doc:"The entity's number within its project."`
 	Revision     int64               `json:"revision" example:"3" doc:"Raised by every commit of the entity."`
 	UpdatedAt    time.Time           `json:"updated_at" doc:"GitLab's updated_at."`
 	FetchedAt    time.Time           `json:"fetched_at" doc:"When the fetch that the copy shows began."`
 	FetchedUntil time.Time           `json:"fetched_until" doc:"When that fetch ended."`
 	RunID        string              `json:"run_id" doc:"The run that committed the copy."`
-	Title        string              `json:"title"`
-	State        string              `json:"state" example:"opened"`
-	Confidential bool                `json:"confidential"`
-	WebURL       string              `json:"web_url,omitempty"`
-	Labels       []string            `json:"labels" nullable:"false"`
+	Title        string              `json:"title" doc:"GitLab's title."`
+	State        string              `json:"state" example:"opened" doc:"GitLab's state: opened, closed, merged or locked."`
+	Confidential bool                `json:"confidential" doc:"Whether GitLab shows it to members alone."`
+	WebURL       string              `json:"web_url,omitempty" doc:"Where people read it in GitLab."`
+	Labels       []string            `json:"labels" nullable:"false" doc:"GitLab's labels."`
 	Entity       json.RawMessage     `json:"entity,omitempty" doc:"GitLab's JSON of the entity; on the first page alone."`
 	Discussions  []json.RawMessage   `json:"discussions" nullable:"false" doc:"GitLab's JSON of the discussions, by the time of their first note."`
-	Events       EventsView          `json:"events"`
+	Events       EventsView          `json:"events" doc:"GitLab's resource events."`
 	Documents    []DocumentInfo      `json:"documents" nullable:"false" doc:"The documents that stand for the entity now, by id; hidden ones are left out."`
 	Omitted      []OmittedPart       `json:"omitted,omitempty" nullable:"false" doc:"Parts too large for any answer."`
 	NextCursor   string              `json:"next_cursor,omitempty" doc:"There is more: the cursor of the next page."`
@@ -33,16 +33,16 @@ type EntityView struct {
 
 // EventsView is GitLab's JSON of resource events, by the time of their creation.
 type EventsView struct {
-	State     []json.RawMessage `json:"state" nullable:"false"`
-	Label     []json.RawMessage `json:"label" nullable:"false"`
-	Milestone []json.RawMessage `json:"milestone" nullable:"false"`
+	State     []json.RawMessage `json:"state" nullable:"false" doc:"Closed, reopened, merged."`
+	Label     []json.RawMessage `json:"label" nullable:"false" doc:"Labels added and removed."`
+	Milestone []json.RawMessage `json:"milestone" nullable:"false" doc:"Milestones set and removed."`
 }
 
 // DocumentInfo is a document without its text.
 type DocumentInfo struct {
 	ID           string `json:"id" example:"entity" doc:"entity, or discussion# and the discussion's id."`
-	Title        string `json:"title"`
-	URL          string `json:"url,omitempty"`
+	Title        string `json:"title" doc:"GitLab's title."`
+	URL          string `json:"url,omitempty" doc:"Where people read it in GitLab."`
 	Confidential bool   `json:"confidential" doc:"Holds what not everyone may read."`
 	Revision     int64  `json:"revision" doc:"The revision that the document was rendered from."`
 	Hash         string `json:"hash" doc:"SHA-256 of title, link, confidentiality and text."`
@@ -53,9 +53,9 @@ type DocumentInfo struct {
 
 // OmittedPart names a part that no answer can carry.
 type OmittedPart struct {
-	Kind  surgical.ChildKind `json:"kind" example:"discussion"`
-	ID    string             `json:"id,omitempty"`
-	Bytes int                `json:"bytes"`
+	Kind  surgical.ChildKind `json:"kind" example:"discussion" doc:"What kind of part it is."`
+	ID    string             `json:"id,omitempty" doc:"GitLab's id, or that of the document."`
+	Bytes int                `json:"bytes" doc:"How large it is."`
 }
 
 func newEntityView(e content.Entity) EntityView {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -89,6 +90,14 @@ func keep(media *huma.MediaType, name string, e *huma.Example) {
 	media.Examples[name] = e
 }
 
+func indented(raw json.RawMessage) string {
+	var text bytes.Buffer
+	if json.Indent(&text, raw, "", "  ") != nil {
+		return string(raw) // it was decoded before: this does not happen
+	}
+	return text.String()
+}
+
 // sent is the request as it goes over the wire, but for the headers that every
 // request has.
 func (e example) sent() string {
@@ -97,7 +106,7 @@ func (e example) sent() string {
 		head += "\n" + keyHeader + ": " + key
 	}
 	if e.Request.Body != nil {
-		head += "\nContent-Type: application/json\n\n" + string(e.Request.Body)
+		head += "\nContent-Type: application/json\n\n" + indented(e.Request.Body)
 	}
 	return "```http\n" + head + "\n```"
 }

@@ -249,3 +249,40 @@ func TestEveryOperationHasAnExampleOfEachSuccess(t *testing.T) {
 		t.Errorf("only %d operations", operations)
 	}
 }
+
+func TestEveryParameterAndFieldIsExplained(t *testing.T) {
+	description, err := api.Description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range description.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post} {
+			if op == nil {
+				continue
+			}
+			for _, p := range op.Parameters {
+				if p.Description == "" {
+					t.Errorf("%s: %s", op.OperationID, p.Name)
+				}
+			}
+			for status, response := range op.Responses {
+				for name, header := range response.Headers {
+					if header.Description == "" || header.Example == nil {
+						t.Errorf("%s: %s of %s", op.OperationID, name, status)
+					}
+				}
+			}
+		}
+	}
+	fields := 0
+	for name, s := range description.Components.Schemas.Map() {
+		for field, p := range s.Properties {
+			if fields++; p.Description == "" {
+				t.Errorf("%s.%s", name, field)
+			}
+		}
+	}
+	if fields < 100 {
+		t.Errorf("only %d fields", fields)
+	}
+}

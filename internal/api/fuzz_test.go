@@ -91,7 +91,7 @@ func FuzzStart(f *testing.F) {
 			t.Fatalf("accepted with %d rows and %d messages", len(rows), len(queue.sent))
 		}
 		req := queue.sent[0]
-		if diff := cmp.Diff(named(t, body), req.Targets); diff != "" || (req.ProjectID != 1 && req.ProjectID != 2) {
+		if diff := cmp.Diff(asked(t, body), req.Targets); diff != "" || (req.ProjectID != 1 && req.ProjectID != 2) {
 			t.Fatalf("project %d, targets (-named +queued):\n%s", req.ProjectID, diff)
 		}
 		if got := w.Header().Get("Location"); got != "/v1/sync-runs/"+req.RunID {
@@ -103,8 +103,8 @@ func FuzzStart(f *testing.F) {
 	})
 }
 
-// named are the targets of a body, by the book.
-func named(t *testing.T, body string) []surgical.Target {
+// asked are the targets of a body, by the book.
+func asked(t *testing.T, body string) []surgical.Target {
 	t.Helper()
 	var lists struct {
 		Issues        []int64 `json:"issues"`

@@ -12,9 +12,9 @@ import (
 // PlanView is what a request would do.
 type PlanView struct {
 	DryRun    bool             `json:"dry_run" doc:"Always true: nothing was fetched, sent or written."`
-	ProjectID int64            `json:"project_id" example:"1"`
-	Targets   []PlanTargetView `json:"targets" nullable:"false"`
-	Options   OptionsView      `json:"options"`
+	ProjectID int64            `json:"project_id" example:"1" doc:"GitLab's id of the project."`
+	Targets   []PlanTargetView `json:"targets" nullable:"false" doc:"The targets, each with its stored copy."`
+	Options   OptionsView      `json:"options" doc:"What was asked for."`
 	Stages    []surgical.Stage `json:"stages" nullable:"false" enum:"preflight,ingest,docs,embed" doc:"The stages that would run, in order; docs and embed only if something changed."`
 	Conflicts []ConflictView   `json:"conflicts" nullable:"false" doc:"Runs that stand in the way."`
 }
@@ -27,17 +27,17 @@ type PlanTargetView struct {
 
 // LocalView is the version of a stored copy.
 type LocalView struct {
-	Revision  int64     `json:"revision"`
+	Revision  int64     `json:"revision" doc:"The copy's revision."`
 	UpdatedAt time.Time `json:"updated_at" doc:"GitLab's updated_at."`
-	FetchedAt time.Time `json:"fetched_at"`
+	FetchedAt time.Time `json:"fetched_at" doc:"When the fetch that it shows began."`
 	RunID     string    `json:"run_id" doc:"The run that committed it."`
 }
 
 // ConflictView is a run that stands in the way.
 type ConflictView struct {
 	Reason  string             `json:"reason" enum:"idempotency_key,open_run" doc:"idempotency_key: the key is that of another request, which this one would be refused for. open_run: a run of the same target has not ended; both would come out right."`
-	RunID   string             `json:"run_id"`
-	Status  surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled"`
+	RunID   string             `json:"run_id" doc:"The run."`
+	Status  surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Where it stands."`
 	Targets []TargetView       `json:"targets" nullable:"false" doc:"The targets that both name."`
 }
 

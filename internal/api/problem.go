@@ -34,18 +34,18 @@ type Problem struct {
 
 // TargetProblem is what stopped one target of a run.
 type TargetProblem struct {
-	Type      surgical.EntityType `json:"type" enum:"issue,merge_request"`
-	IID       int64               `json:"iid" example:"7"`
-	Code      surgical.Code       `json:"code" example:"gitlab_not_found"`
-	Message   string              `json:"message"`
-	Action    surgical.Action     `json:"action" example:"verify_iid"`
-	Retryable bool                `json:"retryable"`
+	Type      surgical.EntityType `json:"type" enum:"issue,merge_request" doc:"Which kind of entity."`
+	IID       int64               `json:"iid" example:"7" doc:"The entity's number within its project."`
+	Code      surgical.Code       `json:"code" example:"gitlab_not_found" doc:"What stopped it, for machines."`
+	Message   string              `json:"message" doc:"What stopped it, for people."`
+	Action    surgical.Action     `json:"action" example:"verify_iid" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator" doc:"What to do about it."`
+	Retryable bool                `json:"retryable" doc:"Whether another try can succeed without anybody doing something."`
 }
 
 // InvalidValue names one value that is not valid.
 type InvalidValue struct {
 	Location string `json:"location" example:"path.iid" doc:"Where the value stands: path, query, header or body, then its name."`
-	Message  string `json:"message" example:"expected number >= 1"`
+	Message  string `json:"message" example:"expected number >= 1" doc:"What is wrong with it."`
 	Value    string `json:"value,omitempty" example:"-1" doc:"The value, or its beginning."`
 }
 

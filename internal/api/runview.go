@@ -15,8 +15,8 @@ type RunSummary struct {
 	Status        surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Where the run stands; the last three are final."`
 	Stage         surgical.Stage     `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"What the run is doing, or was when it ended; absent while it is queued."`
 	Targets       []TargetView       `json:"targets" nullable:"false" doc:"The entities that the run names."`
-	Options       OptionsView        `json:"options"`
-	CreatedAt     time.Time          `json:"created_at"`
+	Options       OptionsView        `json:"options" doc:"What was asked for."`
+	CreatedAt     time.Time          `json:"created_at" doc:"When the run was asked for; of a webhook's run, when a worker first took it."`
 	StartedAt     time.Time          `json:"started_at,omitzero" doc:"When a worker first took the run."`
 	FinishedAt    time.Time          `json:"finished_at,omitzero" doc:"When the run ended."`
 	Attempts      int64              `json:"attempts" doc:"Passes of fetch, stage and commit so far."`
@@ -29,13 +29,13 @@ type RunSummary struct {
 // SyncResult is a run with all that is known of it.
 type SyncResult struct {
 	RunSummary
-	TimingsMS TimingsView  `json:"timings_ms"`
-	Counters  CountersView `json:"counters"`
+	TimingsMS TimingsView  `json:"timings_ms" doc:"How long the stages took, in milliseconds."`
+	Counters  CountersView `json:"counters" doc:"What the run did."`
 
 	DocumentsRegenerated int64    `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
 	SkippedStale         int      `json:"skipped_stale" doc:"Targets whose stored copy was newer and covers the request."`
-	SkippedStaleIIDs     IIDsView `json:"skipped_stale_iids"`
-	FailedIIDs           IIDsView `json:"failed_iids"`
+	SkippedStaleIIDs     IIDsView `json:"skipped_stale_iids" doc:"Those targets."`
+	FailedIIDs           IIDsView `json:"failed_iids" doc:"Targets that failed, those that a peer aborted included."`
 
 	Entities []EntityRowView `json:"entities" nullable:"false" doc:"What became of each target; empty until the run committed or ended."`
 	Jobs     JobsView        `json:"jobs" doc:"How many jobs of each stage stand where."`
@@ -44,8 +44,8 @@ type SyncResult struct {
 
 // TargetView names one entity within a project.
 type TargetView struct {
-	Type surgical.EntityType `json:"type" enum:"issue,merge_request"`
-	IID  int64               `json:"iid" minimum:"1" example:"7"`
+	Type surgical.EntityType `json:"type" enum:"issue,merge_request" doc:"Which kind of entity."`
+	IID  int64               `json:"iid" minimum:"1" example:"7" doc:"The entity's number within its project."`
 }
 
 // OptionsView restricts what a run does.
@@ -61,8 +61,8 @@ type OptionsView struct {
 type TimingsView struct {
 	Preflight *int64 `json:"preflight,omitempty" doc:"The newest attempt's fetches."`
 	Ingest    *int64 `json:"ingest,omitempty" doc:"The newest attempt, from its first write to its commit."`
-	Docs      *int64 `json:"docs,omitempty"`
-	Embed     *int64 `json:"embed,omitempty"`
+	Docs      *int64 `json:"docs,omitempty" doc:"Rendering documents."`
+	Embed     *int64 `json:"embed,omitempty" doc:"Embedding documents."`
 	Total     *int64 `json:"total,omitempty" doc:"From the row's creation to the run's end."`
 }
 
@@ -71,26 +71,26 @@ type CountersView struct {
 	GitLabRequests       int64 `json:"gitlab_requests" doc:"Requests sent to GitLab."`
 	ChildrenWritten      int64 `json:"children_written" doc:"Discussions, events and descriptions that were stored anew."`
 	ContentWriteUnits    int64 `json:"content_write_units" doc:"Write units of the content table, by AWS's rules."`
-	DocumentsWritten     int64 `json:"documents_written"`
-	DocumentsRegenerated int64 `json:"documents_regenerated"`
-	ChunksEmbedded       int64 `json:"chunks_embedded"`
-	JobsAborted          int64 `json:"jobs_aborted"`
+	DocumentsWritten     int64 `json:"documents_written" doc:"Documents that were written or deleted."`
+	DocumentsRegenerated int64 `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
+	ChunksEmbedded       int64 `json:"chunks_embedded" doc:"Chunks that were embedded anew."`
+	JobsAborted          int64 `json:"jobs_aborted" doc:"Jobs that were open when the run ended without success."`
 }
 
 // IIDsView lists iids by their type.
 type IIDsView struct {
-	Issues        []int64 `json:"issues" nullable:"false"`
-	MergeRequests []int64 `json:"merge_requests" nullable:"false"`
+	Issues        []int64 `json:"issues" nullable:"false" doc:"Iids of issues."`
+	MergeRequests []int64 `json:"merge_requests" nullable:"false" doc:"Iids of merge requests."`
 }
 
 // EntityRowView is what became of one target.
 type EntityRowView struct {
 	TargetView
-	Stage     surgical.Stage        `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done"`
-	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale"`
-	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found"`
-	Message   string                `json:"error_message,omitempty"`
-	UpdatedAt time.Time             `json:"updated_at,omitzero"`
+	Stage     surgical.Stage        `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"The run's stage when this was decided."`
+	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale" doc:"ok comes from the commit alone; skipped_stale: the stored copy was newer and covers the request."`
+	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found" doc:"What stopped it; aborted_by_peer if another target did."`
+	Message   string                `json:"error_message,omitempty" doc:"The same for people."`
+	UpdatedAt time.Time             `json:"updated_at,omitzero" doc:"When this was decided."`
 	Preview   *PreviewView          `json:"preview,omitempty" doc:"What a preflight_only run found."`
 }
 
@@ -98,22 +98,22 @@ type EntityRowView struct {
 type PreviewView struct {
 	UpdatedAt   time.Time `json:"updated_at" doc:"GitLab's updated_at: the version."`
 	Bytes       int64     `json:"bytes" doc:"The size of all that was fetched."`
-	Discussions int       `json:"discussions"`
-	Events      int       `json:"events"`
+	Discussions int       `json:"discussions" doc:"How many discussions."`
+	Events      int       `json:"events" doc:"How many resource events."`
 }
 
 // JobsView counts jobs by their status: pending, claimed, done, failed, aborted.
 type JobsView struct {
-	Docs  map[surgical.JobStatus]int `json:"docs,omitempty"`
-	Embed map[surgical.JobStatus]int `json:"embed,omitempty"`
+	Docs  map[surgical.JobStatus]int `json:"docs,omitempty" doc:"How many are pending, claimed, done, failed, aborted; a status without any is absent."`
+	Embed map[surgical.JobStatus]int `json:"embed,omitempty" doc:"The same for embedding."`
 }
 
 // ErrorView is the error of a run.
 type ErrorView struct {
-	Code      surgical.Code   `json:"code" example:"surgical_preflight_failed"`
-	Message   string          `json:"message"`
-	Action    surgical.Action `json:"action" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator"`
-	Retryable bool            `json:"retryable"`
+	Code      surgical.Code   `json:"code" example:"surgical_preflight_failed" doc:"What happened, for machines."`
+	Message   string          `json:"message" doc:"What happened, for people."`
+	Action    surgical.Action `json:"action" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator" doc:"What to do about it."`
+	Retryable bool            `json:"retryable" doc:"Whether another try can succeed."`
 	After     int64           `json:"retry_after,omitempty" doc:"Of a run that waits: how many seconds it was told to wait."`
 	RunID     string          `json:"run_id" doc:"The run."`
 	Total     int             `json:"total,omitempty" doc:"How many targets the run has."`

@@ -15,7 +15,7 @@ import (
 
 type startInput struct {
 	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" patternDescription:"1 to 128 printable ASCII characters without spaces" example:"nightly-2026-05-28" doc:"Requests under one key are one run, however often they are sent. Without a key every request is a run of its own."`
-	Body StartBody
+	Body SyncRequest
 }
 
 // Resolve implements [huma.Resolver]. An empty key is a client's mistake, not
@@ -31,7 +31,7 @@ func (in *startInput) Resolve(ctx huma.Context) (errs []error) {
 
 type startOutput struct {
 	Status   int
-	Location string `header:"Location" doc:"Where the run is read."`
+	Location string `header:"Location"`
 	Body     any
 }
 
@@ -50,9 +50,9 @@ func (s *server) registerControl(api huma.API) {
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
 		refusalOf(surgical.CodeConflict, "the key was used for another request; `detail` names its run"))
 	op.Responses["202"] = s.described("The run is queued, or what it became since it was first asked for.", reflect.TypeFor[RunSummary]())
-	op.Responses["202"].Headers, op.Responses["202"].Links = atRun(), followRun()
 	op.Responses["200"] = s.described("The plan of a dry_run.", reflect.TypeFor[PlanView]())
 	huma.Register(api, op, handle(s.start))
+	leadToRun(op.Responses["202"])
 
 	op = s.operation(huma.Operation{
 		OperationID: "retry-failed", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/retry-failed", Tags: []string{"runs"},
@@ -62,8 +62,8 @@ func (s *server) registerControl(api huma.API) {
 		DefaultStatus: http.StatusAccepted,
 	}, notAllowed(), noRun(), noQueue(), refusalOf(surgical.CodeConflict, "the run did not fail and was not cancelled, or nothing of it can succeed"))
 	op.Responses["202"] = s.described("The run that retries, as it is now.", reflect.TypeFor[RunSummary]())
-	op.Responses["202"].Headers, op.Responses["202"].Links = atRun(), followRun()
 	huma.Register(api, op, handle(s.retryFailed))
+	leadToRun(op.Responses["202"])
 
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "cancel-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/cancel", Tags: []string{"runs"},

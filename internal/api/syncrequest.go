@@ -10,8 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// StartBody asks for a run.
-type StartBody struct {
+// SyncRequest asks for a run.
+type SyncRequest struct {
 	ProjectID     int64   `json:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project."`
 	Issues        []int64 `json:"issues,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[7]" doc:"Iids of issues. Issues and merge requests together are 1 to 25."`
 	MergeRequests []int64 `json:"merge_requests,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[12]" doc:"Iids of merge requests."`
@@ -27,7 +27,7 @@ type StartBody struct {
 // [surgical.Request.Validate] checks: that has better words than a schema's
 // validator, and huma's panics on lists of objects that are to be unique. That
 // both lists together hold 25 at most cannot be said.
-func (StartBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+func (SyncRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	type object = map[string]any
 	with := func(name string, value object) object {
 		return object{"required": []string{name}, "properties": object{name: value}}
@@ -47,9 +47,9 @@ func (StartBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for
-// [StartBody.ambiguous].
-func (b *StartBody) UnmarshalJSON(raw []byte) error {
-	type plain StartBody
+// [SyncRequest.ambiguous].
+func (b *SyncRequest) UnmarshalJSON(raw []byte) error {
+	type plain SyncRequest
 	if err := json.Unmarshal(raw, (*plain)(b)); err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func (b *StartBody) UnmarshalJSON(raw []byte) error {
 // ambiguous finds what Go's JSON takes silently: a null, which would count as
 // the field's absence (and "dry_run":null as a real run), a name in other
 // letters, and a name that stands there twice.
-func (b *StartBody) ambiguous() (errs []error) {
-	names := jsonNames(reflect.TypeFor[StartBody]())
+func (b *SyncRequest) ambiguous() (errs []error) {
+	names := jsonNames(reflect.TypeFor[SyncRequest]())
 	seen := map[string]bool{}
 	decoder := json.NewDecoder(bytes.NewReader(b.raw))
 	if _, err := decoder.Token(); err != nil {
