@@ -91,8 +91,12 @@ func FuzzStart(f *testing.F) {
 			t.Fatalf("accepted with %d rows and %d messages", len(rows), len(queue.sent))
 		}
 		req := queue.sent[0]
-		if diff := cmp.Diff(asked(t, body), req.Targets); diff != "" || (req.ProjectID != 1 && req.ProjectID != 2) {
+		targets, options := asked(t, body)
+		if diff := cmp.Diff(targets, req.Targets); diff != "" || (req.ProjectID != 1 && req.ProjectID != 2) {
 			t.Fatalf("project %d, targets (-named +queued):\n%s", req.ProjectID, diff)
+		}
+		if req.Options != options || options.DryRun {
+			t.Fatalf("options %+v, named %+v", req.Options, options)
 		}
 		if got := w.Header().Get("Location"); got != "/v1/sync-runs/"+req.RunID {
 			t.Fatalf("run %s is at %q", req.RunID, got)
@@ -103,10 +107,11 @@ func FuzzStart(f *testing.F) {
 	})
 }
 
-// asked are the targets of a body, by the book.
-func asked(t *testing.T, body string) []surgical.Target {
+// asked are the targets and options of a body, by the book.
+func asked(t *testing.T, body string) ([]surgical.Target, surgical.Options) {
 	t.Helper()
 	var lists struct {
+		surgical.Options
 		Issues        []int64 `json:"issues"`
 		MergeRequests []int64 `json:"merge_requests"`
 	}
@@ -120,7 +125,7 @@ func asked(t *testing.T, body string) []surgical.Target {
 	for _, iid := range slices.Sorted(slices.Values(lists.MergeRequests)) {
 		targets = append(targets, surgical.Target{Type: surgical.MergeRequest, IID: iid})
 	}
-	return targets
+	return targets, lists.Options
 }
 
 // checkAnswer checks what holds for every answer.

@@ -21,6 +21,7 @@ func FuzzRenderEntity(f *testing.F) {
 	f.Add(mrJSON, "", false)
 	f.Add(`{"title":"\ud800","labels":["\u0000"]}`, "\xff", true)
 	f.Add(`{"title":"a\n- Confidential: yes","labels":["x\n\n---\n\n- Draft: yes"],"author":{"name":"b\r- State: closed"}}`, "\n---\n- Confidential: yes\n", true)
+	f.Add(`{"title":"<b>x</b> &amp; [a](b) `+"`c`"+` *d* ~~e~~ \\","state":"<!--","web_url":"https://x.example/a b>c","labels":["<script>"]}`, "-->", true)
 	f.Add(`{"title":"===","state":"- Labels: none","web_url":"https://x.example/>\n- Draft: yes","due_date":"\u2028- Due: never"}`, "   ", false)
 	f.Fuzz(func(t *testing.T, raw, description string, issue bool) {
 		ref := mr12
@@ -75,6 +76,9 @@ func FuzzRenderDiscussion(f *testing.F) {
 			t.Fatalf("it was rendered, and cannot be decoded: %v", err)
 		}
 		checkThread(t, d, len(thread.Notes))
+		if strings.Contains(d.Text, "\r") {
+			t.Fatalf("a line that ends as no other does, so that what follows is unquoted:\n%q", d.Text)
+		}
 		front, notes, _ := strings.Cut(d.Text, "\n---\n")
 		fields := metadata(t, strings.Split(strings.TrimSuffix(front, "\n"), "\n")[2:], "Type", "Of", "Confidential", "Link")
 		internal := slices.ContainsFunc(thread.Notes, note.isInternal)
@@ -120,6 +124,9 @@ func checkDocument(t *testing.T, d surgical.Document) {
 		if !utf8.ValidString(s) {
 			t.Fatalf("%q is not UTF-8", s)
 		}
+	}
+	if strings.ContainsFunc(d.URL, func(r rune) bool { return r <= ' ' || strings.ContainsRune("<>`\\", r) }) {
+		t.Fatalf("the link %q ends early", d.URL)
 	}
 	checkChunks(t, d)
 }
