@@ -15,7 +15,6 @@ package cloudtest
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -24,7 +23,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/commit"
 	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -72,6 +70,9 @@ type Cloud struct {
 
 	// Rows reads a whole table, past the boundary.
 	Rows func(table string) []dynamo.Item
+
+	// APIs lends the handler of the API.
+	APIs *APIs
 
 	// Around stands at the boundary; nil lets every call through.
 	Around pipelinetest.Around
@@ -144,7 +145,7 @@ func New(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
 		T: t, Clock: pipelinetest.NewClock(time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)),
 		db: db, tables: tables, heads: map[surgical.EntityRef]surgical.Head{},
 	}
-	c.Rows = c.scan
+	c.Rows, c.APIs = c.scan, &APIs{}
 	c.Clock.Follow()
 	c.GitLab = demogitlab.New(demogitlab.Options{Clock: c.Clock.Now, Token: pipelinetest.Token})
 	c.transport = handlerTransport{c.GitLab}
@@ -187,7 +188,7 @@ func (c *Cloud) functions(db *dynamodb.Client) {
 		Clock: workerClock, Log: log,
 	}
 	c.docs = &workflow.Runner{Ledger: rows, Workflow: machine, Stage: hurried{&docs.Stage{Content: store}, c}, Log: log}
-	c.embed = &workflow.Runner{Ledger: rows, Workflow: machine, Stage: hurried{&embed.Stage{Content: store, Embedder: embedder{embed.Lexical{}, c}}, c}, Log: log}
+	c.embed = &workflow.Runner{Ledger: rows, Workflow: machine, Stage: hurried{&embed.Stage{Content: store, Embedder: embedder{c}}, c}, Log: log}
 	c.finish, c.abort = &workflow.Finish{Ledger: rows, Log: log}, &workflow.Abort{Ledger: rows, Log: log}
 	c.sender, c.bulk = queue.NewSender(sqs, c.Requests.URL()), queue.NewSender(sqs, c.Bulk.URL())
 	c.webhook = &webhook.Handler{
@@ -196,19 +197,7 @@ func (c *Cloud) functions(db *dynamodb.Client) {
 	c.sweeper = &sweep.Sweeper{
 		Ledger: rows, Content: store, Workflow: machine, Requests: c.sender, Bulk: c.bulk, Clock: clock, Log: log,
 	}
-	c.api = sync.OnceValue(func() http.Handler { return c.newAPI(rows, store) })
-}
-
-func (c *Cloud) newAPI(rows *ledger.Ledger, store *content.Store) http.Handler {
-	handler, err := api.New(api.Options{
-		Runs: rows, Content: store, Queue: c.sender, Allows: func(int64) bool { return true }, Clock: c.Clock.Now, Log: slog.New(slog.DiscardHandler),
-		NewKey:    func() string { return fmt.Sprintf("api-%d", c.keys.Add(1)) },
-		RequestID: func(*http.Request) string { return "request" },
-	})
-	if err != nil {
-		c.T.Fatal(err)
-	}
-	return handler
+	c.api = sync.OnceValue(func() http.Handler { return c.APIs.lend(c, rows, store) })
 }
 
 func (c *Cloud) client(transport http.RoundTripper, clock func() time.Time) *gitlab.Client {
@@ -241,19 +230,33 @@ func (h hurried) Do(ctx context.Context, run surgical.Run, job surgical.Job, mor
 	return h.Stage.Do(ctx, run, job, more)
 }
 
-// embedder fails as often as the cloud says.
-type embedder struct {
-	embed.Embedder
-	cloud *Cloud
-}
+// embedder is a quick one, for what its vectors say matters to nobody here. It
+// fails as often as the cloud says.
+type embedder struct{ cloud *Cloud }
+
+const dimensions = 4
+
+// Model implements embed.Embedder.
+func (embedder) Model() string { return "quick" }
+
+// Dimensions implements embed.Embedder.
+func (embedder) Dimensions() int { return dimensions }
+
+// MaxBatch implements embed.Embedder.
+func (embedder) MaxBatch() int { return 64 }
 
 // Embed implements embed.Embedder.
-func (e embedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+func (e embedder) Embed(_ context.Context, texts []string) ([][]float32, error) {
 	if e.cloud.Hopeless > 0 {
 		e.cloud.Hopeless--
 		return nil, surgical.NewError(surgical.CodeEmbedFailed, "the embedder is out of reach")
 	}
-	return e.Embedder.Embed(ctx, texts)
+	vectors := make([][]float32, len(texts))
+	for i, text := range texts {
+		vectors[i] = make([]float32, dimensions)
+		vectors[i][len(text)%dimensions] = 1
+	}
+	return vectors, nil
 }
 
 // hookToken is what GitLab's hook is configured with.

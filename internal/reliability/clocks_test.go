@@ -25,7 +25,7 @@ func TestWorkersWhoseClocksDifferBringEveryScenarioToGitLabsTruth(t *testing.T) 
 			s.play(t, func(c *cloudtest.Cloud) *boundary {
 				c.Skews = skews()
 				return &boundary{}
-			}, func(c *cloudtest.Cloud) { s.recovered(c, true) })
+			}, func(c *cloudtest.Cloud, b *boundary) { s.recovered(c, b, true) })
 		})
 	}
 }

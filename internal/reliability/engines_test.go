@@ -8,7 +8,7 @@ import (
 )
 
 // every is which of the deaths are tried on the real engines.
-const every = 61
+const every = 149
 
 // The complete enumeration runs on memdb, which the conformance suite holds to
 // the real engines; this shows a sample of it on these.
@@ -16,7 +16,7 @@ func TestWhereverAProcessDiesOnARealEngineTheCopyIsGitLabsTruthInTheEnd(t *testi
 	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
 		n := 0
 		for _, s := range scenarios() {
-			if s.large {
+			if s.huge {
 				continue
 			}
 			for _, d := range deaths(s.points(t)) {
@@ -28,11 +28,12 @@ func TestWhereverAProcessDiesOnARealEngineTheCopyIsGitLabsTruthInTheEnd(t *testi
 					e := fresh(t, e)
 					c := cloudtest.New(t, e.DynamoDB, e.Tables)
 					c.Fate, c.Unobserved = d.fate, true
-					s.run(c, d.boundary(&died))
+					b := d.boundary(&died)
+					s.run(c, b)
 					if !died {
 						t.Fatal("the point was never reached")
 					}
-					s.recovered(c, d.fate != cloudtest.Lost)
+					s.recovered(c, b, d.fate != cloudtest.Lost)
 				})
 			}
 		}

@@ -3,6 +3,7 @@ package reliability_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,8 +35,10 @@ func TestAnOutageOfGitLabOfOneHourEndsWithEveryEventAppliedAndNoDeadLetter(t *te
 				iids := []int64{70, 71, 72}
 				synced(iids...)(c)
 				end := c.Clock.Now().Add(time.Hour)
+				asked := sync.Map{} // the workers that asked meanwhile
 				c.Around = func(ctx context.Context, call pipelinetest.Call, send func() error) error {
 					if call.Service == pipelinetest.GitLab && c.Clock.Now().Before(end) {
+						asked.Store(cloudtest.ProcessOf(ctx), true)
 						return kind.Do(ctx, call, send)
 					}
 					return send()
@@ -72,11 +75,28 @@ func TestAnOutageOfGitLabOfOneHourEndsWithEveryEventAppliedAndNoDeadLetter(t *te
 				if late := last.Sub(end); late > 21*time.Minute {
 					t.Errorf("all is applied only %s after the outage", late)
 				}
-				t.Logf("%d receipts, at most %d of one message; all applied %s after the outage", received, highest, last.Sub(end).Round(time.Second))
+				workers := 0
+				asked.Range(func(any, any) bool { workers++; return true })
+				if most := pauses(kind); most > 0 && workers > most {
+					t.Errorf("%d workers asked GitLab, which wanted a pause from all of them: at most %d", workers, most)
+				}
+				t.Logf("%d workers asked GitLab, %d receipts, at most %d of one message; all applied %s after the outage", workers, received, highest, last.Sub(end).Round(time.Second))
 				c.Check(issue(70), issue(71), issue(72))
 			})
 		})
 	}
+}
+
+// pauses is how many workers may ask in an hour in which GitLab wants all of
+// them to wait after each; 0 if it does not say so.
+func pauses(kind faults.Kind) int {
+	switch kind {
+	case faults.RateLimited, faults.RateLimitedSilent, faults.Unauthorized:
+		return 60 + 1
+	case faults.RateLimitedLong:
+		return 3 + 1
+	}
+	return 0
 }
 
 func TestAMessageThatCannotBeDecodedGoesToTheDeadLettersAloneAndHoldsUpNothing(t *testing.T) {

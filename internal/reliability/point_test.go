@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/cloudtest"
 	"gitlab.com/lorehook/lorehook/internal/memdb"
@@ -54,6 +55,8 @@ type boundary struct {
 	mu     sync.Mutex
 	counts map[string]int
 	points []point
+	// began is when the disturbance began.
+	began time.Time
 	// at does something with a call, or lets it through.
 	at func(ctx context.Context, p point, call pipelinetest.Call, send func() error) error
 }
@@ -77,21 +80,22 @@ func (b *boundary) around(ctx context.Context, call pipelinetest.Call, send func
 
 // play runs the scenario on memdb, disturbed as the boundary says, until it is
 // at rest, and leaves the rest to check.
-func (s scenario) play(t *testing.T, disturb func(c *cloudtest.Cloud) *boundary, check func(c *cloudtest.Cloud)) {
+func (s scenario) play(t *testing.T, disturb func(c *cloudtest.Cloud) *boundary, check func(c *cloudtest.Cloud, b *boundary)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		db, tables := memdb.New()
 		c := cloudtest.New(t, db.Client(), tables)
-		c.Rows = db.Items
-		s.run(c, disturb(c))
-		check(c)
+		c.Rows, c.APIs = db.Items, s.apis
+		b := disturb(c)
+		s.run(c, b)
+		check(c, b)
 	})
 }
 
 func (s scenario) run(c *cloudtest.Cloud, b *boundary) {
 	s.prepare(c)
 	c.Follow(s.refs...)
-	c.Around = b.around
+	c.Around, b.began = b.around, c.Clock.Now()
 	s.act(c)
 	c.Settle()
 	c.Around = nil
@@ -101,17 +105,17 @@ func (s scenario) run(c *cloudtest.Cloud, b *boundary) {
 func (s scenario) points(t *testing.T) []point {
 	t.Helper()
 	b := &boundary{}
-	s.play(t, func(*cloudtest.Cloud) *boundary { return b }, func(c *cloudtest.Cloud) { s.recovered(c, true) })
+	s.play(t, func(*cloudtest.Cloud) *boundary { return b }, func(c *cloudtest.Cloud, b *boundary) { s.recovered(c, b, true) })
 	return b.points
 }
 
 // recovered holds the cloud to what is promised once it is at rest: at once if
 // no work was lost, and after one more event of each entity in any case.
-func (s scenario) recovered(c *cloudtest.Cloud, nothingLost bool) {
+func (s scenario) recovered(c *cloudtest.Cloud, b *boundary, nothingLost bool) {
 	c.CheckRuns()
 	if nothingLost {
 		for _, ref := range s.refs {
-			if problem := c.Untrue(ref); problem != "" && !accounted(c, ref) {
+			if problem := c.Untrue(ref); problem != "" && !accounted(c, b, ref) {
 				c.T.Errorf("%s, and no run says why not:\n%s", ref, problem)
 			}
 		}
@@ -127,9 +131,27 @@ func (s scenario) recovered(c *cloudtest.Cloud, nothingLost bool) {
 	c.Check(s.refs...)
 }
 
-// accounted reports whether a run that carries the entity says why it failed.
-func accounted(c *cloudtest.Cloud, ref surgical.EntityRef) bool {
+// accounted reports whether a run of the disturbed time carries the entity and
+// says why it failed.
+func accounted(c *cloudtest.Cloud, b *boundary, ref surgical.EntityRef) bool {
 	return slices.ContainsFunc(c.Runs(), func(run surgical.Run) bool {
-		return run.Status != surgical.StatusSucceeded && slices.Contains(run.Targets, ref.Target)
+		return run.Status != surgical.StatusSucceeded && run.FinishedAt.After(b.began) && slices.Contains(run.Targets, ref.Target)
 	})
+}
+
+// unsuccessful counts the runs that did not succeed.
+func unsuccessful(c *cloudtest.Cloud) int {
+	n := 0
+	for _, run := range c.Runs() {
+		if run.Status != surgical.StatusSucceeded {
+			n++
+		}
+	}
+	return n
+}
+
+// baseline is how many runs of the undisturbed scenario do not succeed.
+func (s scenario) baseline(t *testing.T) (n int) {
+	s.play(t, func(*cloudtest.Cloud) *boundary { return &boundary{} }, func(c *cloudtest.Cloud, _ *boundary) { n = unsuccessful(c) })
+	return n
 }

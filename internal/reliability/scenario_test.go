@@ -23,10 +23,11 @@ type scenario struct {
 	prepare func(c *cloudtest.Cloud)
 	act     func(c *cloudtest.Cloud)
 	// large scenarios are disturbed by few kinds of fault, and only where no
-	// other makes the same call.
-	large bool
+	// other makes the same call; in huge ones processes die only there, too.
+	large, huge bool
 	// unsuccessful is how many of its runs do not succeed.
 	unsuccessful int
+	apis         *cloudtest.APIs
 }
 
 func issue(iid int64) surgical.EntityRef { return demogitlab.IssueRef(iid) }
@@ -68,7 +69,13 @@ func post(c *cloudtest.Cloud, path, key, body string) {
 
 func startRun(c *cloudtest.Cloud, body string) { post(c, "/v1/sync-runs", "by-hand", body) }
 
-func scenarios() []scenario { return slices.Concat(deliveries(), byHand(), unlucky(), large()) }
+func scenarios() []scenario {
+	all, apis := slices.Concat(deliveries(), byHand(), unlucky(), large()), &cloudtest.APIs{}
+	for i := range all {
+		all[i].apis = apis
+	}
+	return all
+}
 
 // deliveries begin with an event.
 func deliveries() []scenario {
@@ -182,7 +189,7 @@ func large() []scenario {
 				c.Hurry = true
 			},
 			act: func(c *cloudtest.Cloud) { c.Webhook(issue(70)) }},
-		{name: "long text", large: true, refs: []surgical.EntityRef{issue(70)},
+		{name: "long text", large: true, huge: true, refs: []surgical.EntityRef{issue(70)},
 			prepare: func(c *cloudtest.Cloud) {
 				small(c, 70)
 				c.GitLab.EditIssue(issue(70), func(i *demogitlab.Issue) { i.Description = longText("before") })
