@@ -15,9 +15,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"gitlab.com/lorehook/lorehook/internal/devstack"
 )
@@ -44,17 +48,30 @@ func run(ctx context.Context, names []string) error {
 		return fmt.Errorf("no mutation is named like %q", names)
 	}
 	var survivors []string
-	for i, m := range chosen {
-		began := time.Now()
-		by, err := m.caughtBy(ctx, root)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
-		verdict := "caught by " + by
-		if by == "" {
-			verdict, survivors = "SURVIVED", append(survivors, m.name)
-		}
-		fmt.Printf("%3d of %d  %-70s %-28s %4.0f s\n", i+1, len(chosen), m.name, verdict, time.Since(began).Seconds())
+	var mu sync.Mutex // guards survivors and the order of lines
+	tried := 0
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.NumCPU())
+	for _, m := range chosen {
+		group.Go(func() error {
+			began := time.Now()
+			by, err := m.caughtBy(ctx, root)
+			if err != nil {
+				return fmt.Errorf("%s: %w", m.name, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			verdict := "caught by " + by
+			if by == "" {
+				verdict, survivors = "SURVIVED", append(survivors, m.name)
+			}
+			tried++
+			fmt.Printf("%3d of %d  %-70s %-28s %4.0f s\n", tried, len(chosen), m.name, verdict, time.Since(began).Seconds())
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	fmt.Printf("\nCaught %d of %d.\n", len(chosen)-len(survivors), len(chosen))
 	if len(survivors) > 0 {

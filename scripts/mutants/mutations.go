@@ -68,7 +68,7 @@ func commitMutations() []mutation {
 			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},
 		}, outcomes()},
 		{"the message goes before its workflow was started", []edit{
-			{processor, "\tif err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {\n\t\treturn p.troubled(err)\n\t}", "\tif err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {\n\t\treturn done(), nil\n\t}\n\trun.Generation = 1"},
+			{"internal/surgical/aftercommit.go", "\tif err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {\n\t\treturn p.troubled(err)\n\t}", "\tif err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {\n\t\treturn done(), nil\n\t}\n\trun.Generation = 1"},
 			{"internal/sweep/sweep.go", "case run.Generation == 0:\n\t\treturn s.start(ctx, run, report)", "case run.Generation == 0:\n\t\treturn nil"},
 		}, outcomes()},
 		{"documents_visible_from is not carried on", []edit{
@@ -78,17 +78,23 @@ func commitMutations() []mutation {
 			{prepare, "return p.base != nil && now.Confidential && !p.change.Base.Attributes.Confidential", "return false && now.Confidential"},
 		}, outcomes()},
 		{"a redelivered message retries its failed run", []edit{
-			{processor, "|| msg.Origin != OriginWebhook || slices.Contains(run.MessageIDs, msg.ID)", "|| msg.Origin != OriginWebhook"},
+			{"internal/surgical/find.go", "|| msg.Origin != OriginWebhook || slices.Contains(run.MessageIDs, msg.ID)", "|| msg.Origin != OriginWebhook"},
 		}, outcomes()},
 		{"a claim does not count a lost lease", []edit{
 			{runs, "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(1))", "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(0))"},
 		}, outcomes()},
 		{"one message of a group is delayed, but not its followers", []edit{
-			{"internal/worker/batch.go", "b.delay(ctx, records[i:], verdict.After)", "b.delay(ctx, records[i:i+1], verdict.After)"},
+			{"internal/worker/batch.go", "b.delay(ctx, l.items, l.verdict.After)", "b.delay(ctx, l.items[:1], l.verdict.After)"},
 		}, outcomes()},
 		{"the followers of a message that waits go", []edit{
-			{"internal/worker/batch.go", "return records[i:]\n", "return records[i : i+1]\n"},
+			{"internal/worker/batch.go", "b.delay(ctx, l.items, l.verdict.After)\n", "b.delay(ctx, l.items, l.verdict.After)\n\t\t\tl.items = l.items[:1]\n"},
 		}, outcomes()},
+		{"a run over which a worker died is processed beside others", []edit{
+			{processor, "case !run.LeaseUntil.IsZero() && !msg.Alone:", "case false && !msg.Alone:"},
+		}, []suite{recovery()}},
+		{"the run over which most workers died comes first", []edit{
+			{"internal/worker/batch.go", "cmp.Compare(x.verdict.LostLeases, y.verdict.LostLeases)", "cmp.Compare(y.verdict.LostLeases, x.verdict.LostLeases)"},
+		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
 			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn true, err\n"},
 		}, outcomes()},
@@ -150,10 +156,10 @@ func sweepMutations() []mutation {
 			{sweep, "\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {", "\tif run.RunID != \"\" {\n\t\treturn nil\n\t}\n\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {"},
 		}, outcomes()},
 		{"a message stuck between row and queue is not sent again", []edit{
-			{sweep, "\tif err := queue.Send(ctx, run.Request); err != nil {\n\t\treturn fmt.Errorf(\"send run %s again: %w\", runID, err)\n\t}\n", "\t_ = queue\n"},
+			{sweep, "\tif err := queue.Send(ctx, req); err != nil {\n\t\treturn fmt.Errorf(\"send run %s again: %w\", runID, err)\n\t}\n", "\t_ = queue\n"},
 		}, outcomes()},
 		{"the backlog is not drained", []edit{
-			{"internal/sweep/backlog.go", "\tif err := s.Bulk.Send(ctx, req); err != nil {\n\t\treturn false, fmt.Errorf(\"send drain run %s: %w\", req.RunID, err)\n\t}\n", ""},
+			{"internal/sweep/backlog.go", "\tif err := s.Bulk.Send(ctx, req); err != nil {\n\t\treturn fmt.Errorf(\"send drain run %s: %w\", req.RunID, err)\n\t}\n", ""},
 		}, outcomes()},
 	}
 }

@@ -27,6 +27,11 @@ func model() suite {
 func conformance() suite { return suite{"conformance", []string{"./internal/conformance"}} }
 func invariants() suite  { return suite{"invariants", []string{"./internal/invariants"}} }
 
+// recovery is internal/reliability without its enumerations.
+func recovery() suite {
+	return suite{"recovery", []string{"./internal/reliability", "-skip", "^TestWh"}}
+}
+
 // mutation is one rule of the code, broken.
 type mutation struct {
 	name  string
