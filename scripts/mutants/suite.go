@@ -21,7 +21,7 @@ type suite struct {
 // each time.
 func model() suite {
 	return suite{"model", []string{"./internal/model", "-run", "TestModelOfInterleavings",
-		"-rapid.checks=1000", "-rapid.seed=20261102", "-rapid.shrinktime=0s", "-rapid.nofailfile"}}
+		"-rapid.checks=400", "-rapid.seed=20261102", "-rapid.shrinktime=0s", "-rapid.nofailfile"}}
 }
 
 func conformance() suite { return suite{"conformance", []string{"./internal/conformance"}} }
@@ -59,7 +59,7 @@ func (m mutation) caughtBy(ctx context.Context, root string) (string, error) {
 		if out, err := goTool(ctx, root, "vet", "-overlay="+overlay, s.args[0]); err != nil {
 			return "", fmt.Errorf("it does not compile: %s", out)
 		}
-		out, err := goTool(ctx, root, append([]string{"test", "-count=1", "-overlay=" + overlay}, s.args...)...)
+		out, err := goTool(ctx, root, append([]string{"test", "-count=1", "-failfast", "-overlay=" + overlay}, s.args...)...)
 		var failed *exec.ExitError
 		switch {
 		case errors.As(err, &failed) && ctx.Err() == nil:
