@@ -96,9 +96,13 @@ func explored(t *testing.T, share int) {
 func TestModelOfInterleavings(t *testing.T) {
 	explored(t, 1)
 	var tally Tally
+	done := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		db, tables := memdb.New()
 		sequence(t, rt, Client{db.Client()}, tables, &tally)
+		if done++; done%500 == 0 && testing.Verbose() {
+			fmt.Fprintf(os.Stderr, "  %5d sequences from seed %s\n", done, flag.Lookup("rapid.seed").Value)
+		}
 	})
 	t.Logf("what happened:\n%s", &tally)
 }
