@@ -56,13 +56,16 @@ func run(ctx context.Context, names []string) error {
 		group.Go(func() error {
 			began := time.Now()
 			by, err := m.caughtBy(ctx, root)
-			if err != nil {
-				return fmt.Errorf("%s: %w", m.name, err)
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			verdict := "caught by " + by
-			if by == "" {
+			switch {
+			case err != nil:
+				verdict, survivors = "BROKEN", append(survivors, fmt.Sprintf("%s: %v", m.name, err))
+			case by == "":
 				verdict, survivors = "SURVIVED", append(survivors, m.name)
 			}
 			tried++

@@ -96,7 +96,7 @@ func commitMutations() []mutation {
 			{"internal/worker/batch.go", "cmp.Compare(x.verdict.LostLeases, y.verdict.LostLeases)", "cmp.Compare(y.verdict.LostLeases, x.verdict.LostLeases)"},
 		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
-			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn true, err\n"},
+			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn run.Status != \"\", err\n"},
 		}, outcomes()},
 		{"a changed part of the manifest is not staged", []edit{
 			{prepare, "return !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)", "return i > 0 && !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)"},
