@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,6 +47,46 @@ func TestInvariant9WhatALostAttemptStagedMayLandAfterTheCommitOfTheNext(t *testi
 		}
 		if diff := cmp.Diff(want, w.Entity(ref)); diff != "" {
 			t.Errorf("the copy changed (-before +after):\n%s", diff)
+		}
+	})
+}
+
+// A stage that removes what an issue's turning confidential hides dies, is
+// repeated, and then its removals land.
+func TestARemovalOfHiddenBytesThatLandsLateHitsNothingNewer(t *testing.T) {
+	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+		var mu sync.Mutex // removals are concurrent
+		var late []func() error
+		hold := false
+		db := pipelinetest.Intercept(e.DynamoDB, func(_ context.Context, call pipelinetest.Call, send func() error) error {
+			if hold && call.Operation == "DeleteItem" {
+				mu.Lock()
+				defer mu.Unlock()
+				late = append(late, call.Land)
+				return errors.New("the answer got lost")
+			}
+			return send()
+		})
+		w := pipelinetest.New(t, db, e.Tables)
+		ref := demogitlab.IssueRef(7)
+		w.Sync(w.Request(surgical.OriginManual, ref))
+		w.GitLab.EditIssue(ref, func(i *demogitlab.Issue) { i.Confidential = true })
+		hiding := committed(w, ref)
+		hold = true
+		if _, err := w.Docs.Handle(t.Context(), hiding); err == nil || len(late) == 0 {
+			t.Fatalf("%d removals, error %v", len(late), err)
+		}
+		hold = false
+		handle(w, w.Docs, hiding)
+		handle(w, w.Embed, hiding)
+		want := embedded(w, t, ref)
+		for _, land := range late {
+			if err := land(); err != nil {
+				t.Log(err) // refused, as it should be
+			}
+		}
+		if diff := cmp.Diff(want, embedded(w, t, ref)); diff != "" {
+			t.Errorf("documents (-before +after):\n%s", diff)
 		}
 	})
 }
