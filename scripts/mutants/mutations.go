@@ -151,7 +151,7 @@ func sweepMutations() []mutation {
 		}, outcomes()},
 		{"the sweeper ends a run that waits", []edit{
 			{sweep, "lostAfter = 6*time.Hour + 12*time.Hour", "lostAfter = 5 * time.Minute"},
-		}, outcomes()},
+		}, []suite{model(), recovery()}},
 		{"a workflow that timed out is nobody's", []edit{
 			{sweep, "\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {", "\tif run.RunID != \"\" {\n\t\treturn nil\n\t}\n\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {"},
 		}, outcomes()},
@@ -180,7 +180,7 @@ func expressionMutations() []mutation {
 			{runs, "return expression.Name(\"status\").Equal(expression.Value(surgical.StatusRunning))", "return expression.AttributeExists(expression.Name(\"status\"))"},
 		}, by},
 		{"expression: a claim past a live lease", []edit{
-			{runs, "And(attempt, lease, uncommitted())", "And(attempt, uncommitted())"},
+			{runs, "And(attempt, lease, uncommitted())", "And(attempt, lease.Or(uncommitted()), uncommitted())"},
 		}, by},
 		{"expression: a claim of a job that is held", []edit{
 			{jobs, "\n\t\t\tAnd(expression.Name(\"lease_until\").LessThanEqual(expression.Value(micros(now)))))", "\n\t\t\tAnd(expression.AttributeExists(expression.Name(\"lease_until\"))))"},
