@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -167,6 +168,17 @@ func TestEveryNamedRetentionIsOneOfCloudWatchLogs(t *testing.T) {
 		_, err := readSettings(given(map[string]any{"logRetentionDays": float64(days)}), noEnvironment)
 		if err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A value given by -c is gone with the next deploy, and with it, for example,
+// the GitLab that the token is sent to.
+func TestNoDocumentTellsToDeployWithAValueThatTheNextDeployForgets(t *testing.T) {
+	files := append(allRunbooks(t), filepath.Join("..", "README.md"))
+	for _, file := range files {
+		if commands := commandsOf(t, file); strings.Contains(commands, "CDK_ARGS") {
+			t.Errorf("%s: %s", file, commands)
 		}
 	}
 }

@@ -19,6 +19,9 @@ import (
 // cdk runs the pinned CDK CLI.
 type cdk struct {
 	root string
+	// dir is where it runs: not in root, whose cdk.context.json holds the
+	// settings of real deployments.
+	dir string
 	// endpoint is the local AWS, "" while none is needed.
 	endpoint string
 }
@@ -29,7 +32,7 @@ func (c cdk) run(ctx context.Context, args ...string) error {
 		return fmt.Errorf("the CDK CLI is %w: run scripts/setup cdk", ErrNotInstalled)
 	}
 	cmd := exec.CommandContext(ctx, bin, append([]string{"--no-notices", "--no-version-reporting", "--ci"}, args...)...)
-	cmd.Dir = c.root
+	cmd.Dir = c.dir
 	cmd.Env = append(withoutAWS(os.Environ()),
 		// Node 20 does, also after its end.
 		"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20",
@@ -67,7 +70,7 @@ func (c cdk) synth(ctx context.Context, dir string, values map[string]string) er
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build ./infra: %w\n%s", err, out)
 	}
-	args := []string{"synth", "--quiet", "--app", app, "--output", dir}
+	args := []string{"synth", "--quiet", "--app", app, "--output", dir, "--context", "lambdaDir=" + filepath.Join(c.root, ".build", "lambda")}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		args = append(args, "--context", k+"="+values[k])
 	}

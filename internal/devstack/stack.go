@@ -228,7 +228,7 @@ func (u *upper) redeploy(ctx context.Context, want string, values map[string]str
 		step += " (compiles the CDK, once)"
 	}
 	u.o.Progress(step)
-	tool := cdk{root: u.o.Root}
+	tool := cdk{root: u.o.Root, dir: u.o.Dir}
 	if err := os.RemoveAll(assembly); err != nil {
 		return deployment{}, err
 	}
