@@ -78,6 +78,10 @@ func checkLines(t *testing.T, lines []string) {
 			}
 		}
 		// A sweep is about no run; a request and a delivery may be refused.
+		// What is left of a log at logLevel=warn still tells all that failed.
+		if l["code"] != nil && l["level"] == "INFO" && msg != "request" {
+			t.Errorf("a failure that is no warning: %s", line)
+		}
 		if l["traceparent"] == nil && msg != "swept" {
 			t.Errorf("a line without a trace: %s", line)
 		}

@@ -14,7 +14,7 @@ func (p *Processor) afterCommit(ctx context.Context, run Run, cleanup func(conte
 	if cleanup != nil {
 		if err := cleanup(ctx); err != nil {
 			clean = false
-			p.log(ctx, run, "cleanup_left_to_sweeper", "error", err.Error())
+			p.warn(ctx, run, "cleanup_left_to_sweeper", "error", err.Error())
 		}
 	}
 	if run.JobsInserted == 0 {

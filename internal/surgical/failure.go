@@ -43,7 +43,7 @@ func (p *Processor) postpone(ctx context.Context, run Run, e *Error, requests in
 		return p.giveUp(ctx, run, e, requests)
 	}
 	delay := p.delay(run, e)
-	p.log(ctx, run, "postponed", "code", e.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt)
+	p.warn(ctx, run, "postponed", "code", e.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt)
 	if err := p.Ledger.Release(ctx, run, e, requests); err != nil {
 		return waitFor(delay), err
 	}
@@ -58,9 +58,9 @@ func (p *Processor) pauseAll(ctx context.Context, run Run, fetched Fetched) {
 			continue
 		}
 		delay := p.delay(run, e)
-		p.log(ctx, run, "paused", "code", e.Code, "delay_ms", delay.Milliseconds())
+		p.warn(ctx, run, "paused", "code", e.Code, "delay_ms", delay.Milliseconds())
 		if err := p.Ledger.SetPause(ctx, p.Clock().Add(delay)); err != nil {
-			p.log(ctx, run, "pause_not_set", "error", err.Error())
+			p.warn(ctx, run, "pause_not_set", "error", err.Error())
 		}
 	}
 }
@@ -83,7 +83,7 @@ func (p *Processor) delay(run Run, e *Error) time.Duration {
 
 // giveUp ends the run as failed, unless something was committed of it.
 func (p *Processor) giveUp(ctx context.Context, run Run, e *Error, requests int64) (Verdict, error) {
-	p.log(ctx, run, "given_up", "code", e.Code, "attempt", run.Attempt)
+	p.warn(ctx, run, "given_up", "code", e.Code, "attempt", run.Attempt)
 	e.RunID = run.RunID
 	return p.close(ctx, run, Closing{
 		Status: StatusFailed, Error: e, Attempt: run.Attempt, Requests: requests, Previews: run.Previews,
@@ -94,7 +94,7 @@ func (p *Processor) giveUp(ctx context.Context, run Run, e *Error, requests int6
 
 // lost ends a run over which too many workers died.
 func (p *Processor) lost(ctx context.Context, run Run, msg Message) (Verdict, error) {
-	p.log(ctx, run, "lost", "lost_leases", run.LostLeases+1)
+	p.warn(ctx, run, "lost", "lost_leases", run.LostLeases+1)
 	e := NewError(CodeRunLost, "five workers ended while they held the run")
 	if verdict, err := p.close(ctx, run, Closing{Status: StatusFailed, Error: e, Attempt: run.Attempt}); err != nil || !verdict.Delete {
 		return verdict, err
@@ -118,7 +118,7 @@ func (p *Processor) close(ctx context.Context, run Run, closing Closing) (Verdic
 	case err != nil:
 		return p.troubled(err)
 	}
-	p.log(ctx, closed, "closed", closed.ClosedFields()...)
+	closed.LogClosed(ctx, p.Log)
 	return done(), nil
 }
 
@@ -131,4 +131,9 @@ func (p *Processor) troubled(err error) (Verdict, error) {
 // log writes one line for one decision.
 func (p *Processor) log(ctx context.Context, run Run, decision string, args ...any) {
 	p.Log.InfoContext(ctx, decision, append(run.LogFields(), args...)...)
+}
+
+// warn is log for what somebody may have to look at.
+func (p *Processor) warn(ctx context.Context, run Run, decision string, args ...any) {
+	p.Log.WarnContext(ctx, decision, append(run.LogFields(), args...)...)
 }

@@ -1,6 +1,10 @@
 package surgical
 
-import "log/slog"
+import (
+	"context"
+	"log/slog"
+	"slices"
+)
 
 // LogFields name the run in a log line.
 func (r Run) LogFields() []any {
@@ -11,10 +15,18 @@ func (r Run) LogFields() []any {
 	return fields
 }
 
-// ClosedFields say in a log line how a terminal run ended: its status, the
-// stage that it ended in, and of a failed one the code and the code of the first
-// target that made it fail.
-func (r Run) ClosedFields() []any {
+// LogClosed writes the line that tells how a terminal run ended: its status, the
+// stage that it ended in, and of a failed one, as a warning, the code and the
+// code of the first target that made it fail.
+func (r Run) LogClosed(ctx context.Context, log *slog.Logger, args ...any) {
+	level := slog.LevelInfo
+	if r.Status == StatusFailed {
+		level = slog.LevelWarn
+	}
+	log.Log(ctx, level, "closed", slices.Concat(r.LogFields(), r.closedFields(), args)...)
+}
+
+func (r Run) closedFields() []any {
 	fields := []any{slog.String("status", string(r.Status)), slog.String("stage", string(r.Stage))}
 	if r.Error == nil {
 		return fields

@@ -171,7 +171,7 @@ func (s *Sweeper) finish(ctx context.Context, run surgical.Run, report *Report) 
 		return fmt.Errorf("finish run %s: %w", run.RunID, err)
 	}
 	report.Finished++
-	s.log(ctx, closed, "closed", closed.ClosedFields()...)
+	closed.LogClosed(ctx, s.Log)
 	return nil
 }
 
@@ -185,7 +185,7 @@ func (s *Sweeper) fail(ctx context.Context, run surgical.Run, closing surgical.C
 		return fmt.Errorf("fail run %s: %w", run.RunID, err)
 	}
 	report.Failed++
-	s.log(ctx, closed, "closed", closed.ClosedFields()...)
+	closed.LogClosed(ctx, s.Log)
 	return nil
 }
 

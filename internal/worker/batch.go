@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"gitlab.com/lorehook/lorehook/internal/logs"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/trace"
@@ -159,6 +160,7 @@ func (b *Batch) alone(ctx context.Context, lanes []*lane) {
 }
 
 func (b *Batch) process(ctx context.Context, msg surgical.Message) surgical.Verdict {
+	defer logs.Panics(ctx, b.Log) // it is no handler of its own, where the library would see
 	verdict, err := b.Processor.Process(ctx, msg)
 	if err != nil {
 		b.Log.WarnContext(ctx, "message_waits", "run_id", msg.RunID, "project_id", msg.ProjectID, "message_id", msg.ID,

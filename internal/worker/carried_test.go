@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -186,5 +188,32 @@ func TestADeadLetterKeepsItsRunAndTrace(t *testing.T) {
 	}
 	if diff := cmp.Diff(carried, got); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
+
+// panicking is a processor with a mistake.
+type panicking struct{}
+
+func (panicking) Process(context.Context, surgical.Message) (surgical.Verdict, error) {
+	panic("the text of an issue")
+}
+
+func TestAPanicIsOneLineOfItsRunWithoutItsValue(t *testing.T) {
+	var out bytes.Buffer
+	batch := &worker.Batch{Processor: panicking{}, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo)}
+	var value any
+	func() {
+		defer func() { value = recover() }()
+		worker.Process(batch, trace.With(t.Context(), theirs, "run-1"), surgical.Message{})
+	}()
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatalf("%v: %s", err, out.Bytes())
+	}
+	if line["msg"] != "panic" || line["level"] != "ERROR" || line["run_id"] != "run-1" || line["traceparent"] != theirs || line["error_name"] != "string" || line["stack"] == nil {
+		t.Errorf("line %s", out.Bytes())
+	}
+	if text := "the text of an issue"; value == nil || strings.Contains(out.String()+fmt.Sprint(value), text) {
+		t.Errorf("panic %v after %s", value, out.Bytes())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/logs"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/trace"
 )
@@ -61,6 +62,7 @@ type Runner struct {
 // quietly.
 func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	ctx = trace.With(ctx, in.TraceParent, in.RunID)
+	defer logs.Panics(ctx, r.Log)
 	run, err := r.Ledger.Run(ctx, in.RunID)
 	if err != nil {
 		return Result{}, Transient{err}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -106,7 +105,7 @@ func (f *Finish) Handle(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("finish run %s: %w", in.RunID, err)}
 	}
-	f.Log.InfoContext(ctx, "closed", slices.Concat(run.LogFields(), run.ClosedFields(), []any{"generation", in.Generation})...)
+	run.LogClosed(ctx, f.Log, "generation", in.Generation)
 	return Result{Outcome: Done}, nil
 }
 
@@ -147,7 +146,7 @@ func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("abort run %s: %w", in.RunID, err)}
 	}
-	a.Log.WarnContext(ctx, "closed", slices.Concat(run.LogFields(), run.ClosedFields(), []any{"error_name", in.Error, "generation", in.Generation})...)
+	run.LogClosed(ctx, a.Log, "error_name", in.Error, "generation", in.Generation)
 	return Result{Outcome: Done}, nil
 }
 
