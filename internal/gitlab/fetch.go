@@ -103,8 +103,9 @@ func entityPath(ref surgical.EntityRef) (string, *surgical.Error) {
 	return fmt.Sprintf("projects/%d/%s/%d", ref.ProjectID, collection, ref.IID), nil
 }
 
-// together runs the tasks at once and cancels the others when one fails. Unlike
-// an errgroup it looks at all failures before it chooses one.
+// together runs the tasks at once and cancels the others when one fails, but for
+// a 404: of an entity that is gone all of them answer so, and its own words are
+// the clearest. Unlike an errgroup it looks at all failures before it chooses one.
 func together(ctx context.Context, tasks []func(context.Context) error) *surgical.Error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -112,7 +113,7 @@ func together(ctx context.Context, tasks []func(context.Context) error) *surgica
 	var wg sync.WaitGroup
 	for i, task := range tasks {
 		wg.Go(func() {
-			if errs[i] = task(ctx); errs[i] != nil {
+			if errs[i] = task(ctx); errs[i] != nil && surgical.CodeOf(errs[i]) != surgical.CodeGitLabNotFound {
 				cancel()
 			}
 		})

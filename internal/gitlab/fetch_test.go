@@ -185,6 +185,18 @@ func TestTheMostTellingFailureIsReported(t *testing.T) {
 	wantCode(t, err, surgical.CodeGitLabRateLimited, true)
 }
 
+// All its endpoints answer 404, in any order.
+func TestAMissingEntityIsNamedItself(t *testing.T) {
+	_, client := demo(t)
+	for range 50 {
+		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(4711))
+		e := wantCode(t, err, surgical.CodeGitLabNotFound, false)
+		if want := "project 1 issue#4711 was not found (404): deleted, or out of this token's sight"; e.Message != want {
+			t.Fatalf("%q, want %q", e.Message, want)
+		}
+	}
+}
+
 func TestASilentGitLabIsATimeout(t *testing.T) {
 	t.Run("its own", func(t *testing.T) {
 		server, client := demo(t, func(o *gitlab.Options) { o.Timeout = 50 * time.Millisecond })

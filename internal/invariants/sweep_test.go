@@ -122,4 +122,3 @@ func TestInvariant4TheSweeperTakesNothingThatAnOpenAttemptStaged(t *testing.T) {
 		}
 	})
 }
-
