@@ -25,9 +25,9 @@ const (
 	nearTheLimit = 0.85
 )
 
-// alarmSpec is one alarm. Every alarm goes off at or above its threshold, and
-// takes missing data for well: no metric of an alarm has data while nothing
-// goes on, and some have none while all is well.
+// alarmSpec is one alarm. It goes off at or above its threshold, and takes
+// missing data for well: no such metric has data while nothing goes on, and
+// some have none while all is well.
 type alarmSpec struct {
 	// name ends the alarm's name.
 	name string
@@ -38,6 +38,9 @@ type alarmSpec struct {
 	atLeast float64
 	// of so many periods, this many have to reach the threshold; 0 for one.
 	periods, reach int
+	// silence makes it go off where there is nothing, data or missing: for what
+	// runs at any time.
+	silence bool
 }
 
 // newAlarms makes every alarm and returns them in the order of their specs.
@@ -82,15 +85,24 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "queue-age", runbook: "queue-age",
 			says:   fmt.Sprintf("For five minutes the oldest message of requests.fifo has waited for more than %d s.", queueAgeSeconds),
 			metric: queueMetric(st.queues.requests, "ApproximateAgeOfOldestMessage", series{stat: maximum, seconds: 60}), atLeast: queueAgeSeconds, periods: 5, reach: 5},
+		// SQS may leave messages out that are received again and again, as all are
+		// while workers wait for GitLab: so the workers' own measure too.
+		{name: "queue-age-received", runbook: "queue-age",
+			says:   fmt.Sprintf("Workers receive messages of requests.fifo that were sent more than %d s ago.", queueAgeSeconds),
+			metric: st.own(metrics.QueueAge(), series{stat: maximum, dims: dim(metrics.Queue, "requests")}), atLeast: queueAgeSeconds * 1000, periods: 2, reach: 2},
+		{name: "sweeper-silent", runbook: "sweeper-silent",
+			says:   "For 15 minutes the sweeper, which runs every minute, has not run: nobody ends lost runs, starts missing workflows or drains.",
+			metric: st.functions.sweeper.of("Invocations", series{stat: sum}), periods: 3, reach: 3, silence: true},
 		{name: "freshness", runbook: "freshness",
-			says:   fmt.Sprintf("For 15 minutes, at least one change in 20 became visible later than %d s after its webhook.", freshSeconds),
-			metric: st.own(metrics.Freshness(), series{stat: p95, dims: dim(metrics.Origin, string(surgical.OriginWebhook))}), atLeast: freshSeconds * 1000, periods: 3, reach: 3},
+			says:   fmt.Sprintf("In three of six periods of five minutes, at least one change in 20 became visible later than %d s after its webhook.", freshSeconds),
+			metric: st.own(metrics.Freshness(), series{stat: p95, dims: dim(metrics.Origin, string(surgical.OriginWebhook))}), atLeast: freshSeconds * 1000, periods: 6, reach: 3},
 		{name: "webhook-answers", runbook: "webhook-answers",
-			says:   "Webhooks were answered with something else than 2xx. GitLab disables a hook after four failures in a row.",
-			metric: st.own(metrics.AnswersOtherThan2xx(), series{stat: sum}), atLeast: 3},
+			// GitLab counts failures in a row, however far apart.
+			says:   "Three webhooks within an hour were answered with something else than 2xx. GitLab disables a hook after four failures in a row.",
+			metric: st.own(metrics.AnswersOtherThan2xx(), series{stat: sum, seconds: 3600}), atLeast: 3},
 		{name: "refused-signatures", runbook: "refused-signatures",
-			says:   "Webhooks came without a valid signature or token.",
-			metric: st.own(metrics.RefusedSignatures(), series{stat: sum}), atLeast: 3},
+			says:   "Three webhooks within an hour came without a valid signature or token.",
+			metric: st.own(metrics.RefusedSignatures(), series{stat: sum, seconds: 3600}), atLeast: 3},
 		{name: "failed-runs", runbook: "failed-runs",
 			says:   "Three runs or more failed within 15 minutes.",
 			metric: st.own(metrics.Runs(), series{stat: sum, seconds: 900, dims: dim(metrics.Status, string(surgical.StatusFailed))}), atLeast: 3},
@@ -120,15 +132,19 @@ func (t table) throttled() awscloudwatch.IMetric {
 }
 
 func (st *stack) alarm(spec alarmSpec, topic awssns.ITopic) awscloudwatch.Alarm {
+	compares, missing := awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD, awscloudwatch.TreatMissingData_NOT_BREACHING
+	if spec.silence {
+		spec.atLeast, compares, missing = 1, awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD, awscloudwatch.TreatMissingData_BREACHING
+	}
 	alarm := awscloudwatch.NewAlarm(st.Stack, jsii.String("Alarm"+pascal(strings.ReplaceAll(spec.name, "-", "_"))), &awscloudwatch.AlarmProps{
 		AlarmName:          jsii.String(st.name(spec.name)),
 		AlarmDescription:   jsii.String(spec.says + " What to do: " + st.runbook(spec.runbook)),
 		Metric:             spec.metric,
 		Threshold:          jsii.Number(spec.atLeast),
-		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+		ComparisonOperator: compares,
 		EvaluationPeriods:  jsii.Number(max(spec.periods, 1)),
 		DatapointsToAlarm:  jsii.Number(max(spec.reach, 1)),
-		TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING,
+		TreatMissingData:   missing,
 	})
 	if topic != nil {
 		action := awscloudwatchactions.NewSnsAction(topic)

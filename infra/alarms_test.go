@@ -28,9 +28,11 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 	want := map[string]watched{
 		"lorehook-dead-letters":        {"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=DeadLetters.QueueName", "Maximum", 60, 1, 1, 1},
 		"lorehook-queue-age":           {"AWS/SQS ApproximateAgeOfOldestMessage QueueName=Requests.QueueName", "Maximum", 60, 5, 5, 600},
-		"lorehook-freshness":           {"lorehook Freshness Origin=webhook", "p95", 300, 3, 3, 60_000},
-		"lorehook-webhook-answers":     {"lorehook AnswersOtherThan2xx ", "Sum", 300, 1, 1, 3},
-		"lorehook-refused-signatures":  {"lorehook RefusedSignatures ", "Sum", 300, 1, 1, 3},
+		"lorehook-queue-age-received":  {"lorehook QueueAge Queue=requests", "Maximum", 300, 2, 2, 600_000},
+		"lorehook-sweeper-silent":      {"AWS/Lambda Invocations FunctionName=SweeperFunction", "Sum", 300, 3, 3, 1},
+		"lorehook-freshness":           {"lorehook Freshness Origin=webhook", "p95", 300, 3, 6, 60_000},
+		"lorehook-webhook-answers":     {"lorehook AnswersOtherThan2xx ", "Sum", 3600, 1, 1, 3},
+		"lorehook-refused-signatures":  {"lorehook RefusedSignatures ", "Sum", 3600, 1, 1, 3},
 		"lorehook-failed-runs":         {"lorehook Runs Status=failed", "Sum", 900, 1, 1, 3},
 		"lorehook-gitlab-unauthorized": {"lorehook GitLabUnauthorized ", "Sum", 300, 1, 1, 2},
 	}
@@ -48,7 +50,11 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 	}
 	got := map[string]watched{}
 	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
-		if a["ComparisonOperator"] != "GreaterThanOrEqualToThreshold" {
+		compares := "GreaterThanOrEqualToThreshold"
+		if a["AlarmName"] == "lorehook-sweeper-silent" {
+			compares = "LessThanThreshold"
+		}
+		if a["ComparisonOperator"] != compares {
 			t.Errorf("%v compares by %v", a["AlarmName"], a["ComparisonOperator"])
 		}
 		w := watched{Metric: "expression", Seconds: 300}
@@ -118,12 +124,16 @@ func TestAThrottledIndexIsSeenToo(t *testing.T) {
 }
 
 // Without data all is well: no metric of an alarm has any while nothing goes
-// on. The default would leave an idle stack with alarms in no known state, and
+// on, but for the sweeper's, which runs at any time. The default would leave an idle stack with alarms in no known state, and
 // keep an alarm up that went off before the last event.
-func TestMissingDataIsTakenForWellByEveryAlarm(t *testing.T) {
+func TestMissingDataIsTakenForWellByEveryAlarmButTheSweepers(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for name, a := range s.ofType("AWS::CloudWatch::Alarm") {
-			if a["TreatMissingData"] != "notBreaching" {
+			want := "notBreaching"
+			if name == "AlarmSweeperSilent" {
+				want = "breaching"
+			}
+			if a["TreatMissingData"] != want {
 				t.Errorf("%s takes missing data for %v", name, a["TreatMissingData"])
 			}
 		}

@@ -20,6 +20,17 @@ fields @timestamp, code, cause_code, stage, origin, project_id, type, iid, run_i
 sort @timestamp desc
 limit 20`
 
+	waits = `filter msg in ["postponed", "given_up", "paused"]`
+
+	waitsByCodeQuery = waits + `
+stats count(*) as attempts, latest(@timestamp) as last, latest(run_id) as last_run by msg, code
+sort attempts desc`
+
+	lastWaitsQuery = waits + `
+fields @timestamp, msg, code, delay_ms, attempt, project_id, type, iid, run_id
+sort @timestamp desc
+limit 20`
+
 	refusedQuery = `filter msg = "delivery" and (outcome = "refused" or outcome = "failed")
 stats count(*) as webhooks, latest(@timestamp) as last by outcome, reason
 sort webhooks desc`
@@ -36,6 +47,16 @@ func (st *stack) failuresByCode() awscloudwatch.IWidget {
 
 func (st *stack) lastFailures() awscloudwatch.IWidget {
 	return st.query("The last failed runs", lastFailuresQuery, st.closers()...)
+}
+
+// whatWaits shows what GitLab's failures do, outages and time-outs among them,
+// of which no metric tells.
+func (st *stack) whatWaits() awscloudwatch.IWidget {
+	return st.query("Attempts that GitLab failed, by code", waitsByCodeQuery, st.functions.worker)
+}
+
+func (st *stack) lastWaits() awscloudwatch.IWidget {
+	return st.query("The last of them", lastWaitsQuery, st.functions.worker)
 }
 
 func (st *stack) refusedDeliveries() awscloudwatch.IWidget {

@@ -49,7 +49,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("Are we losing anything?",
 			"What was answered with 2xx ends in the copy, in a failed run, or in the dead letters. GitLab disables a hook after four other answers in a row.",
-			"dead-letters", "webhook-answers", "refused-signatures"),
+			"dead-letters", "webhook-answers", "refused-signatures", "sweeper-silent"),
 		{
 			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
 				delivered("queued", green), delivered("ignored", grey), delivered("refused", orange), delivered("failed", red),
@@ -89,6 +89,7 @@ func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
 				st.own(metrics.PreflightDuration(), series{stat: maximum, label: "slowest", color: grey}),
 			}}.widget(),
 		},
+		{st.whatWaits(), st.lastWaits()},
 	}
 }
 
@@ -154,7 +155,11 @@ func (st *stack) throttledTables() []awscloudwatch.IMetric {
 	var all []awscloudwatch.IMetric
 	for _, t := range st.tables {
 		for _, name := range []string{"ReadThrottleEvents", "WriteThrottleEvents"} {
-			all = append(all, t.of(name, "", series{stat: sum, label: t.schema.Name + " " + map[string]string{"ReadThrottleEvents": "reads", "WriteThrottleEvents": "writes"}[name]}))
+			what := map[string]string{"ReadThrottleEvents": "reads", "WriteThrottleEvents": "writes"}[name]
+			all = append(all, t.of(name, "", series{stat: sum, label: t.schema.Name + " " + what}))
+			for _, index := range t.schema.Indexes {
+				all = append(all, t.of(name, index.Name, series{stat: sum, label: index.Name + " " + what}))
+			}
 		}
 	}
 	return all
@@ -181,6 +186,9 @@ func (st *stack) writeUnits() []awscloudwatch.IMetric {
 	var all []awscloudwatch.IMetric
 	for _, t := range st.tables {
 		all = append(all, t.of("ConsumedWriteCapacityUnits", "", series{stat: sum, label: t.schema.Name}))
+		for _, index := range t.schema.Indexes {
+			all = append(all, t.of("ConsumedWriteCapacityUnits", index.Name, series{stat: sum, label: index.Name}))
+		}
 	}
 	return all
 }

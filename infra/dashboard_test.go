@@ -263,6 +263,7 @@ func TestTablesOfFailuresReadTheLogsOfThoseWhoWriteThem(t *testing.T) {
 	want := map[string][]string{
 		"Failed runs by code": closers, "The last failed runs": closers,
 		"Webhooks refused or failed, by reason": {"WebhookLogs"}, "The last errors of functions": all,
+		"Attempts that GitLab failed, by code": {"WorkerLogs"}, "The last of them": {"WorkerLogs"},
 	}
 	source := regexp.MustCompile(`SOURCE '([^']+)'`)
 	got := map[string][]string{}

@@ -56,7 +56,7 @@ func TestTheAPIHasOneStageThatIsThrottledAndLogged(t *testing.T) {
 		if len(stages) != 1 || stage["StageName"] != "$default" || stage["AutoDeploy"] != true {
 			t.Fatalf("stages: %v", stages)
 		}
-		want := map[string]any{"DetailedMetricsEnabled": true, "ThrottlingRateLimit": 300.0, "ThrottlingBurstLimit": 600.0}
+		want := map[string]any{"DetailedMetricsEnabled": false, "ThrottlingRateLimit": 300.0, "ThrottlingBurstLimit": 600.0}
 		if diff := cmp.Diff(want, stage["DefaultRouteSettings"]); diff != "" {
 			t.Errorf("throttling (-want +got):\n%s", diff)
 		}
