@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/trace"
@@ -49,7 +50,11 @@ func (s *server) retryOf(ctx context.Context, run surgical.Run) (surgical.Run, e
 		return run, err
 	}
 	if len(targets) == 0 {
-		return run, conflictOf(run, "no target of it can succeed by a retry")
+		why := "no target of it can succeed by a retry"
+		if run.Committed() {
+			why = "nothing of it was left undone"
+		}
+		return run, conflictOf(run, why)
 	}
 	parent, _ := trace.From(ctx)
 	retry, err := s.Runs.Retry(ctx, run, surgical.Request{
@@ -57,7 +62,7 @@ func (s *server) retryOf(ctx context.Context, run surgical.Run) (surgical.Run, e
 		Origin: surgical.OriginRetry, EventAt: s.Clock(), RetryOf: run.RunID, TraceParent: parent,
 	}, "")
 	if errors.Is(err, surgical.ErrMoved) {
-		return run, conflictOf(run, "it moved while it was retried")
+		return run, movedOn(run.RunID)
 	}
 	return retry, err
 }
@@ -93,8 +98,15 @@ func conflictOf(run surgical.Run, why string) error {
 	return surgical.NewError(surgical.CodeConflict, fmt.Sprintf("run %s: %s", run.RunID, why))
 }
 
-// cancel closes the run. Every write of a worker or a stage is conditional on
-// a running run, so that none comes after this.
+// movedOn tells that others were faster, again and again.
+func movedOn(runID string) error {
+	e := surgical.NewError(surgical.CodeConflict, fmt.Sprintf("run %s moved on meanwhile; ask again", runID))
+	e.Retryable, e.Action, e.RetryAfter = true, surgical.ActionRetryAfter, time.Second
+	return e
+}
+
+// cancel closes the run. Commits and the ends of jobs are conditional on a
+// running run; a stage looks at it before each batch of documents.
 func (s *server) cancel(ctx context.Context, in *runInput) (*answer[SyncResult], error) {
 	run, err := s.Runs.Run(ctx, in.RunID)
 	if err != nil {
@@ -108,7 +120,7 @@ func (s *server) cancel(ctx context.Context, in *runInput) (*answer[SyncResult],
 	run, err = s.Runs.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusCancelled, Error: why})
 	switch {
 	case errors.Is(err, surgical.ErrMoved):
-		return nil, conflictOf(run, "it moved while it was cancelled; ask again")
+		return nil, movedOn(in.RunID)
 	case err != nil:
 		return nil, err
 	case run.Status != surgical.StatusCancelled:

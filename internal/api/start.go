@@ -68,7 +68,7 @@ func (s *server) registerControl(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "cancel-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/cancel", Tags: []string{"runs"},
 		Summary: "Cancel a run",
-		Description: "A queued run never starts; a running one stops at its next write, and its jobs are aborted. What it committed stays. " +
+		Description: "A queued run never starts; a running one stops before its commit, or before its next batch of documents, and its jobs are aborted. What it committed stays. " +
 			"A run that is cancelled already is answered as it is.",
 	}, notAllowed(), noRun(), refusalOf(surgical.CodeConflict, "the run succeeded or failed before")), handle(s.cancel))
 }

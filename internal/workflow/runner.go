@@ -94,7 +94,7 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 
 // job reports false if the job was given back unfinished.
 func (r *Runner) job(ctx context.Context, run surgical.Run, job surgical.Job) (bool, error) {
-	more := timeLeft(ctx)
+	more := r.more(ctx, run.RunID)
 	if !more() {
 		return false, nil
 	}
@@ -179,6 +179,23 @@ func (r *Runner) moved(ctx context.Context, in Input, err error) (Result, error)
 func (r *Runner) end(ctx context.Context, in Input, outcome Outcome) Result {
 	r.Log.InfoContext(ctx, "stage_ended", "run_id", in.RunID, "stage", r.Stage.Type(), "generation", in.Generation, "outcome", outcome)
 	return Result{Outcome: outcome}
+}
+
+// more returns a function that reports whether a job may go on with its next
+// batch: there is time, and nobody cancelled the run. Its first answers look at
+// the time alone, for the run was just read.
+func (r *Runner) more(ctx context.Context, runID string) func() bool {
+	left, asked := timeLeft(ctx), 0
+	return func() bool {
+		if !left() {
+			return false
+		}
+		if asked++; asked <= 2 {
+			return true // once before the claim, once before the first batch
+		}
+		run, err := r.Ledger.Run(ctx, runID)
+		return err != nil || run.Status == surgical.StatusRunning
+	}
 }
 
 // timeLeft returns a function that reports whether work may go on.
