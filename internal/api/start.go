@@ -26,7 +26,11 @@ func (in *startInput) Resolve(ctx huma.Context) (errs []error) {
 			errs = append(errs, &huma.ErrorDetail{Location: "header." + keyHeader, Message: "expected length >= 1", Value: value})
 		}
 	})
-	return append(errs, in.Body.ambiguous()...)
+	errs = append(errs, in.Body.ambiguous()...)
+	if len(errs) > 0 || in.Body.raw == nil {
+		return errs
+	}
+	return in.Body.contradictions()
 }
 
 type startOutput struct {

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
@@ -145,7 +148,7 @@ func TestARequestThatIsNotValidLeavesNothingBehind(t *testing.T) {
 			code      surgical.Code
 			names     string
 		}{
-			{`{"project_id":1}`, "k", 422, "invalid_request", "1 to 25 targets, got 0"},
+			{`{"project_id":1}`, "k", 422, "invalid_request", "body.issues: issues and merge_requests together name 1 to 25 targets, got 0"},
 			{`{"issues":[7]}`, "k", 422, "invalid_request", "project_id"},
 			{`{"project_id":0,"issues":[7]}`, "k", 422, "invalid_request", "body.project_id: expected number >= 1, got 0"},
 			{`{"project_id":"1","issues":[7]}`, "k", 422, "invalid_request", `body.project_id: expected integer, got "1"`},
@@ -154,16 +157,16 @@ func TestARequestThatIsNotValidLeavesNothingBehind(t *testing.T) {
 			{`{"project_id":1,"merge_requests":[1.5]}`, "k", 422, "invalid_request", "1.5"},
 			{`{"project_id":1,"issues":[99999999999999999999]}`, "k", 422, "invalid_request", "body.issues[0]: expected number <= 9007199254740991, got 100000000000000000000"},
 			{`{"project_id":1,"issues":7}`, "k", 422, "invalid_request", "body.issues: expected array, got 7"},
-			{`{"project_id":1,"issues":[7,7]}`, "k", 422, "invalid_request", "issue#7 is named twice"},
+			{`{"project_id":1,"issues":[7,7]}`, "k", 422, "invalid_request", "body.issues[1]: named twice, got 7"},
 			{`{"project_id":1,"issues":` + iids(26) + `}`, "k", 422, "invalid_request", "body.issues"},
-			{`{"project_id":1,"issues":` + iids(13) + `,"merge_requests":` + iids(13) + `}`, "k", 422, "invalid_request", "1 to 25 targets, got 26"},
+			{`{"project_id":1,"issues":` + iids(13) + `,"merge_requests":` + iids(13) + `}`, "k", 422, "invalid_request", "body.issues: issues and merge_requests together name 1 to 25 targets, got 26"},
 			{`{"project_id":1,"issues":[7],"isues":[8]}`, "k", 422, "invalid_request", "body.isues: unexpected property"},
 			{`{"project_id":1,"issues":[7],"Dry_Run":true}`, "k", 422, "invalid_request", "body.Dry_Run: unexpected property, got true"},
 			{`{"project_id":1,"issues":[7],"dry_run":true,"dry_run":false}`, "k", 422, "invalid_request", "body.dry_run: named twice, got false"},
 			{`{"project_id":1,"issues":[7],"dry_run":null}`, "k", 422, "invalid_request", "body.dry_run: expected a value, got null"},
 			{`{"project_id":1,"issues":[7],"dry_run":"yes"}`, "k", 422, "invalid_request", `body.dry_run: expected boolean, got "yes"`},
-			{`{"project_id":1,"issues":[7],"dry_run":true,"preflight_only":true}`, "k", 422, "invalid_request", "exclude each other"},
-			{`{"project_id":1,"issues":[7],"no_docs":true}`, "k", 422, "invalid_request", "no_docs requires no_embed"},
+			{`{"project_id":1,"issues":[7],"dry_run":true,"preflight_only":true}`, "k", 422, "invalid_request", "body.preflight_only: preflight_only and dry_run exclude each other, got true"},
+			{`{"project_id":1,"issues":[7],"no_docs":true}`, "k", 422, "invalid_request", "body.no_docs: no_docs requires no_embed, got true"},
 			{`{"project_id":3,"issues":[7]}`, "k", 403, "project_not_allowed", "project 3"},
 			{`{"project_id":3,"issues":[7],"dry_run":true}`, "k", 403, "project_not_allowed", "project 3"},
 			{`{"project_id":1,"issues":[7]}`, "with space", 422, "invalid_request", `header.Idempotency-Key`},
@@ -177,6 +180,9 @@ func TestARequestThatIsNotValidLeavesNothingBehind(t *testing.T) {
 			p := problem(t, f.post("/v1/sync-runs", c.body, "Idempotency-Key", c.key), c.status)
 			if p.Code != c.code || !strings.Contains(p.Detail, c.names) || p.Action != surgical.ActionFixRequest {
 				t.Errorf("%.80s: %+v, want %s and %q", c.body, p, c.code, c.names)
+			}
+			if c.status == http.StatusUnprocessableEntity && len(p.Errors) == 0 {
+				t.Errorf("%.80s: no value is named: %+v", c.body, p)
 			}
 		}
 		if items := f.items(f.Tables.SyncRuns); items != 0 || len(f.queue.take()) != 0 {
@@ -195,6 +201,28 @@ func (f *fixture) items(table string) int32 {
 	return out.Count
 }
 
+// contents is all that a table holds, as text.
+func (f *fixture) contents(table string) string {
+	f.Helper()
+	var all []string
+	in := &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)}
+	for pages := dynamodb.NewScanPaginator(f.DB, in); pages.HasMorePages(); {
+		page, err := pages.NextPage(f.Context())
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, item := range page.Items {
+			var row map[string]any
+			if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+				f.Fatal(err)
+			}
+			all = append(all, fmt.Sprint(row))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
+
 func TestADryRunAnswersWithThePlanAndDoesNothing(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		head := f.Webhook(demogitlab.IssueRef(7))
@@ -203,9 +231,9 @@ func TestADryRunAnswersWithThePlanAndDoesNothing(t *testing.T) {
 		waiting := f.start(`{"project_id":1,"issues":[7,12]}`)
 		f.queue.take()
 		tables := []string{f.Tables.Content, f.Tables.SyncRuns, f.Tables.SyncRunEntities, f.Tables.DirtySources, f.Tables.DependentQueue, f.Tables.State}
-		before := map[string]int32{}
+		before := map[string]string{}
 		for _, table := range tables {
-			before[table] = f.items(table)
+			before[table] = f.contents(table)
 		}
 		requests := fmt.Sprint(f.GitLab.Requests())
 
@@ -234,8 +262,8 @@ func TestADryRunAnswersWithThePlanAndDoesNothing(t *testing.T) {
 			t.Errorf("a repeated request is in conflict with its own run: %+v", own.Conflicts)
 		}
 		for _, table := range tables {
-			if after := f.items(table); after != before[table] {
-				t.Errorf("%s holds %d items, %d before", table, after, before[table])
+			if diff := cmp.Diff(before[table], f.contents(table)); diff != "" {
+				t.Errorf("%s (-before +after):\n%s", table, diff)
 			}
 		}
 		if now := fmt.Sprint(f.GitLab.Requests()); now != requests || len(f.queue.take()) != 0 {

@@ -3,11 +3,14 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // SyncRequest asks for a run.
@@ -87,6 +90,31 @@ func (b *SyncRequest) ambiguous() (errs []error) {
 			refuse("expected a value")
 		}
 		seen[field] = true
+	}
+	return errs
+}
+
+// contradictions finds what no schema's validator tells in good words: what
+// [surgical.Request.Validate] would refuse, with the place of each.
+func (b *SyncRequest) contradictions() (errs []error) {
+	refuse := func(location, message string, value any) {
+		errs = append(errs, &huma.ErrorDetail{Location: "body." + location, Message: message, Value: value})
+	}
+	if n := len(b.Issues) + len(b.MergeRequests); n == 0 || n > surgical.MaxTargets {
+		refuse("issues", fmt.Sprintf("issues and merge_requests together name 1 to %d targets", surgical.MaxTargets), n)
+	}
+	for name, iids := range map[string][]int64{"issues": b.Issues, "merge_requests": b.MergeRequests} {
+		for i, iid := range iids {
+			if slices.Contains(iids[:i], iid) {
+				refuse(fmt.Sprintf("%s[%d]", name, i), "named twice", iid)
+			}
+		}
+	}
+	if b.DryRun && b.PreflightOnly {
+		refuse("preflight_only", "preflight_only and dry_run exclude each other", true)
+	}
+	if b.NoDocs && !b.NoEmbed {
+		refuse("no_docs", "no_docs requires no_embed", true)
 	}
 	return errs
 }

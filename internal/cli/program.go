@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +61,9 @@ func Run(ctx context.Context, env Env) (exit int) {
 		if r := recover(); r != nil {
 			code, ok := r.(exited)
 			if !ok {
-				panic(r)
+				fmt.Fprintf(s.Stderr, "lore: panic: %v\n%s", r, debug.Stack())
+				exit = s.finish(ctx, surgical.NewError(surgical.CodeInternal, "a mistake in lore itself; standard error has its stack"))
+				return
 			}
 			exit = s.said(said.String(), int(code))
 		}
@@ -92,6 +95,9 @@ func (s *session) run(ctx context.Context, said io.Writer) error {
 	if s.lookup("COMP_LINE") != "" {
 		kongcompletion.Register(parser)
 	}
+	if flag := emptyFlag(s.Args); flag != "" {
+		return invalid("%s: expected a value, got %q", flag, "")
+	}
 	parsed, err := parser.Parse(joinNegatives(s.Args))
 	if err != nil {
 		return usage(err)
@@ -119,7 +125,28 @@ func robotWanted(args []string) bool {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]
 	}
-	return slices.Contains(args, "--robot") || slices.Contains(args, "--robot=true")
+	return slices.ContainsFunc(args, func(arg string) bool {
+		value, given := strings.CutPrefix(arg, "--robot=")
+		// As kong reads it.
+		return arg == "--robot" || given && slices.Contains([]string{"true", "1", "yes"}, strings.ToLower(value))
+	})
+}
+
+// emptyFlag finds a flag that was given an empty value, which kong would take for
+// none: a script that failed to make an id must not list all runs.
+func emptyFlag(args []string) string {
+	for i, arg := range args {
+		if arg == "--" {
+			return ""
+		}
+		if name, empty := strings.CutSuffix(arg, "="); empty && strings.HasPrefix(name, "--") {
+			return name
+		}
+		if i > 0 && arg == "" && strings.HasPrefix(args[i-1], "-") && !strings.Contains(args[i-1], "=") {
+			return args[i-1]
+		}
+	}
+	return ""
 }
 
 // joinNegatives attaches negative numbers to the flag before them, which

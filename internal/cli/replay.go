@@ -154,6 +154,7 @@ func eventOf(body []byte) string {
 // deliver sends the payload as GitLab does.
 func (s *session) deliver(ctx context.Context, hook webhook, body []byte, event, key string) (apiclient.Answer[received], error) {
 	var a apiclient.Answer[received]
+	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.url, bytes.NewReader(body))
@@ -167,7 +168,12 @@ func (s *session) deliver(ctx context.Context, hook webhook, body []byte, event,
 	req.Header.Set("User-Agent", "lore/"+s.Version)
 	req.Header.Set("X-Gitlab-Event", event)
 	req.Header.Set("Idempotency-Key", key)
-	resp, err := (&http.Client{Transport: s.HTTP}).Do(req)
+	// A redirect would take the secret elsewhere.
+	client := &http.Client{Transport: s.HTTP, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if cause := context.Cause(outer); err != nil && cause != nil {
+		return a, cause
+	}
 	if err != nil {
 		return a, &surgical.Error{
 			Code: apiclient.CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true,

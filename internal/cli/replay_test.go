@@ -149,3 +149,15 @@ func TestTheWebhooksRefusalKeepsItsCode(t *testing.T) {
 		}
 	})
 }
+
+func TestARedirectDoesNotTakeTheTokenElsewhere(t *testing.T) {
+	elsewhere := newReceiver(t, http.StatusOK, `{"status":"queued"}`)
+	redirect := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer redirect.Close()
+	p := newProgram(t)
+	p.local(map[string]string{})
+	p.env["GITLAB_WEBHOOK_SECRET_TOKENS"] = "first-not-real"
+	if _, got := p.robot("replay", "push", "--url", redirect.URL); got.exit == 0 || elsewhere.header != nil {
+		t.Errorf("exit %d, the other server got %v: %s", got.exit, elsewhere.header, got.out)
+	}
+}

@@ -75,9 +75,12 @@ func (c *syncRunsCommand) Run(ctx context.Context, s *session) error {
 
 func (c *syncRunsCommand) check() error {
 	if c.RunID == "" {
-		for flag, set := range map[string]bool{"--retry-failed": c.RetryFailed, "--cancel": c.Cancel, "--wait": c.Wait} {
-			if set {
-				return invalid("%s needs --run-id", flag)
+		for _, flag := range []struct {
+			name string
+			set  bool
+		}{{"--retry-failed", c.RetryFailed}, {"--cancel", c.Cancel}, {"--wait", c.Wait}} {
+			if flag.set {
+				return invalid("%s needs --run-id", flag.name)
 			}
 		}
 		statuses := []surgical.RunStatus{surgical.StatusQueued, surgical.StatusRunning, surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled}

@@ -133,7 +133,10 @@ func checkTimeout(w waiting) error {
 // unsure says how to ask again when nobody knows whether a request arrived.
 func unsure(err error, key string) error {
 	var e *surgical.Error
-	if errors.As(err, &e) && e.Code == apiclient.CodeUnavailable {
+	if errors.Is(err, context.Canceled) {
+		err = &surgical.Error{Code: CodeInterrupted, Message: "interrupted", Action: surgical.ActionRetryAfter, Retryable: true}
+	}
+	if errors.As(err, &e) && (e.Retryable || e.Code == surgical.CodeInternal) {
 		e.Message += fmt.Sprintf("; --idempotency-key %s asks again for the same run, if there is one by now", key)
 	}
 	return err

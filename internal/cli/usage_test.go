@@ -52,6 +52,8 @@ func TestBadInputIsRefusedBeforeAnythingIsSentAndNamed(t *testing.T) {
 		{"sync -p 1 --issue 7 --no-docs", "no_docs requires no_embed"},
 		{"sync -p 1 --issue 7 --timeout 0s", "got 0s"},
 		{"sync -p 1 --issue 7 --idempotency-key=", `got ""`},
+		{"sync-runs --run-id=", `--run-id: expected a value, got ""`},
+		{"sync-runs --status= -p 1", `--status: expected a value, got ""`},
 		{"sync -p 1 --issue 7 --idempotency-key=ä", `got "ä"`},
 		{"sync -p 1 --issue 7 --idempotency-key " + strings.Repeat("k", 129), "kkk"},
 		{"sync -p 1 --issue 7 --bogus", "--bogus"},
@@ -99,7 +101,7 @@ func TestBadInputIsRefusedBeforeAnythingIsSentAndNamed(t *testing.T) {
 
 func TestRobotsGetOneEnvelopeWhateverIsAsked(t *testing.T) {
 	for _, args := range []string{
-		"version", "help", "help exit-codes", "help sync", "--help", "sync --help", "completion -c bash", "sync --robot=true", "bogus", "sync-runs",
+		"version", "help", "help exit-codes", "help sync", "--help", "sync --help", "completion -c bash", "sync --robot=true", "version --robot=1", "version --robot=YES", "bogus", "sync-runs",
 		"show -p 1 --issue 7", "hooks list -p 1", "replay issue_opened",
 	} {
 		p := newProgram(t)
