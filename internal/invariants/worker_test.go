@@ -244,3 +244,31 @@ func TestAStageNearItsLimitHandsTheRestOnUntilAllIsDone(t *testing.T) {
 		}
 	})
 }
+
+// A worker died over the run, the next one's fetch failed in order: the run may
+// kill again, and would take others of its batch along.
+func TestARunOverWhichAWorkerDiedStaysAloneAlsoAfterAFailureInOrder(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *pipelinetest.World) {
+		req := w.Request(surgical.OriginWebhook, demogitlab.IssueRef(7))
+		msg := w.Message(req)
+		w.Clock.AdvanceTo(msg.NotBefore)
+		if _, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: msg.ID, Lease: surgical.Lease}); err != nil {
+			t.Fatal(err)
+		}
+		real := w.Fetcher
+		w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
+			return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabUnavailable, "away")
+		})
+		w.Clock.Advance(surgical.Lease)
+		if verdict, err := w.Processor.Process(t.Context(), msg); verdict.Delete || err == nil {
+			t.Fatalf("verdict %v, error %v", verdict, err)
+		}
+		w.Fetcher = real
+		w.Clock.Advance(time.Minute)
+		msg.Alone = false
+		if verdict, err := w.Processor.Process(t.Context(), msg); err != nil || !verdict.Alone || verdict.LostLeases != 1 {
+			t.Errorf("beside others: verdict %v, error %v, run %+v", verdict, err, w.Run(req.RunID))
+		}
+		w.Sync(req)
+	})
+}

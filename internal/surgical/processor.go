@@ -75,8 +75,8 @@ type Verdict struct {
 	Delete bool
 	// DeadLetter: the message goes to the dead letters, then is deleted.
 	DeadLetter bool
-	// Alone: nothing was done. A worker died over the run, so it is to be
-	// processed alone: LostLeases tells how many died before that one.
+	// Alone: nothing was done. Workers died over the run, LostLeases of them, so
+	// it is to be processed alone.
 	Alone      bool
 	LostLeases int64
 	// After is the delay until the next delivery if it is none of these.
@@ -130,8 +130,12 @@ func (p *Processor) Process(ctx context.Context, msg Message) (Verdict, error) {
 		return waitFor(run.LeaseUntil.Sub(now)), nil
 	case !run.LeaseUntil.IsZero() && run.LostLeases+1 >= maxLostLeases:
 		return p.lost(ctx, run, msg)
-	case !run.LeaseUntil.IsZero() && !msg.Alone:
-		return Verdict{Alone: true, LostLeases: run.LostLeases}, nil
+	case (run.LostLeases > 0 || !run.LeaseUntil.IsZero()) && !msg.Alone:
+		deaths := run.LostLeases
+		if !run.LeaseUntil.IsZero() {
+			deaths++ // which nobody has counted yet
+		}
+		return Verdict{Alone: true, LostLeases: deaths}, nil
 	}
 	if msg.Origin == OriginDrain {
 		return p.begin(ctx, msg, run) // it asks GitLab for nothing

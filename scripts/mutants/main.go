@@ -47,6 +47,9 @@ func run(ctx context.Context, names []string) error {
 	if len(chosen) == 0 {
 		return fmt.Errorf("no mutation is named like %q", names)
 	}
+	if err := sound(ctx, root, chosen); err != nil {
+		return err
+	}
 	var survivors []string
 	var mu sync.Mutex // guards survivors and the order of lines
 	tried := 0

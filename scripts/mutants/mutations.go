@@ -90,8 +90,11 @@ func commitMutations() []mutation {
 			{"internal/worker/batch.go", "b.delay(ctx, l.items, l.verdict.After)\n", "b.delay(ctx, l.items, l.verdict.After)\n\t\t\tl.items = l.items[:1]\n"},
 		}, outcomes()},
 		{"a run over which a worker died is processed beside others", []edit{
-			{processor, "case !run.LeaseUntil.IsZero() && !msg.Alone:", "case false && !msg.Alone:"},
+			{processor, "case (run.LostLeases > 0 || !run.LeaseUntil.IsZero()) && !msg.Alone:", "case false && !msg.Alone:"},
 		}, []suite{recovery()}},
+		{"a run over which a worker died is processed beside others after a failure in order", []edit{
+			{processor, "case (run.LostLeases > 0 || !run.LeaseUntil.IsZero()) && !msg.Alone:", "case !run.LeaseUntil.IsZero() && !msg.Alone:"},
+		}, []suite{invariants()}},
 		{"the run over which most workers died comes first", []edit{
 			{"internal/worker/batch.go", "cmp.Compare(x.verdict.LostLeases, y.verdict.LostLeases)", "cmp.Compare(y.verdict.LostLeases, x.verdict.LostLeases)"},
 		}, []suite{recovery()}},
@@ -168,6 +171,7 @@ func sweepMutations() []mutation {
 // to the conformance suite on a real engine.
 func expressionMutations() []mutation {
 	const runs, jobs, sweep, drain, state, retry = "internal/ledger/runs.go", "internal/ledger/jobs.go", "internal/ledger/sweep.go", "internal/ledger/drain.go", "internal/ledger/state.go", "internal/ledger/retry.go"
+	const change, closing, hide = "internal/content/change.go", "internal/ledger/close.go", "internal/content/hide.go"
 	by := []suite{conformance()}
 	return []mutation{
 		{"expression: a commit by an attempt that lost the run", []edit{
@@ -204,10 +208,10 @@ func expressionMutations() []mutation {
 			{drain, "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")))", "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")).Or(expression.AttributeNotExists(expression.Name(\"dirty_id\"))))"},
 		}, by},
 		{"expression: the first head put over another", []edit{
-			{"internal/content/change.go", "return expression.AttributeNotExists(expression.Name(\"pk\"))", "return expression.AttributeNotExists(expression.Name(\"pk_of_nobody\"))"},
+			{change, "return expression.AttributeNotExists(expression.Name(\"pk\"))", "return expression.AttributeNotExists(expression.Name(\"pk_of_nobody\"))"},
 		}, by},
 		{"expression: a head put over a newer revision", []edit{
-			{"internal/content/change.go", "expression.Name(\"revision\").Equal(expression.Value(base.Revision))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(base.Revision))"},
+			{change, "expression.Name(\"revision\").Equal(expression.Value(base.Revision))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(base.Revision))"},
 		}, by},
 		{"expression: documents under a head that moved", []edit{
 			{"internal/content/documents.go", "expression.Name(\"revision\").Equal(expression.Value(head.Revision)))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(head.Revision)))"},
@@ -215,8 +219,24 @@ func expressionMutations() []mutation {
 		{"expression: embeddings of a document that changed", []edit{
 			{"internal/content/embeddings.go", "expression.Name(\"hash\").Equal(expression.Value(d.Hash)).\n\t\tAnd(expression.Name(\"revision\").Equal(expression.Value(d.Revision))))", "expression.AttributeExists(expression.Name(\"hash\")))"},
 		}, by},
+		{"expression: a head put over one that GitLab changed later", []edit{
+			{change, "expression.Name(\"updated_at\").LessThanEqual(", "expression.Name(\"revision\").LessThanEqual("},
+		}, by},
+		{"expression: a head put over one that was fetched later", []edit{
+			{change, ".\n\t\tAnd(expression.Name(\"fetched_until\").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+		}, by},
+		{"expression: jobs listed without the counter", []edit{
+			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},
+		}, by},
+		{"expression: a job finished of a run that has ended", []edit{
+			{jobs, "l.runUpdate(job.RunID, running(), ", "l.runUpdate(job.RunID, expression.AttributeExists(expression.Name(\"status\")), "},
+		}, by},
+		{"expression: hidden bytes removed without their condition", []edit{
+			{hide, "TableName: &s.table, Key: key(ref, sk), ConditionExpression: expr.Condition(),\n\t\t\t\tExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),", "TableName: &s.table, Key: key(ref, sk),"},
+			{hide, "expr expression.Expression) error {", "_ expression.Expression) error {"},
+		}, by},
 		{"expression: hidden bytes of the revision that hides", []edit{
-			{"internal/content/hide.go", "expression.Name(\"revision\").LessThan(", "expression.Name(\"revision\").LessThanEqual("},
+			{hide, "expression.Name(\"revision\").LessThan(", "expression.Name(\"revision\").LessThanEqual("},
 		}, by},
 	}
 }
