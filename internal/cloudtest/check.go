@@ -83,10 +83,13 @@ func (c *Cloud) stranded() []string {
 }
 
 // Check holds a settled cloud to everything that is promised in the end. The
-// entities' copies must equal GitLab's truth, their documents what these render
+// entities' copies must equal GitLab's truth, also when all has expired that will, their documents what these render
 // to, and their embeddings these documents; nothing may be left over.
 func (c *Cloud) Check(refs ...surgical.EntityRef) {
 	c.T.Helper()
+	if _, err := pipelinetest.Expire(c.T.Context(), c.db, c.tables.Content); err != nil {
+		c.T.Fatal(err)
+	}
 	for _, ref := range refs {
 		if problem := c.Untrue(ref); problem != "" {
 			c.T.Errorf("%s is not GitLab's truth:\n%s", ref, problem)

@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/demogitlab"
@@ -19,25 +16,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// expireAll deletes every item of the content table that has an expiry, as
-// DynamoDB does some time later, and returns how many there were.
-func expireAll(t *testing.T, db *dynamodb.Client, table string) int {
+// expireAll lets everything expire that will.
+func expireAll(t *testing.T, e enginetest.Engine) int {
 	t.Helper()
-	n := 0
-	in := &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true), FilterExpression: aws.String("attribute_exists(expires_at)")}
-	for pages := dynamodb.NewScanPaginator(db, in); pages.HasMorePages(); {
-		page, err := pages.NextPage(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, item := range page.Items {
-			n++
-			if _, err := db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
-				TableName: &table, Key: map[string]types.AttributeValue{"pk": item["pk"], "sk": item["sk"]},
-			}); err != nil {
-				t.Fatal(err)
-			}
-		}
+	n, err := pipelinetest.Expire(t.Context(), e.DynamoDB, e.Tables.Content)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return n
 }
@@ -73,7 +57,7 @@ func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T)
 				break // it makes fewer calls
 			}
 			want := w.Entity(ref)
-			expireAll(t, e.DynamoDB, e.Tables.Content)
+			expireAll(t, e)
 			if diff := cmp.Diff(want, w.Entity(ref)); diff != "" {
 				t.Fatalf("the copy changed by a commit before call %d (-before +after):\n%s", at, diff)
 			}
@@ -114,7 +98,7 @@ func TestInvariant4TheSweeperTakesNothingThatAnOpenAttemptStaged(t *testing.T) {
 		sweep = true
 		w.Sync(w.Request(surgical.OriginManual, ref))
 		want := w.Entity(ref)
-		if n := expireAll(t, e.DynamoDB, e.Tables.Content); n == 0 || swept != 1 {
+		if n := expireAll(t, e); n == 0 || swept != 1 {
 			t.Errorf("%d runs were swept and %d items expire: the test shows nothing", swept, n)
 		}
 		if diff := cmp.Diff(want, w.Entity(ref)); diff != "" {

@@ -43,6 +43,7 @@ func sequence(t *testing.T, rt *rapid.T, engine Engine, tables config.Tables, ta
 		x.reconcile()
 		x.compare()
 		x.swept()
+		x.expire()
 		x.compare()
 		tally.count(x)
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -233,5 +234,12 @@ func (x *explorer) swept() {
 		if err != nil || len(orphans) > 0 {
 			x.failf("orphans of %s are left: %s, error %v", ref, strings.Join(orphans, ", "), err)
 		}
+	}
+}
+
+// expire lets everything expire that will: nothing of it may be visible.
+func (x *explorer) expire() {
+	if _, err := pipelinetest.Expire(background(), x.world.db, x.world.tables.Content); err != nil {
+		x.failf("expire: %v", err)
 	}
 }

@@ -126,13 +126,13 @@ func TestWhatALostAttemptStagedExpiresAndNothingThatIsVisibleDoes(t *testing.T) 
 			t.Fatalf("nothing was staged before the worker died: the test shows nothing (error %v)", err)
 		}
 		c.Settle()
-		c.Check(issue(70)) // no orphan is left, and all that is named is there
 		for _, item := range c.Rows("content") {
 			// Not at once: a reader may be slow.
 			if expires, ok := number(item["expires_at"]); ok && expires < c.Clock.Now().Unix() {
 				t.Errorf("%v expired already", item["sk"])
 			}
 		}
+		c.Check(issue(70)) // no orphan is left, and all that is named is there
 	})
 }
 

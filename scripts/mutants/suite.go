@@ -34,7 +34,7 @@ func conformance() suite {
 	return suite{"conformance", []string{"./internal/conformance", "-run", "TestEnginesDoWhatTheCodeReliesOn/dynamodb-local"}}
 }
 
-func invariants() suite  { return suite{"invariants", []string{"./internal/invariants"}} }
+func invariants() suite { return suite{"invariants", []string{"./internal/invariants"}} }
 
 // recovery is internal/reliability without its enumerations.
 func recovery() suite {
