@@ -174,6 +174,31 @@ func unlucky() []scenario {
 				c.Webhook(issue(70))
 				c.Hopeless = 2 // the stage and its repetition
 			}},
+		{name: "GitLab fails once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusServiceUnavailable)},
+		{name: "GitLab limits once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusTooManyRequests)},
+		{name: "a worker died before its commit", refs: []surgical.EntityRef{issue(70)}, prepare: died(commits), act: func(*cloudtest.Cloud) {}},
+		{name: "a worker died before the workflow", refs: []surgical.EntityRef{issue(70)}, prepare: died(operation("StartExecution")), act: func(*cloudtest.Cloud) {}},
+	}
+}
+
+// spoilt answers one request of a webhook's fetch with the status.
+func spoilt(status int) func(c *cloudtest.Cloud) {
+	return func(c *cloudtest.Cloud) {
+		c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
+		c.GitLab.Inject(demogitlab.Fault{Status: status, Endpoint: "discussions", Requests: 1})
+		c.Webhook(issue(70))
+	}
+}
+
+// died lets the worker of a webhook die just before a call.
+func died(before func(pipelinetest.Call) bool) func(c *cloudtest.Cloud) {
+	return func(c *cloudtest.Cloud) {
+		synced(70)(c)
+		c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
+		c.Webhook(issue(70))
+		c.Around = killAt("worker", 1, before)
+		c.Clock.Advance(surgical.Settle)
+		c.Poll(c.Requests)
 	}
 }
 
