@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -166,6 +169,25 @@ func (s *stores) closingWithJobs() {
 	s.must(err)
 	if jobs, err := s.ledger.Jobs(ctx, run.RunID); err != nil || len(jobs) != 1 || jobs[0].Status != surgical.JobAborted {
 		s.t.Errorf("the job of a commit that came meanwhile: %+v, error %v", jobs, err)
+	}
+	// Nor a listing that misses one by which nothing that is listed changes.
+	run, job = s.commit(s.claimed())
+	s.meanwhile = func() {
+		row, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Tables.DependentQueue, Key: jobKey(job)})
+		s.must(err)
+		row.Item["job_id"] = str("docs#issue#2")
+		_, err = s.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Tables.DependentQueue, Item: row.Item})
+		s.must(err)
+		s.poke(s.Tables.SyncRuns, dynamo.Item{"run_id": str(run.RunID)}, poke{"jobs_inserted", 2})
+	}
+	_, err = s.ledger.Close(ctx, run.RunID, fail)
+	s.must(err)
+	jobs, err = s.ledger.Jobs(ctx, run.RunID)
+	s.must(err)
+	for _, got := range jobs {
+		if len(jobs) != 2 || got.Status != surgical.JobAborted {
+			s.t.Errorf("one of %d jobs: %+v", len(jobs), got)
+		}
 	}
 	// Done between the listing and the closing: it stays done.
 	run, job = s.commit(s.claimed())

@@ -101,6 +101,9 @@ func commitMutations() []mutation {
 		{"a drain takes over what an open run left dirty", []edit{
 			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn run.Status != \"\", err\n"},
 		}, outcomes()},
+		{"what is carried over expires", []edit{
+			{"internal/content/prepare.go", "\t\t\tnext[child] = old\n\t\t\tcontinue\n", "\t\t\tnext[child] = old\n\t\t\tp.supersedeChild(child, old)\n\t\t\tcontinue\n"},
+		}, outcomes()},
 		{"a changed part of the manifest is not staged", []edit{
 			{prepare, "return !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)", "return i > 0 && !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)"},
 		}, outcomes()},
