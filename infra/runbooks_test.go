@@ -36,6 +36,55 @@ func TestCommandsOfRunbooksAreShell(t *testing.T) {
 	}
 }
 
+// Runbooks are read on Macs too, whose date and sed are not GNU's.
+func TestCommandsOfRunbooksDoWithoutGNU(t *testing.T) {
+	gnu := regexp.MustCompile(`\bdate (-u )?(-d|--date)|\bsed -i |\breadlink -f|\bgrep -[a-zA-Z]*P`)
+	for _, file := range allRunbooks(t) {
+		for _, found := range gnu.FindAllString(commandsOf(t, file), -1) {
+			t.Errorf("%s: %q is GNU's alone", file, found)
+		}
+	}
+}
+
+// Without a time to start at, a log is searched from its first line on.
+func TestRunbooksSearchLogsFromATimeOn(t *testing.T) {
+	searches := 0
+	for _, file := range allRunbooks(t) {
+		commands := strings.ReplaceAll(commandsOf(t, file), "\\\n", " ")
+		for line := range strings.Lines(commands) {
+			if !strings.Contains(line, "filter-log-events") {
+				continue
+			}
+			if searches++; !strings.Contains(line, "--start-time ") {
+				t.Errorf("%s: no --start-time in %s", file, line)
+			}
+		}
+	}
+	if searches < 4 {
+		t.Errorf("only %d searches were found: the test shows little", searches)
+	}
+}
+
+// lore hooks asks GitLab, which nothing of the stack names.
+func TestTheShellOfRunbooksKnowsGitLab(t *testing.T) {
+	shell := commandsOf(t, filepath.Join(runbooksDir, "README.md"))
+	for _, want := range []string{"export GITLAB_BASE_URL=", "export GITLAB_TOKEN="} {
+		if !strings.Contains(shell, want) {
+			t.Errorf("the shell functions lack %q", want)
+		}
+	}
+}
+
+// The main suspect of throttling is an index, which DynamoDB counts apart.
+func TestTheRunbookOfThrottlingLooksAtIndexes(t *testing.T) {
+	commands := commandsOf(t, filepath.Join(runbooksDir, "throttled-tables.md"))
+	for _, want := range []string{"Name=TableName,", "Name=GlobalSecondaryIndexName,"} {
+		if !strings.Contains(commands, want) {
+			t.Errorf("no command names %s", want)
+		}
+	}
+}
+
 // What a query of a runbook asks for is in the logs.
 func TestQueriesOfRunbooksNameFieldsThatLinesHave(t *testing.T) {
 	ask := regexp.MustCompile(`ask ("[^"]+"|\S+) '([^']+)'`)

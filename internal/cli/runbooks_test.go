@@ -1,11 +1,15 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
 )
 
 // Every command of lore in a runbook is one that lore takes: with --help it
@@ -33,5 +37,37 @@ func TestRunbooksNameCommandsThatThereAre(t *testing.T) {
 	}
 	if found < 20 {
 		t.Errorf("only %d commands were found: the test shows little", found)
+	}
+}
+
+// What jq takes out of an answer is in it: a name that is not would choose
+// nothing, or everything.
+func TestRunbooksTakeFieldsOfAnswersThatThereAre(t *testing.T) {
+	answer, err := json.Marshal(map[string]any{"data": apiclient.RunList{Runs: []apiclient.Run{{RunID: "w", CreatedAt: time.Now()}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../docs/runbooks/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, field := regexp.MustCompile(`jq -r [^']*'([^']+)'`), regexp.MustCompile(`\.([a-z_]+)`)
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range program.FindAllStringSubmatch(string(text), -1) {
+			for _, f := range field.FindAllStringSubmatch(m[1], -1) {
+				found++
+				if !strings.Contains(string(answer), `"`+f[1]+`":`) {
+					t.Errorf("%s: no field %s in %s", file, f[1], answer)
+				}
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("only %d fields were found: the test shows little", found)
 	}
 }
