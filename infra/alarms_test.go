@@ -293,7 +293,8 @@ func TestTheLocalStackLacksTheAlarmsOnThrottlingAlone(t *testing.T) {
 	}
 }
 
-// docs/cost.md counts the metrics that alarms look at, which is what they cost.
+// docs/cost.md counts the metrics that alarms look at, which is what they cost,
+// and the dashboard's queries.
 func TestTheCostOfAlarmsIsAsDocumented(t *testing.T) {
 	n := 0
 	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
@@ -305,10 +306,17 @@ func TestTheCostOfAlarmsIsAsDocumented(t *testing.T) {
 		}
 		n += max(looked, 1)
 	}
+	queries := 0
+	for _, w := range dashboard(t, onAWS(t)) {
+		if w.Type == "log" {
+			queries++
+		}
+	}
 	text := read(t, "../docs/cost.md")
 	for _, want := range []string{
 		fmt.Sprintf("| alarms, by the metrics that they look at | %d | %.2f |", n, float64(n)*prices.AlarmMetricMonth),
 		fmt.Sprintf("| the dashboard | %d | %.2f |", len(onAWS(t).ofType("AWS::CloudWatch::Dashboard")), prices.DashboardMonth),
+		fmt.Sprintf("own %s queries", []string{"no", "one", "two", "three", "four", "five", "six", "seven"}[queries]),
 		fmt.Sprintf("a metric $%.2f, an alarm's metric $%.2f, a dashboard $%.0f", prices.MetricMonth, prices.AlarmMetricMonth, prices.DashboardMonth),
 		fmt.Sprintf("a GB ingested $%.2f, kept for a month $%.2f; a trace recorded $%.6f", prices.LogsIngestedGB, prices.LogsStoredGBMonth, prices.TraceRecorded),
 	} {

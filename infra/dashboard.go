@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -18,8 +19,9 @@ const (
 )
 
 // newDashboard answers an operator's questions, one a section, in the order in
-// which they are asked. Alarms stand above all of it.
-func (st *stack) newDashboard(api httpAPI, alarms []awscloudwatch.Alarm) {
+// which they are asked. Alarms stand above all of it. logs are the log groups
+// that are no function's.
+func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, logs ...awslogs.LogGroup) {
 	d := awscloudwatch.NewDashboard(st.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
 		DashboardName:   &st.settings.StackName,
 		DefaultInterval: awscdk.Duration_Hours(jsii.Number(3)),
@@ -37,7 +39,7 @@ func (st *stack) newDashboard(api httpAPI, alarms []awscloudwatch.Alarm) {
 			rows = append(rows, customWidgetRow(f))
 		}
 	}
-	rows = append(rows, st.costRows(api)...)
+	rows = append(rows, st.costRows(logs)...)
 	for _, row := range rows {
 		d.AddWidgets(row...)
 	}

@@ -10,9 +10,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/prices"
 )
 
-// estimates are dollars an hour, by service.
-func (st *stack) estimates(api httpAPI) []awscloudwatch.IMetric {
-	return []awscloudwatch.IMetric{st.dynamoEstimate(), st.lambdaEstimate(), st.logsEstimate(api)}
+// estimates are dollars an hour, by service. logs are the log groups that are
+// no function's.
+func (st *stack) estimates(logs []awslogs.LogGroup) []awscloudwatch.IMetric {
+	return []awscloudwatch.IMetric{st.dynamoEstimate(), st.lambdaEstimate(), st.logsEstimate(logs)}
 }
 
 // hourly adds up terms, each a metric times a price.
@@ -45,6 +46,7 @@ func (st *stack) dynamoEstimate() awscloudwatch.IMetric {
 		h.add(t.of("ConsumedReadCapacityUnits", "", hourlySum()), prices.ReadUnit)
 		for _, index := range t.schema.Indexes {
 			h.add(t.of("ConsumedWriteCapacityUnits", index.Name, hourlySum()), prices.WriteUnit)
+			h.add(t.of("ConsumedReadCapacityUnits", index.Name, hourlySum()), prices.ReadUnit)
 		}
 	}
 	return h.metric("DynamoDB")
@@ -59,9 +61,8 @@ func (st *stack) lambdaEstimate() awscloudwatch.IMetric {
 	return h.metric("Lambda")
 }
 
-func (st *stack) logsEstimate(api httpAPI) awscloudwatch.IMetric {
+func (st *stack) logsEstimate(groups []awslogs.LogGroup) awscloudwatch.IMetric {
 	h := newHourly("b")
-	groups := []awslogs.LogGroup{api.logs}
 	for _, f := range st.functions.all() {
 		groups = append(groups, f.logs)
 	}

@@ -20,16 +20,9 @@ fields @timestamp, code, cause_code, stage, origin, project_id, type, iid, run_i
 sort @timestamp desc
 limit 20`
 
-	waits = `filter msg in ["postponed", "given_up", "paused"]`
-
-	waitsByCodeQuery = waits + `
-stats count(*) as attempts, latest(@timestamp) as last, latest(run_id) as last_run by msg, code
-sort attempts desc`
-
-	lastWaitsQuery = waits + `
-fields @timestamp, msg, code, delay_ms, attempt, project_id, type, iid, run_id
-sort @timestamp desc
-limit 20`
+	waitsQuery = `filter msg in ["postponed", "paused", "given_up"]
+stats count(*) as times, max(delay_ms) as longest_delay_ms, latest(@timestamp) as last by msg, code
+sort times desc`
 
 	refusedQuery = `filter msg = "delivery" and (outcome = "refused" or outcome = "failed")
 stats count(*) as webhooks, latest(@timestamp) as last by outcome, reason
@@ -41,22 +34,16 @@ sort @timestamp desc
 limit 20`
 )
 
+func (st *stack) waits() awscloudwatch.IWidget {
+	return st.query("Attempts that wait or gave up, by code", waitsQuery, st.functions.worker)
+}
+
 func (st *stack) failuresByCode() awscloudwatch.IWidget {
 	return st.query("Failed runs by code", failuresByCodeQuery, st.closers()...)
 }
 
 func (st *stack) lastFailures() awscloudwatch.IWidget {
 	return st.query("The last failed runs", lastFailuresQuery, st.closers()...)
-}
-
-// whatWaits shows what GitLab's failures do, outages and time-outs among them,
-// of which no metric tells.
-func (st *stack) whatWaits() awscloudwatch.IWidget {
-	return st.query("Attempts that GitLab failed, by code", waitsByCodeQuery, st.functions.worker)
-}
-
-func (st *stack) lastWaits() awscloudwatch.IWidget {
-	return st.query("The last of them", lastWaitsQuery, st.functions.worker)
 }
 
 func (st *stack) refusedDeliveries() awscloudwatch.IWidget {

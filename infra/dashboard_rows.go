@@ -4,11 +4,15 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 
 	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/prices"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
+
+// costPage is where this project says what watching costs.
+const costPage = "https://gitlab.com/lorehook/lorehook/-/blob/main/docs/cost.md"
 
 // Colours of what is well, of what is to be watched, and of what is not well.
 const (
@@ -49,7 +53,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("Are we losing anything?",
 			"What was answered with 2xx ends in the copy, in a failed run, or in the dead letters. GitLab disables a hook after four other answers in a row.",
-			"dead-letters", "webhook-answers", "refused-signatures", "sweeper-silent"),
+			"dead-letters", "webhook-answers", "refused-signatures"),
 		{
 			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
 				delivered("queued", green), delivered("ignored", grey), delivered("refused", orange), delivered("failed", red),
@@ -72,24 +76,26 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("What is GitLab doing to us?",
-			"A 429 and a 401 let all workers wait. The budget is GitLab's own word, RateLimit-Remaining, if it says it.", "gitlab-unauthorized", "queue-age"),
+			"A 429 and a 401 let all workers wait. The budget is GitLab's own word, RateLimit-Remaining, if it says it. Its 5xx and timeouts are in the table, with all else that fails an attempt.", "gitlab-unauthorized", "queue-age"),
 		{
-			graph{title: "Requests", width: 8, unit: "requests", left: []awscloudwatch.IMetric{
+			graph{title: "Requests", width: 12, unit: "requests", left: []awscloudwatch.IMetric{
 				st.own(metrics.GitLabRequests(), series{stat: sum, label: "requests", color: blue}),
 			}, right: []awscloudwatch.IMetric{
 				st.own(metrics.GitLabRateLimited(), series{stat: sum, label: "429", color: orange}),
 				st.own(metrics.GitLabUnauthorized(), series{stat: sum, label: "fetches refused with 401", color: red}),
 			}}.widget(),
-			graph{title: "Budget left", width: 8, unit: "requests", left: []awscloudwatch.IMetric{
+			graph{title: "Budget left", width: 12, unit: "requests", left: []awscloudwatch.IMetric{
 				st.own(metrics.GitLabBudgetLeft(), series{stat: minimum, label: "least seen", color: blue}),
 			}}.widget(),
-			graph{title: "How long a fetch takes", width: 8, unit: "ms", left: []awscloudwatch.IMetric{
+		},
+		{
+			graph{title: "How long a fetch takes", width: 12, unit: "ms", left: []awscloudwatch.IMetric{
 				st.own(metrics.PreflightDuration(), series{stat: p50, label: "p50", color: green}),
 				st.own(metrics.PreflightDuration(), series{stat: p95, label: "p95", color: blue}),
 				st.own(metrics.PreflightDuration(), series{stat: maximum, label: "slowest", color: grey}),
 			}}.widget(),
+			st.waits(),
 		},
-		{st.whatWaits(), st.lastWaits()},
 	}
 }
 
@@ -106,7 +112,7 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 	}
 	return [][]awscloudwatch.IWidget{
 		st.question("What fails and why?",
-			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries what can succeed.", "failed-runs", "lambda-errors", "lambda-duration", "throttled-tables"),
+			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries what can succeed.", "failed-runs", "lambda-errors", "lambda-duration", "sweeper-silent", "throttled-tables"),
 		{
 			graph{title: "Runs that ended", width: 8, stacked: true, unit: "runs", left: []awscloudwatch.IMetric{
 				ended(surgical.StatusSucceeded, green), ended(surgical.StatusCancelled, grey), ended(surgical.StatusFailed, red),
@@ -126,8 +132,15 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 		},
 		{
 			graph{title: "Invocations that failed", width: 8, unit: "invocations", left: st.ofEach("Errors", sum)}.widget(),
+			graph{title: "Invocations that Lambda throttled", width: 8, unit: "invocations", left: st.ofEach("Throttles", sum)}.widget(),
 			graph{title: "Longest invocation, of its timeout", width: 8, unit: "%", limit: nearTheLimit * 100, limitName: "alarm", left: st.shareOfTimeout()}.widget(),
-			graph{title: "Requests that DynamoDB throttled", width: 8, unit: "events", left: st.throttledTables()}.widget(),
+		},
+		{
+			graph{title: "Workflows that did not end well", width: 8, unit: "executions", left: []awscloudwatch.IMetric{
+				st.machine.of("ExecutionsFailed", series{stat: sum, label: "failed", color: red}),
+				st.machine.of("ExecutionsTimedOut", series{stat: sum, label: "timed out", color: orange}),
+			}}.widget(),
+			graph{title: "Requests that DynamoDB throttled", width: 16, unit: "events", left: st.throttledRequests()}.widget(),
 		},
 	}
 }
@@ -151,27 +164,30 @@ func (st *stack) shareOfTimeout() []awscloudwatch.IMetric {
 	return all
 }
 
-func (st *stack) throttledTables() []awscloudwatch.IMetric {
+func (st *stack) throttledRequests() []awscloudwatch.IMetric {
+	return append(st.ofTablesAndIndexes("ReadThrottleEvents", " reads"), st.ofTablesAndIndexes("WriteThrottleEvents", " writes")...)
+}
+
+// ofTablesAndIndexes is one metric of every table and of each of its indexes,
+// which DynamoDB counts apart.
+func (st *stack) ofTablesAndIndexes(name, what string) []awscloudwatch.IMetric {
 	var all []awscloudwatch.IMetric
 	for _, t := range st.tables {
-		for _, name := range []string{"ReadThrottleEvents", "WriteThrottleEvents"} {
-			what := map[string]string{"ReadThrottleEvents": "reads", "WriteThrottleEvents": "writes"}[name]
-			all = append(all, t.of(name, "", series{stat: sum, label: t.schema.Name + " " + what}))
-			for _, index := range t.schema.Indexes {
-				all = append(all, t.of(name, index.Name, series{stat: sum, label: index.Name + " " + what}))
-			}
+		all = append(all, t.of(name, "", series{stat: sum, label: t.schema.Name + what}))
+		for _, index := range t.schema.Indexes {
+			all = append(all, t.of(name, index.Name, series{stat: sum, label: index.Name + " of " + t.schema.Name + what}))
 		}
 	}
 	return all
 }
 
-func (st *stack) costRows(api httpAPI) [][]awscloudwatch.IWidget {
+func (st *stack) costRows(logs []awslogs.LogGroup) [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("What does it cost?",
-			fmt.Sprintf("Estimates with list prices (%s); docs/cost.md has the figures of a million events. Stored data, SQS, Step Functions and embeddings are not in them.", prices.Of)),
+			fmt.Sprintf("Estimates with list prices (%s); [docs/cost.md](%s) has the figures of a million events. Stored data, SQS, Step Functions and embeddings are not in them. The last hour is not over yet: its dollars are too few.", prices.Of, costPage)),
 		{
-			graph{title: "Estimated dollars an hour", width: 8, stacked: true, unit: "$", left: st.estimates(api)}.widget(),
-			graph{title: "Write units", width: 8, unit: "units", left: st.writeUnits(), right: []awscloudwatch.IMetric{
+			graph{title: "Estimated dollars an hour", width: 8, stacked: true, unit: "$", left: st.estimates(logs)}.widget(),
+			graph{title: "Write units", width: 8, unit: "units", left: st.ofTablesAndIndexes("ConsumedWriteCapacityUnits", ""), right: []awscloudwatch.IMetric{
 				st.own(metrics.ContentWriteUnits(), series{stat: sum, label: "of commits, as Lorehook counts", color: grey}),
 			}}.widget(),
 			graph{title: "Documents and embeddings", width: 8, unit: "", left: []awscloudwatch.IMetric{
@@ -180,15 +196,4 @@ func (st *stack) costRows(api httpAPI) [][]awscloudwatch.IWidget {
 			}}.widget(),
 		},
 	}
-}
-
-func (st *stack) writeUnits() []awscloudwatch.IMetric {
-	var all []awscloudwatch.IMetric
-	for _, t := range st.tables {
-		all = append(all, t.of("ConsumedWriteCapacityUnits", "", series{stat: sum, label: t.schema.Name}))
-		for _, index := range t.schema.Indexes {
-			all = append(all, t.of("ConsumedWriteCapacityUnits", index.Name, series{stat: sum, label: index.Name}))
-		}
-	}
-	return all
 }

@@ -16,6 +16,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/logs"
 	"gitlab.com/lorehook/lorehook/internal/metrics"
+	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
 // widget is one widget of a dashboard.
@@ -126,6 +127,9 @@ func awsMetrics() map[string][]string {
 		"AWS/Lambda Errors":                          {"FunctionName"},
 		"AWS/Lambda Duration":                        {"FunctionName"},
 		"AWS/Lambda Invocations":                     {"FunctionName"},
+		"AWS/Lambda Throttles":                       {"FunctionName"},
+		"AWS/States ExecutionsFailed":                {"StateMachineArn"},
+		"AWS/States ExecutionsTimedOut":              {"StateMachineArn"},
 		"AWS/DynamoDB ReadThrottleEvents":            {table, index},
 		"AWS/DynamoDB WriteThrottleEvents":           {table, index},
 		"AWS/DynamoDB ConsumedWriteCapacityUnits":    {table, index},
@@ -202,7 +206,7 @@ func TestEveryMetricOfAWidgetOrAlarmIsEmitted(t *testing.T) {
 		if strings.HasSuffix(t.Name(), "/openai") {
 			own = "team-a"
 		}
-		want := []string{"AWS/DynamoDB", "AWS/Lambda", "AWS/Logs", "AWS/SQS", own}
+		want := []string{"AWS/DynamoDB", "AWS/Lambda", "AWS/Logs", "AWS/SQS", "AWS/States", own}
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(namespaces))); diff != "" {
 			t.Errorf("namespaces (-want +got):\n%s", diff)
 		}
@@ -227,6 +231,105 @@ func TestEveryMetricOfLorehookIsOnTheDashboard(t *testing.T) {
 	for _, m := range metrics.All() {
 		if !shown[m.Name] {
 			t.Errorf("%s is on no widget", m.Name)
+		}
+	}
+}
+
+// seriesOf are the metrics of the widget with the title, those that its
+// expressions use among them.
+func seriesOf(t *testing.T, title string) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	for _, w := range dashboard(t, onAWS(t)) {
+		if w.Properties.Title != title {
+			continue
+		}
+		for _, m := range w.Properties.Metrics {
+			if _, isExpression := m[0].(map[string]any); isExpression {
+				continue
+			}
+			var dimensions []string
+			for i := 2; i+1 < len(m); i += 2 {
+				dimensions = append(dimensions, fmt.Sprintf("%v=%v", m[i], m[i+1]))
+			}
+			slices.Sort(dimensions)
+			all[fmt.Sprintf("%v %s", m[1], strings.Join(dimensions, ","))] = true
+		}
+	}
+	if len(all) == 0 {
+		t.Fatalf("%q shows no metric", title)
+	}
+	return all
+}
+
+// DynamoDB counts a table without its indexes: what is asked of it is asked of
+// each of them.
+func TestWhatIsShownOfATableIsShownOfItsIndexesToo(t *testing.T) {
+	for title, names := range map[string][]string{
+		"Requests that DynamoDB throttled": {"ReadThrottleEvents", "WriteThrottleEvents"},
+		"Write units":                      {"ConsumedWriteCapacityUnits"},
+		"Estimated dollars an hour":        {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"},
+	} {
+		shown := seriesOf(t, title)
+		for _, name := range names {
+			for _, table := range tables.All() {
+				want := []string{name + " TableName=" + pascal(table.Name)}
+				for _, index := range table.Indexes {
+					want = append(want, name+" GlobalSecondaryIndexName="+index.Name+",TableName="+pascal(table.Name))
+				}
+				for _, w := range want {
+					if !shown[w] {
+						t.Errorf("%s lacks %s", title, w)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The estimate counts every log group: the functions', the gateway's and the
+// workflow's.
+func TestTheEstimateOfLogsCountsEveryLogGroup(t *testing.T) {
+	shown := seriesOf(t, "Estimated dollars an hour")
+	for group := range onAWS(t).ofType("AWS::Logs::LogGroup") {
+		if !shown["IncomingBytes LogGroupName="+group] {
+			t.Errorf("it lacks %s", group)
+		}
+	}
+}
+
+func TestTheQuestionOfCostSaysWhatTheEstimateLacksAndLinksTheFigures(t *testing.T) {
+	if want := strings.TrimSuffix(runbooks, "/runbooks") + "/cost.md"; costPage != want {
+		t.Errorf("the link leads to %s, want %s", costPage, want)
+	}
+	for _, w := range dashboard(t, onAWS(t)) {
+		if w.name() != "What does it cost?" {
+			continue
+		}
+		for _, want := range []string{"(" + costPage + ")", "The last hour is not over yet", "Step Functions"} {
+			if !strings.Contains(w.Properties.Markdown, want) {
+				t.Errorf("it does not say %q: %s", want, w.Properties.Markdown)
+			}
+		}
+		return
+	}
+	t.Error("there is no such question")
+}
+
+// What fails outside of functions, or before them.
+func TestWorkflowsAndThrottledFunctionsAreShown(t *testing.T) {
+	workflows := seriesOf(t, "Workflows that did not end well")
+	for _, name := range []string{"ExecutionsFailed", "ExecutionsTimedOut"} {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(workflows)), func(s string) bool {
+			return strings.HasPrefix(s, name+" StateMachineArn=") && strings.HasSuffix(s, ":stateMachine:lorehook-workflow")
+		}) {
+			t.Errorf("%s is not among %v", name, workflows)
+		}
+	}
+	throttled := seriesOf(t, "Invocations that Lambda throttled")
+	for _, id := range functionIDs() {
+		if !throttled["Throttles FunctionName="+id+"Function"] {
+			t.Errorf("nothing shows that %s is throttled", id)
 		}
 	}
 }
@@ -261,9 +364,9 @@ func TestTablesOfFailuresReadTheLogsOfThoseWhoWriteThem(t *testing.T) {
 	all := []string{"WebhookLogs", "WorkerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "AbortLogs", "SweeperLogs", "ApiLogs"}
 	closers := []string{"WorkerLogs", "FinishLogs", "AbortLogs", "SweeperLogs"}
 	want := map[string][]string{
-		"Failed runs by code": closers, "The last failed runs": closers,
+		"Attempts that wait or gave up, by code": {"WorkerLogs"},
+		"Failed runs by code":                    closers, "The last failed runs": closers,
 		"Webhooks refused or failed, by reason": {"WebhookLogs"}, "The last errors of functions": all,
-		"Attempts that GitLab failed, by code": {"WorkerLogs"}, "The last of them": {"WorkerLogs"},
 	}
 	source := regexp.MustCompile(`SOURCE '([^']+)'`)
 	got := map[string][]string{}

@@ -80,7 +80,7 @@ func (st *stack) newStage(api awsapigatewayv2.HttpApi) awslogs.LogGroup {
 		HttpApi:                api,
 		StageName:              jsii.String("$default"),
 		AutoDeploy:             jsii.Bool(true),
-		DetailedMetricsEnabled: jsii.Bool(false), // they cost, and the access log knows more
+		DetailedMetricsEnabled: jsii.Bool(false), // AWS charges for metrics by route, and nothing reads them
 		Throttle:               &awsapigatewayv2.ThrottleSettings{RateLimit: jsii.Number(requestsPerSecond), BurstLimit: jsii.Number(requestsBurst)},
 	})
 	stage.Node().DefaultChild().(awsapigatewayv2.CfnStage).SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{

@@ -72,6 +72,12 @@ func queueMetric(q awssqs.Queue, name string, s series) awscloudwatch.Metric {
 	return metric("AWS/SQS", name, s)
 }
 
+// of is a state machine's metric as Step Functions counts it.
+func (m machineRef) of(name string, s series) awscloudwatch.Metric {
+	s.dims = map[string]*string{"StateMachineArn": m.arn}
+	return metric("AWS/States", name, s)
+}
+
 // of is a table's metric as DynamoDB counts it; index names one of its indexes,
 // which are counted apart.
 func (t table) of(name, index string, s series) awscloudwatch.Metric {

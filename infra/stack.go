@@ -48,10 +48,10 @@ func newStack(scope constructs.Construct, s settings) awscdk.Stack {
 	st.functions = newFunctions(st)
 	st.grantAll()
 	st.mapQueues()
-	st.newWorkflow()
+	workflowLogs := st.newWorkflow()
 	st.newSchedule()
 	api := st.newHTTPAPI()
-	st.newDashboard(api, st.newAlarms())
+	st.newDashboard(st.newAlarms(), api.logs, workflowLogs)
 	st.newOutputs(api)
 	return st.Stack
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -25,8 +26,8 @@ func newMachineRef(st *stack) machineRef {
 }
 
 // newWorkflow makes the EXPRESS state machine. Its log names states and errors
-// but no data.
-func (st *stack) newWorkflow() {
+// but no data; it is returned.
+func (st *stack) newWorkflow() awslogs.LogGroup {
 	stages := map[string]function{
 		"DocsFunctionArn": st.functions.docs, "EmbedFunctionArn": st.functions.embed,
 		"FinishFunctionArn": st.functions.finish, "AbortFunctionArn": st.functions.abort,
@@ -41,6 +42,7 @@ func (st *stack) newWorkflow() {
 	for _, f := range []function{st.functions.docs, st.functions.embed, st.functions.finish, st.functions.abort} {
 		allow(role, []string{"lambda:InvokeFunction"}, f.FunctionArn())
 	}
+	logs := st.logGroup("WorkflowLogs")
 	machine := awsstepfunctions.NewStateMachine(st.Stack, jsii.String("Workflow"), &awsstepfunctions.StateMachineProps{
 		StateMachineName:        st.machine.name,
 		StateMachineType:        awsstepfunctions.StateMachineType_EXPRESS,
@@ -49,7 +51,7 @@ func (st *stack) newWorkflow() {
 		Role:                    role,
 		TracingEnabled:          jsii.Bool(st.settings.Tracing == "active"),
 		Logs: &awsstepfunctions.LogOptions{
-			Destination:          st.logGroup("WorkflowLogs"),
+			Destination:          logs,
 			Level:                awsstepfunctions.LogLevel_ERROR,
 			IncludeExecutionData: jsii.Bool(false),
 		},
@@ -59,6 +61,7 @@ func (st *stack) newWorkflow() {
 	}
 	st.suppress(machine, "AwsSolutions-SF1", "The ledger is the history of a run; the log holds what failed.")
 	st.suppress(role, "AwsSolutions-IAM5", "X-Ray and the delivery of a state machine's logs take no resource: their actions are allowed on * alone.", "Resource::*")
+	return logs
 }
 
 // arnOfName is the ARN of a resource of this stack's account by its name.
