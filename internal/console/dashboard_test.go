@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"gitlab.com/lorehook/lorehook/internal/browser"
 	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
@@ -123,11 +124,41 @@ func TestTheDashboardDrillsDown(t *testing.T) {
 	})
 }
 
+// Whatever Tab leads to does something, and is seen to have the focus: Enter
+// drills down as the mouse does.
+func TestTheDashboardDrillsDownByKeyboardAlone(t *testing.T) {
+	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+		f := newFixture(t, e).filled()
+		v := newViewer(t)
+		v.look(browser.Look{Width: 1440, Height: 1200})
+		f.inDashboard(v)
+		for name, params := range f.views() {
+			v.show(dashboard(), params)
+			walked := v.walk()
+			for _, stop := range walked {
+				if !strings.HasSuffix(stop, "|ring|in sight") {
+					t.Errorf("%s: the focus cannot be seen: %s", name, stop)
+				}
+			}
+			if n := eval[int](v, `document.querySelectorAll("#widget :is(a[href], button, input, select)").length`); n != len(walked) || n == 0 {
+				t.Errorf("%s: the keyboard reaches %d of %d: %v", name, len(walked), n, walked)
+			}
+		}
+		v.show(dashboard(), map[string]any{"limit": 10})
+		v.tabTo(f.failed[:10])
+		before := eval[string](v, "document.querySelector('#widget').dataset.calls")
+		v.do(chromedp.KeyEvent(kb.Enter), chromedp.WaitReady(fmt.Sprintf(`#widget:not([data-calls="%s"]) #lh-timeline`, before)))
+		if text := eval[string](v, "document.querySelector('#widget').innerText"); !strings.Contains(text, "Failed in preflight after") {
+			t.Errorf("Enter leads to:\n%s", text)
+		}
+	})
+}
+
 // click clicks the first link with the text, and waits for what it leads to.
 func (v viewer) click(text, selector, words string) {
 	v.Helper()
 	before := eval[string](v, "document.querySelector('#widget').dataset.calls")
-	if !eval[bool](v, fmt.Sprintf(`(e => (e && e.click(), !!e))([...document.querySelectorAll("a")].find(a => a.textContent === %q))`, text)) {
+	if !eval[bool](v, fmt.Sprintf(`(e => (e && e.click(), !!e))([...document.querySelectorAll("#widget button")].find(a => a.textContent === %q))`, text)) {
 		v.Fatalf("there is no link %q", text)
 	}
 	v.do(chromedp.WaitReady(fmt.Sprintf(`#widget:not([data-calls="%s"]) %s`, before, selector)))

@@ -129,7 +129,7 @@ func TestEveryLinkOfTheWidgetCallsItAgainWithGoodParameters(t *testing.T) {
 				t.Errorf("%s: %d of %d actions are well made", name, len(links), strings.Count(body, "<cwdb-action"))
 			}
 			for _, l := range links {
-				if !strings.HasPrefix(l[1], `<a class="lh-a`) || l[2] != widgetARN {
+				if !strings.HasPrefix(l[1], `<button type="button" class="lh-a`) || l[2] != widgetARN {
 					t.Errorf("%s: the action calls %s, and follows %q", name, l[2], l[1])
 				}
 				var next map[string]any
