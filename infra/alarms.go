@@ -93,6 +93,8 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "sweeper-silent", runbook: "sweeper-silent",
 			says:   "For 15 minutes the sweeper, which runs every minute, has not run: nobody ends lost runs, starts missing workflows or drains.",
 			metric: st.functions.sweeper.of("Invocations", series{stat: sum}), periods: 3, reach: 3, silence: true},
+		// Three of six: a period in which nothing became visible has no data, and
+		// would break three in a row.
 		{name: "freshness", runbook: "freshness",
 			says:   fmt.Sprintf("In three of six periods of five minutes, at least one change in 20 became visible later than %d s after its webhook.", freshSeconds),
 			metric: st.own(metrics.Freshness(), series{stat: p95, dims: dim(metrics.Origin, string(surgical.OriginWebhook))}), atLeast: freshSeconds * 1000, periods: 6, reach: 3},

@@ -70,6 +70,19 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 	}
 }
 
+// GitLab counts failures in a row, however far apart: the fourth disables the
+// hook, and from then on nothing comes that an alarm could count.
+func TestAHookThatFailsOnceInTenMinutesIsNoticedBeforeGitLabDisablesIt(t *testing.T) {
+	const disabledAfter, apart = 4, 600
+	for _, id := range []string{"AlarmWebhookAnswers", "AlarmRefusedSignatures"} {
+		a := onAWS(t).ofType("AWS::CloudWatch::Alarm")[id]
+		at, seconds := a["Threshold"].(float64), a["Period"].(float64)
+		if at >= disabledAfter || (at-1)*apart >= seconds {
+			t.Errorf("%s needs %v failures within %v s", id, at, seconds)
+		}
+	}
+}
+
 func orNil(values ...any) any {
 	for _, v := range values {
 		if v != nil {
@@ -124,8 +137,9 @@ func TestAThrottledIndexIsSeenToo(t *testing.T) {
 }
 
 // Without data all is well: no metric of an alarm has any while nothing goes
-// on, but for the sweeper's, which runs at any time. The default would leave an idle stack with alarms in no known state, and
-// keep an alarm up that went off before the last event.
+// on, but for the sweeper's, which runs at any time. The default would leave an
+// idle stack with alarms in no known state, and keep an alarm up that went off
+// before the last event.
 func TestMissingDataIsTakenForWellByEveryAlarmButTheSweepers(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for name, a := range s.ofType("AWS::CloudWatch::Alarm") {
