@@ -196,9 +196,11 @@ func died(before func(pipelinetest.Call) bool) func(c *cloudtest.Cloud) {
 		synced(70)(c)
 		c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
 		c.Webhook(issue(70))
-		c.Around = killAt("worker", 1, before)
+		fate := c.Fate
+		c.Fate, c.Around = cloudtest.Redelivered, killAt("worker", 1, before) // what follows is of another death
 		c.Clock.Advance(surgical.Settle)
 		c.Poll(c.Requests)
+		c.Fate = fate
 	}
 }
 
