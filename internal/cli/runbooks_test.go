@@ -12,14 +12,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 )
 
-// Every command of lore in a runbook is one that lore takes: with --help it
-// refuses what it does not know, and does nothing else.
+// Every command of lore in a runbook, or in the README, is one that lore takes:
+// with --help it refuses what it does not know, and does nothing else.
 func TestRunbooksNameCommandsThatThereAre(t *testing.T) {
 	files, err := filepath.Glob("../../docs/runbooks/*.md")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d runbooks, %v", len(files), err)
 	}
-	command := regexp.MustCompile("(?m)(?:^ *|`|\\(|; do |\\S=\\S+ )lore ([^`|;)\n]+)")
+	files = append(files, "../../README.md")
+	command := regexp.MustCompile("(?m)(?:^ *|^\\$ |`|\\(|; do |\\S=\\S+ )lore ([^`|;)\n]+)")
 	found := 0
 	for _, file := range files {
 		text, err := os.ReadFile(file)
