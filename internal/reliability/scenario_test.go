@@ -185,7 +185,8 @@ func unlucky() []scenario {
 func spoilt(status int) func(c *cloudtest.Cloud) {
 	return func(c *cloudtest.Cloud) {
 		c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
-		c.GitLab.Inject(demogitlab.Fault{Status: status, Endpoint: "discussions", Requests: 1})
+		// Later than the other answers, so that the calls are the same each time.
+		c.GitLab.Inject(demogitlab.Fault{Status: status, Endpoint: "discussions", Requests: 1, Latency: time.Second})
 		c.Webhook(issue(70))
 	}
 }
