@@ -190,8 +190,8 @@ func (r *Runner) more(ctx context.Context, runID string) func() bool {
 		if !left() {
 			return false
 		}
-		if asked++; asked <= 2 {
-			return true // once before the claim, once before the first batch
+		if asked++; asked <= 3 {
+			return true // before the claim, and before the first batch: a small job costs no read
 		}
 		run, err := r.Ledger.Run(ctx, runID)
 		return err != nil || run.Status == surgical.StatusRunning
