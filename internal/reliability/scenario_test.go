@@ -27,7 +27,9 @@ type scenario struct {
 	large, huge bool
 	// unsuccessful is how many of its runs do not succeed.
 	unsuccessful int
-	apis         *cloudtest.APIs
+	// deadLetters is how many messages it leaves there.
+	deadLetters int
+	apis        *cloudtest.APIs
 }
 
 func issue(iid int64) surgical.EntityRef { return demogitlab.IssueRef(iid) }
@@ -176,8 +178,15 @@ func unlucky() []scenario {
 			}},
 		{name: "GitLab fails once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusServiceUnavailable)},
 		{name: "GitLab limits once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusTooManyRequests)},
-		{name: "a worker died before its commit", refs: []surgical.EntityRef{issue(70)}, prepare: died(commits), act: func(*cloudtest.Cloud) {}},
-		{name: "a worker died before the workflow", refs: []surgical.EntityRef{issue(70)}, prepare: died(operation("StartExecution")), act: func(*cloudtest.Cloud) {}},
+		{name: "a worker died before its commit", refs: []surgical.EntityRef{issue(70)}, prepare: died(1, commits), act: func(*cloudtest.Cloud) {}},
+		{name: "a worker died before the workflow", refs: []surgical.EntityRef{issue(70)}, prepare: died(1, operation("StartExecution")), act: func(*cloudtest.Cloud) {}},
+		{name: "five workers died", deadLetters: 1, refs: []surgical.EntityRef{issue(70)}, prepare: died(5, commits), act: func(*cloudtest.Cloud) {}},
+		{name: "a message that cannot be decoded", deadLetters: 1, refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloudtest.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
+				c.Requests.Send(issue(70).Key(), "garbage", "{")
+				c.Webhook(issue(70))
+			}},
 	}
 }
 
@@ -191,16 +200,21 @@ func spoilt(status int) func(c *cloudtest.Cloud) {
 	}
 }
 
-// died lets the worker of a webhook die just before a call.
-func died(before func(pipelinetest.Call) bool) func(c *cloudtest.Cloud) {
+// died lets so many workers of a webhook die just before a call.
+func died(workers int, before func(pipelinetest.Call) bool) func(c *cloudtest.Cloud) {
 	return func(c *cloudtest.Cloud) {
 		synced(70)(c)
 		c.GitLab.AddDiscussion(issue(70), demogitlab.Note{Body: "One more."})
 		c.Webhook(issue(70))
 		fate := c.Fate
-		c.Fate, c.Around = cloudtest.Redelivered, killAt("worker", 1, before) // what follows is of another death
+		c.Fate, c.Around = cloudtest.Redelivered, killAt("worker", workers, before) // what follows is of another death
 		c.Clock.Advance(surgical.Settle)
-		c.Poll(c.Requests)
+		for range workers {
+			if !c.Poll(c.Requests) {
+				c.T.Fatal("no message")
+			}
+			c.Clock.Advance(cloudtest.Visibility)
+		}
 		c.Fate = fate
 	}
 }
