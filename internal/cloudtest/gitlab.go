@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -78,12 +79,15 @@ func (r *replica) remember(req *http.Request) {
 	r.seen[req.URL.String()] = req.Clone(context.Background())
 }
 
-// keep records the answers as they are now, for they are about to change.
+// keep records the answers as they are now, for they are about to change. It
+// asks without the lock: an answer may take its time, and a bubble's time stands
+// still while anybody waits for a lock.
 func (r *replica) keep() error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.old, r.until = map[string]recorded{}, r.clock().Add(replicaLag)
-	for address, req := range r.seen {
+	until, seen := r.clock().Add(replicaLag), maps.Clone(r.seen)
+	r.mu.Unlock()
+	old := map[string]recorded{}
+	for address, req := range seen {
 		resp, err := r.next.RoundTrip(req)
 		if err != nil {
 			return err
@@ -92,7 +96,10 @@ func (r *replica) keep() error {
 		if err != nil {
 			return err
 		}
-		r.old[address] = recorded{resp.StatusCode, resp.Header, body}
+		old[address] = recorded{resp.StatusCode, resp.Header, body}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.old, r.until = old, until
 	return nil
 }
