@@ -266,7 +266,7 @@ func TestARunOverWhichAWorkerDiedStaysAloneAlsoAfterAFailureInOrder(t *testing.T
 		w.Fetcher = real
 		w.Clock.Advance(time.Minute)
 		msg.Alone = false
-		if verdict, err := w.Processor.Process(t.Context(), msg); err != nil || !verdict.Alone || verdict.LostLeases != 1 {
+		if verdict, err := w.Processor.Process(t.Context(), msg); err != nil || !verdict.Alone || verdict.Deaths != 1 {
 			t.Errorf("beside others: verdict %v, error %v, run %+v", verdict, err, w.Run(req.RunID))
 		}
 		w.Sync(req)

@@ -94,7 +94,7 @@ func (p *Processor) giveUp(ctx context.Context, run Run, e *Error, requests int6
 
 // lost ends a run over which too many workers died.
 func (p *Processor) lost(ctx context.Context, run Run, msg Message) (Verdict, error) {
-	p.warn(ctx, run, "lost", "lost_leases", run.LostLeases+1)
+	p.warn(ctx, run, "lost", "lost_leases", run.deaths())
 	e := NewError(CodeRunLost, "five workers ended while they held the run")
 	if verdict, err := p.close(ctx, run, Closing{Status: StatusFailed, Error: e, Attempt: run.Attempt}); err != nil || !verdict.Delete {
 		return verdict, err

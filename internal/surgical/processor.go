@@ -75,10 +75,10 @@ type Verdict struct {
 	Delete bool
 	// DeadLetter: the message goes to the dead letters, then is deleted.
 	DeadLetter bool
-	// Alone: nothing was done. Workers died over the run, LostLeases of them, so
-	// it is to be processed alone.
-	Alone      bool
-	LostLeases int64
+	// Alone: nothing was done. Workers died over the run, Deaths of them, so it is
+	// to be processed alone.
+	Alone  bool
+	Deaths int64
 	// After is the delay until the next delivery if it is none of these.
 	After time.Duration
 }
@@ -128,14 +128,10 @@ func (p *Processor) Process(ctx context.Context, msg Message) (Verdict, error) {
 		return p.afterCommit(ctx, run, nil)
 	case run.LeaseUntil.After(now):
 		return waitFor(run.LeaseUntil.Sub(now)), nil
-	case !run.LeaseUntil.IsZero() && run.LostLeases+1 >= maxLostLeases:
+	case run.deaths() >= maxLostLeases:
 		return p.lost(ctx, run, msg)
-	case (run.LostLeases > 0 || !run.LeaseUntil.IsZero()) && !msg.Alone:
-		deaths := run.LostLeases
-		if !run.LeaseUntil.IsZero() {
-			deaths++ // which nobody has counted yet
-		}
-		return Verdict{Alone: true, LostLeases: deaths}, nil
+	case run.deaths() > 0 && !msg.Alone:
+		return Verdict{Alone: true, Deaths: run.deaths()}, nil
 	}
 	if msg.Origin == OriginDrain {
 		return p.begin(ctx, msg, run) // it asks GitLab for nothing

@@ -211,3 +211,12 @@ type Job struct {
 	// nothing.
 	Unclean bool
 }
+
+// deaths is how many workers died over a run whose lease nobody holds: those
+// that are counted, and the one whose expired lease is still there.
+func (r Run) deaths() int64 {
+	if r.LeaseUntil.IsZero() {
+		return r.LostLeases
+	}
+	return r.LostLeases + 1
+}

@@ -153,7 +153,7 @@ func (b *Batch) alone(ctx context.Context, lanes []*lane) {
 			waiting = append(waiting, l)
 		}
 	}
-	slices.SortStableFunc(waiting, func(x, y *lane) int { return cmp.Compare(x.verdict.LostLeases, y.verdict.LostLeases) })
+	slices.SortStableFunc(waiting, func(x, y *lane) int { return cmp.Compare(x.verdict.Deaths, y.verdict.Deaths) })
 	for _, l := range waiting {
 		b.advance(ctx, l, true)
 	}

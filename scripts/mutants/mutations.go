@@ -90,13 +90,13 @@ func commitMutations() []mutation {
 			{"internal/worker/batch.go", "b.delay(ctx, l.items, l.verdict.After)\n", "b.delay(ctx, l.items, l.verdict.After)\n\t\t\tl.items = l.items[:1]\n"},
 		}, outcomes()},
 		{"a run over which a worker died is processed beside others", []edit{
-			{processor, "case (run.LostLeases > 0 || !run.LeaseUntil.IsZero()) && !msg.Alone:", "case false && !msg.Alone:"},
+			{processor, "case run.deaths() > 0 && !msg.Alone:", "case false && !msg.Alone:"},
 		}, []suite{recovery()}},
 		{"a run over which a worker died is processed beside others after a failure in order", []edit{
-			{processor, "case (run.LostLeases > 0 || !run.LeaseUntil.IsZero()) && !msg.Alone:", "case !run.LeaseUntil.IsZero() && !msg.Alone:"},
+			{processor, "case run.deaths() > 0 && !msg.Alone:", "case !run.LeaseUntil.IsZero() && !msg.Alone:"},
 		}, []suite{invariants()}},
 		{"the run over which most workers died comes first", []edit{
-			{"internal/worker/batch.go", "cmp.Compare(x.verdict.LostLeases, y.verdict.LostLeases)", "cmp.Compare(y.verdict.LostLeases, x.verdict.LostLeases)"},
+			{"internal/worker/batch.go", "cmp.Compare(x.verdict.Deaths, y.verdict.Deaths)", "cmp.Compare(y.verdict.Deaths, x.verdict.Deaths)"},
 		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
 			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn run.Status != \"\", err\n"},
