@@ -3,7 +3,6 @@ package api_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -29,10 +28,8 @@ import (
 const contractExamples = 50
 
 func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
-	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
-		if e.Name != "ministack" {
-			t.Skip("one engine is enough: the contract is not about storage")
-		}
+	// The contract is not about storage.
+	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
 		f := newFixture(t, e)
 		f.Webhook(demogitlab.IssueRef(7))
 		f.GitLab.SetMergeRequest(demogitlab.NewMergeRequest(7, "Of the examples' iid", "", instant("2026-05-21T14:30:00Z")))
@@ -46,10 +43,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		report, err := devstack.Schemathesis(ctx, contractDescription(t, f.examples()), server.URL, contractExamples)
-		if errors.Is(err, devstack.ErrNotInstalled) && os.Getenv(enginetest.RequireEnv) != "1" {
-			fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: %v\n\n", t.Name(), err)
-			t.Skip(err)
-		}
+		enginetest.SkipMissing(t, err)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
 		}

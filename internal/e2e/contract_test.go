@@ -3,8 +3,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 )
 
 // The many calls are made in one process (internal/api); these few show that
@@ -40,10 +39,7 @@ func TestTheDeployedAPIAnswersAsItsOwnDescriptionSays(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	report, err := devstack.Schemathesis(ctx, file, s.Endpoints.APIURL, 4, "--phases", "examples,fuzzing")
-	if errors.Is(err, devstack.ErrNotInstalled) && os.Getenv("LOREHOOK_REQUIRE_ENGINES") != "1" {
-		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: %v\n\n", t.Name(), err)
-		t.Skip(err)
-	}
+	enginetest.SkipMissing(t, err)
 	if err != nil {
 		t.Errorf("%v\n%s", err, report)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -67,10 +67,7 @@ func run(m *testing.M) int {
 // up returns the stack, or skips loudly if this machine cannot have one.
 func up(t *testing.T) stack {
 	t.Helper()
-	if errors.Is(shared.err, devstack.ErrNotInstalled) && os.Getenv("LOREHOOK_REQUIRE_ENGINES") != "1" {
-		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: %v\n\n", t.Name(), shared.err)
-		t.Skip(shared.err)
-	}
+	enginetest.SkipMissing(t, shared.err)
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}

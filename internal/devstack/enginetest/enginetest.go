@@ -90,10 +90,7 @@ func (e engine) run(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
 	t.Run(e.name, func(t *testing.T) {
 		server, err := e.start()
-		if errors.Is(err, devstack.ErrNotInstalled) && os.Getenv(RequireEnv) != "1" {
-			fmt.Fprintf(os.Stderr, "\n*** SKIPPED on %s: %s: %v\n\n", e.name, t.Name(), err)
-			t.Skip(err)
-		}
+		SkipMissing(t, err)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,6 +101,16 @@ func (e engine) run(t *testing.T, f func(t *testing.T, e Engine)) {
 		}
 		f(t, Engine{Name: e.name, DynamoDB: client, Tables: tables, AWS: devstack.Config(server.URL)})
 	})
+}
+
+// SkipMissing skips the test, loudly, if err says that something is not installed
+// on this machine, unless [RequireEnv] makes that a failure.
+func SkipMissing(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, devstack.ErrNotInstalled) && os.Getenv(RequireEnv) != "1" {
+		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: %v\n\n", t.Name(), err)
+		t.Skip(err)
+	}
 }
 
 // prefix starts with a letter and keeps names readable in an engine's log.
