@@ -74,8 +74,12 @@ type settings struct {
 	RunbooksURL string
 }
 
-// runbooks is where the runbooks of this project can be read.
-const runbooks = "https://gitlab.com/lorehook/lorehook/-/blob/main/docs/runbooks"
+// Where this project's documents can be read.
+const (
+	documents = "https://gitlab.com/lorehook/lorehook/-/blob/main/docs"
+	runbooks  = documents + "/runbooks"
+	costPage  = documents + "/cost.md"
+)
 
 // appContext looks context values up in the app.
 func appContext(app awscdk.App) func(name string) any {

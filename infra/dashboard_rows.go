@@ -11,9 +11,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// costPage is where this project says what watching costs.
-const costPage = "https://gitlab.com/lorehook/lorehook/-/blob/main/docs/cost.md"
-
 // Colours of what is well, of what is to be watched, and of what is not well.
 const (
 	green  = "#2ca02c"

@@ -25,7 +25,7 @@ type interrupted struct {
 	calls  int
 	at     int
 	after  bool
-	do     func(call pipelinetest.Call)
+	do     func()
 	writes int // calls that wrote to the content table since
 }
 
@@ -63,7 +63,7 @@ func (i *interrupted) next(call pipelinetest.Call, content string) func() {
 	}
 	do := i.do
 	i.do = nil
-	return func() { do(call) }
+	return do
 }
 
 // finish brings a run to its end, however often its message has to come.
@@ -90,7 +90,7 @@ func TestACancelAtAnyMomentLeavesARunThatIsCancelledOrOneThatSucceeded(t *testin
 				id := i.start(`{"project_id":1,"issues":[7]}`)
 				req := i.queue.take()[0]
 				status := 0
-				i.calls, i.do = 0, func(pipelinetest.Call) { status = i.post("/v1/sync-runs/"+id+"/cancel", "").Code }
+				i.calls, i.do = 0, func() { status = i.post("/v1/sync-runs/"+id+"/cancel", "").Code }
 				i.finish(req)
 				if more = i.do == nil; !more {
 					return // the run makes fewer calls
@@ -172,7 +172,7 @@ func TestACancelStopsAStageBeforeItsNextBatchOfDocuments(t *testing.T) {
 				runner = i.Embed
 			}
 			i.calls, i.at, i.writes = 0, 12, 0 // amid the first batch
-			i.do = func(pipelinetest.Call) {
+			i.do = func() {
 				decode[api.SyncResult](t, i.post("/v1/sync-runs/"+id+"/cancel", ""), http.StatusOK)
 			}
 			result, err := runner.Handle(t.Context(), in)

@@ -103,13 +103,15 @@ func (b *SyncRequest) contradictions() (errs []error) {
 	if n := len(b.Issues) + len(b.MergeRequests); n == 0 || n > surgical.MaxTargets {
 		refuse("issues", fmt.Sprintf("issues and merge_requests together name 1 to %d targets", surgical.MaxTargets), n)
 	}
-	for name, iids := range map[string][]int64{"issues": b.Issues, "merge_requests": b.MergeRequests} {
+	again := func(name string, iids []int64) {
 		for i, iid := range iids {
 			if slices.Contains(iids[:i], iid) {
 				refuse(fmt.Sprintf("%s[%d]", name, i), "named twice", iid)
 			}
 		}
 	}
+	again("issues", b.Issues)
+	again("merge_requests", b.MergeRequests)
 	if b.DryRun && b.PreflightOnly {
 		refuse("preflight_only", "preflight_only and dry_run exclude each other", true)
 	}
