@@ -34,7 +34,7 @@ down: $(LOCAL) ## Stop what up and demo started
 .PHONY: lore
 lore: ## Build the lore CLI into .local/bin/lore
 	@scripts/setup go
-	@go build -buildvcs=false -o .local/bin/lore ./scripts/lore
+	@go build -buildvcs=false -o .local/bin/lore ./cmd/lore
 
 .PHONY: logs
 logs: $(LOCAL) ## Print what the functions logged (FUNCTION=worker for one)
@@ -53,7 +53,7 @@ model: setup-test ## Explore random interleavings (SEQUENCES=n, SEED=s)
 
 .PHONY: matrix
 matrix: ## Let every call fail in every way, in every scenario, and print what was tried
-	@LOREHOOK_FULL_MATRIX=1 go test -count=1 -timeout 120m -v -run TestWhateverFails ./internal/reliability | \
+	@LOREHOOK_FULL_MATRIX=1 go test -count=1 -timeout 120m -v -run TestWhateverFails ./test/suites/reliability | \
 	  grep -E '^ +\| |_test.go:|^ *--- FAIL|^(ok|FAIL|panic)' | sed 's/^ *|/|/'
 
 .PHONY: mutants

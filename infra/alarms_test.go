@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/metrics"
-	"gitlab.com/lorehook/lorehook/internal/prices"
+	"gitlab.com/lorehook/lorehook/infra/prices"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 
-	"gitlab.com/lorehook/lorehook/internal/prices"
+	"gitlab.com/lorehook/lorehook/infra/prices"
 )
 
 // estimates are dollars an hour, by service. logs are the log groups that are

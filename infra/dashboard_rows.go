@@ -6,8 +6,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 
-	"gitlab.com/lorehook/lorehook/internal/metrics"
-	"gitlab.com/lorehook/lorehook/internal/prices"
+	"gitlab.com/lorehook/lorehook/infra/prices"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 

@@ -14,8 +14,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/logs"
-	"gitlab.com/lorehook/lorehook/internal/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
@@ -164,7 +164,7 @@ func checkMetric(t *testing.T, where, namespace, name string, dimensions []strin
 	t.Errorf("%s: nothing emits %s by %q", where, name, key)
 }
 
-// The list of metrics is what the code emits (internal/invariants holds it to
+// The list of metrics is what the code emits (test/suites/invariants holds it to
 // that), so a name or dimension that is not in it has no data, ever.
 func TestEveryMetricOfAWidgetOrAlarmIsEmitted(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {

@@ -12,8 +12,8 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/config"
-	"gitlab.com/lorehook/lorehook/internal/embed"
+	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
@@ -170,8 +170,8 @@ func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			deps := embed.Deps{Bedrock: &bedrockruntime.Client{}, APIKey: func(context.Context) (string, error) { return "", nil }}
-			if _, err := embed.New(c.Embedder, deps); err != nil {
+			deps := embedding.Deps{Bedrock: &bedrockruntime.Client{}, APIKey: func(context.Context) (string, error) { return "", nil }}
+			if _, err := embedding.New(c.Embedder, deps); err != nil {
 				t.Error(err)
 			}
 		})

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
 // evaluation is a template and what $states is in it.
@@ -36,7 +36,7 @@ func askReference(t *testing.T, evaluations ...evaluation) (faults []string, res
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(modules, "asl-validator")); err != nil {
-		if os.Getenv(enginetest.RequireEnv) == "1" {
+		if os.Getenv(engines.RequireEnv) == "1" {
 			t.Fatal("the checker of state machines is not installed")
 		}
 		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: the checker of state machines is not installed: run scripts/setup cdk\n\n", t.Name())

@@ -6,7 +6,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 
-	"gitlab.com/lorehook/lorehook/internal/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 )
 
 // Statistics.

@@ -8,14 +8,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"gitlab.com/lorehook/lorehook/internal/awsenv"
-	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/docs"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/logs"
-	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
@@ -32,7 +31,7 @@ func main() {
 	runner := &workflow.Runner{
 		Ledger:   ledger.New(db, c.Tables, time.Now).Metered(meter),
 		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
-		Stage:    &docs.Stage{Content: content.NewStore(db, c.Content, time.Now)},
+		Stage:    &workflow.Documents{Content: content.NewStore(db, c.Content, time.Now)},
 		Log:      log,
 		Meter:    meter,
 	}

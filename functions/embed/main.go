@@ -10,15 +10,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"gitlab.com/lorehook/lorehook/internal/awsenv"
-	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/embed"
+	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/logs"
-	"gitlab.com/lorehook/lorehook/internal/metrics"
-	"gitlab.com/lorehook/lorehook/internal/secret"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
@@ -32,7 +32,7 @@ func main() {
 	cfg := awsenv.Config()
 	secrets := func() secret.Reader { return secretsmanager.NewFromConfig(cfg) }
 	apiKey := secret.NewSource(secret.FromManager(secrets, c.APIKeySecretID, secret.Text), time.Now)
-	embedder, err := embed.New(c.Embedder, embed.Deps{Bedrock: bedrockruntime.NewFromConfig(cfg), APIKey: apiKey.Get})
+	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrockruntime.NewFromConfig(cfg), APIKey: apiKey.Get})
 	if err != nil {
 		log.Error("start", "error", err)
 		os.Exit(1)
@@ -42,7 +42,7 @@ func main() {
 	runner := &workflow.Runner{
 		Ledger:   ledger.New(db, c.Tables, time.Now).Metered(meter),
 		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
-		Stage:    &embed.Stage{Content: content.NewStore(db, c.Content, time.Now), Embedder: embedder},
+		Stage:    &workflow.Embeddings{Content: content.NewStore(db, c.Content, time.Now), Embedder: embedder},
 		Log:      log,
 		Meter:    meter,
 	}

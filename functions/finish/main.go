@@ -7,12 +7,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"gitlab.com/lorehook/lorehook/internal/awsenv"
-	"gitlab.com/lorehook/lorehook/internal/config"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/logs"
-	"gitlab.com/lorehook/lorehook/internal/metrics"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 

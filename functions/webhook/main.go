@@ -13,15 +13,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"gitlab.com/lorehook/lorehook/internal/awsenv"
-	"gitlab.com/lorehook/lorehook/internal/config"
-	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
-	"gitlab.com/lorehook/lorehook/internal/logs"
-	"gitlab.com/lorehook/lorehook/internal/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/queue"
-	"gitlab.com/lorehook/lorehook/internal/secret"
-	"gitlab.com/lorehook/lorehook/internal/trace"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 func main() {

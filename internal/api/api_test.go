@@ -15,18 +15,18 @@ import (
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/config"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
-	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
 // fixture is the API over one pipeline.
 type fixture struct {
 	*testing.T
-	*pipelinetest.World
+	*pipeline.World
 	handler http.Handler
 	queue   *inbox
 	log     *bytes.Buffer
@@ -82,14 +82,14 @@ func (f *fixture) work() {
 // are on the allow list.
 func onEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		test(t, newFixture(t, e))
 	})
 }
 
-func newFixture(t *testing.T, e enginetest.Engine) *fixture {
+func newFixture(t *testing.T, e engines.Engine) *fixture {
 	t.Helper()
-	f := &fixture{T: t, World: pipelinetest.New(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}}
+	f := &fixture{T: t, World: pipeline.New(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}}
 	f.handler = serve(t, f.options())
 	return f
 }

@@ -9,12 +9,12 @@ import (
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
-	"gitlab.com/lorehook/lorehook/internal/memdb"
-	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // interrupted is a fixture on the engine in memory in which something happens
@@ -32,8 +32,8 @@ type interrupted struct {
 func interruptedFixture(t *testing.T, at int, after bool) *interrupted {
 	t.Helper()
 	i := &interrupted{at: at, after: after}
-	db, tables := memdb.New()
-	client := pipelinetest.Intercept(db.Client(), func(_ context.Context, call pipelinetest.Call, send func() error) error {
+	db, tables := fakedynamodb.New()
+	client := pipeline.Intercept(db.Client(), func(_ context.Context, call pipeline.Call, send func() error) error {
 		do := i.next(call, tables.Content)
 		if !i.after {
 			do()
@@ -43,12 +43,12 @@ func interruptedFixture(t *testing.T, at int, after bool) *interrupted {
 		do()
 		return err
 	})
-	i.fixture = newFixture(t, enginetest.Engine{Name: "memory", DynamoDB: client, Tables: tables})
+	i.fixture = newFixture(t, engines.Engine{Name: "memory", DynamoDB: client, Tables: tables})
 	return i
 }
 
 // next counts a call and returns what happens at it.
-func (i *interrupted) next(call pipelinetest.Call, content string) func() {
+func (i *interrupted) next(call pipeline.Call, content string) func() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.calls++
@@ -117,7 +117,7 @@ func TestACancelAtAnyMomentLeavesARunThatIsCancelledOrOneThatSucceeded(t *testin
 // it left undone.
 func (i *interrupted) sound(run surgical.Run) {
 	i.Helper()
-	ref := demogitlab.IssueRef(7)
+	ref := fakegitlab.IssueRef(7)
 	jobs, err := i.Ledger.Jobs(i.Context(), run.RunID)
 	if err != nil {
 		i.Fatal(err)
@@ -155,9 +155,9 @@ func TestACancelStopsAStageBeforeItsNextBatchOfDocuments(t *testing.T) {
 	for _, stage := range []string{"docs", "embed"} {
 		t.Run(stage, func(t *testing.T) {
 			i := interruptedFixture(t, 1, true)
-			ref := demogitlab.IssueRef(7)
+			ref := fakegitlab.IssueRef(7)
 			for n := range 300 {
-				i.GitLab.AddDiscussion(ref, demogitlab.Note{Body: fmt.Sprintf("Note %d.", n)})
+				i.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("Note %d.", n)})
 			}
 			id := i.start(`{"project_id":1,"issues":[7]}`)
 			if verdict, err := i.Deliver(i.queue.take()[0]); err != nil || !verdict.Delete {

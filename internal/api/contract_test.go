@@ -17,10 +17,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/devstack"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 // contractExamples are how many calls are invented for each operation: with
@@ -29,11 +29,11 @@ const contractExamples = 50
 
 func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 	// The contract is not about storage.
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
-		f.Webhook(demogitlab.IssueRef(7))
-		f.GitLab.SetMergeRequest(demogitlab.NewMergeRequest(7, "Of the examples' iid", "", instant("2026-05-21T14:30:00Z")))
-		f.Sync(f.Request(surgical.OriginManual, demogitlab.MergeRequestRef(7), demogitlab.MergeRequestRef(12)))
+		f.Webhook(fakegitlab.IssueRef(7))
+		f.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(7, "Of the examples' iid", "", instant("2026-05-21T14:30:00Z")))
+		f.Sync(f.Request(surgical.OriginManual, fakegitlab.MergeRequestRef(7), fakegitlab.MergeRequestRef(12)))
 		o := f.options()
 		o.Allows = func(projectID int64) bool { return projectID%7 != 3 }
 		met := &met{answers: map[string]int{}}
@@ -43,7 +43,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		report, err := devstack.Schemathesis(ctx, contractDescription(t, f.examples()), server.URL, contractExamples)
-		enginetest.SkipMissing(t, err)
+		engines.SkipMissing(t, err)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
 		}

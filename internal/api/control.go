@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // retryFailed is deterministic: the new run's id follows from the old one's,

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 func issues(list ...int64) []api.TargetView {
@@ -24,7 +24,7 @@ func issues(list ...int64) []api.TargetView {
 
 func TestARetryTakesWhatCanSucceedAndIsTheSameWhenAskedTwice(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		f.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
+		f.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
 		id := f.start(`{"project_id":1,"issues":[7,8,404],"no_embed":true}`)
 		f.work()
 		var wg sync.WaitGroup
@@ -72,7 +72,7 @@ func TestARetryTakesTargetsWhoseDocumentsWereLeftUndone(t *testing.T) {
 		}
 		f.work() // GitLab has nothing new
 		for _, iid := range []int64{7, 8} {
-			got := get[api.EntityView](f, pathOf(demogitlab.IssueRef(iid)))
+			got := get[api.EntityView](f, pathOf(fakegitlab.IssueRef(iid)))
 			if len(got.Documents) != 1+len(got.Discussions) || !got.Documents[0].Embedded {
 				t.Errorf("issue %d has %d documents for %d discussions", iid, len(got.Documents), len(got.Discussions))
 			}
@@ -82,7 +82,7 @@ func TestARetryTakesTargetsWhoseDocumentsWereLeftUndone(t *testing.T) {
 
 func TestWhatCannotBeRetriedOrCancelledIsAConflict(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		succeeded := f.Webhook(demogitlab.IssueRef(7)).RunID
+		succeeded := f.Webhook(fakegitlab.IssueRef(7)).RunID
 		missing := f.start(`{"project_id":1,"issues":[404]}`)
 		f.work()
 		queued := f.start(`{"project_id":1,"issues":[7]}`)
@@ -165,7 +165,7 @@ func TestACancelStopsARunAtItsNextWriteInEveryStage(t *testing.T) {
 						t.Errorf("jobs %+v are open", got.Jobs)
 					}
 				}
-				head, err := f.Content.Head(t.Context(), demogitlab.IssueRef(7))
+				head, err := f.Content.Head(t.Context(), fakegitlab.IssueRef(7))
 				if err != nil || head.Exists() != (stage != "preflight") {
 					t.Errorf("the copy exists: %v, %v", head.Exists(), err)
 				}

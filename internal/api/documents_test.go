@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 // texts follows the cursors of a list of documents.
@@ -32,10 +32,10 @@ func texts(f *fixture, path string) (list []api.DocumentView, pages int) {
 
 func TestDocumentsAreReadWholeInPagesOfAnyLength(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		long := strings.Repeat("a long comment, ", 60_000)
 		for range 6 {
-			f.GitLab.AddDiscussion(ref, demogitlab.Note{Body: long})
+			f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: long})
 		}
 		f.Sync(f.Request(surgical.OriginManual, ref))
 		infos := get[api.EntityView](f, pathOf(ref)+"?limit=10000")
@@ -67,9 +67,9 @@ func TestDocumentsAreReadWholeInPagesOfAnyLength(t *testing.T) {
 
 func TestHiddenDocumentsAreNotRead(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
-		f.GitLab.EditIssue(ref, func(i *demogitlab.Issue) { i.Confidential = true })
+		f.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })
 		f.World.Clock.Advance(10 * time.Second)
 		if _, err := f.Deliver(f.Request(surgical.OriginManual, ref)); err != nil {
 			t.Fatal(err)

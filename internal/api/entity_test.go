@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func pathOf(ref surgical.EntityRef) string {
@@ -24,12 +24,12 @@ func pathOf(ref surgical.EntityRef) string {
 func truth[T any](f *fixture, ref surgical.EntityRef, endpoint string) T {
 	f.Helper()
 	path := strings.Replace(pathOf(ref), "/v1/", "/api/v4/", 1) + endpoint + "?per_page=100"
-	return decode[T](f.T, call(f.GitLab, http.MethodGet, path, "", "PRIVATE-TOKEN", pipelinetest.Token), http.StatusOK)
+	return decode[T](f.T, call(f.GitLab, http.MethodGet, path, "", "PRIVATE-TOKEN", pipeline.Token), http.StatusOK)
 }
 
 func TestAnEntityIsReadAsGitLabHasIt(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		for _, ref := range []surgical.EntityRef{demogitlab.IssueRef(7), demogitlab.IssueRef(9), demogitlab.MergeRequestRef(12)} {
+		for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.IssueRef(9), fakegitlab.MergeRequestRef(12)} {
 			run := f.Webhook(ref)
 			got := get[api.EntityView](f, pathOf(ref))
 			var entity map[string]any
@@ -82,9 +82,9 @@ func decoded(t *testing.T, list []json.RawMessage) []any {
 
 func TestDocumentsFromBeforeAnIssueTurnedConfidentialAreLeftOut(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
-		f.GitLab.EditIssue(ref, func(i *demogitlab.Issue) { i.Confidential = true })
+		f.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })
 		f.World.Clock.Advance(10 * time.Second)
 		req := f.Request(surgical.OriginManual, ref)
 		if _, err := f.Deliver(req); err != nil {
@@ -134,7 +134,7 @@ func pages(f *fixture, path string) (whole api.EntityView, count int) {
 
 func TestPagesOfAnyLengthAddUpToTheWhole(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.MergeRequestRef(12)
+		ref := fakegitlab.MergeRequestRef(12)
 		f.Webhook(ref)
 		want := get[api.EntityView](f, pathOf(ref))
 		for _, limit := range []int{1, 2, 3, 7, 10000} {
@@ -148,15 +148,15 @@ func TestPagesOfAnyLengthAddUpToTheWhole(t *testing.T) {
 
 func TestAnEntityBeyondLambdasLimitIsCutIntoPagesThatFit(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		// Quotes stand for two bytes in JSON and for four in Lambda's answer.
 		nasty, plain := strings.Repeat(`"`, 900_000), strings.Repeat("x", 900_000)
-		f.GitLab.Edit(ref, func(c *demogitlab.Common) { c.Description = nasty })
+		f.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Description = nasty })
 		for range 3 {
-			f.GitLab.AddDiscussion(ref, demogitlab.Note{Body: nasty})
-			f.GitLab.AddDiscussion(ref, demogitlab.Note{Body: plain})
+			f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: nasty})
+			f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: plain})
 		}
-		large := f.GitLab.AddDiscussion(ref, demogitlab.Note{Body: nasty}, demogitlab.Note{Body: nasty})
+		large := f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: nasty}, fakegitlab.Note{Body: nasty})
 		f.Sync(f.Request(surgical.OriginManual, ref))
 		got, count := pages(f, pathOf(ref))
 		if count < 4 {
@@ -185,10 +185,10 @@ func TestAnEntityBeyondLambdasLimitIsCutIntoPagesThatFit(t *testing.T) {
 
 func TestACursorEndsWithItsRevision(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
 		page := get[api.EntityView](f, pathOf(ref)+"?limit=1")
-		f.GitLab.AddDiscussion(ref, demogitlab.Note{Body: "meanwhile"})
+		f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "meanwhile"})
 		f.Webhook(ref)
 		w := call(f.handler, http.MethodGet, pathOf(ref)+"?cursor="+page.NextCursor, "")
 		if p := problem(t, w, http.StatusConflict); p.Code != surgical.CodeConflict || !strings.Contains(p.Detail, "revision 1") {

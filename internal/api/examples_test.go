@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 var update = flag.Bool("update", false, "record the examples")
@@ -125,22 +125,22 @@ func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
 	})
 }
 
-func instant(text string) demogitlab.Time {
+func instant(text string) fakegitlab.Time {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		panic(err)
 	}
-	return demogitlab.Time{Time: at}
+	return fakegitlab.Time{Time: at}
 }
 
 // entities reads two small copies, and their documents.
 func (r *recorder) entities() {
 	r.show("healthz.ok", "The API is well", "GET", "/healthz", "")
-	issue, mr := demogitlab.IssueRef(21), demogitlab.MergeRequestRef(31)
-	r.GitLab.SetIssue(demogitlab.NewIssue(21, "Umlauts are lost in exported file names", "`Übersicht.csv` arrives as `bersicht.csv`.", instant("2026-05-20T09:12:00Z")))
-	r.GitLab.SetMergeRequest(demogitlab.NewMergeRequest(31, "Encode file names by RFC 6266", "Closes #21", instant("2026-05-21T14:30:00Z")))
+	issue, mr := fakegitlab.IssueRef(21), fakegitlab.MergeRequestRef(31)
+	r.GitLab.SetIssue(fakegitlab.NewIssue(21, "Umlauts are lost in exported file names", "`Übersicht.csv` arrives as `bersicht.csv`.", instant("2026-05-20T09:12:00Z")))
+	r.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(31, "Encode file names by RFC 6266", "Closes #21", instant("2026-05-21T14:30:00Z")))
 	asked := instant("2026-05-20T10:05:00Z")
-	r.GitLab.AddDiscussion(issue, demogitlab.Note{Author: demogitlab.Mira(), CreatedAt: asked, UpdatedAt: asked, Body: "Only in Firefox?"})
+	r.GitLab.AddDiscussion(issue, fakegitlab.Note{Author: fakegitlab.Mira(), CreatedAt: asked, UpdatedAt: asked, Body: "Only in Firefox?"})
 	r.Sync(r.named("first", issue, mr))
 	r.show("get-issue.copy", "An issue with one comment", "GET", pathOf(issue), "")
 	r.show("get-merge_request.copy", "A merge request", "GET", pathOf(mr), "")
@@ -150,7 +150,7 @@ func (r *recorder) entities() {
 	r.show("list-merge_request-documents.page", "The only document", "GET", pathOf(mr)+"/documents", "")
 	page := r.show("get-issue.page", "The first part of an issue, by limit", "GET", pathOf(issue)+"?limit=1", "")
 	answered := instant("2026-05-20T10:20:00Z")
-	r.GitLab.AddDiscussion(issue, demogitlab.Note{Author: demogitlab.Mira(), CreatedAt: answered, UpdatedAt: answered, Body: "And in Safari."})
+	r.GitLab.AddDiscussion(issue, fakegitlab.Note{Author: fakegitlab.Mira(), CreatedAt: answered, UpdatedAt: answered, Body: "And in Safari."})
 	r.Sync(r.named("second", issue))
 	r.show("get-issue.changed", "A commit came between two pages", "GET", pathOf(issue)+"?cursor="+page["next_cursor"].(string), "")
 }
@@ -186,7 +186,7 @@ func (r *recorder) starts() {
 // ends shows how runs come out.
 func (r *recorder) ends() {
 	const runs = "/v1/sync-runs/"
-	r.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
+	r.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
 	failed := r.start(`{"project_id":1,"issues":[7,8,4711]}`, "Idempotency-Key", "morning-2026-05-28")
 	r.work()
 	r.show("get-sync-run.failed", "A run of three whose preflight failed", "GET", runs+failed, "")
@@ -194,7 +194,7 @@ func (r *recorder) ends() {
 	looked := r.start(`{"project_id":1,"issues":[7,4711],"preflight_only":true}`, "Idempotency-Key", "look")
 	r.work()
 	r.show("get-sync-run.preflight_only", "A preflight alone: one of two can be fetched", "GET", runs+looked, "")
-	r.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(9), Requests: 1, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}})
+	r.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(9), Requests: 1, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}})
 	waiting := r.start(`{"project_id":1,"issues":[9]}`, "Idempotency-Key", "limited")
 	if _, err := r.Deliver(r.queue.take()[0]); surgical.CodeOf(err) != surgical.CodeGitLabRateLimited {
 		r.Fatal(err)

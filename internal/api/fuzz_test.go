@@ -16,11 +16,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/memdb"
-	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // outbox is a queue that keeps what it was sent.
@@ -59,14 +59,14 @@ func FuzzStart(f *testing.F) {
 	}
 	f.Add(`{"project_id":1,"issues":[7]}`, "clé", "application/json")
 	f.Add(`{"project_id":1,"issues":[7]}`, "", "text/plain")
-	clock := pipelinetest.NewClock(time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC))
+	clock := pipeline.NewClock(time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC))
 	runs, queue := &changingLedger{}, &outbox{}
-	empty, names := memdb.New()
+	empty, names := fakedynamodb.New()
 	handler := handlerOver(f, Options{
 		Runs: runs, Content: content.NewStore(empty.Client(), names.Content, clock.Now), Queue: queue, Clock: clock.Now, NewKey: func() string { return "made-up" },
 	})
 	f.Fuzz(func(t *testing.T, body, key, contentType string) {
-		db, tables := memdb.New()
+		db, tables := fakedynamodb.New()
 		runs.Ledger, queue.sent = ledger.New(db.Client(), tables, clock.Now), nil
 		post := func() *httptest.ResponseRecorder {
 			r := httptest.NewRequest(http.MethodPost, "/v1/sync-runs", strings.NewReader(body))
@@ -151,9 +151,9 @@ func checkAnswer(t *testing.T, w *httptest.ResponseRecorder) {
 
 // stored is the API over a store that holds issue 7.
 func stored(f *testing.F) http.Handler {
-	db, tables := memdb.New()
-	w := pipelinetest.New(f, db.Client(), tables)
-	w.Webhook(demogitlab.IssueRef(7))
+	db, tables := fakedynamodb.New()
+	w := pipeline.New(f, db.Client(), tables)
+	w.Webhook(fakegitlab.IssueRef(7))
 	return handlerOver(f, Options{
 		Runs: w.Ledger, Content: w.Content, Queue: &outbox{}, Clock: w.Clock.Now, NewKey: func() string { return "made-up" },
 	})

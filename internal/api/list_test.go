@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 // all follows the cursors of a list of runs.
@@ -95,7 +95,7 @@ func difference(a, b []string) []string {
 
 func TestACursorOfAnotherListIsRefused(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		for range 3 {
 			f.Webhook(ref)
 		}
@@ -121,12 +121,12 @@ func TestACursorOfAnotherListIsRefused(t *testing.T) {
 
 func TestTheRunsOfAnEntityBeginWithThoseThatAreOpen(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		var want []string
 		for range 3 {
 			want = append(want, f.Webhook(ref).RunID)
 		}
-		f.Webhook(demogitlab.IssueRef(8))
+		f.Webhook(fakegitlab.IssueRef(8))
 		f.start(`{"project_id":1,"issues":[8]}`)
 		want = append(want, f.start(`{"project_id":1,"issues":[7,9]}`))
 		slices.Reverse(want)

@@ -8,13 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		run := f.Webhook(ref)
 		got := get[api.SyncResult](f, "/v1/sync-runs/"+run.RunID)
 		if got.TimingsMS.Preflight == nil || got.TimingsMS.Ingest == nil || got.TimingsMS.Docs == nil || got.TimingsMS.Embed == nil || got.TimingsMS.Total == nil {
@@ -50,7 +50,7 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 
 func TestARunThatIsCommittedShowsItsOutcomesBeforeItEnds(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		req := f.Request(surgical.OriginManual, demogitlab.IssueRef(7), demogitlab.MergeRequestRef(12))
+		req := f.Request(surgical.OriginManual, fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12))
 		if _, err := f.Deliver(req); err != nil {
 			t.Fatal(err)
 		}
@@ -68,9 +68,9 @@ func TestAFailedPreflightIsShownWithEveryFailure(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		var refs []surgical.EntityRef
 		for iid := int64(7); iid <= 9; iid++ {
-			refs = append(refs, demogitlab.IssueRef(iid))
+			refs = append(refs, fakegitlab.IssueRef(iid))
 		}
-		refs = append(refs, demogitlab.IssueRef(404), demogitlab.MergeRequestRef(405))
+		refs = append(refs, fakegitlab.IssueRef(404), fakegitlab.MergeRequestRef(405))
 		req := f.Request(surgical.OriginManual, refs...)
 		if _, err := f.Deliver(req); err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestAFailedPreflightIsShownWithEveryFailure(t *testing.T) {
 
 func TestACoalescedRunNamesWhatCoversItAndShowsNoPreflight(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		early := f.Request(surgical.OriginWebhook, ref)
 		covering := f.Webhook(ref)
 		f.Sync(early)
@@ -118,7 +118,7 @@ func TestACoalescedRunNamesWhatCoversItAndShowsNoPreflight(t *testing.T) {
 
 func TestASkippedTargetIsCountedAndNamed(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		early := f.Request(surgical.OriginManual, ref)
 		slow, err := f.Fetcher.Fetch(t.Context(), ref)
 		if err != nil {

@@ -10,8 +10,8 @@ import (
 	"path"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 const keyHeader = "Idempotency-Key"

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 // stale fetches what was fetched before.
@@ -24,7 +24,7 @@ func (s stale) Fetch(context.Context, surgical.EntityRef) (surgical.Snapshot, er
 
 func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
 	foreign := func(f *fixture) string {
-		f.Webhook(demogitlab.IssueRef(7))
+		f.Webhook(fakegitlab.IssueRef(7))
 		return get[api.EntityView](f, "/v1/projects/1/issues/7?limit=1").NextCursor
 	}
 	onEngines(t, func(t *testing.T, f *fixture) {
@@ -143,7 +143,7 @@ func TestARequestIsOneLineInTheLogWithoutItsValues(t *testing.T) {
 
 func TestTheGatewaysEventsAreServed(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		run := f.Webhook(demogitlab.IssueRef(7))
+		run := f.Webhook(fakegitlab.IssueRef(7))
 		event := events.APIGatewayV2HTTPRequest{
 			Version: "2.0", RawPath: "/v1/sync-runs/" + run.RunID,
 			RequestContext: events.APIGatewayV2HTTPRequestContext{

@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 func TestAManualRunIsQueuedSentAndCarriedOut(t *testing.T) {
@@ -80,7 +80,7 @@ func TestOfRequestsUnderOneKeyExactlyOneCommits(t *testing.T) {
 			}
 		}
 		f.Drive()
-		if head := f.Entity(demogitlab.IssueRef(won)); head.Revision != 1 || f.World.Run(id).Attempt != 1 {
+		if head := f.Entity(fakegitlab.IssueRef(won)); head.Revision != 1 || f.World.Run(id).Attempt != 1 {
 			t.Errorf("revision %d after %d attempts", head.Revision, f.World.Run(id).Attempt)
 		}
 		if list := get[api.RunList](f, "/v1/sync-runs"); len(list.Runs) != 1 {
@@ -225,7 +225,7 @@ func (f *fixture) contents(table string) string {
 
 func TestADryRunAnswersWithThePlanAndDoesNothing(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		head := f.Webhook(demogitlab.IssueRef(7))
+		head := f.Webhook(fakegitlab.IssueRef(7))
 		const others = `{"project_id":1,"issues":[8,9]`
 		open := f.start(others+`}`, "Idempotency-Key", "other")
 		waiting := f.start(`{"project_id":1,"issues":[7,12]}`)
@@ -240,7 +240,7 @@ func TestADryRunAnswersWithThePlanAndDoesNothing(t *testing.T) {
 		w := f.post("/v1/sync-runs", `{"project_id":1,"issues":[7,8],"dry_run":true,"no_embed":true}`, "Idempotency-Key", "other")
 		got := decode[api.PlanView](t, w, http.StatusOK)
 
-		copied := f.Entity(demogitlab.IssueRef(7))
+		copied := f.Entity(fakegitlab.IssueRef(7))
 		want := api.PlanView{
 			DryRun: true, ProjectID: 1, Options: api.OptionsView{DryRun: true, NoEmbed: true},
 			Targets: []api.PlanTargetView{
@@ -281,7 +281,7 @@ func TestAPreflightOnlyRunShowsWhatItFound(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 		found := got.Entities[0].Preview
-		ref := demogitlab.IssueRef(7)
+		ref := fakegitlab.IssueRef(7)
 		if !found.UpdatedAt.Equal(f.GitLab.UpdatedAt(ref)) || found.Discussions != len(f.GitLab.Discussions(ref)) || found.Bytes == 0 {
 			t.Errorf("%+v", found)
 		}
@@ -291,7 +291,7 @@ func TestAPreflightOnlyRunShowsWhatItFound(t *testing.T) {
 
 func TestAPreflightOnlyRunTellsOfEachTargetWhetherItCanBeFetched(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		f.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
+		f.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
 		id := f.start(`{"project_id":1,"issues":[7,8,404],"merge_requests":[12],"preflight_only":true}`)
 		f.work()
 		got := map[api.TargetView]surgical.Code{}

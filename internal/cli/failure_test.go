@@ -8,18 +8,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 func TestThreeOfTenTargetsThatFailAreTheSameFailureInAPILedgerAndCLI(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
-		created := demogitlab.Time{Time: s.Clock.Now()}
+		created := fakegitlab.Time{Time: s.Clock.Now()}
 		for iid := int64(201); iid < 210; iid++ { // 200 is missing
-			s.GitLab.SetIssue(demogitlab.NewIssue(iid, "Issue", "Text", created))
+			s.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "Text", created))
 		}
-		s.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(201), Requests: 1, Status: http.StatusForbidden})
-		s.GitLab.Inject(demogitlab.Fault{Ref: demogitlab.IssueRef(202), Requests: 1, Status: http.StatusBadGateway})
+		s.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(201), Requests: 1, Status: http.StatusForbidden})
+		s.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(202), Requests: 1, Status: http.StatusBadGateway})
 		command := []string{"sync", "-p", "1", "--issue", "200,201,202,203,204,205,206,207,208,209", "--wait", "--idempotency-key", "ten"}
 
 		ofCLI := s.goldens("three_of_ten_failed", 30, command...).Error.Error
@@ -104,7 +104,7 @@ func (s *stack) retryTakesAllBut(id string, missing int64) {
 		s.t.Errorf("exit %d, retry of %s with %v", printed.exit, retry.RetryOf, retry.Targets)
 	}
 	for iid := int64(200); iid < 210; iid++ {
-		head, err := s.Content.Head(s.t.Context(), demogitlab.IssueRef(iid))
+		head, err := s.Content.Head(s.t.Context(), fakegitlab.IssueRef(iid))
 		if err != nil || head.Exists() != (iid != missing) {
 			s.t.Errorf("issue %d is stored: %v, error %v", iid, head.Exists(), err)
 		}

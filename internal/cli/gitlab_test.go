@@ -9,18 +9,18 @@ import (
 	"testing"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 const gitlabToken = "glpat-not-a-real-token"
 
 // besideGitLab is a program with a demo GitLab.
-func besideGitLab(t *testing.T, o demogitlab.Options) (*program, *demogitlab.Server) {
+func besideGitLab(t *testing.T, o fakegitlab.Options) (*program, *fakegitlab.Server) {
 	p := newProgram(t)
 	o.Token = gitlabToken
 	o.Clock = func() time.Time { return p.clock }
-	g := demogitlab.New(o)
+	g := fakegitlab.New(o)
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
 	p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = server.URL, gitlabToken
@@ -28,7 +28,7 @@ func besideGitLab(t *testing.T, o demogitlab.Options) (*program, *demogitlab.Ser
 }
 
 func TestAProjectsPathBecomesItsNumber(t *testing.T) {
-	p, g := besideGitLab(t, demogitlab.Options{})
+	p, g := besideGitLab(t, fakegitlab.Options{})
 	var asked string
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = r.URL.Path
@@ -104,7 +104,7 @@ func TestARedirectToAnotherHostDoesNotGetTheToken(t *testing.T) {
 const hookURL = "https://abc123.execute-api.eu-west-1.amazonaws.com/webhooks/gitlab"
 
 func TestAHookIsAddedOnceAndVerified(t *testing.T) {
-	p, g := besideGitLab(t, demogitlab.Options{})
+	p, g := besideGitLab(t, fakegitlab.Options{})
 	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
 	p.goldens("hooks_none", 0, "hooks", "list", "-p", "1")
 	p.goldens("hooks_missing", 53, "hooks", "verify", "-p", "1", "--url", hookURL)
@@ -118,7 +118,7 @@ func TestAHookIsAddedOnceAndVerified(t *testing.T) {
 		t.Fatalf("%+v", hooks)
 	}
 	until := "2026-11-02T07:00:00.000Z"
-	g.EditHook(1, hooks[0].ID, func(h *demogitlab.Hook) {
+	g.EditHook(1, hooks[0].ID, func(h *fakegitlab.Hook) {
 		h.AlertStatus, h.DisabledUntil, h.NoteEvents, h.EnableSSLVerification = "temporarily_disabled", &until, false, false
 	})
 	p.goldens("hooks_unwell", 53, "hooks", "verify", "-p", "1", "--url", hookURL)
@@ -128,7 +128,7 @@ func TestAHookIsAddedOnceAndVerified(t *testing.T) {
 }
 
 func TestAGitLabThatDoesNotSignIsTold(t *testing.T) {
-	p, g := besideGitLab(t, demogitlab.Options{Unsigned: true})
+	p, g := besideGitLab(t, fakegitlab.Options{Unsigned: true})
 	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
 	p.goldens("hooks_unsigned", 53, "hooks", "add", "-p", "1", "--url", hookURL)
 	if hooks := g.Hooks(1); len(hooks) != 0 {

@@ -19,11 +19,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/cli"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
 // program is the program in a world of a test's own: no environment but env,
 // no files but those in dir, a clock that only waiting moves.

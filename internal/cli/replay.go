@@ -20,8 +20,8 @@ import (
 
 	"gitlab.com/lorehook/lorehook/events"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
-	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 // maxPayload is what GitLab sends at most.

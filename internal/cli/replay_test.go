@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/events"
-	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 // receiver is a webhook that remembers what it got.

@@ -15,17 +15,17 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
-	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
-	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // stack is the program beside the real API and webhook over a whole pipeline.
 type stack struct {
 	*program
-	*pipelinetest.World
+	*pipeline.World
 	queue *inbox
 	url   string
 	// contentWrites counts the calls that wrote to the content table.
@@ -70,9 +70,9 @@ func (s *stack) work(context.Context) {
 // 2 are on the allow list.
 func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 	t.Helper()
-	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		s := &stack{program: newProgram(t), queue: &inbox{}}
-		s.World = pipelinetest.New(t, pipelinetest.Intercept(e.DynamoDB, func(_ context.Context, call pipelinetest.Call, send func() error) error {
+		s.World = pipeline.New(t, pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
 			if slices.Contains(call.Tables(), e.Tables.Content) {
 				s.contentWrites.Add(1)
 			}

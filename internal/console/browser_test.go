@@ -15,8 +15,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
-	"gitlab.com/lorehook/lorehook/internal/browser"
-	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/test/browser"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 // requireBrowser names the variable that turns a missing Chromium into a

@@ -14,8 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"gitlab.com/lorehook/lorehook/internal/browser"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
+	"gitlab.com/lorehook/lorehook/test/browser"
+	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
 //go:embed testdata/dashboard.html
@@ -60,7 +60,7 @@ func (v viewer) show(change, params map[string]any) {
 }
 
 func TestTheWidgetLooksRightLightAndDarkNarrowAndWide(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v := newViewer(t)
 		v.look(browser.Look{Width: 1440, Height: 900})
@@ -82,7 +82,7 @@ func TestTheWidgetLooksRightLightAndDarkNarrowAndWide(t *testing.T) {
 }
 
 func TestHostileTextDoesNothingInTheDashboard(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v := newViewer(t)
 		v.look(browser.Look{Width: 1440, Height: 900})
@@ -106,7 +106,7 @@ func TestHostileTextDoesNothingInTheDashboard(t *testing.T) {
 // From the overview to a failed run and its command, to the entity, and to a
 // filtered list: each link calls the function again.
 func TestTheDashboardDrillsDown(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v := newViewer(t)
 		v.look(browser.Look{Width: 1440, Height: 1200})
@@ -127,7 +127,7 @@ func TestTheDashboardDrillsDown(t *testing.T) {
 // Whatever Tab leads to does something, and is seen to have the focus: Enter
 // drills down as the mouse does.
 func TestTheDashboardDrillsDownByKeyboardAlone(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v := newViewer(t)
 		v.look(browser.Look{Width: 1440, Height: 1200})

@@ -8,17 +8,17 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/browser"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/browser"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 // Pages with every part of the console, light and dark, narrow and wide: no text
 // is faint, nothing is cut off or makes the page scroll sideways, and axe-core
 // finds nothing.
 func TestPagesLookRightLightAndDarkNarrowAndWide(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server, source := newViewer(t), f.site(), axe(t)
 		for look, l := range looks() {
@@ -47,7 +47,7 @@ func TestPagesLookRightLightAndDarkNarrowAndWide(t *testing.T) {
 }
 
 func TestPagesHaveHeadingsLandmarksAndTables(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
 		for name, path := range f.pages() {
@@ -61,7 +61,7 @@ func TestPagesHaveHeadingsLandmarksAndTables(t *testing.T) {
 
 // Titles, labels, messages and parameters are all hostile here.
 func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
 		const visible = `<script>window.pwned=1</script>"'><img src=x onerror="window.pwned=2">`
@@ -86,7 +86,7 @@ func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
 
 // The way of an operator without a mouse and without scripts.
 func TestThePagesAreUsableByKeyboardAlone(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
 		for look, l := range looks() {
@@ -139,9 +139,9 @@ func number(stop string) int {
 }
 
 func TestTheKeyboardDrillsDownToWhatCanBeDone(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
-		failed := f.ended(surgical.CodeIngestFailed, "broken", demogitlab.IssueRef(8)).RunID
+		failed := f.ended(surgical.CodeIngestFailed, "broken", fakegitlab.IssueRef(8)).RunID
 		v, server := newViewer(t), f.site()
 		v.withoutScripts()
 		v.look(browser.Look{Width: 1440, Height: 900})

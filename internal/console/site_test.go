@@ -20,15 +20,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/console"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 func TestEveryPageAnswersWithTheStatusThatFitsIt(t *testing.T) {
-	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		server := f.site()
 		want := map[string]int{"bad parameter": 400, "no such run": 404, "no such page": 404}
@@ -48,7 +48,7 @@ func TestEveryPageAnswersWithTheStatusThatFitsIt(t *testing.T) {
 }
 
 func TestTheSiteOnlyReads(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		server := f.site()
 		for _, page := range f.pages() {
@@ -63,7 +63,7 @@ func TestTheSiteOnlyReads(t *testing.T) {
 }
 
 func TestTheSiteAnswersGETAndHEADAlone(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		server := newFixture(t, e).site()
 		for _, page := range []string{"/", "/runs", "/console.css", "/nowhere"} {
 			for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
@@ -83,7 +83,7 @@ func TestTheSiteAnswersGETAndHEADAlone(t *testing.T) {
 // A page elsewhere must not read this one by a name that leads here, and must
 // not frame it.
 func TestTheSiteIsForThisMachinesBrowserAlone(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		server := newFixture(t, e).site()
 		for host, want := range map[string]int{
 			"127.0.0.1": 200, "127.0.0.1:8930": 200, "localhost:8930": 200, "[::1]:8930": 200,
@@ -115,10 +115,10 @@ func TestTheSiteIsForThisMachinesBrowserAlone(t *testing.T) {
 }
 
 func TestListsArePagedToTheirEnd(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		for range 7 {
-			f.ended(surgical.CodeIngestFailed, "broken", demogitlab.IssueRef(7))
+			f.ended(surgical.CodeIngestFailed, "broken", fakegitlab.IssueRef(7))
 		}
 		server := f.site()
 		for _, list := range []string{"/runs?status=failed&limit=3", "/runs?limit=3&project_id=1", "/runs?limit=3&period=1h", "/projects/1/issues/7?limit=3"} {
@@ -160,7 +160,7 @@ func href(body, text string) string {
 }
 
 func TestFailuresAreCountedByTheirCulprits(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		body := ask(t, "GET", f.site().URL).Body
 		table := between(t, body, `id="lh-failing"`, `id="lh-recent"`)
@@ -194,13 +194,13 @@ func between(t *testing.T, text, from, to string) string {
 // The console asks no more of a large ledger than of a small one. The rarest
 // case is in it: a project whose newest runs are all of another status.
 func TestPagesStayCheapOnALargeLedger(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		server := f.site()
 		for i := range 50 {
-			f.ended(surgical.CodeIngestFailed, "broken", demogitlab.IssueRef(int64(100+i)))
+			f.ended(surgical.CodeIngestFailed, "broken", fakegitlab.IssueRef(int64(100+i)))
 		}
-		f.Webhook(demogitlab.IssueRef(7))
+		f.Webhook(fakegitlab.IssueRef(7))
 		most := map[string]int{}
 		for _, more := range []int{1100, 300} {
 			f.copies(more, surgical.StatusFailed)
@@ -275,7 +275,7 @@ func TestALedgerOutOfReachIsAPageAndALogLine(t *testing.T) {
 }
 
 func TestThePauseOfAllWorkersIsShown(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		server := f.site()
 		const words = "All workers wait."
@@ -297,7 +297,7 @@ func TestThePauseOfAllWorkersIsShown(t *testing.T) {
 
 // A filter's form leads to the list that it describes.
 func TestTheFormsFieldsAreTheParameters(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		fields := url.Values{"status": {"failed"}, "project_id": {"1"}, "period": {"24h"}}
 		body := ask(t, "GET", f.site().URL+"/runs?"+fields.Encode()).Body

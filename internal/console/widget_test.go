@@ -15,10 +15,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"gitlab.com/lorehook/lorehook/internal/console"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 const widgetARN = "arn:aws:lambda:eu-central-1:123456789012:function:lorehook-widget"
@@ -96,7 +96,7 @@ func TestTheWidgetDescribesItselfInMarkdown(t *testing.T) {
 
 // CloudWatch takes the first YAML block of the description as parameters.
 func TestTheDescribedDefaultsAreGoodParameters(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		w := newFixture(t, e).widget()
 		block := between(t, invoked(t, w, []byte(`{"describe":true}`)), "``` yaml\n", "\n```")
 		params := map[string]any{}
@@ -119,7 +119,7 @@ var action = regexp.MustCompile(`(<[^<>]*>[^<>]*</[^<>]*>)?<cwdb-action action="
 // A cwdb-action acts on the element right before it, calls this very function,
 // and its content is JSON that the function accepts.
 func TestEveryLinkOfTheWidgetCallsItAgainWithGoodParameters(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		w := f.widget()
 		for name, params := range f.views() {
@@ -146,7 +146,7 @@ func TestEveryLinkOfTheWidgetCallsItAgainWithGoodParameters(t *testing.T) {
 }
 
 func TestBadParametersAreAMessageInTheWidget(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		w := f.widget()
 		for event, want := range map[string]string{
@@ -178,13 +178,13 @@ func TestBadParametersAreAMessageInTheWidget(t *testing.T) {
 }
 
 func TestTheWidgetFollowsTheDashboard(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		w := f.widget()
 		f.Clock.AdvanceTo(time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC))
-		early := f.ended(surgical.CodeIngestFailed, "early", demogitlab.IssueRef(7)).RunID
+		early := f.ended(surgical.CodeIngestFailed, "early", fakegitlab.IssueRef(7)).RunID
 		f.Clock.AdvanceTo(time.Date(2026, 11, 2, 10, 30, 0, 0, time.UTC))
-		late := f.ended(surgical.CodeIngestFailed, "late", demogitlab.IssueRef(8)).RunID
+		late := f.ended(surgical.CodeIngestFailed, "late", fakegitlab.IssueRef(8)).RunID
 		f.Clock.AdvanceTo(time.Date(2026, 11, 2, 11, 0, 0, 0, time.UTC))
 
 		hour := func(h int) int64 { return time.Date(2026, 11, 2, h, 0, 0, 0, time.UTC).UnixMilli() }
@@ -236,7 +236,7 @@ func TestTheWidgetFollowsTheDashboard(t *testing.T) {
 // The dashboard sends a form's fields along with every call; they count for
 // the form's own button.
 func TestTheFormOfTheWidgetChoosesRuns(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		fields := func(c map[string]any) {
 			c["forms"] = map[string]any{"all": map[string]any{"status": "failed", "project_id": " 1 "}}
@@ -263,7 +263,7 @@ func TestTheWidgetReadsNoMoreThanItsRoleAllows(t *testing.T) {
 		"Query sync_run_entities", "BatchGetItem sync_run_entities", "Query sync_run_entities/runs_by_entity",
 		"Query dependent_queue", "GetItem state",
 	}
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		w := f.widget()
 		used := map[string]bool{}
@@ -288,7 +288,7 @@ func TestTheWidgetReadsNoMoreThanItsRoleAllows(t *testing.T) {
 }
 
 func TestTheWidgetLogsOneLineACallAndNoText(t *testing.T) {
-	enginetest.RunOnOne(t, func(t *testing.T, e enginetest.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		w := f.widget()
 		for name, params := range f.views() {

@@ -18,14 +18,14 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/console"
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
 // hostile tries to leave text, attributes, URLs and styles, to turn the
 // direction of what follows, and to be too long for any line.
@@ -54,7 +54,7 @@ func (c *calls) taken() []string {
 
 // fixture is a ledger with runs of every kind, and the console on it.
 type fixture struct {
-	*pipelinetest.World
+	*pipeline.World
 	t      *testing.T
 	calls  *calls
 	ledger *ledger.Ledger
@@ -65,13 +65,13 @@ type fixture struct {
 	good, failed, retried, retry, waiting, queued, other string
 }
 
-func newFixture(t *testing.T, e enginetest.Engine) *fixture {
-	f := &fixture{World: pipelinetest.New(t, e.DynamoDB, e.Tables), t: t, calls: &calls{}, log: &strings.Builder{}}
+func newFixture(t *testing.T, e engines.Engine) *fixture {
+	f := &fixture{World: pipeline.New(t, e.DynamoDB, e.Tables), t: t, calls: &calls{}, log: &strings.Builder{}}
 	named := map[string]string{
 		e.Tables.Content: "content", e.Tables.SyncRuns: "sync_runs", e.Tables.SyncRunEntities: "sync_run_entities",
 		e.Tables.DirtySources: "dirty_sources", e.Tables.DependentQueue: "dependent_queue", e.Tables.State: "state",
 	}
-	db := pipelinetest.Intercept(e.DynamoDB, func(_ context.Context, call pipelinetest.Call, send func() error) error {
+	db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
 		switch in := call.Input.(type) {
 		case *dynamodb.GetItemInput:
 			f.calls.add(call.Operation, named[*in.TableName], "")
@@ -98,23 +98,23 @@ func newFixture(t *testing.T, e enginetest.Engine) *fixture {
 // filled adds runs of every kind; whatever may hold text holds hostile text.
 func (f *fixture) filled() *fixture {
 	f.t.Helper()
-	seven, mr := demogitlab.IssueRef(7), demogitlab.MergeRequestRef(12)
-	f.GitLab.Edit(seven, func(c *demogitlab.Common) {
+	seven, mr := fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)
+	f.GitLab.Edit(seven, func(c *fakegitlab.Common) {
 		c.Title, c.WebURL = hostile, "javascript:window.pwned=5"
 		c.Labels = append(c.Labels, hostile)
 	})
 	f.good = f.Webhook(seven).RunID
 	f.Webhook(mr)
 
-	manual := f.Request(surgical.OriginManual, seven, demogitlab.IssueRef(4711))
+	manual := f.Request(surgical.OriginManual, seven, fakegitlab.IssueRef(4711))
 	f.failed = manual.RunID
 	if _, err := f.Deliver(manual); err != nil {
 		f.t.Fatal(err)
 	}
 	f.retried, f.retry = f.aRetry(mr)
-	f.other = f.ended(surgical.CodeDocsFailed, hostile, demogitlab.IssueRef(8)).RunID
+	f.other = f.ended(surgical.CodeDocsFailed, hostile, fakegitlab.IssueRef(8)).RunID
 	f.waiting = f.aWait(seven)
-	queued, err := f.Ledger.Queue(f.t.Context(), f.Request(surgical.OriginManual, demogitlab.IssueRef(9)))
+	queued, err := f.Ledger.Queue(f.t.Context(), f.Request(surgical.OriginManual, fakegitlab.IssueRef(9)))
 	if err != nil {
 		f.t.Fatal(err)
 	}

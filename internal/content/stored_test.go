@@ -7,13 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
-	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
 // counts is what a test compares of a stored entity.
 type counts struct {
@@ -22,9 +22,9 @@ type counts struct {
 }
 
 func TestWhatIsStoredIsCountedAsReadersSeeIt(t *testing.T) {
-	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
-		w := pipelinetest.New(t, e.DynamoDB, e.Tables)
-		issue := demogitlab.IssueRef(7)
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
+		w := pipeline.New(t, e.DynamoDB, e.Tables)
+		issue := fakegitlab.IssueRef(7)
 		check := func(when string, want counts) {
 			t.Helper()
 			s, err := w.Content.Stored(t.Context(), issue)
@@ -41,11 +41,11 @@ func TestWhatIsStoredIsCountedAsReadersSeeIt(t *testing.T) {
 
 		req := w.Request(surgical.OriginManual, issue)
 		req.Options = surgical.Options{NoEmbed: true}
-		w.GitLab.AddDiscussion(issue, demogitlab.Note{Author: demogitlab.Mira(), Body: "One more."})
+		w.GitLab.AddDiscussion(issue, fakegitlab.Note{Author: fakegitlab.Mira(), Body: "One more."})
 		w.Sync(req)
 		check("after a comment that was not embedded", counts{2, 5, 6, 6, 5})
 
-		w.GitLab.EditIssue(issue, func(i *demogitlab.Issue) { i.Confidential = true })
+		w.GitLab.EditIssue(issue, func(i *fakegitlab.Issue) { i.Confidential = true })
 		w.Clock.Advance(6 * time.Second) // sooner, a webhook does not fetch again
 		if _, err := w.Deliver(w.Request(surgical.OriginWebhook, issue)); err != nil {
 			t.Fatal(err)
@@ -55,9 +55,9 @@ func TestWhatIsStoredIsCountedAsReadersSeeIt(t *testing.T) {
 }
 
 func TestHeadsAreReadTogetherAndMissingOnesLeftOut(t *testing.T) {
-	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
-		w := pipelinetest.New(t, e.DynamoDB, e.Tables)
-		issue, mr, missing := demogitlab.IssueRef(7), demogitlab.MergeRequestRef(12), demogitlab.IssueRef(4711)
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
+		w := pipeline.New(t, e.DynamoDB, e.Tables)
+		issue, mr, missing := fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12), fakegitlab.IssueRef(4711)
 		w.Webhook(issue)
 		w.Webhook(mr)
 		heads, err := w.Content.Heads(t.Context(), []surgical.EntityRef{issue, missing, mr})

@@ -13,7 +13,7 @@ import (
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 	"golang.org/x/time/rate"
 
-	"gitlab.com/lorehook/lorehook/internal/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 

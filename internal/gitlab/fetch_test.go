@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 const sampleToken = "glpat-sample"
@@ -41,9 +41,9 @@ func newClient(t *testing.T, baseURL string, change ...func(*gitlab.Options)) *g
 	return client
 }
 
-func demo(t *testing.T, change ...func(*gitlab.Options)) (*demogitlab.Server, *gitlab.Client) {
+func demo(t *testing.T, change ...func(*gitlab.Options)) (*fakegitlab.Server, *gitlab.Client) {
 	t.Helper()
-	server := demogitlab.New(demogitlab.Options{Token: sampleToken})
+	server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})
 	return server, newClient(t, serve(t, server), change...)
 }
 
@@ -61,7 +61,7 @@ func wantCode(t *testing.T, err error, code surgical.Code, retryable bool) *surg
 }
 
 func TestOneEntityTakesFiveRequestsInOneRoundTrip(t *testing.T) {
-	for _, ref := range []surgical.EntityRef{demogitlab.IssueRef(7), demogitlab.MergeRequestRef(12)} {
+	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)} {
 		t.Run(ref.Key(), func(t *testing.T) {
 			server, client := demo(t, func(o *gitlab.Options) { o.RequestsPerSecond = 1 })
 			hold := server.Hold(ref, 5)
@@ -104,11 +104,11 @@ func TestEveryPageIsFetched(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(strconv.Itoa(tt.records), func(t *testing.T) {
 			server, client := demo(t)
-			ref := demogitlab.IssueRef(70)
-			server.SetIssue(demogitlab.NewIssue(70, "Long", "", demogitlab.Time{Time: time.Now()}))
+			ref := fakegitlab.IssueRef(70)
+			server.SetIssue(fakegitlab.NewIssue(70, "Long", "", fakegitlab.Time{Time: time.Now()}))
 			want := make([]string, tt.records)
 			for i := range want {
-				want[i] = server.AddDiscussion(ref, demogitlab.Note{Body: fmt.Sprint("comment ", i)})
+				want[i] = server.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprint("comment ", i)})
 			}
 			snap, err := client.Fetch(t.Context(), ref)
 			if err != nil {
@@ -133,27 +133,27 @@ func TestFailuresAreTyped(t *testing.T) {
 	retryAfter := func(v string) http.Header { return http.Header{"Retry-After": {v}} }
 	tests := []struct {
 		name      string
-		fault     demogitlab.Fault
+		fault     fakegitlab.Fault
 		code      surgical.Code
 		retryable bool
 		after     time.Duration
 	}{
-		{"401", demogitlab.Fault{Status: 401, Body: `{"message":"body-text"}`}, surgical.CodeGitLabUnauthorized, true, 0},
-		{"403", demogitlab.Fault{Status: 403, Body: `{"message":"body-text"}`}, surgical.CodeGitLabForbidden, false, 0},
-		{"404", demogitlab.Fault{Status: 404, Body: `{"message":"body-text"}`}, surgical.CodeGitLabNotFound, false, 0},
-		{"429 with seconds", demogitlab.Fault{Status: 429, Header: retryAfter("30")}, surgical.CodeGitLabRateLimited, true, 30 * time.Second},
-		{"429 with a date", demogitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 07:02:00 GMT")}, surgical.CodeGitLabRateLimited, true, 2 * time.Minute},
-		{"429 with a date gone by", demogitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 06:00:00 GMT")}, surgical.CodeGitLabRateLimited, true, 0},
-		{"429 with an absurd time", demogitlab.Fault{Status: 429, Header: retryAfter("2147483647")}, surgical.CodeGitLabRateLimited, true, 12 * time.Hour},
-		{"429 with a reset", demogitlab.Fault{Status: 429, Header: http.Header{"Ratelimit-Reset": {strconv.FormatInt(clock.Add(time.Minute).Unix(), 10)}}}, surgical.CodeGitLabRateLimited, true, time.Minute},
-		{"429 alone", demogitlab.Fault{Status: 429}, surgical.CodeGitLabRateLimited, true, 0},
-		{"503 with seconds", demogitlab.Fault{Status: 503, Header: retryAfter("7"), Body: "body-text"}, surgical.CodeGitLabUnavailable, true, 7 * time.Second},
-		{"500", demogitlab.Fault{Status: 500, Body: "body-text"}, surgical.CodeGitLabUnavailable, true, 0},
-		{"a proxy's page", demogitlab.Fault{Status: 200, Body: "<html>body-text</html>"}, surgical.CodeGitLabUnavailable, true, 0},
-		{"an empty answer", demogitlab.Fault{Status: 204}, surgical.CodeGitLabUnavailable, true, 0},
-		{"null", demogitlab.Fault{Status: 200, Body: "null"}, surgical.CodeGitLabUnavailable, true, 0},
-		{"JSON of another shape", demogitlab.Fault{Status: 200, Body: `"body-text"`}, surgical.CodeGitLabUnavailable, true, 0},
-		{"a broken connection", demogitlab.Fault{Truncate: true}, surgical.CodeGitLabUnavailable, true, 0},
+		{"401", fakegitlab.Fault{Status: 401, Body: `{"message":"body-text"}`}, surgical.CodeGitLabUnauthorized, true, 0},
+		{"403", fakegitlab.Fault{Status: 403, Body: `{"message":"body-text"}`}, surgical.CodeGitLabForbidden, false, 0},
+		{"404", fakegitlab.Fault{Status: 404, Body: `{"message":"body-text"}`}, surgical.CodeGitLabNotFound, false, 0},
+		{"429 with seconds", fakegitlab.Fault{Status: 429, Header: retryAfter("30")}, surgical.CodeGitLabRateLimited, true, 30 * time.Second},
+		{"429 with a date", fakegitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 07:02:00 GMT")}, surgical.CodeGitLabRateLimited, true, 2 * time.Minute},
+		{"429 with a date gone by", fakegitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 06:00:00 GMT")}, surgical.CodeGitLabRateLimited, true, 0},
+		{"429 with an absurd time", fakegitlab.Fault{Status: 429, Header: retryAfter("2147483647")}, surgical.CodeGitLabRateLimited, true, 12 * time.Hour},
+		{"429 with a reset", fakegitlab.Fault{Status: 429, Header: http.Header{"Ratelimit-Reset": {strconv.FormatInt(clock.Add(time.Minute).Unix(), 10)}}}, surgical.CodeGitLabRateLimited, true, time.Minute},
+		{"429 alone", fakegitlab.Fault{Status: 429}, surgical.CodeGitLabRateLimited, true, 0},
+		{"503 with seconds", fakegitlab.Fault{Status: 503, Header: retryAfter("7"), Body: "body-text"}, surgical.CodeGitLabUnavailable, true, 7 * time.Second},
+		{"500", fakegitlab.Fault{Status: 500, Body: "body-text"}, surgical.CodeGitLabUnavailable, true, 0},
+		{"a proxy's page", fakegitlab.Fault{Status: 200, Body: "<html>body-text</html>"}, surgical.CodeGitLabUnavailable, true, 0},
+		{"an empty answer", fakegitlab.Fault{Status: 204}, surgical.CodeGitLabUnavailable, true, 0},
+		{"null", fakegitlab.Fault{Status: 200, Body: "null"}, surgical.CodeGitLabUnavailable, true, 0},
+		{"JSON of another shape", fakegitlab.Fault{Status: 200, Body: `"body-text"`}, surgical.CodeGitLabUnavailable, true, 0},
+		{"a broken connection", fakegitlab.Fault{Truncate: true}, surgical.CodeGitLabUnavailable, true, 0},
 	}
 	for _, endpoint := range []string{"entity", "discussions", "resource_state_events", "resource_label_events", "resource_milestone_events"} {
 		for _, tt := range tests {
@@ -161,7 +161,7 @@ func TestFailuresAreTyped(t *testing.T) {
 				server, client := demo(t, func(o *gitlab.Options) { o.Clock = func() time.Time { return clock } })
 				tt.fault.Requests, tt.fault.Endpoint = 1, endpoint
 				server.Inject(tt.fault)
-				snap, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+				snap, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 				e := wantCode(t, err, tt.code, tt.retryable)
 				if e.RetryAfter != tt.after {
 					t.Errorf("retry after %v, want %v", e.RetryAfter, tt.after)
@@ -175,12 +175,12 @@ func TestFailuresAreTyped(t *testing.T) {
 }
 
 func TestTheMostTellingFailureIsReported(t *testing.T) {
-	ref := demogitlab.IssueRef(7)
+	ref := fakegitlab.IssueRef(7)
 	server, client := demo(t)
 	// The refused request is answered first, and all others wait until it was.
-	server.Inject(demogitlab.Fault{Endpoint: "resource_milestone_events", Status: 429, Requests: 1})
-	server.Inject(demogitlab.Fault{Endpoint: "discussions", Latency: time.Hour, Requests: 1})
-	server.Inject(demogitlab.Fault{Endpoint: "entity", Latency: time.Hour, Requests: 1})
+	server.Inject(fakegitlab.Fault{Endpoint: "resource_milestone_events", Status: 429, Requests: 1})
+	server.Inject(fakegitlab.Fault{Endpoint: "discussions", Latency: time.Hour, Requests: 1})
+	server.Inject(fakegitlab.Fault{Endpoint: "entity", Latency: time.Hour, Requests: 1})
 	_, err := client.Fetch(t.Context(), ref)
 	wantCode(t, err, surgical.CodeGitLabRateLimited, true)
 }
@@ -189,7 +189,7 @@ func TestTheMostTellingFailureIsReported(t *testing.T) {
 func TestAMissingEntityIsNamedItself(t *testing.T) {
 	_, client := demo(t)
 	for range 50 {
-		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(4711))
+		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(4711))
 		e := wantCode(t, err, surgical.CodeGitLabNotFound, false)
 		if want := "project 1 issue#4711 was not found (404): deleted, or out of this token's sight"; e.Message != want {
 			t.Fatalf("%q, want %q", e.Message, want)
@@ -200,33 +200,33 @@ func TestAMissingEntityIsNamedItself(t *testing.T) {
 func TestASilentGitLabIsATimeout(t *testing.T) {
 	t.Run("its own", func(t *testing.T) {
 		server, client := demo(t, func(o *gitlab.Options) { o.Timeout = 50 * time.Millisecond })
-		server.Hold(demogitlab.IssueRef(7), 5)
-		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+		server.Hold(fakegitlab.IssueRef(7), 5)
+		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 		wantCode(t, err, surgical.CodeGitLabTimeout, true)
 	})
 	t.Run("the caller's", func(t *testing.T) {
 		server, client := demo(t)
-		server.Hold(demogitlab.IssueRef(7), 5)
+		server.Hold(fakegitlab.IssueRef(7), 5)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		_, err := client.Fetch(ctx, demogitlab.IssueRef(7))
+		_, err := client.Fetch(ctx, fakegitlab.IssueRef(7))
 		wantCode(t, err, surgical.CodeGitLabTimeout, true)
 	})
 	t.Run("the rate leaves no time", func(t *testing.T) {
 		_, client := demo(t, func(o *gitlab.Options) { o.RequestsPerSecond = 0.001 })
-		if _, err := client.Fetch(t.Context(), demogitlab.IssueRef(7)); err != nil {
+		if _, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7)); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := client.Fetch(ctx, demogitlab.IssueRef(7))
+		_, err := client.Fetch(ctx, fakegitlab.IssueRef(7))
 		wantCode(t, err, surgical.CodeGitLabTimeout, true)
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		_, client := demo(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := client.Fetch(ctx, demogitlab.IssueRef(7))
+		_, err := client.Fetch(ctx, fakegitlab.IssueRef(7))
 		wantCode(t, err, surgical.CodeGitLabTimeout, true)
 	})
 }
@@ -234,15 +234,15 @@ func TestASilentGitLabIsATimeout(t *testing.T) {
 func TestAnUnreachableGitLabIsUnavailable(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	_, err := newClient(t, server.URL).Fetch(t.Context(), demogitlab.IssueRef(7))
+	_, err := newClient(t, server.URL).Fetch(t.Context(), fakegitlab.IssueRef(7))
 	wantCode(t, err, surgical.CodeGitLabUnavailable, true)
 }
 
 func TestAnOversizedAnswerIsRefusedForGood(t *testing.T) {
 	for _, status := range []int{200, 500} {
 		server, client := demo(t, func(o *gitlab.Options) { o.MaxBodyBytes = 20_000 })
-		server.Inject(demogitlab.Fault{Endpoint: "discussions", Status: status, Body: `["` + strings.Repeat("body-text", 10_000) + `"]`, Requests: 1})
-		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+		server.Inject(fakegitlab.Fault{Endpoint: "discussions", Status: status, Body: `["` + strings.Repeat("body-text", 10_000) + `"]`, Requests: 1})
+		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 		if status == 500 { // its text is not even looked at
 			wantCode(t, err, surgical.CodeGitLabUnavailable, true)
 			continue
@@ -255,8 +255,8 @@ func TestAnAnswerOfExactlyTheLimitIsTaken(t *testing.T) {
 	const limit = 20_000
 	for _, excess := range []int{0, 1} {
 		server, client := demo(t, func(o *gitlab.Options) { o.MaxBodyBytes = limit })
-		server.Inject(demogitlab.Fault{Endpoint: "discussions", Status: 200, Body: strings.Repeat(" ", limit-2+excess) + "[]", Requests: 1})
-		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+		server.Inject(fakegitlab.Fault{Endpoint: "discussions", Status: 200, Body: strings.Repeat(" ", limit-2+excess) + "[]", Requests: 1})
+		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 		if excess > 0 {
 			wantCode(t, err, surgical.CodeGitLabUnavailable, false)
 		} else if err != nil {
@@ -269,8 +269,8 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	var leaked atomic.Int64
 	other := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) { leaked.Add(1) }))
 	server, client := demo(t)
-	server.Inject(demogitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {other + "/body-text"}}, Requests: 1})
-	_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+	server.Inject(fakegitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {other + "/body-text"}}, Requests: 1})
+	_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 	wantCode(t, err, surgical.CodeGitLabUnavailable, false)
 	if leaked.Load() > 0 {
 		t.Error("the redirect was followed")
@@ -279,9 +279,9 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 
 func TestARedirectWithinGitLabIsFollowed(t *testing.T) {
 	server, client := demo(t)
-	server.AddProject(demogitlab.ProjectID, "demo/renamed")
-	server.Inject(demogitlab.Fault{Endpoint: "entity", Status: http.StatusMovedPermanently, Header: http.Header{"Location": {"/api/v4/projects/demo%2Florehook-demo/issues/7"}}, Requests: 1})
-	snap, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+	server.AddProject(fakegitlab.ProjectID, "demo/renamed")
+	server.Inject(fakegitlab.Fault{Endpoint: "entity", Status: http.StatusMovedPermanently, Header: http.Header{"Location": {"/api/v4/projects/demo%2Florehook-demo/issues/7"}}, Requests: 1})
+	snap, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,8 +292,8 @@ func TestARedirectWithinGitLabIsFollowed(t *testing.T) {
 
 func TestRedirectsInCirclesEnd(t *testing.T) {
 	server, client := demo(t)
-	server.Inject(demogitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {"/api/v4/projects/1/issues/7"}}, Requests: 1000})
-	_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+	server.Inject(fakegitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {"/api/v4/projects/1/issues/7"}}, Requests: 1000})
+	_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 	wantCode(t, err, surgical.CodeGitLabUnavailable, false)
 }
 
@@ -305,8 +305,8 @@ func TestAnotherEntitysAnswerIsRefused(t *testing.T) {
 		`{}`,
 	} {
 		server, client := demo(t)
-		server.Inject(demogitlab.Fault{Endpoint: "entity", Status: 200, Body: body, Requests: 1})
-		_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+		server.Inject(fakegitlab.Fault{Endpoint: "entity", Status: 200, Body: body, Requests: 1})
+		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 		wantCode(t, err, surgical.CodeGitLabUnavailable, true)
 	}
 }
@@ -325,9 +325,9 @@ func TestARenewedTokenIsTriedAtOnce(t *testing.T) {
 			return true, nil
 		}
 	})
-	_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+	_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 	wantCode(t, err, surgical.CodeGitLabUnauthorized, true)
-	if _, err := client.Fetch(t.Context(), demogitlab.IssueRef(7)); err != nil {
+	if _, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7)); err != nil {
 		t.Errorf("the new token was not tried: %v", err)
 	}
 	if refreshed != 2 {

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 // onePage is a page of a list: the ids, X-Total ("" for none), X-Next-Page and Link.
@@ -20,7 +20,7 @@ type onePage struct {
 // paged serves the demo's issue 7 with pages of our own for one list.
 func paged(t *testing.T, endpoint string, pages map[int]onePage) http.Handler {
 	t.Helper()
-	server := demogitlab.New(demogitlab.Options{Token: sampleToken})
+	server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/"+endpoint) {
 			server.ServeHTTP(w, r)
@@ -70,7 +70,7 @@ func TestPagesThatShiftAreNoticed(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			client := newClient(t, serve(t, paged(t, tt.endpoint, tt.pages)))
-			snap, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+			snap, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 			if tt.want == nil {
 				wantCode(t, err, surgical.CodeGitLabUnavailable, true)
 				return
@@ -104,7 +104,7 @@ func TestWhatPaginationCannotReachIsRefusedForGood(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, serve(t, paged(t, "discussions", map[int]onePage{1: first})))
-			_, err := client.Fetch(t.Context(), demogitlab.IssueRef(7))
+			_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 			wantCode(t, err, surgical.CodeGitLabUnavailable, false)
 		})
 	}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
-	"gitlab.com/lorehook/lorehook/internal/metrics"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 type meter struct {
@@ -27,7 +27,7 @@ func (m *meter) Fetched(t metrics.Traffic) {
 }
 
 func TestTheMeterHearsWhatEachFetchExchanged(t *testing.T) {
-	ref := demogitlab.IssueRef(7)
+	ref := fakegitlab.IssueRef(7)
 	// The budget falls with each answer; only the least counts.
 	budget := func(next http.Handler) http.Handler {
 		var left atomic.Int64
@@ -63,7 +63,7 @@ func TestTheMeterHearsWhatEachFetchExchanged(t *testing.T) {
 		"403":                   {answer(403), metrics.Traffic{BudgetLeft: -1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := demogitlab.New(demogitlab.Options{Token: sampleToken})
+			server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})
 			heard := &meter{}
 			client := newClient(t, serve(t, c.between(server)), func(o *gitlab.Options) { o.Meter = heard })
 			_, err := client.Fetch(t.Context(), ref)
@@ -95,7 +95,7 @@ func TestATokenThatIsRenewedInTimeIsNoRefusal(t *testing.T) {
 		o.Token = func(context.Context) (string, error) { return token, nil }
 		o.RefreshToken = func(context.Context) (bool, error) { token = sampleToken; return true, nil }
 	})
-	if _, err := client.Fetch(t.Context(), demogitlab.IssueRef(7)); err != nil {
+	if _, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7)); err != nil {
 		t.Fatal(err)
 	}
 	if len(heard.heard) != 1 || heard.heard[0].Unauthorized || heard.heard[0].Requests < 6 {

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
-	"gitlab.com/lorehook/lorehook/internal/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 

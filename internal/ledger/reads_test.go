@@ -9,12 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
 // book is a ledger whose clock a test sets.
 type book struct {
@@ -24,7 +24,7 @@ type book struct {
 }
 
 func onEngines(t *testing.T, test func(b *book)) {
-	enginetest.Run(t, func(t *testing.T, e enginetest.Engine) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		b := &book{T: t, now: time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)}
 		b.Ledger = ledger.New(e.DynamoDB, e.Tables, func() time.Time { return b.now })
 		test(b)

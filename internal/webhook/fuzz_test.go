@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gitlab.com/lorehook/lorehook/events"
-	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 // Whatever comes in is answered, and is queued if and only if it is verified,

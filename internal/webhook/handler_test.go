@@ -16,10 +16,10 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/events"
-	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
-	"gitlab.com/lorehook/lorehook/internal/secret"
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 const secretToken = "sample-token"

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // The outcomes of a delivery.

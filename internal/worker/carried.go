@@ -8,8 +8,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/queue"
-	"gitlab.com/lorehook/lorehook/internal/trace"
 )
 
 // traceOf returns the traceparent that the message brings, else a new one.

@@ -19,9 +19,9 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/internal/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/trace"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 )
 

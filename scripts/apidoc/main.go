@@ -7,8 +7,7 @@ import (
 	"path/filepath"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/apidoc"
-	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 func main() {
@@ -27,7 +26,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	page, err := apidoc.Render(description)
+	page, err := Render(description)
 	if err != nil {
 		return err
 	}

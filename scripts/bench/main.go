@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 func main() {

@@ -7,15 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack"
-	"gitlab.com/lorehook/lorehook/internal/pipelinetest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/devstack"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // bench is one pipeline under measurement.
 type bench struct {
-	world   *pipelinetest.World
+	world   *pipeline.World
 	calls   atomic.Int64
 	waves   *waves
 	figures []figure
@@ -54,12 +54,12 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 		return nil, err
 	}
 	b := &bench{}
-	counted := pipelinetest.Intercept(db, func(_ context.Context, _ pipelinetest.Call, send func() error) error {
+	counted := pipeline.Intercept(db, func(_ context.Context, _ pipeline.Call, send func() error) error {
 		b.calls.Add(1)
 		return send()
 	})
 	b.waves = &waves{}
-	b.world = pipelinetest.New(p, counted, tables, b.waves.watch)
+	b.world = pipeline.New(p, counted, tables, b.waves.watch)
 	b.requests()
 	b.thousand()
 	b.watching()
@@ -73,7 +73,7 @@ func (b *bench) add(name string, value float64, unit string, limit float64) {
 // requests measures one change of an issue and of a merge request with one page
 // each.
 func (b *bench) requests() {
-	for _, ref := range []surgical.EntityRef{demogitlab.IssueRef(7), demogitlab.MergeRequestRef(12)} {
+	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)} {
 		name := "changed " + strings.ReplaceAll(string(ref.Type), "_", " ")
 		b.world.Webhook(ref)
 		b.world.GitLab.Relabel(ref, []string{"bench"}, nil)
@@ -89,17 +89,17 @@ const discussions = 1000
 
 // thousand measures changes of an issue with many discussions.
 func (b *bench) thousand() {
-	ref := demogitlab.IssueRef(8)
+	ref := fakegitlab.IssueRef(8)
 	gitlab := b.world.GitLab
 	for i := range discussions {
-		gitlab.AddDiscussion(ref, demogitlab.Note{Body: fmt.Sprintf("Comment %d: %s", i, strings.Repeat("words ", i%50))})
+		gitlab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("Comment %d: %s", i, strings.Repeat("words ", i%50))})
 	}
 	b.change(ref, "first sync of 1,000 discussions", 0, func() {})
 	var thread string
 	b.change(ref, "one new comment on 1,000 discussions", 24, func() {
-		thread = gitlab.AddDiscussion(ref, demogitlab.Note{Body: "One more."}, demogitlab.Note{Body: "And a reply."})
+		thread = gitlab.AddDiscussion(ref, fakegitlab.Note{Body: "One more."}, fakegitlab.Note{Body: "And a reply."})
 	})
-	b.change(ref, "one reply in a thread of 1,000 discussions", 24, func() { gitlab.AddNote(ref, thread, demogitlab.Note{Body: "Yes."}) })
+	b.change(ref, "one reply in a thread of 1,000 discussions", 24, func() { gitlab.AddNote(ref, thread, fakegitlab.Note{Body: "Yes."}) })
 	b.change(ref, "one label on an issue with 1,000 discussions", 0, func() { gitlab.Relabel(ref, []string{"later"}, nil) })
 	b.change(ref, "nothing changed on 1,000 discussions", 0, func() {})
 }

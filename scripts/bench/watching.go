@@ -9,14 +9,14 @@ import (
 	awsevents "github.com/aws/aws-lambda-go/events"
 
 	"gitlab.com/lorehook/lorehook/events"
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/gitlab/delivery"
-	"gitlab.com/lorehook/lorehook/internal/metrics"
-	"gitlab.com/lorehook/lorehook/internal/prices"
+	"gitlab.com/lorehook/lorehook/infra/prices"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/queue"
-	"gitlab.com/lorehook/lorehook/internal/secret"
-	"gitlab.com/lorehook/lorehook/internal/trace"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 // What AWS adds to the lines of a function and its gateway. The shapes are
@@ -77,7 +77,7 @@ func (b *bench) watching() {
 		}
 		b.world.Drive()
 	}
-	b.world.GitLab.AddDiscussion(demogitlab.IssueRef(7), demogitlab.Note{Body: "One more comment."})
+	b.world.GitLab.AddDiscussion(fakegitlab.IssueRef(7), fakegitlab.Note{Body: "One more comment."})
 	b.world.Output.Take()
 	deliver("note_issue")
 	work()

@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 func main() {
@@ -40,7 +40,7 @@ func run(ctx context.Context, addr, token string) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	server := &http.Server{Handler: demogitlab.New(demogitlab.Options{Token: token, Control: true}), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: fakegitlab.New(fakegitlab.Options{Token: token, Control: true}), ReadHeaderTimeout: 10 * time.Second}
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/events"
-	"gitlab.com/lorehook/lorehook/internal/devstack"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 // runTimeout is the patience for one run. Some 3 s of it are the settle time.

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/devstack"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 // demoGitLab changes and reads the demo GitLab over its /_demo/ endpoints and

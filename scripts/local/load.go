@@ -13,10 +13,10 @@ import (
 	"strings"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/demogitlab"
-	"gitlab.com/lorehook/lorehook/internal/devstack"
-	"gitlab.com/lorehook/lorehook/internal/load"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/devstack"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/load"
 )
 
 type loadCommand struct {
@@ -54,7 +54,7 @@ func (c *loadCommand) Run(ctx context.Context, p *place) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	gitlab := demogitlab.New(demogitlab.Options{Token: devstack.DemoGitLabToken, Empty: true})
+	gitlab := fakegitlab.New(fakegitlab.Options{Token: devstack.DemoGitLabToken, Empty: true})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 type commands struct {

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 // A mutation whose place is gone shows nothing. Running them all takes too long

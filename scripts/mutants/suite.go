@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/devstack/enginetest"
+	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
 // suite is a set of tests that may catch a mutation.
@@ -24,21 +24,21 @@ type suite struct {
 // The suites. The seed of the model is fixed, so that the score is the same
 // each time.
 func model() suite {
-	return suite{"model", []string{"./internal/model", "-run", "TestModelOfInterleavings",
+	return suite{"model", []string{"./test/suites/model", "-run", "TestModelOfInterleavings",
 		"-rapid.checks=400", "-rapid.seed=20261102", "-rapid.shrinktime=0s", "-rapid.nofailfile"}}
 }
 
 // conformance is asked on the reference engine alone: what falls there falls by
 // DynamoDB's own word.
 func conformance() suite {
-	return suite{"conformance", []string{"./internal/conformance", "-run", "TestEnginesDoWhatTheCodeReliesOn/dynamodb-local"}}
+	return suite{"conformance", []string{"./test/suites/conformance", "-run", "TestEnginesDoWhatTheCodeReliesOn/dynamodb-local"}}
 }
 
-func invariants() suite { return suite{"invariants", []string{"./internal/invariants"}} }
+func invariants() suite { return suite{"invariants", []string{"./test/suites/invariants"}} }
 
-// recovery is internal/reliability without its enumerations.
+// recovery is test/suites/reliability without its enumerations.
 func recovery() suite {
-	return suite{"recovery", []string{"./internal/reliability", "-skip", "^TestWh"}}
+	return suite{"recovery", []string{"./test/suites/reliability", "-skip", "^TestWh"}}
 }
 
 // mutation is one rule of the code, broken.
@@ -147,6 +147,6 @@ func (m mutation) overlay(root, dir string) (string, error) {
 func goTool(ctx context.Context, root string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), enginetest.RequireEnv+"=1")
+	cmd.Env = append(os.Environ(), engines.RequireEnv+"=1")
 	return cmd.CombinedOutput()
 }

@@ -23,8 +23,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"gitlab.com/lorehook/lorehook/internal/browser"
-	"gitlab.com/lorehook/lorehook/internal/devstack"
+	"gitlab.com/lorehook/lorehook/test/browser"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 // patience is for a run that takes some three seconds.

@@ -1,0 +1,159 @@
+package embedding
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"golang.org/x/sync/errgroup"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const (
+	titanModel      = "amazon.titan-embed-text-v2:0"
+	titanDimensions = 1024
+	// titanInput is the most bytes of a text that are sent. Titan refuses more
+	// than 8,192 tokens or 50,000 characters; no token is shorter than a byte,
+	// so this is safe for every text, and longer than any chunk of
+	// docs.MaxChunk characters.
+	titanInput = 8190
+
+	bedrockBatch       = 64
+	bedrockConcurrency = 8
+)
+
+// Invoker is the one call of Amazon Bedrock's runtime that is used;
+// *bedrockruntime.Client has it.
+type Invoker interface {
+	InvokeModel(ctx context.Context, in *bedrockruntime.InvokeModelInput, options ...func(*bedrockruntime.Options)) (*bedrockruntime.InvokeModelOutput, error)
+}
+
+// Bedrock is an embedder on Amazon Titan Text Embeddings V2, with 1,024
+// dimensions and vectors of length 1. Of a text longer than 8,190 bytes only
+// the beginning counts.
+type Bedrock struct{ client Invoker }
+
+var _ Embedder = Bedrock{}
+
+// NewBedrock returns an embedder on the client.
+func NewBedrock(client Invoker) Bedrock { return Bedrock{client: client} }
+
+// Model implements [Embedder].
+func (Bedrock) Model() string { return fmt.Sprintf("bedrock/%s/%d", titanModel, titanDimensions) }
+
+// Dimensions implements [Embedder].
+func (Bedrock) Dimensions() int { return titanDimensions }
+
+// MaxBatch implements [Embedder].
+func (Bedrock) MaxBatch() int { return bedrockBatch }
+
+// Embed implements [Embedder] with one request a text, eight at a time. What
+// the SDK itself would try again is retryable, and so is a model that timed
+// out or is not ready.
+func (b Bedrock) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+	if err := checkBatch(b, texts); err != nil {
+		return nil, err
+	}
+	vectors := make([][]float32, len(texts))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(bedrockConcurrency)
+	for i, text := range texts {
+		group.Go(func() (err error) {
+			vectors[i], err = b.embed(ctx, text)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return vectors, nil
+}
+
+func (b Bedrock) embed(ctx context.Context, text string) ([]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, transient(err, 0, "Bedrock was not asked")
+	}
+	body, err := json.Marshal(struct {
+		InputText  string `json:"inputText"`
+		Dimensions int    `json:"dimensions"`
+		Normalize  bool   `json:"normalize"`
+	}{cut(text, titanInput), titanDimensions, true})
+	if err != nil {
+		return nil, permanent(err, surgical.ActionContactOperator, "the request to Bedrock cannot be written")
+	}
+	out, err := b.client.InvokeModel(ctx, &bedrockruntime.InvokeModelInput{
+		ModelId: aws.String(titanModel), ContentType: aws.String("application/json"), Accept: aws.String("application/json"), Body: body,
+	})
+	if err != nil {
+		return nil, bedrockFailure(err)
+	}
+	var answer struct {
+		Embedding []float32 `json:"embedding"`
+	}
+	if json.Unmarshal(out.Body, &answer) != nil || len(answer.Embedding) != titanDimensions {
+		return nil, permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("Bedrock's answer has no embedding of %d dimensions", titanDimensions))
+	}
+	return answer.Embedding, nil
+}
+
+// cut returns the longest beginning of text that is valid UTF-8 and has at
+// most n bytes.
+func cut(text string, n int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= n {
+		return text
+	}
+	for !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
+}
+
+// bedrockFailure keeps of the SDK's error what kind it is. Its message may
+// repeat the input.
+func bedrockFailure(err error) error {
+	var response *smithyhttp.ResponseError
+	if !errors.As(err, &response) {
+		// Nothing was answered, so nothing of the input is in it.
+		return transient(err, 0, "Bedrock cannot be reached")
+	}
+	kind := "an unknown error"
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		kind = api.ErrorCode()
+	}
+	cause := errors.New(kind)
+	status, header := response.HTTPStatusCode(), http.Header{}
+	if status < http.StatusMultipleChoices {
+		return transient(cause, 0, "Bedrock's answer broke off")
+	}
+	if r := response.HTTPResponse(); r != nil && r.Response != nil {
+		header = r.Header
+	}
+	if isRetryable(err) {
+		return transient(cause, retryAfter(header), fmt.Sprintf("Bedrock answered with status %d", status))
+	}
+	return refusal("Bedrock", status, header, cause)
+}
+
+func isRetryable(err error) bool {
+	var (
+		timeout  *types.ModelTimeoutException
+		notReady *types.ModelNotReadyException
+		model    *types.ModelErrorException
+		quota    *types.ServiceQuotaExceededException
+	)
+	return errors.As(err, &timeout) || errors.As(err, &notReady) || errors.As(err, &model) || errors.As(err, &quota) ||
+		retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary
+}

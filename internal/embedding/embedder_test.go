@@ -1,0 +1,121 @@
+package embedding
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// secretText is what must not appear in any error.
+const secretText = "the customer Example Corp lost its data"
+
+// want is what a failure must be.
+type want struct {
+	Retryable  bool
+	Action     surgical.Action
+	RetryAfter time.Duration
+}
+
+// checkFailure checks a failure's kind, and that it does not tell the text.
+func checkFailure(t *testing.T, err error, w want) {
+	t.Helper()
+	var e *surgical.Error
+	if !errors.As(err, &e) || e.Code != surgical.CodeEmbedFailed {
+		t.Fatalf("got %v, want embed_failed", err)
+	}
+	if diff := cmp.Diff(w, want{e.Retryable, e.Action, e.RetryAfter}); diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if strings.Contains(err.Error(), "Example Corp") || strings.Contains(err.Error(), "fake-key") {
+		t.Errorf("the error tells too much: %v", err)
+	}
+}
+
+func TestTheConfigurationChoosesTheEmbedder(t *testing.T) {
+	key := func(context.Context) (string, error) { return "fake-key", nil }
+	for _, c := range []struct {
+		name   string
+		config config.Embedder
+		deps   Deps
+		model  string
+		wrong  []string
+	}{
+		{"nothing is lexical", config.Embedder{}, Deps{}, "lexical/fnv-512/v1", nil},
+		{"lexical", config.Embedder{Kind: "lexical"}, Deps{}, "lexical/fnv-512/v1", nil},
+		{"bedrock", config.Embedder{Kind: "bedrock"}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "bedrock/amazon.titan-embed-text-v2:0/1024", nil},
+		{"openai", config.Embedder{Kind: "openai", URL: "http://127.0.0.1:1/v1", Model: "m"}, Deps{}, "openai/m", nil},
+		{"openai with a secret", config.Embedder{Kind: "openai", URL: "http://127.0.0.1:1/v1", Model: "m", APIKeySecretID: "s"}, Deps{APIKey: key}, "openai/m", nil},
+		{"bedrock with an unknown model", config.Embedder{Kind: "bedrock", Model: "other"}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "", []string{"LOREHOOK_EMBEDDER_MODEL"}},
+		{"bedrock without a client", config.Embedder{Kind: "bedrock"}, Deps{}, "", []string{"client"}},
+		{"openai with everything wrong", config.Embedder{Kind: "openai", URL: "nowhere", APIKeySecretID: "s"}, Deps{}, "", []string{"LOREHOOK_EMBEDDER_URL", "LOREHOOK_EMBEDDER_MODEL", "LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"}},
+		{"an unknown kind", config.Embedder{Kind: "magic"}, Deps{}, "", []string{"LOREHOOK_EMBEDDER", "magic"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, err := New(c.config, c.deps)
+			if c.wrong == nil {
+				if err != nil || e.Model() != c.model {
+					t.Fatalf("got %v, %v, want %s", e, err, c.model)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatalf("got %s, want an error", e.Model())
+			}
+			for _, w := range c.wrong {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q does not name %s", err, w)
+				}
+			}
+		})
+	}
+}
+
+func TestMoreTextsThanABatchAreRefused(t *testing.T) {
+	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1")), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
+		_, err := e.Embed(t.Context(), make([]string, e.MaxBatch()+1))
+		checkFailure(t, err, want{Action: surgical.ActionContactOperator})
+	}
+}
+
+func TestACancelledContextIsRetryable(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1")), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
+		_, err := e.Embed(ctx, []string{secretText})
+		checkFailure(t, err, want{Retryable: true, Action: surgical.ActionRetryAfter})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v does not wrap the context's error", e.Model(), err)
+		}
+	}
+}
+
+func TestRetryAfterIsSecondsOrADate(t *testing.T) {
+	const date = "Sun, 04 Jan 2026 09:00:00 GMT"
+	for _, c := range []struct {
+		name, value, date string
+		want              time.Duration
+	}{
+		{"seconds", "30", "", 30 * time.Second},
+		{"a date", "Sun, 04 Jan 2026 09:00:20 GMT", date, 20 * time.Second},
+		{"a date that is over", "Sun, 04 Jan 2026 08:00:00 GMT", date, 0},
+		{"a date with no Date", "Sun, 04 Jan 2026 09:00:20 GMT", "", 0},
+		{"negative", "-5", "", 0},
+		{"nonsense", "soon", date, 0},
+		{"nothing", "", date, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			header := http.Header{"Retry-After": {c.value}, "Date": {c.date}}
+			if got := retryAfter(header); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}

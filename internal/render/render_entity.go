@@ -1,0 +1,93 @@
+package render
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Entity renders the document of an issue or merge request. entity is
+// GitLab's JSON; a description in it is ignored, description is the one that
+// counts. It stands in the text as it is, save for bytes that are no UTF-8.
+//
+// The document does not change with updated_at or with counters. JSON that is
+// malformed or has fields of the wrong type is a [surgical.CodeDocsFailed]
+// error that is not retryable; missing and unknown fields are none.
+func Entity(ref surgical.EntityRef, entity json.RawMessage, description string) (surgical.Document, error) {
+	a, err := surgical.ParseAttributes(entity)
+	if err != nil {
+		return surgical.Document{}, unreadable(ref, "JSON", err)
+	}
+	d := surgical.Document{
+		ID:           EntityID,
+		Title:        titleOf(ref.Target, a.Title),
+		URL:          safeURL(a.WebURL),
+		Confidential: a.Confidential,
+	}
+	var p page
+	p.Grow(len(description) + 1024)
+	p.heading(1, inline(d.Title))
+	p.WriteByte('\n')
+	writeAttributes(&p, ref, a)
+	p.link(d.URL)
+	if description = strings.ToValidUTF8(description, "\uFFFD"); strings.TrimSpace(description) != "" {
+		p.rule()
+		p.WriteString("\n" + description)
+		if !strings.HasSuffix(description, "\n") {
+			p.WriteByte('\n')
+		}
+	}
+	d.Text = p.String()
+	return sealed(d), nil
+}
+
+func writeAttributes(p *page, ref surgical.EntityRef, a surgical.Attributes) {
+	name, reference := kind(ref.Target)
+	if ref.Type == surgical.Issue && a.IssueType != "" {
+		name = inline(a.IssueType)
+	}
+	p.field("Type", name)
+	p.field("Reference", reference)
+	p.field("State", inline(a.State))
+	p.flag("Draft", a.Draft)
+	p.flag("Confidential", a.Confidential)
+	p.field("Labels", labels(a.Labels))
+	if a.Milestone != nil {
+		p.field("Milestone", inline(a.Milestone.Title))
+	}
+	p.field("Author", person(a.Author))
+	p.field("Assignees", people(byUsername(a.Assignees)))
+	if ref.Type == surgical.MergeRequest {
+		p.field("Reviewers", people(byUsername(a.Reviewers)))
+		p.field("Source branch", inline(a.SourceBranch))
+		p.field("Target branch", inline(a.TargetBranch))
+	}
+	p.field("Created", date(a.CreatedAt))
+	p.field("Closed", date(a.ClosedAt))
+	p.field("Merged", date(a.MergedAt))
+	p.field("Due", date(a.DueDate))
+}
+
+// labels returns the labels sorted, each once, as escaped text.
+func labels(names []string) string {
+	shown := make([]string, 0, len(names))
+	for _, n := range names {
+		if s := inline(n); s != "" {
+			shown = append(shown, s)
+		}
+	}
+	slices.Sort(shown)
+	return strings.Join(slices.Compact(shown), ", ")
+}
+
+// byUsername returns users in an order that does not depend on GitLab's.
+func byUsername(users []surgical.User) []surgical.User {
+	return slices.SortedStableFunc(slices.Values(users), func(a, b surgical.User) int {
+		if c := strings.Compare(a.Username, b.Username); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+}

@@ -1,0 +1,113 @@
+package render
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// inline returns s as Markdown that shows exactly [oneLine] of s and is
+// nothing but text, wherever it stands behind the start of a line. It escapes
+// only what would be markup there, since raw Markdown is what is searched.
+func inline(s string) string {
+	s = oneLine(s)
+	var b strings.Builder
+	b.Grow(len(s) + len(s)/8)
+	previous := ' '
+	for i, r := range s {
+		rest := s[i+utf8.RuneLen(r):]
+		if isMarkup(previous, r, rest) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+		previous = r
+	}
+	return b.String()
+}
+
+func isMarkup(previous, r rune, rest string) bool {
+	next, _ := utf8.DecodeRuneInString(rest)
+	switch r {
+	case '\\', '`', '*', '[', '~':
+		return true
+	case '_':
+		// Within a word an underscore is just that: snake_case stays readable.
+		return !isWord(previous) || !isWord(next)
+	case '<':
+		return unicode.IsLetter(next) || strings.ContainsRune("/!?", next)
+	case '&':
+		return strings.Contains(rest, ";")
+	case '#':
+		// At its end, a heading swallows a run of these.
+		return rest == ""
+	default:
+		return false
+	}
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// oneLine returns s as valid UTF-8 on one line: runs of white space and
+// control characters become one space, marks that reorder the text around
+// them are dropped.
+func oneLine(s string) string {
+	if isPlain(s) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	space := false
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
+		switch {
+		case unicode.IsSpace(r), unicode.IsControl(r), unicode.In(r, unicode.Zl, unicode.Zp):
+			space = true
+		case unicode.Is(unicode.Bidi_Control, r):
+		default:
+			if space && b.Len() > 0 {
+				b.WriteByte(' ')
+			}
+			space = false
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// isPlain reports whether s is printable ASCII with single spaces inside: the
+// usual case, which needs no work.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c > '~' {
+			return false
+		}
+		if c == ' ' && (i == 0 || i == len(s)-1 || s[i-1] == ' ') {
+			return false
+		}
+	}
+	return true
+}
+
+// quote returns body as a block quote, every line behind a mark, so that
+// whatever it opens (a fence, a comment, a list) ends with it and none of its
+// headings is one of the document's own.
+func quote(body string) string {
+	body = strings.ToValidUTF8(body, "\uFFFD")
+	body = strings.ReplaceAll(body, "\r\n", "\n")
+	body = strings.ReplaceAll(body, "\r", "\n")
+	body = strings.TrimRight(body, " \t\n")
+	if body == "" {
+		return ""
+	}
+	var b strings.Builder
+	b.Grow(len(body) + len(body)/16)
+	for line := range strings.Lines(body) {
+		if line == "\n" {
+			b.WriteString(">\n")
+		} else {
+			b.WriteString("> " + line)
+		}
+	}
+	b.WriteByte('\n')
+	return b.String()
+}

@@ -1,0 +1,286 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/render"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const (
+	// docsBatch is how many documents are rendered and written at a time.
+	docsBatch = 50
+	// maxRenders bounds how often a batch is rendered again because the entity
+	// moved meanwhile.
+	maxRenders = 20
+	// maxNamed is the longest list of regenerated documents in a job; beyond it
+	// the embed stage looks at all of the entity's.
+	maxNamed = 1000
+)
+
+// Documents regenerates the documents that a job names. It implements
+// [Stage].
+type Documents struct {
+	Content *content.Store
+}
+
+// Type implements [Stage].
+func (s *Documents) Type() surgical.JobType { return surgical.JobDocs }
+
+// Do implements [Stage]. Documents are rendered from the entity as it is
+// now, not as the run left it: a newer commit may have come.
+func (s *Documents) Do(ctx context.Context, run surgical.Run, job surgical.Job, more func() bool) (surgical.Job, ledger.Done, bool, error) {
+	if job.Scope.Hide {
+		head, err := s.Content.Head(ctx, job.Ref)
+		if err != nil {
+			return job, ledger.Done{}, false, err
+		}
+		if none, err := s.Content.RemoveHidden(ctx, head, more); err != nil || !none {
+			return job, ledger.Done{}, false, err
+		}
+	}
+	if run.Options.NoDocs {
+		return job, ledger.Done{}, true, nil // the dirty source waits for the drain
+	}
+	ids, err := s.scope(ctx, job)
+	if err != nil {
+		return job, ledger.Done{}, false, err
+	}
+	for batch := range slices.Chunk(ids, docsBatch) {
+		if !more() {
+			return job, ledger.Done{}, false, nil
+		}
+		if err := s.regenerate(ctx, &job, batch); err != nil {
+			return job, ledger.Done{}, false, err
+		}
+		job.Cursor = batch[len(batch)-1]
+	}
+	return job, s.done(run, job), true, nil
+}
+
+// done leaves what was regenerated to the embed stage. Where nothing was,
+// documents and embeddings are current.
+func (s *Documents) done(run surgical.Run, job surgical.Job) ledger.Done {
+	if job.RegeneratedCount == 0 {
+		return ledger.Done{Settled: true}
+	}
+	if run.Options.NoEmbed {
+		return ledger.Done{}
+	}
+	return ledger.Done{Next: &surgical.Job{
+		RunID: job.RunID, ID: ledger.JobID(surgical.JobEmbed, job.Ref.Target), Type: surgical.JobEmbed,
+		Ref: job.Ref, DirtyID: job.DirtyID, Status: surgical.JobPending,
+		Regenerated: job.Regenerated, RegeneratedAll: job.RegeneratedAll, RegeneratedCount: job.RegeneratedCount,
+	}}
+}
+
+// scope lists the documents that the job is about, in order, behind those that
+// an earlier generation finished.
+func (s *Documents) scope(ctx context.Context, job surgical.Job) ([]string, error) {
+	ids := map[string]bool{}
+	for _, child := range job.Scope.Children {
+		if id, ok := documentOf(child); ok {
+			ids[id] = true
+		}
+	}
+	if job.Scope.All {
+		view, err := s.Content.View(ctx, job.Ref, nil)
+		if err != nil {
+			return nil, err
+		}
+		stored, err := s.Content.Documents(ctx, job.Ref)
+		if err != nil {
+			return nil, err
+		}
+		ids[render.EntityID] = true
+		for _, discussion := range view.Discussions() {
+			ids[discussion] = true
+		}
+		for _, document := range stored {
+			ids[document.ID] = true
+		}
+		// What a broken-off removal left behind is named by nothing else.
+		embedded, err := s.Content.Embedded(ctx, job.Ref)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(ids, embedded)
+	}
+	maps.DeleteFunc(ids, func(id string, _ bool) bool { return id <= job.Cursor })
+	return slices.Sorted(maps.Keys(ids)), nil
+}
+
+// documentOf names the document that shows a child; events have none.
+func documentOf(child string) (string, bool) {
+	kind, _, _ := strings.Cut(child, "#")
+	switch surgical.ChildKind(kind) {
+	case surgical.KindEntity, surgical.KindDescription:
+		return render.EntityID, true
+	case surgical.KindDiscussion:
+		return child, true
+	default:
+		return "", false
+	}
+}
+
+// childrenOf is the inverse of documentOf.
+func childrenOf(documents []string) []string {
+	var children []string
+	for _, id := range documents {
+		if id == render.EntityID {
+			children = append(children, entityChild, descriptionChild)
+		} else {
+			children = append(children, id)
+		}
+	}
+	return children
+}
+
+const (
+	entityChild      = string(surgical.KindEntity) + "#0"
+	descriptionChild = string(surgical.KindDescription) + "#0"
+)
+
+// regenerate brings one batch of documents up to date, however often the
+// entity moves meanwhile, and notes those whose embeddings are not current.
+func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []string) error {
+	for try := range maxRenders {
+		written, stale, err := s.tryRegenerate(ctx, *job, try, ids)
+		if errors.Is(err, surgical.ErrMoved) {
+			job.Unclean = true
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		job.DocumentsWritten += written
+		job.RegeneratedCount += int64(len(stale))
+		job.Regenerated = append(job.Regenerated, stale...)
+		if len(job.Regenerated) > maxNamed {
+			job.Regenerated, job.RegeneratedAll = nil, true
+		}
+		return nil
+	}
+	return fmt.Errorf("documents of %s: the entity moved %d times", job.Ref, maxRenders)
+}
+
+func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int, ids []string) (written int64, stale []string, err error) {
+	ref := job.Ref
+	view, err := s.Content.View(ctx, ref, childrenOf(ids))
+	if err != nil {
+		return 0, nil, err
+	}
+	children, err := view.Load(ctx, childrenOf(ids))
+	if err != nil {
+		return 0, nil, err
+	}
+	stored, err := s.Content.SomeDocuments(ctx, ref, ids)
+	if err != nil {
+		return 0, nil, err
+	}
+	rendered, err := renderAll(view.Head, children, ids)
+	if err != nil {
+		return 0, nil, err
+	}
+	puts, replaced, gone := differences(view.Head, rendered, stored, ids)
+	if len(puts)+len(replaced) > 0 {
+		token := content.TextToken(job.RunID, job.Attempts, view.Revision, try)
+		if err := s.Content.WriteDocuments(ctx, view.Head, token, puts, replaced); err != nil {
+			return 0, nil, err
+		}
+	}
+	for _, id := range gone {
+		// A document that is back meanwhile belongs to the run that brought it.
+		if err := s.Content.RemoveEmbeddings(ctx, ref, id); err != nil && !errors.Is(err, surgical.ErrMoved) {
+			return 0, nil, err
+		}
+	}
+	stale, err = s.stale(ctx, view.Head, rendered)
+	return int64(len(puts)), stale, err
+}
+
+// renderAll renders the documents whose child exists.
+func renderAll(head surgical.Head, children map[string]json.RawMessage, ids []string) (map[string]surgical.Document, error) {
+	rendered := make(map[string]surgical.Document, len(ids))
+	for _, id := range ids {
+		document, exists, err := renderOne(head, children, id)
+		if err != nil {
+			return nil, err
+		}
+		if exists {
+			rendered[id] = document
+		}
+	}
+	return rendered, nil
+}
+
+func renderOne(head surgical.Head, children map[string]json.RawMessage, id string) (document surgical.Document, exists bool, err error) {
+	if id != render.EntityID {
+		raw, ok := children[id]
+		if !ok {
+			return document, false, nil
+		}
+		document, err = render.Discussion(head.Ref, render.HeadOf(head.Attributes), raw)
+		return document, true, err
+	}
+	raw, ok := children[entityChild]
+	if !ok {
+		return document, false, nil
+	}
+	var description string
+	if text, ok := children[descriptionChild]; ok {
+		if err := json.Unmarshal(text, &description); err != nil {
+			return document, false, fmt.Errorf("decode description of %s: %w", head.Ref, err)
+		}
+	}
+	document, err = render.Entity(head.Ref, raw, description)
+	return document, true, err
+}
+
+// differences compares what was rendered with what is stored: puts are new,
+// different or hidden; replaced are the stored ones that are overwritten or
+// deleted; gone are the ids that have no document any more.
+func differences(head surgical.Head, rendered map[string]surgical.Document, stored map[string]content.Document, ids []string) (puts []surgical.Document, replaced map[string]content.Document, gone []string) {
+	replaced = map[string]content.Document{}
+	for _, id := range ids {
+		old, had := stored[id]
+		document, exists := rendered[id]
+		if !exists {
+			gone = append(gone, id)
+			if had {
+				replaced[id] = old
+			}
+			continue
+		}
+		if had && old.Hash == document.Hash && old.Revision >= head.DocumentsVisibleFrom {
+			continue
+		}
+		puts = append(puts, document)
+		if had {
+			replaced[id] = old
+		}
+	}
+	return puts, replaced, gone
+}
+
+// stale lists the documents that no visible embeddings carry the hash of. It
+// reads after the documents were written: so a repeated or overtaken stage
+// comes to the right answer.
+func (s *Documents) stale(ctx context.Context, head surgical.Head, rendered map[string]surgical.Document) ([]string, error) {
+	ids := slices.Sorted(maps.Keys(rendered))
+	embeddings, err := s.Content.Embeddings(ctx, head.Ref, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(ids, func(id string) bool {
+		return embeddings[id].Current(head, rendered[id].Hash)
+	}), nil
+}

@@ -1,0 +1,146 @@
+package workflow
+
+import (
+	"context"
+	"slices"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/render"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const (
+	// embedBatch is how many documents are read, embedded and written together.
+	embedBatch = 50
+	// maxSlice is the most chunks of one long document that are embedded before
+	// their vectors are stored; longer documents are embedded alone, and short
+	// ones together up to about as many.
+	maxSlice = 64
+	// maxEmbeds bounds how often a document is embedded again because it changed
+	// meanwhile.
+	maxEmbeds = 20
+)
+
+// Embeddings embeds the documents that the docs stage regenerated. It implements
+// [Stage].
+type Embeddings struct {
+	Content  *content.Store
+	Embedder embedding.Embedder
+}
+
+// Type implements [Stage].
+func (s *Embeddings) Type() surgical.JobType { return surgical.JobEmbed }
+
+// Do implements [Stage]. Documents are read as they are now: one that a
+// newer run has written meanwhile is embedded as that run left it.
+func (s *Embeddings) Do(ctx context.Context, _ surgical.Run, job surgical.Job, more func() bool) (surgical.Job, ledger.Done, bool, error) {
+	ids, err := s.scope(ctx, job)
+	if err != nil {
+		return job, ledger.Done{}, false, err
+	}
+	for batch := range slices.Chunk(ids, embedBatch) {
+		if !more() {
+			return job, ledger.Done{}, false, nil
+		}
+		finished, err := s.batch(ctx, &job, batch, more)
+		if err != nil || !finished {
+			return job, ledger.Done{}, false, err
+		}
+		job.Cursor = batch[len(batch)-1]
+	}
+	return job, ledger.Done{Settled: true}, true, nil
+}
+
+// scope lists the documents of the job in order, behind those that an earlier
+// generation finished.
+func (s *Embeddings) scope(ctx context.Context, job surgical.Job) ([]string, error) {
+	ids := slices.Clone(job.Regenerated)
+	if job.RegeneratedAll {
+		documents, err := s.Content.Documents(ctx, job.Ref)
+		if err != nil {
+			return nil, err
+		}
+		for _, document := range documents {
+			ids = append(ids, document.ID)
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id <= job.Cursor })
+	return slices.Compact(ids), nil
+}
+
+// batch embeds some documents: those with few chunks together, the others, and
+// any that changed meanwhile, one by one. It reports false if time ran out.
+func (s *Embeddings) batch(ctx context.Context, job *surgical.Job, ids []string, more func() bool) (bool, error) {
+	alone, finished, err := s.together(ctx, job, ids, more)
+	if err != nil || !finished {
+		return false, err
+	}
+	for _, id := range alone {
+		finished, err := s.document(ctx, job, id, more)
+		if err != nil || !finished {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// sliceSize is how many chunks are embedded between two looks at the time: no
+// more than one call takes of an embedder that may be slow.
+func (s *Embeddings) sliceSize() int { return min(maxSlice, s.Embedder.MaxBatch()) }
+
+// current reports whether the embeddings embed the document as it is.
+func (s *Embeddings) current(e content.Embeddings, d content.Document) bool {
+	return e.DocumentHash == d.Hash && e.Revision >= d.VisibleFrom && e.Model == s.Embedder.Model()
+}
+
+// missing lists the chunks without a vector that may be used: of this model and
+// length, and not from before a revision that hid the document.
+func (s *Embeddings) missing(d content.Document, chunks []render.Chunk, stored map[string]content.Vector) []render.Chunk {
+	seen := map[string]bool{}
+	var missing []render.Chunk
+	for _, chunk := range chunks {
+		vector, ok := stored[chunk.Hash]
+		usable := ok && vector.Model == s.Embedder.Model() && s.fits(vector) && vector.Revision >= d.VisibleFrom
+		if !usable && !seen[chunk.Hash] {
+			missing = append(missing, chunk)
+		}
+		seen[chunk.Hash] = true
+	}
+	return missing
+}
+
+// fits reports whether the vector has the embedder's length, if that is known.
+func (s *Embeddings) fits(v content.Vector) bool {
+	length := s.Embedder.Dimensions()
+	return length == 0 || length == len(v.Values)
+}
+
+// embed returns a vector for each chunk, by its hash.
+func (s *Embeddings) embed(ctx context.Context, chunks []render.Chunk) (map[string][]float32, error) {
+	vectors := make(map[string][]float32, len(chunks))
+	for batch := range slices.Chunk(chunks, s.Embedder.MaxBatch()) {
+		texts := make([]string, len(batch))
+		for i, chunk := range batch {
+			texts[i] = chunk.Text
+		}
+		embedded, err := s.Embedder.Embed(ctx, texts)
+		if err != nil {
+			return nil, err
+		}
+		for i, chunk := range batch {
+			vectors[chunk.Hash] = embedded[i]
+		}
+	}
+	return vectors, nil
+}
+
+func hashes(chunks []render.Chunk) []string {
+	list := make([]string, len(chunks))
+	for i, chunk := range chunks {
+		list[i] = chunk.Hash
+	}
+	return list
+}

@@ -1,0 +1,132 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/render"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// parallelReads bounds the concurrent reads of stored vectors.
+const parallelReads = 8
+
+// planned is one short document on its way to its embeddings.
+type planned struct {
+	document content.Document
+	chunks   []render.Chunk
+	missing  []render.Chunk
+	stored   map[string]content.Vector
+}
+
+// together embeds the documents with few chunks: one reading, as few calls of
+// the embedder and as few transactions as they take. It returns the ids that
+// have to be embedded alone, and false if time ran out; what was embedded by
+// then is stored, and current when it is looked at again.
+func (s *Embeddings) together(ctx context.Context, job *surgical.Job, ids []string, more func() bool) (alone []string, finished bool, err error) {
+	plans, alone, err := s.plan(ctx, job.Ref, ids)
+	if err != nil {
+		return nil, false, err
+	}
+	for len(plans) > 0 {
+		if !more() {
+			return nil, false, nil
+		}
+		n := s.slice(plans)
+		moved, err := s.write(ctx, job, plans[:n])
+		if err != nil {
+			return nil, false, err
+		}
+		alone = append(alone, moved...)
+		plans = plans[n:]
+	}
+	return alone, true, nil
+}
+
+// slice returns how many of the documents are embedded in one go.
+func (s *Embeddings) slice(plans []planned) int {
+	chunks := 0
+	for n, p := range plans {
+		if chunks += len(p.missing); chunks > s.sliceSize() && n > 0 {
+			return n
+		}
+	}
+	return len(plans)
+}
+
+// write embeds the documents and returns the ids of all if any has moved
+// meanwhile.
+func (s *Embeddings) write(ctx context.Context, job *surgical.Job, plans []planned) (moved []string, err error) {
+	var missing []render.Chunk
+	for _, p := range plans {
+		missing = append(missing, p.missing...)
+	}
+	vectors, err := s.embed(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	writes := make([]content.EmbeddingsWrite, len(plans))
+	ids := make([]string, len(plans))
+	for i, p := range plans {
+		fresh := make(map[string][]float32, len(p.missing))
+		for _, chunk := range p.missing {
+			fresh[chunk.Hash] = vectors[chunk.Hash]
+		}
+		ids[i] = p.document.ID
+		writes[i] = content.EmbeddingsWrite{
+			Document: p.document, Model: s.Embedder.Model(), Chunks: hashes(p.chunks), Fresh: fresh, Stored: p.stored,
+		}
+	}
+	err = s.Content.WriteEmbeddings(ctx, job.Ref, writes...)
+	if errors.Is(err, surgical.ErrMoved) {
+		return ids, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	job.ChunksEmbedded += int64(len(missing))
+	return nil, nil
+}
+
+// plan reads the documents and sorts out those that are current, and those
+// that are to be embedded alone: long or gone.
+func (s *Embeddings) plan(ctx context.Context, ref surgical.EntityRef, ids []string) (plans []planned, alone []string, err error) {
+	documents, err := s.Content.SomeDocuments(ctx, ref, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	embeddings, err := s.Content.Embeddings(ctx, ref, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range ids {
+		document, exists := documents[id]
+		if exists && s.current(embeddings[id], document) {
+			continue
+		}
+		chunks := render.Chunks(document.Document)
+		if !exists || document.Segmented() || len(chunks) > s.sliceSize() {
+			alone = append(alone, id)
+			continue
+		}
+		plans = append(plans, planned{document: document, chunks: chunks})
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelReads)
+	for i := range plans {
+		p := &plans[i]
+		_, embedded := embeddings[p.document.ID]
+		group.Go(func() (err error) {
+			// A document that was never embedded has no vectors to use again.
+			if embedded {
+				p.stored, err = s.Content.Vectors(ctx, ref, p.document.ID)
+			}
+			p.missing = s.missing(p.document, p.chunks, p.stored)
+			return err
+		})
+	}
+	return plans, alone, group.Wait()
+}

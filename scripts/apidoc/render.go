@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Render returns the page.
+func Render(description *huma.OpenAPI) ([]byte, error) {
+	p := &page{schemas: description.Components.Schemas, operations: operations(description)}
+	p.line("<!-- Generated from the OpenAPI description by `make docs`. Do not edit. -->\n")
+	p.line("# The HTTP API\n")
+	p.line("%s\n", strings.TrimSpace(description.Info.Description))
+	p.line("The description itself, for tools, is at `/openapi.json` of every stack. The messages below are recorded answers.\n")
+	p.index(description.Tags)
+	for _, tag := range description.Tags {
+		p.line("## %s\n\n%s\n", title(tag.Name), tag.Description)
+		for _, op := range p.operations {
+			if op.Tags[0] != tag.Name {
+				continue
+			}
+			if err := p.operation(op); err != nil {
+				return nil, fmt.Errorf("render %s: %w", op.OperationID, err)
+			}
+		}
+	}
+	p.types()
+	return p.bytes(), nil
+}
+
+// page is what was written so far.
+type page struct {
+	bytes.Buffer
+	schemas    huma.Registry
+	operations []*huma.Operation
+}
+
+func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+// bytes is the page with one empty line at most between two others.
+func (p *page) bytes() []byte {
+	lines := slices.CompactFunc(strings.Split(strings.TrimSpace(p.String()), "\n"), func(a, b string) bool { return a == "" && b == "" })
+	return []byte(strings.Join(lines, "\n") + "\n")
+}
+
+// operations are in the order of reading: short paths before long ones, what
+// changes something before what reads.
+func operations(description *huma.OpenAPI) []*huma.Operation {
+	var all []*huma.Operation
+	for _, path := range slices.SortedFunc(maps.Keys(description.Paths), func(a, b string) int {
+		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), cmp.Compare(a, b))
+	}) {
+		item := description.Paths[path]
+		for _, op := range []*huma.Operation{item.Post, item.Get} {
+			if op != nil {
+				op.Path = path
+				all = append(all, op)
+			}
+		}
+	}
+	return all
+}
+
+func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
+
+// index lists the operations.
+func (p *page) index(tags []*huma.Tag) {
+	p.line("## Operations\n\n| operation | does |\n|---|---|")
+	for _, tag := range tags {
+		for _, op := range p.operations {
+			if op.Tags[0] == tag.Name {
+				p.line("| [`%s %s`](#%s) | %s |", op.Method, op.Path, op.OperationID, op.Summary)
+			}
+		}
+	}
+	p.line("")
+}
+
+func (p *page) operation(op *huma.Operation) error {
+	p.line("<a id=%q></a>\n### %s\n", op.OperationID, op.Summary)
+	p.line("`%s %s`\n\n%s\n", op.Method, op.Path, op.Description)
+	p.parameters(op.Parameters)
+	if op.RequestBody != nil {
+		p.line("The body is a [%s](#%s).\n", nameOf(op.RequestBody.Content["application/json"].Schema), anchorOf(op.RequestBody.Content["application/json"].Schema))
+	}
+	p.answers(op)
+	return p.examples(op)
+}
+
+func (p *page) parameters(parameters []*huma.Param) {
+	if len(parameters) == 0 {
+		return
+	}
+	p.line("| parameter | in | type | |\n|---|---|---|---|")
+	for _, param := range parameters {
+		p.line("| `%s` | %s | %s | %s |", param.Name, param.In, p.typeOf(param.Schema), cell(param.Description))
+	}
+	p.line("")
+}
+
+func (p *page) answers(op *huma.Operation) {
+	p.line("| answer | body | |\n|---|---|---|")
+	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
+		response := op.Responses[status]
+		body := ""
+		for _, media := range response.Content {
+			body = p.typeOf(media.Schema)
+		}
+		about := response.Description
+		for _, name := range slices.Sorted(maps.Keys(response.Headers)) {
+			header := response.Headers[name]
+			about += fmt.Sprintf(" `%s`: %s", name, header.Description)
+		}
+		p.line("| %s | %s | %s |", status, body, cell(about))
+	}
+	p.line("")
+}
+
+// examples prints each recorded call with its whole answer.
+func (p *page) examples(op *huma.Operation) error {
+	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
+		for media, content := range op.Responses[status].Content {
+			for _, name := range slices.Sorted(maps.Keys(content.Examples)) {
+				if err := p.example(op.Responses[status], status, media, content.Examples[name]); err != nil {
+					return fmt.Errorf("example %s: %w", name, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (p *page) example(response *huma.Response, status, media string, e *huma.Example) error {
+	raw, err := json.Marshal(e.Value)
+	if err != nil {
+		return err
+	}
+	var body bytes.Buffer
+	if err := json.Indent(&body, raw, "", "  "); err != nil {
+		return err
+	}
+	var code int
+	if _, err := fmt.Sscan(status, &code); err != nil {
+		return err
+	}
+	p.line("<details><summary>%s: %s</summary>\n", status, e.Summary)
+	p.line("%s\n", e.Description)
+	p.line("```http\nHTTP/1.1 %s %s\nContent-Type: %s", status, http.StatusText(code), media)
+	for _, name := range slices.Sorted(maps.Keys(response.Headers)) {
+		p.line("%s: %v", name, response.Headers[name].Example)
+	}
+	p.line("\n%s\n```\n\n</details>\n", body.String())
+	return nil
+}

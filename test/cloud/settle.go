@@ -1,0 +1,147 @@
+package cloud
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+)
+
+const (
+	// sweepInterval is the schedule's; in a quiet cloud, which only waits for
+	// hours to pass, the schedule is thinned out to maxSweepInterval.
+	sweepInterval    = time.Minute
+	maxSweepInterval = time.Hour
+	// maxSteps ends a test that does not come to rest.
+	maxSteps = 3000
+)
+
+type timer struct {
+	at time.Time
+	do func()
+}
+
+// After lets something happen when so much time has passed.
+func (c *Cloud) After(d time.Duration, do func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timers = append(c.timers, timer{c.Clock.Now().Add(d), do})
+}
+
+// Settle lets queues, executions, schedule and timers run, and moves the clock,
+// until nothing is left to do: no message, no execution, no open run, nothing
+// dirty and nothing to sweep.
+func (c *Cloud) Settle() {
+	c.T.Helper()
+	interval := sweepInterval
+	for range maxSteps {
+		if c.work() {
+			interval = sweepInterval
+			continue
+		}
+		if c.resting() {
+			return
+		}
+		c.wait()
+		if !c.Clock.Now().Before(c.nextSweep) {
+			c.Sweep()
+			if c.idle() && !c.Punctual {
+				interval = min(2*interval, maxSweepInterval)
+			}
+			c.nextSweep = c.Clock.Now().Add(interval)
+		}
+	}
+	c.T.Fatalf("the cloud does not come to rest: %d messages, unsettled %v", len(c.Requests.Messages())+len(c.Bulk.Messages()), c.unsettled())
+}
+
+// work does what can be done now.
+func (c *Cloud) work() bool {
+	if do := c.due(); do != nil {
+		do()
+		return true
+	}
+	if in, ok := c.takeExecution(); ok {
+		c.Execute(in)
+		return true
+	}
+	return c.Poll(c.Requests) || c.Poll(c.Bulk)
+}
+
+func (c *Cloud) due() func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.Clock.Now()
+	for i, t := range c.timers {
+		if !now.Before(t.at) {
+			c.timers = slices.Delete(c.timers, i, i+1)
+			return t.do
+		}
+	}
+	return nil
+}
+
+// wait moves the clock to the next thing that happens.
+func (c *Cloud) wait() {
+	next := c.nextSweep
+	earlier := func(t time.Time) {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	earlier(c.Requests.Next())
+	earlier(c.Bulk.Next())
+	c.mu.Lock()
+	for _, t := range c.timers {
+		earlier(t.at)
+	}
+	c.mu.Unlock()
+	c.Clock.AdvanceTo(next)
+}
+
+// idle reports whether only time has to pass.
+func (c *Cloud) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.timers) == 0 && len(c.executions) == 0 && c.Requests.Next().IsZero() && c.Bulk.Next().IsZero()
+}
+
+func (c *Cloud) resting() bool { return c.idle() && len(c.unsettled()) == 0 }
+
+// unsettled lists the runs that are open or to be swept, and what is dirty.
+func (c *Cloud) unsettled() []string {
+	var left []string
+	for _, row := range c.Rows(c.tables.SyncRuns) {
+		status := text(row["status"])
+		if status == "queued" || status == "running" || row["sweep"] != nil {
+			left = append(left, "run "+text(row["run_id"])+" "+status)
+		}
+	}
+	for _, row := range c.Rows(c.tables.DirtySources) {
+		left = append(left, "dirty "+text(row["dirty_id"]))
+	}
+	return left
+}
+
+// scan is [Cloud.Rows] on any engine.
+func (c *Cloud) scan(table string) []dynamo.Item {
+	var rows []dynamo.Item
+	pages := dynamodb.NewScanPaginator(c.db, &dynamodb.ScanInput{TableName: &table})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(c.T.Context())
+		if err != nil {
+			c.T.Fatal(err)
+		}
+		rows = append(rows, page.Items...)
+	}
+	return rows
+}
+
+func text(value types.AttributeValue) string {
+	if s, ok := value.(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
+}

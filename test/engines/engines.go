@@ -1,0 +1,161 @@
+// Package engines runs storage tests on real engines: the DynamoDB of
+// ministack, and DynamoDB Local. There is no mock of DynamoDB in this project.
+//
+//	func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
+//
+//	func TestStore(t *testing.T) {
+//		engines.Run(t, func(t *testing.T, e engines.Engine) {
+//			store := content.NewStore(e.DynamoDB, e.Tables.Content)
+//			…
+//		})
+//	}
+//
+// An engine starts once for a test binary, at its first use, and ends with it.
+// A missing engine skips its subtest, or fails it with
+// LOREHOOK_REQUIRE_ENGINES=1.
+package engines
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/test/devstack"
+)
+
+// RequireEnv names the variable that turns a missing engine into a failure.
+const RequireEnv = "LOREHOOK_REQUIRE_ENGINES"
+
+// Engine is one engine with fresh, empty tables.
+type Engine struct {
+	// Name is ministack or dynamodb-local.
+	Name     string
+	DynamoDB *dynamodb.Client
+	Tables   config.Tables
+	// AWS is the configuration for further clients. Only ministack has
+	// services beside DynamoDB.
+	AWS aws.Config
+}
+
+type engine struct {
+	name  string
+	start func() (*devstack.Server, error)
+}
+
+// The processes are shared by all tests of a binary: that is what this
+// package is for, and Go gives TestMain no other way to hand them on.
+var shared = sync.OnceValue(func() *processes { return &processes{} })
+
+type processes struct {
+	mu      sync.Mutex
+	dir     string
+	servers []*devstack.Server
+	engines []engine
+}
+
+// Main runs the tests and then stops the engines that they started. It
+// returns the exit code.
+func Main(m *testing.M) int {
+	defer shared().stop()
+	return m.Run()
+}
+
+// Run runs f as a subtest on each engine, each with tables of its own. f may
+// call t.Parallel.
+func Run(t *testing.T, f func(t *testing.T, e Engine)) {
+	t.Helper()
+	for _, e := range shared().all() {
+		e.run(t, f)
+	}
+}
+
+// RunOnOne runs f as [Run] does, but on ministack alone: for tests of what the
+// engine makes no difference to.
+func RunOnOne(t *testing.T, f func(t *testing.T, e Engine)) {
+	t.Helper()
+	shared().all()[0].run(t, f)
+}
+
+func (e engine) run(t *testing.T, f func(t *testing.T, e Engine)) {
+	t.Helper()
+	t.Run(e.name, func(t *testing.T) {
+		server, err := e.start()
+		SkipMissing(t, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := devstack.DynamoDB(server.URL)
+		tables, err := devstack.CreateTables(t.Context(), client, prefix())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(t, Engine{Name: e.name, DynamoDB: client, Tables: tables, AWS: devstack.Config(server.URL)})
+	})
+}
+
+// SkipMissing skips the test, loudly, if err says that something is not installed
+// on this machine, unless [RequireEnv] makes that a failure.
+func SkipMissing(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, devstack.ErrNotInstalled) && os.Getenv(RequireEnv) != "1" {
+		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: %v\n\n", t.Name(), err)
+		t.Skip(err)
+	}
+}
+
+// prefix starts with a letter and keeps names readable in an engine's log.
+func prefix() string { return "t" + strings.ToLower(rand.Text()[:10]) + "_" }
+
+func (p *processes) all() []engine {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.engines == nil {
+		p.engines = []engine{
+			{"ministack", sync.OnceValues(func() (*devstack.Server, error) { return p.start("ministack", devstack.Ministack) })},
+			{"dynamodb-local", sync.OnceValues(func() (*devstack.Server, error) { return p.start("dynamodb-local", devstack.DynamoDBLocal) })},
+		}
+	}
+	return p.engines
+}
+
+func (p *processes) start(name string, start func(context.Context, devstack.Options) (*devstack.Server, error)) (*devstack.Server, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dir == "" {
+		dir, err := os.MkdirTemp("", "lorehook-engines-")
+		if err != nil {
+			return nil, fmt.Errorf("start %s: %w", name, err)
+		}
+		p.dir = dir
+	}
+	// Not the first test's context: the engine serves the ones after it too.
+	server, err := start(context.Background(), devstack.Options{Dir: filepath.Join(p.dir, name)})
+	if err != nil {
+		return nil, err
+	}
+	p.servers = append(p.servers, server)
+	return server, nil
+}
+
+func (p *processes) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.servers {
+		if err := s.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	if p.dir != "" {
+		_ = os.RemoveAll(p.dir) // a temporary folder; the next clean-up gets it
+	}
+}

@@ -1,0 +1,73 @@
+package gitlab
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"strconv"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Disturbance spoils a share of all answers. Which ones follows from the seed:
+// from it, the entity, the endpoint, and how many requests came for that
+// endpoint before. So the same requests meet the same faults, however they
+// interleave with those for other entities.
+type Disturbance struct {
+	Seed uint64
+	// Share of the requests is spoilt, from 0 to 1.
+	Share float64
+	// Faults are taken in equal parts. Their Ref, Endpoint and Requests mean
+	// nothing here.
+	Faults []Fault
+}
+
+// Disturb spoils answers from now on; the zero Disturbance ends it. What was
+// injected comes first.
+func (s *Server) Disturb(d Disturbance) {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	s.disturbance = d
+}
+
+// Disturbed returns how many answers a [Disturbance] spoilt, by its faults.
+func (s *Server) Disturbed() map[string]int {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	return maps.Clone(s.disturbed)
+}
+
+// disturb returns the fault for the nth request to the endpoint; the zero one
+// for most.
+func (s *Server) disturb(ref surgical.EntityRef, endpoint string, n int) Fault {
+	d := s.disturbance
+	if d.Share <= 0 || len(d.Faults) == 0 {
+		return Fault{}
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %s %d", ref.Key(), endpoint, n) // never fails
+	random := rand.New(rand.NewPCG(d.Seed, h.Sum64()))
+	if random.Float64() >= d.Share {
+		return Fault{}
+	}
+	f := d.Faults[random.IntN(len(d.Faults))]
+	s.disturbed[f.String()]++
+	return f
+}
+
+// String says what the fault does: "429", "truncated", "2s late".
+func (f Fault) String() string {
+	var status, truncated, late string
+	if f.Status != 0 {
+		status = strconv.Itoa(f.Status)
+	}
+	if f.Truncate {
+		truncated = "truncated"
+	}
+	if f.Latency > 0 {
+		late = f.Latency.String() + " late"
+	}
+	return cmp.Or(status, truncated, late, "none")
+}

@@ -1,0 +1,171 @@
+package gitlab
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Endpoints of an entity, as [Server.Requests] and [Fault] name them: "entity",
+// "discussions", and the three lists of resource events.
+
+// Requests returns how many requests came for each endpoint of each entity, as
+// "1#issue#7 discussions".
+func (s *Server) Requests() map[string]int {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	return maps.Clone(s.counts)
+}
+
+// count returns how many requests came for the endpoint, this one included.
+func (s *Server) count(ref surgical.EntityRef, endpoint string) int {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	s.counts[ref.Key()+" "+endpoint]++
+	return s.counts[ref.Key()+" "+endpoint]
+}
+
+// Hold keeps the answers to some requests back.
+type Hold struct {
+	ref      surgical.EntityRef
+	left     int
+	full     chan struct{}
+	released chan struct{}
+	release  sync.Once
+}
+
+// Full is closed when as many requests are held as were asked for.
+func (h *Hold) Full() <-chan struct{} { return h.full }
+
+// Release lets the held answers go, and holds no more.
+func (h *Hold) Release() { h.release.Do(func() { close(h.released) }) }
+
+// Hold keeps the answers to the entity's next requests back until released;
+// later requests pass. One fetch makes five requests. What is held was read
+// before: it shows the entity as it was when the request came.
+func (s *Server) Hold(ref surgical.EntityRef, requests int) *Hold {
+	h := &Hold{ref: ref, left: requests, full: make(chan struct{}), released: make(chan struct{})}
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	s.holds = append(s.holds, h)
+	return h
+}
+
+// Release releases all holds of the entity and returns how many there were.
+func (s *Server) Release(ref surgical.EntityRef) int {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	before := len(s.holds)
+	s.holds = slices.DeleteFunc(s.holds, func(h *Hold) bool {
+		if h.ref == ref {
+			h.Release()
+		}
+		return h.ref == ref
+	})
+	return before - len(s.holds)
+}
+
+// await holds the request if a hold wants it.
+func (s *Server) await(ctx context.Context, ref surgical.EntityRef) error {
+	h := s.takeHold(ref)
+	if h == nil {
+		return nil
+	}
+	select {
+	case <-h.released:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Server) takeHold(ref surgical.EntityRef) *Hold {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	for _, h := range s.holds {
+		if h.ref != ref || h.left == 0 {
+			continue
+		}
+		if h.left--; h.left == 0 {
+			close(h.full)
+		}
+		return h
+	}
+	return nil
+}
+
+// Fault spoils the answers to some requests.
+type Fault struct {
+	// Ref and Endpoint say which; zero and empty stand for any.
+	Ref      surgical.EntityRef
+	Endpoint string
+	// Requests is how many; the fault is then over.
+	Requests int
+	// Latency delays the answer.
+	Latency time.Duration
+	// Status, if not 0, answers with it, Header and Body instead of the truth.
+	// A 429 without a body says "Retry later", as GitLab does.
+	Status int
+	Header http.Header
+	Body   string
+	// Truncate breaks the connection off after half of the body.
+	Truncate bool
+}
+
+// Inject adds a fault. Of several that fit, the oldest comes first.
+func (s *Server) Inject(f Fault) {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	s.faults = append(s.faults, &f)
+}
+
+// takeFault returns the fault of the nth request to the endpoint.
+func (s *Server) takeFault(ref surgical.EntityRef, endpoint string, n int) Fault {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	for _, f := range s.faults {
+		if f.Requests > 0 && (f.Ref == ref || f.Ref == surgical.EntityRef{}) && (f.Endpoint == "" || f.Endpoint == endpoint) {
+			f.Requests--
+			return *f
+		}
+	}
+	return s.disturb(ref, endpoint, n)
+}
+
+// write sends the answer, or what the fault makes of it.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, resp response, f Fault) {
+	if f.Latency > 0 {
+		select {
+		case <-time.After(f.Latency):
+		case <-r.Context().Done():
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if f.Status != 0 {
+		resp = response{status: f.Status, header: f.Header, body: []byte(f.Body)}
+		if f.Status == http.StatusTooManyRequests && f.Body == "" {
+			w.Header().Set("Content-Type", "text/plain")
+			resp.body = []byte("Retry later\n")
+		}
+	}
+	maps.Copy(w.Header(), resp.header)
+	if f.Truncate {
+		w.Header().Set("Content-Length", strconv.Itoa(len(resp.body)))
+		resp.body = resp.body[:len(resp.body)/2]
+	}
+	w.WriteHeader(resp.status)
+	_, _ = w.Write(resp.body) // the client may have gone; there is nobody to tell
+	if f.Truncate {
+		// What stays buffered would never leave: the client would see no answer
+		// at all, and its transport would silently ask again.
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}

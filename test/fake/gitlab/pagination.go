@@ -1,0 +1,72 @@
+package gitlab
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxPerPage = 100
+	// uncounted is where GitLab stops to count: no totals above it.
+	uncounted = 10_000
+	// unreachable is where its offset pagination ends.
+	unreachable = 50_000
+)
+
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// paginate cuts the page that the request asks for out of all records, with
+// GitLab's headers.
+func paginate[T any](r *http.Request, all []T) (response, error) {
+	page, perPage := positive(r, "page", 1), min(positive(r, "per_page", 20), maxPerPage)
+	if (page-1)*perPage >= unreachable {
+		return response{status: http.StatusMethodNotAllowed}, fmt.Errorf("offset pagination ends at %d", unreachable)
+	}
+	from := min((page-1)*perPage, len(all))
+	to := min(from+perPage, len(all))
+	body, err := json.Marshal(append([]T{}, all[from:to]...))
+	if err != nil {
+		return response{}, err
+	}
+	h := http.Header{}
+	h.Set("X-Page", strconv.Itoa(page))
+	h.Set("X-Per-Page", strconv.Itoa(perPage))
+	h.Set("X-Prev-Page", "")
+	h.Set("X-Next-Page", "")
+	pages := max(1, (len(all)+perPage-1)/perPage)
+	links := []string{link(r, 1, perPage, "first")}
+	if page > 1 {
+		h.Set("X-Prev-Page", strconv.Itoa(page-1))
+		links = append(links, link(r, page-1, perPage, "prev"))
+	}
+	if to < len(all) {
+		h.Set("X-Next-Page", strconv.Itoa(page+1))
+		links = append(links, link(r, page+1, perPage, "next"))
+	}
+	if len(all) <= uncounted {
+		h.Set("X-Total", strconv.Itoa(len(all)))
+		h.Set("X-Total-Pages", strconv.Itoa(pages))
+		links = append(links, link(r, pages, perPage, "last"))
+	}
+	h.Set("Link", strings.Join(links, ", "))
+	return response{header: h, body: body}, nil
+}
+
+func link(r *http.Request, page, perPage int, rel string) string {
+	return fmt.Sprintf(`<http://%s%s?page=%d&per_page=%d>; rel="%s"`, r.Host, r.URL.EscapedPath(), page, perPage, rel)
+}
+
+func positive(r *http.Request, name string, otherwise int) int {
+	n, err := strconv.Atoi(r.URL.Query().Get(name))
+	if err != nil || n < 1 {
+		return otherwise
+	}
+	return n
+}

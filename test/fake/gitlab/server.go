@@ -1,0 +1,201 @@
+package gitlab
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Options configure a [Server].
+type Options struct {
+	// Clock stamps changes; nil for the wall clock.
+	Clock func() time.Time
+	// Token is the access token that requests must carry, as PRIVATE-TOKEN or
+	// as a bearer; empty lets everybody in.
+	Token string
+	// Control opens /_demo/, by which another process changes the state.
+	Control bool
+	// Empty leaves the seed out.
+	Empty bool
+	// Unsigned makes it a GitLab whose hooks do not sign: it ignores signing
+	// tokens.
+	Unsigned bool
+}
+
+// Server shows a [State] as GitLab's REST API does. It is safe for concurrent
+// use.
+type Server struct {
+	*State
+	token    string
+	unsigned bool
+	handler  http.Handler
+
+	faultsMu    sync.Mutex
+	counts      map[string]int
+	holds       []*Hold
+	faults      []*Fault
+	disturbance Disturbance
+	disturbed   map[string]int
+}
+
+// New returns a server, seeded unless told otherwise.
+func New(o Options) *Server {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	s := &Server{State: NewState(o.Clock), token: o.Token, unsigned: o.Unsigned, counts: map[string]int{}, disturbed: map[string]int{}}
+	if !o.Empty {
+		Seed(s.State)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v4/projects/{project}", s.authorized(s.showProject))
+	for _, collection := range []string{"issues", "merge_requests"} {
+		mux.HandleFunc("GET /api/v4/projects/{project}/"+collection+"/{iid}", s.authorized(s.showEntity))
+		mux.HandleFunc("GET /api/v4/projects/{project}/"+collection+"/{iid}/{list}", s.authorized(s.showList))
+	}
+	s.hookRoutes(mux)
+	mux.HandleFunc("/api/v4/", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusNotFound, `{"error":"404 Not Found"}`)
+	})
+	if o.Control {
+		s.control(mux)
+	}
+	s.handler = mux
+	return s
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token := r.Header.Get("PRIVATE-TOKEN")
+		if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && token == "" {
+			token = bearer
+		}
+		if s.token != "" && subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) != 1 {
+			answer(w, http.StatusUnauthorized, `{"message":"401 Unauthorized"}`)
+			return
+		}
+		next(w, r)
+	}
+}
+
+// project resolves an id or an escaped path. A path of the past redirects, and
+// an unknown project answers 404; both return false.
+func (s *Server) project(w http.ResponseWriter, r *http.Request) (int64, string, bool) {
+	name := r.PathValue("project")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.projects {
+		if name == strconv.FormatInt(p.id, 10) || name == p.path {
+			return p.id, p.path, true
+		}
+		for _, old := range p.oldPaths {
+			if name == old {
+				target := strings.Replace(r.URL.EscapedPath(), url.PathEscape(old), strconv.FormatInt(p.id, 10), 1)
+				http.Redirect(w, r, (&url.URL{Path: target, RawQuery: r.URL.RawQuery}).String(), http.StatusMovedPermanently)
+				return 0, "", false
+			}
+		}
+	}
+	answer(w, http.StatusNotFound, `{"message":"404 Project Not Found"}`)
+	return 0, "", false
+}
+
+func (s *Server) showProject(w http.ResponseWriter, r *http.Request) {
+	id, path, ok := s.project(w, r)
+	if !ok {
+		return
+	}
+	_, name, _ := strings.Cut(path, "/")
+	body, err := json.Marshal(map[string]any{
+		"id": id, "name": name, "path": name, "path_with_namespace": path, "visibility": "private",
+		"default_branch": "main", "archived": false, "web_url": webBase + path,
+	})
+	if err != nil {
+		answer(w, http.StatusInternalServerError, `{"message":"500 Internal Server Error"}`)
+		return
+	}
+	answer(w, http.StatusOK, string(body))
+}
+
+// ref names the entity of the request; ok is false once it was answered.
+func (s *Server) ref(w http.ResponseWriter, r *http.Request) (surgical.EntityRef, bool) {
+	id, _, ok := s.project(w, r)
+	if !ok {
+		return surgical.EntityRef{}, false
+	}
+	typ := surgical.Issue
+	if strings.Contains(r.Pattern, "/merge_requests/") {
+		typ = surgical.MergeRequest
+	}
+	iid, err := strconv.ParseInt(r.PathValue("iid"), 10, 64)
+	if err != nil || iid <= 0 {
+		answer(w, http.StatusBadRequest, `{"error":"iid is invalid"}`)
+		return surgical.EntityRef{}, false
+	}
+	return surgical.EntityRef{ProjectID: id, Target: surgical.Target{Type: typ, IID: iid}}, true
+}
+
+func (s *Server) showEntity(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, "entity", func(e *entity) (response, error) {
+		body, err := json.Marshal(e.value())
+		return response{body: body, header: http.Header{}}, err
+	})
+}
+
+func (s *Server) showList(w http.ResponseWriter, r *http.Request) {
+	list := r.PathValue("list")
+	s.show(w, r, list, func(e *entity) (response, error) {
+		switch list {
+		case "discussions":
+			return paginate(r, e.discussions)
+		case stateEvents, labelEvents, milestoneEvents:
+			return paginate(r, e.events[list])
+		default:
+			return response{}, errNoSuchList
+		}
+	})
+}
+
+var errNoSuchList = errors.New("no such list")
+
+// show renders the truth as it is when the request arrives, and only then lets
+// a hold or a fault have it: a held answer is an old one.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, endpoint string, render func(*entity) (response, error)) {
+	ref, ok := s.ref(w, r)
+	if !ok {
+		return
+	}
+	n := s.count(ref, endpoint)
+	s.mu.Lock()
+	e := s.entities[ref]
+	resp, err := response{}, errNoSuchList
+	if e != nil {
+		resp, err = render(e)
+	}
+	s.mu.Unlock()
+	resp.status = http.StatusOK
+	if err != nil {
+		resp = response{status: http.StatusNotFound, header: http.Header{}, body: []byte(`{"message":"404 Not found"}`)}
+	}
+	if s.await(r.Context(), ref) != nil {
+		return // the client went away
+	}
+	s.write(w, r, resp, s.takeFault(ref, endpoint, n))
+}
+
+func answer(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // the client may have gone; there is nobody to tell
+}

@@ -1,0 +1,250 @@
+package gitlab
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// touchInterval is GitLab's ThrottledTouch: a note moves its parent's
+// updated_at at most once in this time.
+const touchInterval = time.Minute
+
+// State is what the demo GitLab holds. It is safe for concurrent use; its
+// methods panic on entities that are not there, for only a broken test or demo
+// names one.
+type State struct {
+	clock    func() time.Time
+	mu       sync.Mutex
+	nextID   int64
+	projects map[int64]*project
+	entities map[surgical.EntityRef]*entity
+}
+
+type project struct {
+	id       int64
+	path     string
+	oldPaths []string
+	hooks    []Hook
+}
+
+type entity struct {
+	issue        *Issue
+	mergeRequest *MergeRequest
+	discussions  []Discussion
+	events       map[string][]ResourceEvent // by the last part of their path
+}
+
+func (e *entity) common() *Common {
+	if e.issue != nil {
+		return &e.issue.Common
+	}
+	return &e.mergeRequest.Common
+}
+
+func (e *entity) value() any {
+	if e.issue != nil {
+		return e.issue
+	}
+	return e.mergeRequest
+}
+
+// NewState returns an empty GitLab. The clock stamps what is added later.
+func NewState(clock func() time.Time) *State {
+	return &State{clock: clock, nextID: 9000, projects: map[int64]*project{}, entities: map[surgical.EntityRef]*entity{}}
+}
+
+// AddProject adds a project, or renames it: its older paths then redirect.
+func (s *State) AddProject(id int64, path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, ok := s.projects[id]; ok {
+		p.oldPaths, p.path = append(p.oldPaths, p.path), path
+		return
+	}
+	s.projects[id] = &project{id: id, path: path}
+}
+
+// SetIssue adds the issue, or replaces its attributes and keeps its discussions
+// and events. Nothing is filled in.
+func (s *State) SetIssue(i Issue) {
+	s.set(surgical.EntityRef{ProjectID: i.ProjectID, Target: surgical.Target{Type: surgical.Issue, IID: i.IID}}, func(e *entity) { e.issue = &i })
+}
+
+// SetMergeRequest is [State.SetIssue] for a merge request.
+func (s *State) SetMergeRequest(m MergeRequest) {
+	s.set(surgical.EntityRef{ProjectID: m.ProjectID, Target: surgical.Target{Type: surgical.MergeRequest, IID: m.IID}}, func(e *entity) { e.mergeRequest = &m })
+}
+
+func (s *State) set(ref surgical.EntityRef, put func(*entity)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.projects[ref.ProjectID] == nil {
+		s.projects[ref.ProjectID] = &project{id: ref.ProjectID, path: fmt.Sprintf("demo/project-%d", ref.ProjectID)}
+	}
+	if s.entities[ref] == nil {
+		s.entities[ref] = &entity{events: map[string][]ResourceEvent{}}
+	}
+	put(s.entities[ref])
+}
+
+// Has reports whether the entity is there.
+func (s *State) Has(ref surgical.EntityRef) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.entities[ref] != nil
+}
+
+// UpdatedAt returns the entity's updated_at.
+func (s *State) UpdatedAt(ref surgical.EntityRef) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.entity(ref).common().UpdatedAt.Time
+}
+
+// Edit changes what issues and merge requests share, and moves updated_at.
+func (s *State) Edit(ref surgical.EntityRef, change func(*Common)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.entity(ref).common()
+	change(c)
+	c.UpdatedAt = s.now()
+}
+
+// EditIssue changes an issue and moves updated_at.
+func (s *State) EditIssue(ref surgical.EntityRef, change func(*Issue)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.entity(ref).issue
+	change(i)
+	i.UpdatedAt = s.now()
+}
+
+// Delete removes the entity; it answers 404 from then on.
+func (s *State) Delete(ref surgical.EntityRef) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.entities, ref)
+}
+
+// AddDiscussion begins a discussion with the notes and returns its id. More
+// than one note makes it a thread.
+func (s *State) AddDiscussion(ref surgical.EntityRef, notes ...Note) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entity(ref)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", ref.Key(), s.nextID))
+	d := Discussion{ID: hex.EncodeToString(sum[:20]), IndividualNote: len(notes) == 1}
+	for _, n := range notes {
+		d.Notes = append(d.Notes, s.complete(n, ref, e, len(notes) > 1))
+	}
+	e.discussions = append(e.discussions, d)
+	touch(e, d.Notes)
+	return d.ID
+}
+
+// AddNote adds a reply to a discussion and returns its id.
+func (s *State) AddNote(ref surgical.EntityRef, discussionID string, n Note) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entity(ref)
+	i := slices.IndexFunc(e.discussions, func(d Discussion) bool { return d.ID == discussionID })
+	if i < 0 {
+		panic("fakegitlab: no discussion " + discussionID)
+	}
+	n = s.complete(n, ref, e, true)
+	d := &e.discussions[i]
+	d.Notes, d.IndividualNote = append(slices.Clone(d.Notes), n), false
+	touch(e, []Note{n})
+	return n.ID
+}
+
+// DeleteDiscussion removes a discussion. As in GitLab this moves no updated_at
+// and sends no event.
+func (s *State) DeleteDiscussion(ref surgical.EntityRef, discussionID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entity(ref)
+	e.discussions = slices.DeleteFunc(slices.Clone(e.discussions), func(d Discussion) bool { return d.ID == discussionID })
+	e.common().UserNotesCount = userNotes(e)
+}
+
+// Discussions returns the entity's discussions.
+func (s *State) Discussions(ref surgical.EntityRef) []Discussion {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.entity(ref).discussions)
+}
+
+func (s *State) entity(ref surgical.EntityRef) *entity {
+	e := s.entities[ref]
+	if e == nil {
+		panic("fakegitlab: no " + ref.String())
+	}
+	return e
+}
+
+func (s *State) now() Time { return Time{s.clock().UTC()} }
+
+func (s *State) id() int64 {
+	s.nextID++
+	return s.nextID
+}
+
+// complete fills in what a note left open.
+func (s *State) complete(n Note, ref surgical.EntityRef, e *entity, thread bool) Note {
+	n.ID = s.id()
+	if n.CreatedAt.IsZero() {
+		n.CreatedAt = s.now()
+	}
+	if n.UpdatedAt.IsZero() {
+		n.UpdatedAt = n.CreatedAt
+	}
+	if n.Author.ID == 0 {
+		n.Author = Mira()
+	}
+	if thread && n.Type == nil {
+		n.Type = new("DiscussionNote")
+	}
+	n.NoteableID, n.NoteableType, n.ProjectID, n.NoteableIID = e.common().ID, resourceType(ref), ref.ProjectID, ref.IID
+	n.Confidential = n.Internal
+	n.ImportedFrom = "none"
+	return n
+}
+
+func resourceType(ref surgical.EntityRef) string {
+	if ref.Type == surgical.MergeRequest {
+		return "MergeRequest"
+	}
+	return "Issue"
+}
+
+// touch is what new notes do to their parent.
+func touch(e *entity, notes []Note) {
+	c := e.common()
+	for _, n := range notes {
+		if !n.System {
+			c.UserNotesCount++
+		}
+		if n.CreatedAt.Sub(c.UpdatedAt.Time) >= touchInterval {
+			c.UpdatedAt = n.CreatedAt
+		}
+	}
+}
+
+func userNotes(e *entity) int {
+	count := 0
+	for _, d := range e.discussions {
+		for _, n := range d.Notes {
+			if !n.System {
+				count++
+			}
+		}
+	}
+	return count
+}

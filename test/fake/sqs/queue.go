@@ -1,0 +1,257 @@
+// Package sqs is SQS FIFO and Lambda's polling of it, for tests: groups,
+// delays, visibility, receive counts, a dead-letter queue and deduplication, as
+// AWS documents them, on a clock that the test moves and without goroutines.
+//
+// What it leaves out: message attributes, content-based deduplication, limits
+// of size and throughput, and the loss and repetition that only standard queues
+// have. Messages of a group come in the order in which they were sent; between
+// groups the oldest comes first, where AWS promises no order.
+package sqs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// deduplication is how long a deduplication id is remembered.
+	deduplication = 5 * time.Minute
+	// maxVisibility is the longest time for which a message can be hidden,
+	// counted from its receipt.
+	maxVisibility = 12 * time.Hour
+)
+
+// Errors of calls with a receipt.
+var (
+	ErrReceiptExpired = errors.New("the receipt handle has expired")
+	ErrNotInFlight    = errors.New("the message is not in flight")
+)
+
+// Options are a queue's settings. Clock is required.
+type Options struct {
+	Name  string
+	Clock func() time.Time
+	// Delay is how long a new message waits, Visibility how long a received one
+	// is hidden, Retention how long a message lives; 0 for ever.
+	Delay, Visibility, Retention time.Duration
+	// DeadLetters takes a message that was received MaxReceives times and is
+	// asked for once more.
+	DeadLetters *Queue
+	MaxReceives int
+}
+
+// Queue is one FIFO queue. It is safe for concurrent use.
+type Queue struct {
+	Options
+
+	mu       sync.Mutex
+	messages []*Message // in the order in which they were sent
+	seen     map[string]remembered
+	sent     int
+	receipts int
+	// receipts in all, and of the one message that was received most often
+	received, highest int
+}
+
+// Message is one message.
+type Message struct {
+	ID, Group, Deduplication, Body string
+	SentAt, FirstReceivedAt        time.Time
+	// Receives counts how often it was received.
+	Receives int
+	// Receipt is the newest receipt's handle.
+	Receipt string
+
+	visibleAt, receivedAt time.Time
+	inFlight              bool
+}
+
+type remembered struct {
+	id    string
+	until time.Time
+}
+
+// New returns an empty queue.
+func New(o Options) *Queue { return &Queue{Options: o, seen: map[string]remembered{}} }
+
+// Send adds a message and returns its id. One whose deduplication id was used
+// in its group less than five minutes ago is accepted and dropped: the id is
+// the first one's.
+func (q *Queue) Send(group, deduplicationID, body string) string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.Clock()
+	key := group + "\x00" + deduplicationID
+	if first, ok := q.seen[key]; ok && now.Before(first.until) {
+		return first.id
+	}
+	q.sent++
+	id := fmt.Sprintf("%s-%06d", q.Name, q.sent)
+	q.seen[key] = remembered{id, now.Add(deduplication)}
+	q.messages = append(q.messages, &Message{ID: id, Group: group, Deduplication: deduplicationID, Body: body, SentAt: now, visibleAt: now.Add(q.Delay)})
+	return id
+}
+
+// Receive hands out up to most messages that may be seen now and hides them.
+// While a message of a group is in flight, or hidden again, the group gives
+// none. A message that was received too often moves to the dead letters
+// instead.
+func (q *Queue) Receive(most int) []Message {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.Clock()
+	q.expire(now)
+	blocked := map[string]bool{}
+	for _, m := range q.messages {
+		blocked[m.Group] = blocked[m.Group] || m.inFlight
+	}
+	var out []Message
+	for _, m := range slices.Clone(q.messages) {
+		// One that is delayed holds back those behind it.
+		blocked[m.Group] = blocked[m.Group] || now.Before(m.visibleAt)
+		if blocked[m.Group] || len(out) == most {
+			continue
+		}
+		if q.DeadLetters != nil && m.Receives >= q.MaxReceives {
+			q.remove(m)
+			q.DeadLetters.adopt(*m)
+			continue
+		}
+		q.receipts++
+		q.received++
+		m.Receives++
+		q.highest = max(q.highest, m.Receives)
+		if m.FirstReceivedAt.IsZero() {
+			m.FirstReceivedAt = now
+		}
+		m.Receipt = fmt.Sprintf("%s-receipt-%d", q.Name, q.receipts)
+		m.receivedAt, m.visibleAt, m.inFlight = now, now.Add(q.Visibility), true
+		out = append(out, *m)
+	}
+	return out
+}
+
+// expire drops what is older than the retention; a message that is visible
+// again is in flight no more.
+func (q *Queue) expire(now time.Time) {
+	q.messages = slices.DeleteFunc(q.messages, func(m *Message) bool {
+		return q.Retention > 0 && !now.Before(m.SentAt.Add(q.Retention))
+	})
+	for _, m := range q.messages {
+		if m.inFlight && !now.Before(m.visibleAt) {
+			m.inFlight = false
+		}
+	}
+}
+
+// adopt takes a dead letter as it is.
+func (q *Queue) adopt(m Message) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	m.visibleAt, m.inFlight, m.Receives = q.Clock(), false, 0
+	q.messages = append(q.messages, &m)
+}
+
+func (q *Queue) remove(m *Message) {
+	q.messages = slices.DeleteFunc(q.messages, func(o *Message) bool { return o == m })
+}
+
+// byReceipt finds the message in flight under the receipt.
+func (q *Queue) byReceipt(receipt string) (*Message, error) {
+	now := q.Clock()
+	for _, m := range q.messages {
+		switch {
+		case m.Receipt != receipt:
+		case !m.inFlight || !now.Before(m.visibleAt):
+			return nil, ErrReceiptExpired
+		default:
+			return m, nil
+		}
+	}
+	return nil, ErrNotInFlight
+}
+
+// Delete removes the message. A receipt that is out of date removes nothing.
+func (q *Queue) Delete(receipt string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	m, err := q.byReceipt(receipt)
+	if err != nil {
+		return err
+	}
+	q.remove(m)
+	return nil
+}
+
+// Hide makes a message in flight visible again after the time, counted from
+// now, but not later than 12 hours after its receipt.
+func (q *Queue) Hide(receipt string, d time.Duration) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	m, err := q.byReceipt(receipt)
+	if err != nil {
+		return err
+	}
+	until := q.Clock().Add(d)
+	if until.After(m.receivedAt.Add(maxVisibility)) {
+		return fmt.Errorf("message %s: the total visibility timeout is beyond the maximum", m.ID)
+	}
+	m.visibleAt = until
+	return nil
+}
+
+// Drop removes a message whatever its state: as if it had been lost. It
+// reports whether there was one.
+func (q *Queue) Drop(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before := len(q.messages)
+	q.messages = slices.DeleteFunc(q.messages, func(m *Message) bool { return m.ID == id })
+	return len(q.messages) < before
+}
+
+// Messages returns all messages, hidden ones included, in the order in which
+// they were sent.
+func (q *Queue) Messages() []Message {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.expire(q.Clock())
+	out := make([]Message, len(q.messages))
+	for i, m := range q.messages {
+		out[i] = *m
+	}
+	return out
+}
+
+// Next is when the queue can next give a message, zero if it is empty: a test
+// moves its clock there.
+func (q *Queue) Next() time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.expire(q.Clock())
+	ready := map[string]time.Time{}
+	for _, m := range q.messages {
+		// The first of a group that is not visible holds the others back.
+		if at, ok := ready[m.Group]; !ok || m.inFlight && m.visibleAt.After(at) {
+			ready[m.Group] = m.visibleAt
+		}
+	}
+	var next time.Time
+	for _, at := range ready {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// Counts returns how many messages were received in all, and how often the one
+// that was received most often.
+func (q *Queue) Counts() (received, highest int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.received, q.highest
+}

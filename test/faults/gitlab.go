@@ -1,0 +1,137 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+type fault func(ctx context.Context, call pipeline.Call, send func() error) error
+
+// gitlabFault returns what the kind does to a request to GitLab, or nil if it
+// is none of GitLab's.
+func (k Kind) gitlabFault() fault {
+	const unavailable = "<html><head><title>GitLab is not responding</title></head></html>"
+	switch k {
+	case Unauthorized:
+		return answer(http.StatusUnauthorized, jsonType, `{"message":"401 Unauthorized"}`, 0)
+	case Forbidden:
+		return answer(http.StatusForbidden, jsonType, `{"message":"403 Forbidden"}`, 0)
+	case NotFound:
+		return answer(http.StatusNotFound, jsonType, `{"message":"404 Not found"}`, 0)
+	case RateLimited:
+		return answer(http.StatusTooManyRequests, "text/plain", retryLater, time.Minute)
+	case RateLimitedSilent:
+		return answer(http.StatusTooManyRequests, "text/plain", retryLater, 0)
+	case RateLimitedLong:
+		return answer(http.StatusTooManyRequests, "text/plain", retryLater, 1200*time.Second)
+	case InternalError:
+		return answer(http.StatusInternalServerError, jsonType, `{"message":"500 Internal Server Error"}`, 0)
+	case BadGateway:
+		return answer(http.StatusBadGateway, "text/html", unavailable, 0)
+	case Unavailable:
+		return answer(http.StatusServiceUnavailable, "text/html", unavailable, 0)
+	case GatewayTimeout:
+		return answer(http.StatusGatewayTimeout, "text/html", unavailable, 0)
+	case TruncatedBody:
+		return truncated
+	case SlowBody:
+		return slow
+	case Refused:
+		return notTaken
+	case Changed:
+		return changed
+	case OldReplica:
+		return oldReplica
+	}
+	return nil
+}
+
+const (
+	jsonType   = "application/json"
+	retryLater = "Retry later\n"
+)
+
+func notTaken(context.Context, pipeline.Call, func() error) error {
+	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+}
+
+func changed(ctx context.Context, _ pipeline.Call, send func() error) error {
+	if change := settingOf(ctx).Change; change != nil {
+		change()
+	}
+	return send()
+}
+
+func oldReplica(ctx context.Context, call pipeline.Call, send func() error) error {
+	replica := settingOf(ctx).Replica
+	if replica == nil {
+		return send()
+	}
+	resp, err := replica.RoundTrip(call.Input.(*http.Request))
+	call.Answer(resp)
+	return err
+}
+
+// answer is GitLab's own answer with the status; retryAfter 0 leaves the header
+// out.
+func answer(status int, contentType, body string, retryAfter time.Duration) fault {
+	return func(_ context.Context, call pipeline.Call, _ func() error) error {
+		header := http.Header{"Content-Type": {contentType}}
+		if retryAfter > 0 {
+			header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+		}
+		call.Answer(&http.Response{
+			StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status)),
+			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
+			ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader([]byte(body))), Request: call.Input.(*http.Request),
+		})
+		return nil
+	}
+}
+
+// truncated breaks off after half of the body, as a connection does that was
+// promised more.
+func truncated(_ context.Context, call pipeline.Call, send func() error) error {
+	return half(call, send, func() error { return io.ErrUnexpectedEOF })
+}
+
+// slow sends half of the body and nothing more, until the client has enough.
+func slow(ctx context.Context, call pipeline.Call, send func() error) error {
+	ctx = call.Input.(*http.Request).Context()
+	return half(call, send, func() error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+}
+
+func half(call pipeline.Call, send func() error, end func() error) error {
+	if err := send(); err != nil {
+		return err
+	}
+	resp := call.Output().(*http.Response)
+	whole, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	cut := *resp
+	cut.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), readerFunc(end)), resp.Body}
+	call.Answer(&cut)
+	return nil
+}
+
+type readerFunc func() error
+
+func (f readerFunc) Read([]byte) (int, error) { return 0, f() }

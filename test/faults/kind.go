@@ -1,0 +1,159 @@
+package faults
+
+import (
+	"context"
+	"slices"
+
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// Kind is one kind of failure of one call.
+type Kind string
+
+// Failures of AWS.
+const (
+	// ServerError is a 500; nothing was applied.
+	ServerError Kind = "server_error"
+	// BrokenConnection breaks before the request arrived.
+	BrokenConnection Kind = "broken_connection"
+	// LostAnswer breaks after the write was applied.
+	LostAnswer Kind = "lost_answer"
+	// Timeout is the deadline of the context; nothing was applied.
+	Timeout Kind = "timeout"
+	// TimeoutApplied is the deadline too, but the write was applied.
+	TimeoutApplied Kind = "timeout_applied"
+	// ThroughputExceeded is ProvisionedThroughputExceededException: a hot
+	// partition, also on demand.
+	ThroughputExceeded Kind = "throughput_exceeded"
+	// Throttled is ThrottlingException.
+	Throttled Kind = "throttled"
+	// TransactionConflict cancels a transaction because it met another writer.
+	TransactionConflict Kind = "transaction_conflict"
+	// TransactionThrottled cancels a transaction because an item was throttled.
+	TransactionThrottled Kind = "transaction_throttled"
+	// TransactionInProgress is what a repetition of a transaction gets while its
+	// first sending is under way: that one is applied.
+	TransactionInProgress Kind = "transaction_in_progress"
+	// IdempotentMismatch is IdempotentParameterMismatchException.
+	IdempotentMismatch Kind = "idempotent_parameter_mismatch"
+	// WriteConflict is TransactionConflictException: a single write met a
+	// transaction.
+	WriteConflict Kind = "write_conflict"
+	// UnprocessedItems leaves half of a BatchWriteItem unwritten.
+	UnprocessedItems Kind = "unprocessed_items"
+	// UnprocessedKeys leaves half of a BatchGetItem unread.
+	UnprocessedKeys Kind = "unprocessed_keys"
+	// PartialPage ends a page of a Query or Scan after one item.
+	PartialPage Kind = "partial_page"
+	// EmptyPage is a page without an item that is not the last one.
+	EmptyPage Kind = "empty_page"
+	// LateWrite fails, and the write lands when [Setting.Held] is released.
+	LateWrite Kind = "late_write"
+)
+
+// Failures of GitLab.
+const (
+	Unauthorized Kind = "gitlab_401"
+	Forbidden    Kind = "gitlab_403"
+	NotFound     Kind = "gitlab_404"
+	// RateLimited is a 429 in plain text that says to wait for a minute.
+	RateLimited Kind = "gitlab_429"
+	// RateLimitedSilent does not say how long.
+	RateLimitedSilent Kind = "gitlab_429_silent"
+	// RateLimitedLong says 1,200 seconds, the longest that was seen.
+	RateLimitedLong Kind = "gitlab_429_long"
+	InternalError   Kind = "gitlab_500"
+	BadGateway      Kind = "gitlab_502"
+	Unavailable     Kind = "gitlab_503"
+	GatewayTimeout  Kind = "gitlab_504"
+	// TruncatedBody breaks off after half of the body.
+	TruncatedBody Kind = "gitlab_truncated"
+	// SlowBody stops in the middle and never goes on.
+	SlowBody Kind = "gitlab_slow"
+	// Refused is a connection that GitLab does not take.
+	Refused Kind = "gitlab_refused"
+	// Changed changes the entity just before this request ([Setting.Change]).
+	Changed Kind = "gitlab_changed"
+	// OldReplica answers from a replica that lags ([Setting.Replica]).
+	OldReplica Kind = "gitlab_old_replica"
+)
+
+// Kinds returns every kind.
+func Kinds() []Kind {
+	return []Kind{
+		ServerError, BrokenConnection, LostAnswer, Timeout, TimeoutApplied, ThroughputExceeded, Throttled,
+		TransactionConflict, TransactionThrottled, TransactionInProgress, IdempotentMismatch, WriteConflict,
+		UnprocessedItems, UnprocessedKeys, PartialPage, EmptyPage, LateWrite,
+		Unauthorized, Forbidden, NotFound, RateLimited, RateLimitedSilent, RateLimitedLong,
+		InternalError, BadGateway, Unavailable, GatewayTimeout, TruncatedBody, SlowBody, Refused, Changed, OldReplica,
+	}
+}
+
+// Hits reports whether the call can fail in this way.
+func (k Kind) Hits(call pipeline.Call) bool {
+	if call.Service == pipeline.GitLab {
+		return k.gitlabFault() != nil
+	}
+	dynamo := call.Service == pipeline.DynamoDB
+	switch k {
+	case ServerError, BrokenConnection, Timeout, Throttled:
+		return true
+	case ThroughputExceeded:
+		return dynamo
+	case LostAnswer, TimeoutApplied, LateWrite:
+		return call.Writes()
+	case TransactionConflict, TransactionThrottled, TransactionInProgress, IdempotentMismatch:
+		return call.Operation == "TransactWriteItems"
+	case WriteConflict:
+		return slices.Contains([]string{"PutItem", "UpdateItem", "DeleteItem"}, call.Operation)
+	case UnprocessedItems:
+		return batchSize(call) > 1 && call.Operation == "BatchWriteItem"
+	case UnprocessedKeys:
+		return batchSize(call) > 1 && call.Operation == "BatchGetItem"
+	case PartialPage, EmptyPage:
+		return call.Operation == "Query" || call.Operation == "Scan"
+	}
+	return false
+}
+
+// Do lets the call fail in this way. The caller gets its error.
+func (k Kind) Do(ctx context.Context, call pipeline.Call, send func() error) error {
+	if do := k.gitlabFault(); do != nil {
+		return do(ctx, call, send)
+	}
+	switch k {
+	case LostAnswer:
+		return after(send, connectionReset(call))
+	case TimeoutApplied:
+		return after(send, deadline())
+	case TransactionInProgress:
+		return after(send, k.refusal(call))
+	case LateWrite:
+		if held := settingOf(ctx).Held; held != nil {
+			held.hold(call)
+		}
+		return deadline()
+	case BrokenConnection:
+		return connectionReset(call)
+	case Timeout:
+		return deadline()
+	case UnprocessedItems:
+		return unprocessedItems(call, send)
+	case UnprocessedKeys:
+		return unprocessedKeys(call, send)
+	case PartialPage:
+		return partialPage(call, send)
+	case EmptyPage:
+		return emptyPage(call, send)
+	}
+	return k.refusal(call)
+}
+
+// after applies the call and then lets it fail; a call that is refused anyway
+// fails as it would have.
+func after(send func() error, failure error) error {
+	if err := send(); err != nil {
+		return err
+	}
+	return failure
+}

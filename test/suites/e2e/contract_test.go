@@ -1,0 +1,46 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/test/devstack"
+	"gitlab.com/lorehook/lorehook/test/engines"
+)
+
+// The many calls are made in one process (internal/api); these few show that
+// gateway, adapter and function change nothing about the answers.
+func TestTheDeployedAPIAnswersAsItsOwnDescriptionSays(t *testing.T) {
+	s := up(t)
+	var description map[string]any
+	if status := s.get(t, "/openapi.json", &description); status != http.StatusOK {
+		t.Fatalf("the description was answered with %d", status)
+	}
+	// The local gateway asks for no signatures.
+	delete(description["components"].(map[string]any), "securitySchemes")
+	for _, item := range description["paths"].(map[string]any) {
+		for _, operation := range item.(map[string]any) {
+			delete(operation.(map[string]any), "security")
+		}
+	}
+	raw, err := json.Marshal(description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "openapi.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	report, err := devstack.Schemathesis(ctx, file, s.Endpoints.APIURL, 4, "--phases", "examples,fuzzing")
+	engines.SkipMissing(t, err)
+	if err != nil {
+		t.Errorf("%v\n%s", err, report)
+	}
+}

@@ -1,0 +1,33 @@
+package invariants_test
+
+import (
+	"testing"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// Under load finish may time out twice, and abort comes.
+func TestARunWhoseWorkIsDoneSucceedsThoughItsFinishFailed(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *pipeline.World) {
+		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
+		if _, err := w.Deliver(req); err != nil {
+			t.Fatal(err)
+		}
+		in := workflow.Input{RunID: req.RunID, Generation: 1}
+		for _, stage := range []*workflow.Runner{w.Docs, w.Embed} {
+			if _, err := stage.Handle(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "finish", Error: "States.Timeout"}); err != nil {
+			t.Fatal(err)
+		}
+		run := w.Run(req.RunID)
+		if run.Status != surgical.StatusSucceeded || run.Error != nil || run.SweepPending {
+			t.Errorf("the run is %s with %v, sweep pending %v", run.Status, run.Error, run.SweepPending)
+		}
+	})
+}

@@ -1,0 +1,74 @@
+package invariants_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// The worker does not know that its commit will land, and is about to give the
+// run up: too old, its last attempt failed.
+func TestInvariant9ARunIsNotGivenUpIfItsCommitLandsMeanwhile(t *testing.T) {
+	for _, when := range []string{"before the row is read", "between the row and the closing"} {
+		t.Run(when, func(t *testing.T) {
+			engines.Run(t, func(t *testing.T, e engines.Engine) {
+				var commit func() error
+				land := func(call pipeline.Call) {
+					if commit == nil {
+						return
+					}
+					if err := commit(); err != nil {
+						t.Errorf("the commit did not land: %v at %s", err, call)
+					}
+					commit = nil
+				}
+				lost, reads := errors.New("the answer got lost"), 0
+				db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+					runs := slices.Contains(call.Tables(), e.Tables.SyncRuns)
+					switch {
+					case call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), e.Tables.Content) && runs:
+						commit, reads = call.Land, 0
+						return lost
+					case call.Operation == "GetItem" && runs && commit != nil:
+						if reads++; reads == 1 {
+							return lost // how the worker would have found out
+						}
+						if when == "before the row is read" {
+							land(call)
+						}
+					case call.Operation == "TransactWriteItems" && runs:
+						land(call)
+					}
+					return send()
+				})
+				w := pipeline.New(t, db, e.Tables)
+				req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
+				real := w.Fetcher
+				w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
+					return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabUnavailable, "away")
+				})
+				if verdict, err := w.Deliver(req); verdict.Delete || err == nil {
+					t.Fatalf("verdict %v, error %v", verdict, err)
+				}
+				w.Fetcher = real
+				w.Clock.Advance(7 * time.Hour)
+				verdict, err := w.Deliver(req)
+				if err != nil || !verdict.Delete || verdict.DeadLetter {
+					t.Fatalf("verdict %v, error %v", verdict, err)
+				}
+				w.Drive()
+				if run := w.Run(req.RunID); run.Status != surgical.StatusSucceeded || run.CommittedBy != run.Attempt || run.Attempt != 2 {
+					t.Errorf("run %s of attempt %d, committed by %d: %v", run.Status, run.Attempt, run.CommittedBy, run.Error)
+				}
+				w.Entity(fakegitlab.IssueRef(7))
+			})
+		})
+	}
+}

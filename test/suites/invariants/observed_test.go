@@ -1,0 +1,209 @@
+package invariants_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
+	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/sweep"
+	"gitlab.com/lorehook/lorehook/internal/webhook"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// What must never reach a log. Each word occurs nowhere else.
+const (
+	canarySecret      = "canary-secret-token"
+	canaryForged      = "canary-forged-token"
+	canaryKey         = "canary-api-key"
+	canaryTitle       = "Canary title of a confidential issue"
+	canaryDescription = "Canary description of it"
+	canaryNote        = "Canary comment"
+	canaryInternal    = "Canary internal note"
+	canaryLabel       = "canary-label"
+	canaryUser        = "canary-user"
+	canaryPayload     = "Canary text of a payload"
+	canaryAnswer      = "Canary text of a broken answer"
+	canaryRequest     = "canary-request"
+	canaryItem        = "Canary text of a stored item"
+)
+
+func canarySigning() string {
+	return "whsec_" + base64.StdEncoding.EncodeToString([]byte("canary signing key of 32 bytes.."))
+}
+
+// observed is a pipeline from webhook to sweeper that writes one output.
+type observed struct {
+	*pipeline.World
+	inbox  *pipeline.Inbox
+	hook   *webhook.Handler
+	api    http.Handler
+	tokens func() (string, error)
+	// spoil, if set, is what the next commit fails with.
+	spoil error
+	// worked counts passes of the worker.
+	worked int
+	keys   int
+}
+
+func newObserved(t *testing.T, e engines.Engine) *observed {
+	t.Helper()
+	o := &observed{}
+	db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		if err := o.spoil; err != nil && call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), e.Tables.Content) {
+			o.spoil = nil
+			return err
+		}
+		return send()
+	})
+	o.World = pipeline.New(t, db, e.Tables)
+	o.inbox = o.NewInbox()
+	o.tokens = func() (string, error) {
+		return fmt.Sprintf(`{"signing_tokens":%q,"secret_tokens":%q}`, canarySigning(), canarySecret), nil
+	}
+	newTrace := func(context.Context) string {
+		o.keys++
+		return fmt.Sprintf("00-%032x-%016x-00", o.keys, o.keys)
+	}
+	o.hook = &webhook.Handler{
+		Verifiers: secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", parseTokens), o.Clock.Now),
+		Queue:     queue.NewSender(o.inbox, "https://sqs/lorehook-requests.fifo"), Allows: func(id int64) bool { return id != 3 },
+		Clock: o.Clock.Now, Log: o.Logger(), Meter: o.Meter(), NewTrace: newTrace,
+	}
+	handler, err := api.New(api.Options{
+		Runs: o.Ledger, Content: o.Content, Queue: queue.NewSender(o.inbox, "https://sqs/lorehook-requests.fifo"),
+		Allows: o.hook.Allows, Clock: o.Clock.Now, NewKey: func() string { o.keys++; return "key-" + strconv.Itoa(o.keys) },
+		Log: o.Logger(), NewTrace: newTrace,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.api = handler
+	return o
+}
+
+func parseTokens(text string) (*delivery.Verifier, error) {
+	tokens, err := secret.ParseWebhookTokens(text)
+	if err != nil {
+		return nil, err
+	}
+	return delivery.NewVerifier(tokens.Signing, tokens.Secret)
+}
+
+// GetSecretValue implements secret.Reader.
+func (o *observed) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
+	text, err := o.tokens()
+	return &secretsmanager.GetSecretValueOutput{SecretString: &text}, err
+}
+
+// payload is a webhook's body about an issue, full of what must not leak.
+func payload(iid int64) string {
+	return fmt.Sprintf(`{"object_kind":"issue","user":{"username":%q},"project":{"id":1},"object_attributes":{"iid":%d,"title":%q,"description":%q}}`,
+		canaryUser, iid, canaryPayload, canaryPayload)
+}
+
+// deliver sends a webhook under the secret token, unless headers say otherwise,
+// and returns the answer's status.
+func (o *observed) deliver(body string, headers ...string) int {
+	o.T.Helper()
+	o.keys++
+	header := map[string]string{"x-gitlab-event": "Issue Hook", "x-gitlab-token": canarySecret, "idempotency-key": "delivery-" + strconv.Itoa(o.keys)}
+	for i := 0; i < len(headers); i += 2 {
+		header[headers[i]] = headers[i+1]
+		if headers[i+1] == "" {
+			delete(header, headers[i])
+		}
+	}
+	answer, err := o.hook.Handle(o.T.Context(), events.APIGatewayV2HTTPRequest{Body: body, Headers: header})
+	if err != nil {
+		o.T.Fatal(err)
+	}
+	return answer.StatusCode
+}
+
+// work lets the worker take all messages, again and again until none is left,
+// and then every workflow that was started.
+func (o *observed) work() {
+	o.T.Helper()
+	dead := &deliveries{}
+	for left := o.inbox.Take(); len(left.Records) > 0; {
+		if o.worked++; o.worked > 500 {
+			o.T.Fatal("messages are left for ever")
+		}
+		o.Clock.Advance(2*time.Minute + 2*time.Second)
+		response, err := o.Batch(dead).Handle(o.T.Context(), left)
+		if err != nil {
+			o.T.Fatal(err)
+		}
+		open := failures(response)
+		left.Records = slices.DeleteFunc(left.Records, func(r events.SQSMessage) bool { return !slices.Contains(open, r.MessageId) })
+	}
+	o.Drive()
+}
+
+// once lets the worker take all messages once, and no workflow run.
+func (o *observed) once() {
+	o.T.Helper()
+	o.Clock.Advance(surgical.Settle + time.Second)
+	if _, err := o.Batch(&deliveries{}).Handle(o.T.Context(), o.inbox.Take()); err != nil {
+		o.T.Fatal(err)
+	}
+}
+
+// send queues a request as somebody in between would.
+func (o *observed) send(req surgical.Request) {
+	o.T.Helper()
+	if err := queue.NewSender(o.inbox, "https://sqs/lorehook-bulk.fifo").Send(o.T.Context(), req); err != nil {
+		o.T.Fatal(err)
+	}
+}
+
+// sweepOnce lets the sweeper run, its messages going to the inbox.
+func (o *observed) sweepOnce() {
+	o.T.Helper()
+	sender := queue.NewSender(o.inbox, "https://sqs/lorehook-requests.fifo")
+	sweeper := &sweep.Sweeper{
+		Ledger: o.Ledger, Content: o.Content, Workflow: o.Workflow, Requests: sender, Bulk: sender,
+		Clock: o.Clock.Now, Log: o.Logger(), NewTrace: o.hook.NewTrace,
+	}
+	if _, err := sweeper.Handle(o.T.Context()); err != nil {
+		o.T.Fatal(err)
+	}
+	o.Drive()
+}
+
+func (o *observed) call(method, path, body string) {
+	o.T.Helper()
+	r := httptest.NewRequestWithContext(o.T.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	o.api.ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// confidential makes an issue whose every text is a canary.
+func (o *observed) confidential(iid int64) surgical.EntityRef {
+	ref := fakegitlab.IssueRef(iid)
+	issue := fakegitlab.NewIssue(iid, canaryTitle, canaryDescription, fakegitlab.Time{Time: o.Clock.Now()})
+	issue.Confidential = true
+	o.GitLab.SetIssue(issue)
+	o.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Author.Username, c.Author.Name = canaryUser, canaryUser })
+	o.GitLab.Relabel(ref, []string{canaryLabel}, nil)
+	o.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: canaryNote})
+	o.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: canaryInternal, Internal: true, Confidential: true})
+	return ref
+}

@@ -1,0 +1,234 @@
+package invariants_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+)
+
+// theirs is a sender's trace.
+const theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+// goesWell is every way that ends well.
+func (o *observed) goesWell(t *testing.T) {
+	ref := o.confidential(100)
+	signer, err := standardwebhooks.NewWebhook(canarySigning())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := o.Clock.Now()
+	signature, err := signer.Sign("signed-1", now, []byte(payload(100)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := []string{"x-gitlab-token", "", "idempotency-key", "signed-1", "webhook-id", "signed-1",
+		"webhook-timestamp", strconv.FormatInt(now.Unix(), 10), "webhook-signature", signature, "traceparent", theirs}
+	if status := o.deliver(payload(100), signed...); status != 202 {
+		t.Fatalf("a signed delivery: %d", status)
+	}
+	o.deliver(payload(100)) // in one batch with the first: its fetch covers both
+	o.work()
+	if got := o.Entity(ref).Head.Attributes.Title; got != canaryTitle {
+		t.Fatalf("the copy's title is %q: the test shows nothing", got)
+	}
+	// A change, and one without.
+	o.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: canaryNote})
+	o.deliver(payload(100))
+	o.work()
+	o.deliver(payload(100))
+	o.work()
+	// What nobody fetches.
+	if status := o.deliver(`{"object_kind":"push"}`, "x-gitlab-event", "Push Hook"); status != 200 {
+		t.Errorf("a push: %d", status)
+	}
+	o.deliver(strings.Replace(payload(100), `"project":{"id":1}`, `"project":{"id":3}`, 1))
+	// By hand.
+	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":1,"issues":[100],"preflight_only":true}`)
+	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":1,"issues":[100],"no_docs":true,"no_embed":true}`)
+	o.call(http.MethodGet, "/v1/projects/1/issues/100", "")
+	o.work()
+	// A run whose message got lost, one whose workflow got lost, and the backlog.
+	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":1,"issues":[7]}`)
+	o.inbox.Take()
+	o.Clock.Advance(20 * time.Minute)
+	o.sweepOnce()
+	o.work()
+	o.deliver(payload(8))
+	o.once()
+	o.Workflow.Forget()
+	o.Clock.Advance(20 * time.Minute)
+	o.sweepOnce()
+	o.work()
+}
+
+// stale lets a newer copy come first, which the guard then skips for.
+func (o *observed) stale() {
+	ref := fakegitlab.IssueRef(9)
+	fetch := o.Fetcher
+	o.Fetcher = fetcherFunc(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+		snap, err := fetch.Fetch(ctx, ref)
+		o.Fetcher = fetch
+		o.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: canaryNote})
+		o.send(o.Request(surgical.OriginReconcile, ref))
+		o.once()
+		return snap, err
+	})
+	o.send(o.Request(surgical.OriginManual, ref))
+	o.once()
+	o.Drive()
+}
+
+type fetcherFunc func(context.Context, surgical.EntityRef) (surgical.Snapshot, error)
+
+func (f fetcherFunc) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+	return f(ctx, ref)
+}
+
+// goesWrong is every way that ends in a failure, as far as one can be had.
+func (o *observed) goesWrong(t *testing.T) {
+	for name, status := range map[string]int{
+		"forged token":     o.deliver(payload(100), "x-gitlab-token", canaryForged),
+		"forged signature": o.deliver(payload(100), "x-gitlab-token", "", "webhook-id", "x", "webhook-timestamp", strconv.FormatInt(o.Clock.Now().Unix(), 10), "webhook-signature", "v1,"+base64.StdEncoding.EncodeToString([]byte(canaryForged))),
+		"a forged trace":   o.deliver(payload(100), "x-gitlab-token", canaryForged, "traceparent", canaryRequest),
+		"no token":         o.deliver(payload(100), "x-gitlab-token", ""),
+		"no JSON":          o.deliver(canaryPayload),
+	} {
+		if status != 400 && status != 401 {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	o.brokenSecret(t)
+	o.brokenGitLab(t)
+	// A body that nobody can read, and a project that is not allowed any more.
+	o.send(o.Request(surgical.OriginReconcile, fakegitlab.IssueRef(7)))
+	garbage := o.inbox.Take()
+	garbage.Records[0].Body = canaryPayload
+	if _, err := o.Batch(&deliveries{}).Handle(t.Context(), garbage); err != nil {
+		t.Fatal(err)
+	}
+	o.work()
+	o.Processor.Allows = func(int64) bool { return false }
+	o.deliver(payload(101))
+	o.work()
+	o.Processor.Allows = func(int64) bool { return true }
+	// DynamoDB refuses the commit for good, and says why.
+	o.spoil = &types.TransactionCanceledException{
+		Message:             aws.String("Transaction cancelled, please refer cancellation reasons for specific reasons [ValidationError]"),
+		CancellationReasons: []types.CancellationReason{{Code: aws.String("ValidationError"), Message: aws.String(canaryItem), Item: itemOf(canaryItem)}},
+	}
+	o.confidential(102)
+	o.deliver(payload(102))
+	o.work()
+	o.brokenEmbedder(t)
+	// Cancelled by hand while its jobs wait, and what clients get wrong.
+	o.confidential(104)
+	o.deliver(payload(104))
+	o.once()
+	o.call(http.MethodPost, "/v1/sync-runs/"+surgical.RunID(surgical.OriginWebhook, "delivery-"+strconv.Itoa(o.lastKey()))+"/cancel", "")
+	o.Drive()
+	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":"`+canaryRequest+`"}`)
+	o.call(http.MethodGet, "/v1/projects/1/issues/"+canaryRequest+"?cursor="+canaryRequest, "")
+	o.call(http.MethodGet, "/"+canaryRequest, "")
+	// What the sweeper fails: a run that nobody brought to an end.
+	o.deliver(payload(105))
+	o.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(105), Requests: 5, Status: 500, Body: canaryAnswer})
+	o.once()
+	o.Clock.Advance(20 * time.Hour)
+	o.sweepOnce()
+	o.Clock.Advance(20 * time.Minute)
+	o.sweepOnce()
+}
+
+// lastKey is the number of the last delivery's key: the trace took the next.
+func (o *observed) lastKey() int { return o.keys - 1 }
+
+// brokenSecret lets the secret fail, and hold nonsense.
+func (o *observed) brokenSecret(t *testing.T) {
+	fresh := func(tokens func() (string, error)) int {
+		tokensBefore, verifiers := o.tokens, o.hook.Verifiers
+		defer func() { o.tokens, o.hook.Verifiers = tokensBefore, verifiers }()
+		o.tokens = tokens
+		o.hook.Verifiers = secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", parseTokens), o.Clock.Now)
+		return o.deliver(payload(100))
+	}
+	for name, tokens := range map[string]func() (string, error){
+		"out of reach": func() (string, error) { return "", fmt.Errorf("AccessDenied") },
+		"no JSON":      func() (string, error) { return canarySecret, nil },
+		"no token":     func() (string, error) { return `{"signing_tokens":"` + canarySecret + `"}`, nil },
+	} {
+		if status := fresh(tokens); status != 503 {
+			t.Errorf("the secret is %s: %d", name, status)
+		}
+	}
+}
+
+// brokenGitLab lets GitLab answer in every wrong way, its texts being canaries.
+func (o *observed) brokenGitLab(t *testing.T) {
+	for i, f := range []fakegitlab.Fault{
+		{Status: 429, Body: canaryAnswer, Header: http.Header{"Retry-After": {"7"}, "Ratelimit-Remaining": {"0"}}},
+		{Status: 401, Body: canaryAnswer},
+		{Status: 403, Body: canaryAnswer},
+		{Status: 404, Body: canaryAnswer, Requests: 100},
+		{Status: 500, Body: canaryAnswer},
+		{Status: 200, Body: "<html>" + canaryAnswer},
+		{Status: 200, Body: fmt.Sprintf(`{"iid":1,"project_id":1,"title":%q}`, canaryAnswer), Endpoint: "entity"},
+		{Status: 200, Body: fmt.Sprintf(`{"iid":207,"project_id":1,"updated_at":%q}`, canaryAnswer), Endpoint: "entity"},
+		{Status: 200, Body: fmt.Sprintf(`[{"id":{"text":%q}}]`, canaryAnswer), Endpoint: "discussions"},
+		{Status: 302, Header: http.Header{"Location": {"http://example.com/" + canaryAnswer}}},
+		{Truncate: true},
+	} {
+		f.Ref, f.Requests = o.confidential(200+int64(i)), max(f.Requests, 5)
+		o.GitLab.Inject(f)
+		if status := o.deliver(payload(f.Ref.IID)); status != 202 {
+			t.Errorf("fault %d: %d", i, status)
+		}
+		o.work()
+	}
+}
+
+// brokenEmbedder lets an endpoint refuse a text, which it quotes.
+func (o *observed) brokenEmbedder(t *testing.T) {
+	asked := 0
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		body, _ := io.ReadAll(r.Body)
+		w.WriteHeader([]int{429, 500, 400}[asked%3])
+		fmt.Fprintf(w, `{"error":{"message":"cannot embed %s for %s"}}`, body, r.Header.Get("Authorization"))
+	}))
+	defer endpoint.Close()
+	before := o.Embed.Stage
+	defer func() { o.Embed.Stage = before }()
+	o.Embed.Stage = &workflow.Embeddings{Content: o.Content, Embedder: embedding.NewOpenAI(embedding.OpenAIOptions{
+		URL: endpoint.URL + "/v1", Model: "m", APIKey: func(context.Context) (string, error) { return canaryKey, nil },
+	})}
+	for range 3 {
+		o.confidential(106)
+		o.GitLab.AddDiscussion(fakegitlab.IssueRef(106), fakegitlab.Note{Body: canaryNote + strconv.Itoa(asked)})
+		o.deliver(payload(106))
+		o.work()
+	}
+	if asked == 0 {
+		t.Error("nothing was embedded: the test shows little")
+	}
+}
+
+func itemOf(text string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{"raw": &types.AttributeValueMemberS{Value: text}}
+}

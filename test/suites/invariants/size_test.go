@@ -1,0 +1,202 @@
+package invariants_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// noise returns text that does not compress, so that it needs several items.
+func noise(bytes int) string {
+	random := rand.New(rand.NewPCG(1, 2))
+	var b strings.Builder
+	for b.Len() < bytes {
+		b.WriteRune(rune(' ' + random.IntN(0x2000)))
+	}
+	return b.String()
+}
+
+func TestAOneMegabyteDescriptionIsStoredWholeAndReadBackEqual(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *pipeline.World) {
+		ref := fakegitlab.IssueRef(7)
+		for name, text := range map[string]string{"compressible": strings.Repeat("All work and no play. ", 50_000), "noise": noise(1 << 20)} {
+			w.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Description = text })
+			w.Webhook(ref)
+			var got struct{ Description string }
+			if err := json.Unmarshal(w.Entity(ref).Entity, &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Description != text {
+				t.Errorf("%s: %d bytes came back of %d", name, len(got.Description), len(text))
+			}
+			document, err := w.Content.Document(t.Context(), ref, "entity")
+			if err != nil || !strings.HasSuffix(document.Text, text+"\n") {
+				t.Errorf("%s: the document of %d bytes does not end with the description; error %v", name, len(document.Text), err)
+			}
+		}
+	})
+}
+
+// many returns a world with an issue of so many discussions.
+func many(t *testing.T, w *pipeline.World, discussions int) surgical.EntityRef {
+	t.Helper()
+	ref := fakegitlab.IssueRef(8)
+	for i := range discussions {
+		w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("Comment %d: %s", i, strings.Repeat("words ", i%50))})
+	}
+	return ref
+}
+
+func TestAnIssueWithAThousandDiscussionsIsStoredWholeAndReadBackEqual(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *pipeline.World) {
+		ref := many(t, w, 1000)
+		snap, err := w.Fetcher.Fetch(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Webhook(ref)
+		if diff := cmp.Diff(sorted(t, snap.Children), sorted(t, childrenOf(w.Entity(ref)))); diff != "" {
+			t.Errorf("(-fetched +stored):\n%.2000s", diff)
+		}
+	})
+}
+
+// childrenOf lists what was read as the fetch lists it.
+func childrenOf(e content.Entity) []surgical.Child {
+	var children []surgical.Child
+	for _, raw := range e.Discussions {
+		children = append(children, surgical.Child{Kind: surgical.KindDiscussion, Raw: raw})
+	}
+	for kind, events := range e.Events {
+		for _, raw := range events {
+			children = append(children, surgical.Child{Kind: kind, Raw: raw})
+		}
+	}
+	return children
+}
+
+// sorted makes two lists of children comparable, whatever their order and
+// their JSON's spacing.
+func sorted(t *testing.T, children []surgical.Child) []string {
+	t.Helper()
+	var list []string
+	for _, c := range children {
+		var value any
+		if err := json.Unmarshal(c.Raw, &value); err != nil {
+			t.Fatal(err)
+		}
+		canonical, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, string(c.Kind)+" "+string(canonical))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestOneNewCommentOnAThousandDiscussionsCostsAtMost24WriteUnits(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *pipeline.World) {
+		ref := many(t, w, 1000)
+		w.Webhook(ref)
+		for range 10 { // wear: parts of many runs
+			w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "One more."})
+			run := w.Webhook(ref)
+			if units := run.Counters.ContentWriteUnits; units > 24 {
+				t.Errorf("a new comment cost %d write units", units)
+			}
+			if run.Counters.ChildrenWritten != 1 || run.Counters.DocumentsRegenerated != 1 {
+				t.Errorf("a new comment wrote %d children and regenerated %d documents", run.Counters.ChildrenWritten, run.Counters.DocumentsRegenerated)
+			}
+		}
+	})
+}
+
+func TestWriteUnitsAreCountedFromWhatReachesTheTable(t *testing.T) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
+		// A first pass stages and commits, so its units are those of its items.
+		var units int64
+		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+			units += putUnits(call, e.Tables.Content)
+			return send()
+		})
+		w := pipeline.New(t, db, e.Tables)
+		ref := many(t, w, 60)
+		req := w.Request(surgical.OriginManual, ref)
+		if _, err := w.Deliver(req); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Run(req.RunID).Counters.ContentWriteUnits; got != units {
+			t.Errorf("the run counts %d write units, the table was sent %d", got, units)
+		}
+	})
+}
+
+// putUnits are the write units of the puts into the table.
+func putUnits(call pipeline.Call, table string) int64 {
+	units := 0
+	switch in := call.Input.(type) {
+	case *dynamodb.BatchWriteItemInput:
+		for _, write := range in.RequestItems[table] {
+			units += dynamo.WriteUnits(dynamo.ItemSize(write.PutRequest.Item))
+		}
+	case *dynamodb.TransactWriteItemsInput:
+		for _, item := range in.TransactItems {
+			if item.Put != nil && *item.Put.TableName == table {
+				units += 2 * dynamo.WriteUnits(dynamo.ItemSize(item.Put.Item))
+			}
+		}
+	}
+	return int64(units)
+}
+
+func TestTwentyFiveTargetsCommitTogetherOrNotAtAll(t *testing.T) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
+		failing := true
+		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+			if failing && call.Operation == "TransactWriteItems" {
+				failing = false
+				return &smithy.GenericAPIError{Code: "InternalServerError", Message: "injected"}
+			}
+			return send()
+		})
+		w := pipeline.New(t, db, e.Tables)
+		var refs []surgical.EntityRef
+		for i := range int64(surgical.MaxTargets) {
+			ref := fakegitlab.IssueRef(100 + i)
+			w.GitLab.SetIssue(fakegitlab.NewIssue(ref.IID, fmt.Sprintf("Issue %d", i), "Text", fakegitlab.Time{Time: w.Clock.Now()}))
+			w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "Hello"})
+			refs = append(refs, ref)
+		}
+		req := w.Request(surgical.OriginManual, refs...)
+		if _, err := w.Deliver(req); surgical.CodeOf(err) != surgical.CodeIngestFailed {
+			t.Fatalf("the commit did not fail: %v", err)
+		}
+		for _, ref := range refs {
+			if head, err := w.Content.Head(t.Context(), ref); err != nil || head.Exists() {
+				t.Fatalf("%s is visible after a failed commit (error %v)", ref, err)
+			}
+		}
+		w.Sync(req)
+		for _, ref := range refs {
+			if entity := w.Entity(ref); entity.RunID != req.RunID || len(entity.Discussions) != 1 {
+				t.Errorf("%s: run %s, %d discussions", ref, entity.RunID, len(entity.Discussions))
+			}
+		}
+	})
+}

@@ -1,0 +1,108 @@
+package invariants_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/engines"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// expireAll lets everything expire that will.
+func expireAll(t *testing.T, e engines.Engine) int {
+	t.Helper()
+	n, err := pipeline.Expire(t.Context(), e.DynamoDB, e.Tables.Content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
+		calls, at := 0, 0
+		var meanwhile func()
+		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, _ pipeline.Call, send func() error) error {
+			if calls++; calls == at && meanwhile != nil {
+				do := meanwhile
+				meanwhile = nil
+				do()
+			}
+			return send()
+		})
+		w := pipeline.New(t, db, e.Tables)
+		ref := fakegitlab.IssueRef(7)
+		w.Sync(w.Request(surgical.OriginManual, ref))
+		// A commit slips in before the first call of a sweep, the second, and so on.
+		for {
+			edited := fmt.Sprintf("Edited before call %d.", at+1)
+			meanwhile = func() {
+				w.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Description = edited })
+				w.Sync(w.Request(surgical.OriginManual, ref))
+			}
+			calls, at = 0, at+1
+			everyRunEnded := func(context.Context, string, int64) (bool, error) { return true, nil }
+			if _, err := w.Content.ExpireOrphans(t.Context(), ref, everyRunEnded); err != nil {
+				t.Fatal(err)
+			}
+			if meanwhile != nil {
+				break // it makes fewer calls
+			}
+			want := w.Entity(ref)
+			expireAll(t, e)
+			if diff := cmp.Diff(want, w.Entity(ref)); diff != "" {
+				t.Fatalf("the copy changed by a commit before call %d (-before +after):\n%s", at, diff)
+			}
+		}
+		if meanwhile = nil; at < 5 {
+			t.Errorf("a sweep makes %d calls: the test shows nothing", at-1)
+		}
+	})
+}
+
+func TestInvariant4TheSweeperTakesNothingThatAnOpenAttemptStaged(t *testing.T) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
+		var w *pipeline.World
+		refuse, sweep, swept := true, false, 0
+		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+			tables := call.Tables()
+			if call.Operation == "TransactWriteItems" && slices.Contains(tables, e.Tables.Content) && slices.Contains(tables, e.Tables.SyncRuns) {
+				if refuse {
+					refuse = false
+					return errors.New("out of reach")
+				}
+				if sweep {
+					sweep = false
+					swept = w.Sweep().Swept
+				}
+			}
+			return send()
+		})
+		w = pipeline.New(t, db, e.Tables)
+		ref := fakegitlab.IssueRef(7)
+		req := w.Request(surgical.OriginManual, ref)
+		if verdict, err := w.Deliver(req); verdict.Delete || err == nil {
+			t.Fatalf("verdict %v, error %v", verdict, err)
+		}
+		w.Sync(req) // the first attempt's leftovers are the sweeper's
+		w.Clock.Advance(time.Hour)
+		w.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Description = "Edited." })
+		sweep = true
+		w.Sync(w.Request(surgical.OriginManual, ref))
+		want := w.Entity(ref)
+		if n := expireAll(t, e); n == 0 || swept != 1 {
+			t.Errorf("%d runs were swept and %d items expire: the test shows nothing", swept, n)
+		}
+		if diff := cmp.Diff(want, w.Entity(ref)); diff != "" {
+			t.Errorf("the copy changed (-before +after):\n%s", diff)
+		}
+	})
+}

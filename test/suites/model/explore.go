@@ -1,0 +1,389 @@
+package model
+
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+)
+
+const (
+	// maxLag and maxSkew together stay below the settle time, as the design asks
+	// for: a replica lags by up to maxLag, two clocks differ by up to 2*maxSkew.
+	maxLag  = 1000 * time.Millisecond
+	maxSkew = 400 * time.Millisecond
+)
+
+// explorer draws what happens next.
+type explorer struct {
+	*world
+	rt   *rapid.T
+	refs []surgical.EntityRef
+	// arrivals are deliveries on their way from GitLab.
+	arrivals []arrival
+	// acknowledged are the events that the webhook answered with 2xx.
+	acknowledged []event
+	events       int
+}
+
+// event is a change that GitLab tells about.
+type event struct {
+	ref surgical.EntityRef
+	// state is the entity's state that the change led to.
+	state int
+	key   string
+}
+
+type arrival struct {
+	event
+	at time.Time
+}
+
+// draw returns a number below n, each equally likely: rapid's own ranges prefer
+// small ones, and would hardly ever get to the rare actions. It is made of bits,
+// which shrink to 0.
+func (x *explorer) draw(n int, what string) int {
+	drawn := 0
+	for i := range bits.Len(uint(n-1)) + 3 {
+		if n > 1 && rapid.Bool().Draw(x.rt, what) {
+			drawn |= 1 << i
+		}
+	}
+	return drawn % n
+}
+
+func pick[T any](x *explorer, what string, of ...T) T { return of[x.draw(len(of), what)] }
+
+// entity is most often the same one: what happens to one entity at a time is
+// what may go wrong.
+func (x *explorer) entity() surgical.EntityRef {
+	return pick(x, "entity", x.refs[0], x.refs[0], x.refs[1], x.refs[2])
+}
+
+func (x *explorer) skew() time.Duration {
+	return pick(x, "skew", 0, 0, -maxSkew, maxSkew)
+}
+
+// setUp makes the entities. They were never synced.
+func (x *explorer) setUp() {
+	x.refs = []surgical.EntityRef{fakegitlab.IssueRef(1), fakegitlab.IssueRef(2), fakegitlab.MergeRequestRef(3)}
+	created := fakegitlab.Time{Time: time.Now().UTC().Add(-time.Hour)}
+	x.truth.server.AddProject(fakegitlab.ProjectID, fakegitlab.ProjectPath)
+	x.truth.server.SetIssue(fakegitlab.NewIssue(1, "One", "First text", created))
+	x.truth.server.SetIssue(fakegitlab.NewIssue(2, "Two", "", created))
+	x.truth.server.SetMergeRequest(fakegitlab.NewMergeRequest(3, "Three", "Third text", created))
+	notes := 1
+	if x.draw(8, "large") == 7 {
+		notes = 52 // a manifest in parts
+	}
+	for _, ref := range x.refs {
+		for i := range notes {
+			x.truth.server.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("note %d", i)})
+		}
+		notes = 1
+		x.truth.changed(ref)
+	}
+}
+
+// action is something that may happen, as often as its weight says.
+type action struct {
+	name   string
+	weight int
+	do     func(*explorer)
+}
+
+func actions() []action {
+	return []action{
+		{"run", 24, (*explorer).run},
+		{"change", 5, (*explorer).change},
+		{"receive", 6, (*explorer).receive},
+		{"execute", 4, (*explorer).begin},
+		{"wait", 5, (*explorer).wait},
+		{"request", 3, (*explorer).request},
+		{"reconcile", 3, (*explorer).another},
+		{"sweep", 2, func(x *explorer) { x.sweep(x.skew()) }},
+		{"land", 2, (*explorer).landLate},
+		{"cancel", 1, (*explorer).cancel},
+		{"retry", 1, (*explorer).retry},
+		{"resend", 1, (*explorer).resend},
+		{"outage", 1, (*explorer).outage},
+		{"time out", 1, (*explorer).timeOut},
+	}
+}
+
+// explore draws a sequence of actions.
+func (x *explorer) explore() {
+	x.setUp()
+	var names []action
+	for _, a := range actions() {
+		for range a.weight {
+			names = append(names, a)
+		}
+	}
+	for range 10 + x.draw(100, "actions") {
+		a := names[x.draw(len(names), "action")]
+		x.arrive(time.Now())
+		a.do(x)
+	}
+}
+
+// run lets one process make some calls; the last may go wrong.
+func (x *explorer) run() {
+	ready := x.ready()
+	switch {
+	case len(ready) > 0:
+	case len(x.pending) > 0:
+		x.begin()
+		return
+	case len(x.requests.receivable())+len(x.bulk.receivable()) > 0:
+		x.receive()
+		return
+	default:
+		x.pass(3 * time.Second)
+		return
+	}
+	racers := []*process{ready[x.draw(len(ready), "process")]}
+	if len(ready) > 1 && x.draw(2, "race") == 1 {
+		racers = append(racers, ready[x.draw(len(ready), "other")])
+	}
+	x.steps(racers, pick(x, "calls", 1, 2, 3, 5, 8, 13, 20, 30, 300, 300))
+}
+
+// steps lets the processes make so many calls in turn; the last may go wrong.
+// At a slow pace fetches take long enough to overlap.
+func (x *explorer) steps(racers []*process, n int) {
+	goesWrong := x.draw(2, "goes wrong") == 1
+	order := x.draw(5, "order")
+	pace := pick(x, "pace", 0, 0, 250*time.Millisecond, time.Second)
+	for i := range n {
+		p := racers[i%len(racers)]
+		calls := x.calls(p)
+		if len(calls) == 0 {
+			if len(racers) == 1 {
+				return
+			}
+			racers = []*process{racers[(i+1)%len(racers)]}
+			continue
+		}
+		c := calls[(order*i)%len(calls)]
+		f := none
+		if i == n-1 && goesWrong {
+			f = x.fault(c)
+		}
+		c.lag = pickLag(order, i)
+		if f != none {
+			x.happened["faults: "+string(f)]++
+			x.note("%s: %s %s", p, c.what, f)
+		}
+		x.step(c, f)
+		if i < 40 {
+			x.pass(pace)
+		}
+	}
+}
+
+// pickLag spreads answers over replicas without a draw for each request.
+func pickLag(order, i int) time.Duration {
+	if order < 2 {
+		return 0
+	}
+	return time.Duration((i*order)%5) * maxLag / 4
+}
+
+func (x *explorer) fault(c *call) fault {
+	switch {
+	case strings.HasPrefix(c.what, "GET "):
+		return pick(x, "fault", failsBefore, unavailable, limited, cutOff, expired, diesBefore)
+	case c.write:
+		return pick(x, "fault", failsBefore, failsAfter, failsAfter, throttled, conflicts, diesBefore, diesAfter, flies)
+	default:
+		return pick(x, "fault", failsBefore, throttled, diesBefore, diesAfter)
+	}
+}
+
+// change changes an entity in GitLab, and lets the webhook know, or not.
+func (x *explorer) change() {
+	ref := x.entity()
+	if !x.truth.server.Has(ref) {
+		return
+	}
+	x.events++
+	s, n := x.truth.server, x.events
+	discussions := s.Discussions(ref)
+	what := pick(x, "change", "comment", "comment", "reply", "title", "text", "label", "state", "confidential", "confidential", "delete note", "internal", "delete")
+	switch {
+	case what == "reply" && len(discussions) > 0:
+		s.AddNote(ref, discussions[n%len(discussions)].ID, fakegitlab.Note{Body: fmt.Sprintf("reply %d", n)})
+	case what == "delete note" && len(discussions) > 0:
+		s.DeleteDiscussion(ref, discussions[n%len(discussions)].ID)
+	case what == "title":
+		s.Edit(ref, func(c *fakegitlab.Common) { c.Title = fmt.Sprintf("Title %d", n) })
+	case what == "text":
+		s.Edit(ref, func(c *fakegitlab.Common) { c.Description = fmt.Sprintf("Text %d", n) })
+	case what == "label":
+		s.Relabel(ref, []string{fmt.Sprintf("label-%d", n)}, nil)
+	case what == "state":
+		s.SetState(ref, []string{"closed", "opened"}[n%2])
+	case what == "confidential" && ref.Type == surgical.Issue:
+		s.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = !i.Confidential })
+	case what == "internal":
+		s.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("internal %d", n), Internal: true})
+	case what == "delete" && x.draw(4, "really") == 3:
+		s.Delete(ref)
+	default:
+		s.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("comment %d", n)})
+	}
+	e := event{ref: ref, state: x.truth.changed(ref), key: fmt.Sprintf("delivery-%d", n)}
+	x.note("%s: %s (state %d)", ref, what, e.state)
+	now := time.Now()
+	switch pick(x, "delivery", "now", "now", "now", "now", "soon", "late", "twice", "lost") {
+	case "now":
+		x.acknowledge(e)
+	case "soon":
+		x.arrivals = append(x.arrivals, arrival{e, now.Add(7 * time.Second)})
+	case "late":
+		x.arrivals = append(x.arrivals, arrival{e, now.Add(3 * time.Hour)})
+	case "twice":
+		x.acknowledge(e)
+		x.arrivals = append(x.arrivals, arrival{e, now.Add(1500 * time.Millisecond)})
+	}
+}
+
+// acknowledge is the webhook's answer of 202: the request is on the queue.
+func (x *explorer) acknowledge(e event) {
+	x.acknowledged = append(x.acknowledged, e)
+	x.requests.send(surgical.Request{
+		RunID: surgical.RunID(surgical.OriginWebhook, e.key), ProjectID: e.ref.ProjectID, Targets: []surgical.Target{e.ref.Target},
+		Origin: surgical.OriginWebhook, IdempotencyKey: e.key, EventAt: time.Now().UTC().Add(x.skew()).Truncate(time.Microsecond),
+	}, x.newID())
+}
+
+// arrive acknowledges the deliveries that were on their way until then.
+func (x *explorer) arrive(until time.Time) {
+	left := x.arrivals
+	x.arrivals = nil
+	for _, a := range left {
+		if a.at.After(until) {
+			x.arrivals = append(x.arrivals, a)
+		} else {
+			x.acknowledge(a.event)
+		}
+	}
+}
+
+// resend is GitLab delivering an event again, by somebody's click.
+func (x *explorer) resend() {
+	if len(x.acknowledged) > 0 {
+		x.acknowledge(x.acknowledged[x.draw(len(x.acknowledged), "event")])
+	}
+}
+
+// receive lets a worker take a batch.
+func (x *explorer) receive() {
+	var queues []*fifo
+	for _, q := range []*fifo{x.requests, x.bulk} {
+		if len(q.receivable()) > 0 {
+			queues = append(queues, q)
+		}
+	}
+	if len(queues) == 0 {
+		return
+	}
+	q := queues[x.draw(len(queues), "queue")]
+	list := q.receivable()
+	limit := pick(x, "limit", workerTimeout, workerTimeout, frozen)
+	x.deliver(q, list[:1+x.draw(len(list), "messages")], x.skew(), limit)
+}
+
+// begin starts an execution of the workflow that was asked for.
+func (x *explorer) begin() {
+	if len(x.pending) == 0 {
+		return
+	}
+	i := x.draw(len(x.pending), "execution")
+	e := x.pending[i]
+	if x.draw(5, "starts twice") < 4 {
+		x.pending = append(x.pending[:i:i], x.pending[i+1:]...)
+	}
+	x.execute(e, x.skew())
+}
+
+// timeOut ends an execution as a timeout does: without a catch.
+func (x *explorer) timeOut() {
+	for _, e := range x.executing {
+		if !e.over {
+			e.over = true
+			x.note("execution %s %d times out", e.run, e.generation)
+			return
+		}
+	}
+}
+
+func (x *explorer) wait() {
+	x.pass(pick(x, "time", 10*time.Millisecond, 700*time.Millisecond, 3*time.Second, 3*time.Second, 20*time.Second, 61*time.Second,
+		131*time.Second, 150*time.Second, 150*time.Second, 6*time.Minute, 16*time.Minute, 7*time.Hour))
+}
+
+// another asks for a run on the other queue, which nothing orders among those of
+// the first.
+func (x *explorer) another() {
+	x.reconcileOf(x.entity(), "other-"+x.newID())
+}
+
+// request asks for a run by hand.
+func (x *explorer) request() {
+	var issues, mergeRequests []string
+	first, n := slices.Index(x.refs, x.entity()), 1+x.draw(len(x.refs), "targets")
+	for i := range n {
+		ref := x.refs[(first+i)%len(x.refs)]
+		if ref.Type == surgical.Issue {
+			issues = append(issues, fmt.Sprint(ref.IID))
+		} else {
+			mergeRequests = append(mergeRequests, fmt.Sprint(ref.IID))
+		}
+	}
+	options := pick(x, "options", "", "", "", `,"no_embed":true`, `,"no_docs":true,"no_embed":true`, `,"preflight_only":true`)
+	body := fmt.Sprintf(`{"project_id":1,"issues":[%s],"merge_requests":[%s]%s}`, strings.Join(issues, ","), strings.Join(mergeRequests, ","), options)
+	key := pick(x, "key", "", "key-1", "key-2")
+	x.note("asked for %s under %q", body, key)
+	x.call(x.skew(), "POST", "/v1/sync-runs", key, body)
+}
+
+func (x *explorer) landLate() {
+	if len(x.late) > 0 {
+		i := x.draw(len(x.late), "write")
+		x.happened["late writes"]++
+		x.note("late: %s", x.late[i].what)
+		x.land(i)
+	}
+}
+
+func (x *explorer) cancel() {
+	if run, ok := x.someRun("cancelled run"); ok {
+		x.call(x.skew(), "POST", "/v1/sync-runs/"+run+"/cancel", "", "")
+	}
+}
+
+func (x *explorer) retry() {
+	if run, ok := x.someRun("retried run"); ok {
+		x.call(x.skew(), "POST", "/v1/sync-runs/"+run+"/retry-failed", "", "")
+	}
+}
+
+func (x *explorer) someRun(what string) (string, bool) {
+	if len(x.oracle.runs) == 0 {
+		return "", false
+	}
+	return x.oracle.runs[x.draw(len(x.oracle.runs), what)], true
+}
+
+func (x *explorer) outage() {
+	x.truth.down = pick(x, "outage", none, none, unavailable, limited, expired)
+	x.note("GitLab answers %q", x.truth.down)
+}

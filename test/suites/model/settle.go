@@ -1,0 +1,245 @@
+package model
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// calm brings everything to rest without any further fault: late deliveries
+// arrive, late writes land, messages are received, executions run, the
+// sweeper sweeps each minute.
+func (x *explorer) calm(why string) {
+	x.note("calm: %s", why)
+	x.truth.down = none
+	for round := range 400 {
+		x.arrive(time.Now().Add(4 * time.Hour))
+		x.finishAll()
+		for len(x.late) > 0 {
+			x.land(0)
+		}
+		for _, q := range []*fifo{x.requests, x.bulk} {
+			for list := q.receivable(); len(list) > 0; list = q.receivable() {
+				x.deliver(q, list, 0, workerTimeout)
+				x.finishAll()
+			}
+		}
+		for len(x.pending) > 0 {
+			e := x.pending[0]
+			x.pending = x.pending[1:]
+			x.execute(e, 0)
+			x.finishAll()
+		}
+		if x.rests() {
+			return
+		}
+		x.sweep(0)
+		x.finishAll()
+		step := time.Minute
+		if round > 20 {
+			step = time.Hour // for what only time brings to an end
+		}
+		x.pass(step)
+	}
+	x.failf("no rest after %s: %d and %d messages, open runs %v", why, len(x.requests.messages), len(x.bulk.messages), x.open())
+}
+
+// finishAll runs every process to its end.
+func (x *explorer) finishAll() {
+	for len(x.procs) > 0 {
+		ready := x.ready()
+		if len(ready) == 0 {
+			x.pass(100 * time.Millisecond) // they sleep
+			continue
+		}
+		x.step(x.calls(ready[0])[0], none)
+	}
+}
+
+func (x *explorer) rests() bool {
+	return len(x.requests.messages)+len(x.bulk.messages)+len(x.pending)+len(x.late)+len(x.arrivals) == 0 && len(x.open()) == 0
+}
+
+// open lists the runs that have not ended.
+func (x *explorer) open() []string {
+	return slices.DeleteFunc(slices.Clone(x.oracle.runs), func(run string) bool { return x.oracle.ended[run] != "" })
+}
+
+// accounted checks that every acknowledged event is applied, or that a run
+// which carries the request says why not, or that its message is a dead letter.
+func (x *explorer) accounted() {
+	for _, e := range x.acknowledged {
+		id := surgical.RunID(surgical.OriginWebhook, e.key)
+		run, err := x.oracle.ledger.Run(background(), id)
+		for err == nil && run.RetriedBy != "" {
+			run, err = x.oracle.ledger.Run(background(), run.RetriedBy)
+		}
+		dead := slices.ContainsFunc(x.dead, func(req surgical.Request) bool { return req.RunID == id })
+		switch {
+		case dead:
+		case err != nil:
+			x.failf("the event %s of %s has no run: %v", e.key, e.ref, err)
+		case run.Status == surgical.StatusSucceeded:
+			x.shown(e, run)
+		case !run.Status.Terminal() || run.Error == nil:
+			x.failf("the event %s of %s: run %s is %s, error %v", e.key, e.ref, run.RunID, run.Status, run.Error)
+		}
+	}
+}
+
+// appliedBy checks, at the moment at which a run succeeds, that the event it was
+// for is visible; a retry is for the event of the run that it retries.
+func (x *explorer) appliedBy(run surgical.Run) {
+	for root := run; ; {
+		for _, e := range x.acknowledged {
+			if surgical.RunID(surgical.OriginWebhook, e.key) == root.RunID {
+				x.shown(e, run)
+			}
+		}
+		if root.RetryOf == "" {
+			return
+		}
+		var err error
+		if root, err = x.oracle.ledger.Run(background(), root.RetryOf); err != nil {
+			x.failf("%v", err)
+			return
+		}
+	}
+}
+
+// shown checks that the event's change is visible.
+func (x *explorer) shown(e event, run surgical.Run) {
+	entity, err := x.oracle.content.Read(background(), e.ref)
+	if err != nil {
+		x.failf("the event %s of %s succeeded: %v", e.key, e.ref, err)
+		return
+	}
+	f := x.oracle.fetchOf(entity)
+	if f == nil {
+		x.failf("what is visible of %s equals no fetch", e.ref)
+		return
+	}
+	if f.oldest < e.state {
+		x.failf("the event %s of %s led to state %d, run %s succeeded, and state %d is visible", e.key, e.ref, e.state, run.RunID, f.oldest)
+	}
+}
+
+// reconcile syncs every entity once, and lets the backlog drain.
+func (x *explorer) reconcile() {
+	for _, ref := range x.refs {
+		x.reconcileOf(ref, "reconcile-"+ref.Key())
+	}
+	x.calm("reconciling")
+	for range 12 {
+		if len(x.backlog()) == 0 {
+			return
+		}
+		x.pass(2 * time.Hour)
+		x.sweep(0)
+		x.calm("draining")
+	}
+	x.failf("the backlog is not drained: %v", x.backlog())
+}
+
+func (x *explorer) reconcileOf(ref surgical.EntityRef, key string) {
+	x.bulk.send(surgical.Request{
+		RunID: surgical.RunID(surgical.OriginReconcile, key), ProjectID: ref.ProjectID, Targets: []surgical.Target{ref.Target},
+		Origin: surgical.OriginReconcile, IdempotencyKey: key, EventAt: time.Now().UTC(),
+	}, x.newID())
+}
+
+func (x *explorer) backlog() []string {
+	var list []string
+	for _, ref := range x.refs {
+		sources, err := x.oracle.ledger.DirtySources(background(), ref)
+		if err != nil {
+			x.failf("%v", err)
+		}
+		for _, source := range sources {
+			list = append(list, ref.Key()+" "+source.ID)
+		}
+	}
+	return list
+}
+
+// compare checks the end: content equals GitLab's, documents and embeddings
+// equal what it renders to, and nothing is left over.
+func (x *explorer) compare() {
+	for _, ref := range x.refs {
+		entity, err := x.oracle.content.Read(background(), ref)
+		if surgical.CodeOf(err) == surgical.CodeEntityNotFound && !x.truth.server.Has(ref) {
+			continue
+		}
+		if err != nil {
+			x.failf("%s in the end: %v", ref, err)
+			return
+		}
+		if f := x.oracle.fetchOf(entity); x.truth.server.Has(ref) && (f == nil || f.oldest != len(x.truth.states[ref])-1) {
+			x.failf("%s does not show GitLab's truth in the end: %+v, want state %d", ref, f, len(x.truth.states[ref])-1)
+		}
+		x.rendered(entity)
+	}
+}
+
+// rendered compares documents and embeddings with what the content renders to.
+func (x *explorer) rendered(entity content.Entity) {
+	want, err := rendered(entity)
+	if err != nil {
+		x.failf("render %s: %v", entity.Ref, err)
+		return
+	}
+	got := map[string]string{}
+	for document, err := range x.oracle.content.DocumentsAfter(background(), entity.Ref, "") {
+		if err != nil {
+			x.failf("%v", err)
+			return
+		}
+		if document.Revision >= entity.DocumentsVisibleFrom {
+			got["doc#"+document.ID] = document.Hash + "\n" + document.Text
+		}
+	}
+	embeddings, err := x.oracle.embeddings(entity.Head)
+	if err != nil {
+		x.failf("%v", err)
+		return
+	}
+	maps.Copy(got, embeddings)
+	for _, id := range slices.Sorted(maps.Keys(want)) {
+		if got[id] != want[id] {
+			x.failf("%s of %s (revision %d) in the end:\n got %.400q\nwant %.400q", id, entity.Ref, entity.Revision, got[id], want[id])
+		}
+	}
+	for id := range got {
+		if _, ok := want[id]; !ok {
+			x.failf("%s of %s is left over", id, entity.Ref)
+		}
+	}
+}
+
+// swept checks that what was staged for nothing goes in the end.
+func (x *explorer) swept() {
+	for range 6 {
+		x.pass(20 * time.Minute)
+		x.sweep(0)
+		x.finishAll()
+	}
+	x.calm("sweeping")
+	for _, ref := range x.refs {
+		orphans, err := x.oracle.content.Orphans(background(), ref)
+		if err != nil || len(orphans) > 0 {
+			x.failf("orphans of %s are left: %s, error %v", ref, strings.Join(orphans, ", "), err)
+		}
+	}
+}
+
+// expire lets everything expire that will: nothing of it may be visible.
+func (x *explorer) expire() {
+	if _, err := pipeline.Expire(background(), x.world.db, x.world.tables.Content); err != nil {
+		x.failf("expire: %v", err)
+	}
+}

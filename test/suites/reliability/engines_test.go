@@ -1,0 +1,41 @@
+package reliability_test
+
+import (
+	"testing"
+
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/engines"
+)
+
+// every is which of the deaths are tried on the real engines.
+const every = 149
+
+// The complete enumeration runs on the in-memory DynamoDB, which the conformance suite holds to
+// the real engines; this shows a sample of it on these.
+func TestWhereverAProcessDiesOnARealEngineTheCopyIsGitLabsTruthInTheEnd(t *testing.T) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
+		n := 0
+		for _, s := range scenarios() {
+			if s.huge {
+				continue
+			}
+			for _, d := range deaths(s.points(t)) {
+				if n++; n%every != 0 {
+					continue
+				}
+				t.Run(s.name+" "+d.String(), func(t *testing.T) {
+					died := false
+					e := fresh(t, e)
+					c := cloud.New(t, e.DynamoDB, e.Tables)
+					c.Fate, c.Unobserved = d.fate, true
+					b := d.boundary(&died)
+					s.run(c, b)
+					if !died {
+						t.Fatal("the point was never reached")
+					}
+					s.recovered(c, b, d.fate != cloud.Lost)
+				})
+			}
+		}
+	})
+}

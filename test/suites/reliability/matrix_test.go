@@ -1,0 +1,221 @@
+package reliability_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// extent is how much fails.
+type extent string
+
+const (
+	// once: the one call.
+	once extent = "once"
+	// minute: from this call on everything that can fail so, for a minute.
+	minute extent = "minute"
+)
+
+// fault is one cell of the matrix.
+type fault struct {
+	point
+	kind faults.Kind
+	extent
+	// lands is when a late write lands.
+	lands time.Duration
+}
+
+func (f fault) String() string {
+	text := fmt.Sprintf("%s %s at %s", f.kind, f.extent, f.point)
+	if f.lands > 0 {
+		text += fmt.Sprintf(", lands after %s", f.lands)
+	}
+	return text
+}
+
+// alike are kinds that differ in their types alone: nothing, or everything, was
+// applied.
+func alike() [][]faults.Kind {
+	return [][]faults.Kind{
+		{faults.ServerError, faults.BrokenConnection, faults.Timeout, faults.ThroughputExceeded, faults.Throttled},
+		{faults.LostAnswer, faults.TimeoutApplied},
+	}
+}
+
+// lateness is when a late write lands: in a moment, after its caller's lease was
+// taken over, or as late as a dead function's write may (the sweeper waits for
+// 15 minutes).
+func lateness() []time.Duration {
+	return []time.Duration{3 * time.Second, 4 * time.Minute, 14 * time.Minute}
+}
+
+// cells lists the ways in which the calls can fail: all of them, or of those
+// that are alike one after the other.
+func cells(points []point, all bool) []fault {
+	var list []fault
+	for i, p := range points {
+		for _, kind := range faults.Kinds() {
+			if !kind.Hits(p.operation) {
+				continue
+			}
+			if kind == faults.LateWrite {
+				for j, lands := range lateness() {
+					if all || j == i%len(lateness()) {
+						list = append(list, fault{p, kind, once, lands})
+					}
+				}
+				list = append(list, fault{p, kind, minute, 4 * time.Minute})
+				continue
+			}
+			list = append(list, fault{p, kind, once, 0})
+			if all || turn(kind, i) {
+				list = append(list, fault{p, kind, minute, 0})
+			}
+		}
+	}
+	return list
+}
+
+// turn reports whether it is this kind's turn among those that are like it.
+func turn(kind faults.Kind, i int) bool {
+	for _, group := range alike() {
+		if j := slices.Index(group, kind); j >= 0 {
+			return i%len(group) == j
+		}
+	}
+	return true
+}
+
+// few are the cells of a large scenario: nothing applied, applied, late.
+func few(cells []fault) []fault {
+	return slices.DeleteFunc(cells, func(f fault) bool {
+		return f.extent != once || !slices.Contains([]faults.Kind{faults.ServerError, faults.LostAnswer, faults.LateWrite}, f.kind)
+	})
+}
+
+// boundary lets the call fail. It needs the cloud that it is in.
+func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
+	held := &faults.Held{}
+	var over time.Time
+	setting := faults.Setting{Held: held, Replica: c.Replica(), Change: func() {
+		c.GitLab.AddDiscussion(s.refs[0], fakegitlab.Note{Body: "Meanwhile."})
+		c.Webhook(s.refs[0])
+	}}
+	var mu sync.Mutex
+	return &boundary{at: func(ctx context.Context, p point, call pipeline.Call, send func() error) error {
+		mu.Lock()
+		here := p.function == f.function && p.call == f.call && p.n == f.n
+		if here {
+			*hit, over = true, c.Clock.Now().Add(time.Minute)
+		}
+		during := here || f.extent == minute && f.kind.Hits(call) && c.Clock.Now().Before(over)
+		mu.Unlock()
+		if !during {
+			return send()
+		}
+		switch f.kind {
+		case faults.LateWrite:
+			c.After(f.lands, func() { held.Release(); c.Observe() })
+		case faults.OldReplica:
+			c.Change(setting.Change)
+		}
+		return f.kind.Do(faults.With(ctx, setting), call, send)
+	}}
+}
+
+// fullMatrix asks for every cell. Else a call that an earlier scenario makes in
+// the same place is left out, and kinds that are alike take turns at failing
+// for a minute.
+const fullMatrix = "LOREHOOK_FULL_MATRIX"
+
+func TestWhateverFailsTheCopyIsGitLabsTruthInTheEnd(t *testing.T) {
+	tried := newTally()
+	t.Cleanup(func() { t.Log(tried.table()) })
+	seen, full := places{}, os.Getenv(fullMatrix) != ""
+	for _, s := range scenarios() {
+		points := s.points(t)
+		s.unsuccessful = s.baseline(t)
+		if s.large || !full {
+			points = seen.without(points)
+		}
+		seen.add(points)
+		cells := cells(points, full)
+		if s.large {
+			cells = few(cells)
+		}
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			for _, f := range cells {
+				t.Run(f.String(), func(t *testing.T) { s.fails(t, f) })
+				tried.count(f)
+			}
+		})
+	}
+}
+
+func (s scenario) fails(t *testing.T, f fault) {
+	hit := false
+	s.play(t, func(c *cloud.Cloud) *boundary { return f.boundary(c, s, &hit) }, func(c *cloud.Cloud, b *boundary) {
+		if !hit {
+			c.T.Fatalf("the call was never made")
+		}
+		if failed := unsuccessful(c); f.harmless() && failed > s.unsuccessful {
+			c.T.Errorf("%d runs did not succeed, undisturbed it is %d", failed, s.unsuccessful)
+		}
+		s.recovered(c, b, true)
+	})
+}
+
+// harmless faults are met once, and nothing was applied: another try is all
+// that it takes.
+func (f fault) harmless() bool {
+	return f.extent == once && !slices.Contains([]faults.Kind{
+		faults.LostAnswer, faults.TimeoutApplied, faults.TransactionInProgress, faults.LateWrite, faults.Forbidden, faults.NotFound,
+	}, f.kind)
+}
+
+// tally counts what was tried.
+type tally struct {
+	mu     sync.Mutex
+	counts map[faults.Kind]map[extent]int
+}
+
+func newTally() *tally { return &tally{counts: map[faults.Kind]map[extent]int{}} }
+
+func (t *tally) count(f fault) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts[f.kind] == nil {
+		t.counts[f.kind] = map[extent]int{}
+	}
+	t.counts[f.kind][f.extent]++
+}
+
+// table is the tally as docs/reliability.md shows it.
+func (t *tally) table() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var b strings.Builder
+	sum := map[extent]int{}
+	b.WriteString("\n| fault | once | for a minute |\n|---|---:|---:|\n")
+	for _, kind := range faults.Kinds() {
+		n := t.counts[kind]
+		fmt.Fprintf(&b, "| `%s` | %d | %d |\n", kind, n[once], n[minute])
+		for _, e := range slices.Sorted(maps.Keys(n)) {
+			sum[e] += n[e]
+		}
+	}
+	fmt.Fprintf(&b, "| all | %d | %d |", sum[once], sum[minute])
+	return b.String()
+}

@@ -1,0 +1,34 @@
+package reliability_test
+
+import (
+	"context"
+	"testing"
+
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/faults"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// These are no failures: DynamoDB may answer so at any time.
+func TestPagesThatAlwaysEndEarlyAndBatchesThatAreNeverProcessedWholeChangeNothing(t *testing.T) {
+	for _, s := range scenarios() {
+		for _, kind := range []faults.Kind{faults.PartialPage, faults.EmptyPage, faults.UnprocessedItems, faults.UnprocessedKeys} {
+			t.Run(s.name+" "+string(kind), func(t *testing.T) {
+				want := s.baseline(t)
+				s.play(t, func(*cloud.Cloud) *boundary {
+					return &boundary{at: func(ctx context.Context, _ point, call pipeline.Call, send func() error) error {
+						if kind.Hits(call) {
+							return kind.Do(ctx, call, send)
+						}
+						return send()
+					}}
+				}, func(c *cloud.Cloud, b *boundary) {
+					if failed := unsuccessful(c); failed != want {
+						t.Errorf("%d runs did not succeed, else it is %d", failed, want)
+					}
+					s.recovered(c, b, true)
+				})
+			})
+		}
+	}
+}

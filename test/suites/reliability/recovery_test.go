@@ -1,0 +1,252 @@
+package reliability_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// inCloud runs the test in a cloud on the in-memory DynamoDB, in time of its own.
+func inCloud(t *testing.T, test func(t *testing.T, c *cloud.Cloud)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		db, tables := fakedynamodb.New()
+		c := cloud.New(t, db.Client(), tables)
+		c.Rows = db.Items
+		test(t, c)
+	})
+}
+
+// killAt lets the process of the function die just before a call, the first
+// times that it is made.
+func killAt(function string, times int, at func(call pipeline.Call) bool) pipeline.Around {
+	return func(ctx context.Context, call pipeline.Call, send func() error) error {
+		if p := cloud.ProcessOf(ctx); p.Function == function && times > 0 && at(call) {
+			times--
+			p.Kill()
+			return nil
+		}
+		return send()
+	}
+}
+
+func operation(name string) func(pipeline.Call) bool {
+	return func(call pipeline.Call) bool { return call.Operation == name }
+}
+
+// commits reports whether the call is a commit.
+func commits(call pipeline.Call) bool {
+	return call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), "content") && slices.Contains(call.Tables(), "sync_runs")
+}
+
+func TestARunWhoseWorkerDiedIsTakenOverWhenItsLeaseHasExpiredAndNotBefore(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+		small(c, 70)
+		req := c.Webhook(issue(70))
+		c.Around = killAt("worker", 1, commits)
+		c.Clock.Advance(surgical.Settle)
+		died := c.Clock.Now()
+		if !c.Poll(c.Requests) {
+			t.Fatal("no message")
+		}
+		run, err := c.Ledger.Run(t.Context(), req.RunID)
+		if err != nil || run.Attempt != 1 || !run.LeaseUntil.After(c.Clock.Now()) {
+			t.Fatalf("run %+v, error %v", run, err)
+		}
+		// A copy of the message comes while the lease holds: it waits.
+		again := req
+		again.IdempotencyKey = "a copy"
+		c.Send(again)
+		c.Clock.Advance(surgical.Lease - 5*time.Second)
+		c.Poll(c.Requests)
+		if run, err = c.Ledger.Run(t.Context(), req.RunID); err != nil || run.Attempt != 1 {
+			t.Errorf("attempt %d under a live lease, error %v", run.Attempt, err)
+		}
+		c.Settle()
+		run, err = c.Ledger.Run(t.Context(), req.RunID)
+		if err != nil || run.Status != surgical.StatusSucceeded || run.Attempt != 2 || run.LostLeases != 1 {
+			t.Errorf("run %s in attempt %d with %d lost leases, error %v", cloud.Outcome(run), run.Attempt, run.LostLeases, err)
+		}
+		if took := run.Marks.Committed.Sub(died); took > cloud.Visibility+5*time.Second {
+			t.Errorf("recovered after %s", took)
+		}
+		c.Check(issue(70))
+	})
+}
+
+func TestARunThatNobodyBringsToItsEndIsEndedAsLostAndCanBeRetried(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+		synced(70)(c)
+		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+		began := c.Clock.Now()
+		req := c.Webhook(issue(70))
+		c.Fate, c.Around = cloud.Lost, killAt("worker", 1, commits)
+		c.Settle()
+		run, err := c.Ledger.Run(t.Context(), req.RunID)
+		if err != nil || run.Status != surgical.StatusFailed || run.Error.Code != surgical.CodeRunLost || run.Error.Action != surgical.ActionRetryFailed {
+			t.Fatalf("run %s, error %v", cloud.Outcome(run), err)
+		}
+		// Not before it may be sure: it could have been waiting.
+		if after := run.FinishedAt.Sub(began); after < 18*time.Hour || after > 20*time.Hour {
+			t.Errorf("ended after %s", after)
+		}
+		if orphans, err := c.Content.Orphans(t.Context(), issue(70)); err != nil || len(orphans) > 0 {
+			t.Errorf("orphans %v, error %v", orphans, err)
+		}
+		status, answer := c.API(http.MethodPost, "/v1/sync-runs/"+req.RunID+"/retry-failed", "", "")
+		if status != http.StatusAccepted {
+			t.Fatalf("retry-failed: %d %s", status, answer)
+		}
+		c.Fate = cloud.Redelivered
+		c.Settle()
+		c.Check(issue(70))
+	})
+}
+
+func TestWhatALostAttemptStagedExpiresAndNothingThatIsVisibleDoes(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+		synced(70)(c)
+		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+		c.Webhook(issue(70))
+		c.Around = killAt("worker", 1, commits)
+		c.Clock.Advance(surgical.Settle)
+		c.Poll(c.Requests)
+		if orphans, err := c.Content.Orphans(t.Context(), issue(70)); err != nil || len(orphans) == 0 {
+			t.Fatalf("nothing was staged before the worker died: the test shows nothing (error %v)", err)
+		}
+		c.Settle()
+		for _, item := range c.Rows("content") {
+			// Not at once: a reader may be slow.
+			if expires, ok := number(item["expires_at"]); ok && expires < c.Clock.Now().Unix() {
+				t.Errorf("%v expired already", item["sk"])
+			}
+		}
+		c.Check(issue(70)) // no orphan is left, and all that is named is there
+	})
+}
+
+func TestAMessageThatGotLostBehindItsRowIsSentAgain(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+		synced(70)(c)
+		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+		c.Around = killAt("api", 1, operation("SendMessage"))
+		if status, _ := c.API(http.MethodPost, "/v1/sync-runs", "by-hand", `{"project_id":1,"issues":[70]}`); status != http.StatusBadGateway {
+			t.Fatalf("the API answered with %d", status)
+		}
+		c.Settle()
+		run, err := c.Ledger.Run(t.Context(), byHandID())
+		if err != nil || run.Status != surgical.StatusSucceeded {
+			t.Fatalf("run %s, error %v", cloud.Outcome(run), err)
+		}
+		if took := run.FinishedAt.Sub(run.CreatedAt); took > 3*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+		c.Check(issue(70))
+	})
+}
+
+func TestAMessageThatStaysLostIsSentAgainEveryTenMinutesAndNotMoreOften(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+		small(c, 70)
+		c.Punctual = true
+		lost := 0
+		c.Around = func(ctx context.Context, call pipeline.Call, send func() error) error {
+			if cloud.ProcessOf(ctx).Function == "sweeper" && call.Operation == "SendMessage" && lost < 4 {
+				lost++
+				return faults.ServerError.Do(ctx, call, send)
+			}
+			if cloud.ProcessOf(ctx).Function == "api" && call.Operation == "SendMessage" {
+				return faults.ServerError.Do(ctx, call, send)
+			}
+			return send()
+		}
+		began := c.Clock.Now()
+		startBroken(c)
+		c.Settle()
+		run, err := c.Ledger.Run(t.Context(), byHandID())
+		if err != nil || run.Status != surgical.StatusSucceeded {
+			t.Fatalf("run %s, error %v", cloud.Outcome(run), err)
+		}
+		if took := run.FinishedAt.Sub(began); lost != 4 || took < 40*time.Minute || took > 46*time.Minute {
+			t.Errorf("%d messages got lost; it took %s", lost, took)
+		}
+	})
+}
+
+// startBroken asks for a run whose message does not get through.
+func startBroken(c *cloud.Cloud) {
+	status, answer := c.API(http.MethodPost, "/v1/sync-runs", "by-hand", `{"project_id":1,"issues":[70]}`)
+	if status != http.StatusServiceUnavailable || !strings.Contains(answer, string(surgical.CodeQueueUnavailable)) {
+		c.T.Fatalf("the API answered with %d %s", status, answer)
+	}
+}
+
+func TestAnExecutionThatTimesOutIsEndedByTheSweeperAndItsDocumentsComeWithTheDrain(t *testing.T) {
+	for _, stage := range []surgical.JobType{surgical.JobDocs, surgical.JobEmbed} {
+		t.Run(string(stage), func(t *testing.T) {
+			inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+				synced(70)(c)
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				req := c.Webhook(issue(70))
+				// A stage that hangs until its time is over.
+				c.Fate, c.Around = cloud.Lost, func(ctx context.Context, call pipeline.Call, send func() error) error {
+					if cloud.ProcessOf(ctx).Function == string(stage) && call.Operation == "BatchGetItem" {
+						<-ctx.Done()
+						return faults.Timeout.Do(ctx, call, send)
+					}
+					return send()
+				}
+				c.Clock.Advance(surgical.Settle)
+				for c.Poll(c.Requests) {
+				}
+				started := c.Clock.Now()
+				c.After(10*time.Minute, func() { c.Around = nil })
+				c.Settle()
+				run, err := c.Ledger.Run(t.Context(), req.RunID)
+				if err != nil || run.Status != surgical.StatusFailed || run.Error.Code != surgical.Code(stage)+"_failed" {
+					t.Fatalf("run %s, error %v", cloud.Outcome(run), err)
+				}
+				if after := run.FinishedAt.Sub(started); after < 5*time.Minute || after > 8*time.Minute {
+					t.Errorf("ended after %s", after)
+				}
+				jobs, err := c.Ledger.Jobs(t.Context(), req.RunID)
+				if err != nil || !slices.ContainsFunc(jobs, func(j surgical.Job) bool {
+					return j.Type == stage && j.Status == surgical.JobAborted && j.AbortedReason == string(stage)+"_failed"
+				}) {
+					t.Errorf("jobs %+v, error %v", jobs, err)
+				}
+				c.Check(issue(70))
+			})
+		})
+	}
+}
+
+func TestAStageThatFailsTwiceAbortsItsRunAtOnce(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+		synced(70)(c)
+		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+		req := c.Webhook(issue(70))
+		c.Hopeless = 2
+		began := c.Clock.Now()
+		c.Settle()
+		run, err := c.Ledger.Run(t.Context(), req.RunID)
+		if err != nil || run.Status != surgical.StatusFailed || run.Error.Code != surgical.CodeEmbedFailed || run.FinishedAt.Sub(began) > time.Minute {
+			t.Errorf("run %s after %s, error %v", cloud.Outcome(run), run.FinishedAt.Sub(began), err)
+		}
+		if run.Counters.JobsAborted != 1 {
+			t.Errorf("%d jobs were aborted", run.Counters.JobsAborted)
+		}
+		c.Check(issue(70))
+	})
+}

@@ -1,0 +1,267 @@
+package reliability_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// scenario is a piece of Lorehook's work. What act begins is disturbed, what
+// prepare does is not.
+type scenario struct {
+	name    string
+	refs    []surgical.EntityRef
+	prepare func(c *cloud.Cloud)
+	act     func(c *cloud.Cloud)
+	// large scenarios are disturbed by few kinds of fault, and only where no
+	// other makes the same call; in huge ones processes die only there, too.
+	large, huge bool
+	// unsuccessful is how many of its runs do not succeed.
+	unsuccessful int
+	// deadLetters is how many messages it leaves there.
+	deadLetters int
+	apis        *cloud.APIs
+}
+
+func issue(iid int64) surgical.EntityRef { return fakegitlab.IssueRef(iid) }
+
+// small adds a small issue with two discussions.
+func small(c *cloud.Cloud, iid int64) {
+	c.GitLab.SetIssue(fakegitlab.NewIssue(iid, fmt.Sprint("Issue ", iid), "What it is about.", fakegitlab.Time{Time: c.Clock.Now().Add(-time.Hour)}))
+	for i := range 2 {
+		c.GitLab.AddDiscussion(issue(iid), fakegitlab.Note{Body: fmt.Sprint("Comment ", i)})
+	}
+}
+
+// synced adds small issues and brings their copies up to date.
+func synced(iids ...int64) func(c *cloud.Cloud) {
+	return func(c *cloud.Cloud) {
+		for _, iid := range iids {
+			small(c, iid)
+			c.Webhook(issue(iid))
+		}
+		c.Settle()
+		c.Clock.Advance(10 * time.Minute)
+	}
+}
+
+// post calls the API as a client does: a failure that another try may not meet
+// is tried again after ten seconds.
+func post(c *cloud.Cloud, path, key, body string) {
+	for range 12 {
+		status, _ := c.API(http.MethodPost, path, key, body)
+		if status < 500 {
+			return
+		}
+		if c.Fate == cloud.Lost {
+			return // the client is gone, too
+		}
+		c.Clock.Advance(10 * time.Second)
+	}
+}
+
+func startRun(c *cloud.Cloud, body string) { post(c, "/v1/sync-runs", "by-hand", body) }
+
+func scenarios() []scenario {
+	all, apis := slices.Concat(deliveries(), byHand(), unlucky(), large()), &cloud.APIs{}
+	for i := range all {
+		all[i].apis = apis
+	}
+	return all
+}
+
+// deliveries begin with an event.
+func deliveries() []scenario {
+	return []scenario{
+		{name: "first sync", refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloud.Cloud) { small(c, 70) },
+			act:     func(c *cloud.Cloud) { c.Webhook(issue(70)) }},
+		{name: "delivery", refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloud.Cloud) { small(c, 70) },
+			act: func(c *cloud.Cloud) {
+				for range 12 { // GitLab itself does not repeat it, its user may
+					if c.Deliver(issue(70), "delivery") < 500 || c.Fate == cloud.Lost {
+						return
+					}
+					c.Clock.Advance(10 * time.Second)
+				}
+			}},
+		{name: "new comment", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				c.GitLab.AddNote(issue(70), c.GitLab.Discussions(issue(70))[0].ID, fakegitlab.Note{Body: "A reply."})
+				c.Webhook(issue(70))
+				c.Webhook(issue(70))
+			}},
+		{name: "turns confidential", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Confidential = true })
+				c.Webhook(issue(70))
+			}},
+		{name: "deleted discussion", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.DeleteDiscussion(issue(70), c.GitLab.Discussions(issue(70))[0].ID)
+				c.Send(c.Request(surgical.OriginReconcile, issue(70)))
+			}},
+	}
+}
+
+// byHand begin with a call of the API.
+func byHand() []scenario {
+	return []scenario{
+		{name: "several targets", refs: []surgical.EntityRef{issue(70), issue(71), fakegitlab.MergeRequestRef(73)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				small(c, 71)
+				c.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(73, "Merge request", "What it does.", fakegitlab.Time{Time: c.Clock.Now().Add(-time.Hour)}))
+				c.GitLab.Relabel(issue(70), []string{"later"}, nil)
+				startRun(c, `{"project_id":1,"issues":[70,71],"merge_requests":[73]}`)
+			}},
+		{name: "no_docs, then the drain", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "Left to the drain."})
+				startRun(c, `{"project_id":1,"issues":[70],"no_docs":true,"no_embed":true}`)
+			}},
+		{name: "no_docs that turns confidential", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Confidential = true })
+				startRun(c, `{"project_id":1,"issues":[70],"no_docs":true,"no_embed":true}`)
+			}},
+	}
+}
+
+// byHandID is the run that startRun asks for.
+func byHandID() string { return surgical.RunID(surgical.OriginManual, "by-hand") }
+
+// unlucky end otherwise than they began.
+func unlucky() []scenario {
+	return []scenario{
+		{name: "retry", refs: []surgical.EntityRef{issue(70), issue(72)},
+			prepare: func(c *cloud.Cloud) {
+				synced(70)(c)
+				c.GitLab.Relabel(issue(70), []string{"later"}, nil)
+				small(c, 72)
+				c.Around = forbidden(issue(72))
+				startRun(c, `{"project_id":1,"issues":[70,72]}`)
+				c.Settle()
+			},
+			act: func(c *cloud.Cloud) {
+				post(c, "/v1/sync-runs/"+byHandID()+"/retry-failed", "", "")
+			}},
+		{name: "cancelled after the commit", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				startRun(c, `{"project_id":1,"issues":[70]}`)
+				c.Clock.Advance(surgical.Settle)
+				c.Poll(c.Requests)
+				post(c, "/v1/sync-runs/"+byHandID()+"/cancel", "", "")
+			}},
+		{name: "cancelled before it began", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				startRun(c, `{"project_id":1,"issues":[70]}`)
+				post(c, "/v1/sync-runs/"+byHandID()+"/cancel", "", "")
+			}},
+		{name: "failed stage", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				c.Webhook(issue(70))
+				c.Hopeless = 2 // the stage and its repetition
+			}},
+		{name: "GitLab fails once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusServiceUnavailable)},
+		{name: "GitLab limits once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusTooManyRequests)},
+		{name: "a worker died before its commit", refs: []surgical.EntityRef{issue(70)}, prepare: died(1, commits), act: func(*cloud.Cloud) {}},
+		{name: "a worker died before the workflow", refs: []surgical.EntityRef{issue(70)}, prepare: died(1, operation("StartExecution")), act: func(*cloud.Cloud) {}},
+		{name: "five workers died", deadLetters: 1, refs: []surgical.EntityRef{issue(70)}, prepare: died(5, commits), act: func(*cloud.Cloud) {}},
+		{name: "a message that cannot be decoded", deadLetters: 1, refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				c.Requests.Send(issue(70).Key(), "garbage", "{")
+				c.Webhook(issue(70))
+			}},
+	}
+}
+
+// spoilt answers one request of a webhook's fetch with the status.
+func spoilt(status int) func(c *cloud.Cloud) {
+	return func(c *cloud.Cloud) {
+		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+		// Later than the other answers, so that the calls are the same each time.
+		c.GitLab.Inject(fakegitlab.Fault{Status: status, Endpoint: "discussions", Requests: 1, Latency: time.Second})
+		c.Webhook(issue(70))
+	}
+}
+
+// died lets so many workers of a webhook die just before a call.
+func died(workers int, before func(pipeline.Call) bool) func(c *cloud.Cloud) {
+	return func(c *cloud.Cloud) {
+		synced(70)(c)
+		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+		c.Webhook(issue(70))
+		fate := c.Fate
+		c.Fate, c.Around = cloud.Redelivered, killAt("worker", workers, before) // what follows is of another death
+		c.Clock.Advance(surgical.Settle)
+		for range workers {
+			if !c.Poll(c.Requests) {
+				c.T.Fatal("no message")
+			}
+			c.Clock.Advance(cloud.Visibility)
+		}
+		c.Fate = fate
+	}
+}
+
+// large are scenarios of large entities.
+func large() []scenario {
+	return []scenario{
+		{name: "handed on", large: true, refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloud.Cloud) {
+				small(c, 70)
+				for i := range 52 {
+					c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: fmt.Sprint("Comment ", i)})
+				}
+				c.Hurry = true
+			},
+			act: func(c *cloud.Cloud) { c.Webhook(issue(70)) }},
+		{name: "long text", large: true, huge: true, refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloud.Cloud) {
+				small(c, 70)
+				c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Description = longText("before") })
+				c.Webhook(issue(70))
+				c.Settle()
+				c.Clock.Advance(10 * time.Minute)
+			},
+			act: func(c *cloud.Cloud) {
+				c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Description = longText("after") })
+				c.Webhook(issue(70))
+			}},
+	}
+}
+
+// forbidden lets GitLab refuse an entity.
+func forbidden(ref surgical.EntityRef) pipeline.Around {
+	return func(ctx context.Context, call pipeline.Call, send func() error) error {
+		if req, ok := call.Input.(*http.Request); ok && strings.Contains(req.URL.Path+"/", fmt.Sprintf("/issues/%d/", ref.IID)) {
+			return faults.Forbidden.Do(ctx, call, send)
+		}
+		return send()
+	}
+}
+
+// longText is longer than one item holds, in more chunks than are embedded at
+// a time.
+func longText(word string) string {
+	var text strings.Builder
+	for i := 0; text.Len() < 310<<10; i++ {
+		fmt.Fprintf(&text, "## Section %d\n\n%s %d of a text that goes on and on, so that it has to be cut.\n\n", i, word, i)
+	}
+	return text.String()
+}
