@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"gitlab.com/lorehook/lorehook/internal/commit"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
@@ -26,7 +25,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
@@ -51,14 +50,16 @@ func main() {
 	}
 	db := dynamo.New(cfg)
 	store, rows := content.NewStore(db, c.Content, time.Now), ledger.New(db, c.Tables, time.Now).Metered(meter)
+	launcher := &workflow.Launcher{
+		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}, Ledger: rows,
+	}
+	engine := &worker.Engine{
+		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Launch: launcher.Launch,
+		Allows: c.Projects.Allows, Clock: time.Now, Jitter: jitter, Log: log, Meter: meter,
+	}
 	batch := &worker.Batch{
-		Processor: &surgical.Processor{
-			Ledger: rows, Heads: store, Fetcher: fetcher,
-			Ingester: commit.New(db, store, rows, time.Now),
-			Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
-			Allows:   c.Projects.Allows, Clock: time.Now, Jitter: jitter, Log: log, Meter: meter,
-		},
-		Queue: &worker.SQS{
+		Process: engine.Process,
+		Queue: &queue.Consumer{
 			Client: sqs.NewFromConfig(cfg), QueueURLs: []string{c.RequestsQueueURL, c.BulkQueueURL}, DeadLetterURL: c.DeadLetterQueueURL,
 		},
 		Clock: time.Now, Log: log, Meter: meter,

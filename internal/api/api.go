@@ -37,7 +37,7 @@ type Runs interface {
 	Retry(ctx context.Context, run surgical.Run, req surgical.Request, messageID string) (surgical.Run, error)
 	// Close makes the run terminal; one that is terminal already is returned as
 	// it is.
-	Close(ctx context.Context, runID string, closing surgical.Closing) (surgical.Run, error)
+	Close(ctx context.Context, seen surgical.Run, ending surgical.Ending) (surgical.Run, error)
 }
 
 // Queue takes requests for the workers.

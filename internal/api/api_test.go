@@ -71,7 +71,7 @@ func (q *inbox) take() []surgical.Request {
 func (f *fixture) work() {
 	f.Helper()
 	for _, req := range f.queue.take() {
-		if verdict, err := f.Deliver(req); err != nil || !verdict.Delete {
+		if verdict, err := f.Deliver(req); err != nil || !pipeline.Deleted(verdict) {
 			f.Fatalf("run %s: %v, %v", req.RunID, verdict, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
@@ -70,11 +71,11 @@ func (i *interrupted) next(call pipeline.Call, content string) func() {
 func (i *interrupted) finish(req surgical.Request) {
 	i.Helper()
 	for range 5 {
-		if verdict, _ := i.Deliver(req); verdict.Delete {
+		if verdict, _ := i.Deliver(req); pipeline.Deleted(verdict) {
 			i.Drive()
 			return
 		}
-		i.Clock.Advance(surgical.Lease)
+		i.Clock.Advance(worker.Lease)
 	}
 	i.Fatalf("run %s does not end", req.RunID)
 }
@@ -160,7 +161,7 @@ func TestACancelStopsAStageBeforeItsNextBatchOfDocuments(t *testing.T) {
 				i.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("Note %d.", n)})
 			}
 			id := i.start(`{"project_id":1,"issues":[7]}`)
-			if verdict, err := i.Deliver(i.queue.take()[0]); err != nil || !verdict.Delete {
+			if verdict, err := i.Deliver(i.queue.take()[0]); err != nil || !pipeline.Deleted(verdict) {
 				t.Fatalf("verdict %v, error %v", verdict, err)
 			}
 			i.Workflow.Forget()

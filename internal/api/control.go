@@ -117,7 +117,7 @@ func (s *server) cancel(ctx context.Context, in *runInput) (*answer[SyncResult],
 	}
 	noteRun(ctx, run.RunID)
 	why := surgical.NewError(surgical.CodeRunCancelled, "the run was cancelled by request")
-	run, err = s.Runs.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusCancelled, Error: why})
+	run, err = s.Runs.Close(ctx, run, surgical.Cancelled{Error: why})
 	switch {
 	case errors.Is(err, surgical.ErrMoved):
 		return nil, movedOn(in.RunID)

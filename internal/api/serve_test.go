@@ -13,6 +13,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // stale fetches what was fetched before.
@@ -168,7 +169,7 @@ func TestTheGatewaysEventsAreServed(t *testing.T) {
 
 // before fetches after something else happened.
 type before struct {
-	surgical.Fetcher
+	pipeline.Fetcher
 	do func()
 }
 

@@ -140,7 +140,7 @@ func (f *fixture) ended(code surgical.Code, message string, refs ...surgical.Ent
 	f.t.Helper()
 	run := f.claimed(refs...)
 	f.Clock.Advance(time.Second)
-	run, err := f.Ledger.Close(f.t.Context(), run.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: surgical.NewError(code, message)})
+	run, err := f.Ledger.Close(f.t.Context(), run, surgical.Failed{Error: surgical.NewError(code, message)})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -15,31 +15,32 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Prepare reads the entity's head and works out what committing the snapshot
-// takes. stage names the attempt (see [Stage]). It writes nothing. If the guard
-// refuses the snapshot, Prepare returns a nil Change and the head.
-func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, stage string) (*Change, surgical.Head, error) {
-	base, err := s.headItem(ctx, snap.Ref)
-	if err != nil {
-		return nil, surgical.Head{}, err
+// Prepare works out what committing the snapshot takes, compared with the
+// entity's head. stage names the attempt (see [Stage]). It writes nothing. If the
+// guard refuses the snapshot, Prepare returns a nil Change and the head.
+//
+// base is the head as it was read earlier, or nil to read it now. An outdated
+// base is harmless: the guard reads the head again, in the commit itself.
+func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, stage string, base *Base) (*Change, surgical.Head, error) {
+	if base == nil || base.Head.Ref != snap.Ref {
+		var err error
+		if base, err = s.base(ctx, snap.Ref); err != nil {
+			return nil, surgical.Head{}, err
+		}
 	}
-	head := surgical.Head{Ref: snap.Ref}
-	if base != nil {
-		head = base.head(snap.Ref)
-	}
-	if !head.Accepts(snap) {
-		return nil, head, nil
+	if !base.Head.Accepts(snap) {
+		return nil, base.Head, nil
 	}
 	children, err := childrenOf(snap)
 	if err != nil {
-		return nil, head, err
+		return nil, base.Head, err
 	}
-	p := preparation{store: s, snap: snap, stage: stage, base: base, children: children,
-		change: &Change{Ref: snap.Ref, Base: head, Revision: head.Revision + 1}}
+	p := preparation{store: s, snap: snap, stage: stage, base: base.item, children: children,
+		change: &Change{Ref: snap.Ref, Base: base.Head, Revision: base.Head.Revision + 1}}
 	if err := p.run(ctx); err != nil {
-		return nil, head, fmt.Errorf("prepare %s: %w", snap.Ref, err)
+		return nil, base.Head, fmt.Errorf("prepare %s: %w", snap.Ref, err)
 	}
-	return p.change, head, nil
+	return p.change, base.Head, nil
 }
 
 // childrenOf lists everything that is stored as a child: the snapshot's own

@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
@@ -14,48 +17,134 @@ import (
 )
 
 // maxCloseTries bounds how often a closing reads again because a job was
-// inserted or ended meanwhile: a run has at most two jobs a target.
+// inserted or ended in the meantime: a run has at most two jobs a target.
 const maxCloseTries = 2*surgical.MaxTargets + 2
 
-// Close implements [surgical.Ledger]: one transaction makes the run terminal,
-// aborts its open jobs and writes its entity rows. It requires the counter of
-// inserted jobs that was read before the jobs were listed, so that no job can
-// slip in between. A run that is terminal already is returned as it is.
-func (l *Ledger) Close(ctx context.Context, runID string, closing surgical.Closing) (surgical.Run, error) {
-	for range maxCloseTries {
-		run, err := l.Run(ctx, runID)
-		if err != nil || run.Status.Terminal() {
-			return run, err
-		}
-		if closing.Attempt != 0 && (run.Committed() || run.Attempt != closing.Attempt) {
-			return run, surgical.ErrMoved
-		}
-		jobs, err := l.jobsOf(ctx, run)
-		if err != nil {
-			return run, err
-		}
-		open := openJobs(jobs)
-		if closing.Status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {
-			return run, surgical.ErrOpenJobs
-		}
-		closing.Clean = closing.Clean && !repeated(jobs)
-		closed, err := l.tryClose(ctx, run, closing, open)
-		if closed {
-			return l.closed(ctx, runID)
-		}
-		if err != nil {
-			return run, err
-		}
-	}
-	return surgical.Run{}, fmt.Errorf("close run %s: it moved %d times: %w", runID, maxCloseTries, surgical.ErrMoved)
+// closing is what an [surgical.Ending] does to a run.
+type closing struct {
+	status surgical.RunStatus
+	err    *surgical.Error
+	// attempt, if set, restricts the closing to a run that this attempt holds and
+	// that has committed nothing.
+	attempt       int64
+	coalescedWith string
+	previews      map[surgical.Target]surgical.Preview
+	requests      int64
+	// clean reports that nothing the run staged can be an orphan. Otherwise the
+	// orphan sweeper looks at the run's entities a while after its end.
+	clean bool
 }
 
-// closed reads the run that this ledger just closed, and tells the meter of it.
-func (l *Ledger) closed(ctx context.Context, runID string) (surgical.Run, error) {
-	run, err := l.Run(ctx, runID)
-	if err == nil && l.meter != nil {
-		l.meter.Closed(run)
+// closingOf decides what the ending does to the run as it was read.
+func closingOf(run surgical.Run, ending surgical.Ending) closing {
+	// The row is marked for the sweeper before anything is staged. Only the
+	// holder of the attempt can do so, so its absence is proof for endings that
+	// require the attempt, and for a run that is past its commit.
+	unmarked := !run.SweepPending
+	switch e := ending.(type) {
+	case surgical.Succeeded:
+		return closing{status: surgical.StatusSucceeded, clean: e.Clean || unmarked}
+	case surgical.Coalesced:
+		return closing{status: surgical.StatusSucceeded, attempt: e.Attempt, coalescedWith: e.With, clean: unmarked}
+	case surgical.Previewed:
+		return closing{status: surgical.StatusSucceeded, attempt: e.Attempt, previews: e.Previews, requests: e.Requests, clean: unmarked}
+	case surgical.GivenUp:
+		return closing{status: surgical.StatusFailed, err: e.Error, attempt: e.Attempt, previews: e.Previews, requests: e.Requests, clean: unmarked}
+	case surgical.Lost:
+		return closing{status: surgical.StatusFailed, err: e.Error, attempt: e.Attempt}
+	case surgical.Failed:
+		return closing{status: surgical.StatusFailed, err: e.Error}
+	case surgical.Cancelled:
+		return closing{status: surgical.StatusCancelled, err: e.Error}
+	default:
+		panic(fmt.Sprintf("ledger: unknown ending %T", ending))
 	}
+}
+
+// Close makes the run terminal in one transaction that also aborts its open
+// jobs and writes its entity rows. The transaction requires the counter of
+// inserted jobs that was read before the jobs were listed, so that no job can
+// slip in between. seen is the run as the caller read it last; it is read again
+// only if it has moved. A run that is already terminal is returned as it is.
+//
+// A run that moved on past the ending gives [surgical.ErrMoved], success with
+// open jobs gives [surgical.ErrOpenJobs]; both come with the run as it is.
+func (l *Ledger) Close(ctx context.Context, seen surgical.Run, ending surgical.Ending) (surgical.Run, error) {
+	run := seen
+	for try := range maxCloseTries {
+		if try > 0 {
+			var err error
+			if run, err = l.Run(ctx, seen.RunID); err != nil {
+				return run, err
+			}
+		}
+		closed, err := l.tryClose(ctx, run, ending)
+		if !errors.Is(err, errRowMoved) {
+			return closed, err
+		}
+	}
+	return run, fmt.Errorf("close run %s: it moved %d times: %w", seen.RunID, maxCloseTries, surgical.ErrMoved)
+}
+
+// errRowMoved reports that the run, or one of its jobs, changed after it was
+// read.
+var errRowMoved = errors.New("the run moved while it was being closed")
+
+func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, ending surgical.Ending) (surgical.Run, error) {
+	if run.Status.Terminal() {
+		return run, nil
+	}
+	c := closingOf(run, ending)
+	if c.attempt != 0 && (run.Committed() || run.Attempt != c.attempt) {
+		return run, surgical.ErrMoved
+	}
+	jobs, err := l.jobsOf(ctx, run)
+	if err != nil {
+		return run, err
+	}
+	if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {
+		return run, surgical.ErrOpenJobs
+	}
+	c.clean = c.clean && !repeated(jobs)
+	open, now := openJobs(jobs), l.clock()
+	items, err := l.closingItems(run, c, open, now)
+	if err != nil {
+		return run, err
+	}
+	err = dynamo.Transact(ctx, l.db, items)
+	if dynamo.Contended(err) {
+		return run, errRowMoved
+	}
+	if err != nil {
+		return run, fmt.Errorf("close run %s: %w", run.RunID, err)
+	}
+	if len(open) > 0 {
+		// A stage may have counted its last job after the row was read.
+		if run, err = l.Run(ctx, run.RunID); err != nil {
+			return run, err
+		}
+	} else {
+		if run, err = c.applied(run, now); err != nil {
+			return run, err
+		}
+	}
+	l.meter.Closed(run)
+	return run, nil
+}
+
+// applied is the run as the closing left it.
+func (c closing) applied(run surgical.Run, now time.Time) (surgical.Run, error) {
+	run.Status, run.FinishedAt, run.LeaseUntil = c.status, fromMicros(micros(now)), time.Time{}
+	run.CoalescedWith, run.SweepPending = cmp.Or(c.coalescedWith, run.CoalescedWith), !c.clean
+	run.Counters.GitLabRequests += c.requests
+	if c.status == surgical.StatusSucceeded {
+		run.Stage = surgical.StageDone
+	}
+	if c.previews != nil {
+		run.Previews = c.previews
+	}
+	var err error
+	run.Error, err = itemOfError(c.err).error(run.RunID)
 	return run, err
 }
 
@@ -74,7 +163,7 @@ func openJobs(jobs []surgical.Job) []surgical.Job {
 	})
 }
 
-// repeated reports whether a stage was ever broken off: what it wrote last may
+// repeated reports whether a job was ever interrupted: what it wrote last may
 // have been written for nothing.
 func repeated(jobs []surgical.Job) bool {
 	return slices.ContainsFunc(jobs, func(job surgical.Job) bool {
@@ -82,69 +171,61 @@ func repeated(jobs []surgical.Job) bool {
 	})
 }
 
-// tryClose reports false without an error when anything moved meanwhile.
-func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, closing surgical.Closing, open []surgical.Job) (bool, error) {
-	row, err := l.closeRun(run, closing, len(open))
+// closingItems are the items of the closing's transaction.
+func (l *Ledger) closingItems(run surgical.Run, c closing, open []surgical.Job, now time.Time) ([]types.TransactWriteItem, error) {
+	row, err := l.closeRun(run, c, len(open), now)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	items := []types.TransactWriteItem{row}
 	for _, job := range open {
-		abort, err := l.abortJob(job, closing)
+		abort, err := l.abortJob(job, c, now)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		items = append(items, abort)
 	}
-	for _, entity := range entityRows(run, closing) {
-		put, err := l.putEntity(entity)
+	for _, entity := range entityRows(run, c) {
+		put, err := l.putEntity(entity, now)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		items = append(items, put)
 	}
-	err = dynamo.Transact(ctx, l.db, items)
-	if dynamo.Contended(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("close run %s: %w", run.RunID, err)
-	}
-	return true, nil
+	return items, nil
 }
 
-func (l *Ledger) closeRun(run surgical.Run, closing surgical.Closing, aborted int) (types.TransactWriteItem, error) {
-	now := l.clock()
+func (l *Ledger) closeRun(run surgical.Run, c closing, aborted int, now time.Time) (types.TransactWriteItem, error) {
 	condition := expression.Name("status").Equal(expression.Value(run.Status)).
 		And(expression.Name("jobs_inserted").Equal(expression.Value(run.JobsInserted)))
-	if closing.Attempt != 0 {
+	if c.attempt != 0 {
 		condition = condition.And(held(run))
 	}
 	if !run.Committed() {
-		// What is committed meanwhile changes what the entity rows have to say.
+		// A commit in the meantime changes what the entity rows have to say.
 		condition = condition.And(uncommitted())
 	}
-	update := expression.Set(expression.Name("status"), expression.Value(closing.Status)).
+	update := expression.Set(expression.Name("status"), expression.Value(c.status)).
 		Set(expression.Name("finished_at"), expression.Value(micros(now))).
 		Set(expression.Name("expires_at"), expression.Value(now.Add(runLifetime).Unix())).
 		Remove(expression.Name("lease_until")).
-		Add(expression.Name("counters.gitlab_requests"), expression.Value(closing.Requests)).
+		Add(expression.Name("counters.gitlab_requests"), expression.Value(c.requests)).
 		Add(expression.Name("counters.jobs_aborted"), expression.Value(aborted))
-	if closing.Status == surgical.StatusSucceeded {
+	if c.status == surgical.StatusSucceeded {
 		update = update.Set(expression.Name("stage"), expression.Value(surgical.StageDone))
 	}
-	if closing.Error != nil {
-		update = update.Set(expression.Name("error"), expression.Value(itemOfError(closing.Error)))
+	if c.err != nil {
+		update = update.Set(expression.Name("error"), expression.Value(itemOfError(c.err)))
 	} else {
 		update = update.Remove(expression.Name("error"))
 	}
-	if closing.Previews != nil {
-		update = update.Set(expression.Name("previews"), expression.Value(itemsOfPreviews(closing.Previews)))
+	if c.previews != nil {
+		update = update.Set(expression.Name("previews"), expression.Value(itemsOfPreviews(c.previews)))
 	}
-	if closing.CoalescedWith != "" {
-		update = update.Set(expression.Name("coalesced_with"), expression.Value(closing.CoalescedWith))
+	if c.coalescedWith != "" {
+		update = update.Set(expression.Name("coalesced_with"), expression.Value(c.coalescedWith))
 	}
-	if closing.Clean {
+	if c.clean {
 		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
 	} else {
 		update = update.Set(expression.Name("sweep"), expression.Value(sweepPending)).
@@ -153,26 +234,26 @@ func (l *Ledger) closeRun(run surgical.Run, closing surgical.Closing, aborted in
 	return l.runUpdate(run.RunID, condition, update)
 }
 
-func (l *Ledger) abortJob(job surgical.Job, closing surgical.Closing) (types.TransactWriteItem, error) {
-	reason := string(closing.Status)
-	if closing.Error != nil {
-		reason = string(closing.Error.Code)
+func (l *Ledger) abortJob(job surgical.Job, c closing, now time.Time) (types.TransactWriteItem, error) {
+	reason := string(c.status)
+	if c.err != nil {
+		reason = string(c.err.Code)
 	}
 	status := expression.Name("status")
 	return updateItem(l.tables.DependentQueue, jobKey(job.RunID, job.ID),
 		status.In(expression.Value(surgical.JobPending), expression.Value(surgical.JobClaimed)),
 		expression.Set(status, expression.Value(surgical.JobAborted)).
 			Set(expression.Name("aborted_reason"), expression.Value(reason)).
-			Set(expression.Name("expires_at"), expression.Value(l.clock().Add(runLifetime).Unix())).
+			Set(expression.Name("expires_at"), expression.Value(now.Add(runLifetime).Unix())).
 			Remove(expression.Name("lease_until")))
 }
 
 // entityRows say what became of each target: what the commit decided, else
 // the target's own failure, else that a peer stopped it.
-func entityRows(run surgical.Run, closing surgical.Closing) []surgical.EntityRow {
+func entityRows(run surgical.Run, c closing) []surgical.EntityRow {
 	failures := map[surgical.Target]surgical.TargetFailure{}
-	if closing.Error != nil {
-		for _, f := range closing.Error.Failures {
+	if c.err != nil {
+		for _, f := range c.err.Failures {
 			failures[f.Target] = f
 		}
 	}
@@ -184,7 +265,7 @@ func entityRows(run surgical.Run, closing surgical.Closing) []surgical.EntityRow
 		switch {
 		case committed:
 			row.Status = outcome.Status
-		case closing.Status == surgical.StatusSucceeded:
+		case c.status == surgical.StatusSucceeded:
 			row.Status = surgical.EntityOK
 		case failed:
 			row.Status, row.Code, row.Message = surgical.EntityFailed, failure.Code, failure.Message
@@ -192,7 +273,7 @@ func entityRows(run surgical.Run, closing surgical.Closing) []surgical.EntityRow
 			row.Status, row.Code = surgical.EntityFailed, surgical.CodeAbortedByPeer
 			row.Message = "another target of the run failed"
 		default:
-			row.Status, row.Code, row.Message = surgical.EntityFailed, closing.Error.Code, closing.Error.Message
+			row.Status, row.Code, row.Message = surgical.EntityFailed, c.err.Code, c.err.Message
 		}
 		rows = append(rows, row)
 	}
@@ -215,8 +296,7 @@ type entityItem struct {
 	ExpiresAt int64  `dynamodbav:"expires_at"`
 }
 
-func (l *Ledger) putEntity(row surgical.EntityRow) (types.TransactWriteItem, error) {
-	now := l.clock()
+func (l *Ledger) putEntity(row surgical.EntityRow, now time.Time) (types.TransactWriteItem, error) {
 	item, err := attributevalue.MarshalMap(entityItem{
 		RunID: row.RunID, Target: row.Ref.Target.String(), Entity: row.Ref.Key(),
 		Type: string(row.Ref.Type), IID: row.Ref.IID, ProjectID: row.Ref.ProjectID,

@@ -14,22 +14,24 @@ import (
 
 // CommitMark is what a commit writes into its run row.
 type CommitMark struct {
+	// At is the time of the commit.
+	At                time.Time
 	Outcomes          map[surgical.Target]surgical.Outcome
-	JobsInserted      int
+	JobsInserted      int64
 	ChildrenWritten   int64
 	ContentWriteUnits int64
 }
 
 // CommitRun marks the run as committed by its attempt, on condition that the
-// run is running, the attempt holds it and nothing is committed yet. It stands
+// run is running, the attempt holds it and nothing is committed yet. It belongs
 // in the transaction that puts the heads: the row decides for all of them.
-func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark, at time.Time) (types.TransactWriteItem, error) {
+func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark) (types.TransactWriteItem, error) {
 	outcomes := make(map[string]outcomeItem, len(mark.Outcomes))
 	for target, o := range mark.Outcomes {
 		outcomes[target.String()] = outcomeItem{Status: string(o.Status), Revision: o.Revision, Changed: o.Changed}
 	}
 	update := expression.Set(expression.Name("committed_by"), expression.Value(run.Attempt)).
-		Set(expression.Name("committed_at"), expression.Value(micros(at))).
+		Set(expression.Name("committed_at"), expression.Value(micros(mark.At))).
 		Set(expression.Name("outcomes"), expression.Value(outcomes)).
 		Add(expression.Name("jobs_inserted"), expression.Value(mark.JobsInserted)).
 		Add(expression.Name("counters.children_written"), expression.Value(mark.ChildrenWritten)).
@@ -39,6 +41,20 @@ func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark, at time.Time) (typ
 		update = update.Set(expression.Name("stage"), expression.Value(surgical.StageDocs))
 	}
 	return l.runUpdate(run.RunID, held(run), update)
+}
+
+// Marked is the run as [Ledger.CommitRun] leaves it, once its transaction is
+// known to have succeeded.
+func (l *Ledger) Marked(run surgical.Run, mark CommitMark) surgical.Run {
+	run.CommittedBy, run.Outcomes, run.Error = run.Attempt, mark.Outcomes, nil
+	run.Marks.Committed = fromMicros(micros(mark.At))
+	run.JobsInserted += mark.JobsInserted
+	run.Counters.ChildrenWritten += mark.ChildrenWritten
+	run.Counters.ContentWriteUnits += mark.ContentWriteUnits
+	if mark.JobsInserted > 0 {
+		run.Stage = surgical.StageDocs
+	}
+	return run
 }
 
 // runUpdate is an update of a run row within a transaction.

@@ -18,13 +18,13 @@ import (
 // maxTransactItems is DynamoDB's limit.
 const maxTransactItems = 100
 
-// Drain implements [surgical.Ledger]: one transaction replaces the old dirty
+// Drain takes over what earlier runs left undone: one transaction replaces the old dirty
 // rows of the run's entities by one of its own for each, inserts a docs job for
 // it and marks the run as committed. Rows of a run that is still open are that
 // run's own and stay.
 func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, error) {
 	room := maxTransactItems - 1 - 2*len(run.Targets)
-	mark := CommitMark{Outcomes: map[surgical.Target]surgical.Outcome{}}
+	mark := CommitMark{At: l.clock(), Outcomes: map[surgical.Target]surgical.Outcome{}}
 	var items []types.TransactWriteItem
 	for _, ref := range run.Refs() {
 		old, err := l.leftBehind(ctx, ref)
@@ -44,7 +44,7 @@ func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, err
 		items = append(items, taken...)
 		mark.JobsInserted++
 	}
-	row, err := l.CommitRun(run, mark, l.clock())
+	row, err := l.CommitRun(run, mark)
 	if err != nil {
 		return run, err
 	}

@@ -14,7 +14,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 )
 
 const (
@@ -31,8 +31,8 @@ type Ledger struct {
 	db     *dynamodb.Client
 	tables config.Tables
 	clock  func() time.Time
-	// meter, if there is one, is told of every run that this ledger closed.
-	meter Meter
+	// meter counts the runs that this ledger closed.
+	meter *metrics.Emitter
 	// tokens makes a token for each write of a row, by which a caller whose
 	// answer got lost knows its own write again.
 	tokens func() string
@@ -43,15 +43,9 @@ func New(db *dynamodb.Client, tables config.Tables, clock func() time.Time) *Led
 	return &Ledger{db: db, tables: tables, clock: clock, tokens: rand.Text}
 }
 
-// Meter is told of runs that ended.
-type Meter interface {
-	// Closed hears of a run that just became terminal, once for each run.
-	Closed(run surgical.Run)
-}
-
-// Metered returns a ledger on the same tables that tells the meter of every run
-// that it closes: here, because a run becomes terminal nowhere else.
-func (l *Ledger) Metered(meter Meter) *Ledger {
+// Metered returns a ledger on the same tables that counts every run that it
+// closes: here, because a run becomes terminal nowhere else.
+func (l *Ledger) Metered(meter *metrics.Emitter) *Ledger {
 	metered := *l
 	metered.meter = meter
 	return &metered

@@ -157,7 +157,7 @@ func (l *Ledger) rows(ctx context.Context, places []RunPlace) (map[string]surgic
 	}
 	runs := make(map[string]surgical.Run, len(items))
 	for _, item := range items {
-		run, err := runOf(item)
+		run, err := RunOf(item)
 		if err != nil {
 			return nil, err
 		}

@@ -44,11 +44,10 @@ func (b *book) made(id string, status surgical.RunStatus, iids ...int64) {
 		run, err = b.Claim(b.Context(), run, surgical.Claim{Request: req, MessageID: "m", Lease: time.Minute})
 	}
 	if err == nil && status.Terminal() {
-		closing := surgical.Closing{Status: status}
-		if status != surgical.StatusSucceeded {
-			closing.Error = surgical.NewError(surgical.CodeIngestFailed, "broken")
-		}
-		_, err = b.Close(b.Context(), run.RunID, closing)
+		why := surgical.NewError(surgical.CodeIngestFailed, "broken")
+		_, err = b.Close(b.Context(), run, map[surgical.RunStatus]surgical.Ending{
+			surgical.StatusSucceeded: surgical.Succeeded{}, surgical.StatusFailed: surgical.Failed{Error: why}, surgical.StatusCancelled: surgical.Cancelled{Error: why},
+		}[status])
 	}
 	if err != nil {
 		b.Fatal(err)

@@ -178,7 +178,8 @@ func (r runItem) marshal() (dynamo.Item, error) {
 	return item, nil
 }
 
-func runOf(item map[string]types.AttributeValue) (surgical.Run, error) {
+// RunOf decodes a row of sync_runs.
+func RunOf(item map[string]types.AttributeValue) (surgical.Run, error) {
 	var r runItem
 	if err := attributevalue.UnmarshalMap(item, &r); err != nil {
 		return surgical.Run{}, fmt.Errorf("decode run: %w", err)

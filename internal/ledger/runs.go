@@ -25,7 +25,12 @@ func (l *Ledger) Run(ctx context.Context, runID string) (surgical.Run, error) {
 	if out.Item == nil {
 		return surgical.Run{}, surgical.NewError(surgical.CodeRunNotFound, "run "+runID+" is not in the ledger")
 	}
-	return runOf(out.Item)
+	return RunOf(out.Item)
+}
+
+// RunLookup names the row of the run, for [RunOf].
+func (l *Ledger) RunLookup(runID string) dynamo.Lookup {
+	return dynamo.Lookup{Table: l.tables.SyncRuns, Key: runKey(runID)}
 }
 
 func runKey(runID string) dynamo.Item {
@@ -56,7 +61,11 @@ func (l *Ledger) insert(ctx context.Context, row runItem) (surgical.Run, error) 
 	return row.run()
 }
 
-// Claim implements [surgical.Ledger].
+// Claim takes the run for one attempt: it inserts the row, or moves one that is
+// queued, given back or whose lease expired to running. seen is the row as it was
+// read; an empty Status means that there was none. If the row is no longer as
+// read, nothing is written and the error is [surgical.ErrMoved]; the same holds
+// for every change of a run below.
 func (l *Ledger) Claim(ctx context.Context, seen surgical.Run, claim surgical.Claim) (surgical.Run, error) {
 	now := l.clock()
 	if seen.Status == "" {
@@ -112,13 +121,14 @@ func nextAttempt(run surgical.Run, now time.Time, lease time.Duration) expressio
 		Set(expression.Name("preflight_started_at"), expression.Value(micros(now)))
 }
 
-// NextAttempt implements [surgical.Ledger].
+// NextAttempt begins another attempt of the same worker under a fresh lease.
 func (l *Ledger) NextAttempt(ctx context.Context, run surgical.Run, lease time.Duration) (surgical.Run, error) {
 	return l.update(ctx, run.RunID, held(run), nextAttempt(run, l.clock(), lease))
 }
 
-// EnterIngest implements [surgical.Ledger]. From here on children may be
-// staged, so the run is marked for the orphan sweeper.
+// EnterIngest moves the run from preflight to ingest and counts the requests that
+// preflight sent to GitLab. From here on children may be staged, so the run is
+// marked for the orphan sweeper.
 func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int64) (surgical.Run, error) {
 	now := l.clock()
 	return l.update(ctx, run.RunID, held(run),
@@ -129,7 +139,8 @@ func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int
 			Add(expression.Name("counters.gitlab_requests"), expression.Value(requests)))
 }
 
-// Release implements [surgical.Ledger].
+// Release gives the lease back after an attempt that failed for why, and that
+// sent so many requests to GitLab.
 func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) error {
 	update := expression.Remove(expression.Name("lease_until")).
 		Set(expression.Name("error"), expression.Value(itemOfError(why))).
@@ -142,7 +153,8 @@ func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Er
 	return err
 }
 
-// WorkflowStarted implements [surgical.Ledger].
+// WorkflowStarted records that the run's execution of this generation was
+// started. clean reports that no staged child can be an orphan.
 func (l *Ledger) WorkflowStarted(ctx context.Context, run surgical.Run, generation int64, clean bool) error {
 	update := expression.Set(expression.Name("generation"), expression.Value(generation)).
 		Set(expression.Name("generation_started_at"), expression.Value(micros(l.clock()))).
@@ -166,7 +178,7 @@ func (l *Ledger) update(ctx context.Context, runID string, condition expression.
 	if err != nil {
 		return surgical.Run{}, fmt.Errorf("update run %s: %w", runID, err)
 	}
-	return runOf(out)
+	return RunOf(out)
 }
 
 // write updates a row and leaves its token there. The SDK sends again what it
@@ -202,7 +214,7 @@ func (l *Ledger) ownRun(ctx context.Context, runID, token string) (surgical.Run,
 	if err != nil {
 		return surgical.Run{}, err
 	}
-	return runOf(item)
+	return RunOf(item)
 }
 
 func (l *Ledger) own(ctx context.Context, table string, key dynamo.Item, token string) (dynamo.Item, error) {

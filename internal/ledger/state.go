@@ -22,20 +22,32 @@ type pauseItem struct {
 	ExpiresAt int64  `dynamodbav:"expires_at"`
 }
 
-// Pause implements [surgical.Ledger].
-func (l *Ledger) Pause(ctx context.Context) (time.Time, error) {
-	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.tables.State, Key: stateKey(pauseName)})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read pause: %w", err)
-	}
+// PauseLookup names the row of the pause, for [PauseOf].
+func (l *Ledger) PauseLookup() dynamo.Lookup {
+	return dynamo.Lookup{Table: l.tables.State, Key: stateKey(pauseName)}
+}
+
+// PauseOf decodes the row of the pause: the time until which no worker may send
+// requests to GitLab, zero for no pause.
+func PauseOf(item dynamo.Item) (time.Time, error) {
 	var row pauseItem
-	if err := attributevalue.UnmarshalMap(out.Item, &row); err != nil {
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
 		return time.Time{}, fmt.Errorf("decode pause: %w", err)
 	}
 	return fromMicros(row.Until), nil
 }
 
-// SetPause implements [surgical.Ledger].
+// Pause reads the time until which no worker may send requests to GitLab; zero
+// for no pause.
+func (l *Ledger) Pause(ctx context.Context) (time.Time, error) {
+	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.tables.State, Key: stateKey(pauseName)})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read pause: %w", err)
+	}
+	return PauseOf(out.Item)
+}
+
+// SetPause makes all workers wait; it never shortens a pause.
 func (l *Ledger) SetPause(ctx context.Context, until time.Time) error {
 	expr, err := expression.NewBuilder().
 		WithCondition(expression.AttributeNotExists(expression.Name("until")).

@@ -88,3 +88,9 @@ func (c Code) advice() (action Action, retryable bool) {
 		return ActionContactOperator, true
 	}
 }
+
+// CanSucceedLater reports whether a retry of a target that failed with the code
+// may succeed: access can be granted, a missing entity stays missing.
+func (c Code) CanSucceedLater() bool {
+	return c == CodeGitLabForbidden || NewError(c, "").Retryable
+}

@@ -87,3 +87,11 @@ func AsError(err error) *Error {
 
 // CodeOf returns the code of err, or [CodeInternal].
 func CodeOf(err error) Code { return AsError(err).Code }
+
+// ErrMoved reports that a row is no longer as it was read, so that nothing was
+// written: read it again.
+var ErrMoved = errors.New("the row is no longer as it was read")
+
+// ErrOpenJobs reports that a run cannot succeed yet, because not every job is
+// done.
+var ErrOpenJobs = errors.New("not every job is done")

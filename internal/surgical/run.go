@@ -212,11 +212,11 @@ type Job struct {
 	Unclean bool
 }
 
-// deaths is how many workers died over a run whose lease nobody holds: those
-// that are counted, and the one whose expired lease is still there.
-func (r Run) deaths() int64 {
-	if r.LeaseUntil.IsZero() {
-		return r.LostLeases
-	}
-	return r.LostLeases + 1
+// Claim is what taking a run records.
+type Claim struct {
+	// Request is used for a row that does not exist yet.
+	Request Request
+	// MessageID is the queue's id of the message that asks for the run.
+	MessageID string
+	Lease     time.Duration
 }

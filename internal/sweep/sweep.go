@@ -44,7 +44,7 @@ type Sender interface {
 type Sweeper struct {
 	Ledger   *ledger.Ledger
 	Content  *content.Store
-	Workflow surgical.Workflow
+	Workflow workflow.Workflow
 	// Requests and Bulk are the queues.
 	Requests, Bulk Sender
 	Clock          func() time.Time
@@ -147,7 +147,8 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 			return nil
 		}
 		e := surgical.NewError(surgical.CodeRunLost, "the run was not brought to an end, and nothing of it is committed")
-		return s.fail(ctx, run, surgical.Closing{Status: surgical.StatusFailed, Error: e, Attempt: run.Attempt}, report)
+		e.RunID = run.RunID
+		return s.fail(ctx, run, surgical.Lost{Attempt: run.Attempt, Error: e}, report)
 	case now.Sub(run.Marks.Committed) < grace:
 		return nil
 	case run.JobsInserted == 0:
@@ -160,13 +161,13 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 	err = s.finish(ctx, run, report)
 	if errors.Is(err, surgical.ErrOpenJobs) {
 		e := workflow.StageError(run.RunID, run.Stage)
-		return s.fail(ctx, run, surgical.Closing{Status: surgical.StatusFailed, Error: e}, report)
+		return s.fail(ctx, run, surgical.Failed{Error: e}, report)
 	}
 	return err
 }
 
 func (s *Sweeper) finish(ctx context.Context, run surgical.Run, report *Report) error {
-	closed, err := s.Ledger.Close(ctx, run.RunID, surgical.Closing{Status: surgical.StatusSucceeded})
+	closed, err := s.Ledger.Close(ctx, run, surgical.Succeeded{})
 	if err != nil {
 		return fmt.Errorf("finish run %s: %w", run.RunID, err)
 	}
@@ -175,9 +176,8 @@ func (s *Sweeper) finish(ctx context.Context, run surgical.Run, report *Report) 
 	return nil
 }
 
-func (s *Sweeper) fail(ctx context.Context, run surgical.Run, closing surgical.Closing, report *Report) error {
-	closing.Error.RunID = run.RunID
-	closed, err := s.Ledger.Close(ctx, run.RunID, closing)
+func (s *Sweeper) fail(ctx context.Context, run surgical.Run, ending surgical.Ending, report *Report) error {
+	closed, err := s.Ledger.Close(ctx, run, ending)
 	if errors.Is(err, surgical.ErrMoved) {
 		return nil // it lives
 	}

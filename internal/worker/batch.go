@@ -1,6 +1,3 @@
-// Package worker takes batches of requests from the FIFO queues: the messages
-// of one group in their order, groups side by side, failures reported one by
-// one so that the queue delivers exactly those again.
 package worker
 
 import (
@@ -15,47 +12,41 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Processor carries one message's run as far as it goes.
-type Processor interface {
-	Process(ctx context.Context, msg surgical.Message) (surgical.Verdict, error)
-}
-
-// Queue is what a batch needs of SQS.
+// Queue is the worker's side of SQS, beside Lambda's polling: [queue.Consumer].
 type Queue interface {
-	// Delay hides the message from now on for so many seconds.
+	// Delay hides the message for so many seconds from now.
 	Delay(ctx context.Context, record events.SQSMessage, seconds int32) error
-	// DeadLetter puts a copy of the message among the dead letters.
+	// DeadLetter sends a copy of the message to the dead-letter queue.
 	DeadLetter(ctx context.Context, record events.SQSMessage) error
 }
 
-// Meter is told of what a batch brought.
-type Meter interface {
-	// Received hears, of one queue, how long ago each message was sent.
-	Received(queue string, ages []time.Duration)
-}
-
-// Batch handles batches. All fields are required but NewTrace and Meter.
+// Batch handles the batches of messages that Lambda delivers. All fields are
+// required except NewTrace and Meter.
 type Batch struct {
-	Processor Processor
-	Queue     Queue
-	Clock     func() time.Time
-	Log       *slog.Logger
-	// NewTrace makes the traceparent of a message that brings none.
+	// Process carries one message's run as far as it goes; see [Engine.Process].
+	Process func(ctx context.Context, msg Message, alone bool) Verdict
+	Queue   Queue
+	Clock   func() time.Time
+	Log     *slog.Logger
+	// NewTrace makes the traceparent of a message that has none.
 	NewTrace func(context.Context) string
-	Meter    Meter
+	Meter    *metrics.Emitter
 }
 
 // maxDelay is the longest time that SQS hides a message, in seconds: 12 hours
 // from when it was received, which is some minutes ago.
 const maxDelay = 12*60*60 - 10*60
 
-// Handle implements the Lambda function. It reports every message that is not
-// done; its error is always nil, for an error would fail healthy groups too.
+// Handle is the Lambda function: the messages of one group in their order, groups
+// side by side. It reports every message that is not done, so that SQS delivers
+// exactly those again; its error is always nil, because an error would fail
+// healthy groups too.
 func (b *Batch) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
 	b.measure(event.Records)
 	var order []string
@@ -74,8 +65,8 @@ func (b *Batch) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEv
 		wg.Go(func() { b.advance(ctx, lanes[i], false) })
 	}
 	wg.Wait()
-	b.alone(ctx, lanes)
-	// The list is never nil: not every caller takes null for an empty list.
+	b.isolate(ctx, lanes)
+	// The list is never nil: some callers reject null.
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for _, l := range lanes {
 		for _, item := range l.items {
@@ -88,14 +79,15 @@ func (b *Batch) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEv
 // lane is one group's part of a batch. Items are left out as they are done.
 type lane struct {
 	items []item
-	// verdict is the last one given, on the first item that is left.
-	verdict surgical.Verdict
+	// isolate is set if the first item that is left must be processed with nothing
+	// else running.
+	isolate *Isolate
 }
 
-// item is a message as it is processed, or why it cannot be.
+// item is a message, or why it cannot be decoded.
 type item struct {
 	record events.SQSMessage
-	msg    surgical.Message
+	msg    Message
 	err    error
 }
 
@@ -106,7 +98,7 @@ func (b *Batch) lane(ctx context.Context, records []events.SQSMessage) *lane {
 	for i, record := range records {
 		req, err := queue.Decode(record.Body)
 		req.TraceParent = b.traceOf(ctx, record)
-		l.items[i] = item{record: record, err: err, msg: surgical.Message{Request: req, ID: record.MessageId, SharesFetch: i > 0}}
+		l.items[i] = item{record: record, err: err, msg: Message{Request: req, ID: record.MessageId, SharesFetch: i > 0}}
 		// A fetch covers an event only if it begins later than this.
 		settled := req.EventAt.Add(surgical.Settle + time.Microsecond)
 		if err == nil && settled.After(notBefore) {
@@ -119,61 +111,69 @@ func (b *Batch) lane(ctx context.Context, records []events.SQSMessage) *lane {
 	return l
 }
 
-// advance takes the lane's messages in order, up to the first that is not done:
-// it and all behind it wait, or they would overtake it.
+// advance processes the lane's messages in order, up to the first that is not
+// done: it and all behind it wait, or they would overtake it.
 func (b *Batch) advance(ctx context.Context, l *lane, alone bool) {
+	l.isolate = nil
 	for len(l.items) > 0 {
 		next := l.items[0]
-		next.msg.Alone = alone
 		ctx := trace.With(ctx, next.msg.TraceParent, cmp.Or(next.msg.RunID, attribute(next.record, queue.RunAttribute)))
-		l.verdict = surgical.Verdict{DeadLetter: true}
+		var verdict Verdict = DeadLetter{}
 		if next.err != nil {
 			b.Log.ErrorContext(ctx, "undecodable", "message_id", next.record.MessageId, "error", next.err.Error())
 		} else {
-			l.verdict = b.process(ctx, next.msg)
+			verdict = b.process(ctx, next.msg, alone)
 		}
-		if l.verdict.Alone {
+		var after time.Duration
+		switch v := verdict.(type) {
+		case Done:
+			l.items = l.items[1:]
+			continue
+		case DeadLetter:
+			if b.deadLetter(ctx, next.record) {
+				l.items = l.items[1:]
+				continue
+			}
+		case Isolate:
+			l.isolate = &v
 			return
+		case Wait:
+			after = v.After
 		}
-		if !b.settle(ctx, next.record, l.verdict) {
-			b.delay(ctx, l.items, l.verdict.After)
-			return
-		}
-		l.items = l.items[1:]
+		b.delay(ctx, l.items, after)
+		return
 	}
 }
 
-// alone goes on with the lanes whose run a worker died over, one after another:
+// isolate goes on with the lanes whose run a worker died over, one after another:
 // if this worker dies too, it takes no other run with it. Those with the fewest
-// deaths come first, so that the one that kills does not kill before them again.
-func (b *Batch) alone(ctx context.Context, lanes []*lane) {
+// deaths come first, so that the run that kills does not kill before the others
+// again.
+func (b *Batch) isolate(ctx context.Context, lanes []*lane) {
 	var waiting []*lane
 	for _, l := range lanes {
-		if l.verdict.Alone {
+		if l.isolate != nil {
 			waiting = append(waiting, l)
 		}
 	}
-	slices.SortStableFunc(waiting, func(x, y *lane) int { return cmp.Compare(x.verdict.Deaths, y.verdict.Deaths) })
+	slices.SortStableFunc(waiting, func(x, y *lane) int { return cmp.Compare(x.isolate.Deaths, y.isolate.Deaths) })
 	for _, l := range waiting {
 		b.advance(ctx, l, true)
 	}
 }
 
-func (b *Batch) process(ctx context.Context, msg surgical.Message) surgical.Verdict {
-	defer logs.Panics(ctx, b.Log) // it is no handler of its own, where the library would see
-	verdict, err := b.Processor.Process(ctx, msg)
-	if err != nil {
+func (b *Batch) process(ctx context.Context, msg Message, alone bool) Verdict {
+	defer logs.Panics(ctx, b.Log) // a goroutine of its own, so aws-lambda-go never sees a panic here
+	verdict := b.Process(ctx, msg, alone)
+	if w, ok := verdict.(Wait); ok && w.Cause != nil {
 		b.Log.WarnContext(ctx, "message_waits", "run_id", msg.RunID, "project_id", msg.ProjectID, "message_id", msg.ID,
-			"delay_ms", verdict.After.Milliseconds(), "code", surgical.CodeOf(err), "error", err.Error())
+			"delay_ms", w.After.Milliseconds(), "code", surgical.CodeOf(w.Cause), "error", w.Cause.Error())
 	}
 	return verdict
 }
 
-// settle reports whether the message may be deleted.
-func (b *Batch) settle(ctx context.Context, record events.SQSMessage, verdict surgical.Verdict) bool {
-	if !verdict.DeadLetter {
-		return verdict.Delete
-	}
+// deadLetter reports whether the message was moved, so that it may be deleted.
+func (b *Batch) deadLetter(ctx context.Context, record events.SQSMessage) bool {
 	if err := b.Queue.DeadLetter(ctx, record); err != nil {
 		b.Log.ErrorContext(ctx, "dead_letter_failed", "message_id", record.MessageId, "error", err.Error())
 		return false
@@ -181,8 +181,8 @@ func (b *Batch) settle(ctx context.Context, record events.SQSMessage, verdict su
 	return true
 }
 
-// delay hides the messages. One that cannot be hidden comes again when its
-// visibility ends, which is late but safe.
+// delay hides the messages. One that cannot be hidden is delivered again when its
+// visibility timeout ends, which is late but safe.
 func (b *Batch) delay(ctx context.Context, items []item, after time.Duration) {
 	seconds := int32(min(maxDelay, max(1, math.Ceil(after.Seconds()))))
 	for _, item := range items {

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -12,7 +11,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/queue"
 )
 
-// traceOf returns the traceparent that the message brings, else a new one.
+// traceOf returns the message's traceparent, or a new one if it has none.
 func (b *Batch) traceOf(ctx context.Context, record events.SQSMessage) string {
 	parent := trace.Parse(attribute(record, queue.TraceAttribute))
 	if parent == "" && b.NewTrace != nil {
@@ -21,8 +20,8 @@ func (b *Batch) traceOf(ctx context.Context, record events.SQSMessage) string {
 	return parent
 }
 
-// attribute returns an attribute of the message if it is one that a log may
-// have: short, and of printable ASCII.
+// attribute returns an attribute of the message if it is fit for a log line:
+// short, and printable ASCII.
 func attribute(record events.SQSMessage, name string) string {
 	value := record.MessageAttributes[name].StringValue
 	if value == nil || !queue.FitsID(*value) {
@@ -31,11 +30,8 @@ func attribute(record events.SQSMessage, name string) string {
 	return *value
 }
 
-// measure tells the meter how old the messages are.
+// measure reports how long ago the messages were sent.
 func (b *Batch) measure(records []events.SQSMessage) {
-	if b.Meter == nil {
-		return
-	}
 	now := b.Clock()
 	ages := map[string][]time.Duration{}
 	for _, record := range records {
@@ -43,17 +39,10 @@ func (b *Batch) measure(records []events.SQSMessage) {
 		if err != nil {
 			continue
 		}
-		name := queueName(record)
+		name := queue.ShortName(record)
 		ages[name] = append(ages[name], max(0, now.Sub(time.UnixMilli(sent))))
 	}
 	for name, some := range ages {
 		b.Meter.Received(name, some)
 	}
-}
-
-// queueName is the queue's name without the stack's, which a name may contain
-// hyphens of: requests of lorehook-requests.fifo.
-func queueName(record events.SQSMessage) string {
-	name := record.EventSourceARN[strings.LastIndex(record.EventSourceARN, ":")+1:]
-	return strings.TrimSuffix(name[strings.LastIndex(name, "-")+1:], ".fifo")
 }

@@ -51,7 +51,7 @@ type Meter interface {
 // Meter.
 type Runner struct {
 	Ledger   *ledger.Ledger
-	Workflow surgical.Workflow
+	Workflow Workflow
 	Stage    Stage
 	Log      *slog.Logger
 	Meter    Meter

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -49,7 +50,32 @@ type Result struct {
 	ChunksEmbedded       int64 `json:"chunks_embedded"`
 }
 
-// Starter implements [surgical.Workflow] with Step Functions.
+// Workflow starts executions. Starting one twice is harmless.
+type Workflow interface {
+	Start(ctx context.Context, runID string, generation int64) error
+}
+
+// Launcher starts the workflow of a run and records the start in its row.
+type Launcher struct {
+	Workflow Workflow
+	Ledger   *ledger.Ledger
+}
+
+// Launch starts an execution of the generation and records it. A crash in
+// between leaves a start that the docs stage records. clean reports that nothing
+// the run staged can be an orphan.
+func (l *Launcher) Launch(ctx context.Context, run surgical.Run, generation int64, clean bool) error {
+	if err := l.Workflow.Start(ctx, run.RunID, generation); err != nil {
+		return err
+	}
+	err := l.Ledger.WorkflowStarted(ctx, run, generation, clean)
+	if errors.Is(err, surgical.ErrMoved) {
+		return nil // a newer generation was recorded, or the run has ended
+	}
+	return err
+}
+
+// Starter implements [Workflow] with Step Functions.
 type Starter struct {
 	Client          *sfn.Client
 	StateMachineARN string
@@ -62,7 +88,7 @@ func InputOf(ctx context.Context, runID string, generation int64) Input {
 	return Input{RunID: runID, Generation: generation, TraceParent: parent}
 }
 
-// Start implements [surgical.Workflow].
+// Start implements [Workflow].
 func (s *Starter) Start(ctx context.Context, runID string, generation int64) error {
 	input, err := json.Marshal(InputOf(ctx, runID, generation))
 	if err != nil {
@@ -80,7 +106,7 @@ func (s *Starter) Start(ctx context.Context, runID string, generation int64) err
 // Ledger is what closing a run needs of the ledger.
 type Ledger interface {
 	Run(ctx context.Context, runID string) (surgical.Run, error)
-	Close(ctx context.Context, runID string, closing surgical.Closing) (surgical.Run, error)
+	Close(ctx context.Context, seen surgical.Run, ending surgical.Ending) (surgical.Run, error)
 }
 
 // Finish is the function that ends a run whose jobs are all done.
@@ -97,7 +123,7 @@ func (f *Finish) Handle(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return Result{}, Transient{err}
 	}
-	run, err = f.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusSucceeded, Clean: !run.SweepPending})
+	run, err = f.Ledger.Close(ctx, run, surgical.Succeeded{})
 	if errors.Is(err, surgical.ErrOpenJobs) {
 		f.Log.InfoContext(ctx, "jobs_open", "run_id", in.RunID, "generation", in.Generation)
 		return Result{Outcome: Yielded}, nil
@@ -138,10 +164,10 @@ func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 		return Result{Outcome: Yielded}, nil
 	}
 	if run.Committed() {
-		run, err = a.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusSucceeded, Clean: !run.SweepPending})
+		run, err = a.Ledger.Close(ctx, run, surgical.Succeeded{})
 	}
 	if !run.Committed() || errors.Is(err, surgical.ErrOpenJobs) {
-		run, err = a.Ledger.Close(ctx, in.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: StageError(in.RunID, surgical.Stage(in.Stage))})
+		run, err = a.Ledger.Close(ctx, run, surgical.Failed{Error: StageError(in.RunID, surgical.Stage(in.Stage))})
 	}
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("abort run %s: %w", in.RunID, err)}

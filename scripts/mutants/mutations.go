@@ -12,7 +12,7 @@ func mutations() []mutation {
 func outcomes() []suite { return []suite{model(), invariants()} }
 
 func guardMutations() []mutation {
-	const guard, change, processor = "internal/surgical/guard.go", "internal/content/change.go", "internal/surgical/processor.go"
+	const guard, change, engine = "internal/surgical/guard.go", "internal/content/change.go", "internal/worker/engine.go"
 	return []mutation{
 		{"guard without the equality case of updated_at", []edit{
 			{guard, "!h.UpdatedAt.After(s.UpdatedAt)", "h.UpdatedAt.Before(s.UpdatedAt)"},
@@ -34,28 +34,28 @@ func guardMutations() []mutation {
 			{guard, "return h.Exists() && Covers(h.FetchedAt, eventAt)", "return h.Exists()"},
 		}, outcomes()},
 		{"a refused fetch is skipped although the head does not cover the event", []edit{
-			{"internal/commit/commit.go", "case heads[i].Covers(run.EventAt):", "case heads[i].Exists():"},
+			{"internal/worker/commit.go", "case heads[i].Covers(run.EventAt):", "case heads[i].Exists():"},
 		}, outcomes()},
 		{"a fetch begins before it covers the newest event", []edit{
-			{processor, "if now.Before(msg.NotBefore) {", "if false {"},
+			{engine, "if now.Before(msg.NotBefore) {", "if false {"},
 		}, outcomes()},
 	}
 }
 
 func commitMutations() []mutation {
-	const commit, closing, runs, processor, prepare = "internal/commit/commit.go", "internal/ledger/close.go", "internal/ledger/runs.go", "internal/surgical/processor.go", "internal/content/prepare.go"
+	const attempt, closing, runs, engine, prepare = "internal/worker/attempt.go", "internal/ledger/close.go", "internal/ledger/runs.go", "internal/worker/engine.go", "internal/content/prepare.go"
 	return []mutation{
 		{"giving up without looking at committed_by", []edit{
-			{closing, "closing.Attempt != 0 && (run.Committed() || run.Attempt != closing.Attempt)", "closing.Attempt != 0 && run.Attempt != closing.Attempt"},
+			{closing, "c.attempt != 0 && (run.Committed() || run.Attempt != c.attempt)", "c.attempt != 0 && run.Attempt != c.attempt"},
 			{closing, "condition = condition.And(held(run))", "condition = condition.And(running())"},
 			{closing, "condition = condition.And(uncommitted())", ""},
 		}, outcomes()},
 		{"going on from local variables after a lost answer", []edit{
-			{commit, "\trow, err := c.ledger.Run(ctx, p.run.RunID)\n\tif err != nil {", "\tif failure != nil && !dynamo.Contended(failure) {\n\t\treturn surgical.Ingested{}, ingestFailed(failure)\n\t}\n\trow, err := c.ledger.Run(ctx, p.run.RunID)\n\tif err != nil {"},
-			{processor, "case run.Committed():\n\t\treturn p.afterCommit(ctx, run, nil)\n\t", ""},
+			{attempt, "\trow, err := e.Ledger.Run(ctx, run.RunID)\n\tif err != nil {", "\tif !dynamo.Contended(failure) {\n\t\treturn nil, ingestFailed(failure)\n\t}\n\trow, err := e.Ledger.Run(ctx, run.RunID)\n\tif err != nil {"},
+			{engine, "case run.Committed():\n\t\treturn e.afterCommit(ctx, run, nil)\n\t", ""},
 		}, outcomes()},
 		{"children deleted by workers", []edit{
-			{commit, "return c.outcome(ctx, p, dynamo.Transact(ctx, c.db, items))", "failure := dynamo.Transact(ctx, c.db, items)\n\tif failure != nil {\n\t\tif err := c.content.DropStaged(ctx, p.changes); err != nil {\n\t\t\treturn surgical.Ingested{}, ingestFailed(err)\n\t\t}\n\t}\n\treturn c.outcome(ctx, p, failure)"},
+			{attempt, "\t// The answer may have been lost, or", "\tif err := e.Content.DropStaged(ctx, p.changes); err != nil {\n\t\treturn nil, ingestFailed(err)\n\t}\n\t// The answer may have been lost, or"},
 			{"internal/content/stage.go", "// ExpireSuperseded lets", "func (s *Store) DropStaged(ctx context.Context, changes []*Change) error {\n\tfor _, c := range changes {\n\t\tfor _, item := range c.staged {\n\t\t\tif _, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: dynamo.Item{\"pk\": item[\"pk\"], \"sk\": item[\"sk\"]}}); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t}\n\treturn nil\n}\n\n// ExpireSuperseded lets"},
 		}, outcomes()},
 		{"child keys without the attempt", []edit{
@@ -68,7 +68,7 @@ func commitMutations() []mutation {
 			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},
 		}, outcomes()},
 		{"the message goes before its workflow was started", []edit{
-			{"internal/surgical/aftercommit.go", "\tif err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {\n\t\treturn p.troubled(err)\n\t}", "\tif err := p.Workflow.Start(ctx, run.RunID, 1); err != nil {\n\t\treturn done(), nil\n\t}\n\trun.Generation = 1"},
+			{attempt, "\t\treturn e.unknown(fmt.Errorf(\"launch the workflow of run %s: %w\", run.RunID, err))", "\t\t_ = fmt.Errorf\n\t\treturn Done{}"},
 			{"internal/sweep/sweep.go", "case run.Generation == 0:\n\t\treturn s.start(ctx, run, report)", "case run.Generation == 0:\n\t\treturn nil"},
 		}, outcomes()},
 		{"documents_visible_from is not carried on", []edit{
@@ -78,25 +78,25 @@ func commitMutations() []mutation {
 			{prepare, "return p.base != nil && now.Confidential && !p.change.Base.Attributes.Confidential", "return false && now.Confidential"},
 		}, outcomes()},
 		{"a redelivered message retries its failed run", []edit{
-			{"internal/surgical/find.go", "|| msg.Origin != OriginWebhook || slices.Contains(run.MessageIDs, msg.ID)", "|| msg.Origin != OriginWebhook"},
+			{engine, "|| msg.Origin != surgical.OriginWebhook || slices.Contains(run.MessageIDs, msg.ID)", "|| msg.Origin != surgical.OriginWebhook"},
 		}, outcomes()},
 		{"a claim does not count a lost lease", []edit{
 			{runs, "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(1))", "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(0))"},
 		}, outcomes()},
 		{"one message of a group is delayed, but not its followers", []edit{
-			{"internal/worker/batch.go", "b.delay(ctx, l.items, l.verdict.After)", "b.delay(ctx, l.items[:1], l.verdict.After)"},
+			{"internal/worker/batch.go", "b.delay(ctx, l.items, after)", "b.delay(ctx, l.items[:1], after)"},
 		}, outcomes()},
 		{"the followers of a message that waits go", []edit{
-			{"internal/worker/batch.go", "b.delay(ctx, l.items, l.verdict.After)\n", "b.delay(ctx, l.items, l.verdict.After)\n\t\t\tl.items = l.items[:1]\n"},
+			{"internal/worker/batch.go", "b.delay(ctx, l.items, after)\n", "b.delay(ctx, l.items, after)\n\t\tl.items = l.items[:1]\n"},
 		}, outcomes()},
 		{"a run over which a worker died is processed beside others", []edit{
-			{processor, "case run.deaths() > 0 && !msg.Alone:", "case false && !msg.Alone:"},
+			{engine, "case deaths(run) > 0 && !alone:", "case false && !alone:"},
 		}, []suite{recovery()}},
 		{"a run over which a worker died is processed beside others after a failure in order", []edit{
-			{processor, "case run.deaths() > 0 && !msg.Alone:", "case !run.LeaseUntil.IsZero() && !msg.Alone:"},
+			{engine, "case deaths(run) > 0 && !alone:", "case !run.LeaseUntil.IsZero() && !alone:"},
 		}, []suite{invariants()}},
 		{"the run over which most workers died comes first", []edit{
-			{"internal/worker/batch.go", "cmp.Compare(x.verdict.Deaths, y.verdict.Deaths)", "cmp.Compare(y.verdict.Deaths, x.verdict.Deaths)"},
+			{"internal/worker/batch.go", "cmp.Compare(x.isolate.Deaths, y.isolate.Deaths)", "cmp.Compare(y.isolate.Deaths, x.isolate.Deaths)"},
 		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
 			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn run.Status != \"\", err\n"},
@@ -137,7 +137,7 @@ func stageMutations() []mutation {
 			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.Done{}\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.Done{}\n\t}"},
 		}, outcomes()},
 		{"finish closes a run with open jobs", []edit{
-			{"internal/ledger/close.go", "if closing.Status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {", "if false && slices.ContainsFunc(jobs, isNotDone) {"},
+			{"internal/ledger/close.go", "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {", "if false && slices.ContainsFunc(jobs, isNotDone) {"},
 		}, outcomes()},
 		{"a dirty source goes before its embeddings are current", []edit{
 			{docs, "\treturn ledger.Done{Next: &surgical.Job{", "\treturn ledger.Done{Settled: true, Next: &surgical.Job{"},

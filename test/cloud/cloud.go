@@ -23,7 +23,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"gitlab.com/lorehook/lorehook/internal/commit"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -176,14 +175,16 @@ func (c *Cloud) functions(db *dynamodb.Client) {
 	store, rows := content.NewStore(db, c.tables.Content, clock), ledger.New(db, c.tables, clock)
 	workerClock := func() time.Time { return clock().Add(time.Duration(c.skew.Load())) }
 	workerStore, workerRows := content.NewStore(db, c.tables.Content, workerClock), ledger.New(db, c.tables, workerClock)
+	launcher := &workflow.Launcher{Workflow: machine, Ledger: workerRows}
+	engine := &worker.Engine{
+		DB: db, Ledger: workerRows, Content: workerStore,
+		Fetch: c.client(pipeline.InterceptHTTP(c.transport, c.boundary), workerClock).Fetch, Launch: launcher.Launch,
+		Allows: func(int64) bool { return true }, Clock: workerClock, Jitter: func(d time.Duration) time.Duration { return d / 2 }, Log: log,
+	}
 	c.worker = &worker.Batch{
-		Processor: &surgical.Processor{
-			Ledger: workerRows, Heads: workerStore, Fetcher: c.client(pipeline.InterceptHTTP(c.transport, c.boundary), workerClock),
-			Ingester: commit.New(db, workerStore, workerRows, workerClock), Workflow: machine,
-			Allows: func(int64) bool { return true }, Clock: workerClock, Jitter: func(d time.Duration) time.Duration { return d / 2 }, Log: log,
-		},
-		Queue: &worker.SQS{Client: sqs, QueueURLs: []string{c.Requests.URL(), c.Bulk.URL()}, DeadLetterURL: c.DeadLetters.URL()},
-		Clock: workerClock, Log: log,
+		Process: engine.Process,
+		Queue:   &queue.Consumer{Client: sqs, QueueURLs: []string{c.Requests.URL(), c.Bulk.URL()}, DeadLetterURL: c.DeadLetters.URL()},
+		Clock:   workerClock, Log: log,
 	}
 	c.docs = &workflow.Runner{Ledger: rows, Workflow: machine, Stage: hurried{&workflow.Documents{Content: store}, c}, Log: log}
 	c.embed = &workflow.Runner{Ledger: rows, Workflow: machine, Stage: hurried{&workflow.Embeddings{Content: store, Embedder: embedder{c}}, c}, Log: log}

@@ -20,7 +20,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"gitlab.com/lorehook/lorehook/internal/commit"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -43,18 +42,18 @@ type World struct {
 	Clock  *Clock
 	GitLab *fakegitlab.Server
 	// Fetcher is the real client, which a test may wrap.
-	Fetcher surgical.Fetcher
+	Fetcher Fetcher
 
-	DB        *dynamodb.Client
-	Tables    config.Tables
-	Content   *content.Store
-	Ledger    *ledger.Ledger
-	Processor *surgical.Processor
-	Workflow  *Executor
-	Docs      *workflow.Runner
-	Embed     *workflow.Runner
-	Finish    *workflow.Finish
-	Abort     *workflow.Abort
+	DB       *dynamodb.Client
+	Tables   config.Tables
+	Content  *content.Store
+	Ledger   *ledger.Ledger
+	Engine   *worker.Engine
+	Workflow *Executor
+	Docs     *workflow.Runner
+	Embed    *workflow.Runner
+	Finish   *workflow.Finish
+	Abort    *workflow.Abort
 
 	// Resent is what the sweeper sent again.
 	Resent Sent
@@ -99,12 +98,12 @@ func New(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(http.Rou
 	w.Content = content.NewStore(db, tables.Content, clock.Now)
 	w.Ledger = ledger.New(db, tables, clock.Now).Metered(meter)
 	w.Workflow = &Executor{}
-	w.Processor = &surgical.Processor{
-		Ledger: w.Ledger, Heads: w.Content, Fetcher: fetcherFunc(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+	launcher := &workflow.Launcher{Workflow: w.Workflow, Ledger: w.Ledger}
+	w.Engine = &worker.Engine{
+		DB: db, Ledger: w.Ledger, Content: w.Content, Fetch: func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 			return w.Fetcher.Fetch(ctx, ref)
-		}),
-		Ingester: commit.New(db, w.Content, w.Ledger, clock.Now),
-		Workflow: w.Workflow, Allows: func(int64) bool { return true },
+		},
+		Launch: launcher.Launch, Allows: func(int64) bool { return true },
 		Clock: clock.Now, Jitter: func(time.Duration) time.Duration { return 0 }, Log: log, Meter: meter,
 	}
 	w.Docs = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &workflow.Documents{Content: w.Content}, Log: log, Meter: meter}
@@ -114,10 +113,9 @@ func New(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(http.Rou
 	return w
 }
 
-type fetcherFunc func(context.Context, surgical.EntityRef) (surgical.Snapshot, error)
-
-func (f fetcherFunc) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-	return f(ctx, ref)
+// Fetcher fetches one entity.
+type Fetcher interface {
+	Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error)
 }
 
 // Request returns a request for the targets, as if it had been accepted now.
@@ -133,9 +131,9 @@ func (w *World) Request(origin surgical.Origin, refs ...surgical.EntityRef) surg
 }
 
 // Message wraps a request as the queue delivers it, settled and by itself.
-func (w *World) Message(req surgical.Request) surgical.Message {
-	return surgical.Message{
-		Request: req, ID: "message-" + req.RunID, NotBefore: req.EventAt.Add(surgical.Settle + time.Microsecond), Alone: true,
+func (w *World) Message(req surgical.Request) worker.Message {
+	return worker.Message{
+		Request: req, ID: "message-" + req.RunID, NotBefore: req.EventAt.Add(surgical.Settle + time.Microsecond),
 	}
 }
 
@@ -162,24 +160,40 @@ func (w *World) Record(req surgical.Request) events.SQSMessage {
 // Batch returns a worker over this world's processor.
 func (w *World) Batch(queue worker.Queue) *worker.Batch {
 	return &worker.Batch{
-		Processor: w.Processor, Queue: queue, Clock: w.Clock.Now, Log: w.Logger(), Meter: w.Meter(), NewTrace: trace.Source(rand.Reader),
+		Process: w.Engine.Process, Queue: queue, Clock: w.Clock.Now, Log: w.Logger(), Meter: w.Meter(), NewTrace: trace.Source(rand.Reader),
 	}
 }
 
-// Deliver waits until the request has settled and processes it once.
-func (w *World) Deliver(req surgical.Request) (surgical.Verdict, error) {
+// Deliver waits until the request has settled and processes it once, alone.
+// The error is why the message waits, or nil.
+func (w *World) Deliver(req surgical.Request) (worker.Verdict, error) {
 	msg := w.Message(req)
 	w.Clock.AdvanceTo(msg.NotBefore)
-	return w.Processor.Process(w.T.Context(), msg)
+	return w.Process(msg)
+}
+
+// Process processes the message now, alone.
+func (w *World) Process(msg worker.Message) (worker.Verdict, error) {
+	verdict := w.Engine.Process(w.T.Context(), msg, true)
+	wait, _ := verdict.(worker.Wait)
+	return verdict, wait.Cause
+}
+
+// Deleted reports whether the verdict takes the message off its queue.
+func Deleted(v worker.Verdict) bool { return v == worker.Done{} || v == worker.DeadLetter{} }
+
+// After is how long the verdict makes the message wait.
+func After(v worker.Verdict) time.Duration {
+	wait, _ := v.(worker.Wait)
+	return wait.After
 }
 
 // Sync delivers the request and runs its workflow. Anything but success ends
 // the test.
 func (w *World) Sync(req surgical.Request) surgical.Run {
 	w.T.Helper()
-	verdict, err := w.Deliver(req)
-	if err != nil || !verdict.Delete {
-		w.T.Fatalf("sync of %v: verdict %v, error %v", req.Targets, verdict, err)
+	if verdict, err := w.Deliver(req); !Deleted(verdict) {
+		w.T.Fatalf("sync of %v: verdict %v, %v", req.Targets, verdict, err)
 	}
 	w.Drive()
 	run := w.Run(req.RunID)
@@ -261,13 +275,13 @@ func (w *World) abort(ctx context.Context, in workflow.Input, stage string, caus
 	return err
 }
 
-// Executor implements [surgical.Workflow]: it remembers what was started.
+// Executor implements [workflow.Workflow]: it remembers what was started.
 type Executor struct {
 	mu      sync.Mutex
 	started []workflow.Input
 }
 
-// Start implements [surgical.Workflow].
+// Start implements [workflow.Workflow].
 func (e *Executor) Start(ctx context.Context, runID string, generation int64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -100,7 +100,7 @@ type definition struct {
 
 // emit writes the line. Metrics under the same dimensions share a directive.
 func (e *Emitter) emit(l *line) {
-	if len(l.metrics) == 0 {
+	if e == nil || len(l.metrics) == 0 {
 		return
 	}
 	var directives []directive

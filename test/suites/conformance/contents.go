@@ -28,7 +28,7 @@ func (s *stores) snapshot(ref surgical.EntityRef, note string) surgical.Snapshot
 // visible commits a snapshot without a run.
 func (s *stores) visible(ref surgical.EntityRef, stage, note string) surgical.Head {
 	s.t.Helper()
-	change, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, note), stage)
+	change, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, note), stage, nil)
 	s.must(err)
 	s.must(s.content.StageChildren(s.t.Context(), []*content.Change{change}))
 	s.transactAll(change.Put(s.Tables.Content))
@@ -52,7 +52,7 @@ func (e Engine) contentConditions(t *testing.T) {
 // began no earlier than the visible one ended, and by no older updated_at.
 func (s *stores) guards() {
 	ref := issue(1001)
-	first, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "a"), "r1.1")
+	first, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "a"), "r1.1", nil)
 	s.must(err)
 	s.visible(ref, "r2.1", "a")
 	if err := s.refusedAs(first.Put(s.Tables.Content)); !errors.Is(err, surgical.ErrMoved) {
@@ -77,7 +77,7 @@ func (s *stores) guards() {
 		s.now = s.now.Add(-time.Minute)
 		s.visible(ref, "r1.1", "a")
 		s.now = s.now.Add(time.Minute)
-		change, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "b"), "r2.1")
+		change, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "b"), "r2.1", nil)
 		s.must(err)
 		s.poke(s.Tables.Content, entityKey(ref, "head"), c.pokes...)
 		if err := s.refusedAs(change.Put(s.Tables.Content)); errors.Is(err, surgical.ErrMoved) != c.moved {
@@ -186,7 +186,7 @@ func (s *stores) expiries() {
 	ref := issue(1050)
 	s.visible(ref, "r1.1", "a")
 	s.now = s.now.Add(time.Minute)
-	change, _, err := s.content.Prepare(ctx, s.snapshot(ref, "b"), "r2.1")
+	change, _, err := s.content.Prepare(ctx, s.snapshot(ref, "b"), "r2.1", nil)
 	s.must(err)
 	old := entityKey(ref, "child#discussion#d1#r1.1#000")
 	if s.get(s.t, old) == nil {
@@ -204,7 +204,7 @@ func (s *stores) expiries() {
 	ref = issue(1051)
 	s.visible(ref, "r1.1", strings.Repeat("a", 10))
 	s.now = s.now.Add(time.Minute)
-	change, _, err = s.content.Prepare(ctx, s.snapshot(ref, "b"), "r2.1")
+	change, _, err = s.content.Prepare(ctx, s.snapshot(ref, "b"), "r2.1", nil)
 	s.must(err)
 	gone := entityKey(ref, "child#discussion#d1#r1.1#000")
 	s.remove(gone)

@@ -126,7 +126,7 @@ func (s *stores) drains() {
 	if run, err := s.ledger.Drain(ctx, drain()); err != nil || run.JobsInserted != 0 {
 		s.t.Errorf("a drain took what belongs to an open run: %+v, error %v", run, err)
 	}
-	_, err := s.ledger.Close(ctx, ended.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: surgical.NewError(surgical.CodeDocsFailed, "x")})
+	_, err := s.ledger.Close(ctx, ended, surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")})
 	s.must(err)
 	run := drain()
 	s.meanwhile = func() {

@@ -38,7 +38,7 @@ func (e Engine) ledgerConditions(t *testing.T) {
 			return s.ledger.Release(ctx, run, surgical.NewError(surgical.CodeGitLabNotFound, "x"), 0)
 		}, held, nil},
 		{"commit", s.claimed, func(run surgical.Run) error {
-			row, err := s.ledger.CommitRun(run, ledger.CommitMark{}, s.now)
+			row, err := s.ledger.CommitRun(run, ledger.CommitMark{At: s.now})
 			s.must(err)
 			return s.refusedAs(row)
 		}, held, []poke{{"lease_until", other}}},
@@ -114,7 +114,11 @@ func (s *stores) closings() {
 	} {
 		run := s.claimed()
 		s.meanwhile = func() { s.poke(s.Tables.SyncRuns, runKey(run.RunID), c.poke) }
-		_, err := s.ledger.Close(ctx, run.RunID, surgical.Closing{Status: surgical.StatusFailed, Error: why, Attempt: c.attempt})
+		var ending surgical.Ending = surgical.Failed{Error: why}
+		if c.attempt != 0 {
+			ending = surgical.GivenUp{Error: why, Attempt: c.attempt}
+		}
+		_, err := s.ledger.Close(ctx, run, ending)
 		if errors.Is(err, surgical.ErrMoved) != c.moved || !c.moved && err != nil {
 			s.t.Errorf("closing, meanwhile %s: %v", c.name, err)
 		}
@@ -131,11 +135,11 @@ func (s *stores) closingWithCommit() {
 	run := s.claimed()
 	target := run.Targets[0]
 	s.meanwhile = func() {
-		row, err := s.ledger.CommitRun(run, ledger.CommitMark{Outcomes: map[surgical.Target]surgical.Outcome{target: {Status: surgical.EntityOK, Revision: 1}}}, s.now)
+		row, err := s.ledger.CommitRun(run, ledger.CommitMark{At: s.now, Outcomes: map[surgical.Target]surgical.Outcome{target: {Status: surgical.EntityOK, Revision: 1}}})
 		s.must(err)
 		s.transactAll(row)
 	}
-	_, err := s.ledger.Close(s.t.Context(), run.RunID, surgical.Closing{Status: surgical.StatusCancelled, Error: surgical.NewError(surgical.CodeRunCancelled, "x")})
+	_, err := s.ledger.Close(s.t.Context(), run, surgical.Cancelled{Error: surgical.NewError(surgical.CodeRunCancelled, "x")})
 	s.must(err)
 	rows, err := s.ledger.Entities(s.t.Context(), run.RunID)
 	if err != nil || len(rows) != 1 || rows[0].Status != surgical.EntityOK {
@@ -146,14 +150,14 @@ func (s *stores) closingWithCommit() {
 // A job that is inserted, or done, after the jobs were listed is seen.
 func (s *stores) closingWithJobs() {
 	ctx := s.t.Context()
-	fail := surgical.Closing{Status: surgical.StatusFailed, Error: surgical.NewError(surgical.CodeDocsFailed, "x")}
+	fail := surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")}
 	run, job := s.commit(s.claimed())
 	claimed, err := s.ledger.ClaimJob(ctx, job, time.Minute)
 	s.must(err)
 	next := job
 	next.ID, next.Type = "embed#issue#1", surgical.JobEmbed
 	s.meanwhile = func() { s.must(s.ledger.FinishJob(ctx, claimed, ledger.Done{Next: &next})) }
-	_, err = s.ledger.Close(ctx, run.RunID, fail)
+	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	jobs, err := s.ledger.Jobs(ctx, run.RunID)
 	s.must(err)
@@ -165,7 +169,7 @@ func (s *stores) closingWithJobs() {
 	// A listing that misses the new job alone must not close either.
 	run = s.claimed()
 	s.meanwhile = func() { s.commit(run) }
-	_, err = s.ledger.Close(ctx, run.RunID, fail)
+	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	if jobs, err := s.ledger.Jobs(ctx, run.RunID); err != nil || len(jobs) != 1 || jobs[0].Status != surgical.JobAborted {
 		s.t.Errorf("the job of a commit that came meanwhile: %+v, error %v", jobs, err)
@@ -180,7 +184,7 @@ func (s *stores) closingWithJobs() {
 		s.must(err)
 		s.poke(s.Tables.SyncRuns, dynamo.Item{"run_id": str(run.RunID)}, poke{"jobs_inserted", 2})
 	}
-	_, err = s.ledger.Close(ctx, run.RunID, fail)
+	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	jobs, err = s.ledger.Jobs(ctx, run.RunID)
 	s.must(err)
@@ -193,7 +197,7 @@ func (s *stores) closingWithJobs() {
 	run, job = s.commit(s.claimed())
 	key := jobKey(job)
 	s.meanwhile = func() { s.poke(s.Tables.DependentQueue, key, poke{"status", "done"}) }
-	_, err = s.ledger.Close(ctx, run.RunID, fail)
+	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	if jobs, err := s.ledger.Jobs(ctx, run.RunID); err != nil || jobs[0].Status != surgical.JobDone {
 		s.t.Errorf("a job that was done meanwhile: %+v, error %v", jobs, err)

@@ -116,7 +116,11 @@ func (s *stores) released() surgical.Run {
 func (s *stores) closed(status surgical.RunStatus) func() surgical.Run {
 	return func() surgical.Run {
 		s.t.Helper()
-		run, err := s.ledger.Close(s.t.Context(), s.claimed().RunID, surgical.Closing{Status: status, Error: surgical.NewError(surgical.CodeIngestFailed, "x")})
+		why := surgical.NewError(surgical.CodeIngestFailed, "x")
+		ending := map[surgical.RunStatus]surgical.Ending{
+			surgical.StatusSucceeded: surgical.Succeeded{}, surgical.StatusFailed: surgical.Failed{Error: why}, surgical.StatusCancelled: surgical.Cancelled{Error: why},
+		}[status]
+		run, err := s.ledger.Close(s.t.Context(), s.claimed(), ending)
 		s.must(err)
 		return run
 	}
@@ -136,7 +140,7 @@ func (s *stores) commit(run surgical.Run) (surgical.Run, surgical.Job) {
 	s.t.Helper()
 	job := surgical.Job{RunID: run.RunID, ID: "docs#issue#1", Type: surgical.JobDocs, Ref: run.Refs()[0], DirtyID: run.RunID + ".1", Status: surgical.JobPending}
 	dirty := surgical.DirtySource{ID: job.DirtyID, Ref: job.Ref, RunID: run.RunID, CreatedAt: s.now}
-	row, err := s.ledger.CommitRun(run, ledger.CommitMark{JobsInserted: 1}, s.now)
+	row, err := s.ledger.CommitRun(run, ledger.CommitMark{At: s.now, JobsInserted: 1})
 	s.must(err)
 	insert, err := s.ledger.InsertJob(job)
 	s.must(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/pipeline"
@@ -54,13 +55,13 @@ func TestInvariant9ARunIsNotGivenUpIfItsCommitLandsMeanwhile(t *testing.T) {
 				w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 					return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabUnavailable, "away")
 				})
-				if verdict, err := w.Deliver(req); verdict.Delete || err == nil {
+				if verdict, err := w.Deliver(req); pipeline.Deleted(verdict) || err == nil {
 					t.Fatalf("verdict %v, error %v", verdict, err)
 				}
 				w.Fetcher = real
 				w.Clock.Advance(7 * time.Hour)
 				verdict, err := w.Deliver(req)
-				if err != nil || !verdict.Delete || verdict.DeadLetter {
+				if err != nil || !pipeline.Deleted(verdict) || verdict == (worker.DeadLetter{}) {
 					t.Fatalf("verdict %v, error %v", verdict, err)
 				}
 				w.Drive()

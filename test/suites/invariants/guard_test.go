@@ -56,8 +56,8 @@ func TestARefusedFetchIsRepeatedOnceAndThenWaits(t *testing.T) {
 		msg := w.Message(req)
 		msg.NotBefore = time.Time{}
 		w.Clock.Advance(surgical.Settle + time.Second)
-		verdict, err := w.Processor.Process(t.Context(), msg)
-		if verdict.Delete || surgical.CodeOf(err) != surgical.CodeIngestFailed || *fetches != 2 {
+		verdict, err := w.Process(msg)
+		if pipeline.Deleted(verdict) || surgical.CodeOf(err) != surgical.CodeIngestFailed || *fetches != 2 {
 			t.Errorf("verdict %v after %d fetches, error %v", verdict, *fetches, err)
 		}
 		if run := w.Run(req.RunID); run.Status != surgical.StatusRunning || run.FailedAttempts != 1 || !run.LeaseUntil.IsZero() {
@@ -98,13 +98,13 @@ func TestABusyEntityIsFetchedForWebhooksEveryFiveSecondsAtMost(t *testing.T) {
 		w.Clock.Advance(time.Second)
 		req := w.Request(surgical.OriginWebhook, ref)
 		verdict, err := w.Deliver(req)
-		if err != nil || verdict.Delete || verdict.After < time.Second || verdict.After > 5*time.Second {
-			t.Fatalf("verdict %v after %v, error %v", verdict, verdict.After, err)
+		if err != nil || pipeline.Deleted(verdict) || pipeline.After(verdict) < time.Second || pipeline.After(verdict) > 5*time.Second {
+			t.Fatalf("verdict %v after %v, error %v", verdict, pipeline.After(verdict), err)
 		}
 		if _, err := w.Ledger.Run(t.Context(), req.RunID); surgical.CodeOf(err) != surgical.CodeRunNotFound {
 			t.Errorf("the run was begun: %v", err)
 		}
-		w.Clock.Advance(verdict.After)
+		w.Clock.Advance(pipeline.After(verdict))
 		w.Sync(req)
 	})
 }

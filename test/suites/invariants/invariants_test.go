@@ -18,6 +18,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -90,7 +91,7 @@ func TestInvariant1OneFailedTargetMeansNoContentWrite(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		w, j := watched(t, e)
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7), fakegitlab.IssueRef(4711))
-		if verdict, err := w.Deliver(req); err != nil || !verdict.Delete {
+		if verdict, err := w.Deliver(req); err != nil || !pipeline.Deleted(verdict) {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		if run := w.Run(req.RunID); run.Status != surgical.StatusFailed || j.count("wrote") != 0 {
@@ -142,9 +143,9 @@ func TestInvariant3NoOrderOfCommitsMakesTheVisibleCopyOlder(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				result, err := w.Processor.Ingester.Ingest(t.Context(), run, snaps[i:i+1])
-				if err != nil || result.Moved {
-					t.Fatalf("order %v: moved %v, error %v", order, result.Moved, err)
+				result, err := w.Engine.Ingest(t.Context(), run, snaps[i:i+1], nil)
+				if err != nil || result == (worker.Moved{}) {
+					t.Fatalf("order %v: %T, error %v", order, result, err)
 				}
 				head, err := w.Content.Head(t.Context(), ref)
 				if err != nil {
@@ -366,10 +367,9 @@ func TestInvariant9ACommitWhoseAnswerIsLostCountsAndIsNotRepeated(t *testing.T) 
 func TestInvariant9AWorkflowThatWasNeverStartedIsStartedByTheSweeper(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *pipeline.World) {
 		req := w.Request(surgical.OriginWebhook, fakegitlab.IssueRef(7))
-		broken := *w.Processor
-		broken.Workflow = noWorkflow{}
+		w.Engine.Launch = noWorkflow
 		w.Clock.Advance(surgical.Settle + time.Second)
-		if verdict, err := broken.Process(t.Context(), w.Message(req)); err == nil || verdict.Delete {
+		if verdict, err := w.Process(w.Message(req)); err == nil || pipeline.Deleted(verdict) {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		w.Clock.Advance(2 * time.Minute)
@@ -381,9 +381,11 @@ func TestInvariant9AWorkflowThatWasNeverStartedIsStartedByTheSweeper(t *testing.
 	})
 }
 
-type noWorkflow struct{}
+// noWorkflow cannot launch anything.
 
-func (noWorkflow) Start(context.Context, string, int64) error { return errors.New("out of reach") }
+func noWorkflow(context.Context, surgical.Run, int64, bool) error {
+	return errors.New("out of reach")
+}
 
 func TestInvariant9TheSameMessageNeverRetriesAFailedRunButAnotherDeliveryDoes(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *pipeline.World) {
@@ -396,13 +398,13 @@ func TestInvariant9TheSameMessageNeverRetriesAFailedRunButAnotherDeliveryDoes(t 
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)
 		}
-		if verdict, err := w.Deliver(req); err != nil || !verdict.Delete || w.Run(req.RunID).RetriedBy != "" {
+		if verdict, err := w.Deliver(req); err != nil || !pipeline.Deleted(verdict) || w.Run(req.RunID).RetriedBy != "" {
 			t.Errorf("the same message: verdict %v, error %v, run %+v", verdict, err, w.Run(req.RunID))
 		}
 		w.Fetcher = real
 		again := w.Message(req)
 		again.ID = "another message"
-		if _, err := w.Processor.Process(t.Context(), again); err != nil {
+		if _, err := w.Process(again); err != nil {
 			t.Fatal(err)
 		}
 		w.Drive()

@@ -39,7 +39,7 @@ func TestSpecified(t *testing.T) {
 			w.GitLab.Relabel(mr, []string{"new"}, nil)
 			failing = true
 			req := w.Request(surgical.OriginManual, issue, mr)
-			if verdict, err := w.Deliver(req); err != nil || !verdict.Delete {
+			if verdict, err := w.Deliver(req); err != nil || !pipeline.Deleted(verdict) {
 				t.Fatalf("verdict %v, error %v", verdict, err)
 			}
 			run := w.Run(req.RunID)

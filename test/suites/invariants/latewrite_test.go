@@ -30,7 +30,7 @@ func TestInvariant9WhatALostAttemptStagedMayLandAfterTheCommitOfTheNext(t *testi
 		w := pipeline.New(t, db, e.Tables)
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
-		if verdict, err := w.Deliver(req); verdict.Delete || surgical.CodeOf(err) != surgical.CodeIngestFailed || len(late) == 0 {
+		if verdict, err := w.Deliver(req); pipeline.Deleted(verdict) || surgical.CodeOf(err) != surgical.CodeIngestFailed || len(late) == 0 {
 			t.Fatalf("verdict %v after %d writes, error %v", verdict, len(late), err)
 		}
 		hold = false

@@ -142,9 +142,7 @@ func query(t *testing.T, lines []string, field, value string) []string {
 }
 
 // failingStart cannot start a workflow.
-type failingStart struct{}
-
-func (failingStart) Start(context.Context, string, int64) error { return errors.New("away") }
+func failingStart(context.Context, surgical.Run, int64, bool) error { return errors.New("away") }
 
 func TestOneQueryShowsTheWholeWayOfADelivery(t *testing.T) {
 	docs, embedded := []string{"job_done", "stage_ended"}, []string{"job_done", "stage_ended"}
@@ -166,7 +164,7 @@ func TestOneQueryShowsTheWholeWayOfADelivery(t *testing.T) {
 		},
 		"started by the sweeper": {
 			func(_ *testing.T, o *observed) {
-				o.Processor.Workflow = failingStart{}
+				o.Engine.Launch = failingStart
 				o.once() // and the worker dies
 				o.Clock.Advance(2 * time.Minute)
 				o.sweepOnce()

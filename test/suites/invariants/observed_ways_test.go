@@ -16,9 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -124,10 +124,10 @@ func (o *observed) goesWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.work()
-	o.Processor.Allows = func(int64) bool { return false }
+	o.Engine.Allows = func(int64) bool { return false }
 	o.deliver(payload(101))
 	o.work()
-	o.Processor.Allows = func(int64) bool { return true }
+	o.Engine.Allows = func(int64) bool { return true }
 	// DynamoDB refuses the commit for good, and says why.
 	o.spoil = &types.TransactionCanceledException{
 		Message:             aws.String("Transaction cancelled, please refer cancellation reasons for specific reasons [ValidationError]"),

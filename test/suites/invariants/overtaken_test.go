@@ -32,7 +32,7 @@ func overtaking(t *testing.T, e engines.Engine) (w *pipeline.World, before func(
 func committed(w *pipeline.World, ref surgical.EntityRef) workflow.Input {
 	w.T.Helper()
 	req := w.Request(surgical.OriginManual, ref)
-	if verdict, err := w.Deliver(req); err != nil || !verdict.Delete {
+	if verdict, err := w.Deliver(req); err != nil || !pipeline.Deleted(verdict) {
 		w.T.Fatalf("verdict %v, error %v", verdict, err)
 	}
 	w.Workflow.Forget()

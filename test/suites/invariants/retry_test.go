@@ -8,6 +8,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/pipeline"
@@ -29,8 +30,8 @@ func TestInvariant10ARetryDoesWhatTheFailedRunLeftUndoneEvenIfNothingChanged(t *
 		again := w.Message(req)
 		again.ID = "another message"
 		w.Clock.Advance(10 * time.Second)
-		verdict, err := w.Processor.Process(t.Context(), again)
-		if err != nil || !verdict.Delete {
+		verdict, err := w.Process(again)
+		if err != nil || !pipeline.Deleted(verdict) {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		w.Drive()
@@ -116,7 +117,7 @@ func TestInvariant10ARetryThatIsOvertakenStillDoesWhatWasLeftUndone(t *testing.T
 
 // overtake commits a later fetch of the entity by another run, without its
 // documents.
-func overtake(t *testing.T, w *pipeline.World, fetcher surgical.Fetcher, ref surgical.EntityRef) {
+func overtake(t *testing.T, w *pipeline.World, fetcher pipeline.Fetcher, ref surgical.EntityRef) {
 	t.Helper()
 	snap, err := fetcher.Fetch(t.Context(), ref)
 	if err != nil {
@@ -129,13 +130,18 @@ func overtake(t *testing.T, w *pipeline.World, fetcher surgical.Fetcher, ref sur
 func commitAs(t *testing.T, w *pipeline.World, snap surgical.Snapshot) {
 	t.Helper()
 	req := w.Request(surgical.OriginReconcile, snap.Ref)
-	run, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease})
+	run, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: "m", Lease: worker.Lease})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result, err := w.Processor.Ingester.Ingest(t.Context(), run, []surgical.Snapshot{snap}); err != nil || !result.Run.Committed() {
+	if result, err := w.Engine.Ingest(t.Context(), run, []surgical.Snapshot{snap}, nil); err != nil || !isCommitted(result) {
 		t.Fatalf("the other run: %+v, error %v", result, err)
 	}
+}
+
+func isCommitted(result worker.Ingested) bool {
+	_, ok := result.(worker.Committed)
+	return ok
 }
 
 func TestAJobThatNoTryCanDoIsMarkedAsFailed(t *testing.T) {

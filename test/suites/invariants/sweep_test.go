@@ -89,7 +89,7 @@ func TestInvariant4TheSweeperTakesNothingThatAnOpenAttemptStaged(t *testing.T) {
 		w = pipeline.New(t, db, e.Tables)
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
-		if verdict, err := w.Deliver(req); verdict.Delete || err == nil {
+		if verdict, err := w.Deliver(req); pipeline.Deleted(verdict) || err == nil {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		w.Sync(req) // the first attempt's leftovers are the sweeper's

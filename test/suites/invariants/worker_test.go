@@ -13,6 +13,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/pipeline"
@@ -156,8 +157,8 @@ func TestARateLimitDelaysTheWholeGroupInOrderAndPausesAllWorkers(t *testing.T) {
 			t.Errorf("the run: %s, lease until %v, %d failed attempts", run.Status, run.LeaseUntil, run.FailedAttempts)
 		}
 		other := w.Request(surgical.OriginManual, neighbour)
-		if verdict, err := w.Deliver(other); err != nil || verdict.Delete || verdict.After < 20*time.Second {
-			t.Errorf("a worker went on meanwhile: verdict %v after %v, error %v", verdict, verdict.After, err)
+		if verdict, err := w.Deliver(other); err != nil || pipeline.Deleted(verdict) || pipeline.After(verdict) < 20*time.Second {
+			t.Errorf("a worker went on meanwhile: verdict %v after %v, error %v", verdict, pipeline.After(verdict), err)
 		}
 		w.Clock.Advance(31 * time.Second)
 		w.Sync(other)
@@ -170,13 +171,13 @@ func TestARunWhoseWorkersDieGoesToTheDeadLettersAsLost(t *testing.T) {
 		run := surgical.Run{Request: req}
 		for range 5 {
 			var err error
-			if run, err = w.Ledger.Claim(t.Context(), run, surgical.Claim{Request: req, MessageID: "message-" + req.RunID, Lease: surgical.Lease}); err != nil {
+			if run, err = w.Ledger.Claim(t.Context(), run, surgical.Claim{Request: req, MessageID: "message-" + req.RunID, Lease: worker.Lease}); err != nil {
 				t.Fatal(err)
 			}
-			if verdict, err := w.Deliver(req); err != nil || verdict.Delete || verdict.After <= 0 {
+			if verdict, err := w.Deliver(req); err != nil || pipeline.Deleted(verdict) || pipeline.After(verdict) <= 0 {
 				t.Fatalf("under a live lease: verdict %v, error %v", verdict, err)
 			}
-			w.Clock.Advance(surgical.Lease + time.Second)
+			w.Clock.Advance(worker.Lease + time.Second)
 		}
 		queue := &deliveries{}
 		response, err := w.Batch(queue).Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{w.Record(req)}})
@@ -193,12 +194,12 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *pipeline.World) {
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
-		claim := surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease}
+		claim := surgical.Claim{Request: req, MessageID: "m", Lease: worker.Lease}
 		zombie, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, claim)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Clock.Advance(surgical.Lease + time.Second)
+		w.Clock.Advance(worker.Lease + time.Second)
 		old, err := w.Fetcher.Fetch(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
@@ -207,7 +208,7 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 		if _, err := w.Ledger.Claim(t.Context(), zombie, claim); err != nil {
 			t.Fatal(err)
 		}
-		if result, err := w.Processor.Ingester.Ingest(t.Context(), zombie, []surgical.Snapshot{old}); !errors.Is(err, surgical.ErrMoved) {
+		if result, err := w.Engine.Ingest(t.Context(), zombie, []surgical.Snapshot{old}, nil); !errors.Is(err, surgical.ErrMoved) {
 			t.Errorf("the zombie's ingest: %+v, error %v", result, err)
 		}
 		if head, err := w.Content.Head(t.Context(), ref); err != nil || head.Exists() || w.Run(req.RunID).Committed() {
@@ -252,22 +253,21 @@ func TestARunOverWhichAWorkerDiedStaysAloneAlsoAfterAFailureInOrder(t *testing.T
 		req := w.Request(surgical.OriginWebhook, fakegitlab.IssueRef(7))
 		msg := w.Message(req)
 		w.Clock.AdvanceTo(msg.NotBefore)
-		if _, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: msg.ID, Lease: surgical.Lease}); err != nil {
+		if _, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: msg.ID, Lease: worker.Lease}); err != nil {
 			t.Fatal(err)
 		}
 		real := w.Fetcher
 		w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 			return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabUnavailable, "away")
 		})
-		w.Clock.Advance(surgical.Lease)
-		if verdict, err := w.Processor.Process(t.Context(), msg); verdict.Delete || err == nil {
+		w.Clock.Advance(worker.Lease)
+		if verdict, err := w.Process(msg); pipeline.Deleted(verdict) || err == nil {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		w.Fetcher = real
 		w.Clock.Advance(time.Minute)
-		msg.Alone = false
-		if verdict, err := w.Processor.Process(t.Context(), msg); err != nil || !verdict.Alone || verdict.Deaths != 1 {
-			t.Errorf("beside others: verdict %v, error %v, run %+v", verdict, err, w.Run(req.RunID))
+		if verdict := w.Engine.Process(t.Context(), msg, false); verdict != (worker.Isolate{Deaths: 1}) {
+			t.Errorf("beside others: verdict %v, run %+v", verdict, w.Run(req.RunID))
 		}
 		w.Sync(req)
 	})

@@ -212,7 +212,7 @@ func (w *world) leave(ctx context.Context, what string, do func()) error {
 // starter is Step Functions as a process sees it.
 type starter struct{ w *world }
 
-// Start implements surgical.Workflow.
+// Start implements workflow.Workflow.
 func (s starter) Start(ctx context.Context, runID string, generation int64) error {
 	return s.w.leave(ctx, fmt.Sprintf("start %s %d", runID, generation), func() {
 		s.w.pending = append(s.w.pending, execution{run: runID, generation: generation})

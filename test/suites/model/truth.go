@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -132,10 +133,10 @@ func (f *fetch) saw(n int) {
 // recorder remembers every snapshot that is fetched.
 type recorder struct {
 	w    *world
-	next surgical.Fetcher
+	next *gitlab.Client
 }
 
-// Fetch implements surgical.Fetcher.
+// Fetch has the signature of [gitlab.Client.Fetch].
 func (r recorder) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 	record := &fetch{ref: ref}
 	snap, err := r.next.Fetch(context.WithValue(ctx, fetchKey{}, record), ref)

@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/commit"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -98,7 +97,7 @@ func (w *world) content(p *process) *content.Store {
 	return content.NewStore(w.db, w.tables.Content, p.now)
 }
 
-func (w *world) processor(p *process) *surgical.Processor {
+func (w *world) worker(p *process) *worker.Engine {
 	client, err := gitlab.NewClient(gitlab.Options{
 		BaseURL: "http://gitlab.example.com", Clock: p.now, HTTP: roundTripper{w},
 		Token: func(context.Context) (string, error) { return "glpat-not-a-real-token", nil },
@@ -107,10 +106,10 @@ func (w *world) processor(p *process) *surgical.Processor {
 		panic(err)
 	}
 	ledger, content := w.ledger(p), w.content(p)
-	return &surgical.Processor{
-		Ledger: ledger, Heads: content, Fetcher: recorder{w, client},
-		Ingester: commit.New(w.db, content, ledger, p.now),
-		Workflow: starter{w}, Allows: func(int64) bool { return true },
+	launcher := &workflow.Launcher{Workflow: starter{w}, Ledger: ledger}
+	return &worker.Engine{
+		DB: w.db, Ledger: ledger, Content: content, Fetch: recorder{w, client}.Fetch,
+		Launch: launcher.Launch, Allows: func(int64) bool { return true },
 		Clock: p.now, Jitter: func(time.Duration) time.Duration { return 0 }, Log: w.log,
 	}
 }
@@ -123,7 +122,7 @@ func (w *world) deliver(q *fifo, list []*message, skew, limit time.Duration) {
 	}
 	var response events.SQSEventResponse
 	p := w.spawn("worker", skew, limit, func(p *process) {
-		batch := &worker.Batch{Processor: w.processor(p), Queue: &workerQueue{w, q, receipts}, Clock: p.now, Log: w.log}
+		batch := &worker.Batch{Process: w.worker(p).Process, Queue: &workerQueue{w, q, receipts}, Clock: p.now, Log: w.log}
 		response, _ = batch.Handle(p.ctx, event)
 	}, func() {
 		left := map[string]bool{}

@@ -20,9 +20,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
+	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/test/metricstest"
 )
 
 const (
@@ -39,18 +42,21 @@ type processor struct {
 	err     error
 }
 
-func (p *processor) Process(ctx context.Context, msg surgical.Message) (surgical.Verdict, error) {
+func (p *processor) process(ctx context.Context, msg worker.Message, _ bool) worker.Verdict {
 	parent, runID := trace.From(ctx)
 	if parent != msg.TraceParent {
-		return surgical.Verdict{}, errors.New("the context and the message carry two traces")
+		return worker.Wait{Cause: errors.New("the context and the message carry two traces")}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.carried = append(p.carried, runID+" "+parent)
-	return surgical.Verdict{Delete: p.err == nil}, p.err
+	if p.err != nil {
+		return worker.Wait{Cause: p.err}
+	}
+	return worker.Done{}
 }
 
-// away is a queue that nothing can be asked of.
+// away is a queue that cannot be reached.
 type away struct{}
 
 func (away) Delay(context.Context, events.SQSMessage, int32) error { return errors.New("away") }
@@ -76,10 +82,10 @@ func record(t *testing.T, runID, queue string, age time.Duration, attributes map
 	}
 }
 
-func TestEachMessageIsProcessedUnderItsOwnTrace(t *testing.T) {
+func TestBatchProcessesEachMessageUnderItsOwnTrace(t *testing.T) {
 	p := &processor{}
 	batch := &worker.Batch{
-		Processor: p, Queue: away{}, Clock: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Process: p.process, Queue: away{}, Clock: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 		NewTrace: func(context.Context) string { return ours },
 	}
 	for _, r := range []events.SQSMessage{
@@ -98,13 +104,13 @@ func TestEachMessageIsProcessedUnderItsOwnTrace(t *testing.T) {
 
 // Also of a message whose body says nothing, and of those that wait behind
 // another one.
-func TestEveryLineOfTheWorkerNamesRunAndTrace(t *testing.T) {
+func TestBatchNamesRunAndTraceInEveryLine(t *testing.T) {
 	garbage := record(t, "run-1", "requests", 0, map[string]string{"traceparent": theirs, "run_id": "run-1"})
 	garbage.Body = "{"
 	waiting := record(t, "run-2", "requests", 0, map[string]string{"traceparent": theirs, "run_id": "run-2"})
 	var out bytes.Buffer
 	batch := &worker.Batch{
-		Processor: &processor{err: errors.New("not yet")}, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo),
+		Process: (&processor{err: errors.New("not yet")}).process, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo),
 	}
 	response, err := batch.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{garbage, waiting}})
 	if err != nil || len(response.BatchItemFailures) != 2 {
@@ -130,11 +136,11 @@ func TestEveryLineOfTheWorkerNamesRunAndTrace(t *testing.T) {
 
 // What stands in an attribute was not checked by anybody: it must fit into a
 // line.
-func TestAnAttributeThatIsNoIdIsNotLogged(t *testing.T) {
+func TestBatchLogsNoAttributeThatIsNotAnID(t *testing.T) {
 	garbage := record(t, "run-1", "requests", 0, map[string]string{"run_id": "a title\nwith a line break", "traceparent": "a title"})
 	garbage.Body = "{"
 	var out bytes.Buffer
-	batch := &worker.Batch{Processor: &processor{}, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo)}
+	batch := &worker.Batch{Process: (&processor{}).process, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo)}
 	if _, err := batch.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{garbage}}); err != nil {
 		t.Fatal(err)
 	}
@@ -143,14 +149,12 @@ func TestAnAttributeThatIsNoIdIsNotLogged(t *testing.T) {
 	}
 }
 
-type ages map[string][]time.Duration
-
-func (a ages) Received(queue string, some []time.Duration) { a[queue] = append(a[queue], some...) }
-
-func TestTheMeterHearsHowLongMessagesWaited(t *testing.T) {
-	heard := ages{}
+func TestBatchReportsHowLongMessagesWaited(t *testing.T) {
+	var out bytes.Buffer
+	clock := func() time.Time { return now }
 	batch := &worker.Batch{
-		Processor: &processor{}, Queue: away{}, Clock: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Meter: heard,
+		Process: (&processor{}).process, Queue: away{}, Clock: clock, Log: slog.New(slog.DiscardHandler),
+		Meter: metrics.New(&out, "lorehook", clock),
 	}
 	unknown := record(t, "run-4", "bulk", 0, nil)
 	unknown.Attributes["SentTimestamp"] = ""
@@ -161,13 +165,23 @@ func TestTheMeterHearsHowLongMessagesWaited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := ages{"requests": {2 * time.Second, time.Hour}, "bulk": {0}}
-	if diff := cmp.Diff(want, heard); diff != "" {
-		t.Errorf("ages (-want +got):\n%s", diff)
+	got := map[string][]float64{}
+	for line := range bytes.Lines(out.Bytes()) {
+		data, err := metricstest.Read(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range data {
+			got[d.Dimensions] = append(got[d.Dimensions], d.Values...)
+		}
+	}
+	want := map[string][]float64{"Queue=requests": {2000, 3600000}, "Queue=bulk": {0}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ages in milliseconds (-want +got):\n%s", diff)
 	}
 }
 
-func TestADeadLetterKeepsItsRunAndTrace(t *testing.T) {
+func TestConsumerKeepsRunAndTraceOfADeadLetter(t *testing.T) {
 	var sent *sqs.SendMessageInput
 	client := sqs.New(sqs.Options{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Catch",
@@ -177,9 +191,9 @@ func TestADeadLetterKeepsItsRunAndTrace(t *testing.T) {
 				return out, middleware.Metadata{}, nil
 			}), middleware.Before)
 	}}})
-	queue := &worker.SQS{Client: client, DeadLetterURL: "https://queue.example.com/dead-letters.fifo"}
+	consumer := &queue.Consumer{Client: client, DeadLetterURL: "https://queue.example.com/dead-letters.fifo"}
 	carried := map[string]string{"traceparent": theirs, "run_id": "run-1"}
-	if err := queue.DeadLetter(t.Context(), record(t, "run-1", "requests", 0, carried)); err != nil {
+	if err := consumer.DeadLetter(t.Context(), record(t, "run-1", "requests", 0, carried)); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
@@ -191,20 +205,16 @@ func TestADeadLetterKeepsItsRunAndTrace(t *testing.T) {
 	}
 }
 
-// panicking is a processor with a mistake.
-type panicking struct{}
+// panicking is a process with a mistake.
+func panicking(context.Context, worker.Message, bool) worker.Verdict { panic("the text of an issue") }
 
-func (panicking) Process(context.Context, surgical.Message) (surgical.Verdict, error) {
-	panic("the text of an issue")
-}
-
-func TestAPanicIsOneLineOfItsRunWithoutItsValue(t *testing.T) {
+func TestBatchLogsAPanicAsOneLineOfItsRunWithoutItsValue(t *testing.T) {
 	var out bytes.Buffer
-	batch := &worker.Batch{Processor: panicking{}, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo)}
+	batch := &worker.Batch{Process: panicking, Queue: away{}, Clock: func() time.Time { return now }, Log: logs.New(&out, slog.LevelInfo)}
 	var value any
 	func() {
 		defer func() { value = recover() }()
-		worker.Process(batch, trace.With(t.Context(), theirs, "run-1"), surgical.Message{})
+		worker.Process(batch, trace.With(t.Context(), theirs, "run-1"), worker.Message{}, false)
 	}()
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {

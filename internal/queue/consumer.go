@@ -1,4 +1,4 @@
-package worker
+package queue
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// SQS implements [Queue].
-type SQS struct {
+// Consumer is the worker's side of the queues, beside Lambda's polling.
+type Consumer struct {
 	Client *sqs.Client
 	// QueueURLs are the queues that messages come from; a message's queue is
 	// found by the name in its ARN.
@@ -21,8 +21,8 @@ type SQS struct {
 	DeadLetterURL string
 }
 
-// Delay implements [Queue].
-func (q *SQS) Delay(ctx context.Context, record events.SQSMessage, seconds int32) error {
+// Delay hides the message for so many seconds from now.
+func (q *Consumer) Delay(ctx context.Context, record events.SQSMessage, seconds int32) error {
 	url, err := q.queueOf(record)
 	if err != nil {
 		return err
@@ -36,19 +36,19 @@ func (q *SQS) Delay(ctx context.Context, record events.SQSMessage, seconds int32
 	return nil
 }
 
-func (q *SQS) queueOf(record events.SQSMessage) (string, error) {
-	name := record.EventSourceARN[strings.LastIndex(record.EventSourceARN, ":")+1:]
+func (q *Consumer) queueOf(record events.SQSMessage) (string, error) {
+	name := nameOf(record)
 	for _, url := range q.QueueURLs {
 		if strings.HasSuffix(url, "/"+name) {
 			return url, nil
 		}
 	}
-	return "", fmt.Errorf("message %s comes from %s, which is no queue of this worker", record.MessageId, record.EventSourceARN)
+	return "", fmt.Errorf("message %s comes from %s, which is not a queue of this worker", record.MessageId, record.EventSourceARN)
 }
 
-// DeadLetter implements [Queue]. The message keeps its group and its attributes;
-// its own id deduplicates a second try.
-func (q *SQS) DeadLetter(ctx context.Context, record events.SQSMessage) error {
+// DeadLetter sends a copy of the message to the dead-letter queue. It keeps its
+// group and its attributes; its own id deduplicates a second try.
+func (q *Consumer) DeadLetter(ctx context.Context, record events.SQSMessage) error {
 	group := record.Attributes["MessageGroupId"]
 	if group == "" {
 		group = record.MessageId
@@ -64,7 +64,20 @@ func (q *SQS) DeadLetter(ctx context.Context, record events.SQSMessage) error {
 	return nil
 }
 
-// texts copies the attributes that are texts, which ours are.
+// nameOf is the name of the queue that the message came from, the last part of
+// its ARN.
+func nameOf(record events.SQSMessage) string {
+	return record.EventSourceARN[strings.LastIndex(record.EventSourceARN, ":")+1:]
+}
+
+// ShortName is the queue's name without the stack's, which may contain hyphens:
+// requests of lorehook-requests.fifo.
+func ShortName(record events.SQSMessage) string {
+	name := nameOf(record)
+	return strings.TrimSuffix(name[strings.LastIndex(name, "-")+1:], ".fifo")
+}
+
+// texts copies the attributes that are strings, as all of ours are.
 func texts(attributes map[string]events.SQSMessageAttribute) map[string]types.MessageAttributeValue {
 	copied := map[string]types.MessageAttributeValue{}
 	for name, value := range attributes {

@@ -1,0 +1,275 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const (
+	// Lease is how long an attempt holds its run: a little longer than a worker
+	// may run.
+	Lease = 130 * time.Second
+	// maxAttempts bounds the attempts that one worker makes at one message.
+	maxAttempts = 6
+)
+
+// attempt claims the run and carries it to its end. covering is the id of a run
+// whose fetch makes this one unnecessary, or empty; base is the head as it was
+// read before the claim.
+//
+// The claim gives this process the run until the lease expires. If it dies
+// before the commit, another worker claims the run after that, which counts the
+// death; five of them end the run as lost.
+func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, covering string, base *content.Base) Verdict {
+	run, err := e.Ledger.Claim(ctx, seen, surgical.Claim{Request: seen.Request, MessageID: msg.ID, Lease: Lease})
+	if err != nil {
+		return e.unknown(err)
+	}
+	switch {
+	case !e.Allows(run.ProjectID):
+		return e.giveUp(ctx, run, surgical.NewError(surgical.CodeProjectNotAllowed, "the project is not on the allow list"), 0)
+	case covering != "":
+		e.log(ctx, run, "coalesced", "covered_by", covering)
+		return e.end(ctx, run, surgical.Coalesced{Attempt: run.Attempt, With: covering})
+	case run.Origin == surgical.OriginDrain:
+		return e.drain(ctx, run)
+	}
+
+	fetched := e.preflight(ctx, run, run.Refs())
+	if run.Options.PreflightOnly {
+		run.Previews = fetched.previews() // reported even if another target fails
+	}
+	if failure := fetched.failure(run); failure != nil {
+		return e.failed(ctx, run, failure, fetched.requests)
+	}
+	if run.Options.PreflightOnly {
+		return e.end(ctx, run, surgical.Previewed{Attempt: run.Attempt, Previews: run.Previews, Requests: fetched.requests})
+	}
+	return e.ingestUntilCommitted(ctx, run, fetched, base)
+}
+
+// drain fetches nothing: it takes over dirty sources, which commits the run, and
+// leaves the rest to the workflow.
+func (e *Engine) drain(ctx context.Context, run surgical.Run) Verdict {
+	drained, err := e.Ledger.Drain(ctx, run)
+	if err != nil {
+		return e.failed(ctx, run, err, 0)
+	}
+	return e.afterCommit(ctx, drained, func(context.Context) error { return nil }) // nothing was staged
+}
+
+// ingestUntilCommitted stages and commits what was fetched. If another commit
+// comes first, another attempt tries again: with the same snapshots if only the
+// revision moved, else after one more fetch.
+func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fetched fetched, base *content.Base) Verdict {
+	snaps, requests, refetched := fetched.snapshots, fetched.requests, false
+	for range maxAttempts {
+		// From here on items may be staged, so the row is marked for the orphan
+		// sweeper first: a crash leaves a mark without orphans, never the reverse.
+		entered, err := e.Ledger.EnterIngest(ctx, run, requests)
+		if err != nil {
+			return e.failed(ctx, run, err, 0)
+		}
+		requests = 0
+		result, err := e.Ingest(ctx, entered, snaps, base)
+		if err != nil {
+			return e.failed(ctx, entered, err, 0)
+		}
+		var refetch []surgical.EntityRef
+		switch r := result.(type) {
+		case Committed:
+			return e.afterCommit(ctx, r.Run, r.ExpireSuperseded)
+		case Refused:
+			if refetched {
+				return e.failed(ctx, entered, surgical.NewError(surgical.CodeIngestFailed, "a newer copy that does not cover the event came twice"), 0)
+			}
+			refetch = r.Refetch
+		case Moved: // the same snapshots once more
+		}
+		// Another attempt has another id: what it stages shares no key with what
+		// this one left behind.
+		if run, err = e.Ledger.NextAttempt(ctx, entered, Lease); err != nil {
+			return e.failed(ctx, entered, err, 0)
+		}
+		base = nil // it has moved
+		if len(refetch) > 0 {
+			refetched = true
+			again := e.preflight(ctx, run, refetch)
+			if failure := again.failure(only(run, refetch)); failure != nil {
+				failure.Total = len(run.Targets)
+				return e.failed(ctx, run, failure, again.requests)
+			}
+			requests = again.requests
+			replace(snaps, again.snapshots)
+		}
+	}
+	return e.failed(ctx, run, surgical.NewError(surgical.CodeIngestFailed, "other commits came first too often"), 0)
+}
+
+// only restricts a run to some of its targets, for judging their failures.
+func only(run surgical.Run, refs []surgical.EntityRef) surgical.Run {
+	run.Targets = nil
+	for _, ref := range refs {
+		run.Targets = append(run.Targets, ref.Target)
+	}
+	return run
+}
+
+// replace puts newer snapshots in place of older ones of the same entity.
+func replace(snaps, newer []surgical.Snapshot) {
+	for _, n := range newer {
+		for i := range snaps {
+			if snaps[i].Ref == n.Ref {
+				snaps[i] = n
+			}
+		}
+	}
+}
+
+// Ingested is how an ingest ended without a failure. The implementations below
+// are the complete list.
+type Ingested interface{ ingested() }
+
+// Committed: the run is visible.
+type Committed struct {
+	// Run is its row as the commit left it.
+	Run surgical.Run
+	// ExpireSuperseded sets the expiry of what the heads no longer name. It is nil
+	// if an earlier attempt turned out to have committed.
+	ExpireSuperseded func(context.Context) error
+}
+
+// Moved: a head moved while the children were staged.
+type Moved struct{}
+
+// Refused: the guard refused these targets although their heads do not cover the
+// run's event.
+type Refused struct{ Refetch []surgical.EntityRef }
+
+func (Committed) ingested() {}
+func (Moved) ingested()     {}
+func (Refused) ingested()   {}
+
+// Ingest makes all snapshots visible in one transaction, together with the run's
+// dirty sources and jobs, or none of them. run is held by its attempt and has
+// entered ingest. [surgical.ErrMoved] reports that another process has the run.
+func (e *Engine) Ingest(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, base *content.Base) (Ingested, error) {
+	began := e.Clock()
+	result, err := e.stageAndCommit(ctx, run, snaps, base)
+	// The clock is read once the answer is there: only then is the change certain
+	// to be visible.
+	now := e.Clock()
+	took := now.Sub(began)
+	c, ok := result.(Committed)
+	if !ok || c.ExpireSuperseded == nil { // an earlier attempt's commit was reported by that one
+		e.Meter.Ingested(took)
+		return result, err
+	}
+	freshness := now.Sub(run.EventAt)
+	e.log(ctx, c.Run, "committed", "jobs", c.Run.JobsInserted, "attempt", c.Run.CommittedBy,
+		"duration_ms", took.Milliseconds(), "freshness_ms", freshness.Milliseconds())
+	e.Meter.Committed(c.Run, took, freshness)
+	return result, nil
+}
+
+func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, base *content.Base) (Ingested, error) {
+	p, err := e.plan(ctx, run, snaps, base)
+	if err != nil {
+		return nil, ingestFailed(err)
+	}
+	if len(p.refetch) > 0 {
+		return Refused{p.refetch}, nil
+	}
+	// Staged items are invisible until a head names them. A crash here leaves them
+	// to the orphan sweeper.
+	if err := e.Content.StageChildren(ctx, p.changes); err != nil {
+		return nil, ingestFailed(err)
+	}
+	items, mark, err := e.transaction(p)
+	if err != nil {
+		return nil, ingestFailed(err)
+	}
+	failure := dynamo.Transact(ctx, e.DB, items)
+	if failure == nil {
+		return Committed{e.Ledger.Marked(run, mark), p.expireSuperseded(e.Content)}, nil
+	}
+	// The answer may have been lost, or the refusal may come from an earlier
+	// success of our own: only the run row knows.
+	row, err := e.Ledger.Run(ctx, run.RunID)
+	if err != nil {
+		return nil, ingestFailed(errors.Join(err, failure))
+	}
+	switch {
+	case row.CommittedBy == run.Attempt:
+		return Committed{row, p.expireSuperseded(e.Content)}, nil
+	case row.Committed():
+		return Committed{row, nil}, nil
+	case row.Attempt != run.Attempt || row.Status != surgical.StatusRunning:
+		return nil, surgical.ErrMoved
+	case dynamo.Contended(failure):
+		return Moved{}, nil
+	}
+	return nil, ingestFailed(failure)
+}
+
+// ingestFailed gives a failure its code. What DynamoDB calls invalid stays
+// invalid however often it is sent; anything else may pass.
+func ingestFailed(err error) error {
+	var coded *surgical.Error
+	if errors.As(err, &coded) {
+		return err
+	}
+	coded = surgical.WrapError(surgical.CodeIngestFailed, err, "the copy could not be written; nothing of it is visible")
+	if dynamo.Invalid(err) {
+		coded.Retryable = false
+	}
+	return coded
+}
+
+// afterCommit goes on from the run's row: it ends a run that left no job, and
+// starts the workflow of any other. It can be repeated until it succeeds; a
+// crash before that leaves it to the next delivery, or to the sweeper.
+func (e *Engine) afterCommit(ctx context.Context, run surgical.Run, expireSuperseded func(context.Context) error) Verdict {
+	// What a crash left superseded, or another attempt staged, is the orphan
+	// sweeper's.
+	clean := expireSuperseded != nil && run.CommittedBy == 1
+	if expireSuperseded != nil {
+		if err := expireSuperseded(ctx); err != nil {
+			clean = false
+			e.warn(ctx, run, "cleanup_left_to_sweeper", "error", err.Error())
+		}
+	}
+	if run.JobsInserted == 0 {
+		return e.end(ctx, run, surgical.Succeeded{Clean: clean})
+	}
+	if run.Generation > 0 {
+		return Done{}
+	}
+	if err := e.Launch(ctx, run, 1, clean); err != nil {
+		return e.unknown(fmt.Errorf("launch the workflow of run %s: %w", run.RunID, err))
+	}
+	e.log(ctx, run, "workflow_started", "jobs", run.JobsInserted, "generation", 1)
+	return Done{}
+}
+
+// end makes the run terminal. If an attempt turns out to have committed, the run
+// goes on from there.
+func (e *Engine) end(ctx context.Context, run surgical.Run, ending surgical.Ending) Verdict {
+	closed, err := e.Ledger.Close(ctx, run, ending)
+	switch {
+	case errors.Is(err, surgical.ErrMoved) && closed.Committed():
+		return e.afterCommit(ctx, closed, nil)
+	case errors.Is(err, surgical.ErrMoved):
+		return waitFor(unknownDelay, err)
+	case err != nil:
+		return e.unknown(err)
+	}
+	closed.LogClosed(ctx, e.Log)
+	return Done{}
+}

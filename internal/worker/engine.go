@@ -1,0 +1,234 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const (
+	// maxLostLeases is how many workers may die while they hold one run.
+	maxLostLeases = 5
+	// refetchInterval keeps webhooks from fetching one busy entity over and over.
+	refetchInterval = 5 * time.Second
+	// ingestReserve is the time that an attempt reserves for its commit.
+	ingestReserve = 25 * time.Second
+	// minAttempt is the least time worth beginning an attempt with.
+	minAttempt = ingestReserve + 10*time.Second
+)
+
+// Engine carries a run from its message to its commit. All fields are required
+// except Meter.
+type Engine struct {
+	DB      *dynamodb.Client
+	Ledger  *ledger.Ledger
+	Content *content.Store
+	// Fetch fetches one entity whole: every endpoint, every page. Its errors have
+	// one of the gitlab_ codes.
+	Fetch func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error)
+	// Launch starts the workflow of a committed run and records the start.
+	// Starting it twice is harmless.
+	Launch func(ctx context.Context, run surgical.Run, generation int64, clean bool) error
+	// Allows is the allow list of projects.
+	Allows func(projectID int64) bool
+	Clock  func() time.Time
+	// Jitter returns a random duration in [0, d).
+	Jitter func(d time.Duration) time.Duration
+	Log    *slog.Logger
+	Meter  *metrics.Emitter
+}
+
+// Process brings the message's run as far as it goes. Alone promises that
+// nothing else runs in this process in the meantime.
+func (e *Engine) Process(ctx context.Context, msg Message, alone bool) Verdict {
+	now := e.Clock()
+	if now.Before(msg.NotBefore) {
+		return waitFor(msg.NotBefore.Sub(now), nil)
+	}
+	if !hasTime(ctx, minAttempt) {
+		return waitFor(0, nil)
+	}
+	seen, err := e.look(ctx, msg)
+	if err != nil {
+		return e.unknown(err)
+	}
+	run, err := e.runOf(ctx, msg, seen)
+	if err != nil {
+		return e.unknown(err)
+	}
+	switch {
+	case run.Status.Terminal():
+		return ended(run, msg)
+	case run.Committed():
+		return e.afterCommit(ctx, run, nil)
+	case run.LeaseUntil.After(now):
+		return waitFor(run.LeaseUntil.Sub(now), nil)
+	case deaths(run) >= maxLostLeases:
+		return e.lost(ctx, run, msg)
+	case deaths(run) > 0 && !alone:
+		return Isolate{Deaths: deaths(run)}
+	case seen.pause.After(now) && run.Origin != surgical.OriginDrain: // a drain sends no request to GitLab
+		return waitFor(seen.pause.Sub(now)+e.Jitter(time.Second), nil)
+	}
+	covering, wait, err := e.coverage(ctx, msg, run, seen.head)
+	if err != nil {
+		return e.unknown(err)
+	}
+	if wait > 0 {
+		return waitFor(wait, nil)
+	}
+	return e.attempt(ctx, msg, run, covering, seen.head)
+}
+
+// sight is what one read shows of a message's surroundings.
+type sight struct {
+	// run is the row of the message's own run, nil if there is none.
+	run *surgical.Run
+	// pause is the time until which no worker may send requests to GitLab.
+	pause time.Time
+	// head is the entity's, for a message with one target.
+	head *content.Base
+}
+
+// look reads the run, the pause and, of a single target, the head: in one round
+// trip, each strongly consistent by itself.
+func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
+	lookups := []dynamo.Lookup{e.Ledger.RunLookup(msg.RunID), e.Ledger.PauseLookup()}
+	if len(msg.Targets) == 1 {
+		lookups = append(lookups, e.Content.HeadLookup(msg.Refs()[0]))
+	}
+	items, err := dynamo.GetTogether(ctx, e.DB, lookups...)
+	if err != nil {
+		return sight{}, err
+	}
+	var seen sight
+	if items[0] != nil {
+		run, err := ledger.RunOf(items[0])
+		if err != nil {
+			return seen, err
+		}
+		seen.run = &run
+	}
+	if seen.pause, err = ledger.PauseOf(items[1]); err != nil {
+		return seen, err
+	}
+	if len(items) > 2 {
+		seen.head, err = content.BaseOf(msg.Refs()[0], items[2])
+	}
+	return seen, err
+}
+
+// runOf returns the run that the message asks for: the one of its own id, or
+// the last of the chain that retries it. A run without a row yet has an empty
+// Status. Another delivery of a webhook whose run failed or was cancelled begins
+// a retry; a redelivery of the same message never does.
+func (e *Engine) runOf(ctx context.Context, msg Message, seen sight) (surgical.Run, error) {
+	if seen.run == nil {
+		return surgical.Run{Request: msg.Request}, nil
+	}
+	run, err := *seen.run, error(nil)
+	for err == nil && !slices.Contains(run.MessageIDs, msg.ID) && run.RetriedBy != "" {
+		run, err = e.Ledger.Run(ctx, run.RetriedBy)
+	}
+	if err != nil {
+		return run, err
+	}
+	unsuccessful := run.Status == surgical.StatusFailed || run.Status == surgical.StatusCancelled
+	if !unsuccessful || msg.Origin != surgical.OriginWebhook || slices.Contains(run.MessageIDs, msg.ID) {
+		return run, nil
+	}
+	retry := msg.Request
+	retry.Origin, retry.RetryOf, retry.RunID = surgical.OriginRetry, run.RunID, surgical.RunID(surgical.OriginRetry, run.RunID)
+	return e.Ledger.Retry(ctx, run, retry, msg.ID)
+}
+
+// coverage returns the id of the run that already covers the message's event, so
+// that it needs no request to GitLab, or how long a webhook's refetch has to
+// wait.
+func (e *Engine) coverage(ctx context.Context, msg Message, run surgical.Run, base *content.Base) (covering string, wait time.Duration, err error) {
+	if base == nil || !base.Head.Exists() || !mayCoalesce(msg, run) {
+		return "", 0, nil
+	}
+	head, webhook := base.Head, run.Origin == surgical.OriginWebhook
+	switch {
+	case head.Covers(run.EventAt) && webhook:
+		return head.RunID, 0, nil
+	case head.Covers(run.EventAt):
+		covering, err = e.ifDoingTheSame(ctx, head.RunID, run.Options)
+		return covering, 0, err
+	case webhook:
+		return "", head.FetchedAt.Add(refetchInterval).Sub(e.Clock()), nil
+	}
+	return "", 0, nil
+}
+
+// mayCoalesce reports whether the run may end as covered by another run's fetch:
+// a webhook's always may, any other only if a message before it in its batch
+// brought the fetch. A preflight has to look for itself, a drain fetches
+// nothing, and a retry has to do what was left undone.
+func mayCoalesce(msg Message, run surgical.Run) bool {
+	if len(run.Targets) != 1 || run.Options.PreflightOnly || run.Origin == surgical.OriginDrain {
+		return false
+	}
+	return run.Origin == surgical.OriginWebhook || msg.SharesFetch && run.RetryOf == ""
+}
+
+// ifDoingTheSame returns the id of the run if its options are these. Otherwise
+// it does not treat documents and embeddings as the message asks.
+func (e *Engine) ifDoingTheSame(ctx context.Context, runID string, options surgical.Options) (string, error) {
+	run, err := e.Ledger.Run(ctx, runID)
+	if surgical.CodeOf(err) == surgical.CodeRunNotFound || err == nil && run.Options != options {
+		return "", nil
+	}
+	return run.RunID, err
+}
+
+// deaths is how many workers died while they held a run that nobody holds now:
+// those that were counted, and the one whose expired lease is still there.
+func deaths(run surgical.Run) int64 {
+	if run.LeaseUntil.IsZero() {
+		return run.LostLeases
+	}
+	return run.LostLeases + 1
+}
+
+// ended is the verdict on a message whose run is terminal. A run that was lost
+// takes the message that asked for it to the dead letters, however many
+// deliveries that takes.
+func ended(run surgical.Run, msg Message) Verdict {
+	if run.Error != nil && run.Error.Code == surgical.CodeRunLost && slices.Contains(run.MessageIDs, msg.ID) {
+		return DeadLetter{}
+	}
+	return Done{}
+}
+
+// lost ends a run over which too many workers died.
+func (e *Engine) lost(ctx context.Context, run surgical.Run, msg Message) Verdict {
+	e.warn(ctx, run, "lost", "lost_leases", deaths(run))
+	why := surgical.NewError(surgical.CodeRunLost, "five workers ended while they held the run")
+	closed, err := e.Ledger.Close(ctx, run, surgical.Lost{Attempt: run.Attempt, Error: why})
+	switch {
+	case errors.Is(err, surgical.ErrMoved) && closed.Committed():
+		return e.afterCommit(ctx, closed, nil)
+	case err != nil:
+		return e.unknown(err)
+	}
+	closed.LogClosed(ctx, e.Log)
+	return ended(closed, msg)
+}
+
+// hasTime reports whether the function may run for another d.
+func hasTime(ctx context.Context, d time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) > d
+}

@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+const (
+	// parallelFetches bounds how many targets of one run are fetched at a time;
+	// each of them sends at least five requests at once.
+	parallelFetches = 4
+	// notFoundTries is how often a webhook's entity must be missing before that
+	// counts: the event may be ahead of the replica that answers.
+	notFoundTries = 3
+)
+
+// fetched is what a preflight brought: a snapshot or an error for each target,
+// in the order of the targets.
+type fetched struct {
+	snapshots []surgical.Snapshot
+	failed    map[int]*surgical.Error
+	requests  int64
+}
+
+// preflight fetches the targets, within the time that leaves room for the
+// commit. It writes no content, and it goes on after a failed target, so that
+// all failures are known at once.
+func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgical.EntityRef) fetched {
+	limited := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithDeadline(ctx, deadline.Add(-ingestReserve))
+		defer cancel()
+	}
+	began := e.Clock()
+	f := e.fetchAll(limited, refs)
+	took := e.Clock().Sub(began)
+	e.log(ctx, run, "preflight", "targets", len(refs), "attempt", run.Attempt, "duration_ms", took.Milliseconds())
+	e.Meter.Preflighted(took)
+	e.pauseIfTold(context.WithoutCancel(ctx), run, f)
+	return f
+}
+
+func (e *Engine) fetchAll(ctx context.Context, refs []surgical.EntityRef) fetched {
+	f := fetched{snapshots: make([]surgical.Snapshot, len(refs)), failed: map[int]*surgical.Error{}}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallelFetches)
+	for i, ref := range refs {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			snap, err := e.Fetch(ctx, ref)
+			mu.Lock()
+			defer mu.Unlock()
+			f.requests += int64(snap.Requests)
+			f.snapshots[i] = snap
+			if err != nil {
+				f.failed[i] = fetchError(err)
+			}
+		})
+	}
+	wg.Wait()
+	return f
+}
+
+// fetchError gives a fetch that the attempt's own deadline ended its code.
+func fetchError(err error) *surgical.Error {
+	var e *surgical.Error
+	if !errors.As(err, &e) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		return surgical.WrapError(surgical.CodeGitLabTimeout, err, "the fetch did not end within the attempt")
+	}
+	return surgical.AsError(err)
+}
+
+// previews describe what was fetched.
+func (f fetched) previews() map[surgical.Target]surgical.Preview {
+	previews := make(map[surgical.Target]surgical.Preview, len(f.snapshots))
+	for i, snap := range f.snapshots {
+		if f.failed[i] == nil {
+			previews[snap.Ref.Target] = surgical.PreviewOf(snap)
+		}
+	}
+	return previews
+}
+
+// failure combines the failures of a preflight into one error of the run, which
+// names every target that failed: permanent if any of them can never succeed,
+// else transient. It is nil if nothing failed.
+func (f fetched) failure(run surgical.Run) *surgical.Error {
+	if len(f.failed) == 0 {
+		return nil
+	}
+	var failures []surgical.TargetFailure
+	permanent := false
+	var wait time.Duration
+	var worst *surgical.Error
+	for i, target := range run.Targets {
+		e := f.failed[i]
+		if e == nil {
+			continue
+		}
+		failures = append(failures, surgical.TargetFailure{Target: target, Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable})
+		permanent = permanent || !e.Retryable && !mayAppear(run, e)
+		wait = max(wait, e.RetryAfter)
+		if worst == nil || pausesAll(e.Code) {
+			worst = e
+		}
+	}
+	if permanent {
+		return preflightFailed(run, failures, nil)
+	}
+	e := surgical.WrapError(worst.Code, worst, worst.Message)
+	e.Retryable, e.RetryAfter = true, wait // including a 404 that may yet appear
+	e.RunID, e.Total, e.Failures = run.RunID, len(run.Targets), failures
+	return e
+}
+
+// preflightFailed is the error that a run ends with.
+func preflightFailed(run surgical.Run, failures []surgical.TargetFailure, cause error) *surgical.Error {
+	e := surgical.WrapError(surgical.CodePreflightFailed, cause, "not every target could be fetched; nothing was written")
+	e.RunID, e.Total, e.Failures = run.RunID, len(run.Targets), slices.Clone(failures)
+	return e
+}
+
+// mayAppear reports whether a missing entity should be fetched again.
+func mayAppear(run surgical.Run, e *surgical.Error) bool {
+	return e.Code == surgical.CodeGitLabNotFound && run.Origin == surgical.OriginWebhook && run.NotFound+1 < notFoundTries
+}
+
+// pausesAll reports whether every worker has to wait: the budget is spent, or
+// the token is refused.
+func pausesAll(code surgical.Code) bool {
+	return code == surgical.CodeGitLabRateLimited || code == surgical.CodeGitLabUnauthorized
+}
