@@ -151,7 +151,7 @@ func (s *Store) manifest(ctx context.Context, ref surgical.EntityRef, head *head
 	var keys []dynamo.Item
 	for i, part := range m.parts {
 		if want(i) {
-			sk := partKey(i, part.Stage)
+			sk := partKey(i, part.Attempt)
 			numbers[sk] = i
 			keys = append(keys, key(ref, sk))
 		}

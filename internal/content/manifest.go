@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 const (
@@ -22,11 +24,11 @@ const (
 	manyChildren = 16_384
 )
 
-// entry is what the manifest says of one child: its content hash, the stage
-// whose items hold it, and their number and cost.
+// entry is what the manifest says of one child: its content hash, the attempt
+// that staged the items that hold it, and their number and cost.
 type entry struct {
 	Hash     []byte
-	Stage    string
+	Attempt  surgical.AttemptID
 	Segments int
 	// Units are the write units of all segments.
 	Units int
@@ -36,7 +38,7 @@ type entry struct {
 func (e entry) keys(child string) []string {
 	keys := make([]string, e.Segments)
 	for i := range keys {
-		keys[i] = childKey(child, e.Stage, i)
+		keys[i] = childKey(child, e.Attempt, i)
 	}
 	return keys
 }
@@ -93,26 +95,27 @@ func partCount(children, present int) int {
 	return n
 }
 
-// packedEntries is how entries stand in an item: the stages once, the entries
-// as lists of hash, index of the stage, segments and units.
+// packedEntries is how entries stand in an item: the attempts once, under
+// "stages", the entries as lists of hash, index of the attempt, segments and
+// units.
 type packedEntries struct {
-	Stages  []string               `dynamodbav:"stages,omitempty"`
-	Entries map[string]packedEntry `dynamodbav:"entries,omitempty"`
+	Attempts []string               `dynamodbav:"stages,omitempty"`
+	Entries  map[string]packedEntry `dynamodbav:"entries,omitempty"`
 }
 
 type packedEntry struct {
-	hash                   []byte
-	stage, segments, units int
+	hash                     []byte
+	attempt, segments, units int
 }
 
 // MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
 func (p packedEntry) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
-	return packList(p.hash, p.stage, p.segments, p.units), nil
+	return packList(p.hash, p.attempt, p.segments, p.units), nil
 }
 
 // UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
 func (p *packedEntry) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) (err error) {
-	p.hash, err = unpackList(value, &p.stage, &p.segments, &p.units)
+	p.hash, err = unpackList(value, &p.attempt, &p.segments, &p.units)
 	return err
 }
 
@@ -146,93 +149,112 @@ func unpackList(value types.AttributeValue, numbers ...*int) ([]byte, error) {
 	return hash.Value, nil
 }
 
-// stageIndex collects stages and numbers them in the order they come.
-type stageIndex struct {
-	stages []string
-	index  map[string]int
+// attemptIndex collects attempts and numbers them in the order they come.
+type attemptIndex struct {
+	attempts []string
+	index    map[surgical.AttemptID]int
 }
 
-func (s *stageIndex) of(stage string) int {
-	if i, ok := s.index[stage]; ok {
+func (a *attemptIndex) of(attempt surgical.AttemptID) int {
+	if i, ok := a.index[attempt]; ok {
 		return i
 	}
-	if s.index == nil {
-		s.index = map[string]int{}
+	if a.index == nil {
+		a.index = map[surgical.AttemptID]int{}
 	}
-	s.index[stage] = len(s.stages)
-	s.stages = append(s.stages, stage)
-	return s.index[stage]
+	a.index[attempt] = len(a.attempts)
+	a.attempts = append(a.attempts, attempt.String())
+	return a.index[attempt]
+}
+
+// parseAttempts is the inverse of an attemptIndex.
+func parseAttempts(packed []string) (attempts []surgical.AttemptID, err error) {
+	attempts = make([]surgical.AttemptID, len(packed))
+	for i, s := range packed {
+		if attempts[i], err = surgical.ParseAttemptID(s); err != nil {
+			return nil, err
+		}
+	}
+	return attempts, nil
 }
 
 func packEntries(e entries) packedEntries {
-	var stages stageIndex
+	var attempts attemptIndex
 	packed := packedEntries{Entries: make(map[string]packedEntry, len(e))}
 	for _, child := range slices.Sorted(maps.Keys(e)) {
 		one := e[child]
-		packed.Entries[child] = packedEntry{one.Hash, stages.of(one.Stage), one.Segments, one.Units}
+		packed.Entries[child] = packedEntry{one.Hash, attempts.of(one.Attempt), one.Segments, one.Units}
 	}
-	packed.Stages = stages.stages
+	packed.Attempts = attempts.attempts
 	return packed
 }
 
 func (p packedEntries) unpack() (entries, error) {
+	attempts, err := parseAttempts(p.Attempts)
+	if err != nil {
+		return nil, err
+	}
 	e := make(entries, len(p.Entries))
 	for child, one := range p.Entries {
-		if one.stage < 0 || one.stage >= len(p.Stages) {
-			return nil, fmt.Errorf("child %s names stage %d of %d", child, one.stage, len(p.Stages))
+		if one.attempt < 0 || one.attempt >= len(attempts) {
+			return nil, fmt.Errorf("child %s names attempt %d of %d", child, one.attempt, len(attempts))
 		}
-		e[child] = entry{Hash: one.hash, Stage: p.Stages[one.stage], Segments: one.segments, Units: one.units}
+		e[child] = entry{Hash: one.hash, Attempt: attempts[one.attempt], Segments: one.segments, Units: one.units}
 	}
 	return e, nil
 }
 
 // partRef is what a head says of one part of its manifest.
 type partRef struct {
-	Hash  []byte
-	Stage string
+	Hash    []byte
+	Attempt surgical.AttemptID
 	// Units are the write units of the part's item.
 	Units int
 }
 
 // packedParts is how part references stand in the head.
 type packedParts struct {
-	Stages []string     `dynamodbav:"stages,omitempty"`
-	Refs   []packedPart `dynamodbav:"refs,omitempty"`
+	Attempts []string     `dynamodbav:"stages,omitempty"`
+	Refs     []packedPart `dynamodbav:"refs,omitempty"`
 }
 
 type packedPart struct {
-	hash         []byte
-	stage, units int
+	hash           []byte
+	attempt, units int
 }
 
 // MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
 func (p packedPart) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
-	return packList(p.hash, p.stage, p.units), nil
+	return packList(p.hash, p.attempt, p.units), nil
 }
 
 // UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
 func (p *packedPart) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) (err error) {
-	p.hash, err = unpackList(value, &p.stage, &p.units)
+	p.hash, err = unpackList(value, &p.attempt, &p.units)
 	return err
 }
 
 func packParts(refs []partRef) packedParts {
-	var stages stageIndex
+	var attempts attemptIndex
 	packed := packedParts{}
 	for _, ref := range refs {
-		packed.Refs = append(packed.Refs, packedPart{ref.Hash, stages.of(ref.Stage), ref.Units})
+		packed.Refs = append(packed.Refs, packedPart{ref.Hash, attempts.of(ref.Attempt), ref.Units})
 	}
-	packed.Stages = stages.stages
+	packed.Attempts = attempts.attempts
 	return packed
 }
 
 func (p packedParts) unpack() ([]partRef, error) {
+	attempts, err := parseAttempts(p.Attempts)
+	if err != nil {
+		return nil, err
+	}
 	refs := make([]partRef, len(p.Refs))
 	for i, one := range p.Refs {
-		if one.stage < 0 || one.stage >= len(p.Stages) {
-			return nil, fmt.Errorf("part %d names stage %d of %d", i, one.stage, len(p.Stages))
+		if one.attempt < 0 || one.attempt >= len(attempts) {
+			return nil, fmt.Errorf("part %d names attempt %d of %d", i, one.attempt, len(attempts))
 		}
-		refs[i] = partRef{Hash: one.hash, Stage: p.Stages[one.stage], Units: one.units}
+		refs[i] = partRef{Hash: one.hash, Attempt: attempts[one.attempt], Units: one.units}
 	}
 	return refs, nil
 }

@@ -14,32 +14,28 @@ import (
 )
 
 // ExpireOrphans lets staged items that nothing names expire, and returns how
-// many. ended reports whether an attempt of a run can no longer commit (attempt
-// 0: whether a docs stage of the run can no longer write); it is asked once for
-// each stage found.
+// many. ended reports whether an attempt can no longer commit (number 0: whether
+// a docs job of the run can no longer write); it is called once for each attempt
+// found.
 //
 // The order is what makes it safe: first the items are listed, then their runs
 // are read, and only then what names them. Read first, a head would miss a
 // child that is committed meanwhile.
-func (s *Store) ExpireOrphans(ctx context.Context, ref surgical.EntityRef, ended func(ctx context.Context, runID string, attempt int64) (bool, error)) (int, error) {
+func (s *Store) ExpireOrphans(ctx context.Context, ref surgical.EntityRef, ended func(context.Context, surgical.AttemptID) (bool, error)) (int, error) {
 	candidates, err := s.staged(ctx, ref)
 	if err != nil {
 		return 0, err
 	}
-	verdicts := map[string]bool{}
+	verdicts := map[surgical.AttemptID]bool{}
 	for _, item := range candidates {
-		if _, known := verdicts[item.stage]; known {
+		if _, known := verdicts[item.attempt]; known {
 			continue
 		}
-		runID, attempt, err := parseStage(item.stage)
-		if err != nil {
-			return 0, fmt.Errorf("%s of %s: %w", item.sk, ref, err)
-		}
-		if verdicts[item.stage], err = ended(ctx, runID, attempt); err != nil {
+		if verdicts[item.attempt], err = ended(ctx, item.attempt); err != nil {
 			return 0, err
 		}
 	}
-	candidates = slices.DeleteFunc(candidates, func(item stagedItem) bool { return !verdicts[item.stage] })
+	candidates = slices.DeleteFunc(candidates, func(item stagedItem) bool { return !verdicts[item.attempt] })
 	if len(candidates) == 0 {
 		return 0, nil
 	}
@@ -61,7 +57,10 @@ func (s *Store) ExpireOrphans(ctx context.Context, ref surgical.EntityRef, ended
 }
 
 // stagedItem is an item that only counts if something names it.
-type stagedItem struct{ sk, stage string }
+type stagedItem struct {
+	sk      string
+	attempt surgical.AttemptID
+}
 
 // staged lists the entity's children, manifest parts and segments of long
 // documents that have no expiry yet.
@@ -86,11 +85,11 @@ func (s *Store) staged(ctx context.Context, ref surgical.EntityRef) ([]stagedIte
 			if row.ExpiresAt != 0 {
 				continue
 			}
-			stage, err := stageOfKey(row.SK)
+			attempt, err := attemptOfKey(row.SK)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("list staged items of %s: %w", ref, err)
 			}
-			list = append(list, stagedItem{row.SK, stage})
+			list = append(list, stagedItem{row.SK, attempt})
 		}
 	}
 	return list, nil
@@ -109,7 +108,7 @@ func (s *Store) named(ctx context.Context, ref surgical.EntityRef) (map[string]b
 	}
 	named := map[string]bool{}
 	for i, part := range m.parts {
-		named[partKey(i, part.Stage)] = true
+		named[partKey(i, part.Attempt)] = true
 	}
 	for child, entry := range m.all() {
 		for _, sk := range entry.keys(child) {

@@ -16,12 +16,13 @@ import (
 )
 
 // Prepare works out what committing the snapshot takes, compared with the
-// entity's head. stage names the attempt (see [Stage]). It writes nothing. If the
-// guard refuses the snapshot, Prepare returns a nil Change and the head.
+// entity's head; the attempt is the one that is going to stage it. It writes
+// nothing. If the guard refuses the snapshot, Prepare returns a nil Change and
+// the head.
 //
 // base is the head as it was read earlier, or nil to read it now. An outdated
 // base is harmless: the guard reads the head again, in the commit itself.
-func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, stage string, base *Base) (*Change, surgical.Head, error) {
+func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, attempt surgical.AttemptID, base *Base) (*Change, surgical.Head, error) {
 	if base == nil || base.Head.Ref != snap.Ref {
 		var err error
 		if base, err = s.base(ctx, snap.Ref); err != nil {
@@ -35,7 +36,7 @@ func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, stage strin
 	if err != nil {
 		return nil, base.Head, err
 	}
-	p := preparation{store: s, snap: snap, stage: stage, base: base.item, children: children,
+	p := preparation{store: s, snap: snap, attempt: attempt, base: base.item, children: children,
 		change: &Change{Ref: snap.Ref, Base: base.Head, Revision: base.Head.Revision + 1}}
 	if err := p.run(ctx); err != nil {
 		return nil, base.Head, fmt.Errorf("prepare %s: %w", snap.Ref, err)
@@ -71,7 +72,7 @@ func childrenOf(snap surgical.Snapshot) (map[string]surgical.Child, error) {
 type preparation struct {
 	store    *Store
 	snap     surgical.Snapshot
-	stage    string
+	attempt  surgical.AttemptID
 	base     *headItem
 	children map[string]surgical.Child
 	change   *Change
@@ -209,7 +210,7 @@ func (p *preparation) stageChild(child string, hash []byte) (entry, error) {
 	if err != nil {
 		return entry{}, fmt.Errorf("pack %s: %w", child, err)
 	}
-	staged := entry{Hash: hash, Stage: p.stage, Segments: len(bodies)}
+	staged := entry{Hash: hash, Attempt: p.attempt, Segments: len(bodies)}
 	for i, sk := range staged.keys(child) {
 		item, err := attributevalue.MarshalMap(childItem{PK: partition(p.snap.Ref), SK: sk, body: bodies[i]})
 		if err != nil {
@@ -224,13 +225,13 @@ func (p *preparation) stageChild(child string, hash []byte) (entry, error) {
 
 func (p *preparation) stagePart(i int, part entries) (partRef, error) {
 	item, err := attributevalue.MarshalMap(partItem{
-		PK: partition(p.snap.Ref), SK: partKey(i, p.stage), Children: packEntries(part),
+		PK: partition(p.snap.Ref), SK: partKey(i, p.attempt), Children: packEntries(part),
 	})
 	if err != nil {
 		return partRef{}, fmt.Errorf("encode part %d: %w", i, err)
 	}
 	p.change.staged = append(p.change.staged, item)
-	return partRef{Hash: part.hash(), Stage: p.stage, Units: dynamo.WriteUnits(dynamo.ItemSize(item))}, nil
+	return partRef{Hash: part.hash(), Attempt: p.attempt, Units: dynamo.WriteUnits(dynamo.ItemSize(item))}, nil
 }
 
 func (p *preparation) supersedeChild(child string, old entry) {
@@ -240,7 +241,7 @@ func (p *preparation) supersedeChild(child string, old entry) {
 }
 
 func (p *preparation) supersedePart(i int, old partRef) {
-	p.change.superseded = append(p.change.superseded, supersededItem{partKey(i, old.Stage), old.Units})
+	p.change.superseded = append(p.change.superseded, supersededItem{partKey(i, old.Attempt), old.Units})
 }
 
 // scope names what the documents stage has to look at. Title, link and
@@ -274,7 +275,7 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	head.ProjectID, head.Entity = snap.Ref.ProjectID, snap.Ref.Target.String()
 	head.Revision = p.change.Revision
 	head.UpdatedAt, head.FetchedAt, head.FetchedUntil = snap.UpdatedAt.UnixMicro(), snap.FetchedAt.UnixMicro(), snap.FetchedUntil.UnixMicro()
-	head.RunID, _, _ = strings.Cut(p.stage, ".")
+	head.RunID = p.attempt.RunID
 	head.DocumentsVisibleFrom = p.change.Base.DocumentsVisibleFrom
 	if p.turnsConfidential(attributes) {
 		head.DocumentsVisibleFrom = head.Revision

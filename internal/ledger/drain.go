@@ -96,7 +96,7 @@ func (l *Ledger) ended(ctx context.Context, runID string) (bool, error) {
 
 // takeOver replaces the dirty sources by one of the run's own, with its job.
 func (l *Ledger) takeOver(run surgical.Run, ref surgical.EntityRef, old []surgical.DirtySource) ([]types.TransactWriteItem, error) {
-	own := surgical.DirtySource{ID: fmt.Sprintf("%s.%d", run.RunID, run.Attempt), Ref: ref, RunID: run.RunID, CreatedAt: l.clock()}
+	own := surgical.DirtySource{ID: run.AttemptID().String(), Ref: ref, RunID: run.RunID, CreatedAt: l.clock()}
 	var items []types.TransactWriteItem
 	for _, source := range old {
 		own.Scope = own.Scope.Union(source.Scope)

@@ -86,6 +86,9 @@ type Run struct {
 // Committed reports whether an attempt of the run became visible.
 func (r Run) Committed() bool { return r.CommittedBy != 0 }
 
+// AttemptID names the run's newest attempt.
+func (r Run) AttemptID() AttemptID { return AttemptID{RunID: r.RunID, Number: r.Attempt} }
+
 // Outcome is what the commit decided for one target.
 type Outcome struct {
 	Status EntityStatus `json:"status"`

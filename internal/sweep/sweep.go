@@ -262,21 +262,21 @@ func unlessMoved(err error) error {
 }
 
 // ended reports whether the attempt can no longer commit: its run is terminal,
-// or another attempt has the run. A docs stage (attempt 0) commits nothing
+// or another attempt has the run. A docs job (number 0) commits nothing
 // under the run's row, so it only ends with time. A run that is no longer in
 // the ledger ended long ago.
-func (s *Sweeper) ended(ctx context.Context, runID string, attempt int64) (bool, error) {
-	run, err := s.Ledger.Run(ctx, runID)
+func (s *Sweeper) ended(ctx context.Context, attempt surgical.AttemptID) (bool, error) {
+	run, err := s.Ledger.Run(ctx, attempt.RunID)
 	if surgical.CodeOf(err) == surgical.CodeRunNotFound {
 		return true, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if attempt == 0 {
+	if attempt.Number == 0 {
 		return s.Ledger.Settled(run), nil
 	}
-	return run.Status.Terminal() || run.Attempt != attempt, nil
+	return run.Status.Terminal() || run.Attempt != attempt.Number, nil
 }
 
 func (s *Sweeper) log(ctx context.Context, run surgical.Run, decision string, args ...any) {

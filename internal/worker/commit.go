@@ -38,7 +38,7 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 	group.SetLimit(parallelPrepares)
 	for i, snap := range snaps {
 		group.Go(func() (err error) {
-			changes[i], heads[i], err = e.Content.Prepare(groupCtx, snap, content.Stage(run.RunID, run.Attempt), base)
+			changes[i], heads[i], err = e.Content.Prepare(groupCtx, snap, run.AttemptID(), base)
 			return err
 		})
 	}
@@ -118,7 +118,7 @@ func (e *Engine) transaction(p plan) ([]types.TransactWriteItem, ledger.CommitMa
 // drain, its docs job. Bytes that must vanish do not wait for a drain.
 func (e *Engine) dependents(run surgical.Run, ref surgical.EntityRef, revision int64, scope surgical.Scope) (items []types.TransactWriteItem, jobs int64, err error) {
 	dirty := surgical.DirtySource{
-		ID: content.Stage(run.RunID, run.Attempt), Ref: ref, RunID: run.RunID,
+		ID: run.AttemptID().String(), Ref: ref, RunID: run.RunID,
 		Revision: revision, Scope: scope, CreatedAt: e.Clock(),
 	}
 	insert, err := e.Ledger.InsertDirty(dirty)

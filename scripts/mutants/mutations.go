@@ -59,7 +59,7 @@ func commitMutations() []mutation {
 			{"internal/content/stage.go", "// ExpireSuperseded lets", "func (s *Store) DropStaged(ctx context.Context, changes []*Change) error {\n\tfor _, c := range changes {\n\t\tfor _, item := range c.staged {\n\t\t\tif _, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: dynamo.Item{\"pk\": item[\"pk\"], \"sk\": item[\"sk\"]}}); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t}\n\treturn nil\n}\n\n// ExpireSuperseded lets"},
 		}, outcomes()},
 		{"child keys without the attempt", []edit{
-			{"internal/content/keys.go", "return runID + \".\" + strconv.FormatInt(attempt, 10)", "return runID + \".\" + strconv.FormatInt(min(attempt, 1), 10)"},
+			{"internal/surgical/attemptid.go", "strconv.FormatInt(a.Number, 10)", "strconv.FormatInt(min(a.Number, 1), 10)"},
 		}, outcomes()},
 		{"jobs left pending when a run ends", []edit{
 			{closing, "\tfor _, job := range open {\n", "\tfor _, job := range open[:0] {\n"},
@@ -153,7 +153,7 @@ func sweepMutations() []mutation {
 			{orphans, "\tnamed, err := s.named(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\texpired := 0", "\texpired := 0"},
 		}, outcomes()},
 		{"the sweeper takes what open attempts staged", []edit{
-			{sweep, "return run.Status.Terminal() || run.Attempt != attempt, nil", "return true, nil"},
+			{sweep, "return run.Status.Terminal() || run.Attempt != attempt.Number, nil", "return true, nil"},
 		}, outcomes()},
 		{"the sweeper ends a run that waits", []edit{
 			{sweep, "lostAfter = 6*time.Hour + 12*time.Hour", "lostAfter = 5 * time.Minute"},

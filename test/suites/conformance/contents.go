@@ -26,9 +26,9 @@ func (s *stores) snapshot(ref surgical.EntityRef, note string) surgical.Snapshot
 }
 
 // visible commits a snapshot without a run.
-func (s *stores) visible(ref surgical.EntityRef, stage, note string) surgical.Head {
+func (s *stores) visible(ref surgical.EntityRef, runID, note string) surgical.Head {
 	s.t.Helper()
-	change, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, note), stage, nil)
+	change, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, note), surgical.AttemptID{RunID: runID, Number: 1}, nil)
 	s.must(err)
 	s.must(s.content.StageChildren(s.t.Context(), []*content.Change{change}))
 	s.transactAll(change.Put(s.Tables.Content))
@@ -52,9 +52,9 @@ func (e Engine) contentConditions(t *testing.T) {
 // began no earlier than the visible one ended, and by no older updated_at.
 func (s *stores) guards() {
 	ref := issue(1001)
-	first, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "a"), "r1.1", nil)
+	first, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "a"), surgical.AttemptID{RunID: "r1", Number: 1}, nil)
 	s.must(err)
-	s.visible(ref, "r2.1", "a")
+	s.visible(ref, "r2", "a")
 	if err := s.refusedAs(first.Put(s.Tables.Content)); !errors.Is(err, surgical.ErrMoved) {
 		s.t.Errorf("a first head replaced another: %v", err)
 	}
@@ -75,9 +75,9 @@ func (s *stores) guards() {
 	} {
 		ref := issue(1010 + int64(i))
 		s.now = s.now.Add(-time.Minute)
-		s.visible(ref, "r1.1", "a")
+		s.visible(ref, "r1", "a")
 		s.now = s.now.Add(time.Minute)
-		change, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "b"), "r2.1", nil)
+		change, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "b"), surgical.AttemptID{RunID: "r2", Number: 1}, nil)
 		s.must(err)
 		s.poke(s.Tables.Content, entityKey(ref, "head"), c.pokes...)
 		if err := s.refusedAs(change.Put(s.Tables.Content)); errors.Is(err, surgical.ErrMoved) != c.moved {
@@ -99,7 +99,7 @@ func (s *stores) documents() {
 		moved bool
 	}{{"the same head", nil, false}, {"a newer head", []poke{{"revision", 2}}, true}} {
 		ref := issue(1020 + int64(i))
-		head := s.visible(ref, "r1.1", "a")
+		head := s.visible(ref, "r1", "a")
 		s.must(s.content.WriteDocuments(ctx, head, "r1.d1", []surgical.Document{document("gone", "x")}, nil))
 		replaced, err := s.content.SomeDocuments(ctx, ref, []string{"gone"})
 		s.must(err)
@@ -132,7 +132,7 @@ func (s *stores) embeddings() {
 		{"another revision", []poke{{"revision", 9}}, true},
 	} {
 		ref := issue(1030 + int64(i))
-		head := s.visible(ref, "r1.1", "a")
+		head := s.visible(ref, "r1", "a")
 		s.must(s.content.WriteDocuments(ctx, head, "r1.d1", []surgical.Document{document("entity", "x")}, nil))
 		read, err := s.content.Document(ctx, ref, "entity")
 		s.must(err)
@@ -168,7 +168,7 @@ func (s *stores) hidden() {
 		{"a newer revision", []poke{{"revision", 6}}, false},
 	} {
 		ref := issue(1040 + int64(i))
-		head := s.visible(ref, "r1.1", "a")
+		head := s.visible(ref, "r1", "a")
 		s.must(s.content.WriteDocuments(ctx, head, "r1.d1", []surgical.Document{document("entity", "x")}, nil))
 		head.DocumentsVisibleFrom = 5
 		s.meanwhile = func() { s.poke(s.Tables.Content, entityKey(ref, "doc#entity"), c.poke...) }
@@ -184,9 +184,9 @@ func (s *stores) hidden() {
 func (s *stores) expiries() {
 	ctx := s.t.Context()
 	ref := issue(1050)
-	s.visible(ref, "r1.1", "a")
+	s.visible(ref, "r1", "a")
 	s.now = s.now.Add(time.Minute)
-	change, _, err := s.content.Prepare(ctx, s.snapshot(ref, "b"), "r2.1", nil)
+	change, _, err := s.content.Prepare(ctx, s.snapshot(ref, "b"), surgical.AttemptID{RunID: "r2", Number: 1}, nil)
 	s.must(err)
 	old := entityKey(ref, "child#discussion#d1#r1.1#000")
 	if s.get(s.t, old) == nil {
@@ -202,9 +202,9 @@ func (s *stores) expiries() {
 		s.now = s.now.Add(time.Minute)
 	}
 	ref = issue(1051)
-	s.visible(ref, "r1.1", strings.Repeat("a", 10))
+	s.visible(ref, "r1", strings.Repeat("a", 10))
 	s.now = s.now.Add(time.Minute)
-	change, _, err = s.content.Prepare(ctx, s.snapshot(ref, "b"), "r2.1", nil)
+	change, _, err = s.content.Prepare(ctx, s.snapshot(ref, "b"), surgical.AttemptID{RunID: "r2", Number: 1}, nil)
 	s.must(err)
 	gone := entityKey(ref, "child#discussion#d1#r1.1#000")
 	s.remove(gone)

@@ -49,7 +49,7 @@ func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T)
 				w.Sync(w.Request(surgical.OriginManual, ref))
 			}
 			calls, at = 0, at+1
-			everyRunEnded := func(context.Context, string, int64) (bool, error) { return true, nil }
+			everyRunEnded := func(context.Context, surgical.AttemptID) (bool, error) { return true, nil }
 			if _, err := w.Content.ExpireOrphans(t.Context(), ref, everyRunEnded); err != nil {
 				t.Fatal(err)
 			}
