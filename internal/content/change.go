@@ -30,15 +30,11 @@ type Change struct {
 	// ChildrenWritten counts the children (not segments) to be staged.
 	ChildrenWritten int64
 
-	head       dynamo.Item
-	condition  expression.Expression
-	staged     []dynamo.Item
-	superseded []supersededItem
-}
-
-type supersededItem struct {
-	sk    string
-	units int
+	head      dynamo.Item
+	condition expression.Expression
+	staged    []dynamo.Item
+	// superseded are sort keys.
+	superseded []string
 }
 
 // guard is the condition on the head: nobody committed since the diff was
@@ -64,16 +60,13 @@ func (c *Change) Put(table string) types.TransactWriteItem {
 	}}
 }
 
-// WriteUnits is what the whole change costs the content table by AWS's rules:
-// the staged items, the head (in a transaction: twice) and the expiry of what
-// is superseded.
+// WriteUnits returns what the commit costs the content table by AWS's rules:
+// the staged items, and the head twice, because it is put in a transaction.
+// Expiring what is superseded comes after the commit and is not included.
 func (c *Change) WriteUnits() int64 {
 	units := 2 * dynamo.WriteUnits(dynamo.ItemSize(c.head))
 	for _, item := range c.staged {
 		units += dynamo.WriteUnits(dynamo.ItemSize(item))
-	}
-	for _, item := range c.superseded {
-		units += item.units
 	}
 	return int64(units)
 }

@@ -25,13 +25,11 @@ const (
 )
 
 // entry is what the manifest says of one child: its content hash, the attempt
-// that staged the items that hold it, and their number and cost.
+// that staged the items that hold it, and their number.
 type entry struct {
 	Hash     []byte
 	Attempt  surgical.AttemptID
 	Segments int
-	// Units are the write units of all segments.
-	Units int
 }
 
 // keys returns the sort keys of the child's items.
@@ -96,26 +94,25 @@ func partCount(children, present int) int {
 }
 
 // packedEntries is how entries stand in an item: the attempts once, under
-// "stages", the entries as lists of hash, index of the attempt, segments and
-// units.
+// "stages", the entries as lists of hash, index of the attempt and segments.
 type packedEntries struct {
 	Attempts []string               `dynamodbav:"stages,omitempty"`
 	Entries  map[string]packedEntry `dynamodbav:"entries,omitempty"`
 }
 
 type packedEntry struct {
-	hash                     []byte
-	attempt, segments, units int
+	hash              []byte
+	attempt, segments int
 }
 
 // MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
 func (p packedEntry) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
-	return packList(p.hash, p.attempt, p.segments, p.units), nil
+	return packList(p.hash, p.attempt, p.segments), nil
 }
 
 // UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
 func (p *packedEntry) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) (err error) {
-	p.hash, err = unpackList(value, &p.attempt, &p.segments, &p.units)
+	p.hash, err = unpackList(value, &p.attempt, &p.segments)
 	return err
 }
 
@@ -127,10 +124,12 @@ func packList(hash []byte, numbers ...int) types.AttributeValue {
 	return &types.AttributeValueMemberL{Value: list}
 }
 
+// unpackList is the inverse of packList. It ignores further elements: older
+// versions stored the write units at the end (docs/decisions/015).
 func unpackList(value types.AttributeValue, numbers ...*int) ([]byte, error) {
 	list, ok := value.(*types.AttributeValueMemberL)
-	if !ok || len(list.Value) != len(numbers)+1 {
-		return nil, fmt.Errorf("a manifest entry is a list of %d", len(numbers)+1)
+	if !ok || len(list.Value) <= len(numbers) {
+		return nil, fmt.Errorf("a manifest entry is a list of %d or more", len(numbers)+1)
 	}
 	hash, ok := list.Value[0].(*types.AttributeValueMemberB)
 	if !ok {
@@ -183,7 +182,7 @@ func packEntries(e entries) packedEntries {
 	packed := packedEntries{Entries: make(map[string]packedEntry, len(e))}
 	for _, child := range slices.Sorted(maps.Keys(e)) {
 		one := e[child]
-		packed.Entries[child] = packedEntry{one.Hash, attempts.of(one.Attempt), one.Segments, one.Units}
+		packed.Entries[child] = packedEntry{one.Hash, attempts.of(one.Attempt), one.Segments}
 	}
 	packed.Attempts = attempts.attempts
 	return packed
@@ -199,7 +198,7 @@ func (p packedEntries) unpack() (entries, error) {
 		if one.attempt < 0 || one.attempt >= len(attempts) {
 			return nil, fmt.Errorf("child %s names attempt %d of %d", child, one.attempt, len(attempts))
 		}
-		e[child] = entry{Hash: one.hash, Attempt: attempts[one.attempt], Segments: one.segments, Units: one.units}
+		e[child] = entry{Hash: one.hash, Attempt: attempts[one.attempt], Segments: one.segments}
 	}
 	return e, nil
 }
@@ -208,8 +207,6 @@ func (p packedEntries) unpack() (entries, error) {
 type partRef struct {
 	Hash    []byte
 	Attempt surgical.AttemptID
-	// Units are the write units of the part's item.
-	Units int
 }
 
 // packedParts is how part references stand in the head.
@@ -219,18 +216,18 @@ type packedParts struct {
 }
 
 type packedPart struct {
-	hash           []byte
-	attempt, units int
+	hash    []byte
+	attempt int
 }
 
 // MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
 func (p packedPart) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
-	return packList(p.hash, p.attempt, p.units), nil
+	return packList(p.hash, p.attempt), nil
 }
 
 // UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
 func (p *packedPart) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) (err error) {
-	p.hash, err = unpackList(value, &p.attempt, &p.units)
+	p.hash, err = unpackList(value, &p.attempt)
 	return err
 }
 
@@ -238,7 +235,7 @@ func packParts(refs []partRef) packedParts {
 	var attempts attemptIndex
 	packed := packedParts{}
 	for _, ref := range refs {
-		packed.Refs = append(packed.Refs, packedPart{ref.Hash, attempts.of(ref.Attempt), ref.Units})
+		packed.Refs = append(packed.Refs, packedPart{ref.Hash, attempts.of(ref.Attempt)})
 	}
 	packed.Attempts = attempts.attempts
 	return packed
@@ -254,7 +251,7 @@ func (p packedParts) unpack() ([]partRef, error) {
 		if one.attempt < 0 || one.attempt >= len(attempts) {
 			return nil, fmt.Errorf("part %d names attempt %d of %d", i, one.attempt, len(attempts))
 		}
-		refs[i] = partRef{Hash: one.hash, Attempt: attempts[one.attempt], Units: one.units}
+		refs[i] = partRef{Hash: one.hash, Attempt: attempts[one.attempt]}
 	}
 	return refs, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 
-	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -217,7 +216,6 @@ func (p *preparation) stageChild(child string, hash []byte) (entry, error) {
 			return entry{}, fmt.Errorf("encode %s: %w", child, err)
 		}
 		p.change.staged = append(p.change.staged, item)
-		staged.Units += dynamo.WriteUnits(dynamo.ItemSize(item))
 	}
 	p.change.ChildrenWritten++
 	return staged, nil
@@ -231,17 +229,15 @@ func (p *preparation) stagePart(i int, part entries) (partRef, error) {
 		return partRef{}, fmt.Errorf("encode part %d: %w", i, err)
 	}
 	p.change.staged = append(p.change.staged, item)
-	return partRef{Hash: part.hash(), Attempt: p.attempt, Units: dynamo.WriteUnits(dynamo.ItemSize(item))}, nil
+	return partRef{Hash: part.hash(), Attempt: p.attempt}, nil
 }
 
 func (p *preparation) supersedeChild(child string, old entry) {
-	for _, sk := range old.keys(child) {
-		p.change.superseded = append(p.change.superseded, supersededItem{sk, old.Units / max(1, old.Segments)})
-	}
+	p.change.superseded = append(p.change.superseded, old.keys(child)...)
 }
 
 func (p *preparation) supersedePart(i int, old partRef) {
-	p.change.superseded = append(p.change.superseded, supersededItem{partKey(i, old.Attempt), old.Units})
+	p.change.superseded = append(p.change.superseded, partKey(i, old.Attempt))
 }
 
 // scope names what the documents stage has to look at. Title, link and

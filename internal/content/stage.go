@@ -40,8 +40,8 @@ func (s *Store) ExpireSuperseded(ctx context.Context, changes []*Change) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelExpiries)
 	for _, c := range changes {
-		for _, item := range c.superseded {
-			group.Go(func() error { return s.expire(ctx, c.Ref, item.sk) })
+		for _, sk := range c.superseded {
+			group.Go(func() error { return s.expire(ctx, c.Ref, sk) })
 		}
 	}
 	return group.Wait()
