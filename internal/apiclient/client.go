@@ -17,37 +17,37 @@ import (
 )
 
 const (
-	// maxAnswer bounds one answer; Lambda's end at 6 MB.
+	// maxAnswer limits one response body. Lambda's own limit is 6 MB.
 	maxAnswer = 16 << 20
-	// timeout bounds one call. The gateway itself gives up after 30 s.
+	// timeout limits one call. API Gateway itself times out after 30 s.
 	timeout = 35 * time.Second
 )
 
 // Options configure a [Client].
 type Options struct {
-	// BaseURL is the API's address, up to the slash before v1.
+	// BaseURL is the API's URL without the /v1 path; see [ParseBase].
 	BaseURL string
-	// HTTP is the transport, which signs if signing is needed; nil for the
-	// default one.
+	// HTTP is the transport; nil means [http.DefaultTransport]. For an API that
+	// requires signed requests, use [Signing].
 	HTTP http.RoundTripper
-	// UserAgent names the program.
+	// UserAgent is the User-Agent header; empty means Go's default.
 	UserAgent string
 }
 
-// Client calls the API. It retries nothing and is safe for concurrent use.
+// Client calls the API. It never retries and is safe for concurrent use.
 type Client struct {
 	base      *url.URL
 	http      *http.Client
 	userAgent string
 }
 
-// Answer is what the API said: decoded, and as it came.
+// Answer is a successful response: decoded, and verbatim.
 type Answer[T any] struct {
 	Value T
 	Raw   json.RawMessage
 }
 
-// New returns a client. A base URL that is none of [ParseBase] is refused.
+// New returns a client, or the error of [ParseBase] if the base URL is invalid.
 func New(o Options) (*Client, error) {
 	base, err := ParseBase(o.BaseURL)
 	if err != nil {
@@ -55,32 +55,33 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{base: base, userAgent: o.UserAgent, http: &http.Client{
 		Transport: o.HTTP, Timeout: timeout,
-		// The API never redirects; who does is not the API.
+		// The API never redirects, so a redirect came from something else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-// ParseBase reads the base URL of an API: https, or plain http to this machine.
-// Anything else gives [surgical.CodeInvalidRequest].
+// ParseBase parses the base URL of an API. It accepts https, and plain http
+// only to a loopback host; anything else is a [surgical.CodeInvalidRequest]
+// error.
 func ParseBase(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("the URL must be http or https with a host, and without user, query and fragment, got %q", text))
+		return nil, surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("the URL must be http or https, with a host and without credentials, query or fragment, got %q", text))
 	case u.Scheme == "https", u.Scheme == "http" && Loopback(u):
 		return u, nil
 	default:
-		return nil, surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("the URL must be https unless it is on this machine, got %q", text))
+		return nil, surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("the URL must be https unless it points to this machine, got %q", text))
 	}
 }
 
-// Loopback reports whether the URL leads to this machine.
+// Loopback reports whether the URL's host is this machine.
 func Loopback(u *url.URL) bool {
 	host := u.Hostname()
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// call sends one request and decodes its answer. Headers are pairs.
+// call sends one request and decodes the response. headers are name-value pairs.
 func call[T any](ctx context.Context, c *Client, method, path string, query url.Values, body any, headers ...string) (Answer[T], error) {
 	req, err := c.request(ctx, method, path, query, body, headers)
 	if err != nil {
@@ -92,7 +93,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, query url.
 	}
 	a := Answer[T]{Raw: raw}
 	if err := json.Unmarshal(raw, &a.Value); err != nil {
-		return a, surgical.WrapError(surgical.CodeInternal, err, fmt.Sprintf("%s %s answered with what this version of the program cannot read", method, path))
+		return a, surgical.WrapError(surgical.CodeInternal, err, fmt.Sprintf("%s %s returned a response that this version of the program cannot read", method, path))
 	}
 	return a, nil
 }
@@ -125,7 +126,7 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	return req, nil
 }
 
-// exchange returns the body of a success; all else is an error.
+// exchange returns the body of a 2xx response; everything else is an error.
 func (c *Client) exchange(req *http.Request) ([]byte, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -137,15 +138,16 @@ func (c *Client) exchange(req *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, c.unreachable(req, err)
 	case len(raw) > maxAnswer:
-		return nil, surgical.NewError(surgical.CodeInternal, fmt.Sprintf("the answer is larger than %d bytes", maxAnswer))
+		return nil, surgical.NewError(surgical.CodeInternal, fmt.Sprintf("the response is larger than %d bytes", maxAnswer))
 	case resp.StatusCode/100 != 2:
 		return nil, ReadProblem(resp, raw)
 	}
 	return raw, nil
 }
 
-// unreachable tells people what the network said. A typed error of the
-// transport, and the end of the context, stay what they are.
+// unreachable turns a network error into [CodeUnavailable] with its cause in
+// the message. A typed error from the transport and the context's own error are
+// returned unchanged.
 func (c *Client) unreachable(req *http.Request, err error) error {
 	var typed *surgical.Error
 	if errors.As(err, &typed) {
@@ -156,10 +158,10 @@ func (c *Client) unreachable(req *http.Request, err error) error {
 	}
 	var of *url.Error
 	if errors.As(err, &of) {
-		err = of.Err // without the URL and its query
+		err = of.Err // drops the URL and its query from the message
 	}
 	return &surgical.Error{
 		Code: CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true,
-		Message: fmt.Sprintf("%s does not answer: %v", c.base.Redacted(), err),
+		Message: fmt.Sprintf("%s is not responding: %v", c.base.Redacted(), err),
 	}
 }

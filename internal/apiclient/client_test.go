@@ -28,7 +28,7 @@ func client(t *testing.T, handler http.HandlerFunc) *apiclient.Client {
 	return c
 }
 
-func TestAProblemKeepsAllThatTheAPISaid(t *testing.T) {
+func TestReadProblem_KeepsEveryMember(t *testing.T) {
 	c := client(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -48,7 +48,7 @@ func TestAProblemKeepsAllThatTheAPISaid(t *testing.T) {
 	}
 }
 
-func TestAnswersOfOthersAreToldFromTheAPIs(t *testing.T) {
+func TestReadProblem_TellsForeignResponsesFromTheAPIs(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		status int
@@ -56,13 +56,13 @@ func TestAnswersOfOthersAreToldFromTheAPIs(t *testing.T) {
 		body   string
 		want   surgical.Error
 	}{
-		{"IAM's refusal", 403, "", `{"message":"Forbidden"}`, surgical.Error{Code: apiclient.CodeForbidden, Action: surgical.ActionGrantAccess}},
+		{"denied by IAM", 403, "", `{"message":"Forbidden"}`, surgical.Error{Code: apiclient.CodeForbidden, Action: surgical.ActionGrantAccess}},
 		{"the gateway's timeout", 503, "", `{"message":"Service Unavailable"}`, surgical.Error{Code: apiclient.CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true}},
 		{"throttling", 429, "3", `{"message":"Too Many Requests"}`, surgical.Error{Code: apiclient.CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true, RetryAfter: 3 * time.Second}},
 		{"a proxy's page", 502, "", `<html>bad gateway</html>`, surgical.Error{Code: apiclient.CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true}},
 		{"another server", 404, "", `<html>not here</html>`, surgical.Error{Code: surgical.CodeInvalidRequest, Action: surgical.ActionFixRequest}},
 		{"a redirect", 302, "", ``, surgical.Error{Code: surgical.CodeInvalidRequest, Action: surgical.ActionFixRequest}},
-		{"a success that is no JSON", 200, "", `hello`, surgical.Error{Code: surgical.CodeInternal, Action: surgical.ActionContactOperator, Retryable: true}},
+		{"a success that is not JSON", 200, "", `hello`, surgical.Error{Code: surgical.CodeInternal, Action: surgical.ActionContactOperator, Retryable: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := client(t, func(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +85,7 @@ func TestAnswersOfOthersAreToldFromTheAPIs(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsDownIsUnavailable(t *testing.T) {
+func TestClient_ReportsAServerThatIsDownAsUnavailable(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	c, err := apiclient.New(apiclient.Options{BaseURL: server.URL})
@@ -97,7 +97,7 @@ func TestAServerThatIsDownIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestOnlyHTTPSOrThisMachineIsCalled(t *testing.T) {
+func TestParseBase_AcceptsOnlyHTTPSOrThisMachine(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"https://abc.execute-api.eu-west-1.amazonaws.com":   true,
 		"http://127.0.0.1:4566/_aws/execute-api/a/$default": true,
@@ -125,7 +125,7 @@ func issue7() surgical.EntityRef {
 	return surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
 }
 
-func TestPagesOfAnEntityAreReadToTheEndAndPutTogether(t *testing.T) {
+func TestClientEntity_ReadsAndMergesEveryPage(t *testing.T) {
 	pages := map[string]string{
 		"":  `{"project_id":1,"type":"issue","iid":7,"revision":2,"entity":{"id":9007199254740993},"discussions":[{"id":"a"}],"events":{"state":[],"label":[1]},"documents":[],"next_cursor":"b"}`,
 		"b": `{"project_id":1,"type":"issue","iid":7,"revision":2,"discussions":[{"id":"b"}],"events":{"state":[2],"label":[3]},"documents":[{"id":"x"}],"omitted":[{"kind":"discussion"}],"next_cursor":"c"}`,
@@ -147,8 +147,8 @@ func TestPagesOfAnEntityAreReadToTheEndAndPutTogether(t *testing.T) {
 	}
 }
 
-func TestReadingBeginsAgainWhenANewRevisionComesMeanwhile(t *testing.T) {
-	for name, conflicts := range map[string]int{"once": 1, "for ever": 1000} {
+func TestClientEntity_StartsOverWhenTheRevisionChanges(t *testing.T) {
+	for name, conflicts := range map[string]int{"once": 1, "forever": 1000} {
 		t.Run(name, func(t *testing.T) {
 			left, calls := conflicts, 0
 			c := client(t, func(w http.ResponseWriter, r *http.Request) {
@@ -179,7 +179,7 @@ func TestReadingBeginsAgainWhenANewRevisionComesMeanwhile(t *testing.T) {
 	}
 }
 
-func TestAListIsReadOverPagesThatHoldLessThanAskedFor(t *testing.T) {
+func TestClientRuns_ReadsOnPastShortPages(t *testing.T) {
 	pages := map[string]string{
 		"":  `{"runs":[],"next_cursor":"b"}`,
 		"b": `{"runs":[{"run_id":"m1","new":1}],"next_cursor":"c"}`,

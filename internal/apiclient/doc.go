@@ -1,7 +1,7 @@
-// Package apiclient calls the manual HTTP API. It decodes what people are shown
-// and keeps every answer as it came, for machines.
+// Package apiclient is a client for the manual HTTP API. Every response is
+// decoded for display and also kept verbatim for machines.
 //
-// Failures are [surgical.Error]s: the API's own problems with all that they
-// carry, and [CodeUnavailable] or [CodeForbidden] where no answer of the API
-// came at all.
+// Errors are [surgical.Error]s: the API's own problem details with all their
+// members, or [CodeUnavailable] or [CodeForbidden] if the request never reached
+// the API.
 package apiclient

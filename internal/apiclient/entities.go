@@ -12,7 +12,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Entity is what people are shown of the stored copy of an entity.
+// Entity is the stored copy of an entity, as far as it is displayed.
 type Entity struct {
 	ProjectID int64 `json:"project_id"`
 	surgical.Target
@@ -30,7 +30,8 @@ type Entity struct {
 	Documents    []Document                   `json:"documents"`
 }
 
-// Document is one document; Text only where documents were asked for.
+// Document is one document of an entity. Text is set only by
+// [Client.Documents].
 type Document struct {
 	ID           string `json:"id"`
 	Title        string `json:"title"`
@@ -47,18 +48,19 @@ type Documents struct {
 	Documents []Document `json:"documents"`
 }
 
-// maxRestarts is how often reading begins again because a newer revision came.
+// maxRestarts is how often a read starts over because a newer revision was
+// committed between two pages.
 const maxRestarts = 3
 
-// Entity reads a whole copy, page by page; one that is not stored gives
-// [surgical.CodeEntityNotFound]. A copy that changes faster than it can be
-// read gives [surgical.CodeConflict].
+// Entity reads every page of one revision of the stored copy. The error is
+// [surgical.CodeEntityNotFound] if there is none, and [surgical.CodeConflict] if
+// the copy keeps changing while it is being read.
 func (c *Client) Entity(ctx context.Context, ref surgical.EntityRef) (Answer[Entity], error) {
 	return whole[Entity](ctx, c, entityPath(ref))
 }
 
-// Documents reads all documents of an entity with their text; failures as of
-// [Client.Entity].
+// Documents reads all documents of an entity with their text. It returns the
+// same errors as [Client.Entity].
 func (c *Client) Documents(ctx context.Context, ref surgical.EntityRef) (Answer[Documents], error) {
 	return whole[Documents](ctx, c, entityPath(ref)+"/documents")
 }
@@ -67,7 +69,7 @@ func entityPath(ref surgical.EntityRef) string {
 	return fmt.Sprintf("v1/projects/%d/%ss/%d", ref.ProjectID, ref.Type, ref.IID)
 }
 
-// whole puts the pages of one revision together.
+// whole merges the pages of one revision into one answer.
 func whole[T any](ctx context.Context, c *Client, path string) (Answer[T], error) {
 	for restarts := 0; ; restarts++ {
 		all, err := pages(ctx, c, path)
@@ -79,11 +81,11 @@ func whole[T any](ctx context.Context, c *Client, path string) (Answer[T], error
 		}
 		raw, err := json.Marshal(all)
 		if err != nil {
-			return Answer[T]{}, fmt.Errorf("put pages together: %w", err)
+			return Answer[T]{}, fmt.Errorf("merge pages: %w", err)
 		}
 		a := Answer[T]{Raw: raw}
 		if err := json.Unmarshal(raw, &a.Value); err != nil {
-			return a, surgical.WrapError(surgical.CodeInternal, err, "GET "+path+" answered with what this version of the program cannot read")
+			return a, surgical.WrapError(surgical.CodeInternal, err, "GET "+path+" returned a response that this version of the program cannot read")
 		}
 		return a, nil
 	}
@@ -116,8 +118,8 @@ func pages(ctx context.Context, c *Client, path string) (map[string]json.RawMess
 	}
 }
 
-// appendLists appends every list of more to that of the same name in all, and
-// those one object deeper (the events).
+// appendLists appends every list in more to the list of the same name in all,
+// and does the same inside nested objects, such as events.
 func appendLists(all, more map[string]json.RawMessage) error {
 	for name, value := range more {
 		if len(value) == 0 || !slices.Contains([]byte("[{"), value[0]) {
@@ -125,7 +127,7 @@ func appendLists(all, more map[string]json.RawMessage) error {
 		}
 		joined, err := join(all[name], value)
 		if err != nil {
-			return fmt.Errorf("put pages together: %s: %w", name, err)
+			return fmt.Errorf("merge pages: %s: %w", name, err)
 		}
 		all[name] = joined
 	}

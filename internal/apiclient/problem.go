@@ -11,16 +11,17 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Codes of failures in which the API itself had no word.
+// Codes for failures that did not come from the API itself.
 const (
-	// CodeUnavailable: nothing answers, or the gateway alone.
+	// CodeUnavailable means that nothing responded, or only the gateway did.
 	CodeUnavailable surgical.Code = "api_unavailable"
-	// CodeForbidden: there are no AWS credentials, or AWS refused them.
+	// CodeForbidden means that there are no AWS credentials, or AWS denied them.
 	CodeForbidden surgical.Code = "api_forbidden"
 )
 
-// Failure is a failure as the API tells it: an RFC 9457 problem, or the error of
-// a run. The text stands in detail or message.
+// Failure is a failure as the API encodes it: an RFC 9457 problem, whose text is
+// in detail, or the error of a run, whose text is in message. RetryAfter is in
+// seconds.
 type Failure struct {
 	Code       surgical.Code            `json:"code"`
 	Detail     string                   `json:"detail"`
@@ -33,8 +34,8 @@ type Failure struct {
 	Failures   []surgical.TargetFailure `json:"failures"`
 }
 
-// ReadProblem turns an answer that is no success into its error. What is no
-// problem of ours was said by whoever stands in front of the API.
+// ReadProblem returns the error for a non-2xx response. A body that is not one
+// of Lorehook's problems came from the gateway, a proxy or another server.
 func ReadProblem(resp *http.Response, body []byte) *surgical.Error {
 	var p Failure
 	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
@@ -61,15 +62,15 @@ func foreign(resp *http.Response, said string) *surgical.Error {
 	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
 		return &surgical.Error{
 			Code: CodeForbidden, Action: surgical.ActionGrantAccess,
-			Message: fmt.Sprintf("AWS refused the request (%s): the credentials need execute-api:Invoke on this API", status),
+			Message: fmt.Sprintf("AWS denied the request (%s): the credentials need execute-api:Invoke on this API", status),
 		}
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= http.StatusInternalServerError:
 		return &surgical.Error{
 			Code: CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true, RetryAfter: retryAfter(resp.Header),
-			Message: fmt.Sprintf("the gateway answered %s", status),
+			Message: fmt.Sprintf("the gateway returned %s", status),
 		}
 	default:
-		return surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("%s answered %s: this is not Lorehook's API", resp.Request.URL.Host, status))
+		return surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("%s returned %s: this is not the Lorehook API", resp.Request.URL.Host, status))
 	}
 }
 

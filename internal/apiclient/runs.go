@@ -12,7 +12,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// RunRequest asks for a run.
+// RunRequest is the body of a request for a run: the targets and the options.
 type RunRequest struct {
 	ProjectID     int64   `json:"project_id"`
 	Issues        []int64 `json:"issues,omitempty"`
@@ -20,7 +20,7 @@ type RunRequest struct {
 	surgical.Options
 }
 
-// Run is what people are shown of a run.
+// Run is a run, as far as it is displayed.
 type Run struct {
 	RunID         string             `json:"run_id"`
 	ProjectID     int64              `json:"project_id"`
@@ -36,18 +36,19 @@ type Run struct {
 	CoalescedWith string             `json:"coalesced_with"`
 	RetryOf       string             `json:"retry_of"`
 	RetriedBy     string             `json:"retried_by"`
-	// TimingsMS are the stages that ended, and "total".
+	// TimingsMS has the duration of each finished stage, and "total", in
+	// milliseconds.
 	TimingsMS map[string]int64 `json:"timings_ms"`
 	Counters  map[string]int64 `json:"counters"`
 	Entities  []RunEntity      `json:"entities"`
-	// Jobs counts the jobs of a stage by their status.
+	// Jobs counts jobs by stage and status.
 	Jobs map[string]map[string]int `json:"jobs"`
-	// Code is all that lists tell of Error.
+	// Code is the error's code. Lists return only this; single runs also have Error.
 	Code  surgical.Code `json:"error_code"`
 	Error *Failure      `json:"error"`
 }
 
-// RunEntity is what became of one target.
+// RunEntity is the outcome of one target.
 type RunEntity struct {
 	surgical.Target
 	Stage   surgical.Stage        `json:"stage"`
@@ -69,7 +70,7 @@ type RunList struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// Plan is what a run would do; nothing was done.
+// Plan is the response to a dry run: what the run would do.
 type Plan struct {
 	ProjectID int64            `json:"project_id"`
 	Targets   []PlannedTarget  `json:"targets"`
@@ -77,7 +78,7 @@ type Plan struct {
 	Conflicts []Conflict       `json:"conflicts"`
 }
 
-// PlannedTarget is one target of a plan with its stored copy, if there is one.
+// PlannedTarget is one target of a plan. Local is its stored copy, or nil.
 type PlannedTarget struct {
 	surgical.Target
 	Local *struct {
@@ -87,7 +88,7 @@ type PlannedTarget struct {
 	} `json:"local"`
 }
 
-// Conflict is a run that stands in the way of a plan.
+// Conflict is an existing run that conflicts with a plan.
 type Conflict struct {
 	Reason  string             `json:"reason"`
 	RunID   string             `json:"run_id"`
@@ -95,23 +96,25 @@ type Conflict struct {
 	Targets []surgical.Target  `json:"targets"`
 }
 
-// Filter restricts a list of runs; zero fields do not, but Limit is required.
+// Filter restricts a list of runs. Zero fields match everything; Limit is
+// required.
 type Filter struct {
 	ProjectID int64
-	// Target, in the project, excludes Status.
+	// Target is an entity of ProjectID. It cannot be combined with Status.
 	Target surgical.Target
 	Status surgical.RunStatus
 	Limit  int
 	Cursor string
 }
 
-// StartRun asks for a run; the same key is the same run, however often it is
-// sent.
+// StartRun requests a run. Repeating a request with the same idempotency key
+// returns the same run.
 func (c *Client) StartRun(ctx context.Context, req RunRequest, key string) (Answer[Run], error) {
 	return call[Run](ctx, c, http.MethodPost, "v1/sync-runs", nil, req, "Idempotency-Key", key)
 }
 
-// Plan asks what the request would do. The key may be empty.
+// Plan returns what the request would do, and does none of it. The idempotency
+// key may be empty.
 func (c *Client) Plan(ctx context.Context, req RunRequest, key string) (Answer[Plan], error) {
 	req.DryRun = true
 	var headers []string
@@ -121,16 +124,16 @@ func (c *Client) Plan(ctx context.Context, req RunRequest, key string) (Answer[P
 	return call[Plan](ctx, c, http.MethodPost, "v1/sync-runs", nil, req, headers...)
 }
 
-// Run reads a run; an unknown one gives [surgical.CodeRunNotFound].
+// Run returns a run, or [surgical.CodeRunNotFound].
 func (c *Client) Run(ctx context.Context, runID string) (Answer[Run], error) {
 	return call[Run](ctx, c, http.MethodGet, runPath(runID), nil, nil)
 }
 
-// maxPages bounds how many pages are read for one list: a page may hold less
-// than was asked for, even nothing, and still have a next one.
+// maxPages limits how many pages are read for one list: a page may have fewer
+// runs than the limit, even none, and still have a next page.
 const maxPages = 20
 
-// Runs lists runs, the newest first.
+// Runs lists up to f.Limit runs, newest first.
 func (c *Client) Runs(ctx context.Context, f Filter) (Answer[RunList], error) {
 	whole := rawRunList{Runs: []json.RawMessage{}}
 	for range maxPages {
@@ -147,11 +150,11 @@ func (c *Client) Runs(ctx context.Context, f Filter) (Answer[RunList], error) {
 	}
 	raw, err := json.Marshal(whole)
 	if err != nil {
-		return Answer[RunList]{}, fmt.Errorf("put pages together: %w", err)
+		return Answer[RunList]{}, fmt.Errorf("merge pages: %w", err)
 	}
 	a := Answer[RunList]{Raw: raw}
 	if err := json.Unmarshal(raw, &a.Value); err != nil {
-		return a, surgical.WrapError(surgical.CodeInternal, err, "the list of runs is not what this version of the program can read")
+		return a, surgical.WrapError(surgical.CodeInternal, err, "GET v1/sync-runs returned a response that this version of the program cannot read")
 	}
 	return a, nil
 }
@@ -179,13 +182,13 @@ func (c *Client) runsPage(ctx context.Context, f Filter) (rawRunList, error) {
 	return page.Value, err
 }
 
-// RetryFailed returns the run that retries what failed of a run; asked again,
-// the same one.
+// RetryFailed retries the failed targets of a run and returns the new run.
+// Repeating the call returns the same new run.
 func (c *Client) RetryFailed(ctx context.Context, runID string) (Answer[Run], error) {
 	return call[Run](ctx, c, http.MethodPost, runPath(runID)+"/retry-failed", nil, nil)
 }
 
-// Cancel ends a run at its next safe point and returns it.
+// Cancel cancels a run, which stops at its next safe point, and returns it.
 func (c *Client) Cancel(ctx context.Context, runID string) (Answer[Run], error) {
 	return call[Run](ctx, c, http.MethodPost, runPath(runID)+"/cancel", nil, nil)
 }

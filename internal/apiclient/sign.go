@@ -17,28 +17,28 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Service is the name that calls of an HTTP API are signed for.
+// Service is the SigV4 service name of API Gateway.
 const Service = "execute-api"
 
-// Signing signs every request with SigV4 and passes it on.
+// Signing is a transport that signs every request with SigV4.
 type Signing struct {
 	Credentials aws.CredentialsProvider
 	Region      string
-	// Service is [Service] for the API.
+	// Service is the SigV4 service name: [Service] for the API.
 	Service string
 	Clock   func() time.Time
-	// Next is the transport; nil for the default one.
+	// Next sends the signed requests; nil means [http.DefaultTransport].
 	Next http.RoundTripper
 }
 
-// RoundTrip implements [http.RoundTripper]. Credentials that cannot be had
-// give [CodeForbidden].
+// RoundTrip implements [http.RoundTripper]. Without credentials nothing is sent
+// and the error has [CodeForbidden]. The caller's request is not modified.
 func (s *Signing) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
 		var err error
 		body, err = io.ReadAll(r.Body)
-		_ = r.Body.Close() // it was read to its end
+		_ = r.Body.Close() // already read to the end
 		if err != nil {
 			return nil, fmt.Errorf("read the request: %w", err)
 		}
@@ -46,7 +46,7 @@ func (s *Signing) RoundTrip(r *http.Request) (*http.Response, error) {
 	credentials, err := s.Credentials.Retrieve(r.Context())
 	if err != nil {
 		e := surgical.WrapError(CodeForbidden, err,
-			"there are no AWS credentials to sign with: sign in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+			"no AWS credentials found: sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 		e.Action, e.Retryable = surgical.ActionCheckToken, false
 		return nil, e
 	}
@@ -66,8 +66,8 @@ func (s *Signing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return next.RoundTrip(signed)
 }
 
-// RegionOf reads the region from the host of an execute-api URL; empty if it
-// is another host, such as a custom domain.
+// RegionOf returns the region in the host of an execute-api URL, or "" for any
+// other host, such as a custom domain.
 func RegionOf(u *url.URL) string {
 	found := regexp.MustCompile(`^[a-z0-9-]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$`).FindStringSubmatch(u.Hostname())
 	if found == nil {

@@ -42,7 +42,7 @@ func signing(token string, next http.RoundTripper) *apiclient.Signing {
 	}
 }
 
-func TestSigningGivesThePublishedSignatures(t *testing.T) {
+func TestSigning_MatchesThePublishedSignatures(t *testing.T) {
 	const unreserved = "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	for _, vector := range []struct{ name, method, target, signature string }{
 		{"get-vanilla", http.MethodGet, "/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
@@ -76,8 +76,8 @@ func TestSigningGivesThePublishedSignatures(t *testing.T) {
 	}
 }
 
-// verify recomputes the signature of a request as AWS describes it, without
-// the signer's code.
+// verify recomputes a request's signature from AWS's specification, independently
+// of the signer.
 func verify(r *http.Request, body []byte) error {
 	fields := map[string]string{}
 	for part := range strings.SplitSeq(strings.TrimPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 "), ", ") {
@@ -94,7 +94,7 @@ func verify(r *http.Request, body []byte) error {
 		m.Write([]byte(text))
 		return m.Sum(nil)
 	}
-	// The path is encoded once more than it is sent.
+	// The canonical path is encoded once more than the path that is sent.
 	segments := strings.Split(r.URL.EscapedPath(), "/")
 	for i := range segments {
 		segments[i] = strings.ReplaceAll(url.QueryEscape(segments[i]), "+", "%20")
@@ -124,7 +124,7 @@ func verify(r *http.Request, body []byte) error {
 	return nil
 }
 
-func TestWhatAServerReceivesIsWhatWasSigned(t *testing.T) {
+func TestSigning_SignsWhatTheServerReceives(t *testing.T) {
 	var problems []error
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -155,13 +155,13 @@ func TestWhatAServerReceivesIsWhatWasSigned(t *testing.T) {
 	}
 }
 
-func TestWithoutCredentialsNothingIsSent(t *testing.T) {
+func TestSigning_SendsNothingWithoutCredentials(t *testing.T) {
 	s := signing("", roundTripper(func(*http.Request) (*http.Response, error) {
 		t.Error("a request was sent")
 		return nil, errors.New("sent")
 	}))
 	s.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{}, errors.New("no provider has any")
+		return aws.Credentials{}, errors.New("no provider has credentials")
 	})
 	client, err := apiclient.New(apiclient.Options{BaseURL: "https://abc.execute-api.eu-west-1.amazonaws.com", HTTP: s})
 	if err != nil {
@@ -173,7 +173,7 @@ func TestWithoutCredentialsNothingIsSent(t *testing.T) {
 	}
 }
 
-func TestTheRegionIsReadFromTheHost(t *testing.T) {
+func TestRegionOf_ReadsTheRegionFromTheHost(t *testing.T) {
 	for host, want := range map[string]string{
 		"https://abc123.execute-api.eu-west-1.amazonaws.com":                  "eu-west-1",
 		"https://abc123.execute-api.us-gov-west-1.amazonaws.com/x":            "us-gov-west-1",

@@ -17,47 +17,49 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Defaults of [Options].
+// Defaults for [Options].
 const (
 	DefaultMaxBodyBytes = 64 << 20
 	DefaultTimeout      = 30 * time.Second
 )
 
-// endpoints is how many requests a fetch begins with; the rate allows a burst
-// of as many, so that one page each takes one round trip.
+// endpoints is how many requests a fetch starts with. The rate limit allows a
+// burst of that size, so that an entity with one page per list takes one round
+// trip.
 const endpoints = 5
 
 // Options configure a [Client]. BaseURL, Token and Clock are required.
 type Options struct {
-	// BaseURL is GitLab's address, with a path if it is installed under one.
-	// It comes from the configuration, never from a payload.
+	// BaseURL is GitLab's URL, including the path if GitLab is installed under a
+	// relative URL. It comes from the configuration, never from a payload.
 	BaseURL string
-	// Token returns the access token; it is asked before every request.
+	// Token returns the access token. It is called before every request.
 	Token func(context.Context) (string, error)
-	// RefreshToken, if set, is called after a 401. True says that the token was
-	// read anew: the fetch then begins again, once.
+	// RefreshToken, if set, is called after a 401. If it returns true, the token
+	// was read again and the fetch is repeated once.
 	RefreshToken func(context.Context) (bool, error)
-	// HTTP is the transport; nil for one of its own.
+	// HTTP is the transport; nil means one made for this client.
 	HTTP http.RoundTripper
-	// RequestsPerSecond is the client's own rate; 0 for none.
+	// RequestsPerSecond is the client-side rate limit; 0 means none.
 	RequestsPerSecond float64
 	Clock             func() time.Time
-	// MaxBodyBytes bounds one response, uncompressed; 0 for 64 MB.
+	// MaxBodyBytes limits one uncompressed response; 0 means
+	// [DefaultMaxBodyBytes].
 	MaxBodyBytes int64
-	// Timeout bounds one request with its response; 0 for 30 s. The wait for
-	// the client's own rate does not count.
+	// Timeout limits one request and its response; 0 means [DefaultTimeout]. Time
+	// spent waiting for the client-side rate limit does not count.
 	Timeout time.Duration
-	// Meter, if set, is told of each fetch.
+	// Meter, if set, receives the traffic of each fetch.
 	Meter Meter
 }
 
-// Meter is told what a fetch exchanged with GitLab.
+// Meter records the traffic of fetches.
 type Meter interface {
-	// Fetched hears of a fetch that ended, well or not.
+	// Fetched is called once per fetch, successful or not.
 	Fetched(metrics.Traffic)
 }
 
-// Client fetches entities over GitLab's REST API. It retries nothing: the
+// Client fetches entities over GitLab's REST API. It never retries, because the
 // queue does. It is safe for concurrent use.
 type Client struct {
 	api     *api.Client
@@ -66,14 +68,15 @@ type Client struct {
 	meter   Meter
 }
 
-// NewClient returns a client, or all that is wrong with the options.
+// NewClient returns a client, or an error if a required option is missing or the
+// base URL is invalid. It sends nothing.
 func NewClient(o Options) (*Client, error) {
 	base, err := url.Parse(o.BaseURL)
 	switch {
 	case err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https"):
 		return nil, errors.New("gitlab client: the base URL must be an http or https URL")
 	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("gitlab client: the base URL must have no user, query or fragment")
+		return nil, errors.New("gitlab client: the base URL must not have credentials, a query or a fragment")
 	case o.Token == nil || o.Clock == nil:
 		return nil, errors.New("gitlab client: a token and a clock are required")
 	}
@@ -103,8 +106,8 @@ func NewClient(o Options) (*Client, error) {
 	return &Client{api: client, refresh: o.RefreshToken, clock: o.Clock, meter: o.Meter}, nil
 }
 
-// newTransport keeps as many idle connections as a fetch uses at once; the
-// default of two would close and reopen the others each time.
+// newTransport keeps enough idle connections for concurrent fetches. Go's default
+// of two per host would close and reopen the others every time.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -115,8 +118,8 @@ func newTransport() *http.Transport {
 	}
 }
 
-// limiter says in its error what was waited for: [rate.Limiter] gives up at
-// once, with an error of no type, when the deadline comes first.
+// limiter turns the untyped error that [rate.Limiter] returns when the deadline
+// is too close into one that names the cause.
 type limiter struct{ *rate.Limiter }
 
 func newLimiter(perSecond float64) limiter {
@@ -126,16 +129,16 @@ func newLimiter(perSecond float64) limiter {
 	return limiter{rate.NewLimiter(rate.Limit(perSecond), max(endpoints, int(perSecond)))}
 }
 
-// Wait implements the library's RateLimiter.
+// Wait implements api.RateLimiter.
 func (l limiter) Wait(ctx context.Context) error {
 	err := l.Limiter.Wait(ctx)
 	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return surgical.WrapError(surgical.CodeGitLabTimeout, err, "the worker's own request rate left no time for this fetch")
+		return surgical.WrapError(surgical.CodeGitLabTimeout, err, "the worker's own rate limit left no time for this fetch")
 	}
 	return err
 }
 
-// tokenSource gives the library a token that may change between requests.
+// tokenSource is an api.AuthSource for a token that may change between requests.
 type tokenSource func(context.Context) (string, error)
 
 // Init implements api.AuthSource.

@@ -1,3 +1,4 @@
-// Package gitlab fetches what an entity of GitLab looks like now:
-// [Client.Fetch]. What GitLab's webhooks say is read by package delivery.
+// Package gitlab fetches the current state of an issue or merge request over
+// GitLab's REST API: see [Client.Fetch]. Webhooks are parsed by package
+// delivery.
 package gitlab

@@ -16,12 +16,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// maxRetryAfter bounds what a server may ask for; the largest wait seen in the
-// wild is 20 minutes.
+// maxRetryAfter limits the wait that a server may request. The longest one seen
+// in practice is 20 minutes.
 const maxRetryAfter = 12 * time.Hour
 
-// failure turns what a request ended with into a typed error. Neither the
-// library's error nor a response's text gets into it: both may quote a body.
+// failure returns the typed error for a failed request. It never includes the
+// library's error or the response text, because both may quote a body.
 func failure(what string, resp *api.Response, err error, now time.Time) *surgical.Error {
 	var typed *surgical.Error
 	if errors.As(err, &typed) {
@@ -41,13 +41,13 @@ func failure(what string, resp *api.Response, err error, now time.Time) *surgica
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return surgical.WrapError(surgical.CodeGitLabTimeout, context.DeadlineExceeded, what+" did not answer in time")
 	case resp != nil:
-		return surgical.NewError(surgical.CodeGitLabUnavailable, what+" broke off in the middle of its answer")
+		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the connection broke during the response")
 	default:
 		return surgical.NewError(surgical.CodeGitLabUnavailable, what+" could not be reached")
 	}
 }
 
-// succeeded agrees with the library on what is no error.
+// succeeded reports whether the client library treats the status as a success.
 func succeeded(status int) bool {
 	return slices.Contains([]int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusNotModified}, status)
 }
@@ -57,20 +57,20 @@ func statusFailure(what string, status int) *surgical.Error {
 	case status == http.StatusUnauthorized:
 		return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refused the token (401); it may have expired")
 	case status == http.StatusForbidden:
-		return surgical.NewError(surgical.CodeGitLabForbidden, what+" is forbidden for this token (403)")
+		return surgical.NewError(surgical.CodeGitLabForbidden, what+": GitLab denied access (403)")
 	case status == http.StatusNotFound:
-		return surgical.NewError(surgical.CodeGitLabNotFound, what+" was not found (404): deleted, or out of this token's sight")
+		return surgical.NewError(surgical.CodeGitLabNotFound, what+" was not found (404): deleted, or not visible to this token")
 	case status == http.StatusTooManyRequests:
-		return surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab asks for fewer requests (429)")
+		return surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab rate-limited the request (429)")
 	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
 		return surgical.NewError(surgical.CodeGitLabTimeout, fmt.Sprintf("%s timed out (%d)", what, status))
 	default:
-		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s answered with status %d", what, status))
+		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: GitLab returned status %d", what, status))
 	}
 }
 
-// retryAfter reads Retry-After (seconds, or a date) and else RateLimit-Reset (a
-// Unix time); 0 if there is neither.
+// retryAfter returns the wait in Retry-After (seconds or a date), or else until
+// RateLimit-Reset (a Unix time), or 0 without either.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	var wait time.Duration
 	value := h.Get("Retry-After")
@@ -84,9 +84,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// mostTelling picks from what the requests of one fetch ended with the failure
-// to report: what stops every fetch comes before what stops this one, and that
-// before those that were only cancelled because of it. Nil if all went well.
+// mostTelling returns the error of a fetch whose requests ended with errs: an
+// error that affects every fetch ranks above one that affects only this entity,
+// and that above requests that were only cancelled. It returns nil if none failed.
 func mostTelling(errs []error) *surgical.Error {
 	var failed []*surgical.Error
 	for _, err := range errs {

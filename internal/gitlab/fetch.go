@@ -17,12 +17,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// listing is one of the lists that belong to an entity.
+// listing is one of an entity's lists.
 type listing struct {
 	path string
 	kind surgical.ChildKind
-	// filtered says that GitLab drops what the token may not see after it has
-	// counted: a page may then hold fewer records than the total promises.
+	// filtered means that GitLab removes records that the token may not see after
+	// counting them, so that there may be fewer records than X-Total says.
 	filtered bool
 }
 
@@ -35,30 +35,32 @@ func listings() []listing {
 	}
 }
 
-// Fetch reads all of one entity: itself, its discussions and its resource
-// events, every page, all endpoints at once. The snapshot's children stand in
-// the order of the endpoints, and within one in GitLab's order.
+// Fetch reads one entity completely: the entity itself, its discussions and its
+// resource events, with every page, from all endpoints concurrently. The
+// snapshot's children are ordered by endpoint, and within an endpoint as GitLab
+// returns them.
 //
-// It fails as a whole, with one of the gitlab_ codes; of several failures the
-// most telling is returned. What shifted between two pages fails as
-// gitlab_unavailable. Of a failed fetch the snapshot holds Ref and Requests.
+// A fetch succeeds or fails as a whole. Its error has one of the gitlab_ codes;
+// if several requests fail, the most informative error is returned. Records that
+// shift between two pages make it fail with gitlab_unavailable. After a failed
+// fetch the snapshot has only Ref and Requests.
 func (c *Client) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 	ctx, exchanged := withTraffic(ctx)
 	snap, err := c.fetch(ctx, ref)
 	if err != nil && err.Code == surgical.CodeGitLabUnauthorized && c.refresh != nil {
-		// A failure to read the token anew changes nothing: it is the old one.
+		// If the token cannot be read again, the 401 stands.
 		if renewed, refreshErr := c.refresh(ctx); refreshErr == nil && renewed {
 			snap, err = c.fetch(ctx, ref)
 		}
 	}
-	told := exchanged.told(err)
+	total := exchanged.total(err)
 	if c.meter != nil {
-		c.meter.Fetched(told)
+		c.meter.Fetched(total)
 	}
 	if err != nil {
-		return surgical.Snapshot{Ref: ref, Requests: int(told.Requests)}, err
+		return surgical.Snapshot{Ref: ref, Requests: int(total.Requests)}, err
 	}
-	snap.Requests = int(told.Requests)
+	snap.Requests = int(total.Requests)
 	return snap, nil
 }
 
@@ -84,8 +86,8 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	if err := together(ctx, tasks); err != nil {
 		return surgical.Snapshot{}, err
 	}
-	// Rounded up: the fetch had not ended a moment before. A clock that was set
-	// back must not turn the interval around.
+	// Round up, so that the interval never ends before the fetch did. If the clock
+	// was set back in the meantime, the interval is empty rather than negative.
 	until := c.clock().UTC().Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond)
 	snap.FetchedUntil = snap.FetchedAt
 	if until.After(snap.FetchedAt) {
@@ -98,14 +100,15 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 func entityPath(ref surgical.EntityRef) (string, *surgical.Error) {
 	collection := map[surgical.EntityType]string{surgical.Issue: "issues", surgical.MergeRequest: "merge_requests"}[ref.Type]
 	if collection == "" || ref.ProjectID <= 0 || ref.IID <= 0 {
-		return "", surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("%s is no entity of GitLab", ref))
+		return "", surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("%s is not a GitLab entity", ref))
 	}
 	return fmt.Sprintf("projects/%d/%s/%d", ref.ProjectID, collection, ref.IID), nil
 }
 
-// together runs the tasks at once and cancels the others when one fails, but for
-// a 404: of an entity that is gone all of them answer so, and its own words are
-// the clearest. Unlike an errgroup it looks at all failures before it chooses one.
+// together runs the tasks concurrently and cancels the rest when one fails. A 404
+// cancels nothing: every endpoint of a deleted entity returns 404, and the
+// entity's own error is the clearest. Unlike an errgroup, it waits for all errors
+// and returns the most informative one.
 func together(ctx context.Context, tasks []func(context.Context) error) *surgical.Error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -137,16 +140,16 @@ func (c *Client) entity(ctx context.Context, path string, ref surgical.EntityRef
 		return nil, time.Time{}, notJSON(what)
 	}
 	if entity.IID != ref.IID || entity.ProjectID != ref.ProjectID {
-		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+" was answered with another entity")
+		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned a different entity")
 	}
 	updatedAt, timeErr := time.Parse(time.RFC3339, entity.UpdatedAt)
 	if timeErr != nil {
-		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+" was answered without a usable updated_at")
+		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned no valid updated_at")
 	}
 	return raw, updatedAt.UTC(), nil
 }
 
-// get returns the body of one answer as GitLab wrote it.
+// get returns the body of one response verbatim.
 func (c *Client) get(ctx context.Context, path, what string, options ...api.RequestOptionFunc) ([]byte, *api.Response, error) {
 	req, err := c.api.NewRequest(http.MethodGet, path, nil, append(options, api.WithContext(ctx)))
 	if err != nil {
@@ -155,14 +158,14 @@ func (c *Client) get(ctx context.Context, path, what string, options ...api.Requ
 	var body bytes.Buffer
 	resp, err := c.api.Do(req, &body)
 	if err != nil {
-		// A cancelled request does not always say that it was.
+		// A cancelled request's error does not always wrap the context's error.
 		return nil, nil, failure(what, resp, errors.Join(err, ctx.Err()), c.clock())
 	}
 	return body.Bytes(), resp, nil
 }
 
 func notJSON(what string) *surgical.Error {
-	return surgical.NewError(surgical.CodeGitLabUnavailable, what+" was not answered with GitLab's JSON; a proxy may stand between")
+	return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the response is not GitLab's JSON; check for a proxy in between")
 }
 
 func perPage(page int64) api.RequestOptionFunc {

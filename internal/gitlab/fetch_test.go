@@ -47,7 +47,7 @@ func demo(t *testing.T, change ...func(*gitlab.Options)) (*fakegitlab.Server, *g
 	return server, newClient(t, serve(t, server), change...)
 }
 
-// wantCode also checks what no error may hold: the token, or a body's text.
+// wantCode also checks that the error contains neither the token nor a body.
 func wantCode(t *testing.T, err error, code surgical.Code, retryable bool) *surgical.Error {
 	t.Helper()
 	var e *surgical.Error
@@ -55,12 +55,12 @@ func wantCode(t *testing.T, err error, code surgical.Code, retryable bool) *surg
 		t.Fatalf("error = %v, want %s with retryable %v", err, code, retryable)
 	}
 	if strings.Contains(err.Error(), sampleToken) || strings.Contains(err.Error(), "body-text") {
-		t.Errorf("the error tells too much: %v", err)
+		t.Errorf("the error leaks the token or a body: %v", err)
 	}
 	return e
 }
 
-func TestOneEntityTakesFiveRequestsInOneRoundTrip(t *testing.T) {
+func TestClientFetch_TakesFiveRequestsInOneRoundTrip(t *testing.T) {
 	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)} {
 		t.Run(ref.Key(), func(t *testing.T) {
 			server, client := demo(t, func(o *gitlab.Options) { o.RequestsPerSecond = 1 })
@@ -99,7 +99,7 @@ func TestOneEntityTakesFiveRequestsInOneRoundTrip(t *testing.T) {
 	}
 }
 
-func TestEveryPageIsFetched(t *testing.T) {
+func TestClientFetch_ReadsEveryPage(t *testing.T) {
 	tests := []struct{ records, requests int }{{100, 5}, {101, 6}, {1000, 14}, {10_050, 105}}
 	for _, tt := range tests {
 		t.Run(strconv.Itoa(tt.records), func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestEveryPageIsFetched(t *testing.T) {
 	}
 }
 
-func TestFailuresAreTyped(t *testing.T) {
+func TestClientFetch_ReturnsTypedErrors(t *testing.T) {
 	clock := time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC)
 	retryAfter := func(v string) http.Header { return http.Header{"Retry-After": {v}} }
 	tests := []struct {
@@ -143,14 +143,14 @@ func TestFailuresAreTyped(t *testing.T) {
 		{"404", fakegitlab.Fault{Status: 404, Body: `{"message":"body-text"}`}, surgical.CodeGitLabNotFound, false, 0},
 		{"429 with seconds", fakegitlab.Fault{Status: 429, Header: retryAfter("30")}, surgical.CodeGitLabRateLimited, true, 30 * time.Second},
 		{"429 with a date", fakegitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 07:02:00 GMT")}, surgical.CodeGitLabRateLimited, true, 2 * time.Minute},
-		{"429 with a date gone by", fakegitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 06:00:00 GMT")}, surgical.CodeGitLabRateLimited, true, 0},
+		{"429 with a past date", fakegitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 06:00:00 GMT")}, surgical.CodeGitLabRateLimited, true, 0},
 		{"429 with an absurd time", fakegitlab.Fault{Status: 429, Header: retryAfter("2147483647")}, surgical.CodeGitLabRateLimited, true, 12 * time.Hour},
 		{"429 with a reset", fakegitlab.Fault{Status: 429, Header: http.Header{"Ratelimit-Reset": {strconv.FormatInt(clock.Add(time.Minute).Unix(), 10)}}}, surgical.CodeGitLabRateLimited, true, time.Minute},
-		{"429 alone", fakegitlab.Fault{Status: 429}, surgical.CodeGitLabRateLimited, true, 0},
+		{"429 without a header", fakegitlab.Fault{Status: 429}, surgical.CodeGitLabRateLimited, true, 0},
 		{"503 with seconds", fakegitlab.Fault{Status: 503, Header: retryAfter("7"), Body: "body-text"}, surgical.CodeGitLabUnavailable, true, 7 * time.Second},
 		{"500", fakegitlab.Fault{Status: 500, Body: "body-text"}, surgical.CodeGitLabUnavailable, true, 0},
 		{"a proxy's page", fakegitlab.Fault{Status: 200, Body: "<html>body-text</html>"}, surgical.CodeGitLabUnavailable, true, 0},
-		{"an empty answer", fakegitlab.Fault{Status: 204}, surgical.CodeGitLabUnavailable, true, 0},
+		{"an empty response", fakegitlab.Fault{Status: 204}, surgical.CodeGitLabUnavailable, true, 0},
 		{"null", fakegitlab.Fault{Status: 200, Body: "null"}, surgical.CodeGitLabUnavailable, true, 0},
 		{"JSON of another shape", fakegitlab.Fault{Status: 200, Body: `"body-text"`}, surgical.CodeGitLabUnavailable, true, 0},
 		{"a broken connection", fakegitlab.Fault{Truncate: true}, surgical.CodeGitLabUnavailable, true, 0},
@@ -174,10 +174,10 @@ func TestFailuresAreTyped(t *testing.T) {
 	}
 }
 
-func TestTheMostTellingFailureIsReported(t *testing.T) {
+func TestClientFetch_ReportsTheMostTellingFailure(t *testing.T) {
 	ref := fakegitlab.IssueRef(7)
 	server, client := demo(t)
-	// The refused request is answered first, and all others wait until it was.
+	// The 429 arrives first; the delayed requests are still pending when it does.
 	server.Inject(fakegitlab.Fault{Endpoint: "resource_milestone_events", Status: 429, Requests: 1})
 	server.Inject(fakegitlab.Fault{Endpoint: "discussions", Latency: time.Hour, Requests: 1})
 	server.Inject(fakegitlab.Fault{Endpoint: "entity", Latency: time.Hour, Requests: 1})
@@ -185,26 +185,26 @@ func TestTheMostTellingFailureIsReported(t *testing.T) {
 	wantCode(t, err, surgical.CodeGitLabRateLimited, true)
 }
 
-// All its endpoints answer 404, in any order.
-func TestAMissingEntityIsNamedItself(t *testing.T) {
+// All its endpoints return 404, in any order.
+func TestClientFetch_NamesAMissingEntity(t *testing.T) {
 	_, client := demo(t)
 	for range 50 {
 		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(4711))
 		e := wantCode(t, err, surgical.CodeGitLabNotFound, false)
-		if want := "project 1 issue#4711 was not found (404): deleted, or out of this token's sight"; e.Message != want {
+		if want := "project 1 issue#4711 was not found (404): deleted, or not visible to this token"; e.Message != want {
 			t.Fatalf("%q, want %q", e.Message, want)
 		}
 	}
 }
 
-func TestASilentGitLabIsATimeout(t *testing.T) {
-	t.Run("its own", func(t *testing.T) {
+func TestClientFetch_TimesOutWhenGitLabIsSilent(t *testing.T) {
+	t.Run("the client's timeout", func(t *testing.T) {
 		server, client := demo(t, func(o *gitlab.Options) { o.Timeout = 50 * time.Millisecond })
 		server.Hold(fakegitlab.IssueRef(7), 5)
 		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 		wantCode(t, err, surgical.CodeGitLabTimeout, true)
 	})
-	t.Run("the caller's", func(t *testing.T) {
+	t.Run("the caller's deadline", func(t *testing.T) {
 		server, client := demo(t)
 		server.Hold(fakegitlab.IssueRef(7), 5)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -212,7 +212,7 @@ func TestASilentGitLabIsATimeout(t *testing.T) {
 		_, err := client.Fetch(ctx, fakegitlab.IssueRef(7))
 		wantCode(t, err, surgical.CodeGitLabTimeout, true)
 	})
-	t.Run("the rate leaves no time", func(t *testing.T) {
+	t.Run("the rate limit leaves no time", func(t *testing.T) {
 		_, client := demo(t, func(o *gitlab.Options) { o.RequestsPerSecond = 0.001 })
 		if _, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7)); err != nil {
 			t.Fatal(err)
@@ -231,19 +231,19 @@ func TestASilentGitLabIsATimeout(t *testing.T) {
 	})
 }
 
-func TestAnUnreachableGitLabIsUnavailable(t *testing.T) {
+func TestClientFetch_ReportsAnUnreachableGitLabAsUnavailable(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	_, err := newClient(t, server.URL).Fetch(t.Context(), fakegitlab.IssueRef(7))
 	wantCode(t, err, surgical.CodeGitLabUnavailable, true)
 }
 
-func TestAnOversizedAnswerIsRefusedForGood(t *testing.T) {
+func TestClientFetch_RefusesAnOversizedResponseForGood(t *testing.T) {
 	for _, status := range []int{200, 500} {
 		server, client := demo(t, func(o *gitlab.Options) { o.MaxBodyBytes = 20_000 })
 		server.Inject(fakegitlab.Fault{Endpoint: "discussions", Status: status, Body: `["` + strings.Repeat("body-text", 10_000) + `"]`, Requests: 1})
 		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
-		if status == 500 { // its text is not even looked at
+		if status == 500 { // an error's body is never used
 			wantCode(t, err, surgical.CodeGitLabUnavailable, true)
 			continue
 		}
@@ -251,7 +251,7 @@ func TestAnOversizedAnswerIsRefusedForGood(t *testing.T) {
 	}
 }
 
-func TestAnAnswerOfExactlyTheLimitIsTaken(t *testing.T) {
+func TestClientFetch_AcceptsAResponseOfExactlyTheLimit(t *testing.T) {
 	const limit = 20_000
 	for _, excess := range []int{0, 1} {
 		server, client := demo(t, func(o *gitlab.Options) { o.MaxBodyBytes = limit })
@@ -265,7 +265,7 @@ func TestAnAnswerOfExactlyTheLimitIsTaken(t *testing.T) {
 	}
 }
 
-func TestTheTokenGoesNowhereElse(t *testing.T) {
+func TestClientFetch_SendsTheTokenNowhereElse(t *testing.T) {
 	var leaked atomic.Int64
 	other := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) { leaked.Add(1) }))
 	server, client := demo(t)
@@ -277,7 +277,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	}
 }
 
-func TestARedirectWithinGitLabIsFollowed(t *testing.T) {
+func TestClientFetch_FollowsARedirectWithinGitLab(t *testing.T) {
 	server, client := demo(t)
 	server.AddProject(fakegitlab.ProjectID, "demo/renamed")
 	server.Inject(fakegitlab.Fault{Endpoint: "entity", Status: http.StatusMovedPermanently, Header: http.Header{"Location": {"/api/v4/projects/demo%2Florehook-demo/issues/7"}}, Requests: 1})
@@ -285,19 +285,19 @@ func TestARedirectWithinGitLabIsFollowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if snap.Requests != 7 { // the injected redirect, and the renamed project's own
+	if snap.Requests != 7 { // five, the injected redirect, and that of the renamed project
 		t.Errorf("requests = %d, want 7", snap.Requests)
 	}
 }
 
-func TestRedirectsInCirclesEnd(t *testing.T) {
+func TestClientFetch_StopsAtARedirectLoop(t *testing.T) {
 	server, client := demo(t)
 	server.Inject(fakegitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {"/api/v4/projects/1/issues/7"}}, Requests: 1000})
 	_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
 	wantCode(t, err, surgical.CodeGitLabUnavailable, false)
 }
 
-func TestAnotherEntitysAnswerIsRefused(t *testing.T) {
+func TestClientFetch_RefusesADifferentEntity(t *testing.T) {
 	for _, body := range []string{
 		`{"iid":8,"project_id":1,"updated_at":"2026-05-28T06:17:50.386Z"}`,
 		`{"iid":7,"project_id":2,"updated_at":"2026-05-28T06:17:50.386Z"}`,
@@ -311,7 +311,7 @@ func TestAnotherEntitysAnswerIsRefused(t *testing.T) {
 	}
 }
 
-func TestARenewedTokenIsTriedAtOnce(t *testing.T) {
+func TestClientFetch_TriesARenewedTokenAtOnce(t *testing.T) {
 	var token atomic.Value
 	token.Store("expired")
 	refreshed := 0
@@ -335,10 +335,10 @@ func TestARenewedTokenIsTriedAtOnce(t *testing.T) {
 	}
 }
 
-func TestAClientWithoutAnAddressIsRefused(t *testing.T) {
+func TestNewClient_RefusesAnInvalidBaseURL(t *testing.T) {
 	for _, base := range []string{"", "gitlab.example.com", "ftp://gitlab.example.com", "https://user:pass@gitlab.example.com", "https://gitlab.example.com/?a=b"} {
 		if _, err := gitlab.NewClient(gitlab.Options{BaseURL: base, Token: func(context.Context) (string, error) { return "", nil }, Clock: time.Now}); err == nil {
-			t.Errorf("NewClient took %q", base)
+			t.Errorf("NewClient accepted %q", base)
 		}
 	}
 }

@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// pageSize is the largest that GitLab gives.
+	// pageSize is the largest page size that GitLab supports.
 	pageSize = 100
-	// maxRecords is where GitLab's offset pagination ends.
+	// maxRecords is the limit of GitLab's offset pagination.
 	maxRecords = 50_000
-	// pagesAtOnce bounds the concurrent pages of one list.
+	// pagesAtOnce limits how many pages of one list are requested concurrently.
 	pagesAtOnce = 4
 )
 
-// page is one answer of a list.
+// page is one page of a list.
 type page struct {
 	children []surgical.Child
-	// total is X-Total, -1 if GitLab left it out, as it does above 10,000.
+	// total is X-Total, or -1 without one: GitLab omits it above 10,000 records.
 	total int
-	pages int64 // X-Total-Pages, 0 if left out
-	next  int64 // 0 after the last one
+	pages int64 // X-Total-Pages, or 0 without one
+	next  int64 // number of the next page, or 0 after the last
 }
 
-// list reads all pages of one list. Offsets shift when records come or go
-// between two pages: what appears twice is kept once, in its later form, and
-// what may have been skipped fails the fetch.
+// list reads all pages of one list. Offsets shift when records are added or
+// deleted between two requests: a record that appears twice is kept once, as read
+// last, and a record that may have been skipped fails the fetch.
 func (c *Client) list(ctx context.Context, path string, l listing, ref surgical.EntityRef) ([]surgical.Child, error) {
 	what := fmt.Sprintf("%s of %s", l.path, ref)
 	first, err := c.page(ctx, path, what, l.kind, 1)
@@ -53,7 +53,7 @@ func (c *Client) list(ctx context.Context, path string, l listing, ref surgical.
 	}
 	for last := all[len(all)-1]; last.next > 0; last = all[len(all)-1] {
 		if last.next <= int64(len(all)) {
-			return nil, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab's pages lead in circles")
+			return nil, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab's next-page links form a loop")
 		}
 		if last.next > maxRecords/pageSize {
 			return nil, tooMany(what)
@@ -68,10 +68,10 @@ func (c *Client) list(ctx context.Context, path string, l listing, ref surgical.
 }
 
 func tooMany(what string) *surgical.Error {
-	return permanent(fmt.Sprintf("%s are more than the %d records that GitLab's pagination reaches", what, maxRecords))
+	return permanent(fmt.Sprintf("%s: more than %d records, the limit of GitLab's offset pagination", what, maxRecords))
 }
 
-// pageRange reads the pages from first to last, a few at once.
+// pageRange reads the pages from first to last, a few at a time.
 func (c *Client) pageRange(ctx context.Context, path, what string, kind surgical.ChildKind, first, last int64) ([]page, error) {
 	all := make([]page, last-first+1)
 	slots := make(chan struct{}, pagesAtOnce)
@@ -107,16 +107,16 @@ func (c *Client) page(ctx context.Context, path, what string, kind surgical.Chil
 	for _, record := range records {
 		id := recordID(record)
 		if id == "" {
-			return page{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+" hold a record without a usable id")
+			return page{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned a record without a valid id")
 		}
 		p.children = append(p.children, surgical.Child{Kind: kind, ID: id, Raw: record})
 	}
 	return p, nil
 }
 
-// merge puts the pages together, or says that they do not fit.
+// merge joins the pages, or fails if a record may be missing between them.
 func merge(all []page, what string, l listing) ([]surgical.Child, error) {
-	shifted := surgical.NewError(surgical.CodeGitLabUnavailable, what+" changed while they were read page by page")
+	shifted := surgical.NewError(surgical.CodeGitLabUnavailable, what+" changed between two pages")
 	var merged []surgical.Child
 	at := map[string]int{}
 	for _, p := range all {
@@ -138,10 +138,10 @@ func merge(all []page, what string, l listing) ([]surgical.Child, error) {
 	return merged, nil
 }
 
-// recordID returns a record's id, a string or a number, or "" if it cannot be
-// part of a key.
+// recordID returns a record's id, which may be a string or a number, or "" if it
+// cannot be part of a key.
 func recordID(record json.RawMessage) string {
-	const longest = 128 // GitLab's have at most 40
+	const longest = 128 // GitLab's own ids have at most 40 characters
 	var r struct {
 		ID json.RawMessage `json:"id"`
 	}
@@ -166,8 +166,8 @@ func total(h http.Header) int {
 	return n
 }
 
-// nextPage takes X-Next-Page, and else only the number from the next link: its
-// address may be a proxy's inner one.
+// nextPage returns X-Next-Page, or else the page number in the next link. It uses
+// only the number, because the link may have an internal host behind a proxy.
 func nextPage(resp *api.Response) int64 {
 	if resp.NextPage > 0 || resp.NextLink == "" {
 		return max(resp.NextPage, 0)

@@ -11,13 +11,14 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// onePage is a page of a list: the ids, X-Total ("" for none), X-Next-Page and Link.
+// onePage is a page of a list: the records' ids, and the X-Total, X-Next-Page and
+// Link headers, each "" for none.
 type onePage struct {
 	ids               []string
 	total, next, link string
 }
 
-// paged serves the demo's issue 7 with pages of our own for one list.
+// paged serves the demo's issue 7, with the given pages for one of its lists.
 func paged(t *testing.T, endpoint string, pages map[int]onePage) http.Handler {
 	t.Helper()
 	server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})
@@ -47,24 +48,24 @@ func paged(t *testing.T, endpoint string, pages map[int]onePage) http.Handler {
 	})
 }
 
-func TestPagesThatShiftAreNoticed(t *testing.T) {
+func TestClientFetch_NoticesShiftedPages(t *testing.T) {
 	tests := []struct {
 		name     string
 		endpoint string
 		pages    map[int]onePage
 		want     []string // nil for gitlab_unavailable
 	}{
-		{"still", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "3", next: "2"}, 2: {ids: []string{"c"}, total: "3"}}, []string{"a:1", "b:1", "c:2"}},
-		{"one came in front: it pushes another over the edge", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "3", next: "2"}, 2: {ids: []string{"b", "c"}, total: "4"}}, []string{"a:1", "b:2", "c:2"}},
-		{"one went: the total shrinks", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"d"}, total: "3"}}, nil},
-		{"one went, and only the total tells", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"c", "d"}, total: "3"}}, nil},
-		{"one is missing under an unchanged total", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"d"}, total: "4"}}, nil},
-		{"one came at the end, on a page of its own", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "2", next: "2"}, 2: {ids: []string{"c"}, total: "3"}}, []string{"a:1", "b:1", "c:2"}},
+		{"nothing changes", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "3", next: "2"}, 2: {ids: []string{"c"}, total: "3"}}, []string{"a:1", "b:1", "c:2"}},
+		{"a new record at the front pushes one to the next page", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "3", next: "2"}, 2: {ids: []string{"b", "c"}, total: "4"}}, []string{"a:1", "b:2", "c:2"}},
+		{"a record is deleted and the total shrinks", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"d"}, total: "3"}}, nil},
+		{"a record is deleted and only the total shows it", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"c", "d"}, total: "3"}}, nil},
+		{"a record is missing and the total is unchanged", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "4", next: "2"}, 2: {ids: []string{"d"}, total: "4"}}, nil},
+		{"a new record at the end starts another page", "discussions", map[int]onePage{1: {ids: []string{"a", "b"}, total: "2", next: "2"}, 2: {ids: []string{"c"}, total: "3"}}, []string{"a:1", "b:1", "c:2"}},
 		{"label events that the token may not see", "resource_label_events", map[int]onePage{1: {ids: []string{"1"}, total: "3"}}, []string{"1:1"}},
 		{"state events that are missing", "resource_state_events", map[int]onePage{1: {ids: []string{"1"}, total: "3"}}, nil},
 		{"no totals, X-Next-Page", "discussions", map[int]onePage{1: {ids: []string{"a"}, next: "2"}, 2: {ids: []string{"b"}}}, []string{"a:1", "b:2"}},
-		{"no totals, a next link of an inner address", "discussions", map[int]onePage{1: {ids: []string{"a"}, link: `<http://10.0.0.1/x?page=2&per_page=100>; rel="next"`}, 2: {ids: []string{"b"}}}, []string{"a:1", "b:2"}},
-		{"pages in circles", "discussions", map[int]onePage{1: {ids: []string{"a"}, next: "2"}, 2: {ids: []string{"b"}, next: "1"}}, nil},
+		{"no totals, a next link with an internal host", "discussions", map[int]onePage{1: {ids: []string{"a"}, link: `<http://10.0.0.1/x?page=2&per_page=100>; rel="next"`}, 2: {ids: []string{"b"}}}, []string{"a:1", "b:2"}},
+		{"a loop of pages", "discussions", map[int]onePage{1: {ids: []string{"a"}, next: "2"}, 2: {ids: []string{"b"}, next: "1"}}, nil},
 		{"a record without an id", "discussions", map[int]onePage{1: {ids: []string{"a", ""}}}, nil},
 	}
 	for _, tt := range tests {
@@ -97,10 +98,10 @@ func TestPagesThatShiftAreNoticed(t *testing.T) {
 	}
 }
 
-func TestWhatPaginationCannotReachIsRefusedForGood(t *testing.T) {
+func TestClientFetch_RefusesMoreThanPaginationCanReach(t *testing.T) {
 	for name, first := range map[string]onePage{
-		"known beforehand": {ids: []string{"a"}, total: "50001", next: "2"},
-		"found on the way": {ids: []string{"a"}, next: "501"},
+		"known from the total": {ids: []string{"a"}, total: "50001", next: "2"},
+		"found on the way":     {ids: []string{"a"}, next: "501"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, serve(t, paged(t, "discussions", map[int]onePage{1: first})))

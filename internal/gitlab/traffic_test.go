@@ -16,19 +16,19 @@ import (
 )
 
 type meter struct {
-	mu    sync.Mutex
-	heard []metrics.Traffic
+	mu       sync.Mutex
+	recorded []metrics.Traffic
 }
 
 func (m *meter) Fetched(t metrics.Traffic) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.heard = append(m.heard, t)
+	m.recorded = append(m.recorded, t)
 }
 
-func TestTheMeterHearsWhatEachFetchExchanged(t *testing.T) {
+func TestClientFetch_ReportsItsTrafficToTheMeter(t *testing.T) {
 	ref := fakegitlab.IssueRef(7)
-	// The budget falls with each answer; only the least counts.
+	// The budget falls with each response; only the lowest counts.
 	budget := func(next http.Handler) http.Handler {
 		var left atomic.Int64
 		left.Store(1990)
@@ -54,51 +54,51 @@ func TestTheMeterHearsWhatEachFetchExchanged(t *testing.T) {
 		between func(http.Handler) http.Handler
 		want    metrics.Traffic
 	}{
-		"GitLab says no budget": {func(next http.Handler) http.Handler { return next }, metrics.Traffic{Requests: 5, BudgetLeft: -1}},
-		"the budget falls":      {budget, metrics.Traffic{Requests: 5, BudgetLeft: 1985}},
-		"the budget is spent":   {header("RateLimit-Remaining", "0"), metrics.Traffic{Requests: 5, BudgetLeft: 0}},
-		"the budget is odd":     {header("RateLimit-Remaining", "-7"), metrics.Traffic{Requests: 5, BudgetLeft: -1}},
-		"429":                   {answer(429), metrics.Traffic{RateLimited: 1, BudgetLeft: -1}},
-		"401":                   {answer(401), metrics.Traffic{Unauthorized: true, BudgetLeft: -1}},
-		"403":                   {answer(403), metrics.Traffic{BudgetLeft: -1}},
+		"GitLab sends no budget": {func(next http.Handler) http.Handler { return next }, metrics.Traffic{Requests: 5, BudgetLeft: -1}},
+		"the budget falls":       {budget, metrics.Traffic{Requests: 5, BudgetLeft: 1985}},
+		"the budget is spent":    {header("RateLimit-Remaining", "0"), metrics.Traffic{Requests: 5, BudgetLeft: 0}},
+		"the budget is invalid":  {header("RateLimit-Remaining", "-7"), metrics.Traffic{Requests: 5, BudgetLeft: -1}},
+		"429":                    {answer(429), metrics.Traffic{RateLimited: 1, BudgetLeft: -1}},
+		"401":                    {answer(401), metrics.Traffic{Unauthorized: true, BudgetLeft: -1}},
+		"403":                    {answer(403), metrics.Traffic{BudgetLeft: -1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})
-			heard := &meter{}
-			client := newClient(t, serve(t, c.between(server)), func(o *gitlab.Options) { o.Meter = heard })
+			recorded := &meter{}
+			client := newClient(t, serve(t, c.between(server)), func(o *gitlab.Options) { o.Meter = recorded })
 			_, err := client.Fetch(t.Context(), ref)
-			if len(heard.heard) != 1 {
-				t.Fatalf("heard of %d fetches, error %v", len(heard.heard), err)
+			if len(recorded.recorded) != 1 {
+				t.Fatalf("%d fetches recorded, error %v", len(recorded.recorded), err)
 			}
-			got := heard.heard[0]
+			got := recorded.recorded[0]
 			if err != nil {
-				// The first failure cancels the others: how many were sent, and answered
-				// as well, is a race.
+				// The first failure cancels the others, so the number of requests and
+				// responses is a race.
 				if got.Requests < 1 || got.Requests > 5 || (got.RateLimited > 0) != (c.want.RateLimited > 0) {
-					t.Errorf("heard %+v", got)
+					t.Errorf("recorded %+v", got)
 				}
 				got.Requests, got.RateLimited = c.want.Requests, c.want.RateLimited
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("heard (-want +got):\n%s", diff)
+				t.Errorf("recorded (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// A token that is rotated is refused once and read again: nobody need look.
-func TestATokenThatIsRenewedInTimeIsNoRefusal(t *testing.T) {
-	heard := &meter{}
+// A rotated token is refused once and then read again, which needs no operator.
+func TestClientFetch_DoesNotCountARenewedTokenAsUnauthorized(t *testing.T) {
+	recorded := &meter{}
 	token := "glpat-expired"
 	_, client := demo(t, func(o *gitlab.Options) {
-		o.Meter = heard
+		o.Meter = recorded
 		o.Token = func(context.Context) (string, error) { return token, nil }
 		o.RefreshToken = func(context.Context) (bool, error) { token = sampleToken; return true, nil }
 	})
 	if _, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7)); err != nil {
 		t.Fatal(err)
 	}
-	if len(heard.heard) != 1 || heard.heard[0].Unauthorized || heard.heard[0].Requests < 6 {
-		t.Errorf("heard %+v", heard.heard)
+	if len(recorded.recorded) != 1 || recorded.recorded[0].Unauthorized || recorded.recorded[0].Requests < 6 {
+		t.Errorf("recorded %+v", recorded.recorded)
 	}
 }

@@ -15,16 +15,16 @@ import (
 
 const maxRedirects = 5
 
-// sameOrigin follows redirects within the scheme, host and port of base alone,
-// so that the token goes nowhere else. GitLab redirects when a project was
-// renamed. A redirect elsewhere stays wrong however often it is tried.
+// sameOrigin follows redirects only to the scheme, host and port of base, so that
+// the token is never sent anywhere else. GitLab redirects requests for a renamed
+// project. A redirect to another origin is a permanent error.
 func sameOrigin(base *url.URL) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		switch {
 		case req.URL.Scheme != base.Scheme || req.URL.Hostname() != base.Hostname() || port(req.URL) != port(base):
-			return permanent("GitLab redirects to another address, which is not followed; check GITLAB_BASE_URL")
+			return permanent("GitLab redirects to another host, which is not followed; check GITLAB_BASE_URL")
 		case len(via) > maxRedirects:
-			return permanent("GitLab redirects in circles")
+			return permanent("GitLab redirects in a loop")
 		default:
 			return nil
 		}
@@ -42,18 +42,18 @@ func port(u *url.URL) string {
 	}
 }
 
-// permanent is a [surgical.CodeGitLabUnavailable] that waiting does not heal.
+// permanent returns a [surgical.CodeGitLabUnavailable] error that a retry cannot
+// fix.
 func permanent(message string) *surgical.Error {
 	e := surgical.NewError(surgical.CodeGitLabUnavailable, message)
 	e.Action, e.Retryable = surgical.ActionContactOperator, false
 	return e
 }
 
-// traffic counts what is exchanged with GitLab for one fetch; its requests run
-// at once.
+// traffic counts the requests and responses of one fetch, which run concurrently.
 type traffic struct {
 	requests, rateLimited atomic.Int64
-	// budget is one more than the least RateLimit-Remaining, 0 for none seen.
+	// budget is the lowest RateLimit-Remaining plus one, or 0 if there was none.
 	budget atomic.Int64
 }
 
@@ -64,7 +64,7 @@ func withTraffic(ctx context.Context) (context.Context, *traffic) {
 	return context.WithValue(ctx, trafficKey{}, t), t
 }
 
-// answered counts an answer. Not every GitLab says what is left of the budget.
+// answered counts a response. Not every GitLab sends RateLimit-Remaining.
 func (t *traffic) answered(resp *http.Response) {
 	if resp.StatusCode == http.StatusTooManyRequests {
 		t.rateLimited.Add(1)
@@ -81,17 +81,17 @@ func (t *traffic) answered(resp *http.Response) {
 	}
 }
 
-// told is the traffic as the meter hears it.
-func (t *traffic) told(failure *surgical.Error) metrics.Traffic {
+// total returns the traffic of a fetch that ended with failure, nil for success.
+func (t *traffic) total(failure *surgical.Error) metrics.Traffic {
 	return metrics.Traffic{
 		Requests: t.requests.Load(), RateLimited: t.rateLimited.Load(), BudgetLeft: t.budget.Load() - 1,
 		Unauthorized: failure != nil && failure.Code == surgical.CodeGitLabUnauthorized,
 	}
 }
 
-// boundedTransport counts requests, redirected ones too, and ends each body at
-// the limit. The library reads error bodies, and what is left of others, to
-// their end: only here can all of them be bounded.
+// boundedTransport counts requests, including redirects, and limits every response
+// body. It has to be the transport that does so, because the client library reads
+// error bodies, and the rest of unread bodies, to the end.
 type boundedTransport struct {
 	next  http.RoundTripper
 	limit int64
@@ -114,7 +114,7 @@ func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	return resp, nil
 }
 
-// boundedBody fails once more than limit bytes are there to be read.
+// boundedBody fails if there are more than limit bytes.
 type boundedBody struct {
 	io.ReadCloser
 	left, limit int64
@@ -125,7 +125,8 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left < 0 {
 		return 0, b.tooLarge()
 	}
-	// One byte more than is left tells an exact fit from an excess.
+	// Reading one byte past the limit tells a body of exactly that size from a
+	// larger one.
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
@@ -138,5 +139,5 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 }
 
 func (b *boundedBody) tooLarge() error {
-	return permanent(fmt.Sprintf("a response of GitLab is larger than the limit of %d bytes", b.limit))
+	return permanent(fmt.Sprintf("a GitLab response is larger than the limit of %d bytes", b.limit))
 }
