@@ -9,9 +9,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// refusal is the failure for an answer that is not 200.
+// refusal returns the error for a status other than 200.
 func refusal(embedder string, status int, header http.Header, cause error) error {
-	message := fmt.Sprintf("%s answered with status %d", embedder, status)
+	message := fmt.Sprintf("%s returned status %d", embedder, status)
 	switch {
 	case isTransient(status):
 		return transient(cause, retryAfter(header), message)
@@ -28,8 +28,8 @@ func isTransient(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= http.StatusInternalServerError
 }
 
-// retryAfter reads the Retry-After header: seconds, or a date, which counts
-// from the answer's own Date. What is neither is 0.
+// retryAfter returns the wait in the Retry-After header: seconds, or a date
+// relative to the response's own Date header. Anything else is 0.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {

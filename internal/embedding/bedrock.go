@@ -23,30 +23,28 @@ import (
 const (
 	titanModel      = "amazon.titan-embed-text-v2:0"
 	titanDimensions = 1024
-	// titanInput is the most bytes of a text that are sent. Titan refuses more
-	// than 8,192 tokens or 50,000 characters; no token is shorter than a byte,
-	// so this is safe for every text, and longer than any chunk of
-	// docs.MaxChunk characters.
+	// titanInput is the maximum number of bytes of a text that are sent. Titan
+	// rejects more than 8,192 tokens or 50,000 characters. A token has at least one
+	// byte, so this is safe for any text, and it is longer than any chunk of
+	// render.MaxChunk characters.
 	titanInput = 8190
 
 	bedrockBatch       = 64
 	bedrockConcurrency = 8
 )
 
-// Invoker is the one call of Amazon Bedrock's runtime that is used;
-// *bedrockruntime.Client has it.
+// Invoker is the part of *bedrockruntime.Client that [Bedrock] uses.
 type Invoker interface {
 	InvokeModel(ctx context.Context, in *bedrockruntime.InvokeModelInput, options ...func(*bedrockruntime.Options)) (*bedrockruntime.InvokeModelOutput, error)
 }
 
-// Bedrock is an embedder on Amazon Titan Text Embeddings V2, with 1,024
-// dimensions and vectors of length 1. Of a text longer than 8,190 bytes only
-// the beginning counts.
+// Bedrock is an [Embedder] that uses Amazon Titan Text Embeddings V2, with 1,024
+// dimensions and vectors of length 1. Texts are truncated to 8,190 bytes.
 type Bedrock struct{ client Invoker }
 
 var _ Embedder = Bedrock{}
 
-// NewBedrock returns an embedder on the client.
+// NewBedrock returns an embedder that uses the client.
 func NewBedrock(client Invoker) Bedrock { return Bedrock{client: client} }
 
 // Model implements [Embedder].
@@ -58,9 +56,9 @@ func (Bedrock) Dimensions() int { return titanDimensions }
 // MaxBatch implements [Embedder].
 func (Bedrock) MaxBatch() int { return bedrockBatch }
 
-// Embed implements [Embedder] with one request a text, eight at a time. What
-// the SDK itself would try again is retryable, and so is a model that timed
-// out or is not ready.
+// Embed implements [Embedder] with one request per text, eight at a time. Errors
+// are retryable if the SDK considers them so, and if the model timed out, failed,
+// is not ready or is out of quota.
 func (b Bedrock) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	if err := checkBatch(b, texts); err != nil {
 		return nil, err
@@ -82,7 +80,7 @@ func (b Bedrock) Embed(ctx context.Context, texts []string) ([][]float32, error)
 
 func (b Bedrock) embed(ctx context.Context, text string) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, transient(err, 0, "Bedrock was not asked")
+		return nil, transient(err, 0, "the request to Bedrock was cancelled")
 	}
 	body, err := json.Marshal(struct {
 		InputText  string `json:"inputText"`
@@ -90,7 +88,7 @@ func (b Bedrock) embed(ctx context.Context, text string) ([]float32, error) {
 		Normalize  bool   `json:"normalize"`
 	}{cut(text, titanInput), titanDimensions, true})
 	if err != nil {
-		return nil, permanent(err, surgical.ActionContactOperator, "the request to Bedrock cannot be written")
+		return nil, permanent(err, surgical.ActionContactOperator, "the request to Bedrock could not be encoded")
 	}
 	out, err := b.client.InvokeModel(ctx, &bedrockruntime.InvokeModelInput{
 		ModelId: aws.String(titanModel), ContentType: aws.String("application/json"), Accept: aws.String("application/json"), Body: body,
@@ -102,13 +100,12 @@ func (b Bedrock) embed(ctx context.Context, text string) ([]float32, error) {
 		Embedding []float32 `json:"embedding"`
 	}
 	if json.Unmarshal(out.Body, &answer) != nil || len(answer.Embedding) != titanDimensions {
-		return nil, permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("Bedrock's answer has no embedding of %d dimensions", titanDimensions))
+		return nil, permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("Bedrock returned no embedding with %d dimensions", titanDimensions))
 	}
 	return answer.Embedding, nil
 }
 
-// cut returns the longest beginning of text that is valid UTF-8 and has at
-// most n bytes.
+// cut returns the longest valid UTF-8 prefix of text with at most n bytes.
 func cut(text string, n int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	if len(text) <= n {
@@ -120,13 +117,13 @@ func cut(text string, n int) string {
 	return text[:n]
 }
 
-// bedrockFailure keeps of the SDK's error what kind it is. Its message may
-// repeat the input.
+// bedrockFailure keeps only the error code of the SDK's error, because its message
+// may repeat the input.
 func bedrockFailure(err error) error {
 	var response *smithyhttp.ResponseError
 	if !errors.As(err, &response) {
-		// Nothing was answered, so nothing of the input is in it.
-		return transient(err, 0, "Bedrock cannot be reached")
+		// Without a response, the error cannot repeat the input.
+		return transient(err, 0, "Bedrock could not be reached")
 	}
 	kind := "an unknown error"
 	var api smithy.APIError
@@ -136,13 +133,13 @@ func bedrockFailure(err error) error {
 	cause := errors.New(kind)
 	status, header := response.HTTPStatusCode(), http.Header{}
 	if status < http.StatusMultipleChoices {
-		return transient(cause, 0, "Bedrock's answer broke off")
+		return transient(cause, 0, "the connection to Bedrock broke during the response")
 	}
 	if r := response.HTTPResponse(); r != nil && r.Response != nil {
 		header = r.Header
 	}
 	if isRetryable(err) {
-		return transient(cause, retryAfter(header), fmt.Sprintf("Bedrock answered with status %d", status))
+		return transient(cause, retryAfter(header), fmt.Sprintf("Bedrock returned status %d", status))
 	}
 	return refusal("Bedrock", status, header, cause)
 }

@@ -20,7 +20,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// bedrockAt returns the real client, pointed at a server of the test.
+// bedrockAt returns the real client, pointed at a test server.
 func bedrockAt(url string) *bedrockruntime.Client {
 	return bedrockruntime.New(bedrockruntime.Options{
 		Region: "us-east-1", BaseEndpoint: &url, RetryMaxAttempts: 1,
@@ -34,7 +34,7 @@ type titanRequest struct {
 	Normalize  bool   `json:"normalize"`
 }
 
-// titanAnswer returns an answer whose first number is n.
+// titanAnswer returns a response with a vector whose first number is n.
 func titanAnswer(n int) string {
 	embedding := make([]float32, titanDimensions)
 	embedding[0] = float32(n)
@@ -42,7 +42,7 @@ func titanAnswer(n int) string {
 	return string(raw)
 }
 
-func TestABedrockRequestIsWhatTitanDocuments(t *testing.T) {
+func TestBedrock_SendsTheRequestThatTitanDocuments(t *testing.T) {
 	type request struct {
 		Method, Path, ContentType, Accept string
 		Signed                            bool
@@ -72,7 +72,7 @@ func TestABedrockRequestIsWhatTitanDocuments(t *testing.T) {
 	}
 }
 
-// gate is an [Invoker] whose calls wait until they are let through.
+// gate is an [Invoker] whose calls block until open is closed.
 type gate struct {
 	running atomic.Int64
 	open    chan struct{}
@@ -88,7 +88,7 @@ func (g *gate) InvokeModel(_ context.Context, in *bedrockruntime.InvokeModelInpu
 	return &bedrockruntime.InvokeModelOutput{Body: []byte(titanAnswer(len(request.InputText)))}, nil
 }
 
-func TestBedrockIsAskedForSeveralTextsAtOnceButNotForAll(t *testing.T) {
+func TestBedrock_LimitsItsConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
 		texts := make([]string, bedrockBatch)
@@ -116,7 +116,7 @@ func TestBedrockIsAskedForSeveralTextsAtOnceButNotForAll(t *testing.T) {
 	})
 }
 
-func TestLongTextsAreCutForTitanAndChunksNeverAre(t *testing.T) {
+func TestCut_ShortensLongTextsButNoChunk(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		want       int
@@ -124,7 +124,7 @@ func TestLongTextsAreCutForTitanAndChunksNeverAre(t *testing.T) {
 		{"long", strings.Repeat("a", 60_000), titanInput},
 		{"long, in wide letters", "a" + strings.Repeat("語", 20_000), titanInput},
 		{"the longest chunk", strings.Repeat("😀", 2000), 8000},
-		{"no UTF-8", "a\xffb", 5},
+		{"invalid UTF-8", "a\xffb", 5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := cut(c.text, titanInput)
@@ -135,7 +135,7 @@ func TestLongTextsAreCutForTitanAndChunksNeverAre(t *testing.T) {
 	}
 }
 
-func TestBedrocksRefusalsAreTyped(t *testing.T) {
+func TestBedrock_ReturnsTypedErrors(t *testing.T) {
 	retry := want{Retryable: true, Action: surgical.ActionRetryAfter, RetryAfter: 9 * time.Second}
 	operator := want{Action: surgical.ActionContactOperator}
 	for _, c := range []struct {
@@ -165,13 +165,13 @@ func TestBedrocksRefusalsAreTyped(t *testing.T) {
 			_, err := NewBedrock(bedrockAt(url)).Embed(t.Context(), []string{secretText})
 			checkFailure(t, err, c.want)
 			if !strings.Contains(err.Error(), c.kind) {
-				t.Errorf("%v does not name the kind", err)
+				t.Errorf("%v does not name the error code", err)
 			}
 		})
 	}
 }
 
-func TestOneFailedTextFailsTheCall(t *testing.T) {
+func TestBedrock_FailsTheCallIfOneTextFails(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		var in titanRequest
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
@@ -187,12 +187,12 @@ func TestOneFailedTextFailsTheCall(t *testing.T) {
 	vectors, err := NewBedrock(bedrockAt(url)).Embed(t.Context(), []string{"good", "bad", "good"})
 	checkFailure(t, err, want{Action: surgical.ActionContactOperator})
 	if vectors != nil {
-		t.Error("vectors came with the error")
+		t.Error("vectors were returned with the error")
 	}
 }
 
-func TestBedrocksWrongAnswersAreRefused(t *testing.T) {
-	for name, answer := range map[string]string{"no JSON": "<html>" + secretText, "too short": `{"embedding":[1,2]}`, "none": `{}`} {
+func TestBedrock_RejectsInvalidResponses(t *testing.T) {
+	for name, answer := range map[string]string{"not JSON": "<html>" + secretText, "too short": `{"embedding":[1,2]}`, "none": `{}`} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, answer) })
 			_, err := NewBedrock(bedrockAt(url)).Embed(t.Context(), []string{secretText})
@@ -201,7 +201,7 @@ func TestBedrocksWrongAnswersAreRefused(t *testing.T) {
 	}
 }
 
-func TestBedrockOutOfReachIsRetryable(t *testing.T) {
+func TestBedrock_IsRetryableWhenUnreachable(t *testing.T) {
 	retry := want{Retryable: true, Action: surgical.ActionRetryAfter}
 	t.Run("refused", func(t *testing.T) {
 		server := httptest.NewServer(http.NotFoundHandler())

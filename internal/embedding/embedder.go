@@ -1,9 +1,9 @@
 // Package embedding turns the chunks of documents into vectors.
 //
-// Three embedders stand behind one small interface: Amazon Bedrock, any
-// OpenAI-compatible endpoint, and a lexical vectorizer that needs neither
-// network nor model. None of them logs, and no error of theirs holds a text
-// that was to be embedded, or an answer's body.
+// There are three implementations of [Embedder]: Amazon Bedrock, any
+// OpenAI-compatible endpoint, and a lexical vectorizer that needs neither a
+// network nor a model. None of them logs, and their errors never contain a text
+// to be embedded or a response body.
 package embedding
 
 import (
@@ -20,40 +20,40 @@ import (
 
 // Embedder turns texts into vectors. It is safe for concurrent use.
 type Embedder interface {
-	// Model names what the vectors can be compared with: vectors of one name
-	// and one length lie in one space. It is stored beside each vector.
+	// Model identifies the vector space: vectors with the same model and the same
+	// length are comparable. It is stored with each vector.
 	Model() string
-	// Dimensions is the length of the vectors, 0 as long as it is not known.
+	// Dimensions is the length of the vectors, or 0 while it is unknown.
 	Dimensions() int
-	// MaxBatch is the most texts that one call of Embed takes.
+	// MaxBatch is the maximum number of texts per call of Embed.
 	MaxBatch() int
-	// Embed returns one vector a text, in the order of the texts. All fail
-	// together. Its errors are [surgical.CodeEmbedFailed]; Retryable and
-	// RetryAfter say whether and when another try makes sense.
+	// Embed returns one vector per text, in the order of the texts, or an error if
+	// any of them fails. Errors have [surgical.CodeEmbedFailed]; their Retryable
+	// and RetryAfter say whether and when to try again.
 	Embed(ctx context.Context, texts []string) ([][]float32, error)
 }
 
-// Kinds of embedder, the values of LOREHOOK_EMBEDDER.
+// Values of LOREHOOK_EMBEDDER.
 const (
 	KindLexical = "lexical"
 	KindBedrock = "bedrock"
 	KindOpenAI  = "openai"
 )
 
-// Deps is what embedders need of the world. Only what the chosen one needs has
-// to be set.
+// Deps are the dependencies of embedders. Only those of the configured embedder
+// have to be set.
 type Deps struct {
-	// Bedrock is a client of Amazon Bedrock's runtime.
+	// Bedrock is a client for the Amazon Bedrock runtime.
 	Bedrock Invoker
-	// HTTP sends the requests to an OpenAI-compatible endpoint; nil is a
-	// client with a timeout of a minute.
+	// HTTP sends requests to an OpenAI-compatible endpoint; nil means a client
+	// with a timeout of 15 s.
 	HTTP *http.Client
-	// APIKey returns the key whose secret the configuration names.
+	// APIKey reads the key from the secret that the configuration names.
 	APIKey func(ctx context.Context) (string, error)
 }
 
-// New returns the embedder that the configuration asks for. It sends nothing.
-// Its error names everything that is wrong with the configuration.
+// New returns the configured embedder, or an error that lists everything wrong
+// with the configuration. It sends nothing.
 func New(c config.Embedder, deps Deps) (Embedder, error) {
 	switch c.Kind {
 	case KindLexical, "":
@@ -88,7 +88,7 @@ func newOpenAI(c config.Embedder, deps Deps) (Embedder, error) {
 	case c.APIKeySecretID == "":
 		key = nil
 	case key == nil:
-		errs = append(errs, errors.New("the openai embedder needs a reader of secrets for LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"))
+		errs = append(errs, errors.New("the openai embedder needs a way to read the secret LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -96,25 +96,25 @@ func newOpenAI(c config.Embedder, deps Deps) (Embedder, error) {
 	return NewOpenAI(OpenAIOptions{URL: c.URL, Model: c.Model, APIKey: key, HTTP: deps.HTTP}), nil
 }
 
-// transient is a failure that may be gone at the next try, in wait at the
-// earliest (0: nobody said).
+// transient returns a retryable error. wait is the earliest time to retry, or 0 if
+// the endpoint did not say.
 func transient(cause error, wait time.Duration, message string) error {
 	e := surgical.WrapError(surgical.CodeEmbedFailed, cause, message)
 	e.Action, e.Retryable, e.RetryAfter = surgical.ActionRetryAfter, true, wait
 	return e
 }
 
-// permanent is a failure that somebody has to do something about.
+// permanent returns an error that a retry cannot fix.
 func permanent(cause error, action surgical.Action, message string) error {
 	e := surgical.WrapError(surgical.CodeEmbedFailed, cause, message)
 	e.Action, e.Retryable = action, false
 	return e
 }
 
-// checkBatch refuses more texts than the embedder takes.
+// checkBatch rejects more texts than the embedder accepts.
 func checkBatch(e Embedder, texts []string) error {
 	if n := len(texts); n > e.MaxBatch() {
-		return permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("%d texts were given, %s takes at most %d", n, e.Model(), e.MaxBatch()))
+		return permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("%d texts given, but %s accepts at most %d", n, e.Model(), e.MaxBatch()))
 	}
 	return nil
 }

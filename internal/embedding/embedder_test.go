@@ -14,17 +14,17 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// secretText is what must not appear in any error.
+// secretText must not appear in any error.
 const secretText = "the customer Example Corp lost its data"
 
-// want is what a failure must be.
+// want is what an error is checked for.
 type want struct {
 	Retryable  bool
 	Action     surgical.Action
 	RetryAfter time.Duration
 }
 
-// checkFailure checks a failure's kind, and that it does not tell the text.
+// checkFailure checks an error's kind, and that it does not leak the text.
 func checkFailure(t *testing.T, err error, w want) {
 	t.Helper()
 	var e *surgical.Error
@@ -35,11 +35,11 @@ func checkFailure(t *testing.T, err error, w want) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	if strings.Contains(err.Error(), "Example Corp") || strings.Contains(err.Error(), "fake-key") {
-		t.Errorf("the error tells too much: %v", err)
+		t.Errorf("the error leaks the text or the key: %v", err)
 	}
 }
 
-func TestTheConfigurationChoosesTheEmbedder(t *testing.T) {
+func TestNew_ReturnsTheConfiguredEmbedder(t *testing.T) {
 	key := func(context.Context) (string, error) { return "fake-key", nil }
 	for _, c := range []struct {
 		name   string
@@ -48,7 +48,7 @@ func TestTheConfigurationChoosesTheEmbedder(t *testing.T) {
 		model  string
 		wrong  []string
 	}{
-		{"nothing is lexical", config.Embedder{}, Deps{}, "lexical/fnv-512/v1", nil},
+		{"the default is lexical", config.Embedder{}, Deps{}, "lexical/fnv-512/v1", nil},
 		{"lexical", config.Embedder{Kind: "lexical"}, Deps{}, "lexical/fnv-512/v1", nil},
 		{"bedrock", config.Embedder{Kind: "bedrock"}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "bedrock/amazon.titan-embed-text-v2:0/1024", nil},
 		{"openai", config.Embedder{Kind: "openai", URL: "http://127.0.0.1:1/v1", Model: "m"}, Deps{}, "openai/m", nil},
@@ -78,14 +78,14 @@ func TestTheConfigurationChoosesTheEmbedder(t *testing.T) {
 	}
 }
 
-func TestMoreTextsThanABatchAreRefused(t *testing.T) {
+func TestEmbedders_RejectMoreTextsThanABatch(t *testing.T) {
 	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1")), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
 		_, err := e.Embed(t.Context(), make([]string, e.MaxBatch()+1))
 		checkFailure(t, err, want{Action: surgical.ActionContactOperator})
 	}
 }
 
-func TestACancelledContextIsRetryable(t *testing.T) {
+func TestEmbedders_AreRetryableWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1")), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
@@ -97,7 +97,7 @@ func TestACancelledContextIsRetryable(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsSecondsOrADate(t *testing.T) {
+func TestRetryAfter_IsSecondsOrADate(t *testing.T) {
 	const date = "Sun, 04 Jan 2026 09:00:00 GMT"
 	for _, c := range []struct {
 		name, value, date string
@@ -105,8 +105,8 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 	}{
 		{"seconds", "30", "", 30 * time.Second},
 		{"a date", "Sun, 04 Jan 2026 09:00:20 GMT", date, 20 * time.Second},
-		{"a date that is over", "Sun, 04 Jan 2026 08:00:00 GMT", date, 0},
-		{"a date with no Date", "Sun, 04 Jan 2026 09:00:20 GMT", "", 0},
+		{"a past date", "Sun, 04 Jan 2026 08:00:00 GMT", date, 0},
+		{"a date without a Date header", "Sun, 04 Jan 2026 09:00:20 GMT", "", 0},
 		{"negative", "-5", "", 0},
 		{"nonsense", "soon", date, 0},
 		{"nothing", "", date, 0},

@@ -10,20 +10,20 @@ import (
 
 const (
 	lexicalDimensions = 512
-	// lexicalModel changes whenever the vector of any text does.
+	// lexicalModel must change whenever the vector of any text changes.
 	lexicalModel = "lexical/fnv-512/v1"
 	lexicalBatch = 256
 )
 
-// Lexical is a feature-hashing vectorizer: each word and each pair of
-// neighbouring words adds to, or takes from, one of 512 numbers that its hash
-// picks. Two texts are near when they share words. It understands nothing: a
-// synonym, another inflection, another language or another Unicode form of a
-// letter is another word, and unrelated words may meet in one number.
+// Lexical is a feature-hashing vectorizer: each word and each pair of adjacent
+// words is added to, or subtracted from, one of 512 dimensions selected by its
+// hash. Texts that share words are close to each other. It has no notion of
+// meaning: a synonym, another inflection, another language or another Unicode
+// form is a different word, and unrelated words may collide.
 //
-// It is made for trying Lorehook without a model, and for tests. Vectors have
-// length 1; a text without a letter or digit has the zero vector, which is
-// near to nothing. The zero value is ready to use.
+// It is for trying Lorehook without a model, and for tests. Vectors have length
+// 1; a text without a letter or digit has the zero vector, which is close to
+// nothing. The zero value is ready to use.
 type Lexical struct{}
 
 var _ Embedder = Lexical{}
@@ -37,7 +37,8 @@ func (Lexical) Dimensions() int { return lexicalDimensions }
 // MaxBatch implements [Embedder].
 func (Lexical) MaxBatch() int { return lexicalBatch }
 
-// Embed implements [Embedder]; it fails only if ctx is done.
+// Embed implements [Embedder]. It fails only if ctx is done or there are too many
+// texts.
 func (l Lexical) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	if err := checkBatch(l, texts); err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func (l Lexical) Embed(ctx context.Context, texts []string) ([][]float32, error)
 	vectors := make([][]float32, len(texts))
 	for i, text := range texts {
 		if err := ctx.Err(); err != nil {
-			return nil, transient(err, 0, "the lexical embedder was interrupted")
+			return nil, transient(err, 0, "the lexical embedder was cancelled")
 		}
 		vectors[i] = vectorize(text)
 	}
@@ -59,7 +60,7 @@ func vectorize(text string) []float32 {
 		h := fnv.New64a()
 		h.Write([]byte(feature))
 		hash := h.Sum64()
-		// A word said ten times says not ten times as much.
+		// Ten repetitions of a word do not carry ten times the weight.
 		weight := 1 + math.Log(float64(counts[feature]))
 		if hash>>63 == 1 {
 			weight = -weight
@@ -69,8 +70,8 @@ func vectorize(text string) []float32 {
 	return normalized(sums[:])
 }
 
-// count returns the words and pairs of words in the order of their first
-// appearance, so that sums are taken in one order, and how often each appears.
+// count returns the words and pairs of words with their counts. features are in
+// order of first appearance, so that sums are always computed in the same order.
 func count(words []string) (features []string, counts map[string]int) {
 	counts = make(map[string]int, 2*len(words))
 	add := func(feature string) {
@@ -88,8 +89,8 @@ func count(words []string) (features []string, counts map[string]int) {
 }
 
 // words returns the text's words in lower case: runs of letters, digits and
-// the marks on them. Scripts that put no space between words give one word a
-// letter.
+// combining marks. In scripts without spaces between words, every character is a
+// word.
 func words(text string) []string {
 	var found []string
 	var word strings.Builder
@@ -118,8 +119,8 @@ func words(text string) []string {
 func normalized(v []float64) []float32 {
 	var squares float64
 	for _, x := range v {
-		// The conversion keeps machines from fusing the two operations, and so
-		// from rounding differently.
+		// The conversion prevents a fused multiply-add, which some architectures
+		// would use and round differently.
 		squares += float64(x * x)
 	}
 	unit := make([]float32, len(v))

@@ -30,7 +30,7 @@ func cosine(a, b []float32) float64 {
 	return sum
 }
 
-func TestTheSameTextHasTheSameVectorOfLengthOne(t *testing.T) {
+func TestLexical_GivesATextOneVectorOfLengthOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String().Draw(t, "text")
 		v := lexical(t, text, "something else", text)
@@ -46,9 +46,9 @@ func TestTheSameTextHasTheSameVectorOfLengthOne(t *testing.T) {
 	})
 }
 
-// The stored vectors of a model's name must stay comparable: a change here
-// needs a new name.
-func TestTheVectorsOfV1StayAsTheyAre(t *testing.T) {
+// Stored vectors of one model must stay comparable: a change here needs a new
+// model name.
+func TestLexical_KeepsTheVectorsOfV1(t *testing.T) {
 	v := lexical(t, "Cache misses, cache hits; stale")[0]
 	got := map[int]float64{}
 	for i, x := range v {
@@ -61,7 +61,7 @@ func TestTheVectorsOfV1StayAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestSharedWordsMakeTextsNear(t *testing.T) {
+func TestLexical_PlacesTextsWithSharedWordsCloser(t *testing.T) {
 	for _, c := range []struct{ name, text, near, far string }{
 		{"words", "The cache serves stale answers after a failover", "stale answers from the cache", "Upgrade the build image to the newest release"},
 		{"order", "open the door, close the window", "close the window, open the door", "close door window the open the"},
@@ -78,14 +78,14 @@ func TestSharedWordsMakeTextsNear(t *testing.T) {
 	}
 }
 
-func TestRepetitionCountsLessThanInProportion(t *testing.T) {
+func TestLexical_DampensRepetition(t *testing.T) {
 	v := lexical(t, "cache failover", "cache "+strings.Repeat("noise ", 3), "cache "+strings.Repeat("noise ", 300))
 	if few, many := cosine(v[0], v[1]), cosine(v[0], v[2]); many < few/10 {
 		t.Errorf("with little noise %.3f, with much %.3f", few, many)
 	}
 }
 
-func TestATextWithoutWordsHasTheZeroVector(t *testing.T) {
+func TestLexical_GivesATextWithoutWordsTheZeroVector(t *testing.T) {
 	for _, v := range lexical(t, "", " \n", "--- !", "\xff") {
 		if diff := cmp.Diff(make([]float32, 512), v); diff != "" {
 			t.Errorf("vector (-want +got):\n%s", diff)

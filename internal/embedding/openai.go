@@ -17,43 +17,43 @@ import (
 )
 
 const (
-	// A model on a CPU may take a second a text: one call ends within the time that
-	// a stage keeps for handing on.
+	// A model on a CPU may take a second per text. One call has to finish within the
+	// time that a job keeps in reserve for handing over.
 	openAIBatch   = 16
 	openAITimeout = 15 * time.Second
-	// openAIAnswer bounds an answer: 16 vectors of 4,096 numbers, written with
-	// every digit, are some 1.5 MB.
+	// openAIAnswer limits a response body: 16 vectors of 4,096 numbers with all
+	// their digits are about 1.5 MB.
 	openAIAnswer = 32 << 20
 )
 
-// OpenAIOptions address an OpenAI-compatible endpoint.
+// OpenAIOptions configure [NewOpenAI].
 type OpenAIOptions struct {
-	// URL is the base URL, up to /v1.
+	// URL is the base URL, including /v1.
 	URL string
-	// Model is the model's name as the endpoint knows it.
+	// Model is the endpoint's name for the model.
 	Model string
-	// APIKey returns the bearer token; nil sends none. It is asked before each
-	// request, so that a rotated key is taken up.
+	// APIKey returns the bearer token; nil sends none. It is called before every
+	// request, so that a rotated key takes effect.
 	APIKey func(ctx context.Context) (string, error)
-	// HTTP sends the requests; nil is a client with a timeout of a minute.
+	// HTTP sends the requests; nil means a client with a timeout of 15 s.
 	// Redirects are never followed.
 	HTTP *http.Client
 }
 
-// OpenAI is an embedder on any endpoint that speaks OpenAI's POST
-// /v1/embeddings, such as Ollama or vLLM.
+// OpenAI is an [Embedder] for any endpoint with OpenAI's POST /v1/embeddings,
+// such as Ollama or vLLM.
 type OpenAI struct {
 	endpoint string
 	model    string
 	apiKey   func(ctx context.Context) (string, error)
 	http     *http.Client
-	// dimensions is 0 until the first answer.
+	// dimensions is 0 until the first response.
 	dimensions atomic.Int64
 }
 
 var _ Embedder = (*OpenAI)(nil)
 
-// NewOpenAI returns an embedder on the endpoint. It sends nothing.
+// NewOpenAI returns an embedder for the endpoint. It sends nothing.
 func NewOpenAI(o OpenAIOptions) *OpenAI {
 	client := http.Client{Timeout: openAITimeout}
 	if o.HTTP != nil {
@@ -66,15 +66,15 @@ func NewOpenAI(o OpenAIOptions) *OpenAI {
 // Model implements [Embedder]: "openai/" and the model's name.
 func (o *OpenAI) Model() string { return "openai/" + o.model }
 
-// Dimensions implements [Embedder]: the length of the first vector that came.
-// An answer with another length is a permanent error.
+// Dimensions implements [Embedder]: the length of the first vector received. A
+// vector of any other length is a permanent error.
 func (o *OpenAI) Dimensions() int { return int(o.dimensions.Load()) }
 
 // MaxBatch implements [Embedder].
 func (o *OpenAI) MaxBatch() int { return openAIBatch }
 
-// Embed implements [Embedder] with one request. 429, 408, 5xx, timeouts and
-// broken connections are retryable, other statuses and wrong answers are not.
+// Embed implements [Embedder] with one request. 408, 429, 5xx, timeouts and broken
+// connections are retryable; other statuses and invalid responses are not.
 func (o *OpenAI) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	if len(texts) == 0 {
 		return nil, nil
@@ -88,30 +88,30 @@ func (o *OpenAI) Embed(ctx context.Context, texts []string) ([][]float32, error)
 	}
 	vectors, err := o.decode(answer, len(texts))
 	if err != nil {
-		return nil, permanent(err, surgical.ActionContactOperator, "the embeddings endpoint gave an answer that does not fit the request")
+		return nil, permanent(err, surgical.ActionContactOperator, "the embeddings endpoint returned a response that does not match the request")
 	}
 	return vectors, nil
 }
 
 func (o *OpenAI) post(ctx context.Context, texts []string) ([]byte, error) {
-	const unreachable = "the embeddings endpoint cannot be reached"
+	const unreachable = "the embeddings endpoint could not be reached"
 	body, err := json.Marshal(struct {
 		Model string   `json:"model"`
 		Input []string `json:"input"`
 	}{o.model, texts})
 	if err != nil {
-		return nil, permanent(err, surgical.ActionContactOperator, "the embeddings request cannot be written")
+		return nil, permanent(err, surgical.ActionContactOperator, "the embeddings request could not be encoded")
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.endpoint, bytes.NewReader(body))
 	if err != nil {
-		return nil, permanent(withoutURL(err), surgical.ActionContactOperator, "the URL of the embeddings endpoint is no URL")
+		return nil, permanent(withoutURL(err), surgical.ActionContactOperator, "the URL of the embeddings endpoint is invalid")
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
 	if o.apiKey != nil {
 		key, err := o.apiKey(ctx)
 		if err != nil {
-			return nil, transient(err, 0, "the API key of the embeddings endpoint cannot be read")
+			return nil, transient(err, 0, "the API key of the embeddings endpoint could not be read")
 		}
 		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(key))
 	}
@@ -121,7 +121,7 @@ func (o *OpenAI) post(ctx context.Context, texts []string) ([]byte, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		// Error bodies may repeat the input: none is read.
+		// The body is not read, because error bodies may repeat the input.
 		return nil, refusal("the embeddings endpoint", response.StatusCode, response.Header, nil)
 	}
 	answer, err := io.ReadAll(io.LimitReader(response.Body, openAIAnswer+1))
@@ -129,12 +129,12 @@ func (o *OpenAI) post(ctx context.Context, texts []string) ([]byte, error) {
 		return nil, transient(err, 0, unreachable)
 	}
 	if len(answer) > openAIAnswer {
-		return nil, permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("the embeddings endpoint answered with more than %d bytes", openAIAnswer))
+		return nil, permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("the response of the embeddings endpoint is larger than %d bytes", openAIAnswer))
 	}
 	return answer, nil
 }
 
-// decode returns the n vectors of an answer in the order of their index.
+// decode returns the n vectors of a response, ordered by index.
 func (o *OpenAI) decode(answer []byte, n int) ([][]float32, error) {
 	var in struct {
 		Data []struct {
@@ -143,7 +143,7 @@ func (o *OpenAI) decode(answer []byte, n int) ([][]float32, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(answer, &in); err != nil {
-		return nil, errors.New("it is no JSON of embeddings")
+		return nil, errors.New("it is not an embeddings response")
 	}
 	if len(in.Data) != n {
 		return nil, fmt.Errorf("it has %d embeddings for %d texts", len(in.Data), n)
@@ -151,7 +151,7 @@ func (o *OpenAI) decode(answer []byte, n int) ([][]float32, error) {
 	vectors := make([][]float32, n)
 	for _, d := range in.Data {
 		if d.Index == nil || *d.Index < 0 || *d.Index >= n || vectors[*d.Index] != nil {
-			return nil, errors.New("its indexes are not those of the texts")
+			return nil, errors.New("its indexes do not match the texts")
 		}
 		if err := o.checkLength(len(d.Embedding)); err != nil {
 			return nil, err
@@ -169,13 +169,13 @@ func (o *OpenAI) checkLength(length int) error {
 		return nil
 	}
 	if want := o.Dimensions(); length != want {
-		return fmt.Errorf("it has an embedding of %d dimensions, others have %d", length, want)
+		return fmt.Errorf("it has an embedding with %d dimensions, where others have %d", length, want)
 	}
 	return nil
 }
 
-// withoutURL drops the URL that net/http puts around its errors: it may hold
-// credentials.
+// withoutURL removes the URL from an error of net/http, because the URL may
+// contain credentials.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -27,7 +27,7 @@ func openAIAt(url string) *OpenAI {
 	return NewOpenAI(OpenAIOptions{URL: url + "/v1/", Model: "nomic-embed-text"})
 }
 
-func TestAnOpenAIRequestIsWhatTheEndpointsDocument(t *testing.T) {
+func TestOpenAI_SendsTheDocumentedRequest(t *testing.T) {
 	type request struct {
 		Method, Path, Authorization, ContentType string
 		Body                                     map[string]any
@@ -58,7 +58,7 @@ func TestAnOpenAIRequestIsWhatTheEndpointsDocument(t *testing.T) {
 	}
 }
 
-func TestWithoutAKeyNoneIsSentAndWithoutTextsNothing(t *testing.T) {
+func TestOpenAI_SendsNoKeyWithoutOneAndNothingWithoutTexts(t *testing.T) {
 	requests := 0
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests++
@@ -78,7 +78,7 @@ func TestWithoutAKeyNoneIsSentAndWithoutTextsNothing(t *testing.T) {
 	}
 }
 
-func TestRefusalsOfAnOpenAIEndpointAreTyped(t *testing.T) {
+func TestOpenAI_ReturnsTypedErrors(t *testing.T) {
 	retry := func(wait time.Duration) want { return want{true, surgical.ActionRetryAfter, wait} }
 	for status, w := range map[int]want{
 		http.StatusTooManyRequests: retry(7 * time.Second), http.StatusRequestTimeout: retry(7 * time.Second),
@@ -100,9 +100,9 @@ func TestRefusalsOfAnOpenAIEndpointAreTyped(t *testing.T) {
 	}
 }
 
-func TestAnswersThatDoNotFitAreRefused(t *testing.T) {
+func TestOpenAI_RejectsInvalidResponses(t *testing.T) {
 	for name, answer := range map[string]string{
-		"no JSON":              "<html>" + secretText,
+		"not JSON":             "<html>" + secretText,
 		"too few":              `{"data":[{"index":0,"embedding":[1,2]}]}`,
 		"an index twice":       `{"data":[{"index":0,"embedding":[1,2]},{"index":0,"embedding":[1,2]}]}`,
 		"an index too high":    `{"data":[{"index":0,"embedding":[1,2]},{"index":2,"embedding":[1,2]}]}`,
@@ -121,7 +121,7 @@ func TestAnswersThatDoNotFitAreRefused(t *testing.T) {
 	}
 }
 
-func TestDimensionsMayNotChangeBetweenAnswers(t *testing.T) {
+func TestOpenAI_RejectsAChangeOfDimensions(t *testing.T) {
 	answers := []string{`[1,2]`, `[1,2,3]`}
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"data":[{"index":0,"embedding":%s}]}`, answers[0])
@@ -135,7 +135,7 @@ func TestDimensionsMayNotChangeBetweenAnswers(t *testing.T) {
 	checkFailure(t, err, want{Action: surgical.ActionContactOperator})
 }
 
-func TestAnEndpointOutOfReachIsRetryable(t *testing.T) {
+func TestOpenAI_IsRetryableWhenUnreachable(t *testing.T) {
 	retry := want{Retryable: true, Action: surgical.ActionRetryAfter}
 	t.Run("refused", func(t *testing.T) {
 		server := httptest.NewServer(http.NotFoundHandler())

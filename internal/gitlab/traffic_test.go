@@ -64,13 +64,13 @@ func TestClientFetch_ReportsItsTrafficToTheMeter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})
-			recorded := &meter{}
-			client := newClient(t, serve(t, c.between(server)), func(o *gitlab.Options) { o.Meter = recorded })
+			m := &meter{}
+			client := newClient(t, serve(t, c.between(server)), func(o *gitlab.Options) { o.Meter = m })
 			_, err := client.Fetch(t.Context(), ref)
-			if len(recorded.recorded) != 1 {
-				t.Fatalf("%d fetches recorded, error %v", len(recorded.recorded), err)
+			if len(m.recorded) != 1 {
+				t.Fatalf("%d fetches recorded, error %v", len(m.recorded), err)
 			}
-			got := recorded.recorded[0]
+			got := m.recorded[0]
 			if err != nil {
 				// The first failure cancels the others, so the number of requests and
 				// responses is a race.
@@ -88,17 +88,17 @@ func TestClientFetch_ReportsItsTrafficToTheMeter(t *testing.T) {
 
 // A rotated token is refused once and then read again, which needs no operator.
 func TestClientFetch_DoesNotCountARenewedTokenAsUnauthorized(t *testing.T) {
-	recorded := &meter{}
+	m := &meter{}
 	token := "glpat-expired"
 	_, client := demo(t, func(o *gitlab.Options) {
-		o.Meter = recorded
+		o.Meter = m
 		o.Token = func(context.Context) (string, error) { return token, nil }
 		o.RefreshToken = func(context.Context) (bool, error) { token = sampleToken; return true, nil }
 	})
 	if _, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7)); err != nil {
 		t.Fatal(err)
 	}
-	if len(recorded.recorded) != 1 || recorded.recorded[0].Unauthorized || recorded.recorded[0].Requests < 6 {
-		t.Errorf("recorded %+v", recorded.recorded)
+	if len(m.recorded) != 1 || m.recorded[0].Unauthorized || m.recorded[0].Requests < 6 {
+		t.Errorf("recorded %+v", m.recorded)
 	}
 }
