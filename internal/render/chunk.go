@@ -9,35 +9,35 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// MaxChunk is the most characters (runes) that a chunk's text has.
+// MaxChunk is the maximum length of a chunk's text in characters (runes).
 const MaxChunk = 2000
 
 const (
-	// maxContext is how much of a title stands before each chunk.
+	// maxContext is the maximum length of the title that precedes each chunk.
 	maxContext = 200
-	// maxBody and minBody enclose the length of a chunk without its context;
-	// only the last chunk may be shorter.
+	// maxBody and minBody limit the length of a chunk without its title. Only the
+	// last chunk may be shorter.
 	maxBody = MaxChunk - maxContext - len("\n\n")
 	minBody = maxBody / 4
 )
 
-// Chunk is a part of a document's text that is embedded as one.
+// Chunk is a part of a document that is embedded as a unit.
 type Chunk struct {
-	// Index counts the document's chunks from 0.
+	// Index is the chunk's position in the document, starting at 0.
 	Index int
-	// Text is the document's title, an empty line and the part of its text.
+	// Text is the document's title, an empty line and a part of its text.
 	Text string
 	// Hash is the hex SHA-256 of Text.
 	Hash string
 }
 
-// Chunks splits a document's text at its natural borders into chunks of at
-// most [MaxChunk] characters. Together they hold all of it, save for white
-// space at the borders; a text of white space alone has no chunks.
+// Chunks splits a document's text at natural borders into chunks of at most
+// [MaxChunk] characters. Together they contain the whole text except for white
+// space at the borders. A text of only white space has no chunks.
 //
-// Each border is chosen by the words around it, not by its offset: an edit
-// changes the chunks around it, and soon the borders are the old ones again,
-// so that the rest needs no new embeddings.
+// Borders are chosen by the text around them, not by offset. After an edit, the
+// borders soon fall in the same places again, so that only the chunks near the
+// edit need new embeddings.
 func Chunks(d surgical.Document) []Chunk {
 	text := strings.ToValidUTF8(d.Text, "\uFFFD")
 	context := contextOf(d)
@@ -57,7 +57,7 @@ func Chunks(d surgical.Document) []Chunk {
 	return chunks
 }
 
-// contextOf returns what stands before each chunk of the document.
+// contextOf returns the text that precedes each chunk of the document.
 func contextOf(d surgical.Document) string {
 	title := oneLine(d.Title)
 	if title == "" {
@@ -66,10 +66,9 @@ func contextOf(d surgical.Document) string {
 	return title[:advance(title, 0, maxContext)] + "\n\n"
 }
 
-// nextCut returns where the chunk that begins at start ends: at the strongest
-// border within its window; among equals at the one whose surroundings have
-// the highest hash, and of the same surroundings at the last. borders loses
-// those that lie before the window.
+// nextCut returns the end of the chunk that begins at start: the strongest border
+// in its window. Ties go to the border whose surroundings have the highest hash,
+// and then to the last one. Borders up to start are removed from borders.
 func nextCut(text string, start int, borders *[]border) int {
 	low := advance(text, start, minBody)
 	high := advance(text, low, maxBody-minBody)
@@ -94,7 +93,7 @@ func nextCut(text string, start int, borders *[]border) int {
 	return best.at
 }
 
-// choice is the best border so far.
+// choice is the best border found so far.
 type choice struct {
 	border
 	text string
@@ -111,7 +110,7 @@ func (c *choice) offer(b border) {
 	}
 }
 
-// advance returns the offset n runes behind start, or the text's end.
+// advance returns the offset n runes after start, or the end of the text.
 func advance(text string, start, n int) int {
 	for ; n > 0 && start < len(text); n-- {
 		_, size := utf8.DecodeRuneInString(text[start:])

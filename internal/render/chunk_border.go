@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// strength says how good a border is; the higher, the better.
+// strength ranks borders; higher is better.
 type strength int
 
 const (
@@ -21,15 +21,15 @@ const (
 	beforeHeading
 )
 
-// border is a place where a text may be cut: before the byte at.
+// border is a place where a text may be cut, before the byte at the offset at.
 type border struct {
 	at       int
 	strength strength
 }
 
-// lineBorders returns the borders at starts of lines, in order. Each is judged
-// by the lines next to it alone. Fences are not looked at, on purpose: one that
-// opens would else change all borders behind it.
+// lineBorders returns the borders at line starts, in order. Each depends only on
+// the lines next to it. Fences are deliberately ignored: an added fence would
+// otherwise change every border after it.
 func lineBorders(text string) []border {
 	var borders []border
 	at, afterBlank, afterHeading := 0, false, false
@@ -57,7 +57,7 @@ func judge(content string, heading, quoted, afterBlank, afterHeading bool) stren
 	case heading:
 		return beforeQuotedHeading
 	case afterHeading:
-		// A heading should not end a chunk.
+		// A heading should stay with the text that follows it.
 		return betweenLines
 	case afterBlank:
 		return betweenParagraphs
@@ -68,8 +68,7 @@ func judge(content string, heading, quoted, afterBlank, afterHeading bool) stren
 	}
 }
 
-// unquoted returns a line without white space around it and without its
-// quotation marks.
+// unquoted returns a line without surrounding white space and block quote marks.
 func unquoted(line string) (content string, quoted bool) {
 	content = strings.TrimSpace(line)
 	for strings.HasPrefix(content, ">") {
@@ -91,8 +90,8 @@ func isItem(content string) bool {
 	return len(rest) < len(content) && (strings.HasPrefix(rest, ". ") || strings.HasPrefix(rest, ") "))
 }
 
-// offerWithinLines offers the borders between low and high that are no starts
-// of lines.
+// offerWithinLines offers every border between low and high, other than line
+// starts.
 func offerWithinLines(text string, low, high int, best *choice) {
 	previous, _ := utf8.DecodeLastRuneInString(text[:low])
 	beforePrevious, _ := utf8.DecodeLastRuneInString(strings.TrimSuffix(text[:low], string(previous)))
@@ -111,7 +110,7 @@ func offerWithinLines(text string, low, high int, best *choice) {
 	}
 }
 
-// surroundings hashes the text next to a border.
+// surroundings hashes the text around a border.
 func surroundings(text string, at int) uint64 {
 	const reach = 32
 	h := fnv.New64a()

@@ -17,7 +17,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// visible drops white space: what chunks must hold together.
+// visible removes white space, which chunks need not contain.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -53,32 +53,32 @@ func checkChunks(t failing, d surgical.Document) []Chunk {
 	return chunks
 }
 
-func TestChunksHoldAllTextWithinTheLimit(t *testing.T) {
+func TestChunks_ContainTheWholeTextWithinTheLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pieces := rapid.SliceOfN(rapid.SampledFrom([]string{
 			strings.Repeat("word ", 80), strings.Repeat("語", 700), strings.Repeat("x", 3000), "\n", "\n\n", "\n# head\n", "> quote\n>\n", "- item\n", strings.Repeat("\n", 2500), "A sentence. Another! ", "\xff", "```\n", "\r\n", strings.Repeat(" ", 2100),
 		}), 0, 30).Draw(t, "pieces")
 		d := surgical.Document{Title: rapid.StringN(0, 300, -1).Draw(t, "title"), Text: strings.Join(pieces, "")}
 		if diff := cmp.Diff(checkChunks(t, d), Chunks(d)); diff != "" {
-			t.Fatalf("asked twice (-first +second):\n%s", diff)
+			t.Fatalf("called twice (-first +second):\n%s", diff)
 		}
 	})
 }
 
-func TestChunksEndAtTheBestBorderTheyHave(t *testing.T) {
+func TestChunks_EndAtTheBestBorder(t *testing.T) {
 	words := strings.TrimSpace(strings.Repeat("some words ", 80))
 	sentences := strings.TrimSpace(strings.Repeat("Some words make it. ", 45))
 	for _, c := range []struct {
 		name, text, begins string
 	}{
-		{"a heading before a paragraph", words + "\n\n" + words + "\n\n# Head\n\n" + words + "\n\n" + words, "# Head"},
-		{"a note's heading before one in a quotation", words + "\n\n> # Quoted\n\n## @ada\n\n" + words + "\n> # Another\n> " + words, "## @ada"},
-		{"a paragraph before an item", words + "\n- item\n- item\n\nParagraph\n" + words + "\n" + words, "Paragraph"},
-		{"an item before a line", words + "\nline\n1. item\nline\n" + words + "\n" + words, "1. item"},
-		{"a line before a sentence", sentences + "\nLine " + sentences + " " + sentences, "Line "},
-		{"a sentence before a word", sentences + sentences + sentences, "Some words make it."},
-		{"a word before the middle of one", strings.Repeat("antidisestablishmentarianism ", 80), "antidis"},
-		{"an item before what follows a heading", words[:minBody-10] + "\n\n# A heading\n\n" + words + "\n- item\n" + words + "\n" + words, "- item"},
+		{"a heading over a paragraph", words + "\n\n" + words + "\n\n# Head\n\n" + words + "\n\n" + words, "# Head"},
+		{"a note's heading over a quoted heading", words + "\n\n> # Quoted\n\n## @ada\n\n" + words + "\n> # Another\n> " + words, "## @ada"},
+		{"a paragraph over an item", words + "\n- item\n- item\n\nParagraph\n" + words + "\n" + words, "Paragraph"},
+		{"an item over a line", words + "\nline\n1. item\nline\n" + words + "\n" + words, "1. item"},
+		{"a line over a sentence", sentences + "\nLine " + sentences + " " + sentences, "Line "},
+		{"a sentence over a word", sentences + sentences + sentences, "Some words make it."},
+		{"a word over the middle of a word", strings.Repeat("antidisestablishmentarianism ", 80), "antidis"},
+		{"an item over the text after a heading", words[:minBody-10] + "\n\n# A heading\n\n" + words + "\n- item\n" + words + "\n" + words, "- item"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			chunks := checkChunks(t, surgical.Document{Text: c.text})
@@ -89,7 +89,7 @@ func TestChunksEndAtTheBestBorderTheyHave(t *testing.T) {
 	}
 }
 
-func TestAShortDocumentIsOneChunk(t *testing.T) {
+func TestChunks_KeepAShortDocumentWhole(t *testing.T) {
 	d := mustDiscussion(t, mr12, mrHead, discussionJSON)
 	if got := Chunks(d); len(got) != 1 || got[0].Text != d.Title+"\n\n"+strings.TrimSpace(d.Text) {
 		t.Errorf("got %d chunks: %+v", len(got), got)
@@ -117,7 +117,7 @@ func prose(random *rand.Rand, paragraphs int) []string {
 	return text
 }
 
-// changed counts the chunks of after that before does not have.
+// changed counts the chunks of after that are not chunks of before.
 func changed(before, after string) int {
 	had := make(map[string]bool)
 	for _, c := range Chunks(surgical.Document{Title: "t", Text: before}) {
@@ -132,7 +132,7 @@ func changed(before, after string) int {
 	return n
 }
 
-func TestAnEditChangesOnlyTheChunksAroundIt(t *testing.T) {
+func TestChunks_ChangeOnlyAroundAnEdit(t *testing.T) {
 	const documents, most, mean = 40, 8, 2.0
 	for _, layout := range []struct {
 		name, separator string
@@ -155,15 +155,15 @@ func TestAnEditChangesOnlyTheChunksAroundIt(t *testing.T) {
 				chunks += len(Chunks(surgical.Document{Text: after}))
 			}
 			got := float64(total) / documents
-			t.Logf("%d chunks a document; an insertion or deletion changes %.2f, at most %d", chunks/documents, got, worst)
+			t.Logf("%d chunks per document; an insertion or deletion changes %.2f on average, at most %d", chunks/documents, got, worst)
 			if worst > most || got > mean {
-				t.Errorf("want at most %d, and %.1f in the mean", most, mean)
+				t.Errorf("want at most %d, and %.1f on average", most, mean)
 			}
 		})
 	}
 }
 
-func TestAnOpenedFenceDoesNotMoveTheBordersBehindIt(t *testing.T) {
+func TestChunks_KeepTheirBordersAfterAnOpenedFence(t *testing.T) {
 	paragraphs := prose(rand.New(rand.NewPCG(1, 2)), 200)
 	before := strings.Join(paragraphs, "\n\n")
 	after := strings.Join(slices.Insert(slices.Clone(paragraphs), 20, "```"), "\n\n")
@@ -172,7 +172,7 @@ func TestAnOpenedFenceDoesNotMoveTheBordersBehindIt(t *testing.T) {
 	}
 }
 
-func TestRepetitiveTextMakesFullChunks(t *testing.T) {
+func TestChunks_AreFullForRepetitiveText(t *testing.T) {
 	for name, unit := range map[string]string{"rune": "a", "line": "the same line\n", "paragraph": "the same\n\n", "item": "- x\n", "heading": "# x\n"} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Repeat(unit, 1<<20/len(unit))

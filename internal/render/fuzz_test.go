@@ -13,9 +13,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Whatever the JSON holds: the metadata are ours, each at most once and true,
-// the description follows them as it is, and the same values make the same
-// document.
+// For any JSON, the metadata is the renderer's own: each field appears at most
+// once and is true. The description follows verbatim, and equal values give equal
+// documents.
 func FuzzRenderEntity(f *testing.F) {
 	f.Add(issueJSON, issueDescription, true)
 	f.Add(mrJSON, "", false)
@@ -36,7 +36,7 @@ func FuzzRenderEntity(f *testing.F) {
 		checkDescription(t, d, description)
 		var entity surgical.Attributes
 		if err := json.Unmarshal([]byte(raw), &entity); err != nil {
-			t.Fatalf("it was rendered, and cannot be decoded: %v", err)
+			t.Fatalf("it was rendered but cannot be decoded: %v", err)
 		}
 		front, _, _ := strings.Cut(d.Text, "\n---\n")
 		fields := metadata(t, strings.Split(strings.TrimSuffix(front, "\n"), "\n")[2:],
@@ -57,8 +57,8 @@ func FuzzRenderEntity(f *testing.F) {
 	})
 }
 
-// Whatever the notes hold: each is one heading, its marks are ours and true,
-// and its text is quoted to the last line.
+// For any notes, each has exactly one heading, its attributes are the renderer's
+// own and true, and its body is quoted to the last line.
 func FuzzRenderDiscussion(f *testing.F) {
 	f.Add("title", mrHead.WebURL, discussionJSON)
 	f.Add("\xff\n# x", "://", `{"id":"\ud800","notes":[{"id":-1,"position":{"old_line":1}}]}`)
@@ -73,11 +73,11 @@ func FuzzRenderDiscussion(f *testing.F) {
 		checkDocument(t, d)
 		var thread discussion
 		if err := json.Unmarshal([]byte(raw), &thread); err != nil {
-			t.Fatalf("it was rendered, and cannot be decoded: %v", err)
+			t.Fatalf("it was rendered but cannot be decoded: %v", err)
 		}
 		checkThread(t, d, len(thread.Notes))
 		if strings.Contains(d.Text, "\r") {
-			t.Fatalf("a line that ends as no other does, so that what follows is unquoted:\n%q", d.Text)
+			t.Fatalf("a carriage return, after which the text is not quoted:\n%q", d.Text)
 		}
 		front, notes, _ := strings.Cut(d.Text, "\n---\n")
 		fields := metadata(t, strings.Split(strings.TrimSuffix(front, "\n"), "\n")[2:], "Type", "Of", "Confidential", "Link")
@@ -93,27 +93,28 @@ func FuzzRenderDiscussion(f *testing.F) {
 	})
 }
 
-// Chunks hold all of a text, within the limit, the same whenever it is cut.
+// Chunks contain the whole text, within the limit, and always the same way.
 func FuzzChunks(f *testing.F) {
 	f.Add("title", strings.Repeat("Some words. ", 400), uint8(1))
 	f.Add(strings.Repeat("語", 300), strings.Repeat("# head\n\n> quote\n- item\n", 10), uint8(40))
 	f.Add("\n", strings.Repeat("\n", 10)+"\xff\r\n"+strings.Repeat(" ", 100), uint8(60))
 	f.Add("", strings.Repeat("x", 1800), uint8(3))
 	f.Fuzz(func(t *testing.T, title, text string, times uint8) {
-		// A fuzzer finds short texts; chunks begin with long ones.
+		// A fuzzer generates short texts, but only long ones have several chunks.
 		const enough = 8 * MaxChunk
 		d := surgical.Document{Title: title, Text: strings.Repeat(text, min(int(times), 1+enough/max(1, len(text))))}
 		if diff := cmp.Diff(checkChunks(t, d), Chunks(d)); diff != "" {
-			t.Fatalf("asked twice (-first +second):\n%s", diff)
+			t.Fatalf("called twice (-first +second):\n%s", diff)
 		}
 	})
 }
 
-// unreadableJSON reports whether rendering was refused, as it should be.
+// unreadableJSON reports whether the JSON was rejected, and fails on any other
+// error.
 func unreadableJSON(t *testing.T, err error) bool {
 	t.Helper()
 	if err != nil && surgical.CodeOf(err) != surgical.CodeDocsFailed {
-		t.Fatalf("an error without its code: %v", err)
+		t.Fatalf("an error with the wrong code: %v", err)
 	}
 	return err != nil
 }
@@ -131,7 +132,7 @@ func checkDocument(t *testing.T, d surgical.Document) {
 	checkChunks(t, d)
 }
 
-// metadata reads fields line by line: known ones, in their order, each once.
+// metadata parses fields line by line. They must be known, in order and unique.
 func metadata(t *testing.T, lines []string, known ...string) map[string]string {
 	t.Helper()
 	fields, last := map[string]string{}, -1
@@ -139,17 +140,17 @@ func metadata(t *testing.T, lines []string, known ...string) map[string]string {
 		name, value, ok := strings.Cut(strings.TrimPrefix(line, "- "), ": ")
 		at := slices.Index(known, name)
 		if !ok || !strings.HasPrefix(line, "- ") || at <= last {
-			t.Fatalf("%q is no field of %v behind %v in\n%s", line, known, fields, strings.Join(lines, "\n"))
+			t.Fatalf("%q is not one of %v, or is out of order after %v, in\n%s", line, known, fields, strings.Join(lines, "\n"))
 		}
 		fields[name], last = value, at
 	}
 	return fields
 }
 
-// checkMarks reads the notes line by line.
+// checkMarks compares the marks of system and internal notes, line by line.
 func checkMarks(t *testing.T, text string, notes []note) {
 	t.Helper()
-	marks := map[bool]int{} // of system notes and of internal ones
+	marks := map[bool]int{} // true: internal notes, false: system notes
 	var lines []string
 	check := func() {
 		fields := metadata(t, lines, "Internal note", "System note", "At", "Resolved")

@@ -1,11 +1,12 @@
 // Package render turns stored issues, merge requests and discussions into
-// documents: deterministic Markdown for search and agents, and the chunks of
-// it that are embedded.
+// documents: deterministic Markdown for search and agents, split into the chunks
+// that are embedded.
 //
-// Every document has the same shape: a level-one heading with the title, a
-// list of metadata, a thematic break, then what people wrote. What GitLab's
-// users can choose within the first two (titles, names, labels) stands on one
-// line and is escaped, so that the first thematic break is always ours.
+// Every document has the same structure: a level-one heading with the title, a
+// list of metadata, a thematic break, then the text that people wrote. Everything
+// before the break that a GitLab user can choose (titles, names, labels) is
+// escaped and kept on one line, so the first thematic break is always the
+// renderer's own.
 package render
 
 import (
@@ -20,11 +21,11 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// EntityID is the ID of an entity's own document.
+// EntityID is the ID of the document of the entity itself.
 const EntityID = "entity"
 
-// DiscussionID returns the ID of the document of a discussion, by GitLab's id
-// of the discussion.
+// DiscussionID returns the ID of a discussion's document; discussion is GitLab's
+// id of the discussion.
 func DiscussionID(discussion string) string {
 	return string(surgical.KindDiscussion) + "#" + discussion
 }
@@ -32,27 +33,27 @@ func DiscussionID(discussion string) string {
 // page builds the Markdown of one document.
 type page struct{ strings.Builder }
 
-// heading writes a heading; text must be escaped.
+// heading writes a heading. text must already be escaped.
 func (p *page) heading(level int, text string) {
 	p.WriteString(strings.Repeat("#", level) + " " + text + "\n")
 }
 
-// field writes one item of metadata; value must be escaped. A field without a
-// value is left out.
+// field writes one metadata item, unless value is empty. value must already be
+// escaped.
 func (p *page) field(name, value string) {
 	if value != "" {
 		p.WriteString("- " + name + ": " + value + "\n")
 	}
 }
 
-// flag writes a field that is either set or left out.
+// flag writes a field with the value "yes" if it is set.
 func (p *page) flag(name string, set bool) {
 	if set {
 		p.field(name, "yes")
 	}
 }
 
-// link writes a URL that passed [safeURL].
+// link writes a URL that [safeURL] returned.
 func (p *page) link(u string) {
 	if u != "" {
 		p.field("Link", "<"+u+">")
@@ -62,7 +63,7 @@ func (p *page) link(u string) {
 // rule ends the metadata.
 func (p *page) rule() { p.WriteString("\n---\n") }
 
-// people returns users as escaped text, in the order given.
+// people returns users as escaped text, in the given order.
 func people(users []surgical.User) string {
 	shown := make([]string, 0, len(users))
 	for _, u := range users {
@@ -73,7 +74,7 @@ func people(users []surgical.User) string {
 	return strings.Join(shown, ", ")
 }
 
-// person returns a user as escaped text, "" for nobody.
+// person returns a user as escaped text, or "" for nil.
 func person(u *surgical.User) string {
 	if u == nil {
 		return ""
@@ -89,8 +90,8 @@ func person(u *surgical.User) string {
 	}
 }
 
-// date returns one of GitLab's times in UTC, in whole seconds: the same text
-// whatever time zone the server is set to. What is no time is shown as it is.
+// date returns a GitLab timestamp in UTC and whole seconds, so that the text does
+// not depend on the server's time zone. Anything else is returned escaped.
 func date(s string) string {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
@@ -99,8 +100,8 @@ func date(s string) string {
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }
 
-// kind returns what people call the entity, and its reference: "issue #7",
-// "merge request !12".
+// kind returns the display name of the entity's type, and the entity's reference,
+// such as "issue #7" or "merge request !12".
 func kind(t surgical.Target) (name, reference string) {
 	if t.Type == surgical.MergeRequest {
 		return "merge request", fmt.Sprintf("merge request !%d", t.IID)
@@ -108,7 +109,7 @@ func kind(t surgical.Target) (name, reference string) {
 	return "issue", fmt.Sprintf("issue #%d", t.IID)
 }
 
-// titleOf returns the title on one line, never empty.
+// titleOf returns the title on one line, or the reference if the title is empty.
 func titleOf(t surgical.Target, title string) string {
 	if title = oneLine(title); title != "" {
 		return title
@@ -117,8 +118,8 @@ func titleOf(t surgical.Target, title string) string {
 	return reference
 }
 
-// safeURL returns u if it is an absolute http or https URL that can stand
-// between angle brackets, else "".
+// safeURL returns u if it is an absolute http or https URL that is safe between
+// angle brackets in Markdown, or else "".
 func safeURL(u string) string {
 	u = strings.ToValidUTF8(u, "")
 	parsed, err := url.Parse(u)
@@ -131,8 +132,9 @@ func safeURL(u string) string {
 	return u
 }
 
-// sealed returns d with its hash: SHA-256 over all other fields, each string
-// behind its length, so that no two documents have one encoding.
+// sealed returns d with its hash: SHA-256 over all other fields. Every string is
+// prefixed with its length, so that different documents never have the same
+// encoding.
 func sealed(d surgical.Document) surgical.Document {
 	h := sha256.New()
 	var length [binary.MaxVarintLen64]byte
@@ -144,11 +146,10 @@ func sealed(d surgical.Document) surgical.Document {
 	return d
 }
 
-// unreadable is the failure for stored JSON that is not what GitLab
-// documents. Trying again cannot help, and guessing could show what is
-// confidential.
+// unreadable returns the error for stored JSON that does not match GitLab's
+// documentation. A retry cannot help, and guessing could expose confidential text.
 func unreadable(ref surgical.EntityRef, what string, cause error) error {
-	e := surgical.WrapError(surgical.CodeDocsFailed, cause, "the stored "+what+" of "+ref.String()+" cannot be read")
+	e := surgical.WrapError(surgical.CodeDocsFailed, cause, "the stored "+what+" of "+ref.String()+" could not be read")
 	e.Action, e.Retryable = surgical.ActionContactOperator, false
 	return e
 }

@@ -10,7 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// thousand returns GitLab's JSON of 1,000 discussions of three notes.
+// thousand returns GitLab's JSON for 1,000 discussions with three notes each.
 func thousand(b *testing.B) []json.RawMessage {
 	b.Helper()
 	random := rand.New(rand.NewPCG(1, 1))

@@ -11,20 +11,20 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Head is all that the documents of an entity's discussions take from the
-// entity: a change of anything else leaves them as they are.
+// Head is the part of an entity that the documents of its discussions depend on.
+// A change to anything else does not affect them.
 type Head struct {
 	Title        string
 	WebURL       string
 	Confidential bool
 }
 
-// HeadOf returns the part of an entity's attributes that its discussions show.
+// HeadOf returns the [Head] of an entity with the given attributes.
 func HeadOf(a surgical.Attributes) Head {
 	return Head{Title: a.Title, WebURL: a.WebURL, Confidential: a.Confidential}
 }
 
-// discussion is the part of GitLab's discussion that is shown.
+// discussion is the part of GitLab's discussion that is rendered.
 type discussion struct {
 	ID    string `json:"id"`
 	Notes []note `json:"notes"`
@@ -37,7 +37,7 @@ type note struct {
 	CreatedAt string         `json:"created_at"`
 	System    bool           `json:"system"`
 	Internal  bool           `json:"internal"`
-	// Confidential is the older name of Internal.
+	// Confidential is the name of Internal in older GitLab versions.
 	Confidential bool           `json:"confidential"`
 	Resolvable   bool           `json:"resolvable"`
 	Resolved     bool           `json:"resolved"`
@@ -45,8 +45,8 @@ type note struct {
 	Position     *position      `json:"position"`
 }
 
-// position is where in a diff a note stands. A line is missing on the side
-// that does not have it, both are for a note on a whole file or an image.
+// position is a note's position in a diff. OldLine is 0 for an added line, NewLine
+// for a removed one, and both are 0 for a note on a file or an image.
 type position struct {
 	OldPath string `json:"old_path"`
 	NewPath string `json:"new_path"`
@@ -54,14 +54,14 @@ type position struct {
 	NewLine int64  `json:"new_line"`
 }
 
-// Discussion renders the document of one discussion, whose JSON is
-// GitLab's. Its notes are sorted by creation, each under a heading with author
-// and date, its body quoted. The document is confidential if the entity is, or
-// if any note is internal.
+// Discussion renders one discussion from GitLab's JSON. Notes are sorted by
+// creation time; each has a heading with author and date, and its body as a block
+// quote. The document is confidential if the entity is, or if any note is
+// internal.
 //
-// JSON that is malformed, has fields of the wrong type or has no discussion id
-// is a [surgical.CodeDocsFailed] error that is not retryable; other missing
-// fields and unknown ones are none.
+// JSON that is malformed, has fields of the wrong type or lacks the discussion's
+// id gives a [surgical.CodeDocsFailed] error that is not retryable. Other missing
+// fields and unknown fields are ignored.
 func Discussion(ref surgical.EntityRef, head Head, raw json.RawMessage) (surgical.Document, error) {
 	var in discussion
 	if err := json.Unmarshal(raw, &in); err != nil {
@@ -113,7 +113,7 @@ func (n note) write(p *page) {
 	}
 }
 
-// marks returns what the note says of itself as a list, "" for nothing.
+// marks returns the note's attributes as a list, or "" if it has none.
 func (n note) marks() string {
 	var p page
 	p.flag("Internal note", n.isInternal())
@@ -136,7 +136,7 @@ func by(u *surgical.User) string {
 	return ""
 }
 
-// String returns the position as escaped text: "cache.go:42".
+// String returns the position as escaped text, such as "cache.go:42".
 func (p position) String() string {
 	path, line := cmp.Or(inline(p.NewPath), inline(p.OldPath)), p.NewLine
 	if line == 0 && p.OldLine != 0 {
@@ -148,8 +148,8 @@ func (p position) String() string {
 	return path
 }
 
-// byCreation orders notes by creation, then id. What is no time comes first,
-// by its text.
+// byCreation orders notes by creation time, then id. Invalid times come first, in
+// lexical order.
 func byCreation(a, b note) int {
 	at, aErr := time.Parse(time.RFC3339, a.CreatedAt)
 	bt, bErr := time.Parse(time.RFC3339, b.CreatedAt)

@@ -8,13 +8,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Entity renders the document of an issue or merge request. entity is
-// GitLab's JSON; a description in it is ignored, description is the one that
-// counts. It stands in the text as it is, save for bytes that are no UTF-8.
+// Entity renders an issue or merge request. entity is GitLab's JSON, whose
+// description is ignored in favour of the description argument. That text is
+// included verbatim, except that invalid UTF-8 is replaced.
 //
-// The document does not change with updated_at or with counters. JSON that is
-// malformed or has fields of the wrong type is a [surgical.CodeDocsFailed]
-// error that is not retryable; missing and unknown fields are none.
+// The document does not depend on updated_at or on counters. JSON that is
+// malformed or has fields of the wrong type gives a [surgical.CodeDocsFailed]
+// error that is not retryable. Missing and unknown fields are ignored.
 func Entity(ref surgical.EntityRef, entity json.RawMessage, description string) (surgical.Document, error) {
 	a, err := surgical.ParseAttributes(entity)
 	if err != nil {
@@ -70,7 +70,7 @@ func writeAttributes(p *page, ref surgical.EntityRef, a surgical.Attributes) {
 	p.field("Due", date(a.DueDate))
 }
 
-// labels returns the labels sorted, each once, as escaped text.
+// labels returns the labels as escaped text, sorted and without duplicates.
 func labels(names []string) string {
 	shown := make([]string, 0, len(names))
 	for _, n := range names {
@@ -82,7 +82,7 @@ func labels(names []string) string {
 	return strings.Join(slices.Compact(shown), ", ")
 }
 
-// byUsername returns users in an order that does not depend on GitLab's.
+// byUsername returns users in an order that does not depend on GitLab.
 func byUsername(users []surgical.User) []surgical.User {
 	return slices.SortedStableFunc(slices.Values(users), func(a, b surgical.User) int {
 		if c := strings.Compare(a.Username, b.Username); c != 0 {

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// inline returns s as Markdown that shows exactly [oneLine] of s and is
-// nothing but text, wherever it stands behind the start of a line. It escapes
-// only what would be markup there, since raw Markdown is what is searched.
+// inline returns Markdown that displays exactly oneLine(s) as plain text, anywhere
+// but at the start of a line. It escapes only what would be markup there, because
+// search runs on the raw Markdown.
 func inline(s string) string {
 	s = oneLine(s)
 	var b strings.Builder
@@ -31,14 +31,14 @@ func isMarkup(previous, r rune, rest string) bool {
 	case '\\', '`', '*', '[', '~':
 		return true
 	case '_':
-		// Within a word an underscore is just that: snake_case stays readable.
+		// An underscore inside a word is not markup, so snake_case stays readable.
 		return !isWord(previous) || !isWord(next)
 	case '<':
 		return unicode.IsLetter(next) || strings.ContainsRune("/!?", next)
 	case '&':
 		return strings.Contains(rest, ";")
 	case '#':
-		// At its end, a heading swallows a run of these.
+		// Markdown strips trailing number signs from a heading.
 		return rest == ""
 	default:
 		return false
@@ -47,9 +47,8 @@ func isMarkup(previous, r rune, rest string) bool {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// oneLine returns s as valid UTF-8 on one line: runs of white space and
-// control characters become one space, marks that reorder the text around
-// them are dropped.
+// oneLine returns s as valid UTF-8 on one line: runs of white space and control
+// characters become one space, and bidirectional control characters are removed.
 func oneLine(s string) string {
 	if isPlain(s) {
 		return s
@@ -73,8 +72,8 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// isPlain reports whether s is printable ASCII with single spaces inside: the
-// usual case, which needs no work.
+// isPlain reports whether s is printable ASCII with single spaces inside, the
+// common case that needs no work.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -88,9 +87,9 @@ func isPlain(s string) bool {
 	return true
 }
 
-// quote returns body as a block quote, every line behind a mark, so that
-// whatever it opens (a fence, a comment, a list) ends with it and none of its
-// headings is one of the document's own.
+// quote returns body as a block quote with a mark on every line, so that anything
+// it opens (a fence, a comment, a list) ends with it, and its headings are never
+// the document's own.
 func quote(body string) string {
 	body = strings.ToValidUTF8(body, "\uFFFD")
 	body = strings.ReplaceAll(body, "\r\n", "\n")

@@ -20,10 +20,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// markdown is GFM without links made of bare URLs, which change no structure.
+// markdown is GFM without autolinks, which do not affect the structure.
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList))
 
-// hostile draws text that tries to be structure.
+// hostile draws text that tries to look like structure.
 func hostile() *rapid.Generator[string] {
 	pieces := rapid.SampledFrom([]string{
 		"word", " ", "\n", "\r\n", "\r", "\t", "\x00", "\u2028", "\u202e", "# ", "## ", "#", "---", "===", "***", "- ", "1. ", "> ", "```", "~~~", "`", "*", "_", "__", "~~",
@@ -79,14 +79,15 @@ func shape(source string) []string {
 	return kinds
 }
 
-// failing is what a property needs of a test, of whichever kind.
+// failing is the part of *testing.T and *rapid.T that the checks use.
 type failing interface {
 	Helper()
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
 }
 
-// checkFrontMatter returns the kinds of the blocks behind title and metadata.
+// checkFrontMatter checks the title and the metadata, and returns the kinds of
+// the blocks after them.
 func checkFrontMatter(t failing, d surgical.Document) []string {
 	t.Helper()
 	var out bytes.Buffer
@@ -103,12 +104,12 @@ func checkFrontMatter(t failing, d surgical.Document) []string {
 	return kinds[2:]
 }
 
-// escaped writes HTML as goldmark does.
+// escaped escapes HTML the way goldmark does.
 func escaped(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(html.EscapeString(s), "&#34;", "&quot;"), "&#39;", "'")
 }
 
-func TestHostileTextNeverBreaksTheFrontMatterOfAnEntity(t *testing.T) {
+func TestEntity_KeepsItsFrontMatterWithHostileText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ref := rapid.SampledFrom([]surgical.EntityRef{issue7, mr12}).Draw(t, "ref")
 		description := hostile().Draw(t, "description")
@@ -120,7 +121,7 @@ func TestHostileTextNeverBreaksTheFrontMatterOfAnEntity(t *testing.T) {
 	})
 }
 
-func TestHostileTextNeverForgesANote(t *testing.T) {
+func TestDiscussion_NeverShowsAForgedNote(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fields := discussionFields(t)
 		d, err := Discussion(mr12, Head{Title: hostile().Draw(t, "title"), WebURL: "https://gitlab.example.com/7"}, object(t, fields))
@@ -131,8 +132,8 @@ func TestHostileTextNeverForgesANote(t *testing.T) {
 	})
 }
 
-// checkThread checks that a document shows so many notes, each a heading, what
-// it says of itself, and a quotation.
+// checkThread checks that a document has this many notes, each with a heading,
+// an optional list and an optional block quote.
 func checkThread(t failing, d surgical.Document, notes int) {
 	t.Helper()
 	rest := checkFrontMatter(t, d)
@@ -158,8 +159,8 @@ func checkThread(t failing, d surgical.Document, notes int) {
 	}
 }
 
-// checkDescription checks that what follows the first break is the description,
-// as it is, and that there is no break without one.
+// checkDescription checks that the description follows the first break verbatim,
+// and that there is no break without a description.
 func checkDescription(t failing, d surgical.Document, description string) {
 	t.Helper()
 	rest := checkFrontMatter(t, d)
@@ -181,7 +182,7 @@ func checkDescription(t failing, d surgical.Document, description string) {
 	}
 }
 
-func TestRenderingIsDeterministicAndIndependentOfKeyOrder(t *testing.T) {
+func TestRender_IsDeterministicAndIndependentOfKeyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		entity, thread := entityFields(t), discussionFields(t)
 		seed := rapid.Uint64().Draw(t, "seed")

@@ -14,7 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var (
 	issue7 = surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
@@ -75,7 +75,7 @@ func mustDiscussion(t testing.TB, ref surgical.EntityRef, head Head, raw string)
 	return d
 }
 
-func TestDocumentsLookLikeTheGoldenOnes(t *testing.T) {
+func TestRender_MatchesTheGoldenFiles(t *testing.T) {
 	cases := []struct {
 		name string
 		doc  surgical.Document
@@ -112,7 +112,7 @@ func TestDocumentsLookLikeTheGoldenOnes(t *testing.T) {
 	}
 }
 
-func TestUpdatedAtAndCountersDoNotShow(t *testing.T) {
+func TestRender_IgnoresUpdatedAtAndCounters(t *testing.T) {
 	t.Run("entity", func(t *testing.T) {
 		a := mustEntity(t, issue7, issueJSON, issueDescription)
 		changed := strings.NewReplacer(`"updated_at": "2026-02-03`, `"updated_at": "2027-02-03`, `"user_notes_count": 4`, `"user_notes_count": 5, "upvotes": 9`).Replace(issueJSON)
@@ -129,7 +129,7 @@ func TestUpdatedAtAndCountersDoNotShow(t *testing.T) {
 	})
 }
 
-func TestADiscussionTakesOnlyTitleLinkAndConfidentialityFromTheHead(t *testing.T) {
+func TestDiscussion_DependsOnlyOnTheHeadOfItsEntity(t *testing.T) {
 	a, err := surgical.ParseAttributes(json.RawMessage(issueJSON))
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestADiscussionTakesOnlyTitleLinkAndConfidentialityFromTheHead(t *testing.T
 	}
 }
 
-func TestConfidentiality(t *testing.T) {
+func TestRender_MarksConfidentialDocuments(t *testing.T) {
 	internal := `{"id":"d","notes":[{"id":1},{"id":2,"internal":true}]}`
 	older := `{"id":"d","notes":[{"id":1,"confidential":true}]}`
 	public := `{"id":"d","notes":[{"id":1,"internal":false,"confidential":null}]}`
@@ -160,9 +160,9 @@ func TestConfidentiality(t *testing.T) {
 	}{
 		{"a public discussion is public", mustDiscussion(t, issue7, Head{}, public), false},
 		{"an internal note makes its discussion confidential", mustDiscussion(t, issue7, Head{}, internal), true},
-		{"so does the older mark", mustDiscussion(t, issue7, Head{}, older), true},
-		{"a confidential entity makes all of its discussions so", mustDiscussion(t, issue7, Head{Confidential: true}, public), true},
-		{"a confidential entity is", mustEntity(t, issue7, `{"confidential":true}`, ""), true},
+		{"so does a note with the older field", mustDiscussion(t, issue7, Head{}, older), true},
+		{"a confidential entity makes its discussions confidential", mustDiscussion(t, issue7, Head{Confidential: true}, public), true},
+		{"a confidential entity is confidential", mustEntity(t, issue7, `{"confidential":true}`, ""), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.doc.Confidential != c.want {
@@ -175,7 +175,7 @@ func TestConfidentiality(t *testing.T) {
 	}
 }
 
-func TestUnreadableJSONIsAPermanentError(t *testing.T) {
+func TestRender_RejectsUnreadableJSONForGood(t *testing.T) {
 	for name, raw := range map[string]string{
 		"empty": "", "cut off": `{"id":"d","notes":[{"bo`, "a list": `[]`, "a wrong type": `{"id":"d","title":1,"notes":[{"internal":"yes"}]}`,
 	} {
@@ -195,7 +195,7 @@ func TestUnreadableJSONIsAPermanentError(t *testing.T) {
 	}
 }
 
-func TestMissingAndUnknownFieldsAreRendered(t *testing.T) {
+func TestRender_AcceptsMissingAndUnknownFields(t *testing.T) {
 	d := mustEntity(t, mr12, `{"novelty":{"deep":[1]},"author":null,"milestone":null,"labels":null}`, "")
 	if d.Title != "merge request !12" || d.URL != "" {
 		t.Errorf("got title %q, URL %q", d.Title, d.URL)
@@ -212,7 +212,7 @@ func TestMissingAndUnknownFieldsAreRendered(t *testing.T) {
 	}
 }
 
-func TestOnlyWebLinksAreLinks(t *testing.T) {
+func TestSafeURL_AcceptsOnlyWebLinks(t *testing.T) {
 	for u, want := range map[string]string{
 		"https://gitlab.example.com/a?b=c#d": "https://gitlab.example.com/a?b=c#d", "javascript:alert(1)": "", "/relative": "",
 		"https://x/\n# y": "", "https://x/?<script>": "", "https://x/a b": "", "": "",
@@ -223,7 +223,7 @@ func TestOnlyWebLinksAreLinks(t *testing.T) {
 	}
 }
 
-func TestEveryLineOfANoteIsQuoted(t *testing.T) {
+func TestQuote_MarksEveryLine(t *testing.T) {
 	for body, want := range map[string]string{
 		"a\r# b": "> a\n> # b\n", "a\r\n\r\nb\n\n": "> a\n>\n> b\n", "    code": ">     code\n", "\xff": "> \uFFFD\n", " \n": "", "": "",
 	} {
@@ -233,7 +233,7 @@ func TestEveryLineOfANoteIsQuoted(t *testing.T) {
 	}
 }
 
-func TestTheHashCoversEveryField(t *testing.T) {
+func TestSealed_HashesEveryField(t *testing.T) {
 	base := sealed(surgical.Document{ID: "a", Title: "b", URL: "c", Text: "d"})
 	seen := map[string]surgical.Document{base.Hash: base}
 	for _, d := range []surgical.Document{
@@ -250,7 +250,7 @@ func TestTheHashCoversEveryField(t *testing.T) {
 	}
 }
 
-func TestAMegabyteOfDescriptionIsRendered(t *testing.T) {
+func TestEntity_RendersAMegabyteOfDescription(t *testing.T) {
 	long := strings.Repeat("Ünïcode and a *line*.\n", 50_000)
 	d := mustEntity(t, issue7, issueJSON, long)
 	if !strings.HasSuffix(d.Text, "\n\n---\n\n"+long) {
