@@ -1,7 +1,7 @@
-// Package events holds a sample of every kind of delivery that GitLab sends,
-// written for Lorehook after GitLab's documented shapes. The people are
-// invented, and the entities are those of the demo GitLab: project 1, issues 7,
-// 8 and 9, merge request 12.
+// Package events has a sample of every kind of webhook delivery that GitLab
+// sends, written to match GitLab's documentation. The people are fictional; the
+// entities are those of the demo GitLab: project 1, issues 7, 8 and 9, merge
+// request 12.
 package events
 
 import (
@@ -13,20 +13,21 @@ import (
 //go:embed *.json
 var files embed.FS
 
-// Sample is one delivery. Its headers other than X-Gitlab-Event depend on the
-// hook and on the time: the sender makes and signs them.
+// Sample is one delivery. Headers other than X-Gitlab-Event depend on the hook and
+// on the time, so the sender sets and signs them.
 type Sample struct {
-	// Name is the file's name without .json.
+	// Name is the file name without .json.
 	Name string `json:"name"`
 	// Event is the X-Gitlab-Event header.
 	Event string `json:"event"`
-	// About says in a sentence what happened.
+	// About describes in one sentence what happened.
 	About string `json:"about"`
-	// Body is the payload as it is sent.
+	// Body is the payload, byte for byte.
 	Body []byte `json:"-"`
 }
 
-// All returns every sample, in the order of index.json.
+// All returns every sample, in the order of index.json. It fails only if the
+// embedded files are inconsistent.
 func All() ([]Sample, error) {
 	raw, err := files.ReadFile("index.json")
 	if err != nil {
@@ -44,7 +45,7 @@ func All() ([]Sample, error) {
 	return samples, nil
 }
 
-// Named returns one sample.
+// Named returns the sample with the name, or an error if there is none.
 func Named(name string) (Sample, error) {
 	samples, err := All()
 	if err != nil {

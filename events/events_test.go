@@ -9,7 +9,7 @@ import (
 	"gitlab.com/lorehook/lorehook/events"
 )
 
-func TestEverySampleIsListedDescribedAndJSON(t *testing.T) {
+func TestAll_ListsDescribesAndLoadsEverySample(t *testing.T) {
 	samples, err := events.All()
 	if err != nil {
 		t.Fatal(err)
@@ -18,7 +18,7 @@ func TestEverySampleIsListedDescribedAndJSON(t *testing.T) {
 	for _, s := range samples {
 		listed[s.Name+".json"] = true
 		if s.Event == "" || !strings.HasSuffix(s.About, ".") || !json.Valid(s.Body) {
-			t.Errorf("%s is not whole", s.Name)
+			t.Errorf("%s is incomplete", s.Name)
 		}
 	}
 	files, err := os.ReadDir(".")
@@ -31,6 +31,6 @@ func TestEverySampleIsListedDescribedAndJSON(t *testing.T) {
 		}
 	}
 	if _, err := events.Named("no-such"); err == nil {
-		t.Error("a sample that is not there was found")
+		t.Error("Named found a sample that does not exist")
 	}
 }

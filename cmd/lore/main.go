@@ -1,6 +1,6 @@
-// Command lore is the operator's program: it asks for runs, follows, retries
-// and cancels them, shows stored copies, replays webhooks and looks after
-// GitLab's hooks. `lore --help` and `lore help exit-codes` explain it.
+// Command lore operates Lorehook: it starts, follows, retries and cancels runs,
+// shows stored copies, replays webhooks and manages hooks in GitLab. See
+// `lore --help` and `lore help exit-codes`.
 package main
 
 import (
@@ -37,7 +37,7 @@ func main() {
 	os.Exit(exit)
 }
 
-// version is the module's, with the commit that it was built from.
+// version is the version of the main module, as Go's build information gives it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

@@ -1,4 +1,4 @@
-// Package awsenv makes the SDK's configuration of a Lambda function.
+// Package awsenv provides the AWS SDK configuration of a Lambda function.
 package awsenv
 
 import (
@@ -8,9 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// Config takes from the environment what Lambda sets there, and spares the
-// cold start the search for it in files, profiles and instance metadata.
-// AWS_ENDPOINT_URL leads to a local AWS.
+// Config returns the configuration from the environment variables that Lambda
+// sets. It spares the cold start the SDK's search through files, profiles and
+// instance metadata. AWS_ENDPOINT_URL, if set, points to a local AWS.
 func Config() aws.Config {
 	cfg := aws.Config{
 		Region:      os.Getenv("AWS_REGION"),

@@ -1,6 +1,6 @@
-// Package logs makes the loggers of all functions: JSON, one line a decision,
-// under the names that [Fields] lists. A line has the trace and the run that its
-// context carries, so that one query shows the whole way of a delivery.
+// Package logs provides the loggers of all functions: JSON, one line per decision,
+// with the field names in [Fields]. Lines include the trace and the run from their
+// context, so that one query finds everything about a delivery.
 package logs
 
 import (
@@ -11,17 +11,17 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 )
 
-// New returns a logger that writes lines of the level and above, each with one
-// call to w.
+// New returns a logger that writes lines at the level and above, each with a
+// single call to w.
 func New(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(carrying{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }
 
-// carrying adds to each line what its context carries.
+// carrying adds the trace and the run of the context to each line.
 type carrying struct{ slog.Handler }
 
-// Handle implements [slog.Handler]. A line that names a run itself, which may
-// be the retry of the one that is carried, keeps its own.
+// Handle implements [slog.Handler]. A line that has its own run_id keeps it: it
+// may be about a retry of the run in the context.
 func (h carrying) Handle(ctx context.Context, line slog.Record) error {
 	parent, runID := trace.From(ctx)
 	if parent != "" {

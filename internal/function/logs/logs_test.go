@@ -22,7 +22,7 @@ import (
 
 const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-func TestALineHasTheTraceAndTheRunThatItsContextCarries(t *testing.T) {
+func TestNew_AddsTheTraceAndTheRunOfTheContext(t *testing.T) {
 	ctx := trace.With(t.Context(), parent, "run-1")
 	for name, c := range map[string]struct {
 		ctx  context.Context
@@ -43,7 +43,7 @@ func TestALineHasTheTraceAndTheRunThatItsContextCarries(t *testing.T) {
 		c.log(c.ctx, logs.New(&out, slog.LevelInfo))
 		var got map[string]any
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil && c.want != nil {
-			t.Fatalf("%s: %q is no JSON: %v", name, out.String(), err)
+			t.Fatalf("%s: %q is not JSON: %v", name, out.String(), err)
 		}
 		delete(got, "time")
 		if diff := cmp.Diff(c.want, got); diff != "" {
@@ -55,8 +55,9 @@ func TestALineHasTheTraceAndTheRunThatItsContextCarries(t *testing.T) {
 	}
 }
 
-// Every call that logs, run by a test or not, uses the names of the list.
-func TestNoCallLogsUnderAnotherName(t *testing.T) {
+// Every logging call in the source uses a field name from the list, whether or
+// not a test reaches it.
+func TestFields_CoverEveryLoggingCall(t *testing.T) {
 	fields := logs.Fields()
 	calls := 0
 	for _, root := range []string{"../../../internal", "../../../functions"} {
@@ -67,7 +68,7 @@ func TestNoCallLogsUnderAnotherName(t *testing.T) {
 			for _, name := range loggedNames(t, path) {
 				calls++
 				if fields[name.text] == "" {
-					t.Errorf("%s: %q is no field of logs.Fields", name.at, name.text)
+					t.Errorf("%s: %q is not in logs.Fields", name.at, name.text)
 				}
 			}
 			return nil
@@ -77,7 +78,7 @@ func TestNoCallLogsUnderAnotherName(t *testing.T) {
 		}
 	}
 	if calls < 60 {
-		t.Errorf("only %d names were found: the test shows little", calls)
+		t.Errorf("only %d names were found: the search is broken", calls)
 	}
 }
 
@@ -86,9 +87,9 @@ type literal struct {
 	at   token.Position
 }
 
-// loggedNames finds the names of fields in calls of slog's constructors of
-// attributes, of a logger's methods, and of methods called log that take a
-// decision and then names and values.
+// loggedNames finds the field names in calls of slog's attribute constructors, of
+// a logger's methods, and of methods named log that take a message and then
+// names and values.
 func loggedNames(t *testing.T, path string) (names []literal) {
 	t.Helper()
 	files := token.NewFileSet()
@@ -125,7 +126,7 @@ func loggedNames(t *testing.T, path string) (names []literal) {
 			}
 			return true
 		}
-		first := -1 // the argument that is the first name
+		first := -1 // index of the first name among the arguments
 		switch method.Sel.Name {
 		case "DebugContext", "InfoContext", "WarnContext", "ErrorContext":
 			first = 2
@@ -134,7 +135,7 @@ func loggedNames(t *testing.T, path string) (names []literal) {
 				first = 1
 			}
 		case "log":
-			first = 3 // after the context, the run and the decision
+			first = 3 // after the context, the run and the message
 		}
 		for i := first; first > 0 && i < len(call.Args); i += 2 {
 			add(call.Args[i])

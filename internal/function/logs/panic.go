@@ -7,12 +7,12 @@ import (
 	"runtime"
 )
 
-// maxFrames is how many frames of a panic's stack are logged.
+// maxFrames is the maximum number of stack frames logged for a panic.
 const maxFrames = 32
 
-// Panics, deferred, writes one line about a panic, for Go's own words have many
-// lines and no run, and panics again. The value stays out of both: it may hold
-// what was fetched.
+// Panics must be deferred. It logs a panic as one line with the context's run,
+// instead of Go's many lines without one, and panics again. Neither includes the
+// panic's value, which may contain fetched text.
 func Panics(ctx context.Context, log *slog.Logger) {
 	value := recover()
 	if value == nil {
@@ -29,5 +29,5 @@ func Panics(ctx context.Context, log *slog.Logger) {
 		}
 	}
 	log.ErrorContext(ctx, "panic", "error_name", fmt.Sprintf("%T", value), "stack", stack)
-	panic(fmt.Sprintf("a %T, see the line before", value))
+	panic(fmt.Sprintf("%T; the stack is in the log line before this one", value))
 }

@@ -9,10 +9,9 @@ import (
 	"strings"
 )
 
-// Function returns the logger of a Lambda function, on standard output. What
-// others write by the standard log package becomes a line like all others:
-// Lambda's library says there what an invocation failed with, which nobody
-// else logs.
+// Function returns the logger of a Lambda function, which writes to standard
+// output. It also redirects the standard log package there, because aws-lambda-go
+// uses that to report why an invocation failed.
 func Function(level slog.Leveler) *slog.Logger {
 	logger := New(os.Stdout, level)
 	log.SetFlags(0)
@@ -20,7 +19,7 @@ func Function(level slog.Leveler) *slog.Logger {
 	return logger
 }
 
-// standard takes the lines of the standard log package.
+// standard converts lines of the standard log package.
 type standard struct{ log *slog.Logger }
 
 var _ io.Writer = standard{}

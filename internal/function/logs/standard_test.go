@@ -10,7 +10,7 @@ import (
 )
 
 // The shapes are aws-lambda-go's.
-func TestWhatALibraryLogsIsALineLikeAllOthers(t *testing.T) {
+func TestStandard_WritesALibrarysLineAsJSON(t *testing.T) {
 	for name, c := range map[string]struct {
 		line string
 		want map[string]any

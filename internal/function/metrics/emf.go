@@ -1,14 +1,14 @@
-// Package metrics tells CloudWatch what operators watch. A metric is a line on
-// standard output in the embedded metric format: CloudWatch reads it out of the
-// log, and no function calls an API for it.
+// Package metrics publishes CloudWatch metrics. They are log lines in the embedded
+// metric format, which CloudWatch extracts from the log, so no function calls an
+// API for them.
 //
-// Lines are written at decisions, one a decision with all metrics of it, and at
-// most once: what a crash swallows is not told again. The ledger, not the
-// metrics, is the truth about a run.
+// Each decision writes one line with all of its metrics, at most once: a line lost
+// in a crash is not written again. The ledger, not the metrics, is the source of
+// truth about runs.
 //
-// The format: "Specification: Embedded metric format" in the CloudWatch User
-// Guide. The package needs nothing but the standard library and the domain, for
-// it is part of the webhook's cold start.
+// For the format, see "Specification: Embedded metric format" in the CloudWatch
+// User Guide. The package depends only on the standard library and the domain,
+// because it is part of the webhook's cold start.
 package metrics
 
 import (
@@ -18,21 +18,21 @@ import (
 	"time"
 )
 
-// Emitter writes the lines. It implements the Meter of every package that has
-// one, and is safe for concurrent use if its writer is.
+// Emitter writes metrics. It implements the Meter interfaces of the packages that
+// have one, and is safe for concurrent use if its writer is.
 type Emitter struct {
 	w         io.Writer
 	namespace string
 	clock     func() time.Time
 }
 
-// New returns an emitter of metrics in the namespace, which has 1 to 255
-// characters. Each line is one call to w.
+// New returns an emitter for a CloudWatch namespace of 1 to 255 characters. Each
+// line is a single call to w.
 func New(w io.Writer, namespace string, clock func() time.Time) *Emitter {
 	return &Emitter{w: w, namespace: namespace, clock: clock}
 }
 
-// line is one line to be.
+// line is a line under construction.
 type line struct {
 	metrics    []Metric
 	values     map[string]any
@@ -49,14 +49,14 @@ func (l *line) of(d Dimension, value string) *line {
 	return l
 }
 
-// count adds a metric, zero or not.
+// count adds a metric, even if it is zero.
 func (l *line) count(m Metric, n int64) *line {
 	l.metrics = append(l.metrics, m)
 	l.values[m.Name] = n
 	return l
 }
 
-// some adds a metric unless it is zero: a sum does not miss it.
+// some adds a metric unless it is zero, which does not change a sum.
 func (l *line) some(m Metric, n int64) *line {
 	if n == 0 {
 		return l
@@ -64,7 +64,7 @@ func (l *line) some(m Metric, n int64) *line {
 	return l.count(m, n)
 }
 
-// took adds durations. The format takes at most [maxValues] of them.
+// took adds durations, at most [maxValues] of them.
 func (l *line) took(m Metric, durations ...time.Duration) *line {
 	values := make([]float64, len(durations))
 	for i, d := range durations {
@@ -79,7 +79,7 @@ func (l *line) took(m Metric, durations ...time.Duration) *line {
 	return l
 }
 
-// maxValues is how many values of one metric a line may have.
+// maxValues is the format's limit on the values of one metric in a line.
 const maxValues = 100
 
 type metadata struct {
@@ -98,7 +98,7 @@ type definition struct {
 	Unit Unit
 }
 
-// emit writes the line. Metrics under the same dimensions share a directive.
+// emit writes the line. Metrics with the same sets of dimensions share a directive.
 func (e *Emitter) emit(l *line) {
 	if e == nil || len(l.metrics) == 0 {
 		return
@@ -123,5 +123,5 @@ func (e *Emitter) emit(l *line) {
 	if err != nil {
 		return // numbers and strings always encode
 	}
-	_, _ = e.w.Write(append(text, '\n')) // a log that takes nothing leaves nothing to tell it
+	_, _ = e.w.Write(append(text, '\n')) // if the log is broken, there is nowhere to report it
 }

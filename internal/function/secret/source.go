@@ -1,6 +1,6 @@
-// Package secret reads secrets when they are first needed and again when they
-// seem to have changed, but never more often than is good for the bill: a
-// stranger's wrong signatures must not drive requests to Secrets Manager.
+// Package secret reads secrets on first use and again when they may have changed,
+// at a limited rate: a stranger's invalid signatures must not cause a request to
+// Secrets Manager each.
 package secret
 
 import (
@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// RefreshInterval is the least time between two readings.
+	// RefreshInterval is the minimum time between two reads.
 	RefreshInterval = 10 * time.Second
-	// retryInterval is the least time between two attempts to read for the
-	// first time. It is short: nothing works until then.
+	// retryInterval is the minimum time between two attempts at the first read. It
+	// is short because nothing works until that succeeds.
 	retryInterval = time.Second
 )
 
-// Source is one secret, parsed. It is safe for concurrent use; who asks while
-// it is being read waits for that reading.
+// Source is one parsed secret. It is safe for concurrent use; callers wait for a
+// read that is in progress.
 type Source[T any] struct {
 	load  func(context.Context) (T, error)
 	clock func() time.Time
@@ -30,26 +30,26 @@ type Source[T any] struct {
 	readAt time.Time // of the last attempt; zero before the first
 }
 
-// NewSource returns a source that reads by load, at first use.
+// NewSource returns a source that calls load on first use.
 func NewSource[T any](load func(context.Context) (T, error), clock func() time.Time) *Source[T] {
 	return &Source[T]{load: load, clock: clock}
 }
 
-// Get returns the value, reading it if that never succeeded. A failure is
-// repeated for a second before the next attempt.
+// Get returns the value, and reads it first if no read has succeeded yet. After a
+// failed read, it returns that error for a second before it tries again.
 func (s *Source[T]) Get(ctx context.Context) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.loaded || s.within(retryInterval) {
 		return s.value, s.err
 	}
-	_ = s.read(ctx) // stands in s.err
+	_ = s.read(ctx) // the error is in s.err
 	return s.value, s.err
 }
 
-// Refresh reads the value again, unless that was last tried within
-// [RefreshInterval]; read says whether it did. After a failure, Get goes on
-// with the value of before.
+// Refresh reads the value again, unless the last attempt was within
+// [RefreshInterval]; read reports whether it did. If the read fails, Get keeps
+// returning the previous value.
 func (s *Source[T]) Refresh(ctx context.Context) (value T, read bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *Source[T]) Refresh(ctx context.Context) (value T, read bool, err error)
 }
 
 func (s *Source[T]) within(d time.Duration) bool {
-	// A clock that was set back must not stop readings for good.
+	// A clock that was set back must not block reads.
 	age := s.clock().Sub(s.readAt)
 	return !s.readAt.IsZero() && age >= 0 && age < d
 }

@@ -15,7 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 )
 
-// vault is a Secrets Manager whose secret and mood the test changes.
+// vault is a Secrets Manager whose secret and error the test controls.
 type vault struct {
 	mu    sync.Mutex
 	text  string
@@ -37,7 +37,7 @@ func newSource(v *vault, now *time.Time) *secret.Source[string] {
 	return secret.NewSource(secret.FromManager(func() secret.Reader { return v }, "sample", secret.Text), func() time.Time { return *now })
 }
 
-func TestASecretIsReadAtFirstUseAndKept(t *testing.T) {
+func TestSourceGet_ReadsOnFirstUseAndKeepsTheValue(t *testing.T) {
 	v, now := &vault{text: "one\n"}, time.Unix(1000, 0)
 	s := newSource(v, &now)
 	if v.reads != 0 {
@@ -58,7 +58,7 @@ func TestASecretIsReadAtFirstUseAndKept(t *testing.T) {
 	}
 }
 
-func TestASecretIsReadAgainAtMostOnceInTenSeconds(t *testing.T) {
+func TestSourceRefresh_ReadsAtMostOnceInTenSeconds(t *testing.T) {
 	v, now := &vault{text: "one"}, time.Unix(1000, 0)
 	s := newSource(v, &now)
 	if _, err := s.Get(t.Context()); err != nil {
@@ -79,7 +79,7 @@ func TestASecretIsReadAgainAtMostOnceInTenSeconds(t *testing.T) {
 	}
 }
 
-func TestAFailedReadingKeepsTheValueOfBefore(t *testing.T) {
+func TestSourceRefresh_KeepsThePreviousValueOnFailure(t *testing.T) {
 	v, now := &vault{text: "one"}, time.Unix(1000, 0)
 	s := newSource(v, &now)
 	if _, err := s.Get(t.Context()); err != nil {
@@ -91,14 +91,14 @@ func TestAFailedReadingKeepsTheValueOfBefore(t *testing.T) {
 		t.Errorf("Refresh = %v, %v, want the failure", read, err)
 	}
 	if got, err := s.Get(t.Context()); got != "one" || err != nil {
-		t.Errorf("Get = %q, %v, want the value of before", got, err)
+		t.Errorf("Get = %q, %v, want the previous value", got, err)
 	}
 	if _, _, err := s.Refresh(t.Context()); err != nil || v.reads != 2 {
-		t.Errorf("%d reads, error %v: a failed reading counts too", v.reads, err)
+		t.Errorf("%d reads, error %v: a failed read counts too", v.reads, err)
 	}
 }
 
-func TestAFailedFirstReadingIsTriedAgainAfterASecond(t *testing.T) {
+func TestSourceGet_RetriesAFailedFirstReadAfterASecond(t *testing.T) {
 	v, now := &vault{text: "one", err: errors.New("throttled")}, time.Unix(1000, 0)
 	s := newSource(v, &now)
 	for range 3 {
@@ -115,7 +115,7 @@ func TestAFailedFirstReadingIsTriedAgainAfterASecond(t *testing.T) {
 	}
 }
 
-func TestWebhookTokensAreParsedAndNeverQuoted(t *testing.T) {
+func TestParseWebhookTokens_NeverQuotesTheSecret(t *testing.T) {
 	tests := []struct {
 		text string
 		want secret.WebhookTokens
@@ -139,6 +139,6 @@ func TestWebhookTokensAreParsedAndNeverQuoted(t *testing.T) {
 		}
 	}
 	if _, err := secret.Text(" \n"); err == nil {
-		t.Error("an empty text is taken for a token")
+		t.Error("Text accepts an empty text")
 	}
 }

@@ -6,8 +6,8 @@ type carriedKey struct{}
 
 type carried struct{ parent, runID string }
 
-// With returns a context that carries the traceparent, if it is one, and the
-// run's id, if there is one. What is missing stays as it was.
+// With returns a context with the traceparent and the run's id. An invalid
+// traceparent or an empty id leaves the previous value in place.
 func With(ctx context.Context, parent, runID string) context.Context {
 	c, _ := ctx.Value(carriedKey{}).(carried)
 	if parent = Parse(parent); parent != "" {
@@ -19,8 +19,7 @@ func With(ctx context.Context, parent, runID string) context.Context {
 	return context.WithValue(ctx, carriedKey{}, c)
 }
 
-// From returns what the context carries: a traceparent and a run's id, each ""
-// if there is none.
+// From returns the context's traceparent and run id, each "" if there is none.
 func From(ctx context.Context) (parent, runID string) {
 	c, _ := ctx.Value(carriedKey{}).(carried)
 	return c.parent, c.runID

@@ -1,13 +1,13 @@
-// Package trace carries a W3C traceparent by hand, so that one query over the
-// logs shows the whole way of a delivery. Within a function it stands in the
-// context; between functions in an attribute of the message, in the row of the
-// run and in the input of the workflow.
+// Package trace propagates a W3C traceparent, so that one query over the logs
+// finds everything about a delivery. Within a function it is in the context;
+// between functions it is in a message attribute, in the run row and in the
+// workflow's input.
 //
-// Nobody records spans here: the value is handed on as it came, as the standard
-// asks of whoever takes no part in a trace. Where there is none, the X-Ray trace
-// of the Lambda invocation gives one, so that the same id finds the logs and
-// the trace: 1-5759e988-bd862e3fe1be46a994272793 is X-Ray's way of writing
-// 5759e988bd862e3fe1be46a994272793. A tracing SDK is not needed for any of it.
+// Lorehook records no spans, so it passes the value on unchanged, as the standard
+// requires of a component that does not participate in a trace. Without one, the
+// value is derived from the X-Ray trace of the Lambda invocation, so that the same
+// id finds the logs and the trace: X-Ray writes 5759e988bd862e3fe1be46a994272793
+// as 1-5759e988-bd862e3fe1be46a994272793. None of this needs a tracing SDK.
 package trace
 
 import (
@@ -18,15 +18,14 @@ import (
 	"strings"
 )
 
-// Header is the name of the header, of the message attribute and of the field
-// in log lines.
+// Header is the name of the HTTP header, the message attribute and the log field.
 const Header = "traceparent"
 
 // parentLen is the length of a traceparent of version 00.
 const parentLen = 55
 
-// Parse returns the traceparent of version 00 that the value says, or "" if it
-// says none. A value of a later version is read as far as this one goes.
+// Parse returns value as a traceparent of version 00, or "" if it is invalid. Of a
+// later version it keeps the part that version 00 defines.
 func Parse(value string) string {
 	if len(value) < parentLen || len(value) > parentLen && (value[:2] == "00" || value[parentLen] != '-') {
 		return ""
@@ -52,16 +51,16 @@ func isHex(s string, length int) bool {
 
 func zero(s string) bool { return strings.Trim(s, "0") == "" }
 
-// lambdaKey is where aws-lambda-go puts the X-Ray header of the invocation.
+// lambdaKey is the context key of the invocation's X-Ray header in aws-lambda-go.
 const lambdaKey = "x-amzn-trace-id"
 
-// Source returns a function that makes traceparents as [New] does.
+// Source returns [New] with random bound to it.
 func Source(random io.Reader) func(context.Context) string {
 	return func(ctx context.Context) string { return New(ctx, random) }
 }
 
-// New returns the traceparent of the invocation's X-Ray trace, and else one of
-// random ids. It panics if random fails, which crypto/rand's never does.
+// New returns the traceparent of the invocation's X-Ray trace, or else one with
+// random ids. It panics if random fails, which crypto/rand.Reader never does.
 func New(ctx context.Context, random io.Reader) string {
 	header, _ := ctx.Value(lambdaKey).(string)
 	root, parent, flags := xray(header)
@@ -80,7 +79,7 @@ func New(ctx context.Context, random io.Reader) string {
 	return Parse("00-" + root + "-" + parent + "-" + flags)
 }
 
-// xray reads a header such as
+// xray parses a header such as
 // Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1.
 func xray(header string) (root, parent, flags string) {
 	flags = "00"

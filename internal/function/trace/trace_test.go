@@ -12,21 +12,21 @@ import (
 
 const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-func TestOnlyATraceparentOfTheStandardIsTaken(t *testing.T) {
+func TestParse_AcceptsOnlyValidTraceparents(t *testing.T) {
 	for name, c := range map[string]struct{ value, want string }{
 		"version 00":                 {parent, parent},
 		"not sampled":                {parent[:53] + "00", parent[:53] + "00"},
 		"a later version":            {"01" + parent[2:], parent},
-		"a later version, and more":  {"cc" + parent[2:] + "-what-comes", parent},
-		"a later version, run on":    {"cc" + parent[2:] + ".what", ""},
+		"a later version with more":  {"cc" + parent[2:] + "-what-comes", parent},
+		"a later version run on":     {"cc" + parent[2:] + ".what", ""},
 		"version ff":                 {"ff" + parent[2:], ""},
 		"version 00 and more":        {parent + "-more", ""},
 		"nothing":                    {"", ""},
 		"too short":                  {parent[:54], ""},
 		"capitals":                   {strings.ToUpper(parent), ""},
-		"no hexadecimal":             {strings.Replace(parent, "4bf9", "4bg9", 1), ""},
-		"no trace":                   {"00-" + strings.Repeat("0", 32) + "-00f067aa0ba902b7-01", ""},
-		"no parent":                  {"00-4bf92f3577b34da6a3ce929d0e0e4736-" + strings.Repeat("0", 16) + "-01", ""},
+		"not hexadecimal":            {strings.Replace(parent, "4bf9", "4bg9", 1), ""},
+		"a zero trace id":            {"00-" + strings.Repeat("0", 32) + "-00f067aa0ba902b7-01", ""},
+		"a zero parent id":           {"00-4bf92f3577b34da6a3ce929d0e0e4736-" + strings.Repeat("0", 16) + "-01", ""},
 		"hyphens at the wrong place": {"00-4bf92f3577b34da6-3ce929d0e0e4736-a00f067aa0ba902b7-01"[:55], ""},
 		"a line break":               {parent[:54] + "\n", ""},
 	} {
@@ -36,10 +36,10 @@ func TestOnlyATraceparentOfTheStandardIsTaken(t *testing.T) {
 	}
 }
 
-// lambdaKey is where aws-lambda-go puts X-Ray's header: a plain string.
+// lambdaKey is the context key of the X-Ray header in aws-lambda-go, a plain string.
 var lambdaKey any = "x-amzn-trace-id"
 
-func TestTheTraceIsTheInvocationsElseANewOne(t *testing.T) {
+func TestNew_UsesTheInvocationsTraceOrARandomOne(t *testing.T) {
 	random := strings.Repeat("\xab", 24)
 	for name, c := range map[string]struct{ header, want string }{
 		"sampled":     {"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"},
@@ -60,18 +60,18 @@ func TestTheTraceIsTheInvocationsElseANewOne(t *testing.T) {
 	}
 }
 
-func TestAContextKeepsWhatItCarriesUntilSomethingBetterComes(t *testing.T) {
+func TestWith_KeepsPreviousValuesUntilReplaced(t *testing.T) {
 	ctx := trace.With(t.Context(), "", "run-1")
 	ctx = trace.With(ctx, parent, "")
-	ctx = trace.With(ctx, "no traceparent", "")
+	ctx = trace.With(ctx, "not a traceparent", "")
 	if p, run := trace.From(ctx); p != parent || run != "run-1" {
-		t.Errorf("carried: %q, %q", p, run)
+		t.Errorf("From = %q, %q", p, run)
 	}
 	if p, run := trace.From(trace.With(ctx, "", "run-2")); p != parent || run != "run-2" {
-		t.Errorf("carried: %q, %q", p, run)
+		t.Errorf("From = %q, %q", p, run)
 	}
 	if p, run := trace.From(t.Context()); p != "" || run != "" {
-		t.Errorf("nothing carried: %q, %q", p, run)
+		t.Errorf("From an empty context = %q, %q", p, run)
 	}
 }
 
