@@ -13,6 +13,29 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+// Outcome is how a stage ended.
+type Outcome string
+
+// The outcomes.
+const (
+	// Done: the next stage may begin.
+	Done Outcome = "done"
+	// HandedOn: a new generation goes on with the rest.
+	HandedOn Outcome = "handed_on"
+	// Yielded: somebody else is at it, or nothing is left to do.
+	Yielded Outcome = "yielded"
+)
+
+// Result is what the docs and embed functions answer.
+type Result struct {
+	Outcome Outcome `json:"outcome"`
+	// DocumentsRegenerated counts, of the whole run, the documents whose
+	// embeddings are not current.
+	DocumentsRegenerated int64 `json:"documents_regenerated"`
+	NoEmbed              bool  `json:"no_embed"`
+	ChunksEmbedded       int64 `json:"chunks_embedded"`
+}
+
 // Transient is an error that another try may not meet. Its name is what the
 // state machine's retry asks for.
 type Transient struct{ Cause error }

@@ -111,7 +111,7 @@ func commitMutations() []mutation {
 }
 
 func stageMutations() []mutation {
-	const docs, embeddings, documents, jobs, hide = "internal/workflow/docs.go", "internal/content/embeddings.go", "internal/content/documents.go", "internal/ledger/jobs.go", "internal/content/hide.go"
+	const docs, embeddings, documents, jobs, hide = "internal/workflow/documents.go", "internal/content/embeddings.go", "internal/content/documents.go", "internal/ledger/jobs.go", "internal/content/hide.go"
 	return []mutation{
 		{"regenerated decided before the document is written", []edit{
 			{docs, "\tputs, replaced, gone := differences(", "\tif stale, err = s.stale(ctx, view.Head, rendered); err != nil {\n\t\treturn 0, nil, err\n\t}\n\tputs, replaced, gone := differences("},

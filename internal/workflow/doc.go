@@ -1,0 +1,51 @@
+// Package workflow turns committed content into documents and embeddings. A
+// run that committed something leaves one docs job per target; an execution of
+// the state machine infra/workflow.asl.json works through them.
+//
+// # States
+//
+// One execution enters its states in this order:
+//
+//  1. Docs ([Runner] with [Documents]) renders what changed, and leaves one
+//     embed job for each target whose documents have no current embeddings.
+//  2. Embed ([Runner] with [Embeddings]) embeds those documents. It is skipped
+//     if nothing was regenerated, or if the run asked for no embeddings.
+//  3. Finish ([Finish]) closes the run as succeeded.
+//
+// A state that fails, after one retry of a [Transient] error, leads to Abort
+// ([Abort]), which closes the run as failed. Docs and embed may also end
+// without leading anywhere: they answer [HandedOn] when the next generation
+// (another execution of the same run) does the rest, and [Yielded] when
+// somebody else works on the run or it has ended.
+//
+// # What a crash leaves behind
+//
+// Every write has a condition on the row that it depends on, so repeating a
+// state, or running two executions of one run at a time, is safe. A function
+// that dies without an answer leaves:
+//
+//   - Between the start of an execution and its record in the run row (see
+//     [Launcher]): a second execution of the same generation. Either may do a
+//     job; the other one yields.
+//   - In docs or embed, with a job claimed: documents, or embeddings, up to the
+//     last batch written, and a lease on the job. The retry of the same
+//     execution comes before the lease has expired and yields, which ends the
+//     execution without an error. Five minutes after its generation began the
+//     sweeper (package sweep) closes the run as failed and aborts the job. The
+//     dirty source stays, and 15 minutes later the sweeper sends a drain run
+//     for it, which finds the batches that were written to be up to date.
+//   - In docs, between writing a long document's segments and naming them:
+//     segments without a name. The job's second claim, or its abort, marks the
+//     run for the orphan sweep, which lets them expire.
+//   - In embed, between storing vectors and the embeddings that name them:
+//     vectors that no reader uses. The next try uses them again.
+//   - In docs or embed, between handing the job back and starting the next
+//     generation: a pending job. The state is retried and works on it, or,
+//     when no retry is left, the sweeper closes the run as above.
+//   - In finish: a running run whose jobs are all done. The retry closes it, or
+//     Abort does, or the sweeper: as succeeded, because nothing is left to do.
+//   - In Abort: a running run. The sweeper closes it.
+//
+// An execution that exceeds its own timeout (Step Functions runs no catch then)
+// is left in one of these states, and the sweeper closes the run.
+package workflow
