@@ -28,10 +28,12 @@ func main() {
 	cfg := awsenv.Config()
 	db := dynamo.New(cfg)
 	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
+	rows := ledger.New(db, c.Tables, time.Now).Metered(meter)
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}
 	runner := &workflow.Runner{
-		Ledger:   ledger.New(db, c.Tables, time.Now).Metered(meter),
-		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
-		Stage:    &workflow.Documents{Content: content.NewStore(db, c.Content, time.Now)},
+		Ledger:   rows,
+		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
+		Work:     &workflow.Documents{Content: content.NewStore(db, c.Content, time.Now)},
 		Log:      log,
 		Meter:    meter,
 	}

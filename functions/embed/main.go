@@ -39,10 +39,12 @@ func main() {
 	}
 	db := dynamo.New(cfg)
 	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
+	rows := ledger.New(db, c.Tables, time.Now).Metered(meter)
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}
 	runner := &workflow.Runner{
-		Ledger:   ledger.New(db, c.Tables, time.Now).Metered(meter),
-		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
-		Stage:    &workflow.Embeddings{Content: content.NewStore(db, c.Content, time.Now), Embedder: embedder},
+		Ledger:   rows,
+		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
+		Work:     &workflow.Embeddings{Content: content.NewStore(db, c.Content, time.Now), Embedder: embedder},
 		Log:      log,
 		Meter:    meter,
 	}

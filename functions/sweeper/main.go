@@ -33,10 +33,12 @@ func main() {
 	}
 	cfg := awsenv.Config()
 	db, client := dynamo.New(cfg), sqs.NewFromConfig(cfg)
+	rows := ledger.New(db, c.Tables, time.Now).Metered(metrics.New(os.Stdout, c.MetricsNamespace, time.Now))
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}
 	sweeper := &sweep.Sweeper{
-		Ledger:   ledger.New(db, c.Tables, time.Now).Metered(metrics.New(os.Stdout, c.MetricsNamespace, time.Now)),
+		Ledger:   rows,
 		Content:  content.NewStore(db, c.Content, time.Now),
-		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN},
+		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
 		Requests: queue.NewSender(client, c.RequestsQueueURL), Bulk: queue.NewSender(client, c.BulkQueueURL),
 		Clock: time.Now, Log: log,
 		NewTrace: trace.Source(rand.Reader),

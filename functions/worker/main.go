@@ -51,7 +51,7 @@ func main() {
 	db := dynamo.New(cfg)
 	store, rows := content.NewStore(db, c.Content, time.Now), ledger.New(db, c.Tables, time.Now).Metered(meter)
 	launcher := &workflow.Launcher{
-		Workflow: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}, Ledger: rows,
+		Starter: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}, Ledger: rows,
 	}
 	engine := &worker.Engine{
 		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Launch: launcher.Launch,

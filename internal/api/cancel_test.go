@@ -10,7 +10,6 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
@@ -75,7 +74,7 @@ func (i *interrupted) finish(req surgical.Request) {
 			i.Drive()
 			return
 		}
-		i.Clock.Advance(worker.Lease)
+		i.Clock.Advance(surgical.Lease)
 	}
 	i.Fatalf("run %s does not end", req.RunID)
 }

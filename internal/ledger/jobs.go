@@ -139,7 +139,7 @@ func (l *Ledger) FailJob(ctx context.Context, job surgical.Job) error {
 	return err
 }
 
-// progress sets everything that a stage learns about its job.
+// progress sets everything that working on a job changes in it.
 func progress(job surgical.Job) expression.UpdateBuilder {
 	return expression.Set(expression.Name("cursor"), expression.Value(job.Cursor)).
 		Set(expression.Name("regenerated"), expression.Value(job.Regenerated)).
@@ -176,17 +176,27 @@ func (l *Ledger) EnterStage(ctx context.Context, run surgical.Run, stage surgica
 	return l.update(ctx, run.RunID, running().And(notNewer), update)
 }
 
-// Done is what finishing a job brings with it.
+// Done says what finishing a job makes of its dirty source: it is [Settled],
+// [LeftToEmbed] or [LeftDirty].
 type Done struct {
-	// Next is the embed job that the docs job leaves to do, or nil.
-	Next *surgical.Job
-	// Settled tells that documents and embeddings of the dirty source are
-	// current: it is deleted.
-	Settled bool
+	next    *surgical.Job
+	settled bool
 }
 
-// FinishJob marks the claimed job as done; together with it the next job is
-// inserted, or the dirty source deleted. A claim that is no longer held, or a
+// Settled is for a job after which documents and embeddings are current: the
+// dirty source is deleted.
+func Settled() Done { return Done{settled: true} }
+
+// LeftToEmbed is for a docs job that leaves this embed job, which takes over the
+// dirty source.
+func LeftToEmbed(next surgical.Job) Done { return Done{next: &next} }
+
+// LeftDirty is for a job whose run does not ask for more, although something is
+// left to do. The dirty source stays for a drain run.
+func LeftDirty() Done { return Done{} }
+
+// FinishJob marks the claimed job as done, and in the same transaction inserts
+// the embed job, or deletes the dirty source. A claim that is no longer held, or a
 // run no longer running, gives [surgical.ErrMoved].
 func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) error {
 	jobDone, err := updateItem(l.tables.DependentQueue, jobKey(job.RunID, job.ID), heldJob(job),
@@ -202,14 +212,14 @@ func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) err
 		return err
 	}
 	items := []types.TransactWriteItem{run, jobDone}
-	if done.Next != nil {
-		insert, err := l.InsertJob(*done.Next)
+	if done.next != nil {
+		insert, err := l.InsertJob(*done.next)
 		if err != nil {
 			return err
 		}
 		items = append(items, insert)
 	}
-	if done.Settled {
+	if done.settled {
 		items = append(items, l.deleteDirty(job.Ref, job.DirtyID))
 	}
 	err = dynamo.Transact(ctx, l.db, items)
@@ -235,7 +245,7 @@ func (l *Ledger) finishedStage(job surgical.Job, done Done) expression.UpdateBui
 	update := expression.Set(expression.Name("docs_ended_at"), now)
 	update = count(update, "documents_written", job.DocumentsWritten)
 	update = count(update, "documents_regenerated", job.RegeneratedCount)
-	if done.Next != nil {
+	if done.next != nil {
 		update = update.Add(expression.Name("jobs_inserted"), expression.Value(1))
 	}
 	return update

@@ -16,10 +16,6 @@ type DirtySource struct {
 	CreatedAt time.Time
 }
 
-// MaxNamedChildren is the longest list of children in a scope; beyond it the
-// scope is everything, so that a row that holds it stays small.
-const MaxNamedChildren = 400
-
 // Union returns the scope that covers both.
 func (s Scope) Union(o Scope) Scope {
 	union := Scope{All: s.All || o.All, Hide: s.Hide || o.Hide}

@@ -2,11 +2,6 @@ package surgical
 
 import "time"
 
-// Settle is the settle time M: a fetch covers an event only if it began later
-// than the event's receipt plus M. It must exceed GitLab's replica lag plus
-// the difference of the clocks.
-const Settle = 2 * time.Second
-
 // Head is the version of an entity that readers see. The zero Head (revision
 // 0) stands for an entity that has none yet.
 type Head struct {

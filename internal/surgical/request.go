@@ -12,10 +12,6 @@ import (
 	"time"
 )
 
-// MaxTargets is how many entities one request may name: the heads, dirty
-// sources and jobs of that many fit one DynamoDB transaction (100 items).
-const MaxTargets = 25
-
 // EntityType tells the two kinds of entity apart. Its values are used in keys,
 // in JSON and in log lines.
 type EntityType string

@@ -44,7 +44,7 @@ type Sender interface {
 type Sweeper struct {
 	Ledger   *ledger.Ledger
 	Content  *content.Store
-	Workflow workflow.Workflow
+	Launcher *workflow.Launcher
 	// Requests and Bulk are the queues.
 	Requests, Bulk Sender
 	Clock          func() time.Time
@@ -191,10 +191,7 @@ func (s *Sweeper) fail(ctx context.Context, run surgical.Run, ending surgical.En
 
 // start starts the workflow of a committed run whose worker died.
 func (s *Sweeper) start(ctx context.Context, run surgical.Run, report *Report) error {
-	if err := s.Workflow.Start(ctx, run.RunID, 1); err != nil {
-		return err
-	}
-	if err := s.Ledger.WorkflowStarted(ctx, run, 1, false); err != nil && !errors.Is(err, surgical.ErrMoved) {
+	if err := s.Launcher.Launch(ctx, run, 1, false); err != nil {
 		return err
 	}
 	report.Started++

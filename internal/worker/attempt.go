@@ -4,19 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-)
-
-const (
-	// Lease is how long an attempt holds its run: a little longer than a worker
-	// may run.
-	Lease = 130 * time.Second
-	// maxAttempts bounds the attempts that one worker makes at one message.
-	maxAttempts = 6
 )
 
 // attempt claims the run and carries it to its end. covering is the id of a run
@@ -27,7 +18,7 @@ const (
 // before the commit, another worker claims the run after that, which counts the
 // death; five of them end the run as lost.
 func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, covering string, base *content.Base) Verdict {
-	run, err := e.Ledger.Claim(ctx, seen, surgical.Claim{Request: seen.Request, MessageID: msg.ID, Lease: Lease})
+	run, err := e.Ledger.Claim(ctx, seen, surgical.Claim{Request: seen.Request, MessageID: msg.ID, Lease: surgical.Lease})
 	if err != nil {
 		return e.unknown(err)
 	}
@@ -69,7 +60,7 @@ func (e *Engine) drain(ctx context.Context, run surgical.Run) Verdict {
 // revision moved, else after one more fetch.
 func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fetched fetched, base *content.Base) Verdict {
 	snaps, requests, refetched := fetched.snapshots, fetched.requests, false
-	for range maxAttempts {
+	for range surgical.MaxAttempts {
 		// From here on items may be staged, so the row is marked for the orphan
 		// sweeper first: a crash leaves a mark without orphans, never the reverse.
 		entered, err := e.Ledger.EnterIngest(ctx, run, requests)
@@ -94,7 +85,7 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 		}
 		// Another attempt has another id: what it stages shares no key with what
 		// this one left behind.
-		if run, err = e.Ledger.NextAttempt(ctx, entered, Lease); err != nil {
+		if run, err = e.Ledger.NextAttempt(ctx, entered, surgical.Lease); err != nil {
 			return e.failed(ctx, entered, err, 0)
 		}
 		base = nil // it has moved
@@ -266,7 +257,7 @@ func (e *Engine) end(ctx context.Context, run surgical.Run, ending surgical.Endi
 	case errors.Is(err, surgical.ErrMoved) && closed.Committed():
 		return e.afterCommit(ctx, closed, nil)
 	case errors.Is(err, surgical.ErrMoved):
-		return waitFor(unknownDelay, err)
+		return waitFor(surgical.UnknownDelay, err)
 	case err != nil:
 		return e.unknown(err)
 	}

@@ -16,17 +16,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-const (
-	// maxLostLeases is how many workers may die while they hold one run.
-	maxLostLeases = 5
-	// refetchInterval keeps webhooks from fetching one busy entity over and over.
-	refetchInterval = 5 * time.Second
-	// ingestReserve is the time that an attempt reserves for its commit.
-	ingestReserve = 25 * time.Second
-	// minAttempt is the least time worth beginning an attempt with.
-	minAttempt = ingestReserve + 10*time.Second
-)
-
 // Engine carries a run from its message to its commit. All fields are required
 // except Meter.
 type Engine struct {
@@ -55,7 +44,7 @@ func (e *Engine) Process(ctx context.Context, msg Message, alone bool) Verdict {
 	if now.Before(msg.NotBefore) {
 		return waitFor(msg.NotBefore.Sub(now), nil)
 	}
-	if !hasTime(ctx, minAttempt) {
+	if !hasTime(ctx, surgical.MinAttempt) {
 		return waitFor(0, nil)
 	}
 	seen, err := e.look(ctx, msg)
@@ -73,7 +62,7 @@ func (e *Engine) Process(ctx context.Context, msg Message, alone bool) Verdict {
 		return e.afterCommit(ctx, run, nil)
 	case run.LeaseUntil.After(now):
 		return waitFor(run.LeaseUntil.Sub(now), nil)
-	case deaths(run) >= maxLostLeases:
+	case deaths(run) >= surgical.MaxLostLeases:
 		return e.lost(ctx, run, msg)
 	case deaths(run) > 0 && !alone:
 		return Isolate{Deaths: deaths(run)}
@@ -167,7 +156,7 @@ func (e *Engine) coverage(ctx context.Context, msg Message, run surgical.Run, ba
 		covering, err = e.ifDoingTheSame(ctx, head.RunID, run.Options)
 		return covering, 0, err
 	case webhook:
-		return "", head.FetchedAt.Add(refetchInterval).Sub(e.Clock()), nil
+		return "", head.FetchedAt.Add(surgical.RefetchInterval).Sub(e.Clock()), nil
 	}
 	return "", 0, nil
 }

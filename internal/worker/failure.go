@@ -8,29 +8,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-const (
-	// giveUpAfter is the age, counted from the first claim, at which a run whose
-	// attempt failed is given up.
-	giveUpAfter = 6 * time.Hour
-	// Delays between attempts double from firstDelay to maxRetryDelay.
-	firstDelay    = 2 * time.Second
-	maxRetryDelay = 2 * time.Minute
-	// maxRetryAfter is the longest delay that the queue can express: SQS hides a
-	// message for at most 12 hours.
-	maxRetryAfter = 11 * time.Hour
-	// defaultPause is how long all workers wait if GitLab does not say.
-	defaultPause = time.Minute
-	// unknownDelay is the delay after a failure of one of Lorehook's own parts.
-	unknownDelay = 5 * time.Second
-)
-
 // failed ends an attempt that holds the run: for good, or until later. requests
 // is how many requests to GitLab the row does not count yet.
 func (e *Engine) failed(ctx context.Context, run surgical.Run, cause error, requests int64) Verdict {
 	if errors.Is(cause, surgical.ErrMoved) {
 		// Another process has the run, or it was cancelled: the next delivery will
 		// see.
-		return waitFor(unknownDelay, cause)
+		return waitFor(surgical.UnknownDelay, cause)
 	}
 	why := surgical.AsError(cause)
 	// A failed preflight can be retried as another run, but not by this one.
@@ -43,7 +27,7 @@ func (e *Engine) failed(ctx context.Context, run surgical.Run, cause error, requ
 // postpone gives the lease back until the delay is over, or gives the run up if
 // it is too old.
 func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) Verdict {
-	if e.Clock().Sub(run.FirstClaimedAt) >= giveUpAfter {
+	if e.Clock().Sub(run.FirstClaimedAt) >= surgical.GiveUpAfter {
 		if len(why.Failures) > 0 {
 			why = preflightFailed(run, why.Failures, why)
 		}
@@ -77,14 +61,14 @@ func (e *Engine) pauseIfTold(ctx context.Context, run surgical.Run, f fetched) {
 // together.
 func (e *Engine) delay(run surgical.Run, why *surgical.Error) time.Duration {
 	if why.RetryAfter > 0 {
-		return min(why.RetryAfter, maxRetryAfter) + e.Jitter(time.Second)
+		return min(why.RetryAfter, surgical.MaxRetryAfter) + e.Jitter(time.Second)
 	}
 	if pausesAll(why.Code) {
-		return defaultPause + e.Jitter(time.Second)
+		return surgical.DefaultPause + e.Jitter(time.Second)
 	}
-	delay := maxRetryDelay
+	delay := surgical.MaxDelay
 	if run.FailedAttempts < 6 {
-		delay = firstDelay << run.FailedAttempts
+		delay = surgical.FirstDelay << run.FailedAttempts
 	}
 	return delay/2 + e.Jitter(delay/2)
 }
@@ -99,7 +83,7 @@ func (e *Engine) giveUp(ctx context.Context, run surgical.Run, why *surgical.Err
 // unknown is the verdict if one of Lorehook's own parts fails: nothing is known
 // to have changed, so the message comes again.
 func (e *Engine) unknown(err error) Verdict {
-	return waitFor(unknownDelay+e.Jitter(unknownDelay), err)
+	return waitFor(surgical.UnknownDelay+e.Jitter(surgical.UnknownDelay), err)
 }
 
 // log writes one line for one decision.

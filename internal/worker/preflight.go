@@ -10,15 +10,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-const (
-	// parallelFetches bounds how many targets of one run are fetched at a time;
-	// each of them sends at least five requests at once.
-	parallelFetches = 4
-	// notFoundTries is how often a webhook's entity must be missing before that
-	// counts: the event may be ahead of the replica that answers.
-	notFoundTries = 3
-)
-
 // fetched is what a preflight brought: a snapshot or an error for each target,
 // in the order of the targets.
 type fetched struct {
@@ -34,7 +25,7 @@ func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgica
 	limited := ctx
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		limited, cancel = context.WithDeadline(ctx, deadline.Add(-ingestReserve))
+		limited, cancel = context.WithDeadline(ctx, deadline.Add(-surgical.IngestReserve))
 		defer cancel()
 	}
 	began := e.Clock()
@@ -50,7 +41,7 @@ func (e *Engine) fetchAll(ctx context.Context, refs []surgical.EntityRef) fetche
 	f := fetched{snapshots: make([]surgical.Snapshot, len(refs)), failed: map[int]*surgical.Error{}}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallelFetches)
+	slots := make(chan struct{}, surgical.ParallelFetches)
 	for i, ref := range refs {
 		wg.Go(func() {
 			slots <- struct{}{}
@@ -130,7 +121,7 @@ func preflightFailed(run surgical.Run, failures []surgical.TargetFailure, cause 
 
 // mayAppear reports whether a missing entity should be fetched again.
 func mayAppear(run surgical.Run, e *surgical.Error) bool {
-	return e.Code == surgical.CodeGitLabNotFound && run.Origin == surgical.OriginWebhook && run.NotFound+1 < notFoundTries
+	return e.Code == surgical.CodeGitLabNotFound && run.Origin == surgical.OriginWebhook && run.NotFound+1 < surgical.NotFoundTries
 }
 
 // pausesAll reports whether every worker has to wait: the budget is spent, or

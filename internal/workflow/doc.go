@@ -27,13 +27,14 @@
 //   - Between the start of an execution and its record in the run row (see
 //     [Launcher]): a second execution of the same generation. Either may do a
 //     job; the other one yields.
-//   - In docs or embed, with a job claimed: documents, or embeddings, up to the
-//     last batch written, and a lease on the job. The retry of the same
-//     execution comes before the lease has expired and yields, which ends the
-//     execution without an error. Five minutes after its generation began the
-//     sweeper (package sweep) closes the run as failed and aborts the job. The
-//     dirty source stays, and 15 minutes later the sweeper sends a drain run
-//     for it, which finds the batches that were written to be up to date.
+//   - In docs or embed, with a job claimed: the batches written so far, and the
+//     job's lease. The error of a crashed function is not one that the state
+//     machine retries, so Abort closes the run as failed and aborts the job. If
+//     Lambda itself failed, the retry comes before the lease has expired and
+//     yields, which ends the execution; five minutes after the generation began
+//     the sweeper (package sweep) closes the run. Either way the dirty source
+//     stays, and once it is 15 minutes old the sweeper sends a drain run for it,
+//     which finds the batches that were written to be up to date.
 //   - In docs, between writing a long document's segments and naming them:
 //     segments without a name. The job's second claim, or its abort, marks the
 //     run for the orphan sweep, which lets them expire.

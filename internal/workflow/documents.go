@@ -22,64 +22,73 @@ const (
 	// moved meanwhile.
 	maxRenders = 20
 	// maxNamed is the longest list of regenerated documents in a job; beyond it
-	// the embed stage looks at all of the entity's.
+	// the embed job checks all of the entity's documents.
 	maxNamed = 1000
 )
 
-// Documents regenerates the documents that a job names. It implements
-// [Stage].
+// Documents regenerates the documents that a job names. It implements [Work].
 type Documents struct {
 	Content *content.Store
 }
 
-// Type implements [Stage].
+// Type implements [Work].
 func (s *Documents) Type() surgical.JobType { return surgical.JobDocs }
 
-// Do implements [Stage]. Documents are rendered from the entity as it is
-// now, not as the run left it: a newer commit may have come.
-func (s *Documents) Do(ctx context.Context, run surgical.Run, job surgical.Job, more func() bool) (surgical.Job, ledger.Done, bool, error) {
+// Do implements [Work]. Documents are rendered from the entity as it is now,
+// which may be newer than what the run committed.
+func (s *Documents) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *Budget) (ledger.Done, error) {
 	if job.Scope.Hide {
-		head, err := s.Content.Head(ctx, job.Ref)
-		if err != nil {
-			return job, ledger.Done{}, false, err
-		}
-		if none, err := s.Content.RemoveHidden(ctx, head, more); err != nil || !none {
-			return job, ledger.Done{}, false, err
+		if err := s.hide(ctx, job.Ref, budget); err != nil {
+			return ledger.Done{}, err
 		}
 	}
 	if run.Options.NoDocs {
-		return job, ledger.Done{}, true, nil // the dirty source waits for the drain
+		return ledger.LeftDirty(), nil // until a drain run regenerates it
 	}
-	ids, err := s.scope(ctx, job)
+	ids, err := s.scope(ctx, *job)
 	if err != nil {
-		return job, ledger.Done{}, false, err
+		return ledger.Done{}, err
 	}
 	for batch := range slices.Chunk(ids, docsBatch) {
-		if !more() {
-			return job, ledger.Done{}, false, nil
+		if err := budget.Next(ctx); err != nil {
+			return ledger.Done{}, err
 		}
-		if err := s.regenerate(ctx, &job, batch); err != nil {
-			return job, ledger.Done{}, false, err
+		if err := s.regenerate(ctx, job, batch); err != nil {
+			return ledger.Done{}, err
 		}
 		job.Cursor = batch[len(batch)-1]
 	}
-	return job, s.done(run, job), true, nil
+	return s.done(run, *job), nil
 }
 
-// done leaves what was regenerated to the embed stage. Where nothing was,
-// documents and embeddings are current.
+// hide removes the bytes that the head hides from readers.
+func (s *Documents) hide(ctx context.Context, ref surgical.EntityRef, budget *Budget) error {
+	head, err := s.Content.Head(ctx, ref)
+	if err != nil {
+		return err
+	}
+	var stopped error
+	_, err = s.Content.RemoveHidden(ctx, head, func() bool {
+		stopped = budget.Next(ctx)
+		return stopped == nil
+	})
+	return errors.Join(err, stopped)
+}
+
+// done leaves what was regenerated to an embed job. If nothing was, documents
+// and embeddings are current.
 func (s *Documents) done(run surgical.Run, job surgical.Job) ledger.Done {
 	if job.RegeneratedCount == 0 {
-		return ledger.Done{Settled: true}
+		return ledger.Settled()
 	}
 	if run.Options.NoEmbed {
-		return ledger.Done{}
+		return ledger.LeftDirty()
 	}
-	return ledger.Done{Next: &surgical.Job{
+	return ledger.LeftToEmbed(surgical.Job{
 		RunID: job.RunID, ID: ledger.JobID(surgical.JobEmbed, job.Ref.Target), Type: surgical.JobEmbed,
 		Ref: job.Ref, DirtyID: job.DirtyID, Status: surgical.JobPending,
 		Regenerated: job.Regenerated, RegeneratedAll: job.RegeneratedAll, RegeneratedCount: job.RegeneratedCount,
-	}}
+	})
 }
 
 // scope lists the documents that the job is about, in order, behind those that
@@ -272,8 +281,8 @@ func differences(head surgical.Head, rendered map[string]surgical.Document, stor
 }
 
 // stale lists the documents that no visible embeddings carry the hash of. It
-// reads after the documents were written: so a repeated or overtaken stage
-// comes to the right answer.
+// reads after the documents were written, so that the answer is right even if
+// the job is repeated or another run overtakes it.
 func (s *Documents) stale(ctx context.Context, head surgical.Head, rendered map[string]surgical.Document) ([]string, error) {
 	ids := slices.Sorted(maps.Keys(rendered))
 	embeddings, err := s.Content.Embeddings(ctx, head.Ref, ids)

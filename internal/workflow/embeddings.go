@@ -23,34 +23,33 @@ const (
 	maxEmbeds = 20
 )
 
-// Embeddings embeds the documents that the docs stage regenerated. It implements
-// [Stage].
+// Embeddings embeds the documents that a docs job regenerated. It implements
+// [Work].
 type Embeddings struct {
 	Content  *content.Store
 	Embedder embedding.Embedder
 }
 
-// Type implements [Stage].
+// Type implements [Work].
 func (s *Embeddings) Type() surgical.JobType { return surgical.JobEmbed }
 
-// Do implements [Stage]. Documents are read as they are now: one that a
-// newer run has written meanwhile is embedded as that run left it.
-func (s *Embeddings) Do(ctx context.Context, _ surgical.Run, job surgical.Job, more func() bool) (surgical.Job, ledger.Done, bool, error) {
-	ids, err := s.scope(ctx, job)
+// Do implements [Work]. Documents are embedded as they are now, which may be as
+// a newer run wrote them.
+func (s *Embeddings) Do(ctx context.Context, _ surgical.Run, job *surgical.Job, budget *Budget) (ledger.Done, error) {
+	ids, err := s.scope(ctx, *job)
 	if err != nil {
-		return job, ledger.Done{}, false, err
+		return ledger.Done{}, err
 	}
 	for batch := range slices.Chunk(ids, embedBatch) {
-		if !more() {
-			return job, ledger.Done{}, false, nil
+		if !budget.TimeLeft() {
+			return ledger.Done{}, ErrOutOfTime
 		}
-		finished, err := s.batch(ctx, &job, batch, more)
-		if err != nil || !finished {
-			return job, ledger.Done{}, false, err
+		if err := s.batch(ctx, job, batch, budget); err != nil {
+			return ledger.Done{}, err
 		}
 		job.Cursor = batch[len(batch)-1]
 	}
-	return job, ledger.Done{Settled: true}, true, nil
+	return ledger.Settled(), nil
 }
 
 // scope lists the documents of the job in order, behind those that an earlier
@@ -72,23 +71,22 @@ func (s *Embeddings) scope(ctx context.Context, job surgical.Job) ([]string, err
 }
 
 // batch embeds some documents: those with few chunks together, the others, and
-// any that changed meanwhile, one by one. It reports false if time ran out.
-func (s *Embeddings) batch(ctx context.Context, job *surgical.Job, ids []string, more func() bool) (bool, error) {
-	alone, finished, err := s.together(ctx, job, ids, more)
-	if err != nil || !finished {
-		return false, err
+// any that changed in the meantime, one by one.
+func (s *Embeddings) batch(ctx context.Context, job *surgical.Job, ids []string, budget *Budget) error {
+	alone, err := s.together(ctx, job, ids, budget)
+	if err != nil {
+		return err
 	}
 	for _, id := range alone {
-		finished, err := s.document(ctx, job, id, more)
-		if err != nil || !finished {
-			return false, err
+		if err := s.document(ctx, job, id, budget); err != nil {
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
-// sliceSize is how many chunks are embedded between two looks at the time: no
-// more than one call takes of an embedder that may be slow.
+// sliceSize is how many chunks are embedded between two calls of Budget.Next: no
+// more than one call of the embedder takes, because it may be slow.
 func (s *Embeddings) sliceSize() int { return min(maxSlice, s.Embedder.MaxBatch()) }
 
 // current reports whether the embeddings embed the document as it is.

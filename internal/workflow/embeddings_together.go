@@ -24,26 +24,26 @@ type planned struct {
 
 // together embeds the documents with few chunks: one reading, as few calls of
 // the embedder and as few transactions as they take. It returns the ids that
-// have to be embedded alone, and false if time ran out; what was embedded by
-// then is stored, and current when it is looked at again.
-func (s *Embeddings) together(ctx context.Context, job *surgical.Job, ids []string, more func() bool) (alone []string, finished bool, err error) {
+// have to be embedded alone. If time runs out, what was embedded until then is
+// stored, and the next generation finds it current.
+func (s *Embeddings) together(ctx context.Context, job *surgical.Job, ids []string, budget *Budget) (alone []string, err error) {
 	plans, alone, err := s.plan(ctx, job.Ref, ids)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	for len(plans) > 0 {
-		if !more() {
-			return nil, false, nil
+		if err := budget.Next(ctx); err != nil {
+			return nil, err
 		}
 		n := s.slice(plans)
 		moved, err := s.write(ctx, job, plans[:n])
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		alone = append(alone, moved...)
 		plans = plans[n:]
 	}
-	return alone, true, nil
+	return alone, nil
 }
 
 // slice returns how many of the documents are embedded in one go.

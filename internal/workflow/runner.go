@@ -55,34 +55,24 @@ const (
 	defaultLease = 2 * time.Minute
 )
 
-// Stage does the work of one job.
-type Stage interface {
-	// Type is the type of job that the stage does.
-	Type() surgical.JobType
-	// Do works on the job until it is done or more reports false. It returns the
-	// job with its progress, what finishing it brings, and whether it is done.
-	Do(ctx context.Context, run surgical.Run, job surgical.Job, more func() bool) (surgical.Job, ledger.Done, bool, error)
-}
-
-// Meter is told what the stages did.
+// Meter counts what the jobs produced.
 type Meter interface {
-	// JobDone hears of a job that is done, with all that came of it.
+	// JobDone receives each job that is done, with its progress.
 	JobDone(job surgical.Job)
 }
 
-// Runner carries the jobs of one stage of a run. All fields are required but
-// Meter.
+// Runner does the jobs of one type of a run. All fields are required but Meter.
 type Runner struct {
 	Ledger   *ledger.Ledger
-	Workflow Workflow
-	Stage    Stage
+	Launcher *Launcher
+	Work     Work
 	Log      *slog.Logger
 	Meter    Meter
 }
 
-// Handle implements the Lambda function of the stage. It is idempotent: jobs
-// that are done are passed over, and a job that somebody else holds ends it
-// quietly.
+// Handle implements the Lambda functions docs and embed. It is idempotent: jobs
+// that are done are skipped, and if somebody else holds a job, it answers
+// [Yielded].
 func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	ctx = trace.With(ctx, in.TraceParent, in.RunID)
 	defer logs.Panics(ctx, r.Log)
@@ -93,57 +83,60 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	if run.Status != surgical.StatusRunning || !run.Committed() || in.Generation < run.Generation {
 		return r.end(ctx, in, Yielded), nil
 	}
-	if run, err = r.Ledger.EnterStage(ctx, run, surgical.Stage(r.Stage.Type()), in.Generation); err != nil {
-		return r.moved(ctx, in, err)
+	if run, err = r.Ledger.EnterStage(ctx, run, surgical.Stage(r.Work.Type()), in.Generation); err != nil {
+		return r.failed(ctx, in, err)
 	}
 	jobs, err := r.Ledger.Jobs(ctx, in.RunID)
 	if err != nil {
 		return Result{}, Transient{err}
 	}
 	for _, job := range jobs {
-		if job.Type != r.Stage.Type() || job.Status == surgical.JobDone {
+		if job.Type != r.Work.Type() || job.Status == surgical.JobDone {
 			continue
 		}
-		finished, err := r.job(ctx, run, job)
-		if err != nil {
-			return r.moved(ctx, in, err)
-		}
-		if !finished {
+		err := r.job(ctx, run, job)
+		if errors.Is(err, ErrOutOfTime) {
 			return r.handOn(ctx, in, run)
+		}
+		if err != nil {
+			return r.failed(ctx, in, err)
 		}
 	}
 	return r.result(ctx, in)
 }
 
-// job reports false if the job was given back unfinished.
-func (r *Runner) job(ctx context.Context, run surgical.Run, job surgical.Job) (bool, error) {
-	more := r.more(ctx, run.RunID)
-	if !more() {
-		return false, nil
+// job does one job. It returns [ErrOutOfTime] if the job was left unfinished
+// for the next generation.
+func (r *Runner) job(ctx context.Context, run surgical.Run, job surgical.Job) error {
+	budget := r.budget(ctx, run.RunID)
+	if !budget.TimeLeft() {
+		return ErrOutOfTime
 	}
 	held, err := r.Ledger.ClaimJob(ctx, job, lease(ctx))
 	if err != nil {
-		return false, err
+		return err
 	}
-	held, done, finished, err := r.Stage.Do(ctx, run, held, more)
-	if err != nil {
-		return false, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
-	}
-	if !finished {
+	done, err := r.Work.Do(ctx, run, &held, budget)
+	switch {
+	case errors.Is(err, ErrEnded):
+		return err
+	case errors.Is(err, ErrOutOfTime):
 		if _, err := r.Ledger.HandOn(ctx, held); err != nil {
-			return false, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
+			return errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
 		}
-		return false, nil
+		return err
+	case err == nil:
+		err = r.Ledger.FinishJob(ctx, held, done)
 	}
-	if err := r.Ledger.FinishJob(ctx, held, done); err != nil {
-		return false, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
+	if err != nil {
+		return errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
 	}
 	r.Log.InfoContext(ctx, "job_done", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
-		"stage", r.Stage.Type(), "documents_written", held.DocumentsWritten, "documents_regenerated", held.RegeneratedCount, "chunks_embedded", held.ChunksEmbedded)
+		"stage", r.Work.Type(), "documents_written", held.DocumentsWritten, "documents_regenerated", held.RegeneratedCount, "chunks_embedded", held.ChunksEmbedded)
 	if r.Meter != nil {
 		r.Meter.JobDone(held)
 	}
-	return true, nil
+	return nil
 }
 
 // giveBack ends the claim of a job that failed: another try must not wait for
@@ -164,10 +157,7 @@ func (r *Runner) giveBack(ctx context.Context, job surgical.Job, cause error) er
 // handOn lets the next generation go on with what is left.
 func (r *Runner) handOn(ctx context.Context, in Input, run surgical.Run) (Result, error) {
 	next := max(in.Generation, run.Generation) + 1
-	if err := r.Workflow.Start(ctx, in.RunID, next); err != nil {
-		return Result{}, Transient{err}
-	}
-	if err := r.Ledger.WorkflowStarted(ctx, run, next, false); err != nil && !errors.Is(err, surgical.ErrMoved) {
+	if err := r.Launcher.Launch(ctx, run, next, false); err != nil {
 		return Result{}, Transient{err}
 	}
 	return r.end(ctx, in, HandedOn), nil
@@ -186,38 +176,35 @@ func (r *Runner) result(ctx context.Context, in Input) (Result, error) {
 	return result, nil
 }
 
-// moved ends quietly if somebody else is at the work; any other error is
-// judged by its code.
-func (r *Runner) moved(ctx context.Context, in Input, err error) (Result, error) {
-	if errors.Is(err, surgical.ErrMoved) {
+// failed answers [Yielded] if the run has ended or somebody else works on it.
+// Any other error is judged by its code.
+func (r *Runner) failed(ctx context.Context, in Input, err error) (Result, error) {
+	if errors.Is(err, surgical.ErrMoved) || errors.Is(err, ErrEnded) {
 		return r.end(ctx, in, Yielded), nil
 	}
-	r.Log.WarnContext(ctx, "stage_failed", "run_id", in.RunID, "stage", r.Stage.Type(), "generation", in.Generation, "error", err.Error())
+	r.Log.WarnContext(ctx, "stage_failed", "run_id", in.RunID, "stage", r.Work.Type(), "generation", in.Generation, "error", err.Error())
 	if surgical.AsError(err).Retryable {
 		return Result{}, Transient{err}
 	}
-	return Result{}, fmt.Errorf("%s of run %s: %w", r.Stage.Type(), in.RunID, err)
+	return Result{}, fmt.Errorf("%s of run %s: %w", r.Work.Type(), in.RunID, err)
 }
 
 func (r *Runner) end(ctx context.Context, in Input, outcome Outcome) Result {
-	r.Log.InfoContext(ctx, "stage_ended", "run_id", in.RunID, "stage", r.Stage.Type(), "generation", in.Generation, "outcome", outcome)
+	r.Log.InfoContext(ctx, "stage_ended", "run_id", in.RunID, "stage", r.Work.Type(), "generation", in.Generation, "outcome", outcome)
 	return Result{Outcome: outcome}
 }
 
-// more returns a function that reports whether a job may go on with its next
-// batch: there is time, and nobody cancelled the run. Its first answers look at
-// the time alone, for the run was just read.
-func (r *Runner) more(ctx context.Context, runID string) func() bool {
-	left, asked := timeLeft(ctx), 0
-	return func() bool {
-		if !left() {
-			return false
-		}
-		if asked++; asked <= 3 {
-			return true // before the claim, and before the first batch: a small job costs no read
-		}
-		run, err := r.Ledger.Run(ctx, runID)
-		return err != nil || run.Status == surgical.StatusRunning
+// budget is what one job may spend in this invocation.
+func (r *Runner) budget(ctx context.Context, runID string) *Budget {
+	return &Budget{
+		TimeLeft: timeLeft(ctx),
+		MayGoOn: func(ctx context.Context) error {
+			run, err := r.Ledger.Run(ctx, runID)
+			if err == nil && run.Status != surgical.StatusRunning {
+				return ErrEnded
+			}
+			return err
+		},
 	}
 }
 

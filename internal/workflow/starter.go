@@ -3,15 +3,12 @@ package workflow
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
-	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // Input is what an execution begins with, and what it hands to each stage.
@@ -24,30 +21,7 @@ type Input struct {
 	TraceParent string `json:"traceparent,omitempty"`
 }
 
-// Workflow starts executions. Starting one twice is harmless.
-type Workflow interface {
-	Start(ctx context.Context, runID string, generation int64) error
-}
-
-// Launcher starts the workflow of a run and records the start in its row.
-type Launcher struct {
-	Workflow Workflow
-	Ledger   *ledger.Ledger
-}
-
-// Launch starts an execution of the generation and records it.
-func (l *Launcher) Launch(ctx context.Context, run surgical.Run, generation int64, clean bool) error {
-	if err := l.Workflow.Start(ctx, run.RunID, generation); err != nil {
-		return err
-	}
-	err := l.Ledger.WorkflowStarted(ctx, run, generation, clean)
-	if errors.Is(err, surgical.ErrMoved) {
-		return nil // a newer generation was recorded, or the run has ended
-	}
-	return err
-}
-
-// Starter implements [Workflow] with Step Functions.
+// Starter starts executions of the state machine.
 type Starter struct {
 	Client          *sfn.Client
 	StateMachineARN string
@@ -60,7 +34,7 @@ func InputOf(ctx context.Context, runID string, generation int64) Input {
 	return Input{RunID: runID, Generation: generation, TraceParent: parent}
 }
 
-// Start implements [Workflow].
+// Start starts an execution of the generation. Starting one twice is harmless.
 func (s *Starter) Start(ctx context.Context, runID string, generation int64) error {
 	input, err := json.Marshal(InputOf(ctx, runID, generation))
 	if err != nil {

@@ -29,7 +29,7 @@ func guardMutations() []mutation {
 			{guard, "return !h.Exists() || !h.UpdatedAt.After(s.UpdatedAt) && !h.FetchedUntil.After(s.FetchedAt)", "return true || s.Requests > 0"},
 			{change, ".\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro()))).\n\t\tAnd(expression.Name(\"fetched_until\").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
 		}, outcomes()},
-		{"no settle time", []edit{{guard, "const Settle = 2 * time.Second", "const Settle = 0 * time.Second"}}, outcomes()},
+		{"no settle time", []edit{{"internal/surgical/limits.go", "Settle = 2 * time.Second", "Settle = 0 * time.Second"}}, outcomes()},
 		{"a head that exists covers every event", []edit{
 			{guard, "return h.Exists() && Covers(h.FetchedAt, eventAt)", "return h.Exists()"},
 		}, outcomes()},
@@ -134,13 +134,13 @@ func stageMutations() []mutation {
 			{jobs, "\t\titems = append(items, l.deleteDirty(job.Ref, job.DirtyID))", "\t\tsources, err := l.DirtySources(ctx, job.Ref)\n\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(job.Ref, source.ID))\n\t\t}"},
 		}, outcomes()},
 		{"embedding although the run must not", []edit{
-			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.Done{}\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.Done{}\n\t}"},
+			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}"},
 		}, outcomes()},
 		{"finish closes a run with open jobs", []edit{
 			{"internal/ledger/close.go", "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {", "if false && slices.ContainsFunc(jobs, isNotDone) {"},
 		}, outcomes()},
 		{"a dirty source goes before its embeddings are current", []edit{
-			{docs, "\treturn ledger.Done{Next: &surgical.Job{", "\treturn ledger.Done{Settled: true, Next: &surgical.Job{"},
+			{jobs, "\tif done.settled {", "\tif done.settled || done.next != nil {"},
 		}, outcomes()},
 	}
 }

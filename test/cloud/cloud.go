@@ -175,10 +175,10 @@ func (c *Cloud) functions(db *dynamodb.Client) {
 	store, rows := content.NewStore(db, c.tables.Content, clock), ledger.New(db, c.tables, clock)
 	workerClock := func() time.Time { return clock().Add(time.Duration(c.skew.Load())) }
 	workerStore, workerRows := content.NewStore(db, c.tables.Content, workerClock), ledger.New(db, c.tables, workerClock)
-	launcher := &workflow.Launcher{Workflow: machine, Ledger: workerRows}
+	workerLauncher := &workflow.Launcher{Starter: machine, Ledger: workerRows}
 	engine := &worker.Engine{
 		DB: db, Ledger: workerRows, Content: workerStore,
-		Fetch: c.client(pipeline.InterceptHTTP(c.transport, c.boundary), workerClock).Fetch, Launch: launcher.Launch,
+		Fetch: c.client(pipeline.InterceptHTTP(c.transport, c.boundary), workerClock).Fetch, Launch: workerLauncher.Launch,
 		Allows: func(int64) bool { return true }, Clock: workerClock, Jitter: func(d time.Duration) time.Duration { return d / 2 }, Log: log,
 	}
 	c.worker = &worker.Batch{
@@ -186,15 +186,16 @@ func (c *Cloud) functions(db *dynamodb.Client) {
 		Queue:   &queue.Consumer{Client: sqs, QueueURLs: []string{c.Requests.URL(), c.Bulk.URL()}, DeadLetterURL: c.DeadLetters.URL()},
 		Clock:   workerClock, Log: log,
 	}
-	c.docs = &workflow.Runner{Ledger: rows, Workflow: machine, Stage: hurried{&workflow.Documents{Content: store}, c}, Log: log}
-	c.embed = &workflow.Runner{Ledger: rows, Workflow: machine, Stage: hurried{&workflow.Embeddings{Content: store, Embedder: embedder{c}}, c}, Log: log}
+	launcher := &workflow.Launcher{Starter: machine, Ledger: rows}
+	c.docs = &workflow.Runner{Ledger: rows, Launcher: launcher, Work: hurried{&workflow.Documents{Content: store}, c}, Log: log}
+	c.embed = &workflow.Runner{Ledger: rows, Launcher: launcher, Work: hurried{&workflow.Embeddings{Content: store, Embedder: embedder{c}}, c}, Log: log}
 	c.finish, c.abort = &workflow.Finish{Ledger: rows, Log: log}, &workflow.Abort{Ledger: rows, Log: log}
 	c.sender, c.bulk = queue.NewSender(sqs, c.Requests.URL()), queue.NewSender(sqs, c.Bulk.URL())
 	c.webhook = &webhook.Handler{
 		Verifiers: tokens{}, Queue: c.sender, Allows: func(int64) bool { return true }, Clock: clock, Log: log,
 	}
 	c.sweeper = &sweep.Sweeper{
-		Ledger: rows, Content: store, Workflow: machine, Requests: c.sender, Bulk: c.bulk, Clock: clock, Log: log,
+		Ledger: rows, Content: store, Launcher: launcher, Requests: c.sender, Bulk: c.bulk, Clock: clock, Log: log,
 	}
 	c.api = sync.OnceValue(func() http.Handler { return c.APIs.lend(c, rows, store) })
 }
@@ -210,23 +211,22 @@ func (c *Cloud) client(transport http.RoundTripper, clock func() time.Time) *git
 	return client
 }
 
-// hurried is a stage that may begin one batch in each generation, if the cloud
-// is in a hurry.
+// hurried has time for one batch in each generation, if the cloud is in a hurry.
 type hurried struct {
-	workflow.Stage
+	workflow.Work
 	cloud *Cloud
 }
 
-// Do implements workflow.Stage.
-func (h hurried) Do(ctx context.Context, run surgical.Run, job surgical.Job, more func() bool) (surgical.Job, ledger.Done, bool, error) {
+// Do implements workflow.Work.
+func (h hurried) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *workflow.Budget) (ledger.Done, error) {
 	if h.cloud.Hurry {
-		left := 2 // one look before the batch, one within the embed stage
+		left := 2 // one look before the batch, one within an embed job
 		if h.Type() == surgical.JobDocs {
 			left = 1
 		}
-		more = func() bool { left--; return left >= 0 }
+		budget = &workflow.Budget{TimeLeft: func() bool { left--; return left >= 0 }, MayGoOn: budget.MayGoOn}
 	}
-	return h.Stage.Do(ctx, run, job, more)
+	return h.Work.Do(ctx, run, job, budget)
 }
 
 // embedder is a quick one, for what its vectors say matters to nobody here. It

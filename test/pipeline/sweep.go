@@ -37,7 +37,7 @@ func (s *Sent) Take() []surgical.Request {
 func (w *World) Sweep() sweep.Report {
 	w.T.Helper()
 	sweeper := &sweep.Sweeper{
-		Ledger: w.Ledger, Content: w.Content, Workflow: w.Workflow, Requests: &w.Resent, Bulk: &w.Resent,
+		Ledger: w.Ledger, Content: w.Content, Launcher: w.Launcher(), Requests: &w.Resent, Bulk: &w.Resent,
 		Clock: w.Clock.Now, Log: w.Logger(), NewTrace: trace.Source(rand.Reader),
 	}
 	report, err := sweeper.Handle(w.T.Context())

@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
@@ -31,6 +32,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
 // Token is what the demo GitLab of a test asks for.
@@ -98,7 +100,7 @@ func New(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(http.Rou
 	w.Content = content.NewStore(db, tables.Content, clock.Now)
 	w.Ledger = ledger.New(db, tables, clock.Now).Metered(meter)
 	w.Workflow = &Executor{}
-	launcher := &workflow.Launcher{Workflow: w.Workflow, Ledger: w.Ledger}
+	launcher := w.Launcher()
 	w.Engine = &worker.Engine{
 		DB: db, Ledger: w.Ledger, Content: w.Content, Fetch: func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 			return w.Fetcher.Fetch(ctx, ref)
@@ -106,8 +108,8 @@ func New(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(http.Rou
 		Launch: launcher.Launch, Allows: func(int64) bool { return true },
 		Clock: clock.Now, Jitter: func(time.Duration) time.Duration { return 0 }, Log: log, Meter: meter,
 	}
-	w.Docs = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &workflow.Documents{Content: w.Content}, Log: log, Meter: meter}
-	w.Embed = &workflow.Runner{Ledger: w.Ledger, Workflow: w.Workflow, Stage: &workflow.Embeddings{Content: w.Content, Embedder: embedding.Lexical{}}, Log: log, Meter: meter}
+	w.Docs = &workflow.Runner{Ledger: w.Ledger, Launcher: launcher, Work: &workflow.Documents{Content: w.Content}, Log: log, Meter: meter}
+	w.Embed = &workflow.Runner{Ledger: w.Ledger, Launcher: launcher, Work: &workflow.Embeddings{Content: w.Content, Embedder: embedding.Lexical{}}, Log: log, Meter: meter}
 	w.Finish = &workflow.Finish{Ledger: w.Ledger, Log: log}
 	w.Abort = &workflow.Abort{Ledger: w.Ledger, Log: log}
 	return w
@@ -275,18 +277,29 @@ func (w *World) abort(ctx context.Context, in workflow.Input, stage string, caus
 	return err
 }
 
-// Executor implements [workflow.Workflow]: it remembers what was started.
+// Launcher starts executions that [World.Drive] runs.
+func (w *World) Launcher() *workflow.Launcher {
+	client := stepfunctions.Client(func(_ context.Context, in *sfn.StartExecutionInput) error {
+		var input workflow.Input
+		if err := json.Unmarshal([]byte(*in.Input), &input); err != nil {
+			return err
+		}
+		w.Workflow.add(input)
+		return nil
+	})
+	return &workflow.Launcher{Starter: &workflow.Starter{Client: client, StateMachineARN: "arn"}, Ledger: w.Ledger}
+}
+
+// Executor remembers which executions were started.
 type Executor struct {
 	mu      sync.Mutex
 	started []workflow.Input
 }
 
-// Start implements [workflow.Workflow].
-func (e *Executor) Start(ctx context.Context, runID string, generation int64) error {
+func (e *Executor) add(in workflow.Input) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.started = append(e.started, workflow.InputOf(ctx, runID, generation))
-	return nil
+	e.started = append(e.started, in)
 }
 
 // Forget drops what was started, as if Step Functions had lost it.

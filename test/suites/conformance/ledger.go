@@ -156,7 +156,7 @@ func (s *stores) closingWithJobs() {
 	s.must(err)
 	next := job
 	next.ID, next.Type = "embed#issue#1", surgical.JobEmbed
-	s.meanwhile = func() { s.must(s.ledger.FinishJob(ctx, claimed, ledger.Done{Next: &next})) }
+	s.meanwhile = func() { s.must(s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(next))) }
 	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	jobs, err := s.ledger.Jobs(ctx, run.RunID)

@@ -121,7 +121,7 @@ func TestInvariant7ARepeatedDocsStageCountsWhatIsNotEmbeddedNotWhatItWrote(t *te
 			t.Fatalf("jobs %v, error %v", jobs, err)
 		}
 		// The stage writes its documents and dies before it says so.
-		if _, _, _, err := w.Docs.Stage.Do(t.Context(), w.Run(req.RunID), jobs[0], func() bool { return true }); err != nil {
+		if _, err := w.Docs.Work.Do(t.Context(), w.Run(req.RunID), &jobs[0], &workflow.Budget{TimeLeft: func() bool { return true }}); err != nil {
 			t.Fatal(err)
 		}
 		w.Drive()

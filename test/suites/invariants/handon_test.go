@@ -24,7 +24,7 @@ func TestAStageThatCannotGiveItsJobBackAtOnceIsGoneOnWithByTheNextTry(t *testing
 			}
 			return send()
 		}), e.Tables)
-		w.Docs.Stage = hurried{w.Docs.Stage}
+		w.Docs.Work = hurried{w.Docs.Work}
 		req := w.Request(surgical.OriginManual, many(t, w, 60))
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)

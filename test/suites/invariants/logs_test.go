@@ -157,7 +157,7 @@ func TestOneQueryShowsTheWholeWayOfADelivery(t *testing.T) {
 		"handed on to other executions": {
 			func(t *testing.T, o *observed) {
 				many(t, o.World, 120)
-				o.Docs.Stage = hurried{o.Docs.Stage}
+				o.Docs.Work = hurried{o.Docs.Work}
 				o.work()
 			},
 			slices.Concat([]string{"delivery", "preflight", "committed", "workflow_started", "stage_ended", "stage_ended"}, docs, embedded, []string{"closed"}),

@@ -179,7 +179,7 @@ func (o *observed) sweepOnce() {
 	o.T.Helper()
 	sender := queue.NewSender(o.inbox, "https://sqs/lorehook-requests.fifo")
 	sweeper := &sweep.Sweeper{
-		Ledger: o.Ledger, Content: o.Content, Workflow: o.Workflow, Requests: sender, Bulk: sender,
+		Ledger: o.Ledger, Content: o.Content, Launcher: o.Launcher(), Requests: sender, Bulk: sender,
 		Clock: o.Clock.Now, Log: o.Logger(), NewTrace: o.hook.NewTrace,
 	}
 	if _, err := sweeper.Handle(o.T.Context()); err != nil {

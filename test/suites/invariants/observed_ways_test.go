@@ -213,9 +213,9 @@ func (o *observed) brokenEmbedder(t *testing.T) {
 		fmt.Fprintf(w, `{"error":{"message":"cannot embed %s for %s"}}`, body, r.Header.Get("Authorization"))
 	}))
 	defer endpoint.Close()
-	before := o.Embed.Stage
-	defer func() { o.Embed.Stage = before }()
-	o.Embed.Stage = &workflow.Embeddings{Content: o.Content, Embedder: embedding.NewOpenAI(embedding.OpenAIOptions{
+	before := o.Embed.Work
+	defer func() { o.Embed.Work = before }()
+	o.Embed.Work = &workflow.Embeddings{Content: o.Content, Embedder: embedding.NewOpenAI(embedding.OpenAIOptions{
 		URL: endpoint.URL + "/v1", Model: "m", APIKey: func(context.Context) (string, error) { return canaryKey, nil },
 	})}
 	for range 3 {

@@ -130,7 +130,7 @@ func overtake(t *testing.T, w *pipeline.World, fetcher pipeline.Fetcher, ref sur
 func commitAs(t *testing.T, w *pipeline.World, snap surgical.Snapshot) {
 	t.Helper()
 	req := w.Request(surgical.OriginReconcile, snap.Ref)
-	run, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: "m", Lease: worker.Lease})
+	run, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func isCommitted(result worker.Ingested) bool {
 
 func TestAJobThatNoTryCanDoIsMarkedAsFailed(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *pipeline.World) {
-		w.Embed.Stage = hopeless{w.Embed.Stage}
+		w.Embed.Work = hopeless{w.Embed.Work}
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)
@@ -172,12 +172,12 @@ func TestAJobThatNoTryCanDoIsMarkedAsFailed(t *testing.T) {
 	})
 }
 
-// hopeless is a stage that no try gets through.
-type hopeless struct{ workflow.Stage }
+// hopeless is work that no try gets done.
+type hopeless struct{ workflow.Work }
 
-// Do implements workflow.Stage.
-func (hopeless) Do(_ context.Context, _ surgical.Run, job surgical.Job, _ func() bool) (surgical.Job, ledger.Done, bool, error) {
+// Do implements workflow.Work.
+func (hopeless) Do(context.Context, surgical.Run, *surgical.Job, *workflow.Budget) (ledger.Done, error) {
 	e := surgical.NewError(surgical.CodeEmbedFailed, "hopeless")
 	e.Retryable = false
-	return job, ledger.Done{}, false, e
+	return ledger.Done{}, e
 }

@@ -171,13 +171,13 @@ func TestARunWhoseWorkersDieGoesToTheDeadLettersAsLost(t *testing.T) {
 		run := surgical.Run{Request: req}
 		for range 5 {
 			var err error
-			if run, err = w.Ledger.Claim(t.Context(), run, surgical.Claim{Request: req, MessageID: "message-" + req.RunID, Lease: worker.Lease}); err != nil {
+			if run, err = w.Ledger.Claim(t.Context(), run, surgical.Claim{Request: req, MessageID: "message-" + req.RunID, Lease: surgical.Lease}); err != nil {
 				t.Fatal(err)
 			}
 			if verdict, err := w.Deliver(req); err != nil || pipeline.Deleted(verdict) || pipeline.After(verdict) <= 0 {
 				t.Fatalf("under a live lease: verdict %v, error %v", verdict, err)
 			}
-			w.Clock.Advance(worker.Lease + time.Second)
+			w.Clock.Advance(surgical.Lease + time.Second)
 		}
 		queue := &deliveries{}
 		response, err := w.Batch(queue).Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{w.Record(req)}})
@@ -194,12 +194,12 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *pipeline.World) {
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
-		claim := surgical.Claim{Request: req, MessageID: "m", Lease: worker.Lease}
+		claim := surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease}
 		zombie, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, claim)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Clock.Advance(worker.Lease + time.Second)
+		w.Clock.Advance(surgical.Lease + time.Second)
 		old, err := w.Fetcher.Fetch(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
@@ -217,19 +217,19 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 	})
 }
 
-// hurried is a stage that may begin a single batch in each generation.
-type hurried struct{ workflow.Stage }
+// hurried has time for a single batch in each generation.
+type hurried struct{ workflow.Work }
 
-// Do implements workflow.Stage.
-func (h hurried) Do(ctx context.Context, run surgical.Run, job surgical.Job, _ func() bool) (surgical.Job, ledger.Done, bool, error) {
+// Do implements workflow.Work.
+func (h hurried) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *workflow.Budget) (ledger.Done, error) {
 	left := 1
-	return h.Stage.Do(ctx, run, job, func() bool { left--; return left >= 0 })
+	return h.Work.Do(ctx, run, job, &workflow.Budget{TimeLeft: func() bool { left--; return left >= 0 }, MayGoOn: budget.MayGoOn})
 }
 
 func TestAStageNearItsLimitHandsTheRestOnUntilAllIsDone(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *pipeline.World) {
 		ref := many(t, w, 120)
-		w.Docs.Stage = hurried{w.Docs.Stage}
+		w.Docs.Work = hurried{w.Docs.Work}
 		run := w.Webhook(ref)
 		if run.Generation < 3 {
 			t.Errorf("%d generations: nothing was handed on", run.Generation)
@@ -253,14 +253,14 @@ func TestARunOverWhichAWorkerDiedStaysAloneAlsoAfterAFailureInOrder(t *testing.T
 		req := w.Request(surgical.OriginWebhook, fakegitlab.IssueRef(7))
 		msg := w.Message(req)
 		w.Clock.AdvanceTo(msg.NotBefore)
-		if _, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: msg.ID, Lease: worker.Lease}); err != nil {
+		if _, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: msg.ID, Lease: surgical.Lease}); err != nil {
 			t.Fatal(err)
 		}
 		real := w.Fetcher
 		w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 			return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabUnavailable, "away")
 		})
-		w.Clock.Advance(worker.Lease)
+		w.Clock.Advance(surgical.Lease)
 		if verdict, err := w.Process(msg); pipeline.Deleted(verdict) || err == nil {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}

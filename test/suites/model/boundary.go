@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,11 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
 // Engine applies one call to DynamoDB: in memory, or over the network from
@@ -217,4 +221,16 @@ func (s starter) Start(ctx context.Context, runID string, generation int64) erro
 	return s.w.leave(ctx, fmt.Sprintf("start %s %d", runID, generation), func() {
 		s.w.pending = append(s.w.pending, execution{run: runID, generation: generation})
 	})
+}
+
+// launcher starts executions from the process.
+func (w *world) launcher(p *process) *workflow.Launcher {
+	client := stepfunctions.Client(func(ctx context.Context, in *sfn.StartExecutionInput) error {
+		var input workflow.Input
+		if err := json.Unmarshal([]byte(*in.Input), &input); err != nil {
+			return err
+		}
+		return starter{w}.Start(ctx, input.RunID, input.Generation)
+	})
+	return &workflow.Launcher{Starter: &workflow.Starter{Client: client, StateMachineARN: "arn"}, Ledger: w.ledger(p)}
 }

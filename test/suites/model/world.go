@@ -106,10 +106,9 @@ func (w *world) worker(p *process) *worker.Engine {
 		panic(err)
 	}
 	ledger, content := w.ledger(p), w.content(p)
-	launcher := &workflow.Launcher{Workflow: starter{w}, Ledger: ledger}
 	return &worker.Engine{
 		DB: w.db, Ledger: ledger, Content: content, Fetch: recorder{w, client}.Fetch,
-		Launch: launcher.Launch, Allows: func(int64) bool { return true },
+		Launch: w.launcher(p).Launch, Allows: func(int64) bool { return true },
 		Clock: p.now, Jitter: func(time.Duration) time.Duration { return 0 }, Log: w.log,
 	}
 }
@@ -180,7 +179,7 @@ func (q *workerQueue) DeadLetter(ctx context.Context, record events.SQSMessage) 
 func (w *world) sweep(skew time.Duration) {
 	w.spawn("sweeper", skew, sweepTimeout, func(p *process) {
 		s := &sweep.Sweeper{
-			Ledger: w.ledger(p), Content: w.content(p), Workflow: starter{w},
+			Ledger: w.ledger(p), Content: w.content(p), Launcher: w.launcher(p),
 			Requests: outbox{w, w.requests}, Bulk: outbox{w, w.bulk}, Clock: p.now, Log: w.log,
 		}
 		_, _ = s.Handle(p.ctx) // the next minute's goes on
@@ -238,10 +237,10 @@ func (w *world) enter(e *execution, skew time.Duration) {
 	w.spawn(e.state, skew, stageTimeout, func(p *process) {
 		switch e.state {
 		case "docs":
-			runner := &workflow.Runner{Ledger: w.ledger(p), Workflow: starter{w}, Stage: &workflow.Documents{Content: w.content(p)}, Log: w.log}
+			runner := &workflow.Runner{Ledger: w.ledger(p), Launcher: w.launcher(p), Work: &workflow.Documents{Content: w.content(p)}, Log: w.log}
 			result, err = runner.Handle(p.ctx, in)
 		case "embed":
-			runner := &workflow.Runner{Ledger: w.ledger(p), Workflow: starter{w}, Stage: &workflow.Embeddings{Content: w.content(p), Embedder: embedding.Lexical{}}, Log: w.log}
+			runner := &workflow.Runner{Ledger: w.ledger(p), Launcher: w.launcher(p), Work: &workflow.Embeddings{Content: w.content(p), Embedder: embedding.Lexical{}}, Log: w.log}
 			result, err = runner.Handle(p.ctx, in)
 		case "finish":
 			result, err = (&workflow.Finish{Ledger: w.ledger(p), Log: w.log}).Handle(p.ctx, in)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -69,7 +68,7 @@ func TestARunWhoseWorkerDiedIsTakenOverWhenItsLeaseHasExpiredAndNotBefore(t *tes
 		again := req
 		again.IdempotencyKey = "a copy"
 		c.Send(again)
-		c.Clock.Advance(worker.Lease - 5*time.Second)
+		c.Clock.Advance(surgical.Lease - 5*time.Second)
 		c.Poll(c.Requests)
 		if run, err = c.Ledger.Run(t.Context(), req.RunID); err != nil || run.Attempt != 1 {
 			t.Errorf("attempt %d under a live lease, error %v", run.Attempt, err)
