@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 )
 
@@ -100,7 +100,7 @@ func readSettings(lookup func(name string) any, getenv func(name string) string)
 		StackName:               r.matching("stackName", "lorehook", `^[a-z][a-z0-9-]{0,39}$`),
 		Architecture:            r.oneOf("architecture", "arm64", "x86_64"),
 		LambdaDir:               r.text("lambdaDir", ".build/lambda"),
-		GitLabBaseURL:           strings.TrimRight(r.httpURL("gitlabBaseUrl", "https://gitlab.com"), "/"),
+		GitLabBaseURL:           r.httpURL("gitlabBaseUrl", "https://gitlab.com"),
 		Projects:                r.projects("projects"),
 		EmbedderURL:             r.httpURL("embedderUrl", ""),
 		EmbedderAPIKey:          r.boolean("embedderApiKey"),
@@ -111,7 +111,7 @@ func readSettings(lookup func(name string) any, getenv func(name string) string)
 		LogLevel:                r.oneOf("logLevel", "info", "warn", "error"),
 		Tracing:                 r.oneOf("tracing", "active", "off"),
 		AlarmTopicARN:           r.matching("alarmTopicArn", "", `^(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256})?$`),
-		RunbooksURL:             strings.TrimRight(r.httpURL("runbooksUrl", runbooks), "/"),
+		RunbooksURL:             r.httpURL("runbooksUrl", runbooks),
 	}
 	if s.Account == localAccount {
 		s.Embedder = r.oneOf("embedder", "lexical", "bedrock", "openai")
@@ -222,11 +222,12 @@ func (r *reader) httpURL(name, unset string) string {
 	if v == "" {
 		return v
 	}
-	u, err := url.Parse(v)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		r.reject(name, "an http or https URL without user, query and fragment", v)
+	u, err := baseurl.Parse(v)
+	if err != nil {
+		r.reject(name, baseurl.Rule, v)
+		return v
 	}
-	return v
+	return u.String()
 }
 
 // projects accepts exactly what the functions will accept.

@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -64,21 +63,15 @@ func New(o Options) (*Client, error) {
 // only to a loopback host; anything else is a [surgical.CodeInvalidRequest]
 // error.
 func ParseBase(text string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimRight(text, "/"))
+	u, err := baseurl.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("the URL must be http or https, with a host and without credentials, query or fragment, got %q", text))
-	case u.Scheme == "https", u.Scheme == "http" && Loopback(u):
+	case err != nil:
+		return nil, surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("the URL %v, got %q", err, text))
+	case u.Scheme == "https", baseurl.Loopback(u):
 		return u, nil
 	default:
 		return nil, surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("the URL must be https unless it points to this machine, got %q", text))
 	}
-}
-
-// Loopback reports whether the URL's host is this machine.
-func Loopback(u *url.URL) bool {
-	host := u.Hostname()
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // call sends one request and decodes the response. headers are name-value pairs.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -43,7 +44,7 @@ func ReadProblem(resp *http.Response, body []byte) *surgical.Error {
 	}
 	e := p.Typed()
 	if e.RetryAfter == 0 {
-		e.RetryAfter = retryAfter(resp.Header)
+		e.RetryAfter = retryafter.Of(resp.Header)
 	}
 	return e
 }
@@ -66,18 +67,10 @@ func foreign(resp *http.Response, said string) *surgical.Error {
 		}
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= http.StatusInternalServerError:
 		return &surgical.Error{
-			Code: CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true, RetryAfter: retryAfter(resp.Header),
+			Code: CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true, RetryAfter: retryafter.Of(resp.Header),
 			Message: fmt.Sprintf("the gateway returned %s", status),
 		}
 	default:
 		return surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("%s returned %s: this is not the Lorehook API", resp.Request.URL.Host, status))
 	}
-}
-
-func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.ParseInt(h.Get("Retry-After"), 10, 32)
-	if err != nil || seconds < 0 {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
 }

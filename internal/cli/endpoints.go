@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -46,7 +47,7 @@ func (s *session) local() (endpoints, error) {
 			return e, invalid("%s cannot be read: %v", file, err)
 		}
 		for _, address := range []*string{&e.WebhookURL, &e.APIURL, &e.GitLabBaseURL} {
-			if u, err := url.Parse(*address); err != nil || !apiclient.Loopback(u) {
+			if u, err := url.Parse(*address); err != nil || !baseurl.Loopback(u) {
 				*address = ""
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -78,7 +79,7 @@ func sameURL(a, b string) bool {
 	if err1 != nil || err2 != nil {
 		return a == b
 	}
-	return u.Scheme == v.Scheme && strings.EqualFold(u.Host, v.Host) && u.EscapedPath() == v.EscapedPath()
+	return baseurl.SameOrigin(u, v) && u.EscapedPath() == v.EscapedPath()
 }
 
 // findings are what is wrong with a hook, for people.

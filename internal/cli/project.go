@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -52,28 +53,29 @@ func (s *session) gitlab() (*gitlab.Client, error) {
 		}
 		base = e.GitLabBaseURL
 	}
-	u, err := url.Parse(base)
-	switch {
-	case base == "":
+	if base == "" {
 		return nil, invalid("which GitLab? Set GITLAB_BASE_URL, for instance https://gitlab.com")
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return nil, invalid("GITLAB_BASE_URL must be an http or https URL, got %q", base)
+	}
+	u, err := baseurl.Parse(base)
+	if err != nil {
+		return nil, invalid("GITLAB_BASE_URL %v, got %q", err, base)
 	}
 	token := strings.TrimSpace(s.lookup("GITLAB_TOKEN"))
 	if token == "" {
 		return nil, surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN is not set; GitLab is asked for a project's number and for hooks")
 	}
-	client, err := gitlab.NewClient(token, gitlab.WithBaseURL(strings.TrimRight(base, "/")), gitlab.WithUserAgent("lore/"+s.Version), gitlab.WithoutRetries(),
-		gitlab.WithHTTPClient(&http.Client{Transport: s.HTTP, Timeout: gitlabTimeout, CheckRedirect: sameHost}))
+	client, err := gitlab.NewClient(token, gitlab.WithBaseURL(u.String()), gitlab.WithUserAgent("lore/"+s.Version), gitlab.WithoutRetries(),
+		gitlab.WithHTTPClient(&http.Client{Transport: s.HTTP, Timeout: gitlabTimeout, CheckRedirect: sameOrigin}))
 	if err != nil {
 		return nil, invalid("GitLab's client: %v", err)
 	}
 	return client, nil
 }
 
-// sameHost follows a renamed project, but takes the token to no other host.
-func sameHost(next *http.Request, before []*http.Request) error {
-	if from := before[0].URL; next.URL.Host != from.Host || next.URL.Scheme != from.Scheme {
+// sameOrigin follows the redirects of a renamed project, but never sends the
+// token to another origin.
+func sameOrigin(next *http.Request, before []*http.Request) error {
+	if !baseurl.SameOrigin(next.URL, before[0].URL) {
 		return fmt.Errorf("redirected to another host, %s", next.URL.Host)
 	}
 	if len(before) >= 5 {
@@ -104,9 +106,7 @@ func gitlabFailure(ctx context.Context, what string, resp *gitlab.Response, err 
 		return surgical.NewError(surgical.CodeGitLabNotFound, what+": GitLab does not have it, or not for this token (404)")
 	case http.StatusTooManyRequests:
 		e := surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab asks for fewer requests (429)")
-		if seconds, err := strconv.ParseInt(resp.Header.Get("Retry-After"), 10, 32); err == nil && seconds > 0 {
-			e.RetryAfter = time.Duration(seconds) * time.Second
-		}
+		e.RetryAfter = retryafter.Of(resp.Header)
 		return e
 	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusConflict:
 		return invalid("%s: GitLab refused it (%d): %s", what, resp.StatusCode, cmp.Or(said, "without a reason"))

@@ -17,6 +17,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
 
+	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -139,7 +140,7 @@ func bedrockFailure(err error) error {
 		header = r.Header
 	}
 	if isRetryable(err) {
-		return transient(cause, retryAfter(header), fmt.Sprintf("Bedrock returned status %d", status))
+		return transient(cause, retryafter.Of(header), fmt.Sprintf("Bedrock returned status %d", status))
 	}
 	return refusal("Bedrock", status, header, cause)
 }

@@ -11,9 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -75,8 +75,8 @@ func New(c config.Embedder, deps Deps) (Embedder, error) {
 
 func newOpenAI(c config.Embedder, deps Deps) (Embedder, error) {
 	var errs []error
-	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		errs = append(errs, errors.New("LOREHOOK_EMBEDDER_URL must be an http or https URL with openai"))
+	if _, err := baseurl.Parse(c.URL); err != nil {
+		errs = append(errs, fmt.Errorf("with openai, LOREHOOK_EMBEDDER_URL %w", err))
 	}
 	if c.Model == "" {
 		errs = append(errs, errors.New("LOREHOOK_EMBEDDER_MODEL must be set with openai"))

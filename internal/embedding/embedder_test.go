@@ -3,7 +3,6 @@ package embedding
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -94,28 +93,5 @@ func TestEmbedders_AreRetryableWhenCancelled(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v does not wrap the context's error", e.Model(), err)
 		}
-	}
-}
-
-func TestRetryAfter_IsSecondsOrADate(t *testing.T) {
-	const date = "Sun, 04 Jan 2026 09:00:00 GMT"
-	for _, c := range []struct {
-		name, value, date string
-		want              time.Duration
-	}{
-		{"seconds", "30", "", 30 * time.Second},
-		{"a date", "Sun, 04 Jan 2026 09:00:20 GMT", date, 20 * time.Second},
-		{"a past date", "Sun, 04 Jan 2026 08:00:00 GMT", date, 0},
-		{"a date without a Date header", "Sun, 04 Jan 2026 09:00:20 GMT", "", 0},
-		{"negative", "-5", "", 0},
-		{"nonsense", "soon", date, 0},
-		{"nothing", "", date, 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			header := http.Header{"Retry-After": {c.value}, "Date": {c.date}}
-			if got := retryAfter(header); got != c.want {
-				t.Errorf("got %v, want %v", got, c.want)
-			}
-		})
 	}
 }

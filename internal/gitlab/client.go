@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 	"golang.org/x/time/rate"
 
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -71,12 +71,10 @@ type Client struct {
 // NewClient returns a client, or an error if a required option is missing or the
 // base URL is invalid. It sends nothing.
 func NewClient(o Options) (*Client, error) {
-	base, err := url.Parse(o.BaseURL)
+	base, err := baseurl.Parse(o.BaseURL)
 	switch {
-	case err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https"):
-		return nil, errors.New("gitlab client: the base URL must be an http or https URL")
-	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("gitlab client: the base URL must not have credentials, a query or a fragment")
+	case err != nil:
+		return nil, fmt.Errorf("gitlab client: the base URL %w", err)
 	case o.Token == nil || o.Clock == nil:
 		return nil, errors.New("gitlab client: a token and a clock are required")
 	}
@@ -91,7 +89,7 @@ func NewClient(o Options) (*Client, error) {
 	}
 	client, err := api.NewAuthSourceClient(tokenSource(o.Token),
 		api.WithURLWarningLogger(slog.New(slog.DiscardHandler)),
-		api.WithBaseURL(strings.TrimSuffix(o.BaseURL, "/")),
+		api.WithBaseURL(base.String()),
 		api.WithUserAgent("lorehook"),
 		api.WithoutRetries(),
 		api.WithCustomLimiter(newLimiter(o.RequestsPerSecond)),

@@ -13,12 +13,9 @@ import (
 
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
-
-// maxRetryAfter limits the wait that a server may request. The longest one seen
-// in practice is 20 minutes.
-const maxRetryAfter = 12 * time.Hour
 
 // failure returns the typed error for a failed request. It never includes the
 // library's error or the response text, because both may quote a body.
@@ -72,16 +69,14 @@ func statusFailure(what string, status int) *surgical.Error {
 // retryAfter returns the wait in Retry-After (seconds or a date), or else until
 // RateLimit-Reset (a Unix time), or 0 without either.
 func retryAfter(h http.Header, now time.Time) time.Duration {
-	var wait time.Duration
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		wait = at.Sub(now)
-	} else if reset, err := strconv.ParseInt(h.Get("RateLimit-Reset"), 10, 64); err == nil {
-		wait = time.Unix(reset, 0).Sub(now)
+	if wait, ok := retryafter.Parse(h.Get("Retry-After"), now); ok {
+		return wait
 	}
-	return min(max(wait, 0), maxRetryAfter)
+	reset, err := strconv.ParseInt(h.Get("RateLimit-Reset"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return min(max(time.Unix(reset, 0).Sub(now), 0), retryafter.Max)
 }
 
 // mostTelling returns the error of a fetch whose requests ended with errs: an

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -21,24 +22,13 @@ const maxRedirects = 5
 func sameOrigin(base *url.URL) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		switch {
-		case req.URL.Scheme != base.Scheme || req.URL.Hostname() != base.Hostname() || port(req.URL) != port(base):
-			return permanent("GitLab redirects to another host, which is not followed; check GITLAB_BASE_URL")
+		case !baseurl.SameOrigin(req.URL, base):
+			return permanent("GitLab redirects to another address, which is not followed; check GITLAB_BASE_URL")
 		case len(via) > maxRedirects:
 			return permanent("GitLab redirects in a loop")
 		default:
 			return nil
 		}
-	}
-}
-
-func port(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	default:
-		return "80"
 	}
 }
 

@@ -8,12 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 )
 
 // Telemetry is what every function hears of its logs and metrics.
@@ -136,8 +137,8 @@ func Load[T any]() (T, error) {
 // Validate checks what the environment's types cannot say.
 func (g GitLab) Validate() error {
 	var errs []error
-	if u, err := url.Parse(g.BaseURL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		errs = append(errs, fmt.Errorf("GITLAB_BASE_URL must be an http or https URL, got %q", g.BaseURL))
+	if _, err := baseurl.Parse(g.BaseURL); err != nil {
+		errs = append(errs, fmt.Errorf("GITLAB_BASE_URL %w", err))
 	}
 	if g.Token == "" && g.TokenSecretID == "" {
 		errs = append(errs, errors.New("GITLAB_TOKEN or LOREHOOK_GITLAB_TOKEN_SECRET_ID must be set"))
