@@ -13,13 +13,13 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Render returns the page.
+// Render returns the API's documentation as a Markdown page.
 func Render(description *huma.OpenAPI) ([]byte, error) {
 	p := &page{schemas: description.Components.Schemas, operations: operations(description)}
 	p.line("<!-- Generated from the OpenAPI description by `make docs`. Do not edit. -->\n")
 	p.line("# The HTTP API\n")
 	p.line("%s\n", strings.TrimSpace(description.Info.Description))
-	p.line("The description itself, for tools, is at `/openapi.json` of every stack. The messages below are recorded answers.\n")
+	p.line("Every stack serves the OpenAPI description itself, for tools, at `/openapi.json`. The examples below are recorded responses.\n")
 	p.index(description.Tags)
 	for _, tag := range description.Tags {
 		p.line("## %s\n\n%s\n", title(tag.Name), tag.Description)
@@ -36,7 +36,7 @@ func Render(description *huma.OpenAPI) ([]byte, error) {
 	return p.bytes(), nil
 }
 
-// page is what was written so far.
+// page accumulates the output.
 type page struct {
 	bytes.Buffer
 	schemas    huma.Registry
@@ -45,14 +45,14 @@ type page struct {
 
 func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
 
-// bytes is the page with one empty line at most between two others.
+// bytes returns the page with consecutive empty lines merged into one.
 func (p *page) bytes() []byte {
 	lines := slices.CompactFunc(strings.Split(strings.TrimSpace(p.String()), "\n"), func(a, b string) bool { return a == "" && b == "" })
 	return []byte(strings.Join(lines, "\n") + "\n")
 }
 
-// operations are in the order of reading: short paths before long ones, what
-// changes something before what reads.
+// operations returns the operations in reading order: short paths before long
+// ones, and POST before GET.
 func operations(description *huma.OpenAPI) []*huma.Operation {
 	var all []*huma.Operation
 	for _, path := range slices.SortedFunc(maps.Keys(description.Paths), func(a, b string) int {
@@ -73,7 +73,7 @@ func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
 // index lists the operations.
 func (p *page) index(tags []*huma.Tag) {
-	p.line("## Operations\n\n| operation | does |\n|---|---|")
+	p.line("## Operations\n\n| operation | purpose |\n|---|---|")
 	for _, tag := range tags {
 		for _, op := range p.operations {
 			if op.Tags[0] == tag.Name {
@@ -107,7 +107,7 @@ func (p *page) parameters(parameters []*huma.Param) {
 }
 
 func (p *page) answers(op *huma.Operation) {
-	p.line("| answer | body | |\n|---|---|---|")
+	p.line("| response | body | |\n|---|---|---|")
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		response := op.Responses[status]
 		body := ""
@@ -124,7 +124,7 @@ func (p *page) answers(op *huma.Operation) {
 	p.line("")
 }
 
-// examples prints each recorded call with its whole answer.
+// examples prints each recorded call with its complete response.
 func (p *page) examples(op *huma.Operation) error {
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		for media, content := range op.Responses[status].Content {

@@ -33,7 +33,7 @@ func (p *page) types() {
 	}
 }
 
-// fieldsOf are the fields in the order of the Go type.
+// fieldsOf returns the fields in the order of the Go type.
 func (p *page) fieldsOf(name string, s *huma.Schema) []string {
 	var names []string
 	for _, field := range reflect.VisibleFields(p.schemas.TypeFromRef("#/components/schemas/" + name)) {
@@ -45,7 +45,7 @@ func (p *page) fieldsOf(name string, s *huma.Schema) []string {
 	return names
 }
 
-// typeOf is a type in words, with what it is restricted to.
+// typeOf describes a type and its constraints in words.
 func (p *page) typeOf(s *huma.Schema) string {
 	switch {
 	case s.Ref != "":
@@ -74,7 +74,7 @@ func (p *page) typeOf(s *huma.Schema) string {
 	}
 }
 
-// many is how many values are listed; more say less.
+// many is the largest enum that is listed in full; a longer list would be noise.
 const many = 8
 
 func oneOf(values []any) string {
@@ -108,10 +108,10 @@ func interval(s *huma.Schema) string {
 
 func nameOf(s *huma.Schema) string { return s.Ref[strings.LastIndex(s.Ref, "/")+1:] }
 
-// anchorOf is where the type's heading stands.
+// anchorOf is the anchor of the type's heading.
 func anchorOf(s *huma.Schema) string { return strings.ToLower(nameOf(s)) }
 
-// cell is text that fits into a table.
+// cell makes text fit into a table cell.
 func cell(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(text), "\n", " "), "|", `\|`)
 }

@@ -1,10 +1,11 @@
-// Command console serves the operations console of the local stack until it is
-// told to stop. It finds the tables as the functions do, in the environment.
+// Command console serves the operations console of the local stack until it
+// receives SIGINT or SIGTERM. Like the functions, it reads the table names from
+// the environment.
 //
 //	console -addr 127.0.0.1:0
 //
-// It prints its address as the first line of the standard output as soon as it
-// listens, and logs to the standard error. It listens on loopback alone.
+// Once it is listening it prints its address as the first line of standard
+// output. It logs to standard error, and listens only on loopback.
 package main
 
 import (
@@ -29,7 +30,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:0", "loopback address to listen on; port 0 takes a free one")
+	addr := flag.String("addr", "127.0.0.1:0", "loopback address to listen on; port 0 picks a free port")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -71,8 +72,8 @@ func run(ctx context.Context, addr string, log *slog.Logger) error {
 	return <-stopped
 }
 
-// listen refuses addresses that others could reach: pages show titles of
-// confidential issues.
+// listen rejects addresses that other machines could reach: pages show the
+// titles of confidential issues.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {

@@ -1,9 +1,9 @@
-// Command demogitlab runs the demo GitLab until it is told to stop.
+// Command demogitlab runs the demo GitLab until it receives SIGINT or SIGTERM.
 //
 //	demogitlab -addr 127.0.0.1:0 -token glpat-demo
 //
-// It prints its address as the first line of the standard output as soon as it
-// answers, and logs to the standard error.
+// Once it is listening it prints its address as the first line of standard
+// output. It logs to standard error.
 package main
 
 import (
@@ -23,8 +23,8 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
-	token := flag.String("token", "", "access token that requests must carry; empty lets everybody in")
+	addr := flag.String("addr", "127.0.0.1:0", "address to listen on; port 0 picks a free port")
+	token := flag.String("token", "", "access token that requests must carry; empty disables authentication")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -44,7 +44,7 @@ func run(ctx context.Context, addr, token string) error {
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		// Held answers would never end by themselves.
+		// Close, not Shutdown: responses that are being held would never finish.
 		stopped <- server.Close()
 	}()
 	fmt.Println("http://" + listener.Addr().String())

@@ -15,7 +15,7 @@ import (
 // api reads the stack's manual API.
 type api struct{ url string }
 
-// errNotFound is a 404: a webhook's run is that until it is claimed.
+// errNotFound is a 404. A webhook's run returns it until a worker claims the run.
 var errNotFound = errors.New("not found")
 
 // runView is GET /v1/sync-runs/{run_id}.
@@ -75,7 +75,7 @@ func entityPath(ref surgical.EntityRef) string {
 	return fmt.Sprintf("/v1/projects/%d/%ss/%d", ref.ProjectID, ref.Type, ref.IID)
 }
 
-// await polls the run until it is terminal, telling each state to progress.
+// await polls the run until it is terminal and passes each status to progress.
 func (a api) await(ctx context.Context, id string, timeout time.Duration, progress func(status string)) (runView, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the run did not end within %s", timeout))
 	defer cancel()
@@ -104,7 +104,8 @@ func (a api) await(ctx context.Context, id string, timeout time.Duration, progre
 	}
 }
 
-// getJSON reads one JSON document; token goes along as GitLab's PRIVATE-TOKEN.
+// getJSON reads one JSON document. A non-empty token is sent as GitLab's
+// PRIVATE-TOKEN header.
 func getJSON(ctx context.Context, url, token string, v any) error {
 	return callJSON(ctx, http.MethodGet, url, token, v)
 }
@@ -130,7 +131,7 @@ func callJSON(ctx context.Context, method, url, token string, v any) error {
 	case resp.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%s %s: %w: %.300s", method, url, errNotFound, raw)
 	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s %s answered %s: %.300s", method, url, resp.Status, raw)
+		return fmt.Errorf("%s %s returned %s: %.300s", method, url, resp.Status, raw)
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
 		return fmt.Errorf("%s %s: %w", method, url, err)

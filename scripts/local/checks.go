@@ -2,17 +2,16 @@ package main
 
 import "fmt"
 
-// checks compares what came with what should have come, and remembers each
-// difference.
+// checks compares actual with expected results and records every difference.
 type checks struct {
 	out *terminal
-	// subject is what is being checked, for the failures' names.
+	// subject names what is being checked; it prefixes each failure.
 	subject  string
 	failures []string
 	settled  int
 }
 
-// equal is a failure of c unless got is want.
+// equal records a failure unless got equals want.
 func equal[T comparable](c *checks, what string, got, want T) {
 	if got == want {
 		return
@@ -20,12 +19,12 @@ func equal[T comparable](c *checks, what string, got, want T) {
 	c.failures = append(c.failures, fmt.Sprintf("%s: %s: got %v, want %v", c.subject, what, got, want))
 }
 
-// settle prints the verdict on everything checked since the last time.
+// settle prints the result of everything checked since the last call.
 func (c *checks) settle() {
 	fresh := c.failures[c.settled:]
 	c.settled = len(c.failures)
 	if len(fresh) == 0 {
-		c.out.line("     %s", c.out.good.Sprint("✓ as it should be"))
+		c.out.line("     %s", c.out.good.Sprint("✓ as expected"))
 	}
 	for _, f := range fresh {
 		c.out.line("     %s %s", c.out.bad.Sprint("✗"), f[len(c.subject)+2:])

@@ -14,17 +14,17 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// webhook is one delivery, as GitLab would send it.
+// webhook is one delivery in the form GitLab sends.
 type webhook struct {
 	event string
 	body  []byte
-	// key is the Idempotency-Key, which GitLab keeps when it sends again.
+	// key is the Idempotency-Key, which GitLab repeats when it redelivers.
 	key string
-	// signingToken signs (whsec_…).
+	// signingToken is the key that signs the delivery (whsec_…).
 	signingToken string
 }
 
-// answer is what the endpoint said.
+// answer is the endpoint's response.
 type answer struct {
 	status int
 	body   struct {
@@ -40,7 +40,7 @@ type answer struct {
 	}
 }
 
-// String is the answer for people: "202 queued".
+// String formats the response for people: "202 queued".
 func (a answer) String() string {
 	text := strconv.Itoa(a.status) + " " + cmp.Or(a.body.Status, a.body.Code, http.StatusText(a.status))
 	if a.body.Reason != "" {
@@ -67,12 +67,12 @@ func (d webhook) send(ctx context.Context, url string) (answer, error) {
 		return answer{}, fmt.Errorf("deliver: %w", err)
 	}
 	a := answer{status: resp.StatusCode}
-	// An answer that is no JSON shows by what is missing in it.
+	// If the response is not JSON, the missing fields fail the checks.
 	_ = json.Unmarshal(raw, &a.body)
 	return a, nil
 }
 
-// sign sets the headers that GitLab sets.
+// sign sets the same headers as GitLab.
 func (d webhook) sign(h http.Header, now time.Time) error {
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", "GitLab/18.9.0")

@@ -8,7 +8,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-// 32 zero bytes: nobody's key.
+// 32 zero bytes, not a real key.
 const sampleSigningToken = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 func TestASignedDeliveryIsAcceptedByTheVerifier(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
-// runTimeout is the patience for one run. Some 3 s of it are the settle time.
+// runTimeout is how long to wait for one run. A run normally takes about 3 s,
+// most of it the settle time.
 const runTimeout = 90 * time.Second
 
 type demoCommand struct {
@@ -31,7 +32,7 @@ func (c *demoCommand) Run(ctx context.Context, p *place) error {
 	settings.SigningTokens = splitTokens(os.Getenv("GITLAB_WEBHOOK_SIGNING_TOKENS"))
 	settings.SecretTokens = splitTokens(os.Getenv("GITLAB_WEBHOOK_SECRET_TOKENS"))
 	if os.Getenv("GITLAB_BASE_URL") != "" {
-		p.out.line("  %s", p.out.faint.Sprint("The demo has a GitLab of its own: GITLAB_BASE_URL is for make up."))
+		p.out.line("  %s", p.out.faint.Sprint("Ignoring GITLAB_BASE_URL: the demo uses its own GitLab. To use yours, run make up."))
 	}
 	stack, err := p.up(ctx, settings)
 	if err != nil {
@@ -51,14 +52,14 @@ func splitTokens(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// demo plays the deliveries and checks what comes of each.
+// demo sends the deliveries and checks the result of each.
 type demo struct {
 	*place
 	stack  *devstack.Stack
 	api    api
 	gitlab demoGitLab
 	checks *checks
-	// stamp tells this demo's changes from those of the one before.
+	// stamp distinguishes this demo's changes from those of earlier ones.
 	stamp  string
 	number int
 }
@@ -71,7 +72,7 @@ var (
 
 func (d *demo) play(ctx context.Context) error {
 	d.out.heading("Deliveries")
-	d.out.line("  %s", d.out.faint.Sprintf("Each fetch begins %s after its event: by then GitLab's replicas have it.", seconds(surgical.Settle)))
+	d.out.line("  %s", d.out.faint.Sprintf("Each fetch starts %s after its event, so that GitLab's replicas have caught up.", seconds(surgical.Settle)))
 	for _, step := range []func(context.Context) error{
 		d.issueOpened, d.mergeRequestUpdated, d.commentAndDuplicate, d.overtaken, d.push, d.wrongSignature,
 	} {
@@ -82,7 +83,7 @@ func (d *demo) play(ctx context.Context) error {
 	return nil
 }
 
-// synced delivers a sample and sees its entity into the store.
+// synced delivers a sample and waits until its entity is stored.
 func (d *demo) synced(ctx context.Context, sample string, ref surgical.EntityRef) (answer, error) {
 	del, err := d.delivery(sample)
 	if err != nil {
@@ -99,9 +100,9 @@ func (d *demo) syncedBy(ctx context.Context, del webhook, ref surgical.EntityRef
 	if err != nil {
 		return a, err
 	}
-	equal(d.checks, "answer", a.status, http.StatusAccepted)
+	equal(d.checks, "response", a.status, http.StatusAccepted)
 	if a.body.RunID == "" {
-		return a, fmt.Errorf("the endpoint answered %s and names no run", a)
+		return a, fmt.Errorf("the endpoint returned %s without a run_id", a)
 	}
 	r, err := d.awaitRun(ctx, a.body.RunID)
 	if err != nil {
@@ -111,12 +112,12 @@ func (d *demo) syncedBy(ctx context.Context, del webhook, ref surgical.EntityRef
 	equal(d.checks, "status", r.Status, surgical.StatusSucceeded)
 	e, err := d.stored(ctx, ref)
 	if err == nil {
-		equal(d.checks, "run that the store shows", e.RunID, r.RunID)
+		equal(d.checks, "run of the stored copy", e.RunID, r.RunID)
 	}
 	return a, err
 }
 
-// stored prints what the store holds and compares it with GitLab.
+// stored prints the stored copy and compares it with GitLab.
 func (d *demo) stored(ctx context.Context, ref surgical.EntityRef) (entityView, error) {
 	e, err := d.api.entity(ctx, ref)
 	if err != nil {
@@ -156,7 +157,7 @@ func (d *demo) deliver(ctx context.Context, sample string) (answer, error) {
 func (d *demo) send(ctx context.Context, del webhook) (answer, error) {
 	a, err := del.send(ctx, d.stack.Endpoints.WebhookURL)
 	if err == nil {
-		d.out.row("answer", a.String())
+		d.out.row("response", a.String())
 	}
 	return a, err
 }
@@ -177,26 +178,26 @@ func (d *demo) begin(title, sample string) {
 
 func (d *demo) end() { d.checks.settle() }
 
-// close prints the verdict and where to go from here.
+// close prints the overall result and what to try next.
 func (d *demo) close(began time.Time) error {
 	took := seconds(time.Since(began))
 	if n := len(d.checks.failures); n > 0 {
-		d.out.heading(fmt.Sprintf("%s not as it should be (%s)", count(n, "thing"), took))
+		d.out.heading(fmt.Sprintf("%s (%s)", count(n, "unexpected result"), took))
 		for _, f := range d.checks.failures {
 			d.out.line("  %s %s", d.out.bad.Sprint("✗"), f)
 		}
 		return fmt.Errorf("the demo failed; logs are in %s", d.relative(d.dir+"/logs"))
 	}
-	d.out.line("\n%s", d.out.good.Sprintf("All %d deliveries came out as they should, in %s.", d.number, took))
+	d.out.line("\n%s", d.out.good.Sprintf("All %d deliveries behaved as expected, in %s.", d.number, took))
 	e := d.stack.Endpoints
 	d.out.heading("Look around")
 	d.out.line("  curl -s %s", e.APIURL+entityPath(issue7))
 	d.out.line("  curl -s %s", e.APIURL+entityPath(mr12))
 	d.out.line("  curl -s -H 'PRIVATE-TOKEN: %s' %s/api/v4/projects/1/issues/7", devstack.DemoGitLabToken, e.GitLabBaseURL)
-	d.out.heading("Change something and send an event of your own")
+	d.out.heading("Change something and send your own event")
 	d.out.line("  curl -s -X POST '%s/_demo/note?project=1&type=issue&iid=7&body=%s'", e.GitLabBaseURL, url.QueryEscape("Hello from me"))
 	d.out.line("  .local/bin/local send events/note_issue.json")
-	d.out.heading("Where things are")
+	d.out.heading("Addresses")
 	d.endpoints(e)
 	d.out.heading("Stop")
 	d.out.line("  make down")

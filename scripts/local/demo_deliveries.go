@@ -15,7 +15,7 @@ import (
 )
 
 func (d *demo) issueOpened(ctx context.Context) error {
-	d.begin("An issue is opened", "issue_opened")
+	d.begin("Issue opened", "issue_opened")
 	if err := d.gitlab.relabel(ctx, issue7, "demo-"+d.stamp); err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (d *demo) issueOpened(ctx context.Context) error {
 }
 
 func (d *demo) mergeRequestUpdated(ctx context.Context) error {
-	d.begin("A merge request is updated", "merge_request_updated")
+	d.begin("Merge request updated", "merge_request_updated")
 	if err := d.gitlab.note(ctx, mr12, "added 1 commit ("+d.stamp+")"); err != nil {
 		return err
 	}
@@ -32,14 +32,14 @@ func (d *demo) mergeRequestUpdated(ctx context.Context) error {
 	return err
 }
 
-// commentAndDuplicate comments on the issue, and delivers the same event again.
+// commentAndDuplicate comments on the issue, then delivers the same event twice.
 func (d *demo) commentAndDuplicate(ctx context.Context) error {
-	d.begin("Somebody comments on the issue", "note_issue")
+	d.begin("Comment added to the issue", "note_issue")
 	before, err := d.api.entity(ctx, issue7)
 	if err != nil {
 		return err
 	}
-	if err := d.gitlab.note(ctx, issue7, "A comment of the demo at "+d.stamp+"."); err != nil {
+	if err := d.gitlab.note(ctx, issue7, "A comment from the demo at "+d.stamp+"."); err != nil {
 		return err
 	}
 	del, err := d.delivery("note_issue")
@@ -54,13 +54,13 @@ func (d *demo) commentAndDuplicate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	equal(d.checks, "discussions more than before", len(after.Discussions)-len(before.Discussions), 1)
+	equal(d.checks, "new discussions", len(after.Discussions)-len(before.Discussions), 1)
 	d.end()
 	return d.duplicate(ctx, del, first)
 }
 
 func (d *demo) duplicate(ctx context.Context, del webhook, first answer) error {
-	d.begin("GitLab delivers the same event again", "note_issue, same Idempotency-Key")
+	d.begin("Same event delivered again", "note_issue, same Idempotency-Key")
 	before, err := d.gitlab.requests(ctx)
 	if err != nil {
 		return err
@@ -69,13 +69,13 @@ func (d *demo) duplicate(ctx context.Context, del webhook, first answer) error {
 	if err != nil {
 		return err
 	}
-	equal(d.checks, "answer", a.status, http.StatusAccepted)
+	equal(d.checks, "response", a.status, http.StatusAccepted)
 	equal(d.checks, "run", a.body.RunID, first.body.RunID)
 	r, err := d.awaitRun(ctx, a.body.RunID)
 	if err != nil {
 		return err
 	}
-	d.out.row("run", r.RunID+"  the same, "+d.out.good.Sprint(r.Status))
+	d.out.row("run", r.RunID+"  the same run, "+d.out.good.Sprint(r.Status))
 	equal(d.checks, "attempts", r.Attempts, 1)
 	after, err := d.gitlab.requests(ctx)
 	if err != nil {
@@ -86,10 +86,10 @@ func (d *demo) duplicate(ctx context.Context, del webhook, first answer) error {
 	return nil
 }
 
-// overtaken holds the first fetch of an entity back until a newer one, asked
-// for on the other queue, is in the store.
+// overtaken holds back the first fetch of an entity until a newer one, requested
+// through the other queue, is stored.
 func (d *demo) overtaken(ctx context.Context) (err error) {
-	d.begin("A run is overtaken while it still fetches", "issue_reopened, and a reconcile request")
+	d.begin("Run overtaken while it is still fetching", "issue_reopened, and a reconcile request")
 	if err := d.gitlab.hold(ctx, issue8); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (d *demo) overtaken(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	equal(d.checks, "answer", slow.status, http.StatusAccepted)
+	equal(d.checks, "response", slow.status, http.StatusAccepted)
 	if err := d.gitlab.awaitHeld(ctx, issue8, func() { d.out.passing("     run       %s  waiting for its fetch", slow.body.RunID) }); err != nil {
 		return err
 	}
@@ -126,18 +126,17 @@ func (d *demo) overtaken(ctx context.Context) (err error) {
 	}
 	d.showRun("overtaken", older, time.Since(sent))
 	equal(d.checks, "status of the overtaken run", older.Status, surgical.StatusSucceeded)
-	equal(d.checks, "the overtaken run skipped_stale", older.skippedStale(), true)
+	equal(d.checks, "skipped_stale in the overtaken run", older.skippedStale(), true)
 	e, err := d.stored(ctx, issue8)
 	if err != nil {
 		return err
 	}
-	equal(d.checks, "run that the store shows", e.RunID, fast)
+	equal(d.checks, "run of the stored copy", e.RunID, fast)
 	d.end()
 	return nil
 }
 
-// reconcile asks for the entity on the bulk queue, as the scheduled
-// reconciliation does.
+// reconcile requests the entity through the bulk queue, like a reconciliation.
 func (d *demo) reconcile(ctx context.Context, ref surgical.EntityRef) (runID string, err error) {
 	key := rand.Text()
 	r := surgical.Request{
@@ -149,19 +148,19 @@ func (d *demo) reconcile(ctx context.Context, ref surgical.EntityRef) (runID str
 }
 
 func (d *demo) push(ctx context.Context) error {
-	d.begin("Somebody pushes commits", "push")
+	d.begin("Push", "push")
 	a, err := d.deliver(ctx, "push")
 	if err != nil {
 		return err
 	}
-	equal(d.checks, "answer", a.status, http.StatusOK)
+	equal(d.checks, "response", a.status, http.StatusOK)
 	equal(d.checks, "status", a.body.Status, "ignored")
 	d.end()
 	return nil
 }
 
 func (d *demo) wrongSignature(ctx context.Context) error {
-	d.begin("Somebody else signs an event", "issue_opened, wrong signature")
+	d.begin("Event signed with the wrong key", "issue_opened, wrong signature")
 	del, err := d.delivery("issue_opened")
 	if err != nil {
 		return err
@@ -173,7 +172,7 @@ func (d *demo) wrongSignature(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	equal(d.checks, "answer", a.status, http.StatusUnauthorized)
+	equal(d.checks, "response", a.status, http.StatusUnauthorized)
 	equal(d.checks, "run", a.body.RunID, "")
 	d.end()
 	return nil

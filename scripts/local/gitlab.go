@@ -14,8 +14,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
-// demoGitLab changes and reads the demo GitLab over its /_demo/ endpoints and
-// GitLab's own.
+// demoGitLab changes and reads the demo GitLab through its /_demo/ endpoints and
+// the GitLab API.
 type demoGitLab struct{ url string }
 
 func (g demoGitLab) control(ctx context.Context, method, what string, ref surgical.EntityRef, args url.Values, v any) error {
@@ -33,7 +33,7 @@ func (g demoGitLab) note(ctx context.Context, ref surgical.EntityRef, body strin
 	return g.control(ctx, http.MethodPost, "note", ref, url.Values{"body": {body}}, &ignored)
 }
 
-// relabel adds a label and removes those that an earlier demo added.
+// relabel adds a label and removes the ones added by earlier demos.
 func (g demoGitLab) relabel(ctx context.Context, ref surgical.EntityRef, label string) error {
 	var entity struct {
 		Labels []string `json:"labels"`
@@ -51,8 +51,8 @@ func (g demoGitLab) relabel(ctx context.Context, ref surgical.EntityRef, label s
 	return g.control(ctx, http.MethodPost, "relabel", ref, url.Values{"add": {label}, "remove": {strings.Join(old, ",")}}, &ignored)
 }
 
-// hold keeps the answer to the entity's next request back: a fetch is not
-// complete without it.
+// hold withholds the response to the next request for the entity, so that a
+// fetch of it cannot complete.
 func (g demoGitLab) hold(ctx context.Context, ref surgical.EntityRef) error {
 	var ignored any
 	return g.control(ctx, http.MethodPost, "hold", ref, url.Values{"requests": {"1"}}, &ignored)
@@ -63,7 +63,7 @@ func (g demoGitLab) release(ctx context.Context, ref surgical.EntityRef) error {
 	return g.control(ctx, http.MethodPost, "release", ref, nil, &ignored)
 }
 
-// awaitHeld waits until the held request has come.
+// awaitHeld waits until the request to be held has arrived.
 func (g demoGitLab) awaitHeld(ctx context.Context, ref surgical.EntityRef, waiting func()) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("no run fetched %s within %s", ref, runTimeout))
 	defer cancel()
@@ -88,7 +88,7 @@ func (g demoGitLab) awaitHeld(ctx context.Context, ref surgical.EntityRef, waiti
 	}
 }
 
-// requests is how many requests for entities GitLab has answered so far.
+// requests returns how many requests for entities GitLab has answered so far.
 func (g demoGitLab) requests(ctx context.Context) (int, error) {
 	var counts map[string]int
 	if err := getJSON(ctx, g.url+"/_demo/requests", devstack.DemoGitLabToken, &counts); err != nil {
@@ -101,7 +101,7 @@ func (g demoGitLab) requests(ctx context.Context) (int, error) {
 	return sum, nil
 }
 
-// truth is what GitLab itself says about an entity.
+// truth is an entity's state according to GitLab itself.
 type truth struct {
 	title, state        string
 	discussions, events int
@@ -129,7 +129,7 @@ func (g demoGitLab) entity(ctx context.Context, ref surgical.EntityRef) (truth, 
 	return t, nil
 }
 
-// count counts a list over all its pages.
+// count returns the length of a list, across all its pages.
 func (g demoGitLab) count(ctx context.Context, ref surgical.EntityRef, list string) (int, error) {
 	const perPage = 100
 	all := 0

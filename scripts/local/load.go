@@ -21,23 +21,23 @@ import (
 
 type loadCommand struct {
 	Events     int           `default:"20000" help:"Deliveries, duplicates included."`
-	Entities   int           `default:"2000" help:"Issues and merge requests that they tell of."`
-	Seed       uint64        `default:"1" help:"The same seed is the same load."`
+	Entities   int           `default:"2000" help:"Issues and merge requests that the events concern."`
+	Seed       uint64        `default:"1" help:"The same seed produces the same load."`
 	Duplicates float64       `default:"0.05" help:"Share of the events that repeat an earlier one."`
-	Disorder   float64       `default:"0.10" help:"Share of the others that come behind a later event of their entity."`
-	Faults     float64       `default:"0.02" help:"Share of GitLab's answers that are spoilt."`
-	Lanes      int           `default:"4" help:"Events on their way to the endpoint at once."`
-	Rate       float64       `default:"0" help:"Events a second at most; 0 for as many as the endpoint acknowledges."`
-	Patience   time.Duration `default:"25m" help:"How long the stack may stand still. A backlog is drained after 15 minutes."`
+	Disorder   float64       `default:"0.10" help:"Share of the remaining events that arrive after a later event of their entity."`
+	Faults     float64       `default:"0.02" help:"Share of GitLab responses that fail."`
+	Lanes      int           `default:"4" help:"Number of concurrent deliveries."`
+	Rate       float64       `default:"0" help:"Maximum events per second; 0 for as many as the endpoint acknowledges."`
+	Patience   time.Duration `default:"25m" help:"Give up after this long without progress. A backlog is drained after 15 minutes."`
 	NoAuth     bool          `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
 }
 
-// gitlabRate lets the worker ask as fast as the stack is: this GitLab has no
-// budget to be spared.
+// gitlabRate effectively disables the worker's rate limit: this GitLab has none
+// to respect.
 const gitlabRate = 1000
 
-// Run implements the command. The load has a stack and a GitLab of its own,
-// which begin empty and end with it.
+// Run implements the command. The load runs on its own stack and GitLab, which
+// start empty and stop when it ends.
 func (c *loadCommand) Run(ctx context.Context, p *place) error {
 	shape := load.Shape{
 		Events: c.Events, Entities: c.Entities, Seed: c.Seed, Duplicates: c.Duplicates, Disorder: c.Disorder, Faults: c.Faults,
@@ -45,7 +45,7 @@ func (c *loadCommand) Run(ctx context.Context, p *place) error {
 	if err := shape.Validate(); err != nil {
 		return err
 	}
-	p.out.heading("Lorehook under load")
+	p.out.heading("Lorehook load test")
 	p.out.line("")
 	dir := filepath.Join(p.dir, "load")
 	if _, err := devstack.Down(dir); err != nil {
@@ -72,12 +72,12 @@ func (c *loadCommand) Run(ctx context.Context, p *place) error {
 		return err
 	}
 	progress.end()
-	defer func() { _ = stack.Stop() }() // it ends with this process in any case
+	defer func() { _ = stack.Stop() }() // the stack ends with this process in any case
 	return c.load(ctx, p, load.NewTarget(stack, gitlab), shape)
 }
 
 func (c *loadCommand) load(ctx context.Context, p *place, target *load.Target, shape load.Shape) error {
-	p.out.line("\n  %d events over %d entities, seed %d: %.0f %% twice, %.0f %% out of order, %.0f %% of GitLab's answers spoilt\n",
+	p.out.line("\n  %d events for %d entities, seed %d: %.0f %% duplicated, %.0f %% out of order, %.0f %% of GitLab responses failing\n",
 		c.Events, c.Entities, c.Seed, 100*c.Duplicates, 100*c.Disorder, 100*c.Faults)
 	view := &loadView{out: p.out}
 	report, err := target.Run(ctx, load.Options{Shape: shape, Lanes: c.Lanes, Rate: c.Rate, Patience: c.Patience, Progress: view.show})
@@ -92,15 +92,15 @@ func (c *loadCommand) load(ctx context.Context, p *place, target *load.Target, s
 	p.out.line("\n  Written to %s.", p.relative(file))
 	wrong := report.Wrong()
 	if len(wrong) == 0 {
-		p.out.line("  %s", p.out.good.Sprint("Every acknowledged event is accounted for, and every copy, document and embedding is what GitLab's truth renders to."))
+		p.out.line("  %s", p.out.good.Sprint("Every acknowledged event is accounted for, and every copy, document and embedding matches GitLab."))
 		return nil
 	}
 	const shown = 20
-	p.out.heading(count(len(wrong), "thing") + " not as it should be")
+	p.out.heading(count(len(wrong), "unexpected result"))
 	for _, w := range wrong[:min(shown, len(wrong))] {
 		p.out.line("  %s %s", p.out.bad.Sprint("✗"), w)
 	}
-	return errors.New("the load failed; all of it is in " + p.relative(file) + ", logs are in " + p.relative(filepath.Join(p.dir, "load", "logs")))
+	return errors.New("the load test failed; the full report is in " + p.relative(file) + ", logs are in " + p.relative(filepath.Join(p.dir, "load", "logs")))
 }
 
 func writeReport(file string, r load.Report) error {
@@ -116,8 +116,8 @@ func writeReport(file string, r load.Report) error {
 	return os.WriteFile(file, append(out, '\n'), 0o644)
 }
 
-// loadView shows how far a load is: in one line that changes where the output
-// is a terminal, else in a line now and then.
+// loadView shows progress: on a terminal in one line rewritten in place,
+// otherwise in an occasional line.
 type loadView struct {
 	out   *terminal
 	shown time.Time
@@ -151,26 +151,26 @@ func runsByStatus(runs map[surgical.RunStatus]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// showLoad prints the table of a load.
+// showLoad prints the results as a table.
 func (p *place) showLoad(r load.Report) {
 	a, c := r.Account, r.Comparison
 	row := func(label, format string, args ...any) {
 		p.out.line("  %-34s %s", label, fmt.Sprintf(format, args...))
 	}
 	p.out.heading("Sent")
-	row("events", "%d, of them %d duplicates", r.Sent.Events, r.Sent.Duplicates)
-	row("acknowledged", "%d in %s, %.1f a second", r.Sent.Acknowledged, seconds(duration(r.Seconds.Sending)), r.Acknowledged())
-	row("through the whole stack", "%.1f a second, at rest %s after the last", r.Carried(), seconds(duration(r.Seconds.Draining)))
-	row("sent again without an answer", "%d", r.Sent.Repeated)
-	row("requests to GitLab", "%d, of them spoilt: %s", r.GitLabRequests, counted(r.GitLabFaults))
+	row("events", "%d, including %d duplicates", r.Sent.Events, r.Sent.Duplicates)
+	row("acknowledged", "%d in %s, %.1f/s", r.Sent.Acknowledged, seconds(duration(r.Seconds.Sending)), r.Acknowledged())
+	row("end-to-end throughput", "%.1f/s, idle %s after the last event", r.Carried(), seconds(duration(r.Seconds.Draining)))
+	row("resent after no response", "%d", r.Sent.Repeated)
+	row("requests to GitLab", "%d, failed: %s", r.GitLabRequests, counted(r.GitLabFaults))
 	p.out.heading("Accounted for")
 	row("events, without duplicates", "%d", a.Events)
 	row("committed by their own run", "%d", a.Committed)
 	row("coalesced with another run", "%d", a.Coalesced)
-	row("left to a newer copy", "%d", a.SkippedStale)
+	row("skipped, newer copy stored", "%d", a.SkippedStale)
 	row("failed, cancelled, dead letters", "%d (%s), %d, %d", total(a.Failed), counted(a.Failed), a.Cancelled, a.DeadLetters)
 	row("lost or wrong", "%d", len(a.Wrong)+len(r.Refused))
-	row("from receipt to end", "median %.1f s, 95 %% within %.1f s; %d attempts", a.P50, a.P95, a.Attempts)
+	row("time from receipt to end", "p50 %.1f s, p95 %.1f s; %d attempts", a.P50, a.P95, a.Attempts)
 	p.out.heading("Compared with GitLab")
 	row("entities", "%d, with %d discussions and %d resource events", c.Entities, c.Discussions, c.Events)
 	row("documents, embeddings", "%d, %d", c.Documents, c.Embeddings)
@@ -182,17 +182,17 @@ func (p *place) showLoad(r load.Report) {
 		p.out.line("  %-34s %8.1f %8.1f %8.1f %8.1f  %d", shortFunction(m.Function), m.Start, m.Middle, m.End, m.Peak, m.Processes)
 	}
 	if r.LocalAWS.Resident > 0 {
-		row("the local AWS itself", "%.0f MB in the end, %.0f %% of one core all along", r.LocalAWS.Resident, 100*r.LocalAWS.Cores)
+		row("local AWS", "%.0f MB at the end, %.0f %% of one core on average", r.LocalAWS.Resident, 100*r.LocalAWS.Cores)
 	}
 	switch {
 	case len(r.Memory) == 0:
-		row("growth", "not measured: this system does not tell")
+		row("growth", "not measured: not available on this system")
 	case !r.Worker.Enough():
-		row("growth of the worker", "not judged: the load was too short")
+		row("worker memory growth", "not assessed: the load was too short")
 	case r.Worker.Grew() == "":
-		row("growth of the worker", "none")
+		row("worker memory growth", "none")
 	default:
-		row("growth of the worker", "%s", p.out.bad.Sprint(r.Worker.Grew()))
+		row("worker memory growth", "%s", p.out.bad.Sprint(r.Worker.Grew()))
 	}
 }
 
@@ -206,7 +206,7 @@ func total[K comparable](counts map[K]int) int {
 	return sum
 }
 
-// counted lists counts by name: "12 429, 9 truncated".
+// counted lists counts by name: "12 × 429, 9 × truncated".
 func counted[K ~string](counts map[K]int) string {
 	var parts []string
 	for name, n := range counts {
@@ -219,7 +219,8 @@ func counted[K ~string](counts map[K]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// shortFunction cuts the name in the stack out of a function's real name.
+// shortFunction extracts the function's name within the stack from its full
+// name.
 func shortFunction(name string) string {
 	parts := strings.Split(name, "-")
 	return parts[min(1, len(parts)-1)]

@@ -9,8 +9,8 @@ import (
 )
 
 type logsCommand struct {
-	Function string        `arg:"" optional:"" help:"One function: webhook, worker, docs, embed, finish, abort, sweeper or api."`
-	Since    time.Duration `default:"10m" help:"How far back."`
+	Function string        `arg:"" optional:"" help:"Show only this function: webhook, worker, docs, embed, finish, abort, sweeper or api."`
+	Since    time.Duration `default:"10m" help:"How far back to go."`
 }
 
 // Run implements the command.
@@ -21,7 +21,7 @@ func (c *logsCommand) Run(ctx context.Context, p *place) error {
 	}
 	aws, ok := running["ministack"]
 	if !ok {
-		return errors.New("the local AWS does not run: make up")
+		return errors.New("the local AWS is not running; start it with make up")
 	}
 	lines, err := devstack.Logs(ctx, aws.URL, time.Now().Add(-c.Since))
 	if err != nil {

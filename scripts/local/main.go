@@ -1,6 +1,6 @@
 // Command local runs Lorehook on this machine: a local AWS, deployed from the
-// project's own template, and a GitLab to copy from. `make help` shows the way
-// to it.
+// project's own template, and a GitLab to copy from. `make help` lists the
+// targets that use it.
 package main
 
 import (
@@ -18,17 +18,17 @@ import (
 )
 
 type commands struct {
-	Up     upCommand     `cmd:"" help:"Start the stack in the background; what is so already is left alone."`
+	Up     upCommand     `cmd:"" help:"Start the stack in the background. Anything already running is left alone."`
 	Down   downCommand   `cmd:"" help:"Stop what up started, and nothing else."`
-	Demo   demoCommand   `cmd:"" help:"Start the stack, deliver sample webhooks to it, and check what came of each."`
-	Status statusCommand `cmd:"" help:"Say what runs and where."`
+	Demo   demoCommand   `cmd:"" help:"Start the stack, deliver sample webhooks to it, and check the results."`
+	Status statusCommand `cmd:"" help:"Show what is running, and where."`
 	Send   sendCommand   `cmd:"" help:"Sign a payload, deliver it to the stack, and follow its run."`
-	Logs   logsCommand   `cmd:"" help:"Print what the functions logged."`
-	Load   loadCommand   `cmd:"" help:"Send many events through a stack of its own, and compare what comes of them with GitLab."`
+	Logs   logsCommand   `cmd:"" help:"Print the functions' logs."`
+	Load   loadCommand   `cmd:"" help:"Send many events through a dedicated stack, and compare the results with GitLab."`
 	Build  buildCommand  `cmd:"" help:"Compile the functions."`
 }
 
-// place is where everything stands.
+// place is where everything is kept.
 type place struct {
 	root string
 	// dir is .local under root.
@@ -45,7 +45,7 @@ func main() {
 	if err := run(parsed); err != nil {
 		fmt.Fprintln(os.Stderr, "\nlocal:", err)
 		if errors.Is(err, devstack.ErrNotInstalled) {
-			fmt.Fprintln(os.Stderr, "       make does the set-up: make up, make demo")
+			fmt.Fprintln(os.Stderr, "       Use make up or make demo: they install what is missing.")
 		}
 		stop()
 		os.Exit(1)
@@ -62,7 +62,7 @@ func run(parsed *kong.Context) error {
 
 // buildCommand compiles the functions.
 type buildCommand struct {
-	AWS bool `name:"aws" help:"For AWS (Linux on arm64) and not for this machine."`
+	AWS bool `name:"aws" help:"Build for AWS (Linux on arm64) instead of this machine."`
 }
 
 // Run implements the command.
@@ -79,7 +79,7 @@ func (c *buildCommand) Run(ctx context.Context, p *place) error {
 	return nil
 }
 
-// relative shortens a path for people.
+// relative returns path relative to the project's root, for display.
 func (p *place) relative(path string) string {
 	if short, err := filepath.Rel(p.root, path); err == nil {
 		return short

@@ -20,16 +20,16 @@ import (
 
 type sendCommand struct {
 	Payload string        `arg:"" help:"A file with the payload, or the name of a sample in events/."`
-	Event   string        `help:"X-Gitlab-Event header; by default the sample's, else told from the payload."`
+	Event   string        `help:"X-Gitlab-Event header; by default the sample's, or inferred from the payload."`
 	Key     string        `help:"Idempotency-Key; a new one by default."`
-	Timeout time.Duration `default:"1m" help:"How long to follow the run; 0 for not at all."`
+	Timeout time.Duration `default:"1m" help:"How long to follow the run; 0 to skip."`
 }
 
 // Run implements the command.
 func (c *sendCommand) Run(ctx context.Context, p *place) error {
 	e, err := devstack.ReadEndpoints(p.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("no stack was started yet: make up")
+		return errors.New("no stack has been started; run make up")
 	}
 	if err != nil {
 		return err
@@ -41,9 +41,9 @@ func (c *sendCommand) Run(ctx context.Context, p *place) error {
 	d.signingToken = e.SigningToken
 	a, err := d.send(ctx, e.WebhookURL)
 	if err != nil {
-		return fmt.Errorf("%w (is the stack up? make up)", err)
+		return fmt.Errorf("%w (is the stack running? start it with make up)", err)
 	}
-	p.out.row("answer", a.String())
+	p.out.row("response", a.String())
 	if a.body.RunID == "" || c.Timeout == 0 {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (c *sendCommand) delivery() (webhook, error) {
 		return d, nil
 	}
 	if d.body, err = os.ReadFile(c.Payload); err != nil {
-		return d, fmt.Errorf("%w (nor is it the name of a sample in events/)", err)
+		return d, fmt.Errorf("%w (and no sample in events/ has that name)", err)
 	}
 	if sample.Event != "" {
 		d.event = cmp.Or(d.event, sample.Event)
@@ -67,12 +67,12 @@ func (c *sendCommand) delivery() (webhook, error) {
 	return d, nil
 }
 
-// eventOf guesses the header from the payload.
+// eventOf infers the header from the payload.
 func eventOf(body []byte) string {
 	var payload struct {
 		Kind string `json:"object_kind"`
 	}
-	_ = json.Unmarshal(body, &payload) // whatever it is, the stack answers to it
+	_ = json.Unmarshal(body, &payload) // invalid JSON is delivered too: the stack responds to it
 	switch payload.Kind {
 	case "issue", "work_item":
 		return "Issue Hook"
@@ -86,7 +86,7 @@ func eventOf(body []byte) string {
 	return "System Hook"
 }
 
-// follow waits for the answer's run and prints what became of it.
+// follow waits for the run named in the response and prints its result.
 func (p *place) follow(ctx context.Context, a api, ans answer, timeout time.Duration) error {
 	began := time.Now()
 	r, err := a.await(ctx, ans.body.RunID, timeout, func(status string) {
@@ -100,7 +100,7 @@ func (p *place) follow(ctx context.Context, a api, ans answer, timeout time.Dura
 		ref := surgical.EntityRef{ProjectID: ans.body.ProjectID, Target: surgical.Target{Type: surgical.EntityType(t.Type), IID: t.IID}}
 		e, err := a.entity(ctx, ref)
 		if errors.Is(err, errNotFound) {
-			p.out.row("store", "no "+ref.String())
+			p.out.row("store", ref.String()+" is not stored")
 			continue
 		}
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// showRun prints a run that ended so long after its event was sent.
+// showRun prints a finished run; took is the time since its event was sent.
 func (p *place) showRun(label string, r runView, took time.Duration) {
 	status := string(r.Status)
 	if r.skippedStale() {
@@ -32,7 +32,7 @@ func (p *place) showRun(label string, r runView, took time.Duration) {
 	}
 }
 
-// skippedStale reports whether a target was left to a newer run.
+// skippedStale reports whether a target was skipped because a newer fetch is stored.
 func (r runView) skippedStale() bool {
 	for _, e := range r.Entities {
 		if e.Status == surgical.EntitySkippedStale {
@@ -42,7 +42,7 @@ func (r runView) skippedStale() bool {
 	return false
 }
 
-// timings lists the stages in their order with the time that each took.
+// timings lists the stages in order, with the time each took.
 func (r runView) timings() string {
 	var parts []string
 	for _, stage := range []string{"preflight", "ingest", "docs", "embed"} {
@@ -53,7 +53,7 @@ func (r runView) timings() string {
 	return strings.Join(parts, " · ")
 }
 
-// showEntity prints what is in the store now.
+// showEntity prints the stored copy.
 func (p *place) showEntity(e entityView) {
 	documents, embedded, chunks := e.documents()
 	p.out.row("store", fmt.Sprintf("“%s”, %s", e.Title, e.State))
@@ -67,7 +67,7 @@ func missing(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s without)", count(n, "document"))
+	return fmt.Sprintf(" (%s without embeddings)", count(n, "document"))
 }
 
 func (e entityView) events() int {
@@ -78,7 +78,7 @@ func (e entityView) events() int {
 	return n
 }
 
-// documents counts them, those with embeddings, and the embeddings.
+// documents counts all documents, those with embeddings, and the embeddings.
 func (e entityView) documents() (all, embedded, chunks int) {
 	for _, d := range e.Documents {
 		if d.Embedded {
@@ -89,7 +89,7 @@ func (e entityView) documents() (all, embedded, chunks int) {
 	return len(e.Documents), embedded, chunks
 }
 
-// withoutEmbeddings names the documents that have none.
+// withoutEmbeddings returns the ids of documents that have no embeddings.
 func (e entityView) withoutEmbeddings() []string {
 	var ids []string
 	for _, d := range e.Documents {

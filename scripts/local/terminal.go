@@ -11,13 +11,13 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// terminal prints for people: progress that is rewritten in place, and sparse
-// colour, where the output is a terminal; plain lines where it is not.
+// terminal prints for people: on a terminal, progress rewritten in place and a
+// little colour; otherwise plain lines.
 type terminal struct {
 	mu    sync.Mutex
 	file  *os.File
 	live  bool
-	shown bool // a live line stands where the next one goes
+	shown bool // a live line is displayed and must be cleared first
 
 	good, bad, faint, strong *color.Color
 }
@@ -36,7 +36,7 @@ func newTerminal(f *os.File) *terminal {
 	return t
 }
 
-// line prints a line that stays.
+// line prints a permanent line.
 func (t *terminal) line(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -44,8 +44,8 @@ func (t *terminal) line(format string, args ...any) {
 	fmt.Fprintf(t.file, format+"\n", args...)
 }
 
-// passing shows what is going on now; the next line takes its place. It prints
-// nothing where the output is no terminal.
+// passing shows current progress; the next line replaces it. It prints nothing
+// if the output is not a terminal.
 func (t *terminal) passing(format string, args ...any) {
 	if !t.live {
 		return
@@ -64,7 +64,7 @@ func (t *terminal) clear() {
 	}
 }
 
-// heading prints a title with air around it.
+// heading prints a title after an empty line.
 func (t *terminal) heading(text string) { t.line("\n%s", t.strong.Sprint(text)) }
 
 // row prints a label and its value, aligned with the other rows.
@@ -72,7 +72,7 @@ func (t *terminal) row(label, value string) {
 	t.line("     %s %s", t.faint.Sprintf("%-9s", label), value)
 }
 
-// steps shows a series of steps, each with the time that it took.
+// steps shows a series of steps, each with the time it took.
 type steps struct {
 	out     *terminal
 	current string
@@ -81,10 +81,11 @@ type steps struct {
 	done    sync.WaitGroup
 }
 
-// patience is after how long a plain output says that a step still goes on.
+// patience is how often plain output reports that a step is still in progress.
 const patience = 15 * time.Second
 
-// begin ends the step before, successfully, and shows the next one at work.
+// begin completes the previous step successfully and shows the next one in
+// progress.
 func (s *steps) begin(step string) {
 	s.end()
 	s.current, s.began, s.stop = step, time.Now(), make(chan struct{})
@@ -107,10 +108,10 @@ func (s *steps) begin(step string) {
 	})
 }
 
-// end ends the current step successfully; without one it does nothing.
+// end completes the current step successfully; without one it does nothing.
 func (s *steps) end() { s.finish(s.out.good.Sprint("✓")) }
 
-// fail ends the current step as a failure.
+// fail marks the current step as failed.
 func (s *steps) fail() { s.finish(s.out.bad.Sprint("✗")) }
 
 func (s *steps) finish(mark string) {
@@ -128,7 +129,7 @@ func spinner(i int) string {
 	return frames[i%len(frames)]
 }
 
-// seconds formats a duration as people read it: 35 ms, 2.4 s, 1 min 12 s.
+// seconds formats a duration for people: 35 ms, 2.4 s, 1 min 12 s.
 func seconds(d time.Duration) string {
 	switch {
 	case d < time.Second:

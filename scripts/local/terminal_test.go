@@ -28,7 +28,7 @@ func TestCountsAgreeWithTheirNoun(t *testing.T) {
 
 func TestAFailedCheckIsNamedOnceAndRemembered(t *testing.T) {
 	c := &checks{subject: "A push"}
-	equal(c, "answer", 200, 200)
+	equal(c, "response", 200, 200)
 	equal(c, "status", "queued", "ignored")
 	if diff := cmp.Diff([]string{"A push: status: got queued, want ignored"}, c.failures); diff != "" {
 		t.Error(diff)

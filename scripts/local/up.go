@@ -7,26 +7,27 @@ import (
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
-// The ports, where nobody else has them.
+// Preferred ports, used if they are free.
 const (
 	awsPort     = 4566
 	gitlabPort  = 8929
 	consolePort = 8930
 )
 
-// stackSettings come from the environment; flags would show in process lists.
+// stackSettings come from the environment, because flags are visible in process
+// lists.
 type stackSettings struct {
-	GitLabBaseURL string   `name:"gitlab-base-url" env:"GITLAB_BASE_URL" help:"GitLab to copy from, with --gitlab-token; else the bundled demo GitLab."`
-	GitLabToken   string   `name:"gitlab-token" env:"GITLAB_TOKEN" help:"Access token with the scope read_api. Set the variable, not the flag."`
-	SigningTokens []string `name:"signing-tokens" env:"GITLAB_WEBHOOK_SIGNING_TOKENS" sep:"," help:"Signing tokens of webhooks (whsec_…)."`
-	SecretTokens  []string `name:"secret-tokens" env:"GITLAB_WEBHOOK_SECRET_TOKENS" sep:"," help:"Secret tokens of webhooks."`
-	Projects      string   `name:"projects" env:"LOREHOOK_PROJECTS" default:"*" help:"Projects to keep: ids or *."`
+	GitLabBaseURL string   `name:"gitlab-base-url" env:"GITLAB_BASE_URL" help:"GitLab to copy from, together with --gitlab-token; the bundled demo GitLab by default."`
+	GitLabToken   string   `name:"gitlab-token" env:"GITLAB_TOKEN" help:"Access token with the read_api scope. Set the variable rather than the flag."`
+	SigningTokens []string `name:"signing-tokens" env:"GITLAB_WEBHOOK_SIGNING_TOKENS" sep:"," help:"Webhook signing tokens (whsec_…)."`
+	SecretTokens  []string `name:"secret-tokens" env:"GITLAB_WEBHOOK_SECRET_TOKENS" sep:"," help:"Webhook secret tokens."`
+	Projects      string   `name:"projects" env:"LOREHOOK_PROJECTS" default:"*" help:"Projects to copy: comma-separated ids, or *."`
 	NoAuth        bool     `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
 }
 
 func (s stackSettings) realGitLab() (bool, error) {
 	if (s.GitLabBaseURL == "") != (s.GitLabToken == "") {
-		return false, errors.New("GITLAB_BASE_URL and GITLAB_TOKEN go together: set both for a real GitLab, none for the demo")
+		return false, errors.New("set both GITLAB_BASE_URL and GITLAB_TOKEN for a real GitLab, or neither for the demo GitLab")
 	}
 	return s.GitLabBaseURL != "", nil
 }
@@ -52,7 +53,7 @@ func (c *upCommand) Run(ctx context.Context, p *place) error {
 	return nil
 }
 
-// up brings up the stack, and the demo GitLab unless there is a real one.
+// up starts the stack, and the demo GitLab unless a real one is configured.
 func (p *place) up(ctx context.Context, s stackSettings) (*devstack.Stack, error) {
 	progress := &steps{out: p.out}
 	stack, err := p.bringUp(ctx, s, progress)
@@ -98,7 +99,7 @@ func (p *place) endpoints(e devstack.Endpoints) {
 	p.out.line("  API        %s", e.APIURL)
 	p.out.line("  GitLab     %s", e.GitLabBaseURL)
 	p.out.line("  AWS        %s", e.AWSEndpointURL)
-	p.out.line("  %s", p.out.faint.Sprintf("and the signing token, in %s", p.relative(devstack.EndpointsFile(p.dir))))
+	p.out.line("  %s", p.out.faint.Sprintf("These, and the signing token, are in %s.", p.relative(devstack.EndpointsFile(p.dir))))
 }
 
 type downCommand struct{}

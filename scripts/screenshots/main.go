@@ -1,7 +1,6 @@
-// Command screenshots takes the README's pictures of the operations console
-// from the demo that runs on this machine (make demo). It asks for a run that
-// fails and for one that is held back meanwhile, so that there is something to
-// see.
+// Command screenshots takes the README's screenshots of the operations console
+// from the demo running on this machine (make demo). It first starts one run that
+// fails and holds another one open, so that there is something to see.
 //
 //	screenshots -into docs/images
 package main
@@ -27,11 +26,11 @@ import (
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
-// patience is for a run that takes some three seconds.
+// patience limits the wait for a run, which normally takes about three seconds.
 const patience = time.Minute
 
 func main() {
-	into := flag.String("into", filepath.Join("docs", "images"), "folder for the pictures")
+	into := flag.String("into", filepath.Join("docs", "images"), "directory for the screenshots")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -49,7 +48,7 @@ func run(ctx context.Context, into string) (err error) {
 	}
 	e, err := devstack.ReadEndpoints(filepath.Join(root, devstack.LocalDir))
 	if err != nil || e.ConsoleURL == "" {
-		return errors.Join(err, errors.New("no console runs here: make demo"))
+		return errors.Join(err, errors.New("no console is running; start it with make demo"))
 	}
 	s := scene{Endpoints: e}
 	defer func() { err = errors.Join(err, s.release(context.WithoutCancel(ctx))) }()
@@ -59,13 +58,13 @@ func run(ctx context.Context, into string) (err error) {
 	return s.take(ctx, into)
 }
 
-// scene is what the pictures show.
+// scene is the state that the screenshots show.
 type scene struct {
 	devstack.Endpoints
 	failed, succeeded string
 }
 
-// set makes a run fail and holds another one back.
+// set makes one run fail and holds another one open.
 func (s *scene) set(ctx context.Context) error {
 	var err error
 	if s.failed, err = s.start(ctx, `{"project_id":1,"issues":[7,4711]}`); err != nil {
@@ -95,11 +94,11 @@ func (s *scene) set(ctx context.Context) error {
 	}
 	for _, r := range list.Runs {
 		if r.Origin == "webhook" {
-			s.succeeded = r.RunID // the demo's first
+			s.succeeded = r.RunID // ends with the oldest, the demo's first
 		}
 	}
 	if s.succeeded == "" {
-		return errors.New("no webhook was delivered yet: make demo")
+		return errors.New("no webhook has been delivered yet; run make demo")
 	}
 	return nil
 }
@@ -164,7 +163,7 @@ func (s *scene) call(ctx context.Context, method, url, body string, into any) er
 	return json.Unmarshal(raw, into)
 }
 
-// take writes the pictures.
+// take writes the screenshots.
 func (s *scene) take(ctx context.Context, into string) error {
 	path, err := browser.Find()
 	if err != nil {
