@@ -12,21 +12,21 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// A dashboard's grid is gridWidth wide; graphs are this high.
+// A dashboard's grid is gridWidth columns wide; graphs are graphHeight high.
 const (
 	gridWidth   = 24
 	graphHeight = 6
 )
 
-// newDashboard answers an operator's questions, one a section, in the order in
-// which they are asked. Alarms stand above all of it. logs are the log groups
-// that are no function's.
+// newDashboard answers an operator's questions, one per section, in the order
+// they are asked, with the alarms at the top. logs are the log groups that do not
+// belong to a function.
 func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, logs ...awslogs.LogGroup) {
 	d := awscloudwatch.NewDashboard(st.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
 		DashboardName:   &st.settings.StackName,
 		DefaultInterval: awscdk.Duration_Hours(jsii.Number(3)),
-		// A sum says something only if its period is known: five minutes, and an
-		// hour for dollars, at any zoom.
+		// A sum is meaningful only if its period is known: always five minutes, or
+		// an hour for dollars, whatever the zoom.
 		PeriodOverride: awscloudwatch.PeriodOverride_INHERIT,
 	})
 	rows := [][]awscloudwatch.IWidget{alarmRow(alarms)}
@@ -47,8 +47,8 @@ func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, logs ...awslogs.LogG
 		"https://%[1]s.console.aws.amazon.com/cloudwatch/home?region=%[1]s#dashboards/dashboard/%[2]s", *st.Region(), st.settings.StackName))})
 }
 
-// customWidgetRow shows the run ledger, by the function that draws it. Whoever
-// looks at the dashboard calls it with permissions of their own.
+// customWidgetRow shows the run ledger, rendered by a function that CloudWatch
+// invokes with the viewer's own permissions.
 func customWidgetRow(fn awslambda.IFunction) []awscloudwatch.IWidget {
 	return []awscloudwatch.IWidget{awscloudwatch.NewCustomWidget(&awscloudwatch.CustomWidgetProps{
 		Title: jsii.String("Runs"), FunctionArn: fn.FunctionArn(), Width: jsii.Number(gridWidth), Height: jsii.Number(14),
@@ -68,8 +68,8 @@ func alarmRow(alarms []awscloudwatch.Alarm) []awscloudwatch.IWidget {
 	})}
 }
 
-// question heads a section: the question, how to read the answer, and the
-// runbooks of its alarms.
+// question is a section's header: the question, how to read the answer, and
+// links to the runbooks of its alarms.
 func (st *stack) question(question, reading string, runbooks ...string) []awscloudwatch.IWidget {
 	var links []string
 	for _, name := range runbooks {
@@ -84,13 +84,13 @@ func (st *stack) question(question, reading string, runbooks ...string) []awsclo
 	})}
 }
 
-// graph is what differs between graphs.
+// graph holds what differs between graphs.
 type graph struct {
 	title string
 	width float64
 	left  []awscloudwatch.IMetric
 	right []awscloudwatch.IMetric
-	// limit, if set, is drawn as a line of that name.
+	// limit is drawn as a line labelled limitName, if that is set.
 	limit     float64
 	limitName string
 	stacked   bool
@@ -112,7 +112,7 @@ func (g graph) widget() awscloudwatch.IWidget {
 	return awscloudwatch.NewGraphWidget(props)
 }
 
-// number shows the latest values large.
+// number shows the latest values in large type.
 func number(title string, width float64, shown ...awscloudwatch.IMetric) awscloudwatch.IWidget {
 	return awscloudwatch.NewSingleValueWidget(&awscloudwatch.SingleValueWidgetProps{
 		Title: &title, Width: &width, Height: jsii.Number(graphHeight), Metrics: &shown, Sparkline: jsii.Bool(true), SetPeriodToTimeRange: jsii.Bool(false),

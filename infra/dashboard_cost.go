@@ -10,13 +10,13 @@ import (
 	"gitlab.com/lorehook/lorehook/infra/prices"
 )
 
-// estimates are dollars an hour, by service. logs are the log groups that are
-// no function's.
+// estimates are costs in dollars per hour, by service. logs are the log groups
+// that do not belong to a function.
 func (st *stack) estimates(logs []awslogs.LogGroup) []awscloudwatch.IMetric {
 	return []awscloudwatch.IMetric{st.dynamoEstimate(), st.lambdaEstimate(), st.logsEstimate(logs)}
 }
 
-// hourly adds up terms, each a metric times a price.
+// hourly sums terms, each a metric multiplied by a price.
 type hourly struct {
 	prefix string
 	terms  []string

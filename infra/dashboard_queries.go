@@ -7,7 +7,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Queries of Logs Insights. They name fields of logs.Fields alone.
+// Logs Insights queries. They use only fields listed in logs.Fields.
 const (
 	failedRuns = `filter msg = "closed" and status = "failed"`
 
@@ -35,7 +35,7 @@ limit 20`
 )
 
 func (st *stack) waits() awscloudwatch.IWidget {
-	return st.query("Attempts that wait or gave up, by code", waitsQuery, st.functions.worker)
+	return st.query("Attempts postponed or given up, by code", waitsQuery, st.functions.worker)
 }
 
 func (st *stack) failuresByCode() awscloudwatch.IWidget {
@@ -43,23 +43,23 @@ func (st *stack) failuresByCode() awscloudwatch.IWidget {
 }
 
 func (st *stack) lastFailures() awscloudwatch.IWidget {
-	return st.query("The last failed runs", lastFailuresQuery, st.closers()...)
+	return st.query("Latest failed runs", lastFailuresQuery, st.closers()...)
 }
 
 func (st *stack) refusedDeliveries() awscloudwatch.IWidget {
-	return st.query("Webhooks refused or failed, by reason", refusedQuery, st.functions.webhook)
+	return st.query("Refused or failed webhooks, by reason", refusedQuery, st.functions.webhook)
 }
 
 func (st *stack) lastErrors() awscloudwatch.IWidget {
-	return st.query("The last errors of functions", lastErrorsQuery, st.functions.all()...)
+	return st.query("Latest function errors", lastErrorsQuery, st.functions.all()...)
 }
 
-// closers are the functions that end runs.
+// closers are the functions that close runs and log it.
 func (st *stack) closers() []function {
 	return []function{st.functions.worker, st.functions.finish, st.functions.abort, st.functions.sweeper}
 }
 
-// query is a table of what a query finds in the logs of the functions.
+// query is a table with the result of a query over the functions' logs.
 func (st *stack) query(title, text string, in ...function) awscloudwatch.IWidget {
 	var groups []*string
 	for _, f := range in {

@@ -11,7 +11,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Colours of what is well, of what is to be watched, and of what is not well.
+// Colours: green for good, blue for neutral, orange for a warning, red for bad,
+// grey for context.
 const (
 	green  = "#2ca02c"
 	blue   = "#1f77b4"
@@ -27,12 +28,12 @@ func (st *stack) freshRows() [][]awscloudwatch.IWidget {
 	}
 	return [][]awscloudwatch.IWidget{
 		st.question("Are we fresh?",
-			"Freshness is the time from the receipt of a webhook until its change is visible; 2 s of it are the settle time.", "freshness", "queue-age"),
+			"Freshness is the time from receiving a webhook until its change is visible, including the settle time of 2 s.", "freshness", "queue-age"),
 		{
-			number("Freshness of webhooks", 6, fresh(p50, "p50", green), fresh(p95, "p95", blue)),
-			graph{title: "Freshness of webhooks", width: 9, unit: "ms", limit: freshSeconds * 1000, limitName: "alarm at p95",
+			number("Webhook freshness", 6, fresh(p50, "p50", green), fresh(p95, "p95", blue)),
+			graph{title: "Webhook freshness", width: 9, unit: "ms", limit: freshSeconds * 1000, limitName: "alarm at p95",
 				left: []awscloudwatch.IMetric{fresh(p50, "p50", green), fresh(p95, "p95", blue), fresh(maximum, "slowest", grey)}}.widget(),
-			graph{title: "Where the time goes (p95)", width: 9, unit: "ms", left: []awscloudwatch.IMetric{
+			graph{title: "Latency by step (p95)", width: 9, unit: "ms", left: []awscloudwatch.IMetric{
 				st.own(metrics.EnqueueLatency(), series{stat: p95, label: "enqueue"}),
 				st.own(metrics.QueueAge(), series{stat: p95, label: "in requests.fifo", dims: dim(metrics.Queue, "requests")}),
 				st.own(metrics.QueueAge(), series{stat: p95, label: "in bulk.fifo", dims: dim(metrics.Queue, "bulk")}),
@@ -49,22 +50,22 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 	}
 	return [][]awscloudwatch.IWidget{
 		st.question("Are we losing anything?",
-			"What was answered with 2xx ends in the copy, in a failed run, or in the dead letters. GitLab disables a hook after four other answers in a row.",
+			"Every webhook that got a 2xx response ends up in the copy, in a failed run, or in the dead-letter queue. GitLab disables a hook after four consecutive non-2xx responses.",
 			"dead-letters", "webhook-answers", "refused-signatures"),
 		{
 			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
 				delivered("queued", green), delivered("ignored", grey), delivered("refused", orange), delivered("failed", red),
 			}}.widget(),
-			graph{title: "Webhooks not answered with 2xx", width: 7, unit: "answers", left: []awscloudwatch.IMetric{
+			graph{title: "Non-2xx responses to webhooks", width: 7, unit: "responses", left: []awscloudwatch.IMetric{
 				st.own(metrics.AnswersOtherThan2xx(), series{stat: sum, label: "all", color: red}),
 				st.own(metrics.RefusedSignatures(), series{stat: sum, label: "no valid signature", color: orange}),
 			}}.widget(),
-			graph{title: "Messages that wait", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
+			graph{title: "Waiting messages", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
 				queueMetric(st.queues.deadLetters, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "dead letters", color: red}),
 				queueMetric(st.queues.requests, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "requests.fifo", color: blue}),
 				queueMetric(st.queues.bulk, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "bulk.fifo", color: grey}),
 			}, right: []awscloudwatch.IMetric{
-				queueMetric(st.queues.requests, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: "oldest of requests.fifo (s)", color: orange}),
+				queueMetric(st.queues.requests, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: "oldest in requests.fifo (s)", color: orange}),
 			}}.widget(),
 		},
 	}
@@ -73,20 +74,20 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("What is GitLab doing to us?",
-			"A 429 and a 401 let all workers wait. The budget is GitLab's own word, RateLimit-Remaining, if it says it. Its 5xx and timeouts are in the table, with all else that fails an attempt.", "gitlab-unauthorized", "queue-age"),
+			"A 429 or a 401 makes all workers wait. The remaining rate limit comes from GitLab's RateLimit-Remaining header, if present. The table lists 5xx responses, timeouts and everything else that makes an attempt fail.", "gitlab-unauthorized", "queue-age"),
 		{
 			graph{title: "Requests", width: 12, unit: "requests", left: []awscloudwatch.IMetric{
 				st.own(metrics.GitLabRequests(), series{stat: sum, label: "requests", color: blue}),
 			}, right: []awscloudwatch.IMetric{
 				st.own(metrics.GitLabRateLimited(), series{stat: sum, label: "429", color: orange}),
-				st.own(metrics.GitLabUnauthorized(), series{stat: sum, label: "fetches refused with 401", color: red}),
+				st.own(metrics.GitLabUnauthorized(), series{stat: sum, label: "fetches rejected with 401", color: red}),
 			}}.widget(),
-			graph{title: "Budget left", width: 12, unit: "requests", left: []awscloudwatch.IMetric{
-				st.own(metrics.GitLabBudgetLeft(), series{stat: minimum, label: "least seen", color: blue}),
+			graph{title: "Rate limit remaining", width: 12, unit: "requests", left: []awscloudwatch.IMetric{
+				st.own(metrics.GitLabBudgetLeft(), series{stat: minimum, label: "minimum", color: blue}),
 			}}.widget(),
 		},
 		{
-			graph{title: "How long a fetch takes", width: 12, unit: "ms", left: []awscloudwatch.IMetric{
+			graph{title: "Fetch duration", width: 12, unit: "ms", left: []awscloudwatch.IMetric{
 				st.own(metrics.PreflightDuration(), series{stat: p50, label: "p50", color: green}),
 				st.own(metrics.PreflightDuration(), series{stat: p95, label: "p95", color: blue}),
 				st.own(metrics.PreflightDuration(), series{stat: maximum, label: "slowest", color: grey}),
@@ -109,14 +110,14 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 	}
 	return [][]awscloudwatch.IWidget{
 		st.question("What fails and why?",
-			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries what can succeed.", "failed-runs", "lambda-errors", "lambda-duration", "sweeper-silent", "throttled-tables"),
+			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries the targets that can succeed.", "failed-runs", "lambda-errors", "lambda-duration", "sweeper-silent", "throttled-tables"),
 		{
-			graph{title: "Runs that ended", width: 8, stacked: true, unit: "runs", left: []awscloudwatch.IMetric{
+			graph{title: "Finished runs", width: 8, stacked: true, unit: "runs", left: []awscloudwatch.IMetric{
 				ended(surgical.StatusSucceeded, green), ended(surgical.StatusCancelled, grey), ended(surgical.StatusFailed, red),
 			}}.widget(),
-			graph{title: "Runs that failed, by origin", width: 8, stacked: true, unit: "runs", left: failed}.widget(),
-			graph{title: "Not done, and why", width: 8, unit: "", left: []awscloudwatch.IMetric{
-				st.own(metrics.Coalesced(), series{stat: sum, label: "runs coalesced with another", color: grey}),
+			graph{title: "Failed runs by origin", width: 8, stacked: true, unit: "runs", left: failed}.widget(),
+			graph{title: "Work skipped or aborted", width: 8, unit: "", left: []awscloudwatch.IMetric{
+				st.own(metrics.Coalesced(), series{stat: sum, label: "coalesced runs", color: grey}),
 				st.own(metrics.SkippedStale(), series{stat: sum, label: "targets skipped as stale", color: blue}),
 				st.own(metrics.JobsAborted(), series{stat: sum, label: "jobs aborted", color: red}),
 			}}.widget(),
@@ -128,21 +129,21 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 			st.refusedDeliveries(), st.lastErrors(),
 		},
 		{
-			graph{title: "Invocations that failed", width: 8, unit: "invocations", left: st.ofEach("Errors", sum)}.widget(),
-			graph{title: "Invocations that Lambda throttled", width: 8, unit: "invocations", left: st.ofEach("Throttles", sum)}.widget(),
-			graph{title: "Longest invocation, of its timeout", width: 8, unit: "%", limit: nearTheLimit * 100, limitName: "alarm", left: st.shareOfTimeout()}.widget(),
+			graph{title: "Failed invocations", width: 8, unit: "invocations", left: st.ofEach("Errors", sum)}.widget(),
+			graph{title: "Throttled invocations", width: 8, unit: "invocations", left: st.ofEach("Throttles", sum)}.widget(),
+			graph{title: "Longest invocation, % of timeout", width: 8, unit: "%", limit: nearTheLimit * 100, limitName: "alarm", left: st.shareOfTimeout()}.widget(),
 		},
 		{
-			graph{title: "Workflows that did not end well", width: 8, unit: "executions", left: []awscloudwatch.IMetric{
+			graph{title: "Failed workflow executions", width: 8, unit: "executions", left: []awscloudwatch.IMetric{
 				st.machine.of("ExecutionsFailed", series{stat: sum, label: "failed", color: red}),
 				st.machine.of("ExecutionsTimedOut", series{stat: sum, label: "timed out", color: orange}),
 			}}.widget(),
-			graph{title: "Requests that DynamoDB throttled", width: 16, unit: "events", left: st.throttledRequests()}.widget(),
+			graph{title: "Throttled DynamoDB requests", width: 16, unit: "events", left: st.throttledRequests()}.widget(),
 		},
 	}
 }
 
-// ofEach is one metric of every function.
+// ofEach returns one metric for every function.
 func (st *stack) ofEach(name, stat string) []awscloudwatch.IMetric {
 	var all []awscloudwatch.IMetric
 	for _, f := range st.functions.all() {
@@ -165,8 +166,8 @@ func (st *stack) throttledRequests() []awscloudwatch.IMetric {
 	return append(st.ofTablesAndIndexes("ReadThrottleEvents", " reads"), st.ofTablesAndIndexes("WriteThrottleEvents", " writes")...)
 }
 
-// ofTablesAndIndexes is one metric of every table and of each of its indexes,
-// which DynamoDB counts apart.
+// ofTablesAndIndexes returns one metric for every table and for each of its
+// indexes, which DynamoDB counts separately.
 func (st *stack) ofTablesAndIndexes(name, what string) []awscloudwatch.IMetric {
 	var all []awscloudwatch.IMetric
 	for _, t := range st.tables {
@@ -181,11 +182,11 @@ func (st *stack) ofTablesAndIndexes(name, what string) []awscloudwatch.IMetric {
 func (st *stack) costRows(logs []awslogs.LogGroup) [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("What does it cost?",
-			fmt.Sprintf("Estimates with list prices (%s); [docs/cost.md](%s) has the figures of a million events. Stored data, SQS, Step Functions and embeddings are not in them. The last hour is not over yet: its dollars are too few.", prices.Of, costPage)),
+			fmt.Sprintf("Estimates at list prices (%s); [docs/cost.md](%s) has figures for a million events. They exclude stored data, SQS, Step Functions and embeddings. The current hour is still incomplete, so its estimate is too low.", prices.Of, costPage)),
 		{
-			graph{title: "Estimated dollars an hour", width: 8, stacked: true, unit: "$", left: st.estimates(logs)}.widget(),
+			graph{title: "Estimated cost per hour", width: 8, stacked: true, unit: "$", left: st.estimates(logs)}.widget(),
 			graph{title: "Write units", width: 8, unit: "units", left: st.ofTablesAndIndexes("ConsumedWriteCapacityUnits", ""), right: []awscloudwatch.IMetric{
-				st.own(metrics.ContentWriteUnits(), series{stat: sum, label: "of commits, as Lorehook counts", color: grey}),
+				st.own(metrics.ContentWriteUnits(), series{stat: sum, label: "commits, as counted by Lorehook", color: grey}),
 			}}.widget(),
 			graph{title: "Documents and embeddings", width: 8, unit: "", left: []awscloudwatch.IMetric{
 				st.own(metrics.DocumentsRegenerated(), series{stat: sum, label: "documents regenerated", color: blue}),

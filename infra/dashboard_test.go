@@ -266,9 +266,9 @@ func seriesOf(t *testing.T, title string) map[string]bool {
 // each of them.
 func TestWhatIsShownOfATableIsShownOfItsIndexesToo(t *testing.T) {
 	for title, names := range map[string][]string{
-		"Requests that DynamoDB throttled": {"ReadThrottleEvents", "WriteThrottleEvents"},
-		"Write units":                      {"ConsumedWriteCapacityUnits"},
-		"Estimated dollars an hour":        {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"},
+		"Throttled DynamoDB requests": {"ReadThrottleEvents", "WriteThrottleEvents"},
+		"Write units":                 {"ConsumedWriteCapacityUnits"},
+		"Estimated cost per hour":     {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"},
 	} {
 		shown := seriesOf(t, title)
 		for _, name := range names {
@@ -290,7 +290,7 @@ func TestWhatIsShownOfATableIsShownOfItsIndexesToo(t *testing.T) {
 // The estimate counts every log group: the functions', the gateway's and the
 // workflow's.
 func TestTheEstimateOfLogsCountsEveryLogGroup(t *testing.T) {
-	shown := seriesOf(t, "Estimated dollars an hour")
+	shown := seriesOf(t, "Estimated cost per hour")
 	for group := range onAWS(t).ofType("AWS::Logs::LogGroup") {
 		if !shown["IncomingBytes LogGroupName="+group] {
 			t.Errorf("it lacks %s", group)
@@ -306,7 +306,7 @@ func TestTheQuestionOfCostSaysWhatTheEstimateLacksAndLinksTheFigures(t *testing.
 		if w.name() != "What does it cost?" {
 			continue
 		}
-		for _, want := range []string{"(" + costPage + ")", "The last hour is not over yet", "Step Functions"} {
+		for _, want := range []string{"(" + costPage + ")", "The current hour is still incomplete", "Step Functions"} {
 			if !strings.Contains(w.Properties.Markdown, want) {
 				t.Errorf("it does not say %q: %s", want, w.Properties.Markdown)
 			}
@@ -318,7 +318,7 @@ func TestTheQuestionOfCostSaysWhatTheEstimateLacksAndLinksTheFigures(t *testing.
 
 // What fails outside of functions, or before them.
 func TestWorkflowsAndThrottledFunctionsAreShown(t *testing.T) {
-	workflows := seriesOf(t, "Workflows that did not end well")
+	workflows := seriesOf(t, "Failed workflow executions")
 	for _, name := range []string{"ExecutionsFailed", "ExecutionsTimedOut"} {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(workflows)), func(s string) bool {
 			return strings.HasPrefix(s, name+" StateMachineArn=") && strings.HasSuffix(s, ":stateMachine:lorehook-workflow")
@@ -326,7 +326,7 @@ func TestWorkflowsAndThrottledFunctionsAreShown(t *testing.T) {
 			t.Errorf("%s is not among %v", name, workflows)
 		}
 	}
-	throttled := seriesOf(t, "Invocations that Lambda throttled")
+	throttled := seriesOf(t, "Throttled invocations")
 	for _, id := range functionIDs() {
 		if !throttled["Throttles FunctionName="+id+"Function"] {
 			t.Errorf("nothing shows that %s is throttled", id)
@@ -364,9 +364,9 @@ func TestTablesOfFailuresReadTheLogsOfThoseWhoWriteThem(t *testing.T) {
 	all := []string{"WebhookLogs", "WorkerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "AbortLogs", "SweeperLogs", "ApiLogs"}
 	closers := []string{"WorkerLogs", "FinishLogs", "AbortLogs", "SweeperLogs"}
 	want := map[string][]string{
-		"Attempts that wait or gave up, by code": {"WorkerLogs"},
-		"Failed runs by code":                    closers, "The last failed runs": closers,
-		"Webhooks refused or failed, by reason": {"WebhookLogs"}, "The last errors of functions": all,
+		"Attempts postponed or given up, by code": {"WorkerLogs"},
+		"Failed runs by code":                     closers, "Latest failed runs": closers,
+		"Refused or failed webhooks, by reason": {"WebhookLogs"}, "Latest function errors": all,
 	}
 	source := regexp.MustCompile(`SOURCE '([^']+)'`)
 	got := map[string][]string{}
@@ -380,7 +380,7 @@ func TestTablesOfFailuresReadTheLogsOfThoseWhoWriteThem(t *testing.T) {
 		_, query, _ := strings.Cut(source.ReplaceAllString(w.Properties.Query, ""), "filter")
 		checkQuery(t, w.Properties.Title, "filter"+query)
 	}
-	got["The last errors of functions"] = slices.DeleteFunc(got["The last errors of functions"], func(g string) bool { return g == "WidgetLogs" })
+	got["Latest function errors"] = slices.DeleteFunc(got["Latest function errors"], func(g string) bool { return g == "WidgetLogs" })
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
 	}

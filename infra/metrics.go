@@ -18,7 +18,7 @@ const (
 	p95     = "p95"
 )
 
-// series says what of a metric is looked at.
+// series selects how a metric is displayed or evaluated.
 type series struct {
 	stat string
 	// seconds is the period; 0 for five minutes.
@@ -28,13 +28,13 @@ type series struct {
 	dims    map[string]*string
 }
 
-// own is one of Lorehook's metrics. The namespace is the stack's name, so that
-// two stacks of one account do not mix.
+// own returns one of Lorehook's metrics. The namespace is the stack's name, so
+// that two stacks in one account do not mix.
 func (st *stack) own(m metrics.Metric, s series) awscloudwatch.Metric {
 	return metric(st.settings.StackName, m.Name, s)
 }
 
-// metric is any metric.
+// metric returns any metric.
 func metric(namespace, name string, s series) awscloudwatch.Metric {
 	seconds := s.seconds
 	if seconds == 0 {
@@ -55,31 +55,31 @@ func metric(namespace, name string, s series) awscloudwatch.Metric {
 	return awscloudwatch.NewMetric(props)
 }
 
-// dim is a set of one dimension.
+// dim returns a set of one dimension.
 func dim(name metrics.Dimension, value string) map[string]*string {
 	return map[string]*string{string(name): &value}
 }
 
-// of is a function's metric as Lambda counts it.
+// of returns one of Lambda's metrics for the function.
 func (f function) of(name string, s series) awscloudwatch.Metric {
 	s.dims = map[string]*string{"FunctionName": f.FunctionName()}
 	return metric("AWS/Lambda", name, s)
 }
 
-// queueMetric is a queue's metric as SQS counts it.
+// queueMetric returns one of SQS's metrics for the queue.
 func queueMetric(q awssqs.Queue, name string, s series) awscloudwatch.Metric {
 	s.dims = map[string]*string{"QueueName": q.QueueName()}
 	return metric("AWS/SQS", name, s)
 }
 
-// of is a state machine's metric as Step Functions counts it.
+// of returns one of Step Functions' metrics for the state machine.
 func (m machineRef) of(name string, s series) awscloudwatch.Metric {
 	s.dims = map[string]*string{"StateMachineArn": m.arn}
 	return metric("AWS/States", name, s)
 }
 
-// of is a table's metric as DynamoDB counts it; index names one of its indexes,
-// which are counted apart.
+// of returns one of DynamoDB's metrics for the table, or for the index if one is
+// named: DynamoDB counts indexes separately.
 func (t table) of(name, index string, s series) awscloudwatch.Metric {
 	s.dims = map[string]*string{"TableName": t.TableName()}
 	if index != "" {
@@ -88,7 +88,7 @@ func (t table) of(name, index string, s series) awscloudwatch.Metric {
 	return metric("AWS/DynamoDB", name, s)
 }
 
-// expression is an expression over metrics.
+// expression returns a math expression over metrics.
 func expression(text, label string, using map[string]awscloudwatch.IMetric, seconds int) awscloudwatch.MathExpression {
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 		Expression: &text, Label: &label, UsingMetrics: &using, Period: awscdk.Duration_Seconds(jsii.Number(seconds)),

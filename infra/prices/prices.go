@@ -1,39 +1,38 @@
-// Package prices holds the list prices that estimates are made with, in US
-// dollars of the region us-east-1. They are assumptions: taken from AWS's
-// pricing pages in February 2026, before free tiers, discounts and taxes, and
-// other regions cost more. Whoever changes one runs the tests, which compare
-// docs/cost.md.
+// Package prices holds the list prices used for estimates, in US dollars, for
+// us-east-1. They are assumptions, taken from AWS's pricing pages in February
+// 2026, before free tiers, discounts and taxes; other regions may cost more.
+// Tests compare docs/cost.md with them.
 package prices
 
-// Of says when and where the prices were taken.
+// Of states the region and date of the prices.
 const Of = "us-east-1, February 2026"
 
 // CloudWatch.
 const (
-	// LogsIngestedGB is a GB of logs that functions and the gateway write;
-	// LogsStoredGBMonth keeps a GB for a month, after compression.
+	// LogsIngestedGB is the price of ingesting a GB of logs; LogsStoredGBMonth of
+	// storing a GB for a month, after compression.
 	LogsIngestedGB    = 0.50
 	LogsStoredGBMonth = 0.03
-	// LogsCompression is what CloudWatch's compression leaves of such logs, as
-	// its pricing page assumes.
+	// LogsCompression is the compressed size of logs as a fraction of their
+	// original size, as assumed on CloudWatch's pricing page.
 	LogsCompression = 0.15
-	// LogsScannedGB is a GB that a query of Logs Insights reads.
+	// LogsScannedGB is the price of a GB scanned by Logs Insights.
 	LogsScannedGB = 0.005
-	// MetricMonth is one custom metric for a month; an hour in which it has no
-	// data costs nothing.
+	// MetricMonth is the price of a custom metric for a month; hours without data
+	// are free.
 	MetricMonth = 0.30
-	// AlarmMetricMonth is one metric of an alarm for a month.
+	// AlarmMetricMonth is the price of one metric in an alarm for a month.
 	AlarmMetricMonth = 0.10
-	// DashboardMonth is one dashboard for a month.
+	// DashboardMonth is the price of a dashboard for a month.
 	DashboardMonth = 3.00
 )
 
 // X-Ray.
 const (
-	// TraceRecorded is one trace that is recorded.
+	// TraceRecorded is the price of one recorded trace.
 	TraceRecorded = 5.00 / 1e6
 	// TracesSampled is the share of requests that Lambda samples beyond the first
-	// one each second. It cannot be changed for a function.
+	// in each second. It cannot be configured per function.
 	TracesSampled = 0.05
 )
 
