@@ -50,7 +50,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 	}
 	return [][]awscloudwatch.IWidget{
 		st.question("Are we losing anything?",
-			"Every webhook that got a 2xx response ends up in the copy, in a failed run, or in the dead-letter queue. GitLab disables a hook after four consecutive non-2xx responses.",
+			"Every event accepted with 202 ends up in the copy, in a failed run, or in the dead-letter queue. GitLab disables a hook after four consecutive non-2xx responses.",
 			"dead-letters", "webhook-answers", "refused-signatures"),
 		{
 			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
