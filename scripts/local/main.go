@@ -18,7 +18,7 @@ import (
 )
 
 type commands struct {
-	Up     upCommand     `cmd:"" help:"Start the stack in the background. Anything already running is left alone."`
+	Up     upCommand     `cmd:"" help:"Start the stack in the background. Anything already running is kept."`
 	Down   downCommand   `cmd:"" help:"Stop what up started, and nothing else."`
 	Demo   demoCommand   `cmd:"" help:"Start the stack, deliver sample webhooks to it, and check the results."`
 	Status statusCommand `cmd:"" help:"Show what is running, and where."`
