@@ -1,0 +1,721 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
+	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// world is the real engine on the in-memory DynamoDB and the demo GitLab.
+type world struct {
+	*pipeline.World
+	// around, if set, stands between the engine and DynamoDB.
+	around pipeline.Around
+	// during, if set, runs within the next fetch, after it was answered.
+	during func()
+	// fetches counts fetches, launches the workflows that were started.
+	fetches, launches int
+	// away makes starting a workflow fail.
+	away bool
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	db, tables := fakedynamodb.New()
+	w := &world{}
+	client := pipeline.Intercept(db.Client(), func(ctx context.Context, call pipeline.Call, send func() error) error {
+		if w.around != nil {
+			return w.around(ctx, call, send)
+		}
+		return send()
+	})
+	w.World = pipeline.New(t, client, tables)
+	fetch, launch := w.Engine.Fetch, w.Engine.Launch
+	w.Engine.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+		w.fetches++
+		snap, err := fetch(ctx, ref)
+		if during := w.during; during != nil {
+			w.during = nil
+			during()
+		}
+		return snap, err
+	}
+	w.Engine.Launch = func(ctx context.Context, run surgical.Run, generation int64, clean bool) error {
+		if w.away {
+			return errors.New("Step Functions is out of reach")
+		}
+		w.launches++
+		return launch(ctx, run, generation, clean)
+	}
+	return w
+}
+
+var (
+	issue7 = fakegitlab.IssueRef(7)
+	mr12   = fakegitlab.MergeRequestRef(12)
+)
+
+// deliver waits until the request has settled and processes it once, alone.
+func (w *world) deliver(req surgical.Request) worker.Verdict {
+	w.T.Helper()
+	verdict, _ := w.Deliver(req)
+	return verdict
+}
+
+// want checks the verdict's kind and, of a wait, how long it is.
+func want(t *testing.T, got, want worker.Verdict) {
+	t.Helper()
+	wait, waits := got.(worker.Wait)
+	wanted, shouldWait := want.(worker.Wait)
+	if waits != shouldWait || !waits && got != want || waits && wait.After != wanted.After {
+		t.Errorf("verdict %v (%v), want %v", got, wait.Cause, want)
+	}
+}
+
+// wantRun checks how the run stands.
+func (w *world) wantRun(id string, status surgical.RunStatus, code surgical.Code) surgical.Run {
+	w.T.Helper()
+	run := w.Run(id)
+	var got surgical.Code
+	if run.Error != nil {
+		got = run.Error.Code
+	}
+	if run.Status != status || got != code {
+		w.T.Fatalf("the run is %s, %v; want %s, %s", run.Status, run.Error, status, code)
+	}
+	return run
+}
+
+func (w *world) head(ref surgical.EntityRef) surgical.Head {
+	w.T.Helper()
+	head, err := w.Content.Head(w.T.Context(), ref)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return head
+}
+
+func TestProcess_CommitsAndStartsTheWorkflow(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginWebhook, issue7)
+	want(t, w.deliver(req), worker.Done{})
+	run := w.wantRun(req.RunID, surgical.StatusRunning, "")
+	if run.Stage != surgical.StageDocs || !run.Committed() || run.Generation != 1 || w.launches != 1 || w.fetches != 1 || w.head(issue7).Revision != 1 {
+		t.Errorf("run %+v after %d fetches and %d launches", run, w.fetches, w.launches)
+	}
+}
+
+func TestProcess_EndsARunThatChangedNothingWithoutAWorkflow(t *testing.T) {
+	w := newWorld(t)
+	first := w.Webhook(issue7)
+	before := w.head(issue7)
+	w.Clock.Advance(time.Minute)
+	req := w.Request(surgical.OriginManual, issue7)
+	want(t, w.deliver(req), worker.Done{})
+	run, after := w.wantRun(req.RunID, surgical.StatusSucceeded, ""), w.head(issue7)
+	if w.launches != 1 || run.Outcomes[issue7.Target].Changed || !after.FetchedAt.After(before.FetchedAt) || after.RunID == first.RunID {
+		t.Errorf("%d launches, outcome %+v, head %+v after %+v", w.launches, run.Outcomes, after, before)
+	}
+}
+
+func TestProcess_WaitsUntilTheEventHasSettled(t *testing.T) {
+	w := newWorld(t)
+	msg := w.Message(w.Request(surgical.OriginWebhook, issue7))
+	msg.NotBefore = w.Clock.Now().Add(time.Minute)
+	verdict, _ := w.Process(msg)
+	if wait, ok := verdict.(worker.Wait); !ok || wait.After < 59*time.Second || wait.After > time.Minute || wait.Cause != nil {
+		t.Errorf("verdict %+v", verdict)
+	}
+	if _, err := w.Ledger.Run(t.Context(), msg.RunID); surgical.CodeOf(err) != surgical.CodeRunNotFound || w.fetches > 0 {
+		t.Errorf("it began: %d fetches, %v", w.fetches, err)
+	}
+}
+
+func TestProcess_BeginsNothingThatItHasNoTimeFor(t *testing.T) {
+	w := newWorld(t)
+	msg := w.Message(w.Request(surgical.OriginWebhook, issue7))
+	w.Clock.AdvanceTo(msg.NotBefore)
+	ctx, cancel := context.WithTimeout(t.Context(), surgical.MinAttempt-time.Second)
+	defer cancel()
+	want(t, w.Engine.Process(ctx, msg, true), worker.Wait{After: time.Second})
+	if w.fetches > 0 {
+		t.Error("it fetched")
+	}
+}
+
+func TestProcess_RepeatsNothingForARedelivery(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginWebhook, issue7)
+	w.Sync(req)
+	want(t, w.deliver(req), worker.Done{})
+	if w.fetches != 1 || w.launches != 1 {
+		t.Errorf("%d fetches, %d launches", w.fetches, w.launches)
+	}
+}
+
+func TestProcess_StartsTheWorkflowThatADeadWorkerDidNot(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginWebhook, issue7)
+	w.away = true
+	want(t, w.deliver(req), worker.Wait{After: surgical.UnknownDelay})
+	w.away = false
+	want(t, w.deliver(req), worker.Done{})
+	want(t, w.deliver(req), worker.Done{})
+	if w.fetches != 1 || w.launches != 1 {
+		t.Errorf("%d fetches, %d launches, want one of each", w.fetches, w.launches)
+	}
+}
+
+// claim takes the run as another worker would, which then dies.
+func (w *world) claim(req surgical.Request) {
+	w.T.Helper()
+	seen, err := w.Ledger.Run(w.T.Context(), req.RunID)
+	if err != nil {
+		seen = surgical.Run{Request: req}
+	}
+	if _, err := w.Ledger.Claim(w.T.Context(), seen, surgical.Claim{Request: req, MessageID: w.Message(req).ID, Lease: surgical.Lease}); err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+func TestProcess_WaitsForALeaseAndThenIsolatesItsRun(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginWebhook, issue7)
+	w.claim(req)
+	if wait, ok := w.deliver(req).(worker.Wait); !ok || wait.After < surgical.Lease-5*time.Second || wait.After > surgical.Lease {
+		t.Errorf("under a live lease: %v", wait)
+	}
+	w.Clock.Advance(surgical.Lease)
+	want(t, w.Engine.Process(t.Context(), w.Message(req), false), worker.Isolate{Deaths: 1})
+	if w.fetches > 0 {
+		t.Error("it was fetched beside others")
+	}
+	want(t, w.deliver(req), worker.Done{})
+	if run := w.Run(req.RunID); run.Attempt != 2 || run.LostLeases != 1 {
+		t.Errorf("run %+v", run)
+	}
+}
+
+func TestProcess_EndsARunThatKillsItsWorkers(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginWebhook, issue7)
+	for range surgical.MaxLostLeases {
+		w.claim(req)
+		w.Clock.Advance(surgical.Lease)
+	}
+	want(t, w.deliver(req), worker.DeadLetter{})
+	w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodeRunLost)
+	// The copy of the message that could not be moved is moved next time.
+	want(t, w.deliver(req), worker.DeadLetter{})
+	if w.fetches > 0 {
+		t.Errorf("%d fetches", w.fetches)
+	}
+}
+
+func TestProcess_RespectsThePauseExceptForADrain(t *testing.T) {
+	w := newWorld(t)
+	w.Webhook(issue7)
+	w.Clock.Advance(time.Minute)
+	until := w.Clock.Now().Add(10 * time.Minute)
+	if err := w.Ledger.SetPause(t.Context(), until); err != nil {
+		t.Fatal(err)
+	}
+	w.fetches = 0
+	req := w.Request(surgical.OriginManual, issue7)
+	if wait, ok := w.deliver(req).(worker.Wait); !ok || wait.After < 9*time.Minute || wait.After > 10*time.Minute {
+		t.Errorf("a manual run waits %v", wait)
+	}
+	drain := w.Request(surgical.OriginDrain, issue7)
+	want(t, w.deliver(drain), worker.Done{})
+	w.wantRun(drain.RunID, surgical.StatusSucceeded, "")
+	w.Clock.AdvanceTo(until)
+	want(t, w.deliver(req), worker.Done{})
+	if w.fetches != 1 {
+		t.Errorf("%d fetches, want the manual run's after the pause", w.fetches)
+	}
+}
+
+// The head's fetch covers an event only if it began later than the settle time
+// after it. What is covered needs no fetch, what is not waits its turn.
+func TestProcess_CoalescesWhatTheHeadCovers(t *testing.T) {
+	fresh := func(w *world) time.Time { w.Webhook(issue7); return w.head(issue7).FetchedAt }
+	for name, c := range map[string]struct {
+		origin  surgical.Origin
+		event   time.Duration // relative to the head's fetch
+		later   time.Duration // how long after the fetch the message is processed
+		shares  bool
+		options surgical.Options
+		want    worker.Verdict
+		fetches int
+		covered bool
+	}{
+		"a covered webhook":                   {origin: surgical.OriginWebhook, event: -surgical.Settle - time.Second, want: worker.Done{}, covered: true},
+		"an event at the settle time":         {origin: surgical.OriginWebhook, event: -surgical.Settle, later: time.Minute, want: worker.Done{}, fetches: 1},
+		"not covered, long after":             {origin: surgical.OriginWebhook, event: time.Second, later: surgical.RefetchInterval + time.Second, want: worker.Done{}, fetches: 1},
+		"a covered manual run":                {origin: surgical.OriginManual, event: -time.Hour, want: worker.Done{}, fetches: 1},
+		"a covered manual run that shares":    {origin: surgical.OriginManual, event: -time.Hour, shares: true, want: worker.Done{}, covered: true},
+		"the same with other options":         {origin: surgical.OriginManual, event: -time.Hour, shares: true, options: surgical.Options{NoEmbed: true}, want: worker.Done{}, fetches: 1},
+		"a covered preflight that shares":     {origin: surgical.OriginManual, event: -time.Hour, shares: true, options: surgical.Options{PreflightOnly: true}, want: worker.Done{}, fetches: 1},
+		"an uncovered manual run that shares": {origin: surgical.OriginManual, event: time.Second, later: 3 * time.Second, shares: true, want: worker.Done{}, fetches: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			fetched := fresh(w)
+			w.fetches = 0
+			req := w.Request(c.origin, issue7)
+			req.EventAt, req.Options = fetched.Add(c.event), c.options
+			w.Clock.AdvanceTo(fetched.Add(c.later))
+			msg := w.Message(req)
+			msg.NotBefore, msg.SharesFetch = time.Time{}, c.shares
+			verdict, _ := w.Process(msg)
+			want(t, verdict, c.want)
+			run := w.Run(req.RunID)
+			if w.fetches != c.fetches || (run.CoalescedWith != "") != c.covered {
+				t.Errorf("%d fetches, coalesced with %q", w.fetches, run.CoalescedWith)
+			}
+		})
+	}
+}
+
+func TestProcess_SpacesTheFetchesOfABusyEntity(t *testing.T) {
+	w := newWorld(t)
+	w.Webhook(issue7)
+	w.fetches = 0
+	req := w.Request(surgical.OriginWebhook, issue7)
+	msg := w.Message(req)
+	msg.NotBefore = time.Time{}
+	left := w.head(issue7).FetchedAt.Add(surgical.RefetchInterval).Sub(w.Clock.Now())
+	verdict, _ := w.Process(msg)
+	if wait, ok := verdict.(worker.Wait); !ok || wait.After > max(left, time.Second) || w.fetches > 0 {
+		t.Errorf("verdict %v after %d fetches, want a wait of %s", verdict, w.fetches, left)
+	}
+	w.Clock.Advance(surgical.RefetchInterval)
+	want(t, w.deliver(req), worker.Done{})
+	if w.fetches != 1 {
+		t.Errorf("%d fetches", w.fetches)
+	}
+}
+
+func TestProcess_RefusesAProjectOffTheAllowList(t *testing.T) {
+	w := newWorld(t)
+	w.Engine.Allows = func(id int64) bool { return id != issue7.ProjectID }
+	req := w.Request(surgical.OriginManual, issue7)
+	want(t, w.deliver(req), worker.Done{})
+	w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodeProjectNotAllowed)
+	if w.fetches > 0 {
+		t.Error("it was fetched")
+	}
+}
+
+// Each answer of GitLab, and what it does to a run of a webhook and of a manual
+// request.
+func TestProcess_JudgesAFailedPreflight(t *testing.T) {
+	const waits = surgical.StatusRunning
+	retry := func(seconds string) http.Header { return http.Header{"Retry-After": {seconds}} }
+	for name, c := range map[string]struct {
+		fault   fakegitlab.Fault
+		origin  surgical.Origin
+		verdict worker.Verdict
+		status  surgical.RunStatus
+		code    surgical.Code // of the run's error
+		cause   surgical.Code // of the target's failure
+		pauses  bool
+	}{
+		"429 with Retry-After":   {fakegitlab.Fault{Status: 429, Header: retry("90")}, surgical.OriginManual, worker.Wait{After: 90 * time.Second}, waits, surgical.CodeGitLabRateLimited, surgical.CodeGitLabRateLimited, true},
+		"429 without":            {fakegitlab.Fault{Status: 429}, surgical.OriginManual, worker.Wait{After: surgical.DefaultPause}, waits, surgical.CodeGitLabRateLimited, surgical.CodeGitLabRateLimited, true},
+		"401":                    {fakegitlab.Fault{Status: 401, Body: `{"message":"401 Unauthorized"}`}, surgical.OriginManual, worker.Wait{After: surgical.DefaultPause}, waits, surgical.CodeGitLabUnauthorized, surgical.CodeGitLabUnauthorized, true},
+		"403":                    {fakegitlab.Fault{Status: 403, Body: `{"message":"403 Forbidden"}`}, surgical.OriginWebhook, worker.Done{}, surgical.StatusFailed, surgical.CodePreflightFailed, surgical.CodeGitLabForbidden, false},
+		"404 of a manual run":    {fakegitlab.Fault{Status: 404, Body: `{"message":"404 Not found"}`}, surgical.OriginManual, worker.Done{}, surgical.StatusFailed, surgical.CodePreflightFailed, surgical.CodeGitLabNotFound, false},
+		"404 of a webhook":       {fakegitlab.Fault{Status: 404, Body: `{"message":"404 Not found"}`}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabNotFound, surgical.CodeGitLabNotFound, false},
+		"500":                    {fakegitlab.Fault{Status: 500}, surgical.OriginManual, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"503 with Retry-After":   {fakegitlab.Fault{Status: 503, Header: retry("300")}, surgical.OriginManual, worker.Wait{After: 300 * time.Second}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"an hour of Retry-After": {fakegitlab.Fault{Status: 429, Header: retry("86400")}, surgical.OriginManual, worker.Wait{After: surgical.MaxRetryAfter}, waits, surgical.CodeGitLabRateLimited, surgical.CodeGitLabRateLimited, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c.fault.Ref, c.fault.Requests = issue7, 1000
+			w.GitLab.Inject(c.fault)
+			req := w.Request(c.origin, issue7, mr12)
+			if c.origin == surgical.OriginWebhook {
+				req = w.Request(c.origin, issue7)
+			}
+			want(t, w.deliver(req), c.verdict)
+			run := w.wantRun(req.RunID, c.status, c.code)
+			if len(run.Error.Failures) != 1 || run.Error.Failures[0].Code != c.cause || run.Error.Failures[0].Target != issue7.Target || run.Error.Total != len(req.Targets) {
+				t.Errorf("failures %+v of %d", run.Error.Failures, run.Error.Total)
+			}
+			if run.Committed() || w.head(issue7).Exists() || w.head(mr12).Exists() {
+				t.Error("content was written")
+			}
+			if until, err := w.Ledger.Pause(t.Context()); err != nil || !until.IsZero() != c.pauses {
+				t.Errorf("paused until %s, %v", until, err)
+			}
+		})
+	}
+}
+
+func TestProcess_DoublesTheDelayUpToItsMaximumAndGivesUpByAge(t *testing.T) {
+	w := newWorld(t)
+	w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1 << 20, Status: 500})
+	req := w.Request(surgical.OriginManual, issue7)
+	var delays []time.Duration
+	for range 9 {
+		wait, ok := w.deliver(req).(worker.Wait)
+		if !ok {
+			t.Fatalf("after %v: %v", delays, w.Run(req.RunID))
+		}
+		delays = append(delays, wait.After)
+		w.Clock.Advance(wait.After)
+	}
+	second := func(n int) time.Duration { return time.Duration(n) * time.Second }
+	if diff := cmp.Diff([]time.Duration{second(1), second(2), second(4), second(8), second(16), second(32), second(60), second(60), second(60)}, delays); diff != "" {
+		t.Errorf("delays without jitter (-want +got):\n%s", diff)
+	}
+	w.Clock.AdvanceTo(w.Run(req.RunID).FirstClaimedAt.Add(surgical.GiveUpAfter - time.Second))
+	if _, ok := w.deliver(req).(worker.Wait); !ok {
+		t.Error("it was given up too early")
+	}
+	w.Clock.AdvanceTo(w.Run(req.RunID).FirstClaimedAt.Add(surgical.GiveUpAfter))
+	want(t, w.deliver(req), worker.Done{})
+	w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed)
+}
+
+func TestProcess_FetchesAMissingEntityOfAWebhookThreeTimes(t *testing.T) {
+	w := newWorld(t)
+	w.GitLab.Delete(issue7)
+	req := w.Request(surgical.OriginWebhook, issue7)
+	for range surgical.NotFoundTries - 1 {
+		if _, ok := w.deliver(req).(worker.Wait); !ok {
+			t.Fatal("it was given up too early")
+		}
+		w.Clock.Advance(time.Minute)
+	}
+	want(t, w.deliver(req), worker.Done{})
+	w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed)
+}
+
+func TestProcess_PreflightOnlyReportsAndWritesNoContent(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginManual, issue7, mr12)
+	req.Options.PreflightOnly = true
+	want(t, w.deliver(req), worker.Done{})
+	run := w.wantRun(req.RunID, surgical.StatusSucceeded, "")
+	if len(run.Previews) != 2 || run.Previews[issue7.Target].Discussions == 0 || run.Counters.GitLabRequests != 10 || run.Committed() {
+		t.Errorf("run %+v", run)
+	}
+	if w.head(issue7).Exists() || len(w.Orphans(issue7)) > 0 {
+		t.Error("content was written")
+	}
+	w.GitLab.Delete(mr12)
+	req = w.Request(surgical.OriginManual, issue7, mr12)
+	req.Options.PreflightOnly = true
+	want(t, w.deliver(req), worker.Done{})
+	if run := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed); len(run.Previews) != 1 {
+		t.Errorf("previews of what was found: %+v", run.Previews)
+	}
+}
+
+// other commits the entity by a run of its own that is not in the way of
+// anything else.
+func (w *world) other(ref surgical.EntityRef) {
+	w.T.Helper()
+	run := w.Sync(w.Request(surgical.OriginReconcile, ref))
+	if run.Outcomes[ref.Target].Status != surgical.EntityOK {
+		w.T.Fatalf("the other run: %+v", run)
+	}
+}
+
+func TestProcess_SkipsAFetchThatANewerOneReplaced(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginManual, issue7)
+	w.during = func() { w.Clock.Advance(time.Minute); w.other(issue7) }
+	want(t, w.deliver(req), worker.Done{})
+	run := w.Run(req.RunID)
+	if got := run.Outcomes[issue7.Target]; got.Status != surgical.EntitySkippedStale || got.Revision != 1 || w.head(issue7).Revision != 1 {
+		t.Errorf("outcome %+v, head %+v", got, w.head(issue7))
+	}
+	w.wantRun(req.RunID, surgical.StatusSucceeded, "")
+}
+
+// The newer head does not cover an event that was received after its fetch had
+// begun. The first attempt still compares with the head that was read before the
+// fetch, so the commit's own guard refuses it; the second one sees the new head.
+func TestProcess_FetchesOnceMoreIfTheNewerCopyDoesNotCoverTheEvent(t *testing.T) {
+	for name, twice := range map[string]bool{"once": false, "twice": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			req := w.Request(surgical.OriginManual, issue7)
+			req.EventAt = w.Clock.Now().Add(time.Hour)
+			msg := w.Message(req)
+			msg.NotBefore = time.Time{}
+			w.during = func() {
+				w.other(issue7)
+				if twice {
+					w.during = func() { w.other(issue7) }
+				}
+			}
+			verdict, cause := w.Process(msg)
+			if !twice {
+				want(t, verdict, worker.Done{})
+				if run := w.Run(req.RunID); run.Outcomes[issue7.Target].Status != surgical.EntityOK || run.Attempt != 3 || run.Counters.GitLabRequests != 10 {
+					t.Errorf("run %+v", run)
+				}
+				return
+			}
+			want(t, verdict, worker.Wait{After: surgical.FirstDelay / 2})
+			if surgical.CodeOf(cause) != surgical.CodeIngestFailed || w.Run(req.RunID).Committed() {
+				t.Errorf("cause %v, run %+v", cause, w.Run(req.RunID))
+			}
+		})
+	}
+}
+
+// A commit between the comparison with the head and the transaction: the same
+// snapshots are tried again, by another attempt.
+func TestProcess_TriesTheSameFetchAgainIfOnlyTheRevisionMoved(t *testing.T) {
+	w := newWorld(t)
+	w.Webhook(issue7)
+	w.Clock.Advance(time.Minute)
+	w.GitLab.AddDiscussion(issue7, fakegitlab.Note{Body: "Another comment."})
+	w.fetches = 0
+	req := w.Request(surgical.OriginManual, issue7)
+	moved := false
+	w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+		in, ok := call.Input.(*dynamodb.TransactWriteItemsInput)
+		if !ok || moved || !slices.Contains(call.Tables(), w.Tables.Content) {
+			return send()
+		}
+		moved = true
+		bump := in.TransactItems[1].Put
+		if _, err := w.DB.UpdateItem(w.T.Context(), &dynamodb.UpdateItemInput{
+			TableName: bump.TableName, Key: map[string]types.AttributeValue{"pk": bump.Item["pk"], "sk": bump.Item["sk"]},
+			UpdateExpression:          aws.String("ADD #0 :0"),
+			ExpressionAttributeNames:  map[string]string{"#0": "revision"},
+			ExpressionAttributeValues: map[string]types.AttributeValue{":0": &types.AttributeValueMemberN{Value: "1"}},
+		}); err != nil {
+			return err
+		}
+		return send()
+	}
+	want(t, w.deliver(req), worker.Done{})
+	run := w.Run(req.RunID)
+	if !moved || w.fetches != 1 || run.Attempt != 2 || run.CommittedBy != 2 || w.head(issue7).Revision != 3 {
+		t.Errorf("moved %t, %d fetches, run %+v, head %+v", moved, w.fetches, run, w.head(issue7))
+	}
+}
+
+func TestProcess_CommitsAllTargetsOrNone(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginManual, issue7, mr12)
+	w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+		if call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), w.Tables.Content) {
+			return &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("ValidationError")}}}
+		}
+		return send()
+	}
+	want(t, w.deliver(req), worker.Done{})
+	run := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodeIngestFailed)
+	if run.Error.Retryable || w.head(issue7).Exists() || w.head(mr12).Exists() || !run.SweepPending {
+		t.Errorf("run %+v", run)
+	}
+	w.around = nil
+	req = w.Request(surgical.OriginManual, issue7, mr12)
+	want(t, w.deliver(req), worker.Done{})
+	if w.head(issue7).Revision != 1 || w.head(mr12).Revision != 1 {
+		t.Error("not both were committed")
+	}
+}
+
+// The answer to the commit is lost: the row says what became of it.
+func TestProcess_GoesOnFromTheRowIfTheAnswerToTheCommitIsLost(t *testing.T) {
+	for name, applied := range map[string]bool{"applied": true, "not applied": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			lost := errors.New("connection reset")
+			w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+				if lost == nil || call.Operation != "TransactWriteItems" || !slices.Contains(call.Tables(), w.Tables.Content) {
+					return send()
+				}
+				err := lost
+				lost = nil
+				if applied {
+					if sendErr := send(); sendErr != nil {
+						return sendErr
+					}
+				}
+				return err
+			}
+			req := w.Request(surgical.OriginWebhook, issue7)
+			verdict := w.deliver(req)
+			run := w.Run(req.RunID)
+			if applied {
+				want(t, verdict, worker.Done{})
+				if run.CommittedBy != 1 || w.launches != 1 || w.fetches != 1 {
+					t.Errorf("run %+v, %d launches", run, w.launches)
+				}
+				return
+			}
+			want(t, verdict, worker.Wait{After: surgical.FirstDelay / 2})
+			if run.Committed() || run.Error.Code != surgical.CodeIngestFailed || w.launches > 0 {
+				t.Errorf("run %+v", run)
+			}
+		})
+	}
+}
+
+func TestProcess_LeavesARunThatWasCancelledDuringItsFetch(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginManual, issue7)
+	w.during = func() {
+		why := surgical.NewError(surgical.CodeRunCancelled, "by request")
+		if _, err := w.Ledger.Close(t.Context(), w.Run(req.RunID), surgical.Cancelled{Error: why}); err != nil {
+			t.Error(err)
+		}
+	}
+	want(t, w.deliver(req), worker.Wait{After: surgical.UnknownDelay})
+	want(t, w.deliver(req), worker.Done{})
+	if w.head(issue7).Exists() || w.fetches != 1 {
+		t.Errorf("head %+v after %d fetches", w.head(issue7), w.fetches)
+	}
+}
+
+// A zombie goes on with its fetch after another worker has taken its run over.
+func TestProcess_LetsNoZombieCommit(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginManual, issue7)
+	w.during = func() {
+		w.Clock.Advance(surgical.Lease)
+		w.claim(req)
+	}
+	want(t, w.deliver(req), worker.Wait{After: surgical.UnknownDelay})
+	if run := w.Run(req.RunID); run.Committed() || run.Attempt != 2 || w.head(issue7).Exists() {
+		t.Errorf("run %+v, head %+v", run, w.head(issue7))
+	}
+}
+
+func TestProcess_RetriesAFailedRunForAnotherDeliveryOnly(t *testing.T) {
+	w := newWorld(t)
+	w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1, Status: 403, Body: `{}`})
+	req := w.Request(surgical.OriginWebhook, issue7)
+	want(t, w.deliver(req), worker.Done{})
+	want(t, w.deliver(req), worker.Done{}) // the same message
+	if failed := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed); failed.RetriedBy != "" {
+		t.Fatalf("the same message retried it: %s", failed.RetriedBy)
+	}
+	again := w.Message(req)
+	again.ID = "another-message"
+	verdict, _ := w.Process(again)
+	want(t, verdict, worker.Done{})
+	retry := w.Run(w.Run(req.RunID).RetriedBy)
+	if retry.Origin != surgical.OriginRetry || retry.RetryOf != req.RunID || !retry.Committed() {
+		t.Errorf("retry %+v", retry)
+	}
+	verdict, _ = w.Process(again)
+	want(t, verdict, worker.Done{})
+	if run := w.Run(retry.RunID); run.RetriedBy != "" || w.fetches != 2 {
+		t.Errorf("%d fetches, retried by %q", w.fetches, run.RetriedBy)
+	}
+}
+
+// What a failed run left without documents is the retry's, even if nothing has
+// changed since.
+func TestProcess_TakesOverWhatTheRetriedRunLeftUndone(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginManual, issue7)
+	want(t, w.deliver(req), worker.Done{})
+	failed, err := w.Ledger.Close(t.Context(), w.Run(req.RunID), surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	retry := w.Request(surgical.OriginRetry, issue7)
+	retry.RetryOf = failed.RunID
+	want(t, w.deliver(retry), worker.Done{})
+	run := w.Run(retry.RunID)
+	if run.Outcomes[issue7.Target].Changed || run.JobsInserted != 1 {
+		t.Errorf("run %+v", run)
+	}
+}
+
+func TestProcess_DrainTakesOverDirtySourcesAndFetchesNothing(t *testing.T) {
+	w := newWorld(t)
+	req := w.Request(surgical.OriginManual, issue7)
+	req.Options = surgical.Options{NoDocs: true, NoEmbed: true}
+	w.Sync(req)
+	w.fetches = 0
+	drain := w.Request(surgical.OriginDrain, issue7)
+	run := w.Sync(drain)
+	if w.fetches > 0 || run.Counters.DocumentsRegenerated == 0 {
+		t.Errorf("%d fetches, run %+v", w.fetches, run)
+	}
+}
+
+// Every failure of Lorehook's own parts delays the message and loses nothing.
+func TestProcess_WaitsIfDynamoDBFails(t *testing.T) {
+	for name, operation := range map[string]string{"the first read": "BatchGetItem", "the claim": "PutItem", "entering ingest": "UpdateItem", "staging": "BatchWriteItem"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			failed := false
+			w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+				if !failed && call.Operation == operation {
+					failed = true
+					return errors.New("DynamoDB is out of reach")
+				}
+				return send()
+			}
+			req := w.Request(surgical.OriginWebhook, issue7)
+			if verdict, ok := w.deliver(req).(worker.Wait); !ok || !failed || verdict.Cause == nil {
+				t.Fatalf("verdict %v, failed %t", verdict, failed)
+			}
+			w.Clock.Advance(surgical.Lease)
+			want(t, w.deliver(req), worker.Done{})
+			if !w.Run(req.RunID).Committed() {
+				t.Error("it was lost")
+			}
+		})
+	}
+}
+
+// A new comment's way to its commit, call by call: what is added here is paid
+// with every event.
+func TestProcess_NeedsNoMoreCallsToDynamoDBThanThese(t *testing.T) {
+	w := newWorld(t)
+	for range 40 { // a manifest of several parts
+		w.GitLab.AddDiscussion(issue7, fakegitlab.Note{Body: "A comment."})
+	}
+	w.Webhook(issue7)
+	w.Clock.Advance(time.Minute)
+	w.GitLab.AddDiscussion(issue7, fakegitlab.Note{Body: "Another comment."})
+	req := w.Request(surgical.OriginWebhook, issue7)
+	var calls []string
+	w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+		calls = append(calls, call.Operation)
+		return send()
+	}
+	want(t, w.deliver(req), worker.Done{})
+	if diff := cmp.Diff([]string{
+		"BatchGetItem",       // run, pause and head
+		"PutItem",            // the claim
+		"UpdateItem",         // entering ingest
+		"BatchGetItem",       // the parts of the manifest that changed
+		"BatchWriteItem",     // staging
+		"TransactWriteItems", // the commit
+		"UpdateItem",         // the expiry of the part that was replaced
+		"UpdateItem",         // the workflow was started
+	}, calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
