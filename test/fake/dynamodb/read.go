@@ -91,8 +91,8 @@ func (db *DB) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.FilterExpression != nil || in.Select != "" || in.KeyConditions != nil || in.QueryFilter != nil || in.AttributesToGet != nil {
-		return nil, unsupported("a filter, a select or a legacy parameter of Query")
+	if in.FilterExpression != nil || in.Select != "" && in.Select != types.SelectCount || in.KeyConditions != nil || in.QueryFilter != nil || in.AttributesToGet != nil {
+		return nil, unsupported("a filter, a select other than COUNT or a legacy parameter of Query")
 	}
 	s, err := newScope(in.ExpressionAttributeNames, in.ExpressionAttributeValues)
 	if err != nil {
@@ -136,6 +136,9 @@ func (db *DB) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	out := &dynamodb.QueryOutput{Count: int32(len(page)), ScannedCount: int32(len(page))}
 	if more {
 		out.LastEvaluatedKey = v.place(page[len(page)-1])
+	}
+	if in.Select == types.SelectCount {
+		return out, nil
 	}
 	for _, item := range page {
 		if v.keysOnly {

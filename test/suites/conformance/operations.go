@@ -264,6 +264,22 @@ func (e Engine) indexes(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, c.got, c.want)
 		}
 	}
+	for limit, want := range map[int32]string{2: "2 true", 3: "3 true", 4: "3 false"} {
+		expr, err := expression.NewBuilder().WithKeyCondition(kept).Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := e.DB.Query(t.Context(), &dynamodb.QueryInput{
+			TableName: &e.Tables.SyncRuns, IndexName: new(tables.RunsByStatus), Select: types.SelectCount, Limit: &limit,
+			KeyConditionExpression: expr.KeyCondition(), ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(out.Count, len(out.LastEvaluatedKey) > 0); got != want || len(out.Items) > 0 {
+			t.Errorf("counted up to %d: %s, want %s; %d items", limit, got, want, len(out.Items))
+		}
+	}
 	row("index-b", "kept", 10, false)
 	if got := list(tables.RunsToSweep, pending, 100); got != "index-d index-c" {
 		t.Errorf("after a key was taken away: %s", got)
