@@ -10,8 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Base is a head as it is stored, with the manifest that a commit is compared
-// with.
+// Base is a stored head with its manifest: what a snapshot is compared with.
 type Base struct {
 	// Head has revision 0 if the entity has none yet.
 	Head surgical.Head

@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	// plainLimit is the longest text stored as it is, in bytes.
+	// plainLimit is the longest text that is stored uncompressed, in bytes.
 	plainLimit = 300 << 10
-	// segmentLimit is the largest part of a compressed text in one item;
-	// DynamoDB takes items of 400 KB with all their attributes.
+	// segmentLimit is the most bytes of a compressed text in one item; DynamoDB
+	// accepts items of up to 400 KB, attribute names included.
 	segmentLimit = 350 << 10
-	// bodyLimit bounds what a segmented text may unpack to.
+	// bodyLimit bounds the decompressed size of a segmented text.
 	bodyLimit = 256 << 20
 )
 
-// body is the text of one child or document within one item: as it is, or one
-// segment of its zstd frame.
+// body is what one item holds of the text of a child or document: the plain
+// text, or one segment of its zstd frame.
 type body struct {
 	Text string `dynamodbav:"text,omitempty"`
 	Zstd []byte `dynamodbav:"zstd,omitempty"`
 }
 
-// splitBody packs text into one or more bodies.
+// splitBody splits a text into one or more bodies.
 func splitBody(text string) ([]body, error) {
 	if len(text) <= plainLimit {
 		return []body{{Text: text}}, nil

@@ -11,21 +11,21 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// errOvertaken tells that items vanished between the reading of a head and of
-// what it names: a reader slower than their expiry. Reading again helps.
+// errOvertaken means that items expired after the head that names them was
+// read: the reader was slower than their expiry. Reading again helps.
 var errOvertaken = errors.New("overtaken by a newer revision")
 
-// Change is one entity's commit, prepared: what has to be staged, the head to
-// put, and what the new head no longer names.
+// Change is one prepared commit of an entity: the items to stage, the head to
+// put, and the items that the new head no longer names.
 type Change struct {
 	Ref surgical.EntityRef
-	// Base is the head that the diff was made from.
+	// Base is the head that the snapshot was compared with.
 	Base surgical.Head
-	// Revision is the new head's.
+	// Revision is the revision of the new head.
 	Revision int64
-	// Changed reports whether anything but volatile fields differs.
+	// Changed reports whether anything other than volatile fields differs.
 	Changed bool
-	// Scope names what changed, for the dirty source.
+	// Scope is what the documents have to be rendered again for.
 	Scope surgical.Scope
 	// ChildrenWritten counts the children (not segments) to be staged.
 	ChildrenWritten int64
@@ -37,10 +37,10 @@ type Change struct {
 	superseded []string
 }
 
-// guard is the condition on the head: nobody committed since the diff was
-// made, and neither clock goes back. The latter two follow from the first and
-// from Head.Accepts; they stand here so that no mistake above can overwrite a
-// newer copy with an older one.
+// guard is the condition on the head: nothing was committed since the base was
+// read, and neither clock goes back. The second part follows from the first and
+// from Head.Accepts; it is repeated here so that no bug elsewhere can overwrite
+// a newer copy with an older one.
 func guard(base surgical.Head, snap surgical.Snapshot) expression.ConditionBuilder {
 	if !base.Exists() {
 		return expression.AttributeNotExists(expression.Name("pk"))
@@ -50,7 +50,7 @@ func guard(base surgical.Head, snap surgical.Snapshot) expression.ConditionBuild
 		And(expression.Name("fetched_until").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))
 }
 
-// Put is the head's item of the commit's transaction.
+// Put returns the write of the head, for the transaction of the commit.
 func (c *Change) Put(table string) types.TransactWriteItem {
 	return types.TransactWriteItem{Put: &types.Put{
 		TableName: aws.String(table), Item: c.head,

@@ -12,13 +12,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// documentsAPage is how many documents one query reads: the reader may want
-// no more of them.
+// documentsAPage is how many documents one query reads. It is small because a
+// reader may stop after the first few.
 const documentsAPage = 50
 
-// DocumentsAfter yields the entity's documents whole, in order of their ids,
-// from the one after the id on; "" stands before the first. Hidden ones are
-// among them: compare Revision with that of a head read afterwards.
+// DocumentsAfter yields the entity's documents with their texts, in order of
+// their ids, starting after the given id; "" starts at the first. It does not
+// leave out hidden documents: compare Revision with a head read afterwards.
 func (s *Store) DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id string) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
 		in, err := s.collection(ref, docPrefix)
@@ -33,7 +33,7 @@ func (s *Store) DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id s
 		for item, err := range dynamo.QueryAll(ctx, s.db, in) {
 			document, err := s.whole(ctx, ref, item, err)
 			if err == nil && document.Revision == 0 {
-				continue // deleted after it was listed
+				continue // deleted since it was listed
 			}
 			if !yield(document, err) || err != nil {
 				return
@@ -42,7 +42,7 @@ func (s *Store) DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id s
 	}
 }
 
-// whole decodes a document and reads its text, if that stands elsewhere.
+// whole decodes a document, and reads its text if that is stored in segments.
 func (s *Store) whole(ctx context.Context, ref surgical.EntityRef, item dynamo.Item, err error) (Document, error) {
 	if err != nil {
 		return Document{}, fmt.Errorf("list documents of %s: %w", ref, err)

@@ -16,22 +16,21 @@ import (
 // Document is a document as it is stored.
 type Document struct {
 	surgical.Document
-	// Revision is the head's that the document was rendered from.
+	// Revision is the revision of the head that the document was rendered from.
 	Revision int64
-	// VisibleFrom is that head's documents_visible_from: chunks embedded before
-	// it must not be used again.
+	// VisibleFrom is the documents_visible_from of that head: vectors of older
+	// revisions must not be reused.
 	VisibleFrom int64
 
 	token    string
 	segments int
 }
 
-// Segmented reports whether the text stands in items of its own, so that it
-// has to be read by [Store.Document].
+// Segmented reports whether the text is stored in items of its own and has to
+// be read by [Store.Document].
 func (d Document) Segmented() bool { return d.segments > 0 }
 
-// docItem is a document as it stands in the table; long texts stand in
-// segments of their own.
+// docItem is the item of a document. Long texts are stored in segments.
 type docItem struct {
 	PK           string `dynamodbav:"pk"`
 	SK           string `dynamodbav:"sk"`
@@ -63,8 +62,8 @@ type docTextItem struct {
 }
 
 // Documents lists the entity's documents without their texts, in order of
-// their ids. Hidden ones are among them: compare Revision with the head's
-// DocumentsVisibleFrom.
+// their ids. It does not leave out hidden documents: compare Revision with
+// DocumentsVisibleFrom of the head.
 func (s *Store) Documents(ctx context.Context, ref surgical.EntityRef) ([]Document, error) {
 	names := []expression.NameBuilder{}
 	for _, name := range []string{"sk", "title", "url", "confidential", "hash", "revision", "visible_from", "token", "segments"} {
@@ -88,8 +87,8 @@ func (s *Store) Documents(ctx context.Context, ref surgical.EntityRef) ([]Docume
 	return documents, nil
 }
 
-// SomeDocuments reads documents by their ids, with those texts that stand in
-// the document's own item; what does not exist is left out.
+// SomeDocuments reads documents by their ids and leaves out those that do not
+// exist. Texts that are stored in segments are empty.
 func (s *Store) SomeDocuments(ctx context.Context, ref surgical.EntityRef, ids []string) (map[string]Document, error) {
 	keys := make([]dynamo.Item, len(ids))
 	for i, id := range ids {
@@ -110,8 +109,8 @@ func (s *Store) SomeDocuments(ctx context.Context, ref surgical.EntityRef, ids [
 	return documents, nil
 }
 
-// Document reads one document whole. One that does not exist gives a Document
-// of revision 0.
+// Document reads one document with its text. If it does not exist, the result
+// has revision 0.
 func (s *Store) Document(ctx context.Context, ref surgical.EntityRef, id string) (Document, error) {
 	for try := 1; ; try++ {
 		document, err := s.document(ctx, ref, id)
@@ -163,13 +162,13 @@ func (s *Store) textKeys(ref surgical.EntityRef, d Document) []dynamo.Item {
 	return keys
 }
 
-// WriteDocuments puts the rendered documents and deletes those of replaced
-// whose child is gone, with what embeds them, under the check that the head
-// still has the revision they were rendered from and that each stored document
-// is still the one in replaced (which holds all that are overwritten or
-// deleted); else it fails with [surgical.ErrMoved], and reading again is due.
-// Token comes from [TextToken]. A list too long for one transaction is written
-// by several, each under the check.
+// WriteDocuments puts the rendered documents and deletes the others in replaced,
+// together with their embeddings. replaced holds every stored document that is
+// overwritten or deleted, as it was read. The write is conditional: the head must
+// still have the revision that the documents were rendered from, and each stored
+// document must be unchanged; otherwise the error is [surgical.ErrMoved], and the
+// caller has to read again. token comes from [TextToken]. A list that does not
+// fit one transaction is written by several, each with the check of the head.
 func (s *Store) WriteDocuments(ctx context.Context, head surgical.Head, token string, puts []surgical.Document, replaced map[string]Document) error {
 	writes, texts, err := s.documentWrites(head, token, puts, replaced)
 	if err != nil {
@@ -196,8 +195,8 @@ func (s *Store) WriteDocuments(ctx context.Context, head surgical.Head, token st
 	return nil
 }
 
-// documentWrites are the items of the transactions, and the segments that are
-// to be written before.
+// documentWrites returns the writes of the transactions, and the segments that
+// have to be written before them.
 func (s *Store) documentWrites(head surgical.Head, token string, puts []surgical.Document, replaced map[string]Document) (writes []types.TransactWriteItem, texts []dynamo.Item, err error) {
 	kept := make(map[string]bool, len(puts))
 	for _, document := range puts {
@@ -227,14 +226,14 @@ func (s *Store) documentWrites(head surgical.Head, token string, puts []surgical
 		gone := s.delete(key(head.Ref, docKey(id)))
 		gone.Delete.ConditionExpression = asRead.Condition()
 		gone.Delete.ExpressionAttributeNames, gone.Delete.ExpressionAttributeValues = asRead.Names(), asRead.Values()
-		// Its vectors count for nothing without the embeddings that name them.
+		// Vectors are ignored unless embeddings name them.
 		writes = append(writes, gone, s.delete(key(head.Ref, embKey(id))))
 	}
 	return writes, texts, nil
 }
 
-// unchanged holds while the stored document is the one that was read; the zero
-// Document stands for none.
+// unchanged is the condition that the stored document is the one that was read.
+// The zero Document means that there was none.
 func unchanged(d Document) (expression.Expression, error) {
 	condition := expression.AttributeNotExists(expression.Name("pk"))
 	if d.Revision > 0 {
@@ -280,7 +279,7 @@ func (s *Store) documentItems(head surgical.Head, token string, d surgical.Docum
 	return item, segments, nil
 }
 
-// checkHead holds while the head has the revision that was read.
+// checkHead is the condition that the head has the revision that was read.
 func (s *Store) checkHead(head surgical.Head) (types.TransactWriteItem, error) {
 	return s.check(key(head.Ref, headKey), expression.Name("revision").Equal(expression.Value(head.Revision)))
 }

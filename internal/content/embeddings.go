@@ -16,15 +16,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Embeddings say which chunks embed a document. The vectors stand in items of
-// their own and count only if these name them.
+// Embeddings lists the chunks of a document that are embedded. The vectors are
+// separate items, and only those that are listed here count.
 type Embeddings struct {
 	DocumentID string
-	// DocumentHash and Revision are the document's that was embedded.
+	// DocumentHash and Revision are those of the document that was embedded.
 	DocumentHash string
 	Revision     int64
 	Model        string
-	// Chunks are the chunks' hashes in order.
+	// Chunks are the hashes of the chunks, in order.
 	Chunks []string
 }
 
@@ -38,7 +38,7 @@ type embItem struct {
 	Chunks       []string `dynamodbav:"chunks"`
 }
 
-// vecItem is the vector of one chunk: little-endian 32-bit floats.
+// vecItem is the vector of one chunk, as little-endian 32-bit floats.
 type vecItem struct {
 	PK       string `dynamodbav:"pk"`
 	SK       string `dynamodbav:"sk"`
@@ -47,8 +47,9 @@ type vecItem struct {
 	Vector   []byte `dynamodbav:"vector"`
 }
 
-// Embeddings reads what embeds the documents; a document without embeddings is
-// left out. Hidden ones are among them: see [Visible].
+// Embeddings reads the embeddings of the documents, by document id. Documents
+// without embeddings are left out, hidden embeddings are not: see
+// [Embeddings.Current].
 func (s *Store) Embeddings(ctx context.Context, ref surgical.EntityRef, documents []string) (map[string]Embeddings, error) {
 	keys := make([]dynamo.Item, len(documents))
 	for i, id := range documents {
@@ -69,8 +70,8 @@ func (s *Store) Embeddings(ctx context.Context, ref surgical.EntityRef, document
 	return found, nil
 }
 
-// Embedded lists the documents that any embeddings or vectors are stored for,
-// visible or not.
+// Embedded lists the ids of all documents that embeddings or vectors are stored
+// for, visible or not.
 func (s *Store) Embedded(ctx context.Context, ref surgical.EntityRef) (map[string]bool, error) {
 	ids := map[string]bool{}
 	for _, prefix := range []string{embPrefix, vecPrefix} {
@@ -96,8 +97,8 @@ func (s *Store) Embedded(ctx context.Context, ref surgical.EntityRef) (map[strin
 	return ids, nil
 }
 
-// Current reports whether the embeddings embed the document with this hash and
-// are visible under the head.
+// Current reports whether the embeddings were made of the document with this
+// hash and are visible under the head.
 func (e Embeddings) Current(head surgical.Head, documentHash string) bool {
 	return e.DocumentHash == documentHash && e.Revision >= head.DocumentsVisibleFrom
 }
@@ -110,8 +111,8 @@ type Vector struct {
 	Values   []float32
 }
 
-// Vectors reads every vector that is stored for the document, by the hash of
-// its chunk; also those that its embeddings do not name.
+// Vectors reads all vectors stored for the document, by the hash of the chunk,
+// including those that its embeddings do not name.
 func (s *Store) Vectors(ctx context.Context, ref surgical.EntityRef, document string) (map[string]Vector, error) {
 	in, err := s.collection(ref, vecKey(document, ""))
 	if err != nil {
@@ -132,9 +133,9 @@ func (s *Store) Vectors(ctx context.Context, ref surgical.EntityRef, document st
 	return vectors, nil
 }
 
-// PutVectors stores vectors of the document's chunks ahead of the embeddings
-// that name them, under the check that the document is still the one read;
-// else it fails with [surgical.ErrMoved].
+// PutVectors stores vectors of the document's chunks before the embeddings that
+// name them. If the document is no longer the one that was read, nothing is
+// written and the error is [surgical.ErrMoved].
 func (s *Store) PutVectors(ctx context.Context, ref surgical.EntityRef, document Document, model string, fresh map[string][]float32) error {
 	puts, err := s.vectorPuts(ref, document, model, fresh)
 	if err != nil {
@@ -150,8 +151,8 @@ func (s *Store) PutVectors(ctx context.Context, ref surgical.EntityRef, document
 	return nil
 }
 
-// EmbeddingsWrite makes chunks, in this order, the embeddings of a document:
-// fresh vectors are put, stored ones that are not among the chunks removed.
+// EmbeddingsWrite makes Chunks, in this order, the embeddings of a document. The
+// Fresh vectors are put; Stored ones that are not among Chunks are deleted.
 type EmbeddingsWrite struct {
 	Document Document
 	Model    string
@@ -160,9 +161,10 @@ type EmbeddingsWrite struct {
 	Stored   map[string]Vector
 }
 
-// WriteEmbeddings writes each document's embeddings under the check that the
-// document is still the one read. Documents that fit share a transaction; what
-// fails with [surgical.ErrMoved] for one of them is to be tried one by one.
+// WriteEmbeddings writes the embeddings of each document, on the condition that
+// the document is still the one that was read. Several documents share a
+// transaction if they fit, so after [surgical.ErrMoved] the caller has to try
+// them one by one.
 func (s *Store) WriteEmbeddings(ctx context.Context, ref surgical.EntityRef, writes ...EmbeddingsWrite) error {
 	var shared []types.TransactWriteItem
 	bytes := 0
@@ -199,8 +201,8 @@ func (s *Store) WriteEmbeddings(ctx context.Context, ref surgical.EntityRef, wri
 	return nil
 }
 
-// embeddingItems are the check and the writes for one document. The vectors
-// come first: embeddings never name a vector that is not there.
+// embeddingItems returns the check and the writes for one document. Vectors come
+// first, so that embeddings never name a vector that is not stored.
 func (s *Store) embeddingItems(ref surgical.EntityRef, w EmbeddingsWrite) (check types.TransactWriteItem, items []types.TransactWriteItem, err error) {
 	items, err = s.vectorPuts(ref, w.Document, w.Model, w.Fresh)
 	if err != nil {
@@ -234,8 +236,9 @@ func (s *Store) vectorPuts(ref surgical.EntityRef, document Document, model stri
 	return puts, nil
 }
 
-// RemoveEmbeddings removes everything that embeds the document, under the
-// check that the document is still absent.
+// RemoveEmbeddings deletes the embeddings and vectors of a document, on the
+// condition that the document itself does not exist; otherwise the error is
+// [surgical.ErrMoved].
 func (s *Store) RemoveEmbeddings(ctx context.Context, ref surgical.EntityRef, document string) error {
 	stored, err := s.Vectors(ctx, ref, document)
 	if err != nil {
@@ -255,7 +258,7 @@ func (s *Store) RemoveEmbeddings(ctx context.Context, ref surgical.EntityRef, do
 	return nil
 }
 
-// checkDocument holds while the document is the one that was read.
+// checkDocument is the condition that the document is the one that was read.
 func (s *Store) checkDocument(ref surgical.EntityRef, d Document) (types.TransactWriteItem, error) {
 	return s.check(key(ref, docKey(d.ID)), expression.Name("hash").Equal(expression.Value(d.Hash)).
 		And(expression.Name("revision").Equal(expression.Value(d.Revision))))

@@ -250,7 +250,7 @@ func TestRemoveHidden_RemovesOnlyWhatIsOlderThanTheHidingRevision(t *testing.T) 
 		segments, _ := w.keys(ref, "doctext#")
 		hidden := append([]string{"doc#a", "emb#a", "vec#a#c1"}, segments...)
 		head.DocumentsVisibleFrom = 5
-		// Between the listing and the removal somebody else may write.
+		// Another process may write between the listing and the removal.
 		w.around = func(input any, send func() (any, error)) (any, error) {
 			if in, ok := input.(*dynamodb.DeleteItemInput); ok && c.poke != nil {
 				var sk string
@@ -267,15 +267,15 @@ func TestRemoveHidden_RemovesOnlyWhatIsOlderThanTheHidingRevision(t *testing.T) 
 		}
 		all, err := w.RemoveHidden(ctx(), head, func() bool { return true })
 		if err != nil || !all {
-			t.Errorf("meanwhile %s: all removed %v, %v", name, all, err)
+			t.Errorf("in the meantime %s: all removed %v, %v", name, all, err)
 		}
 		for _, sk := range hidden {
 			if gone := w.item(ref, sk) == nil; gone != c.gone {
-				t.Errorf("meanwhile %s: %s is gone: %v", name, sk, gone)
+				t.Errorf("in the meantime %s: %s is gone: %v", name, sk, gone)
 			}
 		}
 		if staying, _ := w.keys(ref, "child#"); len(staying) != 3 {
-			t.Errorf("meanwhile %s: of the children only %v are left", name, staying)
+			t.Errorf("in the meantime %s: of the children only %v are left", name, staying)
 		}
 	}
 }
@@ -302,7 +302,7 @@ func TestRemoveHidden_LeavesWhatIsVisibleAndStopsWhenToldTo(t *testing.T) {
 		t.Error("not all removed")
 	}
 	w.same("documents", []string{"entity"}, w.ids(ref))
-	// With nothing to do, nobody is asked for more time.
+	// With nothing to remove, more is not called.
 	if all, err := w.RemoveHidden(ctx(), head, func() bool { return false }); err != nil || !all {
 		t.Errorf("with nothing hidden: %v, %v", all, err)
 	}

@@ -9,28 +9,28 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// VolatileFields are the fields of an entity's JSON that change without
-// anyone changing the entity: times that notes move, counters, derived and
-// per-reader states. They are stored, but a difference in them alone is no
-// change, so what a reader sees of them may be older than the rest.
+// VolatileFields are the fields of an entity's JSON that change although nobody
+// changed the entity: times that notes update, counters, and derived or
+// per-reader states. They are stored, but a difference in these fields only does
+// not count as a change, so readers may see older values of them.
 func VolatileFields() []string {
 	return []string{
-		// of issues and merge requests
+		// issues and merge requests
 		"updated_at", "user_notes_count", "upvotes", "downvotes", "merge_requests_count",
 		"blocking_issues_count", "task_completion_status", "task_status", "has_tasks", "subscribed",
-		// of merge requests
+		// merge requests only
 		"merge_status", "detailed_merge_status", "has_conflicts", "head_pipeline", "pipeline", "user",
 		"diverged_commits_count", "rebase_in_progress", "prepared_at",
 		"latest_build_started_at", "latest_build_finished_at", "first_deployed_to_production_at",
 	}
 }
 
-// hashSize is half of a SHA-256: 128 bits, ample for telling two versions of
-// one child apart.
+// hashSize is half of a SHA-256. 128 bits are plenty to tell versions of one
+// child apart.
 const hashSize = 16
 
-// contentHash hashes a child without its volatile fields and without regard
-// to the order and spacing of its JSON.
+// contentHash hashes a child without its volatile fields. The order of keys and
+// the whitespace of its JSON make no difference.
 func contentHash(c surgical.Child) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(c.Raw))
 	decoder.UseNumber()
@@ -51,9 +51,9 @@ func contentHash(c surgical.Child) ([]byte, error) {
 	return sum[:hashSize], nil
 }
 
-// withoutDescription splits GitLab's JSON of an entity into the description
-// and the rest, so that a relabelled issue does not store its text again. A
-// missing or null description stays in the rest as it is.
+// withoutDescription splits GitLab's JSON of an entity into the description and
+// the rest, so that a new label does not store the text again. A missing or null
+// description stays in the rest.
 func withoutDescription(raw json.RawMessage) (rest json.RawMessage, description *string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {

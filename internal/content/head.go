@@ -25,10 +25,10 @@ func NewStore(db *dynamodb.Client, table string, clock func() time.Time) *Store 
 	return &Store{db: db, table: table, clock: clock}
 }
 
-// Table is the content table's real name.
+// Table returns the name of the deployed content table.
 func (s *Store) Table() string { return s.table }
 
-// headItem is the head as it stands in the table. Times are Unix microseconds.
+// headItem is the item of a head. Times are Unix microseconds.
 type headItem struct {
 	PK        string `dynamodbav:"pk"`
 	SK        string `dynamodbav:"sk"`
@@ -47,8 +47,8 @@ type headItem struct {
 	Parts      packedParts    `dynamodbav:"parts,omitempty"`
 }
 
-// attributesItem are the attributes that lists and documents need without
-// reading the entity's JSON.
+// attributesItem holds what lists and documents show without reading the
+// entity's JSON.
 type attributesItem struct {
 	Title        string   `dynamodbav:"title"`
 	State        string   `dynamodbav:"state"`
@@ -87,8 +87,8 @@ func (h headItem) head(ref surgical.EntityRef) surgical.Head {
 	}
 }
 
-// Head reads the entity's head, strongly consistent. An entity without one
-// gives a Head of revision 0.
+// Head reads the entity's head with strong consistency. If there is none, the
+// result has revision 0.
 func (s *Store) Head(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error) {
 	item, err := s.headItem(ctx, ref)
 	if err != nil || item == nil {
@@ -97,7 +97,7 @@ func (s *Store) Head(ctx context.Context, ref surgical.EntityRef) (surgical.Head
 	return item.head(ref), nil
 }
 
-// headItem returns nil when the entity has no head.
+// headItem returns nil if the entity has no head.
 func (s *Store) headItem(ctx context.Context, ref surgical.EntityRef) (*headItem, error) {
 	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.table, Key: key(ref, headKey), ConsistentRead: aws.Bool(true),
@@ -115,24 +115,24 @@ func (s *Store) headItem(ctx context.Context, ref surgical.EntityRef) (*headItem
 	return &item, nil
 }
 
-// partItem is one part of a manifest as it stands in the table.
+// partItem is the item of one part of a manifest.
 type partItem struct {
 	PK       string        `dynamodbav:"pk"`
 	SK       string        `dynamodbav:"sk"`
 	Children packedEntries `dynamodbav:"children"`
 }
 
-// manifest is what a head names, as far as it was read.
+// manifest is what a head names, or as much of it as was read.
 type manifest struct {
-	// parts is empty when the head names its children itself.
+	// parts is empty if the head names its children directly.
 	parts []partRef
-	// read holds the entries of the parts that were read (by number), or of the
-	// head itself under 0.
+	// read holds the entries of the parts that were read, by the number of the
+	// part; the entries of a head without parts are under 0.
 	read map[int]entries
 }
 
-// manifest reads the head's manifest; of its parts those alone that want
-// chooses.
+// manifest reads the manifest of the head, and only those of its parts that want
+// selects.
 func (s *Store) manifest(ctx context.Context, ref surgical.EntityRef, head *headItem, want func(part int) bool) (manifest, error) {
 	m := manifest{read: map[int]entries{}}
 	if head == nil {
@@ -175,7 +175,7 @@ func (s *Store) manifest(ctx context.Context, ref surgical.EntityRef, head *head
 	return m, nil
 }
 
-// all returns the entries of everything that was read.
+// all returns the entries of all parts that were read.
 func (m manifest) all() entries {
 	all := entries{}
 	for _, part := range m.read {

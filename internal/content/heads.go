@@ -10,8 +10,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Heads reads the heads of the entities, without repetitions, strongly
-// consistent. An entity without one is left out.
+// Heads reads the heads of the entities with strong consistency. refs must not
+// repeat. Entities without a head are left out.
 func (s *Store) Heads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error) {
 	keys := make([]dynamo.Item, len(refs))
 	named := make(map[string]surgical.EntityRef, len(refs))

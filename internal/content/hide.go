@@ -16,13 +16,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// parallelRemovals bounds the concurrent deletions of hidden items.
+// parallelRemovals bounds concurrent deletions of hidden items.
 const parallelRemovals = 16
 
-// RemoveHidden deletes the bytes of documents and embeddings that the head
-// hides, until none is left or more reports false; it returns whether none is
-// left. Each goes only on condition that its own revision is still below
-// documents_visible_from: a removal that lands late can hit nothing newer.
+// RemoveHidden deletes the documents and embeddings that the head hides, until
+// none is left or more returns false. It returns whether none is left. Each item
+// is deleted on the condition that its own revision is below
+// documents_visible_from, so a deletion that arrives late never hits a newer one.
 func (s *Store) RemoveHidden(ctx context.Context, head surgical.Head, more func() bool) (bool, error) {
 	condition := expression.Name("revision").LessThan(expression.Value(head.DocumentsVisibleFrom))
 	expr, err := expression.NewBuilder().WithCondition(condition).Build()

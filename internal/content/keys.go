@@ -10,14 +10,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Sort keys of an entity's collection, all under the partition P#<project>#<type>#<iid>:
+// Sort keys within the partition of an entity, P#<project>#<type>#<iid>:
 //
 //	head                                       the head
 //	child#<kind>#<id>#<attempt>#<segment>      a child (or one segment of it)
 //	part#<number>#<attempt>                    a part of the manifest
 //	doc#<document>                             a document
-//	doctext#<document>#<token>#<segment>       a segment of a long document
-//	emb#<document>                             which chunks embed a document
+//	doctext#<document>#<token>#<segment>       a segment of a long document (see [TextToken])
+//	emb#<document>                             the embeddings of a document
 //	vec#<document>#<chunk hash>                the vector of one chunk
 //
 // An attempt is a [surgical.AttemptID], the one that staged the item.
@@ -33,8 +33,9 @@ const (
 
 const partitionPrefix = "P#"
 
-// TextToken names one try of a claim of a docs job to write segments of
-// documents rendered from a revision: no two tries share a segment's key.
+// TextToken identifies one try of a docs job to write the segments of long
+// documents: no two tries share the key of a segment. claim counts the claims of
+// the job, try the tries within a claim.
 func TextToken(runID string, claim, revision int64, try int) string {
 	return fmt.Sprintf("%s%s%d.%d.%d", runID, textTokenMark, claim, revision, try)
 }

@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// inlineChildren is how many children a head names itself; more are named
-	// by parts.
+	// inlineChildren is how many children a head names directly; a larger
+	// manifest is split into parts.
 	inlineChildren = 50
-	// partChildren is the most children in the mean of a fresh part: some 2 KB.
+	// partChildren is the target average number of children per part, about 2 KB.
 	partChildren = 32
-	// manyChildren is from where on parts are twice as large: their references
-	// have to fit the head.
+	// manyChildren is the size beyond which parts are twice as large, so that
+	// their references still fit into the head.
 	manyChildren = 16_384
 )
 
-// entry is what the manifest says of one child: its content hash, the attempt
-// that staged the items that hold it, and their number.
+// entry describes one child: its content hash, the attempt that staged its items,
+// and the number of items.
 type entry struct {
 	Hash     []byte
 	Attempt  surgical.AttemptID
@@ -41,11 +41,11 @@ func (e entry) keys(child string) []string {
 	return keys
 }
 
-// entries maps the keys of children to what the manifest says of them.
+// entries is a manifest, or a part of one, by the keys of the children.
 type entries map[string]entry
 
-// hash is taken over ids and content hashes, not over the places of items: a
-// part with the same hash shows the same content wherever it lies.
+// hash covers ids and content hashes, but not where the items are stored: parts
+// with the same hash have the same content.
 func (e entries) hash() []byte {
 	h := sha256.New()
 	for _, child := range slices.Sorted(maps.Keys(e)) {
@@ -72,9 +72,10 @@ func partOf(child string, n int) int {
 	return int(h.Sum32() % uint32(n))
 }
 
-// partCount returns how many parts a manifest of so many children has (0: the
-// head names them itself), keeping the present number while it will do: a
-// different number rewrites every part.
+// partCount returns the number of parts for a manifest of this many children; 0
+// means that the head names them directly. It keeps the present number as long
+// as the average size is acceptable, because a different number rewrites every
+// part.
 func partCount(children, present int) int {
 	if children <= inlineChildren {
 		return 0
@@ -93,8 +94,9 @@ func partCount(children, present int) int {
 	return n
 }
 
-// packedEntries is how entries stand in an item: the attempts once, under
-// "stages", the entries as lists of hash, index of the attempt and segments.
+// packedEntries is the stored form of entries. Attempts are stored once, in the
+// attribute "stages"; an entry is a list of hash, index of the attempt, and
+// number of segments.
 type packedEntries struct {
 	Attempts []string               `dynamodbav:"stages,omitempty"`
 	Entries  map[string]packedEntry `dynamodbav:"entries,omitempty"`
@@ -148,7 +150,7 @@ func unpackList(value types.AttributeValue, numbers ...*int) ([]byte, error) {
 	return hash.Value, nil
 }
 
-// attemptIndex collects attempts and numbers them in the order they come.
+// attemptIndex numbers attempts in the order in which they are first seen.
 type attemptIndex struct {
 	attempts []string
 	index    map[surgical.AttemptID]int
@@ -166,7 +168,7 @@ func (a *attemptIndex) of(attempt surgical.AttemptID) int {
 	return a.index[attempt]
 }
 
-// parseAttempts is the inverse of an attemptIndex.
+// parseAttempts decodes the attempts of an attemptIndex.
 func parseAttempts(packed []string) (attempts []surgical.AttemptID, err error) {
 	attempts = make([]surgical.AttemptID, len(packed))
 	for i, s := range packed {
@@ -203,13 +205,13 @@ func (p packedEntries) unpack() (entries, error) {
 	return e, nil
 }
 
-// partRef is what a head says of one part of its manifest.
+// partRef describes one part of the manifest.
 type partRef struct {
 	Hash    []byte
 	Attempt surgical.AttemptID
 }
 
-// packedParts is how part references stand in the head.
+// packedParts is the stored form of part references.
 type packedParts struct {
 	Attempts []string     `dynamodbav:"stages,omitempty"`
 	Refs     []packedPart `dynamodbav:"refs,omitempty"`

@@ -13,14 +13,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// ExpireOrphans lets staged items that nothing names expire, and returns how
-// many. ended reports whether an attempt can no longer commit (number 0: whether
-// a docs job of the run can no longer write); it is called once for each attempt
-// found.
+// ExpireOrphans sets an expiry on staged items that nothing names, and returns
+// how many. ended reports whether an attempt can no longer commit; for number 0,
+// whether the docs jobs of the run can no longer write. It is called once per
+// attempt found.
 //
-// The order is what makes it safe: first the items are listed, then their runs
-// are read, and only then what names them. Read first, a head would miss a
-// child that is committed meanwhile.
+// The order makes this safe: the items are listed first, then ended reads their
+// runs, and only then the head is read. A head that is read earlier would miss
+// children that are committed in the meantime.
 func (s *Store) ExpireOrphans(ctx context.Context, ref surgical.EntityRef, ended func(context.Context, surgical.AttemptID) (bool, error)) (int, error) {
 	candidates, err := s.staged(ctx, ref)
 	if err != nil {
@@ -56,14 +56,14 @@ func (s *Store) ExpireOrphans(ctx context.Context, ref surgical.EntityRef, ended
 	return expired, nil
 }
 
-// stagedItem is an item that only counts if something names it.
+// stagedItem is an item that readers ignore unless something names it.
 type stagedItem struct {
 	sk      string
 	attempt surgical.AttemptID
 }
 
-// staged lists the entity's children, manifest parts and segments of long
-// documents that have no expiry yet.
+// staged lists the children, manifest parts and document segments of the entity
+// that do not expire yet.
 func (s *Store) staged(ctx context.Context, ref surgical.EntityRef) ([]stagedItem, error) {
 	var list []stagedItem
 	for _, prefix := range []string{childPrefix, partPrefix, docTextPrefix} {
@@ -95,8 +95,7 @@ func (s *Store) staged(ctx context.Context, ref surgical.EntityRef) ([]stagedIte
 	return list, nil
 }
 
-// named returns the sort keys that the head, its manifest and the documents
-// name now.
+// named returns the sort keys that the head, its manifest and the documents name.
 func (s *Store) named(ctx context.Context, ref surgical.EntityRef) (map[string]bool, error) {
 	head, err := s.headItem(ctx, ref)
 	if err != nil {
@@ -127,8 +126,8 @@ func (s *Store) named(ctx context.Context, ref surgical.EntityRef) (map[string]b
 	return named, nil
 }
 
-// Orphans lists the sort keys of staged items that nothing names and that have
-// no expiry: what [Store.ExpireOrphans] would expire if every run had ended.
+// Orphans lists the sort keys of staged items that nothing names and that do not
+// expire yet: what [Store.ExpireOrphans] would expire if every run had ended.
 func (s *Store) Orphans(ctx context.Context, ref surgical.EntityRef) ([]string, error) {
 	staged, err := s.staged(ctx, ref)
 	if err != nil {

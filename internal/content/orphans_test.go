@@ -108,7 +108,7 @@ func TestExpireOrphans_NeverTakesWhatIsCommittedBeforeItsRunIsRead(t *testing.T)
 	}
 }
 
-// A whole commit slips in before the first call of a sweep, before the second,
+// A commit happens before the first call of a sweep, before the second,
 // and so on: nothing that it names may expire.
 func TestExpireOrphans_NeverTakesWhatIsCommittedMeanwhile(t *testing.T) {
 	w := newWorld(t)

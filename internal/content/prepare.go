@@ -43,9 +43,9 @@ func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, attempt sur
 	return p.change, base.Head, nil
 }
 
-// childrenOf lists everything that is stored as a child: the snapshot's own
-// children, the entity's JSON and its description. Invalid UTF-8, which
-// DynamoDB refuses, is replaced.
+// childrenOf returns everything that is stored as a child: the children of the
+// snapshot, the entity's JSON and its description. Invalid UTF-8 is replaced,
+// because DynamoDB refuses it.
 func childrenOf(snap surgical.Snapshot) (map[string]surgical.Child, error) {
 	rest, description, err := withoutDescription(snap.Entity)
 	if err != nil {
@@ -101,16 +101,16 @@ func (p *preparation) run(ctx context.Context) error {
 	return p.head(head, attributes)
 }
 
-// undecodable is for an entity with a field of a type that GitLab never gives:
-// it stays so however often it is fetched.
+// undecodable is the error for an entity with a field of an unexpected type.
+// Fetching it again does not help.
 func undecodable(ref surgical.EntityRef, cause error) error {
 	e := surgical.WrapError(surgical.CodeIngestFailed, cause, ref.String()+" has a field of an unknown type; nothing was written")
 	e.Retryable, e.Action = false, surgical.ActionContactOperator
 	return e
 }
 
-// manifest diffs the new entries against the base's manifest, stages what is
-// new and returns a head that names the result.
+// manifest compares the new entries with the manifest of the base, stages what is
+// new, and returns a head that names the result.
 func (p *preparation) manifest(ctx context.Context, next entries) (*headItem, error) {
 	present := 0
 	if p.base != nil {
@@ -144,7 +144,7 @@ func (p *preparation) manifest(ctx context.Context, next entries) (*headItem, er
 	return &headItem{Parts: packParts(refs)}, nil
 }
 
-// rewrittenManifest is for a manifest within the head, and for one whose
+// rewrittenManifest handles a manifest that is stored in the head, and one whose
 // number of parts changes.
 func (p *preparation) rewrittenManifest(ctx context.Context, next entries, count int) (*headItem, error) {
 	old, err := p.store.manifest(ctx, p.snap.Ref, p.base, everyPart)
@@ -169,8 +169,9 @@ func (p *preparation) rewrittenManifest(ctx context.Context, next entries, count
 	return &headItem{Parts: packParts(refs)}, nil
 }
 
-// diff completes the entries of next: what before holds with the same hash is
-// carried over, the rest is staged. What before alone holds is superseded.
+// diff completes the entries of next: a child that before has with the same hash
+// is carried over, any other is staged. Children that only before has are
+// superseded.
 func (p *preparation) diff(before, next entries) error {
 	for _, child := range slices.Sorted(maps.Keys(next)) {
 		old, had := before[child]
@@ -197,7 +198,7 @@ func (p *preparation) diff(before, next entries) error {
 	return nil
 }
 
-// childItem is one item of a child as it stands in the table.
+// childItem is one item of a child: all of it, or one segment.
 type childItem struct {
 	PK string `dynamodbav:"pk"`
 	SK string `dynamodbav:"sk"`
@@ -240,8 +241,8 @@ func (p *preparation) supersedePart(i int, old partRef) {
 	p.change.superseded = append(p.change.superseded, partKey(i, old.Attempt))
 }
 
-// scope names what the documents stage has to look at. Title, link and
-// confidentiality stand in every document of the entity.
+// scope names the documents to render again. Title, link and confidentiality are
+// part of every document of the entity.
 func (p *preparation) scope(now surgical.Attributes) {
 	if !p.change.Changed {
 		return
@@ -258,13 +259,13 @@ func (p *preparation) scope(now surgical.Attributes) {
 	p.change.Scope.Hide = p.turnsConfidential(now)
 }
 
-// turnsConfidential reports whether documents that anyone may have seen must
-// vanish with this commit.
+// turnsConfidential reports whether this commit must hide the documents that
+// were public until now.
 func (p *preparation) turnsConfidential(now surgical.Attributes) bool {
 	return p.base != nil && now.Confidential && !p.change.Base.Attributes.Confidential
 }
 
-// head completes the head item and the condition under which it may be put.
+// head completes the head and the condition of its write.
 func (p *preparation) head(head *headItem, attributes surgical.Attributes) error {
 	snap := p.snap
 	head.PK, head.SK = partition(snap.Ref), headKey

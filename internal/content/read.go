@@ -21,23 +21,23 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// maxOvertaken bounds how often a reader begins again because its revision
-// expired under it.
+// maxOvertaken bounds how often a reader starts over because the items of its
+// revision expired.
 const maxOvertaken = 3
 
-// Entity is one entity as readers see it: exactly one snapshot.
+// Entity is an entity as readers see it: exactly one snapshot.
 type Entity struct {
 	surgical.Head
-	// Entity is GitLab's JSON of the entity, whole. Its volatile fields are as
-	// they were when something else last changed, but for updated_at.
+	// Entity is GitLab's JSON of the entity. Its volatile fields have the values of
+	// the last real change, except updated_at, which is always the latest.
 	Entity json.RawMessage
-	// Discussions and Events (by kind) are GitLab's JSON in order of creation.
+	// Discussions and Events (by kind) are GitLab's JSON, in order of creation.
 	Discussions []json.RawMessage
 	Events      map[surgical.ChildKind][]json.RawMessage
 }
 
 // Read returns the entity as it is now: the snapshot that one head names,
-// whatever is being committed meanwhile. An unknown entity gives
+// whatever is committed at the same time. The error for an unknown entity is
 // [surgical.CodeEntityNotFound].
 func (s *Store) Read(ctx context.Context, ref surgical.EntityRef) (Entity, error) {
 	for try := 1; ; try++ {
@@ -67,8 +67,8 @@ func (s *Store) read(ctx context.Context, ref surgical.EntityRef) (Entity, error
 	return assemble(item.head(ref), children)
 }
 
-// children reads every child that the entries name. It queries the collection,
-// which costs a fraction of as many single reads.
+// children reads every child that the entries name with one query of the
+// collection, which costs a fraction of reading them one by one.
 func (s *Store) children(ctx context.Context, ref surgical.EntityRef, named entries) (map[string]json.RawMessage, error) {
 	wanted := map[string]string{}
 	for child, entry := range named {
@@ -90,7 +90,7 @@ func (s *Store) children(ctx context.Context, ref surgical.EntityRef, named entr
 	return joinChildren(ref, named, wanted, items)
 }
 
-// someChildren reads the children that the entries name, one by one.
+// someChildren reads the children that the entries name by their keys.
 func (s *Store) someChildren(ctx context.Context, ref surgical.EntityRef, named entries) (map[string]json.RawMessage, error) {
 	wanted := map[string]string{}
 	var keys []dynamo.Item
@@ -107,7 +107,8 @@ func (s *Store) someChildren(ctx context.Context, ref surgical.EntityRef, named 
 	return joinChildren(ref, named, wanted, items)
 }
 
-// joinChildren puts segments together. Every named child must be there.
+// joinChildren joins the segments of each child. Every named child must be among
+// the items.
 func joinChildren(ref surgical.EntityRef, named entries, wanted map[string]string, items []dynamo.Item) (map[string]json.RawMessage, error) {
 	segments := map[string][]childItem{}
 	for _, item := range items {
@@ -139,8 +140,8 @@ func joinChildren(ref surgical.EntityRef, named entries, wanted map[string]strin
 	return children, nil
 }
 
-// collection is a strongly consistent query for the sort keys that begin with
-// the prefix.
+// collection returns a strongly consistent query for the sort keys that begin
+// with the prefix.
 func (s *Store) collection(ref surgical.EntityRef, prefix string, attributes ...expression.NameBuilder) (*dynamodb.QueryInput, error) {
 	builder := expression.NewBuilder().WithKeyCondition(
 		expression.KeyAnd(expression.Key("pk").Equal(expression.Value(partition(ref))), expression.Key("sk").BeginsWith(prefix)))
@@ -158,7 +159,7 @@ func (s *Store) collection(ref surgical.EntityRef, prefix string, attributes ...
 	}, nil
 }
 
-// assemble puts an entity together from its children.
+// assemble builds an entity from its children.
 func assemble(head surgical.Head, children map[string]json.RawMessage) (Entity, error) {
 	entity := Entity{Head: head, Events: map[surgical.ChildKind][]json.RawMessage{}}
 	lists := map[surgical.ChildKind][]string{}
@@ -183,7 +184,7 @@ func assemble(head surgical.Head, children map[string]json.RawMessage) (Entity, 
 	return entity, nil
 }
 
-// wholeEntity puts the description and the newest updated_at back.
+// wholeEntity restores the description and the latest updated_at.
 func wholeEntity(head surgical.Head, children map[string]json.RawMessage) (json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(children[entityChild], &fields); err != nil {
@@ -200,7 +201,7 @@ func wholeEntity(head surgical.Head, children map[string]json.RawMessage) (json.
 	return json.Marshal(fields)
 }
 
-// gitlabTime is how GitLab's REST API writes times.
+// gitlabTime is the format of times in GitLab's REST API.
 const gitlabTime = "2006-01-02T15:04:05.000Z07:00"
 
 const (
@@ -208,7 +209,7 @@ const (
 	descriptionChild = string(surgical.KindDescription) + "#0"
 )
 
-// inOrder sorts children by their creation, then by id: numbers as numbers.
+// inOrder sorts children by creation, then by id; numeric ids sort as numbers.
 func inOrder(list []string, children map[string]json.RawMessage) []json.RawMessage {
 	type dated struct {
 		created time.Time
@@ -219,7 +220,7 @@ func inOrder(list []string, children map[string]json.RawMessage) []json.RawMessa
 	all := make([]dated, 0, len(list))
 	for _, child := range list {
 		_, id, _ := strings.Cut(child, "#")
-		number, _ := strconv.ParseInt(id, 10, 64) // ids of discussions are no numbers: all 0
+		number, _ := strconv.ParseInt(id, 10, 64) // 0 for discussions: their ids are not numbers
 		all = append(all, dated{created(children[child]), number, id, children[child]})
 	}
 	slices.SortFunc(all, func(a, b dated) int {
@@ -232,8 +233,8 @@ func inOrder(list []string, children map[string]json.RawMessage) []json.RawMessa
 	return sorted
 }
 
-// created is when the event, or the discussion's first note, was made; the
-// zero time if GitLab does not say.
+// created returns the time of the event, or of the discussion's first note; the
+// zero time if there is none.
 func created(raw json.RawMessage) time.Time {
 	var record struct {
 		CreatedAt string `json:"created_at"`

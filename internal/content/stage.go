@@ -14,15 +14,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// readerGrace is how long superseded items stay: longer than any reader that
-// began before the commit takes (the longest Lambda runs 15 minutes).
+// readerGrace is how long superseded items are kept: longer than any reader that
+// started before the commit can run (a Lambda runs for at most 15 minutes).
 const readerGrace = time.Hour
 
-// parallelExpiries bounds the concurrent updates of superseded items.
+// parallelExpiries bounds concurrent updates of superseded items.
 const parallelExpiries = 16
 
-// StageChildren writes what the changes need beside their heads. Nothing of it is
-// visible before a head names it.
+// StageChildren writes the children and manifest parts of the changes. They are
+// invisible until a head names them.
 func (s *Store) StageChildren(ctx context.Context, changes []*Change) error {
 	var items []dynamo.Item
 	for _, c := range changes {
@@ -34,8 +34,9 @@ func (s *Store) StageChildren(ctx context.Context, changes []*Change) error {
 	return nil
 }
 
-// ExpireSuperseded lets the items that the committed changes no longer name
-// expire once no reader can need them.
+// ExpireSuperseded lets superseded items expire: after the commit, the heads of
+// the changes no longer name them. They are kept as long as a reader may still
+// need them.
 func (s *Store) ExpireSuperseded(ctx context.Context, changes []*Change) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelExpiries)
@@ -47,7 +48,8 @@ func (s *Store) ExpireSuperseded(ctx context.Context, changes []*Change) error {
 	return group.Wait()
 }
 
-// expire sets the item's TTL; an item that is gone already stays gone.
+// expire sets the TTL of an item, unless it is set already. It does not recreate
+// an item that no longer exists.
 func (s *Store) expire(ctx context.Context, ref surgical.EntityRef, sk string) error {
 	ttl := expression.Name(tables.ExpiresAt)
 	expr, err := expression.NewBuilder().

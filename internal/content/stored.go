@@ -7,19 +7,19 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Stored is how much the store holds of an entity.
+// Stored describes how much of an entity is stored.
 type Stored struct {
 	surgical.Head
 	Discussions, Events int
-	// Documents are those that are visible, Embedded those of them whose
+	// Documents counts the visible documents, Embedded those of them whose
 	// embeddings are current.
 	Documents, Embedded int
 }
 
-// Stored counts what readers see of the entity; a head of revision 0 says that
-// it is not in the store. It reads the manifest and no child.
+// Stored counts what readers see of the entity. Revision 0 means that it is not
+// stored. It reads the manifest, but no children.
 func (s *Store) Stored(ctx context.Context, ref surgical.EntityRef) (Stored, error) {
-	// The head comes last: it hides what it must of the documents read before.
+	// The head is read last, so that it hides what it has to of the documents.
 	documents, err := s.Documents(ctx, ref)
 	if err != nil {
 		return Stored{}, err

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// maxTransactItems leaves room for the check among DynamoDB's 100.
+	// maxTransactItems is DynamoDB's limit of 100, less one for the check.
 	maxTransactItems = 99
-	// maxTransactBytes stays well below DynamoDB's 4 MB.
+	// maxTransactBytes stays well below DynamoDB's limit of 4 MB.
 	maxTransactBytes = 3 << 20
 )
 
-// transact writes the items in as few transactions as they fit into, in their
-// order, each under the check. A check or condition that fails gives
+// transact writes the items in order, in as few transactions as possible, each
+// with the check. If the check or a condition fails, the error is
 // [surgical.ErrMoved].
 func (s *Store) transact(ctx context.Context, check types.TransactWriteItem, writes []types.TransactWriteItem) error {
 	for len(writes) > 0 {
@@ -45,7 +45,7 @@ func (s *Store) transactOnce(ctx context.Context, items []types.TransactWriteIte
 	return err
 }
 
-// putBytes is the size of the items that are put.
+// putBytes returns the total size of the items that are put.
 func putBytes(items []types.TransactWriteItem) int {
 	bytes := 0
 	for _, item := range items {

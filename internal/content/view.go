@@ -10,15 +10,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// View is one revision of an entity, of which single children can be read.
+// View is one revision of an entity whose children can be read selectively.
 type View struct {
 	surgical.Head
 	store *Store
 	named entries
 }
 
-// View reads the head and as much of its manifest as names the children; nil
-// stands for all of them. An entity without a head gives a View of revision 0.
+// View reads the head and those parts of its manifest that name the children;
+// nil means all children. If there is no head, the View has revision 0.
 func (s *Store) View(ctx context.Context, ref surgical.EntityRef, children []string) (View, error) {
 	item, err := s.headItem(ctx, ref)
 	if err != nil {
@@ -42,8 +42,8 @@ func (s *Store) View(ctx context.Context, ref surgical.EntityRef, children []str
 	return view, nil
 }
 
-// Discussions returns the keys of the discussions that the view names, in
-// order of their ids.
+// Discussions returns the keys of the discussions in the view, in order of their
+// ids.
 func (v View) Discussions() []string {
 	var keys []string
 	for _, child := range slices.Sorted(maps.Keys(v.named)) {
@@ -54,8 +54,8 @@ func (v View) Discussions() []string {
 	return keys
 }
 
-// Load reads children by their keys; those that the revision does not have are
-// left out. A view older than the expiry of its children fails.
+// Load reads children by their keys and leaves out those that the revision does
+// not have. It fails if the children have expired since the view was read.
 func (v View) Load(ctx context.Context, children []string) (map[string]json.RawMessage, error) {
 	wanted := entries{}
 	for _, child := range children {

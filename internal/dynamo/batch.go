@@ -16,16 +16,16 @@ import (
 const (
 	maxBatchWrite = 25
 	maxBatchGet   = 100
-	// maxBatchBytes keeps a batch well below DynamoDB's 16 MB a request.
+	// maxBatchBytes keeps a batch well below DynamoDB's limit of 16 MB a request.
 	maxBatchBytes = 4 << 20
-	// parallelBatches hides round trips without flooding a cold table.
+	// parallelBatches hides latency without flooding a cold table.
 	parallelBatches = 8
-	// maxBatchTries bounds how often unprocessed items are sent again.
+	// maxBatchTries bounds how often a batch with unprocessed items is sent.
 	maxBatchTries = 10
 )
 
-// PutAll puts the items, in no order and not atomically; it returns once all
-// are written.
+// PutAll puts the items, in no particular order and not atomically. A nil error
+// means that all of them are written.
 func PutAll(ctx context.Context, db *dynamodb.Client, table string, items []Item) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelBatches)
@@ -35,7 +35,7 @@ func PutAll(ctx context.Context, db *dynamodb.Client, table string, items []Item
 	return group.Wait()
 }
 
-// batches splits items by count and by size.
+// batches splits items by count and size.
 func batches(items []Item) [][]Item {
 	var out [][]Item
 	bytes := 0
@@ -72,8 +72,8 @@ func putBatch(ctx context.Context, db *dynamodb.Client, table string, items []It
 	return fmt.Errorf("%d items were left unprocessed %d times", len(pending), maxBatchTries)
 }
 
-// GetAll reads the items with the given keys, strongly consistent, in no
-// order; keys without an item are left out.
+// GetAll reads the items with the given keys with strong consistency, in no
+// particular order. Keys without an item are left out.
 func GetAll(ctx context.Context, db *dynamodb.Client, table string, keys []Item) ([]Item, error) {
 	found := make([][]Item, (len(keys)+maxBatchGet-1)/maxBatchGet)
 	group, ctx := errgroup.WithContext(ctx)
@@ -109,7 +109,8 @@ func getBatch(ctx context.Context, db *dynamodb.Client, table string, keys []Ite
 		if pending = maps.Clone(out.UnprocessedKeys); len(pending[table].Keys) == 0 {
 			return found, nil
 		}
-		// Answers end at 16 MB: going on at once is right as long as some came.
+		// A response is cut at 16 MB: as long as items arrive, there is no need to
+		// pause.
 		if len(got) == 0 {
 			empty++
 		} else {
@@ -119,7 +120,7 @@ func getBatch(ctx context.Context, db *dynamodb.Client, table string, keys []Ite
 	return nil, fmt.Errorf("keys were left unprocessed %d times", maxBatchTries)
 }
 
-// pause waits before a repetition: 0, 20, 40, 80 ms and so on, up to 2 s.
+// pause waits before a retry: 0, 20, 40, 80 ms and so on, up to 2 s.
 func pause(ctx context.Context, try int) error {
 	if try == 0 {
 		return ctx.Err()

@@ -6,12 +6,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Item is one item as the SDK sees it.
+// Item is an item as the SDK represents it.
 type Item = map[string]types.AttributeValue
 
-// ItemSize returns the bytes of an item by AWS's rules ("DynamoDB item sizes
-// and formats"): names and strings as UTF-8, numbers by their significant
-// digits, three bytes for a list or map and one more for each element.
+// ItemSize returns the size of an item in bytes by AWS's rules ("DynamoDB item
+// sizes and formats"): names and strings as UTF-8, numbers by their significant
+// digits, three bytes for a list or map, and one more per element.
 func ItemSize(item Item) int {
 	size := 0
 	for name, value := range item {
@@ -53,8 +53,8 @@ func valueSize(value types.AttributeValue) int {
 	}
 }
 
-// numberSize is one byte for every two significant digits and one more, as
-// AWS puts it "approximately".
+// numberSize is "approximately", in AWS's words, one byte per two significant
+// digits, plus one.
 func numberSize(n string) int {
 	digits := strings.Trim(strings.TrimPrefix(strings.ReplaceAll(n, ".", ""), "-"), "0")
 	size := (len(digits)+1)/2 + 1
@@ -64,6 +64,6 @@ func numberSize(n string) int {
 	return size
 }
 
-// WriteUnits returns the write units of writing size bytes: one for each KB
-// begun. In a transaction everything costs twice that.
+// WriteUnits returns the write units of an item of size bytes: one per KB or part
+// of it. A transaction costs twice as much.
 func WriteUnits(size int) int { return max(1, (size+1023)/1024) }

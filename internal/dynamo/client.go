@@ -1,6 +1,6 @@
-// Package dynamo holds what the content and control planes share of DynamoDB:
-// the client, typed failures, batched reads and writes that leave nothing
-// unprocessed, and AWS's rules for item sizes and capacity.
+// Package dynamo is what the content store and the run ledger share: the DynamoDB
+// client, typed failures, batch reads and writes that leave nothing unprocessed,
+// and AWS's rules for item sizes and capacity.
 package dynamo
 
 import (
@@ -13,25 +13,25 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// New returns a client. DynamoDB Local answers without a CRC32, of which the
-// SDK would warn at every call: checksums are validated on AWS alone.
+// New returns a client. Checksums are validated only on AWS: the responses of
+// DynamoDB Local have none, and the SDK would log a warning for every call.
 func New(cfg aws.Config) *dynamodb.Client {
 	return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 		o.DisableValidateResponseChecksum = cfg.BaseEndpoint != nil
 	})
 }
 
-// IsConditionFailed reports whether err is the refusal of a single conditional
-// write.
+// IsConditionFailed reports whether err means that the condition of a single
+// write failed.
 func IsConditionFailed(err error) bool {
 	var failed *types.ConditionalCheckFailedException
 	return errors.As(err, &failed)
 }
 
-// Refusals returns the indexes of the transaction items whose condition
-// failed, or nil when err is anything else. A transaction that was cancelled
-// for another reason as well (a conflict, throttling) is no refusal: what the
-// conditions said then is not known to be the last word.
+// Refusals returns the indexes of the transaction items whose conditions failed,
+// or nil if err is anything else. A transaction that was cancelled for another
+// reason as well, such as a conflict or throttling, is not a refusal: the result
+// of its conditions may not be final.
 func Refusals(err error) []int {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) {
@@ -50,8 +50,8 @@ func Refusals(err error) []int {
 	return refused
 }
 
-// Invalid reports whether DynamoDB will refuse the same request however often
-// it is sent, such as an item that is too large.
+// Invalid reports whether DynamoDB will refuse the same request every time, for
+// example because an item is too large.
 func Invalid(err error) bool {
 	var cancelled *types.TransactionCanceledException
 	if errors.As(err, &cancelled) {
@@ -64,9 +64,9 @@ func Invalid(err error) bool {
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationException"
 }
 
-// Contended reports whether err is the cancellation of a transaction for
-// nothing but failed conditions and conflicts with other writers: reading
-// again and trying again is the answer.
+// Contended reports whether err is the cancellation of a transaction because of
+// failed conditions or conflicts with other writers only. The caller should read
+// again and retry.
 func Contended(err error) bool {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) {

@@ -42,7 +42,7 @@ func GetTogether(ctx context.Context, db *dynamodb.Client, lookups ...Lookup) ([
 			for _, item := range items {
 				i := slices.IndexFunc(lookups, func(l Lookup) bool { return l.Table == table && hasKey(item, l.Key) })
 				if i < 0 {
-					return nil, errors.New("an item was returned that nobody looked up")
+					return nil, errors.New("DynamoDB returned an item that was not requested")
 				}
 				found[i] = item
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// QueryAll yields every item that the query finds, page after page. The first
-// error ends it.
+// QueryAll yields every item that the query finds, page by page. It ends at the
+// first error.
 func QueryAll(ctx context.Context, db *dynamodb.Client, in *dynamodb.QueryInput) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		pages := dynamodb.NewQueryPaginator(db, in)

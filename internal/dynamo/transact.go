@@ -7,12 +7,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// maxConflicts bounds how often a transaction that met another one is sent
-// again. Conflicts last as long as the other transaction: milliseconds.
+// maxConflicts bounds how often a transaction is sent again after a conflict. A
+// conflict lasts as long as the other transaction: milliseconds.
 const maxConflicts = 6
 
-// Transact writes the items in one transaction. One that was cancelled only
-// because it met another writer, with no condition failed, is sent again.
+// Transact writes the items in one transaction. It sends the transaction again if
+// it was cancelled because of a conflict with another writer.
 func Transact(ctx context.Context, db *dynamodb.Client, items []types.TransactWriteItem) error {
 	for try := 0; ; try++ {
 		_, err := db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
