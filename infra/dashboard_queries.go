@@ -5,6 +5,8 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/jsii-runtime-go"
+
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 )
 
 // Logs Insights queries. They use only fields listed in logs.Fields.
@@ -24,7 +26,7 @@ limit 20`
 stats count(*) as times, max(delay_ms) as longest_delay_ms, latest(@timestamp) as last by msg, code
 sort times desc`
 
-	refusedQuery = `filter msg = "delivery" and (outcome = "refused" or outcome = "failed")
+	refusedQuery = `filter msg = "delivery" and (outcome = "` + metrics.OutcomeRefused + `" or outcome = "` + metrics.OutcomeFailed + `")
 stats count(*) as webhooks, latest(@timestamp) as last by outcome, reason
 sort webhooks desc`
 

@@ -54,7 +54,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 			"dead-letters", "webhook-answers", "refused-signatures"),
 		{
 			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
-				delivered("queued", green), delivered("ignored", grey), delivered("refused", orange), delivered("failed", red),
+				delivered(metrics.OutcomeQueued, green), delivered(metrics.OutcomeIgnored, grey), delivered(metrics.OutcomeRefused, orange), delivered(metrics.OutcomeFailed, red),
 			}}.widget(),
 			graph{title: "Non-2xx responses to webhooks", width: 7, unit: "responses", left: []awscloudwatch.IMetric{
 				st.own(metrics.AnswersOtherThan2xx(), series{stat: sum, label: "all", color: red}),
@@ -102,9 +102,8 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 		return st.own(metrics.Runs(), series{stat: sum, label: string(status), color: color, dims: dim(metrics.Status, string(status))})
 	}
 	var failed []awscloudwatch.IMetric
-	for _, origin := range []surgical.Origin{surgical.OriginWebhook, surgical.OriginManual, surgical.OriginRetry, surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain} {
+	for _, name := range metrics.Origin.Values() {
 		dims := dim(metrics.Status, string(surgical.StatusFailed))
-		name := string(origin)
 		dims[string(metrics.Origin)] = &name
 		failed = append(failed, st.own(metrics.Runs(), series{stat: sum, label: name, dims: dims}))
 	}

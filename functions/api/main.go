@@ -9,13 +9,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
@@ -40,18 +40,12 @@ func main() {
 		Clock:     time.Now,
 		NewKey:    rand.Text,
 		Log:       log,
-		RequestID: requestID,
+		RequestID: func(r *http.Request) string { return gateway.RequestID(r.Context()) },
 		NewTrace:  trace.Source(rand.Reader),
 	})
 	if err != nil {
 		log.Error("start", "error", err)
 		os.Exit(1)
 	}
-	lambda.Start(api.Gateway(handler))
-}
-
-// requestID is the gateway's, the one that its access log names.
-func requestID(r *http.Request) string {
-	gateway, _ := core.GetAPIGatewayV2ContextFromContext(r.Context())
-	return gateway.RequestID
+	lambda.Start(gateway.Adapt(handler))
 }

@@ -15,6 +15,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
@@ -41,7 +42,7 @@ func main() {
 		NewTrace:  trace.Source(rand.Reader),
 		Meter:     metrics.New(os.Stdout, c.MetricsNamespace, time.Now),
 	}
-	lambda.Start(handler.Handle)
+	lambda.Start(gateway.Adapt(handler))
 }
 
 // loadVerifier takes the tokens from the environment if there are any, and else

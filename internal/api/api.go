@@ -12,6 +12,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -144,7 +145,7 @@ func handle[I, O any](h func(context.Context, *I) (*O, error)) func(context.Cont
 	return func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
-			return nil, problemOf(err)
+			return nil, problem.Of(err)
 		}
 		return out, nil
 	}

@@ -16,6 +16,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	"gitlab.com/lorehook/lorehook/test/pipeline"
@@ -147,13 +148,13 @@ func decode[T any](t *testing.T, w *httptest.ResponseRecorder, status int) T {
 	return v
 }
 
-// problem reads an RFC 9457 answer.
-func problem(t *testing.T, w *httptest.ResponseRecorder, status int) api.Problem {
+// problemIn reads an RFC 9457 answer.
+func problemIn(t *testing.T, w *httptest.ResponseRecorder, status int) problem.Problem {
 	t.Helper()
 	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
 		t.Errorf("content type %q", got)
 	}
-	p := decode[api.Problem](t, w, status)
+	p := decode[problem.Problem](t, w, status)
 	if p.Status != status || p.Title != http.StatusText(status) || p.Code == "" || p.Action == "" || p.Detail == "" {
 		t.Errorf("an incomplete problem: %+v", p)
 	}

@@ -93,13 +93,13 @@ func TestWhatCannotBeRetriedOrCancelledIsAConflict(t *testing.T) {
 			{missing + "/cancel", "failed"},
 			{queued + "/retry-failed", "queued"},
 		} {
-			p := problem(t, f.post("/v1/sync-runs/"+c.path, ""), http.StatusConflict)
+			p := problemIn(t, f.post("/v1/sync-runs/"+c.path, ""), http.StatusConflict)
 			if p.Code != surgical.CodeConflict || !strings.Contains(p.Detail, c.names) {
 				t.Errorf("%s: %+v", c.path, p)
 			}
 		}
 		for _, path := range []string{"/v1/sync-runs/mabc/retry-failed", "/v1/sync-runs/mabc/cancel"} {
-			if p := problem(t, f.post(path, ""), http.StatusNotFound); p.Code != surgical.CodeRunNotFound {
+			if p := problemIn(t, f.post(path, ""), http.StatusNotFound); p.Code != surgical.CodeRunNotFound {
 				t.Errorf("%s: %+v", path, p)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -79,8 +80,8 @@ A failure is an RFC 9457 problem (` + "`application/problem+json`" + `). ` + "`c
 		switch {
 		case code == surgical.CodeInvalidSignature:
 			status = "of the webhook"
-		case answers(code):
-			status = strconv.Itoa(statusOf(code))
+		case problem.Answered(code):
+			status = strconv.Itoa(problem.Status(code))
 		}
 		retryable := "no"
 		if e.Retryable {
@@ -91,11 +92,6 @@ A failure is an RFC 9457 problem (` + "`application/problem+json`" + `). ` + "`c
 	return b.String()
 }
 
-// answers reports whether the API itself fails with the code.
-func answers(code surgical.Code) bool {
-	return code == surgical.CodeInternal || statusOf(code) != http.StatusInternalServerError
-}
-
 // refusal is one way in which an operation fails.
 type refusal struct {
 	status int
@@ -104,7 +100,9 @@ type refusal struct {
 }
 
 // refusalOf has the code's own status.
-func refusalOf(code surgical.Code, why string) refusal { return refusal{statusOf(code), code, why} }
+func refusalOf(code surgical.Code, why string) refusal {
+	return refusal{problem.Status(code), code, why}
+}
 
 func notValid() refusal {
 	return refusalOf(surgical.CodeInvalidRequest, "a value is not valid; `errors` names each")
@@ -142,11 +140,11 @@ func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operatio
 			continue
 		}
 		op.Responses[status] = &huma.Response{Description: why, Content: map[string]*huma.MediaType{
-			problemType: {Schema: s.schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")},
+			problem.ContentType: {Schema: s.schemas.Schema(reflect.TypeFor[problem.Problem](), true, "Problem")},
 		}}
 		if r.status == http.StatusServiceUnavailable {
 			op.Responses[status].Headers = map[string]*huma.Param{"Retry-After": {
-				Description: "How many seconds to wait at least.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}, Example: strconv.Itoa(sendAgain),
+				Description: "How many seconds to wait at least.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}, Example: strconv.Itoa(problem.RetryAfterSeconds),
 			}}
 		}
 	}
@@ -211,7 +209,7 @@ func serveDescription(description *huma.OpenAPI) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		raw, err := encoded()
 		if err != nil {
-			writeProblem(w, r, problemOf(fmt.Errorf("describe the API: %w", err)))
+			writeProblem(w, r, problem.Of(fmt.Errorf("describe the API: %w", err)))
 			return
 		}
 		w.Header().Set("Content-Type", descriptionType)

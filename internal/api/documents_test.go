@@ -77,7 +77,7 @@ func TestHiddenDocumentsAreNotRead(t *testing.T) {
 		if got, _ := texts(f, pathOf(ref)+"/documents?limit=2"); len(got) != 0 {
 			t.Errorf("%d documents are shown", len(got))
 		}
-		p := problem(t, call(f.handler, http.MethodGet, "/v1/projects/1/issues/8/documents", ""), http.StatusNotFound)
+		p := problemIn(t, call(f.handler, http.MethodGet, "/v1/projects/1/issues/8/documents", ""), http.StatusNotFound)
 		if p.Code != surgical.CodeEntityNotFound {
 			t.Errorf("%+v", p)
 		}

@@ -191,7 +191,7 @@ func TestACursorEndsWithItsRevision(t *testing.T) {
 		f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "meanwhile"})
 		f.Webhook(ref)
 		w := call(f.handler, http.MethodGet, pathOf(ref)+"?cursor="+page.NextCursor, "")
-		if p := problem(t, w, http.StatusConflict); p.Code != surgical.CodeConflict || !strings.Contains(p.Detail, "revision 1") {
+		if p := problemIn(t, w, http.StatusConflict); p.Code != surgical.CodeConflict || !strings.Contains(p.Detail, "revision 1") {
 			t.Errorf("%+v", p)
 		}
 	})

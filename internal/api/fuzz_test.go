@@ -17,6 +17,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -140,8 +141,8 @@ func checkAnswer(t *testing.T, w *httptest.ResponseRecorder) {
 		}
 		return
 	}
-	var p Problem
-	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Header().Get("Content-Type") != problemType {
+	var p problem.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Header().Get("Content-Type") != problem.ContentType {
 		t.Fatalf("status %d is no problem: %v, %s", w.Code, err, w.Body)
 	}
 	if p.Status != w.Code || p.Code == "" || p.Action == "" || p.Detail == "" {

@@ -111,7 +111,7 @@ func TestACursorOfAnotherListIsRefused(t *testing.T) {
 			"/v1/projects/1/issues/8/documents?cursor=" + documents,
 			pathOf(ref) + "?cursor=" + documents,
 		} {
-			p := problem(t, call(f.handler, http.MethodGet, path, ""), http.StatusUnprocessableEntity)
+			p := problemIn(t, call(f.handler, http.MethodGet, path, ""), http.StatusUnprocessableEntity)
 			if p.Code != surgical.CodeInvalidRequest || !strings.Contains(p.Detail, "query.cursor: it ") {
 				t.Errorf("%s: %+v", path, p)
 			}

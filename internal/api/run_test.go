@@ -136,7 +136,7 @@ func TestASkippedTargetIsCountedAndNamed(t *testing.T) {
 
 func TestAnUnknownRunIsNotFound(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		p := problem(t, call(f.handler, http.MethodGet, "/v1/sync-runs/mabc234", ""), http.StatusNotFound)
+		p := problemIn(t, call(f.handler, http.MethodGet, "/v1/sync-runs/mabc234", ""), http.StatusNotFound)
 		if p.Code != surgical.CodeRunNotFound || p.Action != surgical.ActionFixRequest {
 			t.Errorf("%+v", p)
 		}

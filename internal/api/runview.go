@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -11,7 +12,7 @@ import (
 type RunSummary struct {
 	RunID         string             `json:"run_id" example:"mdx3fz6o2q4c7yq3wq6p7b2kxye" doc:"The run's id."`
 	ProjectID     int64              `json:"project_id" example:"1" doc:"GitLab's id of the project."`
-	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,reconcile,backfill,drain" doc:"Who asked for the run."`
+	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,drain" doc:"Who asked for the run."`
 	Status        surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Where the run stands; the last three are final."`
 	Stage         surgical.Stage     `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"What the run is doing, or was when it ended; absent while it is queued."`
 	Targets       []TargetView       `json:"targets" nullable:"false" doc:"The entities that the run names."`
@@ -110,14 +111,14 @@ type JobsView struct {
 
 // ErrorView is the error of a run.
 type ErrorView struct {
-	Code      surgical.Code   `json:"code" example:"surgical_preflight_failed" doc:"What happened, for machines."`
-	Message   string          `json:"message" doc:"What happened, for people."`
-	Action    surgical.Action `json:"action" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator" doc:"What to do about it."`
-	Retryable bool            `json:"retryable" doc:"Whether another try can succeed."`
-	After     int64           `json:"retry_after,omitempty" doc:"Of a run that waits: how many seconds it was told to wait."`
-	RunID     string          `json:"run_id" doc:"The run."`
-	Total     int             `json:"total,omitempty" doc:"How many targets the run has."`
-	Failures  []TargetProblem `json:"failures,omitempty" nullable:"false" doc:"The targets that stopped the run, without those that a peer aborted."`
+	Code      surgical.Code           `json:"code" example:"surgical_preflight_failed" doc:"What happened, for machines."`
+	Message   string                  `json:"message" doc:"What happened, for people."`
+	Action    surgical.Action         `json:"action" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator" doc:"What to do about it."`
+	Retryable bool                    `json:"retryable" doc:"Whether another try can succeed."`
+	After     int64                   `json:"retry_after,omitempty" doc:"Of a run that waits: how many seconds it was told to wait."`
+	RunID     string                  `json:"run_id" doc:"The run."`
+	Total     int                     `json:"total,omitempty" doc:"How many targets the run has."`
+	Failures  []problem.TargetProblem `json:"failures,omitempty" nullable:"false" doc:"The targets that stopped the run, without those that a peer aborted."`
 }
 
 func summaryOf(run surgical.Run) RunSummary {
@@ -158,7 +159,7 @@ func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job)
 		view.Entities = append(view.Entities, entity)
 	}
 	if e := run.Error; e != nil {
-		view.Error = &ErrorView{e.Code, e.Message, e.Action, e.Retryable, e.Seconds(), run.RunID, e.Total, targetProblems(e.Failures)}
+		view.Error = &ErrorView{e.Code, e.Message, e.Action, e.Retryable, e.Seconds(), run.RunID, e.Total, problem.Targets(e.Failures)}
 	}
 	return view
 }

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +9,7 @@ import (
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -27,11 +26,11 @@ type outcome struct {
 type outcomeKey struct{}
 
 // note records the problem that a request is answered with.
-func note(ctx context.Context, p *Problem) {
+func note(ctx context.Context, p *problem.Problem) {
 	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok {
 		o.code = p.Code
 		if p.Status >= http.StatusInternalServerError {
-			o.cause = p.cause
+			o.cause = p
 		}
 	}
 }
@@ -80,10 +79,10 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 			defer func() {
 				if p := recover(); p != nil {
 					err := fmt.Errorf("panic: %v", p)
-					writeProblem(out, r, problemOf(err))
+					writeProblem(out, r, problem.Of(err))
 				}
 			}()
-			// One header, however the gateway split it at its commas.
+			// One value, also where a server keeps repeated headers apart.
 			if keys := r.Header.Values(keyHeader); len(keys) > 1 {
 				r.Header.Set(keyHeader, strings.Join(keys, ","))
 			}
@@ -129,7 +128,7 @@ func (s *server) traced(r *http.Request) context.Context {
 }
 
 // noRoute tells a path that does not exist from a method that it does not take.
-func noRoute(mux *http.ServeMux, r *http.Request) *Problem {
+func noRoute(mux *http.ServeMux, r *http.Request) *problem.Problem {
 	var allowed []string
 	if path.Clean(r.URL.Path) == r.URL.Path {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
@@ -140,24 +139,15 @@ func noRoute(mux *http.ServeMux, r *http.Request) *Problem {
 		}
 	}
 	if len(allowed) == 0 {
-		return problemWith(http.StatusNotFound, surgical.NewError(surgical.CodeInvalidRequest, "the API has no such path; /openapi.json lists what it has"))
+		return problem.WithStatus(http.StatusNotFound, surgical.NewError(surgical.CodeInvalidRequest, "the API has no such path; /openapi.json lists what it has"))
 	}
-	p := problemWith(http.StatusMethodNotAllowed, surgical.NewError(surgical.CodeInvalidRequest, "the path does not take this method"))
-	p.headers = map[string]string{"Allow": strings.Join(allowed, ", ")}
+	p := problem.WithStatus(http.StatusMethodNotAllowed, surgical.NewError(surgical.CodeInvalidRequest, "the path does not take this method"))
+	p.Header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
 	return p
 }
 
 // writeProblem answers with a problem outside of any operation.
-func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+func writeProblem(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 	note(r.Context(), p)
-	var body bytes.Buffer
-	if err := json.NewEncoder(&body).Encode(p); err != nil {
-		body.Reset() // a problem of strings and numbers always encodes
-	}
-	for name, values := range p.GetHeaders() {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Content-Type", problemType)
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
+	problem.Write(w, p)
 }

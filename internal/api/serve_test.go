@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/pipeline"
@@ -64,7 +65,7 @@ func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
 			{"POST", "/healthz", 405, surgical.CodeInvalidRequest, "method"},
 		} {
 			w := call(f.handler, c.method, c.path, "")
-			p := problem(t, w, c.status)
+			p := problemIn(t, w, c.status)
 			if p.Code != c.code || !strings.Contains(p.Detail, c.names) || p.Retryable {
 				t.Errorf("%s %s: %+v, want %s and %q", c.method, c.path, p, c.code, c.names)
 			}
@@ -110,7 +111,7 @@ func TestAnInternalFailureHidesItsCauseAndLogsIt(t *testing.T) {
 			o := f.options()
 			o.Runs = runs
 			w := call(serve(t, o), http.MethodGet, "/v1/sync-runs/abc", "")
-			p := problem(t, w, http.StatusInternalServerError)
+			p := problemIn(t, w, http.StatusInternalServerError)
 			if p.Code != surgical.CodeInternal || !p.Retryable || strings.Contains(w.Body.String(), name) {
 				t.Errorf("%s: %s", name, w.Body)
 			}
@@ -152,14 +153,14 @@ func TestTheGatewaysEventsAreServed(t *testing.T) {
 				HTTP:       events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: "GET", Path: "/v1/sync-runs/" + run.RunID},
 			},
 		}
-		got, err := api.Gateway(f.handler)(t.Context(), event)
+		got, err := gateway.Adapt(f.handler)(t.Context(), event)
 		if err != nil || got.StatusCode != http.StatusOK || got.IsBase64Encoded || !strings.Contains(got.Body, run.RunID) {
 			t.Errorf("%+v, %v", got, err)
 		}
 		// The gateway decodes the path: it may hold anything by then.
 		for _, id := range []string{"a\x1fb", "a b", "a?b", "a#b", "100%", "%zz", "ä", "\u2028"} {
 			event.RawPath = "/v1/sync-runs/" + id
-			got, err := api.Gateway(f.handler)(t.Context(), event)
+			got, err := gateway.Adapt(f.handler)(t.Context(), event)
 			if err != nil || got.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got.Body, "path.run_id") {
 				t.Errorf("%q: %+v, %v", id, got, err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -152,12 +153,9 @@ func (s *server) accepted(ctx context.Context, run surgical.Run) (*startOutput, 
 	return &startOutput{Status: http.StatusAccepted, Location: "/v1/sync-runs/" + run.RunID, Body: summaryOf(run)}, nil
 }
 
-// sendAgain is how long a client should wait when the queue is out of reach.
-const sendAgain = 5
-
 // withRun names the run that a failure left queued.
 func withRun(err error, run surgical.Run) error {
-	p := problemOf(err)
-	p.RunID, p.After = run.RunID, sendAgain
+	p := problem.Of(err)
+	p.RunID = run.RunID
 	return p
 }

@@ -63,7 +63,7 @@ func TestOfRequestsUnderOneKeyExactlyOneCommits(t *testing.T) {
 		won := f.World.Run(id).Targets[0].IID
 		for i, w := range answers {
 			if int64(7+i%4/3) != won {
-				if p := problem(t, w, http.StatusConflict); p.Code != surgical.CodeConflict || !strings.Contains(p.Detail, id) {
+				if p := problemIn(t, w, http.StatusConflict); p.Code != surgical.CodeConflict || !strings.Contains(p.Detail, id) {
 					t.Errorf("%+v", p)
 				}
 			} else if got := decode[api.RunSummary](t, w, http.StatusAccepted); got.RunID != id {
@@ -94,7 +94,7 @@ func TestARequestThatTheQueueDidNotTakeIsSentByTheNextOneLikeIt(t *testing.T) {
 		const body = `{"project_id":1,"issues":[7]}`
 		f.queue.down = true
 		w := f.post("/v1/sync-runs", body, "Idempotency-Key", "k")
-		p := problem(t, w, http.StatusServiceUnavailable)
+		p := problemIn(t, w, http.StatusServiceUnavailable)
 		if p.Code != surgical.CodeQueueUnavailable || !p.Retryable || p.RunID == "" || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%+v, Retry-After %q", p, w.Header().Get("Retry-After"))
 		}
@@ -177,7 +177,7 @@ func TestARequestThatIsNotValidLeavesNothingBehind(t *testing.T) {
 			{``, "k", 400, "invalid_request", "body is required"},
 			{`{"project_id":1,"issues":[7]}` + strings.Repeat(" ", 70_000), "k", 413, "payload_too_large", "too large"},
 		} {
-			p := problem(t, f.post("/v1/sync-runs", c.body, "Idempotency-Key", c.key), c.status)
+			p := problemIn(t, f.post("/v1/sync-runs", c.body, "Idempotency-Key", c.key), c.status)
 			if p.Code != c.code || !strings.Contains(p.Detail, c.names) || p.Action != surgical.ActionFixRequest {
 				t.Errorf("%.80s: %+v, want %s and %q", c.body, p, c.code, c.names)
 			}
@@ -285,7 +285,7 @@ func TestAPreflightOnlyRunShowsWhatItFound(t *testing.T) {
 		if !found.UpdatedAt.Equal(f.GitLab.UpdatedAt(ref)) || found.Discussions != len(f.GitLab.Discussions(ref)) || found.Bytes == 0 {
 			t.Errorf("%+v", found)
 		}
-		problem(t, call(f.handler, http.MethodGet, pathOf(ref), ""), http.StatusNotFound)
+		problemIn(t, call(f.handler, http.MethodGet, pathOf(ref), ""), http.StatusNotFound)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -102,8 +103,8 @@ func TestEveryFieldIsCheckedAndItsValueNamedAndNothingIsWritten(t *testing.T) {
 			fields++
 			for _, value := range wrongValues(t, name, s) {
 				r := f.valid(op, location, name, value)
-				p := problem(t, call(f.handler, r.method, r.path, r.body, "Idempotency-Key", r.key), http.StatusUnprocessableEntity)
-				named := slices.ContainsFunc(p.Errors, func(e api.InvalidValue) bool {
+				p := problemIn(t, call(f.handler, r.method, r.path, r.body, "Idempotency-Key", r.key), http.StatusUnprocessableEntity)
+				named := slices.ContainsFunc(p.Errors, func(e problem.InvalidValue) bool {
 					return strings.HasPrefix(e.Location, location+"."+name) && e.Value != "" && strings.Contains(p.Detail, e.String())
 				})
 				if !named || p.Code != surgical.CodeInvalidRequest || p.Action != surgical.ActionFixRequest || p.Retryable {

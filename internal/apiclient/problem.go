@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -38,23 +38,15 @@ type Failure struct {
 // ReadProblem returns the error for a non-2xx response. A body that is not one
 // of Lorehook's problems came from the gateway, a proxy or another server.
 func ReadProblem(resp *http.Response, body []byte) *surgical.Error {
-	var p Failure
+	var p problem.Problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
 		return foreign(resp, p.Message)
 	}
-	e := p.Typed()
+	e := p.Err()
 	if e.RetryAfter == 0 {
 		e.RetryAfter = retryafter.Of(resp.Header)
 	}
 	return e
-}
-
-// Typed returns the failure as an error.
-func (f Failure) Typed() *surgical.Error {
-	return &surgical.Error{
-		Code: f.Code, Message: cmp.Or(f.Detail, f.Message), Action: f.Action, Retryable: f.Retryable,
-		RetryAfter: time.Duration(f.RetryAfter) * time.Second, RunID: f.RunID, Total: f.Total, Failures: f.Failures,
-	}
 }
 
 func foreign(resp *http.Response, said string) *surgical.Error {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 

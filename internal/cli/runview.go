@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -56,11 +57,11 @@ func preview(e apiclient.RunEntity) string {
 	return fmt.Sprintf("updated %s, %d bytes, %d discussions, %d events", moment(e.Preview.UpdatedAt), e.Preview.Bytes, e.Preview.Discussions, e.Preview.Events)
 }
 
-func (p *printer) problem(f *apiclient.Failure) cell {
+func (p *printer) problem(f *problem.Problem) cell {
 	if f == nil {
 		return cell{}
 	}
-	e := f.Typed()
+	e := f.Err()
 	return cell{fmt.Sprintf("%s: %s (%s)", e.Code, e.Message, advice(e)), p.bad}
 }
 

@@ -1,18 +1,14 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/aws/aws-lambda-go/events"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -90,9 +86,9 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 		}
 		mux := http.NewServeMux()
 		mux.Handle("/", handler)
-		mux.Handle("POST /webhooks/gitlab", gateway(&webhook.Handler{
+		mux.Handle("POST /webhooks/gitlab", &webhook.Handler{
 			Verifiers: verifiers{t}, Queue: s.queue, Allows: allows, Clock: s.Clock.Now, Log: log,
-		}))
+		})
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
 		s.url = server.URL
@@ -111,22 +107,4 @@ func (v verifiers) Get(context.Context) (*delivery.Verifier, error) {
 func (v verifiers) Refresh(ctx context.Context) (*delivery.Verifier, bool, error) {
 	verifier, err := v.Get(ctx)
 	return verifier, false, err
-}
-
-// gateway hands a request to the function as the HTTP API does.
-func gateway(h *webhook.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body bytes.Buffer
-		_, _ = body.ReadFrom(r.Body)
-		headers := map[string]string{}
-		for name := range r.Header {
-			headers[strings.ToLower(name)] = r.Header.Get(name)
-		}
-		resp, _ := h.Handle(r.Context(), events.APIGatewayV2HTTPRequest{Headers: headers, Body: body.String()})
-		for name, value := range resp.Headers {
-			w.Header().Set(name, value)
-		}
-		w.WriteHeader(resp.StatusCode)
-		_, _ = w.Write([]byte(resp.Body))
-	})
 }

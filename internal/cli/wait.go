@@ -36,7 +36,7 @@ func outcome(run apiclient.Run) error {
 	var e *surgical.Error
 	switch {
 	case run.Error != nil && run.Error.Code != "":
-		e = run.Error.Typed()
+		e = run.Error.Err()
 	case run.Status == surgical.StatusCancelled:
 		e = surgical.NewError(surgical.CodeRunCancelled, "the run was cancelled")
 	default:

@@ -3,76 +3,39 @@ package webhook
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 
-	"github.com/aws/aws-lambda-go/events"
-
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// retryAfterSeconds is what a 503 asks for.
-const retryAfterSeconds = 10
-
-type queuedBody struct {
+// accepted is the body of a success: of a queued delivery all fields but
+// Reason, of an ignored one only Status and Reason.
+type accepted struct {
 	Status    string            `json:"status"`
-	RunID     string            `json:"run_id"`
-	ProjectID int64             `json:"project_id"`
-	Targets   []surgical.Target `json:"targets"`
+	Reason    string            `json:"reason,omitempty"`
+	RunID     string            `json:"run_id,omitempty"`
+	ProjectID int64             `json:"project_id,omitempty"`
+	Targets   []surgical.Target `json:"targets,omitempty"`
 }
 
-type ignoredBody struct {
-	Status string `json:"status"`
-	Reason string `json:"reason"`
-}
-
-// problemBody is a problem as of RFC 9457; detail and message are the same
-// text, for readers of either.
-type problemBody struct {
-	Type      string          `json:"type"`
-	Title     string          `json:"title"`
-	Status    int             `json:"status"`
-	Detail    string          `json:"detail"`
-	Code      surgical.Code   `json:"code"`
-	Message   string          `json:"message"`
-	Action    surgical.Action `json:"action"`
-	Retryable bool            `json:"retryable"`
-}
-
-func problem(err error) events.APIGatewayV2HTTPResponse {
-	e := surgical.AsError(err)
-	status := statusOf(e.Code)
-	resp := jsonAnswer(status, problemBody{
-		Type: "urn:lorehook:error:" + string(e.Code), Title: http.StatusText(status), Status: status, Detail: e.Message,
-		Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable,
-	})
-	resp.Headers["content-type"] = "application/problem+json"
-	if status == http.StatusServiceUnavailable {
-		resp.Headers["retry-after"] = strconv.Itoa(retryAfterSeconds)
-	}
-	return resp
-}
-
-func statusOf(code surgical.Code) int {
-	switch code {
-	case surgical.CodeInvalidRequest:
-		return http.StatusBadRequest
-	case surgical.CodeInvalidSignature:
-		return http.StatusUnauthorized
-	case surgical.CodePayloadTooLarge:
-		return http.StatusRequestEntityTooLarge
+func answer(w http.ResponseWriter, d incoming, reason string, failure *problem.Problem) {
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case failure != nil:
+		failure.Message = failure.Detail // readers of either find the text
+		problem.Write(w, failure)
+	case reason != "":
+		succeed(w, http.StatusOK, accepted{Status: metrics.OutcomeIgnored, Reason: reason})
 	default:
-		return http.StatusServiceUnavailable
+		succeed(w, http.StatusAccepted, accepted{
+			Status: metrics.OutcomeQueued, RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
+		})
 	}
 }
 
-func jsonAnswer(status int, body any) events.APIGatewayV2HTTPResponse {
-	raw, err := json.Marshal(body)
-	if err != nil { // none of the bodies can fail
-		status, raw = http.StatusServiceUnavailable, []byte(`{"code":"internal"}`)
-	}
-	return events.APIGatewayV2HTTPResponse{
-		StatusCode: status,
-		Headers:    map[string]string{"content-type": "application/json", "cache-control": "no-store"},
-		Body:       string(raw),
-	}
+func succeed(w http.ResponseWriter, status int, body accepted) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // strings and numbers always encode; a client that is gone needs no answer
 }

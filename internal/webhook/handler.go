@@ -1,18 +1,19 @@
 package webhook
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
-
+	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
@@ -41,8 +42,8 @@ type Verifiers interface {
 
 // Meter is told of every delivery that was answered.
 type Meter interface {
-	// Delivered hears the outcome (queued, ignored, refused or failed), the code
-	// of a refused or failed one, and how long the answer took.
+	// Delivered takes the outcome, one of [metrics.Outcome]'s values, the code of
+	// a refused or failed delivery, and how long the answer took.
 	Delivered(outcome string, code surgical.Code, took time.Duration)
 }
 
@@ -68,34 +69,28 @@ type incoming struct {
 	runID  string
 }
 
-// Handle answers one delivery. The error is always nil: every failure has an
-// answer of its own.
-func (h *Handler) Handle(ctx context.Context, req events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+// ServeHTTP implements [http.Handler]; it answers one delivery.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	receivedAt := h.Clock()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	d := incoming{header: header(req.Headers)}
+	d := incoming{header: r.Header}
 	if h.NewTrace != nil {
 		d.trace = h.NewTrace(ctx)
 	}
-	reason, err := h.handle(ctx, &d, req, receivedAt)
-	h.tell(ctx, d, reason, err, receivedAt)
-	switch {
-	case err != nil:
-		return problem(err), nil
-	case reason != "":
-		return jsonAnswer(http.StatusOK, ignoredBody{Status: ignored, Reason: reason}), nil
-	default:
-		return jsonAnswer(http.StatusAccepted, queuedBody{
-			Status: queued, RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
-		}), nil
+	reason, err := h.handle(ctx, &d, r, receivedAt)
+	var failure *problem.Problem
+	if err != nil {
+		failure = problem.Of(err)
 	}
+	h.tell(ctx, d, reason, failure, receivedAt)
+	answer(w, d, reason, failure)
 }
 
 // handle goes through the checks, the cheap and the strict ones first, and
 // returns why the delivery is ignored, if it is.
-func (h *Handler) handle(ctx context.Context, d *incoming, req events.APIGatewayV2HTTPRequest, receivedAt time.Time) (reason string, err error) {
-	if d.body, err = decodeBody(req); err != nil {
+func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, receivedAt time.Time) (reason string, err error) {
+	if d.body, err = readBody(r); err != nil {
 		return "", err
 	}
 	if err := h.verify(ctx, d, receivedAt); err != nil {
@@ -104,7 +99,7 @@ func (h *Handler) handle(ctx context.Context, d *incoming, req events.APIGateway
 	// Whoever is not verified does not choose what the logs say.
 	d.trace = cmp.Or(trace.Parse(d.header.Get(trace.Header)), d.trace)
 	if d.event, err = delivery.Classify(d.header, d.body); err != nil {
-		return "", err
+		return "", problem.Malformed(err)
 	}
 	if d.event.Ignored != "" {
 		return d.event.Ignored, nil
@@ -112,19 +107,19 @@ func (h *Handler) handle(ctx context.Context, d *incoming, req events.APIGateway
 	if !h.Allows(d.event.ProjectID) {
 		return string(surgical.CodeProjectNotAllowed), nil
 	}
-	key, err := idempotencyKey(d.header, req.RequestContext.RequestID)
+	key, err := idempotencyKey(d.header, gateway.RequestID(ctx))
 	if err != nil {
 		return "", err
 	}
 	d.runID = surgical.RunID(surgical.OriginWebhook, key)
-	r := surgical.Request{
+	req := surgical.Request{
 		RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
 		Origin: surgical.OriginWebhook, EventAt: receivedAt.UTC(), TraceParent: d.trace,
 	}
 	if queue.FitsID(key) {
-		r.IdempotencyKey = key // an odd or endless one is not carried around
+		req.IdempotencyKey = key // an odd or endless one is not carried around
 	}
-	return "", h.Queue.Send(ctx, r)
+	return "", h.Queue.Send(ctx, req)
 }
 
 // verify reads the tokens again when none of them fits: they may have been
@@ -151,34 +146,24 @@ func (h *Handler) verify(ctx context.Context, d *incoming, now time.Time) error 
 }
 
 func unverifiable(cause error) error {
-	return surgical.WrapError(surgical.CodeInternal, cause, "the tokens that deliveries are verified with are missing or out of reach; an operator must look")
+	return problem.Unavailable(surgical.WrapError(surgical.CodeInternal, cause, "the tokens that deliveries are verified with are missing or out of reach; an operator must look"))
 }
 
-func header(fields map[string]string) http.Header {
-	h := make(http.Header, len(fields))
-	for name, value := range fields {
-		h.Set(name, value)
-	}
-	return h
-}
-
-func decodeBody(req events.APIGatewayV2HTTPRequest) ([]byte, error) {
+// readBody refuses by the length that the request declares, so that nothing of
+// a payload that is too large is decoded, and by what is really there.
+func readBody(r *http.Request) ([]byte, error) {
 	tooLarge := surgical.NewError(surgical.CodePayloadTooLarge, fmt.Sprintf("the payload is larger than %d bytes", MaxBodyBytes))
-	if !req.IsBase64Encoded {
-		if len(req.Body) > MaxBodyBytes {
-			return nil, tooLarge
-		}
-		return []byte(req.Body), nil
-	}
-	// Exact in spite of padding, for the limit is a multiple of three.
-	if base64.StdEncoding.DecodedLen(len(req.Body)) > MaxBodyBytes {
+	if r.ContentLength > MaxBodyBytes {
 		return nil, tooLarge
 	}
-	body, err := base64.StdEncoding.DecodeString(req.Body)
-	if err != nil {
-		return nil, surgical.NewError(surgical.CodeInvalidRequest, "the body is no base64")
+	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	if _, err := body.ReadFrom(io.LimitReader(r.Body, MaxBodyBytes+1)); err != nil {
+		return nil, problem.Malformed(surgical.WrapError(surgical.CodeInvalidRequest, err, "the body cannot be read, or is not the base64 that it is said to be"))
 	}
-	return body, nil
+	if body.Len() > MaxBodyBytes {
+		return nil, tooLarge
+	}
+	return body.Bytes(), nil
 }
 
 // idempotencyKey is what names the delivery: GitLab keeps the first two when it
@@ -187,7 +172,7 @@ func idempotencyKey(h http.Header, requestID string) (string, error) {
 	key := cmp.Or(h.Get("Idempotency-Key"), h.Get("webhook-id"), requestID)
 	if key == "" {
 		// Two deliveries under one empty key would be one run.
-		return "", surgical.NewError(surgical.CodeInvalidRequest, "the delivery has neither an Idempotency-Key nor a request id")
+		return "", problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "the delivery has neither an Idempotency-Key nor a request id"))
 	}
 	return key, nil
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +18,9 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
@@ -98,6 +102,8 @@ func encoded(req awsevents.APIGatewayV2HTTPRequest) awsevents.APIGatewayV2HTTPRe
 }
 
 type answer struct {
+	Type      string            `json:"type"`
+	Title     string            `json:"title"`
 	Status    any               `json:"status"`
 	RunID     string            `json:"run_id"`
 	ProjectID int64             `json:"project_id"`
@@ -112,9 +118,9 @@ type answer struct {
 
 func (f *fixture) answer(t testing.TB, req awsevents.APIGatewayV2HTTPRequest) (awsevents.APIGatewayV2HTTPResponse, answer) {
 	t.Helper()
-	resp, err := f.Handle(t.Context(), req)
+	resp, err := gateway.Adapt(f)(t.Context(), req)
 	if err != nil {
-		t.Fatalf("Handle failed: %v", err)
+		t.Fatalf("the delivery was not served: %v", err)
 	}
 	var a answer
 	if err := json.Unmarshal([]byte(resp.Body), &a); err != nil {
@@ -141,6 +147,8 @@ func TestEveryDeliveryGetsItsAnswer(t *testing.T) {
 	at := func(n int) string { return strings.Repeat(" ", n-2) + "{}" }
 	notBase64 := request("Push Hook", "***")
 	notBase64.IsBase64Encoded = true
+	tooLargeForBase64 := request("Push Hook", strings.Repeat("*", webhook.MaxBodyBytes*2))
+	tooLargeForBase64.IsBase64Encoded = true
 	tests := []struct {
 		name   string
 		req    awsevents.APIGatewayV2HTTPRequest
@@ -160,6 +168,7 @@ func TestEveryDeliveryGetsItsAnswer(t *testing.T) {
 		{"no JSON", request("Issue Hook", "object_kind=issue"), 400, "invalid_request"},
 		{"empty", request("Issue Hook", ""), 400, "invalid_request"},
 		{"no base64", notBase64, 400, "invalid_request"},
+		{"too large comes before no base64", tooLargeForBase64, 413, "payload_too_large"},
 		{"the largest", request("Push Hook", at(webhook.MaxBodyBytes)), 200, "unhandled_event"},
 		{"the largest in base64", encoded(request("Push Hook", at(webhook.MaxBodyBytes))), 200, "unhandled_event"},
 		{"too large", request("Push Hook", at(webhook.MaxBodyBytes+1)), 413, "payload_too_large"},
@@ -179,7 +188,7 @@ func TestEveryDeliveryGetsItsAnswer(t *testing.T) {
 				t.Errorf("queued = %v under status %d", got, resp.StatusCode)
 			}
 			if tt.status >= 400 {
-				if resp.Headers["content-type"] != "application/problem+json" || a.Status != float64(tt.status) || a.Message == "" || a.Detail != a.Message || a.Action == "" {
+				if resp.Headers["Content-Type"] != problem.ContentType || resp.Headers["Cache-Control"] != "no-store" || a.Type != "urn:lorehook:error:"+tt.reason || a.Title == "" || a.Status != float64(tt.status) || a.Message == "" || a.Detail != a.Message || a.Action == "" {
 					t.Errorf("not a whole problem: %v %s", resp.Headers, resp.Body)
 				}
 			}
@@ -247,26 +256,28 @@ func TestTheRunIsNamedAfterTheDelivery(t *testing.T) {
 func TestWhatIsOutOfReachIsToldAsTemporary(t *testing.T) {
 	unavailable := surgical.WrapError(surgical.CodeQueueUnavailable, errors.New("dial tcp"), "the queue did not take the request")
 	tests := []struct {
-		name  string
-		spoil func(*fixture)
-		code  surgical.Code
+		name   string
+		spoil  func(*fixture)
+		status int
+		code   surgical.Code
 	}{
-		{"the queue", func(f *fixture) { f.queue.err = unavailable }, surgical.CodeQueueUnavailable},
-		{"the queue, untyped", func(f *fixture) { f.queue.err = errors.New("dial tcp") }, surgical.CodeInternal},
-		{"the secret", func(f *fixture) { f.load = func() (*delivery.Verifier, error) { return nil, errors.New("dial tcp") } }, surgical.CodeInternal},
+		{"the queue", func(f *fixture) { f.queue.err = unavailable }, 503, surgical.CodeQueueUnavailable},
+		{"the queue, untyped", func(f *fixture) { f.queue.err = errors.New("dial tcp") }, 500, surgical.CodeInternal},
+		{"the secret", func(f *fixture) { f.load = func() (*delivery.Verifier, error) { return nil, errors.New("dial tcp") } }, 503, surgical.CodeInternal},
 		{"no token is configured", func(f *fixture) {
 			f.load = func() (*delivery.Verifier, error) { return delivery.NewVerifier(nil, nil) }
-		}, surgical.CodeInternal},
+		}, 503, surgical.CodeInternal},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture()
 			tt.spoil(f)
 			resp, a := f.answer(t, sample(t, "issue_opened"))
-			if resp.StatusCode != 503 || resp.Headers["retry-after"] == "" || a.Code != tt.code || !a.Retryable || len(f.queue.taken) > 0 {
+			if resp.StatusCode != tt.status || (resp.Headers["Retry-After"] == "10") != (tt.status == 503) || a.Code != tt.code || !a.Retryable || len(f.queue.taken) > 0 {
 				t.Errorf("answer %d %v %s", resp.StatusCode, resp.Headers, resp.Body)
 			}
-			if strings.Contains(resp.Body, "dial tcp") || !strings.Contains(f.log.String(), `"level":"ERROR"`) {
+			cause := tt.name == "no token is configured" || strings.Contains(f.log.String(), "dial tcp")
+			if strings.Contains(resp.Body, "dial tcp") || !strings.Contains(f.log.String(), `"level":"ERROR"`) || !cause {
 				t.Errorf("the cause belongs into the log alone: %s, %s", resp.Body, f.log)
 			}
 		})
@@ -309,4 +320,38 @@ func TestNoPayloadTokenOrTitleReachesTheLog(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A request that is served without the gateway may not say how long it is.
+func TestServeHTTPReadsNoMoreThanTheLimit(t *testing.T) {
+	for size, status := range map[int]int{webhook.MaxBodyBytes: 200, webhook.MaxBodyBytes + 1: 413, webhook.MaxBodyBytes * 2: 413} {
+		body := &counted{Reader: strings.NewReader("{}" + strings.Repeat(" ", size-2))}
+		r := httptest.NewRequest("POST", "/webhooks/gitlab", body)
+		r.Header.Set("X-Gitlab-Event", "Push Hook")
+		r.Header.Set("X-Gitlab-Token", secretToken)
+		w := httptest.NewRecorder()
+		newFixture().ServeHTTP(w, r)
+		if r.ContentLength >= 0 || w.Code != status || body.read > webhook.MaxBodyBytes+1 {
+			t.Errorf("%d bytes of unknown length: status %d after %d bytes", size, w.Code, body.read)
+		}
+		declared := &counted{Reader: strings.NewReader("{}")}
+		r.Body, r.ContentLength = io.NopCloser(declared), int64(size)
+		w = httptest.NewRecorder()
+		newFixture().ServeHTTP(w, r)
+		if w.Code != status || status == 413 && declared.read > 0 {
+			t.Errorf("%d bytes declared: status %d after %d bytes", size, w.Code, declared.read)
+		}
+	}
+}
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	read int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += n
+	return n, err
 }

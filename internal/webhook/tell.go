@@ -6,32 +6,25 @@ import (
 	"net/http"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
+	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-)
-
-// The outcomes of a delivery.
-const (
-	queued  = "queued"
-	ignored = "ignored"
-	// refused: answered with 4xx; failed: with 503.
-	refused = "refused"
-	failed  = "failed"
 )
 
 // tell writes the one line of a delivery, and tells the meter of it. Nothing
 // that the sender chose gets into either but ids, and these only once verified.
-func (h *Handler) tell(ctx context.Context, d incoming, reason string, err error, receivedAt time.Time) {
+func (h *Handler) tell(ctx context.Context, d incoming, reason string, failure *problem.Problem, receivedAt time.Time) {
 	took := h.Clock().Sub(receivedAt)
-	level, outcome, code := slog.LevelInfo, queued, surgical.Code("")
+	level, outcome, code := slog.LevelInfo, metrics.OutcomeQueued, surgical.Code("")
 	if reason != "" {
-		outcome = ignored
+		outcome = metrics.OutcomeIgnored
 	}
-	if err != nil {
-		level, outcome, code = slog.LevelWarn, refused, surgical.CodeOf(err)
+	if failure != nil {
+		level, outcome, code = slog.LevelWarn, metrics.OutcomeRefused, failure.Code
 		reason = string(code)
-		if statusOf(code) >= http.StatusInternalServerError {
-			level, outcome = slog.LevelError, failed
+		if failure.Status >= http.StatusInternalServerError {
+			level, outcome = slog.LevelError, metrics.OutcomeFailed
 		}
 	}
 	attrs := []slog.Attr{slog.String("outcome", outcome), slog.Int64("duration_ms", took.Milliseconds())}
@@ -47,8 +40,8 @@ func (h *Handler) tell(ctx context.Context, d incoming, reason string, err error
 	if d.event.Target.Type != "" {
 		attrs = append(attrs, slog.String("type", string(d.event.Target.Type)), slog.Int64("iid", d.event.Target.IID))
 	}
-	if outcome == failed {
-		attrs = append(attrs, slog.Any("error", err))
+	if outcome == metrics.OutcomeFailed {
+		attrs = append(attrs, slog.String("error", failure.Error()))
 	}
 	h.Log.LogAttrs(trace.With(ctx, d.trace, ""), level, "delivery", attrs...)
 	if h.Meter != nil {

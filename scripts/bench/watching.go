@@ -10,6 +10,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/events"
 	"gitlab.com/lorehook/lorehook/infra/prices"
+	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
@@ -66,7 +67,7 @@ func (b *bench) watching() {
 		if err != nil {
 			b.world.T.Fatal(err)
 		}
-		_, _ = hook.Handle(b.world.T.Context(), awsevents.APIGatewayV2HTTPRequest{Body: string(sample.Body), Headers: map[string]string{
+		_, _ = gateway.Adapt(hook)(b.world.T.Context(), awsevents.APIGatewayV2HTTPRequest{Body: string(sample.Body), Headers: map[string]string{
 			"x-gitlab-event": sample.Event, "x-gitlab-token": token, "idempotency-key": rand.Text() + rand.Text()[:10],
 		}}) // it answers every failure
 	}
@@ -113,12 +114,11 @@ func (b *bench) price(change output) {
 // mostMetrics is how many metrics there are if every dimension takes all of its
 // values.
 func mostMetrics() (n int) {
-	values := map[metrics.Dimension]int{metrics.Outcome: 4, metrics.Queue: 2, metrics.Origin: 6, metrics.Status: 3}
 	for _, m := range metrics.All() {
 		for _, set := range m.Sets {
 			combinations := 1
 			for _, d := range set {
-				combinations *= values[d]
+				combinations *= len(d.Values())
 			}
 			n += combinations
 		}

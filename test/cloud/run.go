@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go/middleware"
 
+	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
@@ -111,7 +112,7 @@ func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 	}
 	var answer events.APIGatewayV2HTTPResponse
 	_, err := c.invoke("webhook", webhookTimeout, func(ctx context.Context) (err error) {
-		answer, err = c.webhook.Handle(ctx, req)
+		answer, err = gateway.Adapt(c.webhook)(ctx, req)
 		return err
 	})
 	if err != nil {

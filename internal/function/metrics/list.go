@@ -15,13 +15,13 @@ type Dimension string
 
 // The dimensions.
 const (
-	// Outcome is how a delivery ended: queued, ignored, refused or failed.
+	// Outcome is how a delivery ended.
 	Outcome Dimension = "Outcome"
-	// Queue is the queue that a message came from: requests or bulk.
+	// Queue is the queue that a message came from.
 	Queue Dimension = "Queue"
 	// Origin is what started a run: a [surgical.Origin].
 	Origin Dimension = "Origin"
-	// Status is how a run ended: succeeded, failed or cancelled.
+	// Status is how a run ended.
 	Status Dimension = "Status"
 )
 

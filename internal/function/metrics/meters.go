@@ -14,7 +14,7 @@ func (e *Emitter) Delivered(outcome string, code surgical.Code, took time.Durati
 	if code == surgical.CodeInvalidSignature {
 		l.count(RefusedSignatures(), 1)
 	}
-	if outcome == "queued" {
+	if outcome == OutcomeQueued {
 		l.took(EnqueueLatency(), took)
 	}
 	e.emit(l)

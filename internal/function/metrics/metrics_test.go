@@ -207,3 +207,26 @@ func TestPackage_DependsOnlyOnTheStandardLibraryAndTheDomain(t *testing.T) {
 		t.Errorf("dependencies (-want +got):\n%s", diff)
 	}
 }
+
+// Every value that a metric is emitted under is among those that dashboards
+// draw, and the sets of a metric have no dimension without values.
+func TestValuesOfEveryDimensionAreListed(t *testing.T) {
+	for _, m := range metrics.All() {
+		for _, set := range m.Sets {
+			for _, d := range set {
+				values := d.Values()
+				if len(values) == 0 || len(slices.Compact(slices.Sorted(slices.Values(values)))) != len(values) {
+					t.Errorf("%s: the values of %s are %q", m.Name, d, values)
+				}
+			}
+		}
+	}
+	if got := metrics.Dimension("Other").Values(); got != nil {
+		t.Errorf("an unknown dimension has the values %q", got)
+	}
+	for _, status := range metrics.Status.Values() {
+		if !surgical.RunStatus(status).Terminal() {
+			t.Errorf("no run ends as %s", status)
+		}
+	}
+}

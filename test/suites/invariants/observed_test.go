@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -130,7 +131,7 @@ func (o *observed) deliver(body string, headers ...string) int {
 			delete(header, headers[i])
 		}
 	}
-	answer, err := o.hook.Handle(o.T.Context(), events.APIGatewayV2HTTPRequest{Body: body, Headers: header})
+	answer, err := gateway.Adapt(o.hook)(o.T.Context(), events.APIGatewayV2HTTPRequest{Body: body, Headers: header})
 	if err != nil {
 		o.T.Fatal(err)
 	}
