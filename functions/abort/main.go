@@ -2,29 +2,20 @@
 package main
 
 import (
-	"os"
+	"context"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/function/logs"
-	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
-func main() {
-	c, err := config.Load[config.Stage]()
-	log := logs.Function(c.LogLevel)
-	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
-	}
-	rows := ledger.New(dynamo.New(awsenv.Config()), c.Tables, time.Now).
-		Metered(metrics.New(os.Stdout, c.MetricsNamespace, time.Now))
-	abort := &workflow.Abort{Ledger: rows, Log: log}
-	lambda.Start(abort.Handle)
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
+	rows := ledger.New(dynamo.New(env.AWS), env.Config.Tables, time.Now).Metered(env.Meter)
+	abort := &workflow.Abort{Ledger: rows, Log: env.Log}
+	return abort.Handle, nil
 }

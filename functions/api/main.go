@@ -2,50 +2,41 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
-	"gitlab.com/lorehook/lorehook/internal/function/logs"
-	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 )
 
-func main() {
-	c, err := config.Load[config.API]()
-	log := logs.Function(c.LogLevel)
-	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
-	}
-	cfg := awsenv.Config()
-	db := dynamo.New(cfg)
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.API]) (any, error) {
+	c, db := env.Config, dynamo.New(env.AWS)
 	handler, err := api.New(api.Options{
-		Runs:      ledger.New(db, c.Tables, time.Now).Metered(metrics.New(os.Stdout, c.MetricsNamespace, time.Now)),
+		Runs:      ledger.New(db, c.Tables, time.Now).Metered(env.Meter),
 		Content:   content.NewStore(db, c.Content, time.Now),
-		Queue:     queue.NewSender(sqs.NewFromConfig(cfg), c.RequestsQueueURL),
+		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
 		Clock:     time.Now,
 		NewKey:    rand.Text,
-		Log:       log,
+		Log:       env.Log,
 		RequestID: func(r *http.Request) string { return gateway.RequestID(r.Context()) },
 		NewTrace:  trace.Source(rand.Reader),
 	})
 	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
+		return nil, err
 	}
-	lambda.Start(gateway.Adapt(handler))
+	return gateway.Adapt(handler), nil
 }

@@ -2,10 +2,9 @@
 package main
 
 import (
-	"os"
+	"context"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -13,29 +12,22 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/function/logs"
-	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
-func main() {
-	c, err := config.Load[config.Embed]()
-	log := logs.Function(c.LogLevel)
-	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
-	}
-	cfg := awsenv.Config()
-	secrets := func() secret.Reader { return secretsmanager.NewFromConfig(cfg) }
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Embed]) (any, error) {
+	c, db := env.Config, dynamo.New(env.AWS)
+	secrets := func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) }
 	apiKey := secret.NewSource(secret.FromManager(secrets, c.APIKeySecretID, secret.Text), time.Now)
-	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrockruntime.NewFromConfig(cfg), APIKey: apiKey.Get})
+	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrockruntime.NewFromConfig(env.AWS), APIKey: apiKey.Get})
 	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
+		return nil, err
 	}
 	db := dynamo.New(cfg)
 	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
@@ -48,5 +40,5 @@ func main() {
 		Log:      log,
 		Meter:    meter,
 	}
-	lambda.Start(runner.Handle)
+	return runner.Handle, nil
 }

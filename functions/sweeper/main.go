@@ -3,20 +3,17 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/function/logs"
-	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
@@ -40,8 +37,8 @@ func main() {
 		Content:  content.NewStore(db, c.Content, time.Now),
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
 		Requests: queue.NewSender(client, c.RequestsQueueURL), Bulk: queue.NewSender(client, c.BulkQueueURL),
-		Clock: time.Now, Log: log,
+		Clock: time.Now, Log: env.Log,
 		NewTrace: trace.Source(rand.Reader),
 	}
-	lambda.Start(sweeper.Handle)
+	return sweeper.Handle, nil
 }

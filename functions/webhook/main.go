@@ -4,20 +4,16 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"os"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
-	"gitlab.com/lorehook/lorehook/internal/function/logs"
-	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/queue"
@@ -25,24 +21,19 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-func main() {
-	c, err := config.Load[config.Webhook]()
-	log := logs.Function(c.LogLevel)
-	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
-	}
-	cfg := awsenv.Config()
-	handler := &webhook.Handler{
-		Verifiers: secret.NewSource(loadVerifier(c, cfg), time.Now),
-		Queue:     queue.NewSender(sqs.NewFromConfig(cfg), c.RequestsQueueURL),
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Webhook]) (any, error) {
+	c := env.Config
+	return gateway.Adapt(&webhook.Handler{
+		Verifiers: secret.NewSource(loadVerifier(c, env.AWS), time.Now),
+		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
 		Clock:     time.Now,
-		Log:       log,
+		Log:       env.Log,
 		NewTrace:  trace.Source(rand.Reader),
-		Meter:     metrics.New(os.Stdout, c.MetricsNamespace, time.Now),
-	}
-	lambda.Start(gateway.Adapt(handler))
+		Meter:     env.Meter,
+	}), nil
 }
 
 // loadVerifier takes the tokens from the environment if there are any, and else

@@ -3,30 +3,22 @@
 package main
 
 import (
-	"os"
+	"context"
 	"time"
-
-	"github.com/aws/aws-lambda-go/lambda"
 
 	"gitlab.com/lorehook/lorehook/internal/console"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 )
 
-func main() {
-	c, err := config.Load[config.Widget]()
-	log := logs.Function(c.LogLevel)
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Widget]) (any, error) {
+	widget, err := console.NewWidget(ledger.New(dynamo.New(env.AWS), env.Config.Tables, time.Now), time.Now, env.Log)
 	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
+		return nil, err
 	}
-	widget, err := console.NewWidget(ledger.New(dynamo.New(awsenv.Config()), c.Tables, time.Now), time.Now, log)
-	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(widget.Handle)
+	return widget.Handle, nil
 }

@@ -6,10 +6,8 @@ import (
 	"context"
 	crand "crypto/rand"
 	"math/rand/v2"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -17,10 +15,8 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/function/logs"
-	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
@@ -30,23 +26,17 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
-func main() {
-	c, err := config.Load[config.Worker]()
-	log := logs.Function(c.LogLevel)
-	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
-	}
-	cfg := awsenv.Config()
-	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
+	c, cfg, log, meter := env.Config, env.AWS, env.Log, env.Meter
 	token, refresh := token(c, cfg)
 	fetcher, err := gitlab.NewClient(gitlab.Options{
 		BaseURL: c.BaseURL, Token: token, RefreshToken: refresh, RequestsPerSecond: c.RequestsPerSecond, Clock: time.Now,
 		Meter: meter,
 	})
 	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
+		return nil, err
 	}
 	db := dynamo.New(cfg)
 	store, rows := content.NewStore(db, c.Content, time.Now), ledger.New(db, c.Tables, time.Now).Metered(meter)
@@ -65,7 +55,7 @@ func main() {
 		Clock: time.Now, Log: log, Meter: meter,
 		NewTrace: trace.Source(crand.Reader),
 	}
-	lambda.Start(batch.Handle)
+	return batch.Handle, nil
 }
 
 // token returns how the GitLab token is read, when it is first needed, and how

@@ -25,6 +25,9 @@ type Telemetry struct {
 	MetricsNamespace string `env:"LOREHOOK_METRICS_NAMESPACE" envDefault:"lorehook"`
 }
 
+// Observability returns t itself: every configuration embeds one.
+func (t Telemetry) Observability() Telemetry { return t }
+
 // Tables are the real names of the tables.
 type Tables struct {
 	Content         string `env:"LOREHOOK_TABLE_CONTENT,required"`

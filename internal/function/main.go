@@ -1,0 +1,65 @@
+// Package function is what every Lambda function stands on: [Main] for its main
+// package, and one package each for configuration, logs, metrics, traces,
+// secrets and the gateway's events.
+package function
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+)
+
+// Config is the configuration of any function: one of package config's types.
+type Config interface {
+	Observability() config.Telemetry
+}
+
+// Env is what a function is built from.
+type Env[C Config] struct {
+	// Config was read from the environment and is valid.
+	Config C
+	// AWS configures the clients of the SDK.
+	AWS aws.Config
+	// Log and Meter write to standard output.
+	Log   *slog.Logger
+	Meter *metrics.Emitter
+}
+
+// Main is the body of a function's main: it loads the configuration, builds the
+// handler and serves invocations for as long as the process lives. If either of
+// the first two fails, it logs one line and exits with status 1.
+func Main[C Config](build func(context.Context, Env[C]) (handler any, err error)) {
+	os.Exit(run(context.Background(), build, lambda.Start))
+}
+
+// run returns the status to exit with; serve returns in tests only.
+func run[C Config](ctx context.Context, build func(context.Context, Env[C]) (any, error), serve func(handler any)) int {
+	handler, err := realMain(ctx, build)
+	if err != nil {
+		logs.Function(slog.LevelError).Error("start", "error", err)
+		return 1
+	}
+	serve(handler)
+	return 0
+}
+
+func realMain[C Config](ctx context.Context, build func(context.Context, Env[C]) (any, error)) (handler any, err error) {
+	c, err := config.Load[C]()
+	if err != nil {
+		return nil, err
+	}
+	observability := c.Observability()
+	return build(ctx, Env[C]{
+		Config: c, AWS: awsenv.Config(), Log: logs.Function(observability.LogLevel),
+		Meter: metrics.New(os.Stdout, observability.MetricsNamespace, time.Now),
+	})
+}
