@@ -13,6 +13,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // localAccount is the account id of the emulators; no real account has it.
@@ -105,8 +106,8 @@ func readSettings(lookup func(name string) any, getenv func(name string) string)
 		EmbedderURL:             r.httpURL("embedderUrl", ""),
 		EmbedderAPIKey:          r.boolean("embedderApiKey"),
 		AllowUnsignedAPI:        r.boolean("allowUnsignedApi"),
-		WorkerConcurrency:       r.number("workerConcurrency", 4, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
-		GitLabRequestsPerSecond: r.number("gitlabRequestsPerSecond", 4, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
+		WorkerConcurrency:       r.number("workerConcurrency", surgical.DefaultConcurrency, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
+		GitLabRequestsPerSecond: r.number("gitlabRequestsPerSecond", surgical.DefaultRequestsPerSecond, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
 		LogRetentionDays:        r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
 		LogLevel:                r.oneOf("logLevel", "info", "warn", "error"),
 		Tracing:                 r.oneOf("tracing", "active", "off"),

@@ -1,15 +1,17 @@
 package main
 
 import (
-	"strconv"
-
 	"maps"
 	"path/filepath"
+	"strconv"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // functionSet is the Lambda functions.
@@ -21,28 +23,22 @@ func (s functionSet) all() []function {
 	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.api, s.widget}
 }
 
+// lasting is a duration as the CDK takes it.
+func lasting(d time.Duration) awscdk.Duration {
+	return awscdk.Duration_Seconds(jsii.Number(d.Seconds()))
+}
+
 // functionSpec is what differs between functions.
 type functionSpec struct {
 	// name is the directory under functions/ and the end of the real name.
 	name    string
 	does    string
 	memory  int // MB
-	timeout int // seconds
+	timeout time.Duration
 	env     []map[string]*string
 }
 
-// The workflow's timeouts are part of its time budget, see workflow.asl.json:
-// a function's own timeout comes before its task's.
-const (
-	workerTimeout   = 120
-	stageTimeout    = 50 // docs and embed
-	closingTimeout  = 8  // finish and abort
-	apiTimeout      = 29
-	webhookTimeout  = 10
-	sweeperTimeout  = 60
-	widgetTimeout   = 15
-	architectureARM = "arm64"
-)
+const architectureARM = "arm64"
 
 func newFunctions(st *stack) functionSet {
 	tableNames := st.tables.env()
@@ -52,10 +48,10 @@ func newFunctions(st *stack) functionSet {
 	machine := map[string]*string{"LOREHOOK_STATE_MACHINE_ARN": st.machine.arn}
 	return functionSet{
 		webhook: st.function("Webhook", functionSpec{name: "webhook", does: "Verifies, classifies and enqueues webhooks",
-			memory: 256, timeout: webhookTimeout,
+			memory: 256, timeout: surgical.WebhookTimeout,
 			env: []map[string]*string{requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": st.secrets.webhook}}}),
 		worker: st.function("Worker", functionSpec{name: "worker", does: "Fetches entities from GitLab and commits them",
-			memory: 512, timeout: workerTimeout,
+			memory: 512, timeout: surgical.WorkerTimeout,
 			env: []map[string]*string{tableNames, requests, bulk, projects, machine, {
 				"LOREHOOK_DEAD_LETTER_QUEUE_URL":      st.queues.deadLetters.QueueUrl(),
 				"GITLAB_BASE_URL":                     &st.settings.GitLabBaseURL,
@@ -63,19 +59,19 @@ func newFunctions(st *stack) functionSet {
 				"LOREHOOK_GITLAB_REQUESTS_PER_SECOND": jsii.String(strconv.Itoa(st.settings.GitLabRequestsPerSecond)),
 			}}}),
 		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty",
-			memory: 512, timeout: stageTimeout, env: []map[string]*string{tableNames, machine}}),
+			memory: 512, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine}}),
 		embed: st.function("Embed", functionSpec{name: "embed", does: "Embeds the documents that a run regenerated",
-			memory: 512, timeout: stageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
+			memory: 512, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
 		finish: st.function("Finish", functionSpec{name: "finish", does: "Closes a run whose jobs are done",
-			memory: 256, timeout: closingTimeout, env: []map[string]*string{tableNames}}),
+			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		abort: st.function("Abort", functionSpec{name: "abort", does: "Closes a run whose workflow failed",
-			memory: 256, timeout: closingTimeout, env: []map[string]*string{tableNames}}),
+			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes what crashed for good",
-			memory: 256, timeout: sweeperTimeout, env: []map[string]*string{tableNames, requests, bulk, machine}}),
+			memory: 256, timeout: surgical.SweeperTimeout, env: []map[string]*string{tableNames, requests, bulk, machine}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
-			memory: 256, timeout: apiTimeout, env: []map[string]*string{tableNames, requests, projects}}),
+			memory: 256, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects}}),
 		widget: st.function("Widget", functionSpec{name: "widget", does: "Shows the run ledger in the dashboard",
-			memory: 256, timeout: widgetTimeout, env: []map[string]*string{tableNames}}),
+			memory: 256, timeout: surgical.WidgetTimeout, env: []map[string]*string{tableNames}}),
 	}
 }
 
@@ -118,7 +114,7 @@ func (st *stack) function(id string, spec functionSpec) function {
 		Handler:       jsii.String("bootstrap"),
 		Code:          awslambda.Code_FromAsset(jsii.String(filepath.Join(st.settings.LambdaDir, st.settings.Architecture, spec.name)), nil),
 		MemorySize:    jsii.Number(spec.memory),
-		Timeout:       awscdk.Duration_Seconds(jsii.Number(spec.timeout)),
+		Timeout:       lasting(spec.timeout),
 		Environment:   &env,
 		Role:          role,
 		Tracing:       awslambda.Tracing_ACTIVE,

@@ -1,30 +1,11 @@
 package main
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
-)
 
-// Times of the queues, in seconds.
-const (
-	// settleSeconds is the settle time M: no fetch starts earlier after the
-	// event that asked for it.
-	settleSeconds = 2
-	// visibilitySeconds is beyond the worker's timeout and its lease of 130 s,
-	// and no longer: as long does a crashed entity stand still.
-	visibilitySeconds = 140
-	retentionDays     = 14
-	// maxReceives is this high because waiting (a 429, an outage) receives a
-	// message again and again; the worker itself gives up by time.
-	maxReceives = 1000
-)
-
-// Shares of the worker.
-const (
-	batchSize       = 10
-	bulkConcurrency = 2
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // queueSet is the FIFO queues.
@@ -39,9 +20,9 @@ func newQueues(st *stack) queueSet {
 	q.deadLetters = st.queue("DeadLetters", st.fifo("dead-letters.fifo"))
 	work := func(id, name string) awssqs.Queue {
 		props := st.fifo(name)
-		props.DeliveryDelay = awscdk.Duration_Seconds(jsii.Number(settleSeconds))
-		props.VisibilityTimeout = awscdk.Duration_Seconds(jsii.Number(visibilitySeconds))
-		props.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: q.deadLetters, MaxReceiveCount: jsii.Number(maxReceives)}
+		props.DeliveryDelay = lasting(surgical.Settle)
+		props.VisibilityTimeout = lasting(surgical.Visibility)
+		props.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: q.deadLetters, MaxReceiveCount: jsii.Number(surgical.MaxReceives)}
 		return st.queue(id, props)
 	}
 	q.requests = work("Requests", "requests.fifo")
@@ -60,7 +41,7 @@ func (st *stack) fifo(name string) *awssqs.QueueProps {
 		FifoThroughputLimit:       awssqs.FifoThroughputLimit_PER_MESSAGE_GROUP_ID,
 		Encryption:                awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:                jsii.Bool(st.tls()),
-		RetentionPeriod:           awscdk.Duration_Days(jsii.Number(retentionDays)),
+		RetentionPeriod:           lasting(surgical.Retention),
 	}
 }
 
@@ -83,11 +64,11 @@ func (st *stack) mapQueues() {
 		awslambda.NewEventSourceMapping(st.Stack, &id, &awslambda.EventSourceMappingProps{
 			Target:                  st.functions.worker.Function,
 			EventSourceArn:          q.QueueArn(),
-			BatchSize:               jsii.Number(batchSize),
+			BatchSize:               jsii.Number(surgical.BatchSize),
 			ReportBatchItemFailures: jsii.Bool(true),
 			MaxConcurrency:          jsii.Number(concurrency),
 		})
 	}
 	mapping("RequestsMapping", st.queues.requests, st.settings.WorkerConcurrency)
-	mapping("BulkMapping", st.queues.bulk, bulkConcurrency)
+	mapping("BulkMapping", st.queues.bulk, surgical.BulkConcurrency)
 }

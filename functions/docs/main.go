@@ -15,24 +15,18 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
-func main() {
-	c, err := config.Load[config.Stage]()
-	log := logs.Function(c.LogLevel)
-	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
-	}
-	cfg := awsenv.Config()
-	db := dynamo.New(cfg)
-	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
-	rows := ledger.New(db, c.Tables, time.Now).Metered(meter)
-	starter := &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
+	c, db := env.Config, dynamo.New(env.AWS)
+	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(env.AWS), StateMachineARN: c.StateMachineARN}
 	runner := &workflow.Runner{
 		Ledger:   rows,
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
 		Work:     &workflow.Documents{Content: content.NewStore(db, c.Content, time.Now)},
-		Log:      log,
-		Meter:    meter,
+		Log:      env.Log,
+		Meter:    env.Meter,
 	}
 	return runner.Handle, nil
 }

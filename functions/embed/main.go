@@ -29,16 +29,14 @@ func build(_ context.Context, env function.Env[config.Embed]) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := dynamo.New(cfg)
-	meter := metrics.New(os.Stdout, c.MetricsNamespace, time.Now)
-	rows := ledger.New(db, c.Tables, time.Now).Metered(meter)
-	starter := &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}
+	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(env.AWS), StateMachineARN: c.StateMachineARN}
 	runner := &workflow.Runner{
 		Ledger:   rows,
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
 		Work:     &workflow.Embeddings{Content: content.NewStore(db, c.Content, time.Now), Embedder: embedder},
-		Log:      log,
-		Meter:    meter,
+		Log:      env.Log,
+		Meter:    env.Meter,
 	}
 	return runner.Handle, nil
 }

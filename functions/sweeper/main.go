@@ -21,17 +21,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
-func main() {
-	c, err := config.Load[config.Sweeper]()
-	log := logs.Function(c.LogLevel)
-	if err != nil {
-		log.Error("start", "error", err)
-		os.Exit(1)
-	}
-	cfg := awsenv.Config()
-	db, client := dynamo.New(cfg), sqs.NewFromConfig(cfg)
-	rows := ledger.New(db, c.Tables, time.Now).Metered(metrics.New(os.Stdout, c.MetricsNamespace, time.Now))
-	starter := &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Sweeper]) (any, error) {
+	c, db, client := env.Config, dynamo.New(env.AWS), sqs.NewFromConfig(env.AWS)
+	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(env.AWS), StateMachineARN: c.StateMachineARN}
 	sweeper := &sweep.Sweeper{
 		Ledger:   rows,
 		Content:  content.NewStore(db, c.Content, time.Now),

@@ -144,7 +144,7 @@ func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operatio
 		}}
 		if r.status == http.StatusServiceUnavailable {
 			op.Responses[status].Headers = map[string]*huma.Param{"Retry-After": {
-				Description: "How many seconds to wait at least.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}, Example: strconv.Itoa(problem.RetryAfterSeconds),
+				Description: "How many seconds to wait at least.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}, Example: strconv.FormatFloat(surgical.UnavailableRetryAfter.Seconds(), 'f', 0, 64),
 			}}
 		}
 	}

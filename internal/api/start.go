@@ -48,7 +48,7 @@ func (s *server) registerControl(api huma.API) {
 			"Sending the same request again under its Idempotency-Key answers with the same run, as it is by then; another request under that key is a conflict.\n\n" +
 			"With `dry_run` the answer is the plan: nothing is fetched, sent or written, and the key stays unused. " +
 			"With `preflight_only` a run fetches every target and reports what it found, or why it could not, and writes no content.",
-		DefaultStatus: http.StatusAccepted, MaxBodyBytes: 64 << 10,
+		DefaultStatus: http.StatusAccepted, MaxBodyBytes: surgical.MaxAPIBody,
 	}, notAllowed(), noQueue(),
 		refusal{http.StatusBadRequest, surgical.CodeInvalidRequest, "the body is missing or no JSON"},
 		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is no application/json"},

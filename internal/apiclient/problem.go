@@ -20,21 +20,6 @@ const (
 	CodeForbidden surgical.Code = "api_forbidden"
 )
 
-// Failure is a failure as the API encodes it: an RFC 9457 problem, whose text is
-// in detail, or the error of a run, whose text is in message. RetryAfter is in
-// seconds.
-type Failure struct {
-	Code       surgical.Code            `json:"code"`
-	Detail     string                   `json:"detail"`
-	Message    string                   `json:"message"`
-	Action     surgical.Action          `json:"action"`
-	Retryable  bool                     `json:"retryable"`
-	RetryAfter int64                    `json:"retry_after"`
-	RunID      string                   `json:"run_id"`
-	Total      int                      `json:"total"`
-	Failures   []surgical.TargetFailure `json:"failures"`
-}
-
 // ReadProblem returns the error for a non-2xx response. A body that is not one
 // of Lorehook's problems came from the gateway, a proxy or another server.
 func ReadProblem(resp *http.Response, body []byte) *surgical.Error {

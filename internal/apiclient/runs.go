@@ -45,8 +45,9 @@ type Run struct {
 	// Jobs counts jobs by stage and status.
 	Jobs map[string]map[string]int `json:"jobs"`
 	// Code is the error's code. Lists return only this; single runs also have Error.
-	Code  surgical.Code `json:"error_code"`
-	Error *Failure      `json:"error"`
+	Code surgical.Code `json:"error_code"`
+	// Error has its text in Message.
+	Error *problem.Problem `json:"error"`
 }
 
 // RunEntity is the outcome of one target.

@@ -103,7 +103,7 @@ func WithStatus(status int, err error) *Problem {
 		After: e.Seconds(), RunID: e.RunID, Total: e.Total, Failures: Targets(e.Failures), cause: err,
 	}
 	if status == http.StatusServiceUnavailable && p.After == 0 {
-		p.After = RetryAfterSeconds
+		p.After = int64(surgical.UnavailableRetryAfter / time.Second)
 	}
 	return p
 }

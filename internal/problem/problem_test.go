@@ -38,7 +38,7 @@ func TestOfGivesEveryFailureTheStatusOfItsCode(t *testing.T) {
 			Code: code, Action: e.Action, Retryable: e.Retryable,
 		}
 		if status == 503 {
-			expected.After = problem.RetryAfterSeconds
+			expected.After = 10
 		}
 		if diff := cmp.Diff(expected, p, ignoreCause); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", code, diff)
@@ -73,7 +73,7 @@ func TestOfSaysWhenToTryAgain(t *testing.T) {
 		want int64
 	}{
 		"the failure's own word": {problem.Of(&surgical.Error{Code: surgical.CodeQueueUnavailable, RetryAfter: 1500 * time.Millisecond}), 2},
-		"a 503 without one":      {problem.Unavailable(errors.New("away")), problem.RetryAfterSeconds},
+		"a 503 without one":      {problem.Unavailable(errors.New("away")), 10},
 		"a 400":                  {problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "no JSON")), 0},
 	} {
 		if c.p.After != c.want {

@@ -6,10 +6,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// RetryAfterSeconds is how long a client should wait before it repeats a call
-// that found a dependency out of reach, unless the failure itself says longer.
-const RetryAfterSeconds = 10
-
 // statuses has the HTTP status of every code that a request is answered with.
 func statuses() map[surgical.Code]int {
 	return map[surgical.Code]int{

@@ -2,8 +2,11 @@ package surgical
 
 import "time"
 
-// Times and bounds of the engine. Every one of them is stated here only;
-// infra, the tests and docs/architecture.md follow.
+// This file is the one home of times and bounds: infra deploys them, the rigs
+// under test/ simulate them, and tests compare docs/architecture.md, the runbooks
+// and the synthesized template with them.
+
+// The engine's.
 const (
 	// MaxTargets is how many entities one request may name: the heads, dirty
 	// sources and jobs of that many fit one DynamoDB transaction (100 items).
@@ -51,4 +54,94 @@ const (
 	// ParallelFetches bounds how many targets of one run are fetched at a time;
 	// each of them sends at least five requests at once.
 	ParallelFetches = 4
+)
+
+// How long one invocation of a function may take.
+const (
+	// WebhookTimeout is how long GitLab waits for an answer.
+	WebhookTimeout = 10 * time.Second
+	// WebhookCallTimeout bounds all calls of one delivery; the rest of
+	// WebhookTimeout is for the cold start and the answer.
+	WebhookCallTimeout = 5 * time.Second
+	// WorkerTimeout is shorter than [Lease]: a worker that still runs holds its
+	// leases.
+	WorkerTimeout = 120 * time.Second
+	// StageTimeout is that of docs and embed. It is shorter than
+	// StageTaskTimeout, so that the function itself can say what happened.
+	StageTimeout = 50 * time.Second
+	// HandOnReserve is the part of StageTimeout that a stage reserves for handing
+	// its remaining work on to another execution.
+	HandOnReserve = 20 * time.Second
+	// ClosingTimeout is that of finish and abort, which write a few items.
+	ClosingTimeout = 8 * time.Second
+	// SweeperTimeout is no longer than SweepInterval: sweeps hardly ever
+	// overlap.
+	SweeperTimeout = 60 * time.Second
+	// APITimeout ends before the gateway gives up, after 30 s.
+	APITimeout = 29 * time.Second
+	// WidgetTimeout ends before the dashboard gives up.
+	WidgetTimeout = 15 * time.Second
+
+	// SweepInterval is how often the sweeper starts.
+	SweepInterval = time.Minute
+)
+
+// The workflow's times, as infra/workflow.asl.json has them.
+const (
+	// StageTaskTimeout bounds one try of docs or embed.
+	StageTaskTimeout = 55 * time.Second
+	// ClosingTaskTimeout bounds one try of finish or abort.
+	ClosingTaskTimeout = 10 * time.Second
+	// TaskTries is how often a task is tried if it fails transiently.
+	TaskTries = 2
+	// TaskRetryInterval is the wait between two tries of a task.
+	TaskRetryInterval = time.Second
+	// WorkflowTimeout bounds one execution: all tries of its longest way, and a
+	// few seconds. AWS ends an EXPRESS execution after 300 s.
+	WorkflowTimeout = 268 * time.Second
+)
+
+// The work queues, requests.fifo and bulk.fifo, and their workers. Their
+// delivery delay is [Settle].
+const (
+	// Visibility is longer than [Lease], so that a message of a crashed worker
+	// finds its run free, and not much longer: its entity stands still until
+	// then.
+	Visibility = 140 * time.Second
+	// Retention is how long SQS keeps a message; it is SQS's maximum.
+	Retention = 14 * 24 * time.Hour
+	// MaxReceives is this high because waiting (a 429, an outage) receives a
+	// message again and again; the worker itself gives up by time.
+	MaxReceives = 1000
+	// BatchSize is the most messages of one invocation of the worker; it is
+	// SQS's maximum for FIFO queues.
+	BatchSize = 10
+	// DefaultConcurrency is how many workers requests.fifo starts at once, unless
+	// workerConcurrency says otherwise.
+	DefaultConcurrency = 4
+	// BulkConcurrency is how many workers bulk.fifo starts at once: few, so that
+	// a backlog never delays a webhook.
+	BulkConcurrency = 2
+	// DefaultRequestsPerSecond is one worker's rate of requests to GitLab, unless
+	// gitlabRequestsPerSecond says otherwise.
+	DefaultRequestsPerSecond = 4
+)
+
+// The edges.
+const (
+	// MaxWebhookBody is the largest payload of a delivery, decoded, in bytes:
+	// Lambda takes events of 6 MB.
+	MaxWebhookBody = 6 << 20
+	// MaxAPIBody is the largest body of a request to the manual API, in bytes:
+	// 25 targets need a few hundred.
+	MaxAPIBody = 64 << 10
+	// UnavailableRetryAfter is the Retry-After of an answer that found a
+	// dependency out of reach, unless the failure itself says longer.
+	UnavailableRetryAfter = 10 * time.Second
+	// SecretInterval is the least time between two readings of a secret: a
+	// stranger's wrong signatures must not drive requests to Secrets Manager.
+	SecretInterval = 10 * time.Second
+	// SecretRetryInterval is the least time between two attempts to read a
+	// secret for the first time. It is short: nothing works until then.
+	SecretRetryInterval = time.Second
 )

@@ -19,14 +19,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-const (
-	// MaxBodyBytes is the largest payload, decoded.
-	MaxBodyBytes = 6 << 20
-	// timeout bounds all calls of one delivery. GitLab waits 10 s, the cold
-	// start included.
-	timeout = 5 * time.Second
-)
-
 // Enqueuer takes the request, for good if it returns nil.
 type Enqueuer interface {
 	Send(context.Context, surgical.Request) error
@@ -72,7 +64,7 @@ type incoming struct {
 // ServeHTTP implements [http.Handler]; it answers one delivery.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	receivedAt := h.Clock()
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), surgical.WebhookCallTimeout)
 	defer cancel()
 	d := incoming{header: r.Header}
 	if h.NewTrace != nil {
@@ -152,15 +144,15 @@ func unverifiable(cause error) error {
 // readBody refuses by the length that the request declares, so that nothing of
 // a payload that is too large is decoded, and by what is really there.
 func readBody(r *http.Request) ([]byte, error) {
-	tooLarge := surgical.NewError(surgical.CodePayloadTooLarge, fmt.Sprintf("the payload is larger than %d bytes", MaxBodyBytes))
-	if r.ContentLength > MaxBodyBytes {
+	tooLarge := surgical.NewError(surgical.CodePayloadTooLarge, fmt.Sprintf("the payload is larger than %d bytes", surgical.MaxWebhookBody))
+	if r.ContentLength > surgical.MaxWebhookBody {
 		return nil, tooLarge
 	}
 	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
-	if _, err := body.ReadFrom(io.LimitReader(r.Body, MaxBodyBytes+1)); err != nil {
+	if _, err := body.ReadFrom(io.LimitReader(r.Body, surgical.MaxWebhookBody+1)); err != nil {
 		return nil, problem.Malformed(surgical.WrapError(surgical.CodeInvalidRequest, err, "the body cannot be read, or is not the base64 that it is said to be"))
 	}
-	if body.Len() > MaxBodyBytes {
+	if body.Len() > surgical.MaxWebhookBody {
 		return nil, tooLarge
 	}
 	return body.Bytes(), nil

@@ -147,7 +147,7 @@ func TestEveryDeliveryGetsItsAnswer(t *testing.T) {
 	at := func(n int) string { return strings.Repeat(" ", n-2) + "{}" }
 	notBase64 := request("Push Hook", "***")
 	notBase64.IsBase64Encoded = true
-	tooLargeForBase64 := request("Push Hook", strings.Repeat("*", webhook.MaxBodyBytes*2))
+	tooLargeForBase64 := request("Push Hook", strings.Repeat("*", surgical.MaxWebhookBody*2))
 	tooLargeForBase64.IsBase64Encoded = true
 	tests := []struct {
 		name   string
@@ -169,12 +169,12 @@ func TestEveryDeliveryGetsItsAnswer(t *testing.T) {
 		{"empty", request("Issue Hook", ""), 400, "invalid_request"},
 		{"no base64", notBase64, 400, "invalid_request"},
 		{"too large comes before no base64", tooLargeForBase64, 413, "payload_too_large"},
-		{"the largest", request("Push Hook", at(webhook.MaxBodyBytes)), 200, "unhandled_event"},
-		{"the largest in base64", encoded(request("Push Hook", at(webhook.MaxBodyBytes))), 200, "unhandled_event"},
-		{"too large", request("Push Hook", at(webhook.MaxBodyBytes+1)), 413, "payload_too_large"},
-		{"too large in base64", encoded(request("Push Hook", at(webhook.MaxBodyBytes+1))), 413, "payload_too_large"},
-		{"much too large in base64", encoded(request("Push Hook", at(webhook.MaxBodyBytes*2))), 413, "payload_too_large"},
-		{"too large comes before unsigned", request("Push Hook", at(webhook.MaxBodyBytes+1), "x-gitlab-token", ""), 413, "payload_too_large"},
+		{"the largest", request("Push Hook", at(surgical.MaxWebhookBody)), 200, "unhandled_event"},
+		{"the largest in base64", encoded(request("Push Hook", at(surgical.MaxWebhookBody))), 200, "unhandled_event"},
+		{"too large", request("Push Hook", at(surgical.MaxWebhookBody+1)), 413, "payload_too_large"},
+		{"too large in base64", encoded(request("Push Hook", at(surgical.MaxWebhookBody+1))), 413, "payload_too_large"},
+		{"much too large in base64", encoded(request("Push Hook", at(surgical.MaxWebhookBody*2))), 413, "payload_too_large"},
+		{"too large comes before unsigned", request("Push Hook", at(surgical.MaxWebhookBody+1), "x-gitlab-token", ""), 413, "payload_too_large"},
 		{"unsigned comes before no JSON", request("Push Hook", "x", "x-gitlab-token", ""), 401, "invalid_signature"},
 	}
 	for _, tt := range tests {
@@ -324,14 +324,14 @@ func TestNoPayloadTokenOrTitleReachesTheLog(t *testing.T) {
 
 // A request that is served without the gateway may not say how long it is.
 func TestServeHTTPReadsNoMoreThanTheLimit(t *testing.T) {
-	for size, status := range map[int]int{webhook.MaxBodyBytes: 200, webhook.MaxBodyBytes + 1: 413, webhook.MaxBodyBytes * 2: 413} {
+	for size, status := range map[int]int{surgical.MaxWebhookBody: 200, surgical.MaxWebhookBody + 1: 413, surgical.MaxWebhookBody * 2: 413} {
 		body := &counted{Reader: strings.NewReader("{}" + strings.Repeat(" ", size-2))}
 		r := httptest.NewRequest("POST", "/webhooks/gitlab", body)
 		r.Header.Set("X-Gitlab-Event", "Push Hook")
 		r.Header.Set("X-Gitlab-Token", secretToken)
 		w := httptest.NewRecorder()
 		newFixture().ServeHTTP(w, r)
-		if r.ContentLength >= 0 || w.Code != status || body.read > webhook.MaxBodyBytes+1 {
+		if r.ContentLength >= 0 || w.Code != status || body.read > surgical.MaxWebhookBody+1 {
 			t.Errorf("%d bytes of unknown length: status %d after %d bytes", size, w.Code, body.read)
 		}
 		declared := &counted{Reader: strings.NewReader("{}")}

@@ -47,8 +47,6 @@ func (t Transient) Error() string { return t.Cause.Error() }
 func (t Transient) Unwrap() error { return t.Cause }
 
 const (
-	// handOnReserve is the time that a stage keeps for handing the rest on.
-	handOnReserve = 20 * time.Second
 	// leaseMargin is how long a job's lease outlasts the function that took it.
 	leaseMargin = 5 * time.Second
 	// defaultLease is for a caller without a deadline, such as a test.
@@ -211,7 +209,7 @@ func (r *Runner) budget(ctx context.Context, runID string) *Budget {
 // timeLeft returns a function that reports whether work may go on.
 func timeLeft(ctx context.Context) func() bool {
 	deadline, ok := ctx.Deadline()
-	return func() bool { return !ok || time.Until(deadline) > handOnReserve }
+	return func() bool { return !ok || time.Until(deadline) > surgical.HandOnReserve }
 }
 
 // lease outlasts the function a little.

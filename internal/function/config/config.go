@@ -58,7 +58,7 @@ type GitLab struct {
 	TokenSecretID string `env:"LOREHOOK_GITLAB_TOKEN_SECRET_ID"`
 	// RequestsPerSecond is this worker's own rate; times the mapping's maximum
 	// concurrency it is the share of GitLab's budget.
-	RequestsPerSecond float64 `env:"LOREHOOK_GITLAB_REQUESTS_PER_SECOND" envDefault:"10"`
+	RequestsPerSecond float64 `env:"LOREHOOK_GITLAB_REQUESTS_PER_SECOND" envDefault:"4"`
 }
 
 // Worker is the configuration of the worker function.

@@ -1,5 +1,7 @@
 package metrics
 
+import "gitlab.com/lorehook/lorehook/internal/surgical"
+
 // Unit is a CloudWatch unit.
 type Unit string
 
@@ -24,6 +26,42 @@ const (
 	// Status is how a run ended.
 	Status Dimension = "Status"
 )
+
+// The values of [Outcome].
+const (
+	OutcomeQueued  = "queued"
+	OutcomeIgnored = "ignored"
+	// OutcomeRefused: answered with 4xx.
+	OutcomeRefused = "refused"
+	// OutcomeFailed: answered with 5xx.
+	OutcomeFailed = "failed"
+)
+
+// Values returns every value of a dimension. Dashboards draw these, and each
+// combination is a metric that is paid for. An origin that nothing produces is
+// not among them.
+func (d Dimension) Values() []string {
+	switch d {
+	case Outcome:
+		return []string{OutcomeQueued, OutcomeIgnored, OutcomeRefused, OutcomeFailed}
+	case Queue:
+		return []string{"requests", "bulk"}
+	case Origin:
+		return texts(surgical.OriginWebhook, surgical.OriginManual, surgical.OriginRetry, surgical.OriginDrain)
+	case Status:
+		return texts(surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled)
+	default:
+		return nil
+	}
+}
+
+func texts[T ~string](values ...T) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
+}
 
 // Metric is one metric. It is published with each of its sets of dimensions; an
 // empty set means no dimensions.
@@ -52,7 +90,7 @@ func All() []Metric {
 }
 
 // Deliveries counts webhooks by outcome: queued and ignored ones get a 2xx response,
-// refused ones a 4xx and failed ones a 503.
+// refused ones a 4xx and failed ones a 5xx.
 func Deliveries() Metric {
 	return Metric{Name: "Deliveries", Unit: Count, Sets: by(Outcome)}
 }

@@ -7,14 +7,8 @@ import (
 	"context"
 	"sync"
 	"time"
-)
 
-const (
-	// RefreshInterval is the minimum time between two reads.
-	RefreshInterval = 10 * time.Second
-	// retryInterval is the minimum time between two attempts at the first read. It
-	// is short because nothing works until that succeeds.
-	retryInterval = time.Second
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // Source is one parsed secret. It is safe for concurrent use; callers wait for a
@@ -40,7 +34,7 @@ func NewSource[T any](load func(context.Context) (T, error), clock func() time.T
 func (s *Source[T]) Get(ctx context.Context) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded || s.within(retryInterval) {
+	if s.loaded || s.within(surgical.SecretRetryInterval) {
 		return s.value, s.err
 	}
 	_ = s.read(ctx) // the error is in s.err
@@ -48,12 +42,12 @@ func (s *Source[T]) Get(ctx context.Context) (T, error) {
 }
 
 // Refresh reads the value again, unless the last attempt was within
-// [RefreshInterval]; read reports whether it did. If the read fails, Get keeps
+// [surgical.SecretInterval]; read reports whether it did. If the read fails, Get keeps
 // returning the previous value.
 func (s *Source[T]) Refresh(ctx context.Context) (value T, read bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.within(RefreshInterval) {
+	if s.within(surgical.SecretInterval) {
 		return s.value, false, s.err
 	}
 	if err := s.read(ctx); err != nil {

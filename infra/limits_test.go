@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// timeouts are those of the functions, by their names.
+func timeouts() map[string]time.Duration {
+	return map[string]time.Duration{
+		"webhook": surgical.WebhookTimeout, "worker": surgical.WorkerTimeout, "docs": surgical.StageTimeout, "embed": surgical.StageTimeout,
+		"finish": surgical.ClosingTimeout, "abort": surgical.ClosingTimeout, "sweeper": surgical.SweeperTimeout, "api": surgical.APITimeout,
+		"widget": surgical.WidgetTimeout,
+	}
+}
+
+func TestTheTemplateHasTheLimits(t *testing.T) {
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		got := map[string]time.Duration{}
+		for _, f := range s.ofType("AWS::Lambda::Function") {
+			name, _ := f["FunctionName"].(string)
+			got[name[strings.LastIndex(name, "-")+1:]] = seconds(f["Timeout"])
+		}
+		if diff := cmp.Diff(timeouts(), got); diff != "" {
+			t.Errorf("timeouts of the functions (-limits +template):\n%s", diff)
+		}
+		type limits struct {
+			Delay, Visibility, Retention time.Duration
+			Receives                     any
+		}
+		for _, name := range []string{"Requests", "Bulk"} {
+			q := s.ofType("AWS::SQS::Queue")[name]
+			redrive, _ := q["RedrivePolicy"].(map[string]any)
+			got := limits{seconds(q["DelaySeconds"]), seconds(q["VisibilityTimeout"]), seconds(q["MessageRetentionPeriod"]), redrive["maxReceiveCount"]}
+			if diff := cmp.Diff(limits{surgical.Settle, surgical.Visibility, surgical.Retention, float64(surgical.MaxReceives)}, got); diff != "" {
+				t.Errorf("%s (-limits +template):\n%s", name, diff)
+			}
+		}
+		for name, m := range s.ofType("AWS::Lambda::EventSourceMapping") {
+			if m["BatchSize"] != float64(surgical.BatchSize) {
+				t.Errorf("%s: %v messages a batch, want %d", name, m["BatchSize"], surgical.BatchSize)
+			}
+		}
+	})
+}
+
+func TestTheWorkflowHasTheLimits(t *testing.T) {
+	m := definition(t)
+	if got := time.Duration(m.TimeoutSeconds) * time.Second; got != surgical.WorkflowTimeout {
+		t.Errorf("an execution has %s, want %s", got, surgical.WorkflowTimeout)
+	}
+	tasks := map[string]time.Duration{
+		"Docs": surgical.StageTaskTimeout, "Embed": surgical.StageTaskTimeout, "Finish": surgical.ClosingTaskTimeout, "Abort": surgical.ClosingTaskTimeout,
+	}
+	for name, want := range tasks {
+		task := m.States[name]
+		if got := time.Duration(task.TimeoutSeconds) * time.Second; got != want || len(task.Retry) != 1 {
+			t.Fatalf("%s: %s a try, %d rules of retrying, want %s and one", name, got, len(task.Retry), want)
+		}
+		r := task.Retry[0]
+		if *r.MaxAttempts != surgical.TaskTries-1 || time.Duration(*r.IntervalSeconds)*time.Second != surgical.TaskRetryInterval {
+			t.Errorf("%s: %d retries after %d s", name, *r.MaxAttempts, *r.IntervalSeconds)
+		}
+	}
+}
+
+// limitRows is the table of docs/architecture.md, made of the limits.
+func limitRows() map[string]string {
+	s := func(d time.Duration) string { return fmt.Sprintf("%v s", d.Seconds()) }
+	return map[string]string{
+		"settle time": s(surgical.Settle),
+		"worker timeout, lease, visibility timeout": s(surgical.WorkerTimeout) + ", " + s(surgical.Lease) + ", " + s(surgical.Visibility),
+		"webhook":                     s(surgical.WebhookTimeout) + ", its calls " + s(surgical.WebhookCallTimeout),
+		"docs and embed":              s(surgical.StageTimeout) + " per try, the last " + s(surgical.HandOnReserve) + " reserved for handing on",
+		"finish and abort":            s(surgical.ClosingTimeout) + " per try",
+		"API, widget":                 s(surgical.APITimeout) + ", " + s(surgical.WidgetTimeout),
+		"sweeper":                     s(surgical.SweeperTimeout) + ", started every " + s(surgical.SweepInterval),
+		"one execution":               s(surgical.WorkflowTimeout),
+		"giving up":                   fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
+		"targets per request":         fmt.Sprint(surgical.MaxTargets),
+		"webhook body":                fmt.Sprintf("%d MB decoded", surgical.MaxWebhookBody>>20),
+		"API body":                    fmt.Sprintf("%d KB", surgical.MaxAPIBody>>10),
+		"message retention, receives": fmt.Sprintf("%v days, %d,%03d", surgical.Retention.Hours()/24, surgical.MaxReceives/1000, surgical.MaxReceives%1000),
+		"secrets":                     "read again at most every " + s(surgical.SecretInterval),
+		"requests to GitLab": fmt.Sprintf("%d a second per worker (`gitlabRequestsPerSecond`), with %d workers (`workerConcurrency`) on `requests.fifo` and %d on `bulk.fifo`",
+			surgical.DefaultRequestsPerSecond, surgical.DefaultConcurrency, surgical.BulkConcurrency),
+	}
+}
+
+func TestTheDocumentsNameTheLimits(t *testing.T) {
+	text := read(t, "../docs/architecture.md")
+	_, table, found := strings.Cut(text, "\n## Times and limits\n")
+	if !found {
+		t.Fatal("docs/architecture.md has no times and limits")
+	}
+	table, _, _ = strings.Cut(table, "\n## ")
+	if diff := cmp.Diff(limitRows(), rowsOf(table)); diff != "" {
+		t.Errorf("docs/architecture.md (-limits +document):\n%s", diff)
+	}
+	runbook := rowsOf(read(t, "../docs/runbooks/lambda-duration.md"))
+	for name, timeout := range timeouts() {
+		told := ""
+		for names, value := range runbook {
+			if strings.Contains(names, "`"+name+"`") {
+				told, _, _ = strings.Cut(value, ",")
+			}
+		}
+		if want := fmt.Sprintf("%v s", timeout.Seconds()); told != want {
+			t.Errorf("docs/runbooks/lambda-duration.md gives %s %q, want %q", name, told, want)
+		}
+	}
+}
+
+// rowsOf are the second cells of a table's rows by the first ones.
+func rowsOf(table string) map[string]string {
+	rows := map[string]string{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+		if strings.HasPrefix(line, "| ") && len(cells) == 3 && cells[1] != "value" {
+			rows[cells[0]] = cells[1]
+		}
+	}
+	return rows
+}
+
+// What waits for something else outlasts it.
+func TestTheLimitsFitEachOther(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		first, second time.Duration
+	}{
+		{"a delivery's calls, and the function", surgical.WebhookCallTimeout, surgical.WebhookTimeout},
+		{"the worker, and its lease", surgical.WorkerTimeout, surgical.Lease},
+		{"the lease, and its message", surgical.Lease, surgical.Visibility},
+		{"handing on, and the stage", surgical.HandOnReserve, surgical.StageTimeout},
+		{"the stage, and its task", surgical.StageTimeout, surgical.StageTaskTimeout},
+		{"closing, and its task", surgical.ClosingTimeout, surgical.ClosingTaskTimeout},
+		{"all tries, and the execution", surgical.TaskTries*2*(surgical.StageTaskTimeout+surgical.ClosingTaskTimeout) + 4*surgical.TaskRetryInterval, surgical.WorkflowTimeout},
+		{"the execution, and AWS", surgical.WorkflowTimeout, 300 * time.Second},
+		{"the API, and the gateway", surgical.APITimeout, 30 * time.Second},
+		{"the longest wait, and SQS", surgical.MaxRetryAfter, 12 * time.Hour},
+	} {
+		if c.first >= c.second {
+			t.Errorf("%s: %s is not less than %s", c.name, c.first, c.second)
+		}
+	}
+}
