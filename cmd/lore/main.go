@@ -30,20 +30,17 @@ func main() {
 	exit := cli.Run(ctx, cli.Env{
 		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr,
 		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()), StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
-		LookupEnv: os.LookupEnv, Dir: dir, Version: version(), Clock: time.Now, Pause: pause, NewKey: rand.Text,
+		LookupEnv: os.LookupEnv, Dir: dir, Build: build(cli.Build{Version: version, Commit: commit, Date: date}, buildInfo()), Clock: time.Now, Pause: pause, NewKey: rand.Text,
 		AWS: func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) },
 	})
 	stop()
 	os.Exit(exit)
 }
 
-// version is the version of the main module, as Go's build information gives it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
+// buildInfo is nil for a program that was built without modules.
+func buildInfo() *debug.BuildInfo {
+	info, _ := debug.ReadBuildInfo()
+	return info
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -5,8 +5,9 @@ const description = "Operate Lorehook: bring copies of GitLab issues and merge r
 	"Calls to AWS are signed with your AWS credentials. Failures: lore help exit-codes."
 
 type globals struct {
-	Robot  bool   `help:"Print one JSON envelope for machines, and nothing else."`
-	APIURL string `name:"api-url" placeholder:"URL" help:"The API's address, up to the slash before v1 (else LOREHOOK_API_URL, else this machine's stack)."`
+	Robot       bool        `help:"Print one JSON envelope for machines, and nothing else."`
+	APIURL      string      `name:"api-url" placeholder:"URL" help:"The API's address, up to the slash before v1 (else LOREHOOK_API_URL, else this machine's stack)."`
+	ShowVersion versionFlag `name:"version" help:"Print the version, commit and date, and exit."`
 }
 
 type commands struct {
@@ -18,5 +19,5 @@ type commands struct {
 	Hooks      hooksCommands     `cmd:"" help:"Add, verify or list a project's hooks in GitLab."`
 	Completion completionCommand `cmd:"" help:"Print how to turn on completion in your shell."`
 	Help       helpCommand       `cmd:"" help:"Explain a command, or list the exit codes."`
-	Version    versionCommand    `cmd:"" help:"Print the version."`
+	Version    versionCommand    `cmd:"" help:"Print the version, commit and date."`
 }

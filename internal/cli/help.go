@@ -47,8 +47,18 @@ func (*versionCommand) Help() string {
 
 // Run implements the command.
 func (*versionCommand) Run(s *session) error {
-	s.answer(map[string]string{"version": s.Version}, func(p *printer) { p.line("lore %s", s.Version) })
+	s.answer(s.Build, func(p *printer) { p.line("lore %s", s.Build) })
 	return nil
+}
+
+// versionFlag is the version command as a flag.
+type versionFlag bool
+
+// BeforeReset implements kong's hook: no command is needed.
+func (versionFlag) BeforeReset(k *kong.Kong, s *session) error {
+	err := (&versionCommand{}).Run(s)
+	k.Exit(0)
+	return err
 }
 
 type completionCommand struct{ kongcompletion.Completion }

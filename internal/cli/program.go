@@ -30,9 +30,8 @@ type Env struct {
 	LookupEnv                      func(string) (string, bool)
 	// Dir is the working directory.
 	Dir string
-	// Version is the program's.
-	Version string
-	Clock   func() time.Time
+	Build
+	Clock func() time.Time
 	// Pause waits, or returns the context's error.
 	Pause func(context.Context, time.Duration) error
 	// NewKey makes an Idempotency-Key.
@@ -41,6 +40,30 @@ type Env struct {
 	HTTP http.RoundTripper
 	// AWS loads the user's AWS configuration.
 	AWS func(context.Context) (aws.Config, error)
+}
+
+// Build says which program this is. Commit and Date are empty if they are not
+// known.
+type Build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	// Date is the commit's, in RFC 3339.
+	Date string `json:"date,omitempty"`
+}
+
+// String is the version, with what is known of its commit.
+func (b Build) String() string {
+	var known []string
+	if b.Commit != "" {
+		known = append(known, "commit "+b.Commit)
+	}
+	if b.Date != "" {
+		known = append(known, b.Date)
+	}
+	if len(known) == 0 {
+		return b.Version
+	}
+	return b.Version + " (" + strings.Join(known, ", ") + ")"
 }
 
 func (e Env) lookup(name string) string {
@@ -77,7 +100,9 @@ func (s *session) said(text string, code int) int {
 		fmt.Fprint(s.Stdout, text)
 		return code
 	}
-	s.answer(map[string]string{"text": text}, nil)
+	if s.data == nil { // a command did not answer by itself
+		s.answer(map[string]string{"text": text}, nil)
+	}
 	s.envelope(nil)
 	return code
 }

@@ -74,7 +74,7 @@ func (p *program) runContext(ctx context.Context, args ...string) printed {
 	exit := cli.Run(ctx, cli.Env{
 		Args: args, Stdout: &out, Stderr: &errs, StdoutTerminal: p.terminal, StderrTerminal: p.terminal,
 		LookupEnv: func(name string) (string, bool) { v, ok := p.env[name]; return v, ok },
-		Dir:       p.dir, Version: "v0.0.0-test", Clock: func() time.Time { return p.clock },
+		Dir:       p.dir, Build: cli.Build{Version: "v0.0.0-test"}, Clock: func() time.Time { return p.clock },
 		Pause: func(ctx context.Context, d time.Duration) error {
 			p.clock = p.clock.Add(d)
 			if p.paused != nil {

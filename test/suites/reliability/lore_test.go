@@ -25,7 +25,7 @@ func lore[T any](t *testing.T, c *cloud.Cloud, args ...string) T {
 	t.Helper()
 	var out, errs bytes.Buffer
 	exit := cli.Run(t.Context(), cli.Env{
-		Args: append(args, "--robot"), Stdout: &out, Stderr: &errs, Dir: t.TempDir(), Version: "v0.0.0-test", Clock: c.Clock.Now,
+		Args: append(args, "--robot"), Stdout: &out, Stderr: &errs, Dir: t.TempDir(), Build: cli.Build{Version: "v0.0.0-test"}, Clock: c.Clock.Now,
 		LookupEnv: func(name string) (string, bool) { return "http://127.0.0.1:1", name == "LOREHOOK_API_URL" },
 		Pause: func(ctx context.Context, d time.Duration) error {
 			c.Clock.Advance(d)
