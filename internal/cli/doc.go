@@ -1,10 +1,10 @@
-// Package cli is the command-line program lore.
+// Package cli implements the command-line program lore.
 //
-// People get aligned tables, colour where the output is a terminal, and
-// progress on stderr. With --robot, stdout carries exactly one JSON envelope,
+// For people, it prints aligned tables, in colour on a terminal, and progress on
+// stderr. With --robot, it prints exactly one JSON envelope on stdout,
 // {"ok":true,"data":…,"meta":{"elapsed_ms":…}} or {"ok":false,"error":{…},
-// "meta":…}, and nothing else; data is what the API answered.
+// "meta":…}, and nothing else; data is the API's response.
 //
-// Every failure has a code, and every code an exit code of its own, which is
-// never given to another.
+// Every failure has a code, and every code has its own exit code, which never
+// changes and is never reused.
 package cli

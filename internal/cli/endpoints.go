@@ -26,9 +26,9 @@ type endpoints struct {
 	SigningToken  string `json:"signing_token"`
 }
 
-// local finds the stack of this machine, in the working directory or above;
-// zero if there is none. Only addresses on this machine count: a file in a
-// folder must not decide which host gets a token.
+// local returns the endpoints of the local stack, found in the working directory
+// or above, or the zero value if there is none. Only loopback URLs are kept: a file
+// in a directory must not decide which host receives a token.
 func (s *session) local() (endpoints, error) {
 	for dir := s.Dir; ; dir = filepath.Dir(dir) {
 		file := filepath.Join(dir, ".local", "endpoints.json")
@@ -44,7 +44,7 @@ func (s *session) local() (endpoints, error) {
 			err = json.Unmarshal(raw, &e)
 		}
 		if err != nil {
-			return e, invalid("%s cannot be read: %v", file, err)
+			return e, invalid("%s could not be read: %v", file, err)
 		}
 		for _, address := range []*string{&e.WebhookURL, &e.APIURL, &e.GitLabBaseURL} {
 			if u, err := url.Parse(*address); err != nil || !baseurl.Loopback(u) {
@@ -55,7 +55,8 @@ func (s *session) local() (endpoints, error) {
 	}
 }
 
-// apiURL is the flag's, else the environment's, else this machine's.
+// apiURL returns the URL of --api-url, else of LOREHOOK_API_URL, else of the local
+// stack.
 func (s *session) apiURL() (string, error) {
 	if address := cmp.Or(s.APIURL, s.lookup("LOREHOOK_API_URL")); address != "" {
 		return address, nil
@@ -65,13 +66,13 @@ func (s *session) apiURL() (string, error) {
 		return "", err
 	}
 	if e.APIURL == "" {
-		return "", invalid("which API? No .local/endpoints.json stands here or above (make up starts a stack): give --api-url or set LOREHOOK_API_URL")
+		return "", invalid("no API URL: pass --api-url or set LOREHOOK_API_URL; there is no local stack either (.local/endpoints.json, which make up writes)")
 	}
 	return e.APIURL, nil
 }
 
-// client calls the API. Plain http, which only leads to this machine, is not
-// signed.
+// client returns a client for the API. Requests over plain http, which can only go
+// to this machine, are not signed.
 func (s *session) client(ctx context.Context) (*apiclient.Client, error) {
 	address, err := s.apiURL()
 	if err != nil {
@@ -93,23 +94,23 @@ func (s *session) client(ctx context.Context) (*apiclient.Client, error) {
 func (s *session) signing(ctx context.Context, base *url.URL) (http.RoundTripper, error) {
 	config, err := s.AWS(ctx)
 	if err != nil {
-		e := surgical.WrapError(apiclient.CodeForbidden, err, "the AWS configuration cannot be read: "+err.Error())
+		e := surgical.WrapError(apiclient.CodeForbidden, err, "the AWS configuration could not be loaded: "+err.Error())
 		e.Action, e.Retryable = surgical.ActionCheckToken, false
 		return nil, e
 	}
 	region := cmp.Or(apiclient.RegionOf(base), config.Region)
 	if region == "" {
-		return nil, invalid("which region is %s in? Set AWS_REGION", base.Host)
+		return nil, invalid("the AWS region of %s is unknown: set AWS_REGION", base.Host)
 	}
 	return &apiclient.Signing{Credentials: config.Credentials, Region: region, Service: apiclient.Service, Clock: s.Clock, Next: s.HTTP}, nil
 }
 
-// webhook is where deliveries go, and the tokens that they carry.
+// webhook is the URL that deliveries are sent to, and the tokens for them.
 type webhook struct{ url, signingToken, secretToken string }
 
-// webhook is the flag's address, else that of the API that was named, else
-// this machine's. The tokens come from the environment; this machine's stack
-// brings its own.
+// webhook returns the webhook at address, else that of the chosen API, else that of
+// the local stack. The tokens come from the environment, except that the local
+// stack has its own signing token, which is never used for another URL.
 func (s *session) webhook(address string) (webhook, error) {
 	w := webhook{
 		url:          address,
@@ -125,7 +126,7 @@ func (s *session) webhook(address string) (webhook, error) {
 	}
 	w.url = cmp.Or(w.url, e.WebhookURL)
 	if w.url == "" {
-		return w, invalid("where to? No .local/endpoints.json stands here or above (make up starts a stack): give --url or --api-url")
+		return w, invalid("no webhook URL: pass --url or --api-url; there is no local stack either (.local/endpoints.json, which make up writes)")
 	}
 	if w.url == e.WebhookURL {
 		w.signingToken = cmp.Or(e.SigningToken, w.signingToken)

@@ -5,31 +5,33 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Codes of failures that the program alone can meet.
+// Codes for failures that occur only in this program.
 const (
-	// CodeWaitTimeout: --wait took longer than --timeout; the run goes on.
+	// CodeWaitTimeout means that the run did not end within --timeout. It continues.
 	CodeWaitTimeout surgical.Code = "wait_timeout"
-	// CodeHookUnhealthy: a hook is missing, incomplete, unsigned or disabled.
+	// CodeHookUnhealthy means that a hook is missing, incomplete, unsigned or
+	// disabled.
 	CodeHookUnhealthy surgical.Code = "hook_unhealthy"
-	// CodeInterrupted: the user ended the program; a run goes on.
+	// CodeInterrupted means that the user interrupted the program. A run that it
+	// started continues.
 	CodeInterrupted surgical.Code = "interrupted"
 )
 
-// exitCode gives one code its exit code.
+// exitCode maps a code to its exit code.
 type exitCode struct {
 	Exit  int           `json:"exit"`
 	Code  surgical.Code `json:"code"`
 	About string        `json:"about"`
 }
 
-// unexpected is the exit code of what has none.
+// unexpected is the exit code for codes that have none.
 const unexpected = 1
 
-// exitCodes is the whole table. Scripts rely on it: a number is never changed,
-// and never given to another code.
+// exitCodes returns the whole table. Scripts rely on it: a number never changes
+// and is never reused.
 func exitCodes() []exitCode {
 	return []exitCode{
-		{0, "ok", "it went well"},
+		{0, "ok", "success"},
 		{unexpected, surgical.CodeInternal, "an unexpected failure, here or in the API"},
 		{2, surgical.CodeInvalidRequest, "the command line or the request is wrong"},
 		means(10, surgical.CodeProjectNotAllowed),
@@ -52,19 +54,19 @@ func exitCodes() []exitCode {
 		means(41, surgical.CodeRunNotFound),
 		means(42, surgical.CodeEntityNotFound),
 		means(43, surgical.CodeConflict),
-		{50, apiclient.CodeUnavailable, "the API does not answer"},
-		{51, apiclient.CodeForbidden, "AWS credentials are missing or refused"},
-		{52, CodeWaitTimeout, "the run did not end within --timeout; it goes on"},
+		{50, apiclient.CodeUnavailable, "the API is not responding"},
+		{51, apiclient.CodeForbidden, "AWS credentials are missing or were denied"},
+		{52, CodeWaitTimeout, "the run did not end within --timeout; it continues"},
 		{53, CodeHookUnhealthy, "a GitLab hook is missing, incomplete, unsigned or disabled"},
-		{130, CodeInterrupted, "interrupted; a run goes on"},
+		{130, CodeInterrupted, "interrupted; the run continues"},
 	}
 }
 
-// means is the exit code of one of the domain's codes.
+// means returns the entry for one of the domain's codes.
 func means(exit int, code surgical.Code) exitCode { return exitCode{exit, code, code.Means()} }
 
-// exitOf is the exit code of a failure's code; [unexpected] for one that a
-// newer API invented.
+// exitOf returns the exit code for a code, or [unexpected] for a code of a newer
+// API.
 func exitOf(code surgical.Code) int {
 	for _, e := range exitCodes() {
 		if e.Code == code {

@@ -14,7 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// frozen is what scripts rely on: entries are added, never changed.
+// frozen is the table that scripts rely on: entries may be added, never changed.
 func frozen() map[string]int {
 	return map[string]int{
 		"ok": 0, "internal": 1, "invalid_request": 2,
@@ -26,7 +26,7 @@ func frozen() map[string]int {
 	}
 }
 
-func TestExitCodesAreNeverRenumberedAndNeverShared(t *testing.T) {
+func TestExitCodes_AreNeverChangedAndNeverShared(t *testing.T) {
 	e, _ := newProgram(t).robot("help", "exit-codes")
 	var data struct {
 		ExitCodes []struct {
@@ -51,7 +51,7 @@ func TestExitCodesAreNeverRenumberedAndNeverShared(t *testing.T) {
 	golden(t, "exit_codes.txt", newProgram(t).run("help", "exit-codes").out)
 }
 
-func TestEveryCodeOfTheDomainIsListedExplainedAndHasItsExitCode(t *testing.T) {
+func TestExitCodes_CoverEveryCodeOfTheDomain(t *testing.T) {
 	have := frozen()
 	codes := 0
 	file, err := parser.ParseFile(token.NewFileSet(), "../surgical/code.go", nil, 0)

@@ -12,7 +12,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-func TestThreeOfTenTargetsThatFailAreTheSameFailureInAPILedgerAndCLI(t *testing.T) {
+func TestSync_ReportsThreeOfTenFailedTargetsLikeTheAPIAndTheLedger(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		created := fakegitlab.Time{Time: s.Clock.Now()}
 		for iid := int64(201); iid < 210; iid++ { // 200 is missing
@@ -59,8 +59,7 @@ func TestThreeOfTenTargetsThatFailAreTheSameFailureInAPILedgerAndCLI(t *testing.
 
 func issue(iid int64) surgical.Target { return surgical.Target{Type: surgical.Issue, IID: iid} }
 
-// peersAreAborted checks the entity rows, in the ledger and as the API shows
-// them.
+// peersAreAborted checks the entity rows in the ledger and in the API.
 func (s *stack) peersAreAborted(id string, want int) {
 	s.t.Helper()
 	rows, err := s.Ledger.Entities(s.t.Context(), id)
@@ -84,18 +83,18 @@ func (s *stack) peersAreAborted(id string, want int) {
 			s.t.Errorf("%s is %s with %s", row.Ref, row.Status, row.Code)
 		}
 		if got := shown.Entities[i]; got.Target != row.Ref.Target || got.Status != row.Status || got.Code != row.Code {
-			s.t.Errorf("the API shows %+v for %+v", got, row)
+			s.t.Errorf("the API returns %+v for %+v", got, row)
 		}
 		if row.Code == surgical.CodeAbortedByPeer {
 			aborted++
 		}
 	}
 	if aborted != want {
-		s.t.Errorf("%d were aborted by a peer, want %d", aborted, want)
+		s.t.Errorf("%d targets were aborted by a peer, want %d", aborted, want)
 	}
 }
 
-// retryTakesAllBut retries and checks what is stored then.
+// retryTakesAllBut retries the run and checks that all but one target are stored.
 func (s *stack) retryTakesAllBut(id string, missing int64) {
 	s.t.Helper()
 	got, printed := s.robot("sync-runs", "--run-id", id, "--retry-failed", "--wait")

@@ -15,7 +15,7 @@ import (
 
 const gitlabToken = "glpat-not-a-real-token"
 
-// besideGitLab is a program with a demo GitLab.
+// besideGitLab returns a program that uses a demo GitLab.
 func besideGitLab(t *testing.T, o fakegitlab.Options) (*program, *fakegitlab.Server) {
 	p := newProgram(t)
 	o.Token = gitlabToken
@@ -27,26 +27,26 @@ func besideGitLab(t *testing.T, o fakegitlab.Options) (*program, *fakegitlab.Ser
 	return p, g
 }
 
-func TestAProjectsPathBecomesItsNumber(t *testing.T) {
+func TestProject_LooksUpTheNumberOfAPath(t *testing.T) {
 	p, g := besideGitLab(t, fakegitlab.Options{})
-	var asked string
+	var path string
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = r.URL.Path
+		path = r.URL.Path
 		fmt.Fprint(w, `{}`)
 	}))
 	defer api.Close()
 	p.env["LOREHOOK_API_URL"] = api.URL
 	show := func(project string) printed { return p.run("show", "-p", project, "--issue", "7") }
-	if got := show("demo/lorehook-demo"); got.exit != 0 || asked != "/v1/projects/1/issues/7" {
-		t.Errorf("asked for %s: %+v", asked, got)
+	if got := show("demo/lorehook-demo"); got.exit != 0 || path != "/v1/projects/1/issues/7" {
+		t.Errorf("requested %s: %+v", path, got)
 	}
 	g.AddProject(1, "demo/renamed")
-	if got := show("demo/lorehook-demo"); got.exit != 0 || asked != "/v1/projects/1/issues/7" {
+	if got := show("demo/lorehook-demo"); got.exit != 0 || path != "/v1/projects/1/issues/7" {
 		t.Errorf("after it was renamed: %+v", got)
 	}
 }
 
-func TestWhatGitLabRefusesKeepsItsCode(t *testing.T) {
+func TestProject_KeepsTheCodeOfGitLabsError(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		status int
@@ -57,7 +57,7 @@ func TestWhatGitLabRefusesKeepsItsCode(t *testing.T) {
 		{"no access", 403, `{"message":"403 Forbidden"}`, 21},
 		{"no such project", 404, `{"message":"404 Project Not Found"}`, 22},
 		{"too many requests", 429, "Retry later\n", 23},
-		{"trouble", 502, "<html>", 24},
+		{"bad gateway", 502, "<html>", 24},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			gitlab := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -85,9 +85,9 @@ func TestWhatGitLabRefusesKeepsItsCode(t *testing.T) {
 	}
 }
 
-func TestARedirectToAnotherHostDoesNotGetTheToken(t *testing.T) {
+func TestHooks_SendTheTokenToNoOtherHost(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("the other host was asked, with %v", r.Header)
+		t.Errorf("the other host received a request with %v", r.Header)
 	}))
 	defer other.Close()
 	gitlab := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +103,7 @@ func TestARedirectToAnotherHostDoesNotGetTheToken(t *testing.T) {
 
 const hookURL = "https://abc123.execute-api.eu-west-1.amazonaws.com/webhooks/gitlab"
 
-func TestAHookIsAddedOnceAndVerified(t *testing.T) {
+func TestHooks_AddOnceAndVerify(t *testing.T) {
 	p, g := besideGitLab(t, fakegitlab.Options{})
 	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
 	p.goldens("hooks_none", 0, "hooks", "list", "-p", "1")
@@ -127,12 +127,12 @@ func TestAHookIsAddedOnceAndVerified(t *testing.T) {
 	}
 }
 
-func TestAGitLabThatDoesNotSignIsTold(t *testing.T) {
+func TestHooksAdd_ReportsAGitLabThatDoesNotSign(t *testing.T) {
 	p, g := besideGitLab(t, fakegitlab.Options{Unsigned: true})
 	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
 	p.goldens("hooks_unsigned", 53, "hooks", "add", "-p", "1", "--url", hookURL)
 	if hooks := g.Hooks(1); len(hooks) != 0 {
-		t.Fatalf("a hook that nobody verifies is left: %+v", hooks)
+		t.Fatalf("the unsigned hook was not removed: %+v", hooks)
 	}
 	p.env["GITLAB_WEBHOOK_SECRET_TOKENS"] = "secret-not-a-real-one"
 	e, got := p.robot("hooks", "add", "-p", "1", "--url", hookURL, "--secret-token")
@@ -151,7 +151,7 @@ func TestAGitLabThatDoesNotSignIsTold(t *testing.T) {
 	}
 }
 
-func TestTitlesCannotCommandTheTerminal(t *testing.T) {
+func TestShow_StripsTerminalControlCharacters(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/documents") {
 			fmt.Fprint(w, `{"documents":[{"id":"entity","text":"one\n\u001b]0;owned\u0007two\r\u009b2J"}]}`)
@@ -170,7 +170,7 @@ func TestTitlesCannotCommandTheTerminal(t *testing.T) {
 	}
 }
 
-func TestAwaitingOutlivesPassingTrouble(t *testing.T) {
+func TestWait_SurvivesTemporaryErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		troubles, exit int
 		code           surgical.Code
@@ -195,7 +195,7 @@ func TestAwaitingOutlivesPassingTrouble(t *testing.T) {
 	}
 }
 
-func TestALostAnswerNamesTheKeyToAskAgainWith(t *testing.T) {
+func TestSync_NamesTheKeyToRepeatALostRequestWith(t *testing.T) {
 	p := newProgram(t)
 	p.env["LOREHOOK_API_URL"] = "http://127.0.0.1:1"
 	if e, got := p.robot("sync", "-p", "1", "--issue", "7"); got.exit != 50 || !strings.Contains(e.Error.Message, "--idempotency-key key-1") {

@@ -65,7 +65,7 @@ type completionCommand struct{ kongcompletion.Completion }
 
 // Help implements [kong.HelpProvider].
 func (*completionCommand) Help() string {
-	return `For bash, zsh and fish; without a name, for your login shell.
+	return `Supports bash, zsh and fish. The default is your login shell.
 
 Example:
 

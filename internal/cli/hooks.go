@@ -13,22 +13,22 @@ import (
 )
 
 type hooksCommands struct {
-	Add    hooksAddCommand    `cmd:"" help:"Add Lorehook's hook to a project, or bring the one that is there up to date."`
-	Verify hooksVerifyCommand `cmd:"" help:"Check that a project's hook is there, complete, signed and enabled."`
-	List   hooksListCommand   `cmd:"" help:"List a project's hooks."`
+	Add    hooksAddCommand    `cmd:"" help:"Add Lorehook's webhook to a project, or update the existing one."`
+	Verify hooksVerifyCommand `cmd:"" help:"Check that a project's webhook exists, is complete, signed and enabled."`
+	List   hooksListCommand   `cmd:"" help:"List a project's webhooks."`
 }
 
-// hookProject are the flags of all commands on hooks.
+// hookProject is the flag that all hooks commands share.
 type hookProject struct {
-	Project string `short:"p" required:"" placeholder:"PROJECT" help:"Number, or path such as group/project."`
+	Project string `short:"p" required:"" placeholder:"PROJECT" help:"Project ID or path, such as group/project."`
 }
 
-// hookURL names the webhook.
+// hookURL is the flag of commands that need Lorehook's webhook.
 type hookURL struct {
-	URL string `name:"url" placeholder:"URL" help:"The webhook (else that of --api-url, else this machine's)."`
+	URL string `name:"url" placeholder:"URL" help:"URL of Lorehook's webhook (default: derived from --api-url, else the local stack)."`
 }
 
-// hooks is one project's hooks in GitLab.
+// hooks accesses one project's hooks in GitLab.
 type hooks struct {
 	client  *gitlab.Client
 	project int64
@@ -45,7 +45,7 @@ func (s *session) hooks(ctx context.Context, project string) (hooks, error) {
 
 func (h hooks) what() string { return fmt.Sprintf("hooks of project %d", h.project) }
 
-// all reads every page.
+// all returns all hooks, from every page.
 func (h hooks) all(ctx context.Context) ([]*gitlab.ProjectHook, error) {
 	opts := &gitlab.ListProjectHooksOptions{ListOptions: gitlab.ListOptions{PerPage: 100}}
 	var all []*gitlab.ProjectHook
@@ -62,7 +62,7 @@ func (h hooks) all(ctx context.Context) ([]*gitlab.ProjectHook, error) {
 	}
 }
 
-// at finds the hooks with the address.
+// at returns the hooks with the URL.
 func at(all []*gitlab.ProjectHook, address string) []*gitlab.ProjectHook {
 	var found []*gitlab.ProjectHook
 	for _, h := range all {
@@ -82,7 +82,7 @@ func sameURL(a, b string) bool {
 	return baseurl.SameOrigin(u, v) && u.EscapedPath() == v.EscapedPath()
 }
 
-// findings are what is wrong with a hook, for people.
+// findings describes what is wrong with a hook.
 func findings(h *gitlab.ProjectHook) []string {
 	var wrong []string
 	for _, event := range []struct {
@@ -100,13 +100,13 @@ func findings(h *gitlab.ProjectHook) []string {
 		}
 	}
 	if !h.SigningTokenPresent && !h.TokenPresent {
-		wrong = append(wrong, "it has neither a signing token nor a secret token")
+		wrong = append(wrong, "no signing token and no secret token is set")
 	}
 	if !h.EnableSSLVerification && strings.HasPrefix(h.URL, "https:") {
-		wrong = append(wrong, "it does not verify the TLS certificate")
+		wrong = append(wrong, "SSL verification is off")
 	}
 	if s := h.AlertStatus; s != "" && s != "executable" {
-		text := "GitLab has disabled it (" + s + ")"
+		text := "disabled by GitLab (" + s + ")"
 		if h.DisabledUntil != nil {
 			text += " until " + moment(*h.DisabledUntil)
 		}
@@ -119,7 +119,7 @@ type hooksListCommand struct{ hookProject }
 
 // Help implements [kong.HelpProvider].
 func (*hooksListCommand) Help() string {
-	return `Needs GITLAB_TOKEN (scope api, role maintainer) and GITLAB_BASE_URL.
+	return `Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL.
 
 Example:
 
@@ -156,7 +156,9 @@ type hooksVerifyCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*hooksVerifyCommand) Help() string {
-	return `Exits with hook_unhealthy, and says what is wrong, unless all is well. GitLab disables a hook after four failures in a row, and for good after forty.
+	return `Reports what is wrong and exits with hook_unhealthy, unless the webhook is healthy. GitLab disables a webhook temporarily after four consecutive failures, and permanently after forty.
+
+Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL.
 
 Example:
 
@@ -188,15 +190,15 @@ func (c *hooksVerifyCommand) Run(ctx context.Context, s *session) error {
 	}
 	switch len(found) {
 	case 0:
-		wrong = append(wrong, fmt.Sprintf("project %d has no hook for %s (lore hooks add)", h.project, hook.url))
+		wrong = append(wrong, fmt.Sprintf("project %d has no hook for %s; add it with: lore hooks add", h.project, hook.url))
 	case 1:
 	default:
-		wrong = append(wrong, fmt.Sprintf("project %d has %d hooks for %s: every event comes as often", h.project, len(found), hook.url))
+		wrong = append(wrong, fmt.Sprintf("project %d has %d hooks for %s: every event is delivered that many times", h.project, len(found), hook.url))
 	}
 	s.answer(map[string]any{"hooks": views}, func(p *printer) {
 		p.hooks(views)
 		if len(wrong) == 0 {
-			p.line("%s", p.good.Sprint("all is well"))
+			p.line("%s", p.good.Sprint("healthy"))
 		}
 	})
 	if len(wrong) > 0 {

@@ -12,14 +12,14 @@ import (
 type hooksAddCommand struct {
 	hookProject
 	hookURL
-	SecretToken bool `help:"Also set the first of GITLAB_WEBHOOK_SECRET_TOKENS, for a GitLab that does not sign."`
+	SecretToken bool `help:"Also set the first of GITLAB_WEBHOOK_SECRET_TOKENS, for a GitLab version that does not sign webhooks."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*hooksAddCommand) Help() string {
-	return `The hook sends issues, merge requests and comments, confidential ones included, and signs with the first of GITLAB_WEBHOOK_SIGNING_TOKENS. A GitLab that silently does not take the signing token is told from its answer: a new hook is then removed again, unless --secret-token makes it safe.
+	return `The webhook sends issue, merge request and comment events, including confidential ones, and signs them with the first of GITLAB_WEBHOOK_SIGNING_TOKENS. A GitLab version that does not support signing ignores the token; the new webhook is then removed again, unless --secret-token is given.
 
-Needs GITLAB_TOKEN (scope api, role maintainer) and GITLAB_BASE_URL.
+Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL.
 
 Example:
 
@@ -36,7 +36,7 @@ func (c *hooksAddCommand) Run(ctx context.Context, s *session) error {
 	case c.SecretToken && hook.secretToken == "":
 		return invalid("--secret-token needs GITLAB_WEBHOOK_SECRET_TOKENS")
 	case !c.SecretToken && hook.signingToken == "":
-		return invalid("no token for the hook: set GITLAB_WEBHOOK_SIGNING_TOKENS, or give --secret-token with GITLAB_WEBHOOK_SECRET_TOKENS")
+		return invalid("no token for the hook: set GITLAB_WEBHOOK_SIGNING_TOKENS, or GITLAB_WEBHOOK_SECRET_TOKENS with --secret-token")
 	}
 	h, err := s.hooks(ctx, c.Project)
 	if err != nil {
@@ -55,16 +55,16 @@ func (c *hooksAddCommand) Run(ctx context.Context, s *session) error {
 		if created {
 			p.line("%s", p.good.Sprint("added"))
 		} else {
-			p.line("%s", p.good.Sprint("was there; brought up to date"))
+			p.line("%s", p.good.Sprint("updated"))
 		}
 	})
 	if !added.SigningTokenPresent && hook.signingToken != "" {
-		s.err.line("this GitLab does not sign (signing_token_present is false): deliveries carry the secret token alone")
+		s.err.line("this GitLab does not sign webhooks (signing_token_present is false): deliveries have only the secret token")
 	}
 	return nil
 }
 
-// put edits the hook that has the address already, else adds one.
+// put updates the hook that already has the URL, or else adds one.
 func (c *hooksAddCommand) put(ctx context.Context, h hooks, hook webhook) (added *gitlab.ProjectHook, created bool, err error) {
 	all, err := h.all(ctx)
 	if err != nil {
@@ -98,26 +98,26 @@ func (c *hooksAddCommand) put(ctx context.Context, h hooks, hook webhook) (added
 	return added, created, nil
 }
 
-// unsigned takes back a new hook whose deliveries would all be refused, and in
-// the end disabled.
+// unsigned removes a new hook that GitLab did not sign: Lorehook would refuse all
+// its deliveries, and GitLab would eventually disable it.
 func (c *hooksAddCommand) unsigned(ctx context.Context, h hooks, added *gitlab.ProjectHook, created bool) error {
-	done := fmt.Sprintf("hook %d, which was there before, is left as it is", added.ID)
+	done := fmt.Sprintf("the existing hook %d was kept", added.ID)
 	if created {
 		if resp, err := h.client.Projects.DeleteProjectHook(h.project, added.ID, gitlab.WithContext(ctx)); err != nil {
 			return gitlabFailure(ctx, fmt.Sprintf("unsigned hook %d", added.ID), resp, err)
 		}
-		done = "the new hook was removed again"
+		done = "the new hook was removed"
 	}
-	return unhealthy("this GitLab did not take the signing token (signing_token_present is false): it is too old, or the feature is off; " +
-		done + "; --secret-token uses GITLAB_WEBHOOK_SECRET_TOKENS instead")
+	return unhealthy("this GitLab ignored the signing token (signing_token_present is false), because it is too old or the feature is disabled; " +
+		done + "; to use GITLAB_WEBHOOK_SECRET_TOKENS instead, pass --secret-token")
 }
 
-// hookView is a hook for machines: what matters here of it.
+// hookView is the JSON of a hook: the part that matters to Lorehook.
 type hookView struct {
 	ID     int64    `json:"id"`
 	URL    string   `json:"url"`
 	Events []string `json:"events"`
-	// Signed and Token say which of the two tokens are set.
+	// Signed and Token report which of the two tokens are set.
 	Signed        bool       `json:"signing_token_present"`
 	Token         bool       `json:"token_present"`
 	AlertStatus   string     `json:"alert_status,omitempty"`

@@ -13,10 +13,11 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// printer prints for people.
+// printer prints text for people.
 type printer struct {
 	w io.Writer
-	// shown: a line stands there that the next one replaces.
+	// shown means that the terminal shows a transient line, to be replaced by the
+	// next one.
 	shown bool
 
 	good, bad, warn, faint, strong *color.Color
@@ -37,13 +38,13 @@ func newPrinter(w io.Writer, colourful bool) *printer {
 	return p
 }
 
-// line prints a line that stays.
+// line prints a permanent line.
 func (p *printer) line(format string, args ...any) {
 	p.clear()
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
-// passing shows what is going on now; the next line takes its place.
+// passing shows a transient line, which the next line replaces.
 func (p *printer) passing(text string) {
 	p.clear()
 	fmt.Fprint(p.w, p.faint.Sprint(text))
@@ -57,7 +58,7 @@ func (p *printer) clear() {
 	}
 }
 
-// cell is one value of a table; the colour may be nil.
+// cell is one value in a table. colour may be nil.
 type cell struct {
 	text   string
 	colour *color.Color
@@ -65,7 +66,7 @@ type cell struct {
 
 func plain(format string, args ...any) cell { return cell{text: fmt.Sprintf(format, args...)} }
 
-// table prints aligned columns under a heading; without rows nothing.
+// table prints aligned columns with a heading, or nothing without rows.
 func (p *printer) table(heading []string, rows [][]cell) {
 	if len(rows) == 0 {
 		return
@@ -77,7 +78,7 @@ func (p *printer) table(heading []string, rows [][]cell) {
 	p.columns(append([][]cell{first}, rows...))
 }
 
-// pairs prints names and their values; pairs with an empty value are left out.
+// pairs prints names with their values, except pairs with an empty value.
 func (p *printer) pairs(pairs ...[2]cell) {
 	var rows [][]cell
 	for _, pair := range pairs {
@@ -104,7 +105,7 @@ func (p *printer) columns(rows [][]cell) {
 	for _, row := range rows {
 		last := len(row) - 1
 		for last > 0 && row[last].text == "" {
-			last-- // no blanks at the end of a line
+			last-- // no trailing spaces
 		}
 		var line strings.Builder
 		for i, c := range row[:last+1] {
@@ -121,8 +122,8 @@ func (p *printer) columns(rows [][]cell) {
 	}
 }
 
-// printable leaves out what could command the terminal: titles come from
-// whoever may write in GitLab.
+// printable removes terminal control characters: anyone who can write in GitLab
+// can choose a title.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -135,7 +136,7 @@ func printable(text string) string {
 	}, text)
 }
 
-// printableText is printable for text of several lines.
+// printableText is printable for multi-line text.
 func printableText(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
@@ -144,7 +145,7 @@ func printableText(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// status colours a status.
+// status returns a status in its colour.
 func (p *printer) status(status string) cell {
 	colours := map[string]*color.Color{
 		string(surgical.StatusSucceeded): p.good, string(surgical.EntityOK): p.good,
@@ -154,7 +155,7 @@ func (p *printer) status(status string) cell {
 	return cell{status, colours[status]}
 }
 
-// failure prints what went wrong and what to do about it.
+// failure prints an error and what to do about it.
 func (p *printer) failure(e *surgical.Error) {
 	p.line("%s %s", p.bad.Sprintf("lore: %s:", e.Code), printable(e.Message))
 	var rows [][]cell
@@ -171,7 +172,7 @@ func (p *printer) failure(e *surgical.Error) {
 	}
 }
 
-// advice is what to do about a failure, and when.
+// advice returns what to do about a failure, and when.
 func advice(e *surgical.Error) string {
 	what := string(e.Action)
 	if e.RetryAfter > 0 {
@@ -180,7 +181,7 @@ func advice(e *surgical.Error) string {
 	return what
 }
 
-// took formats a duration as people read it: 35 ms, 2.4 s, 1 min 12 s.
+// took formats a duration for people: 35 ms, 2.4 s, 1 min 12 s.
 func took(d time.Duration) string {
 	switch {
 	case d < time.Second:

@@ -19,24 +19,24 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Env is all that the program sees of the world. All fields are required but
-// HTTP.
+// Env is the program's environment. All fields except HTTP are required.
 type Env struct {
-	// Args are the arguments after the program's name.
+	// Args are the command-line arguments without the program's name.
 	Args           []string
 	Stdout, Stderr io.Writer
-	// StdoutTerminal and StderrTerminal allow colour and live lines.
+	// StdoutTerminal and StderrTerminal report whether colour and transient lines
+	// may be used.
 	StdoutTerminal, StderrTerminal bool
 	LookupEnv                      func(string) (string, bool)
 	// Dir is the working directory.
 	Dir string
 	Build
 	Clock func() time.Time
-	// Pause waits, or returns the context's error.
+	// Pause waits for the duration, or returns the context's error.
 	Pause func(context.Context, time.Duration) error
-	// NewKey makes an Idempotency-Key.
+	// NewKey returns a new Idempotency-Key.
 	NewKey func() string
-	// HTTP is the transport of all requests; nil for the default one.
+	// HTTP is the transport for all requests; nil means [http.DefaultTransport].
 	HTTP http.RoundTripper
 	// AWS loads the user's AWS configuration.
 	AWS func(context.Context) (aws.Config, error)
@@ -71,10 +71,10 @@ func (e Env) lookup(name string) string {
 	return value
 }
 
-// exited is how kong ends the program from within: --help and completion.
+// exited is the panic value with which kong exits, for --help and completion.
 type exited int
 
-// Run runs the program and returns its exit code.
+// Run runs the program and returns its exit code. It never panics.
 func Run(ctx context.Context, env Env) (exit int) {
 	s := &session{Env: env, began: env.Clock(), robot: robotWanted(env.Args)}
 	s.out = newPrinter(env.Stdout, env.StdoutTerminal && s.colourful())
@@ -85,7 +85,7 @@ func Run(ctx context.Context, env Env) (exit int) {
 			code, ok := r.(exited)
 			if !ok {
 				fmt.Fprintf(s.Stderr, "lore: panic: %v\n%s", r, debug.Stack())
-				exit = s.finish(ctx, surgical.NewError(surgical.CodeInternal, "a mistake in lore itself; standard error has its stack"))
+				exit = s.finish(ctx, surgical.NewError(surgical.CodeInternal, "lore crashed; the stack trace is on stderr"))
 				return
 			}
 			exit = s.said(said.String(), int(code))
@@ -94,7 +94,7 @@ func Run(ctx context.Context, env Env) (exit int) {
 	return s.finish(ctx, s.run(ctx, &said))
 }
 
-// said prints what kong had to say before it ended the program.
+// said prints the text that kong wrote before it exited.
 func (s *session) said(text string, code int) int {
 	if !s.robot {
 		fmt.Fprint(s.Stdout, text)
@@ -131,7 +131,7 @@ func (s *session) run(ctx context.Context, said io.Writer) error {
 	return parsed.Run()
 }
 
-// usage is what the command line's reader refused, with where to look.
+// usage returns the error for an invalid command line, with the help to consult.
 func usage(err error) error {
 	var p *kong.ParseError
 	hint := "lore --help"
@@ -144,21 +144,21 @@ func usage(err error) error {
 	return surgical.NewError(surgical.CodeInvalidRequest, err.Error()+" (see "+hint+")")
 }
 
-// robotWanted looks for --robot before the arguments are parsed, so that even
-// what cannot be parsed is answered in an envelope.
+// robotWanted looks for --robot before the arguments are parsed, so that even an
+// invalid command line gets an envelope.
 func robotWanted(args []string) bool {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]
 	}
 	return slices.ContainsFunc(args, func(arg string) bool {
 		value, given := strings.CutPrefix(arg, "--robot=")
-		// As kong reads it.
+		// The same values that kong accepts.
 		return arg == "--robot" || given && slices.Contains([]string{"true", "1", "yes"}, strings.ToLower(value))
 	})
 }
 
-// emptyFlag finds a flag that was given an empty value, which kong would take for
-// none: a script that failed to make an id must not list all runs.
+// emptyFlag returns a flag with an empty value, which kong would treat as unset. A
+// script whose id is empty by mistake must not list all runs.
 func emptyFlag(args []string) string {
 	for i, arg := range args {
 		if arg == "--" {
@@ -174,8 +174,8 @@ func emptyFlag(args []string) string {
 	return ""
 }
 
-// joinNegatives attaches negative numbers to the flag before them, which
-// would else be taken for flags: the refusal then names the number.
+// joinNegatives joins negative numbers to the flag before them. Otherwise kong
+// would treat them as flags, and the error would not name the number.
 func joinNegatives(args []string) []string {
 	takers := map[string]string{"-p": "--project", "--project": "--project", "--issue": "--issue", "--mr": "--mr", "--limit": "--limit"}
 	var joined []string

@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
-// program is the program in a world of a test's own: no environment but env,
-// no files but those in dir, a clock that only waiting moves.
+// program runs lore in isolation: only the environment in env, only the files in
+// dir, and a clock that only waiting advances.
 type program struct {
 	t      *testing.T
 	dir    string
@@ -36,7 +36,7 @@ type program struct {
 	http   http.RoundTripper
 	aws    func(context.Context) (aws.Config, error)
 	paused func(ctx context.Context)
-	// terminal: stdout and stderr are one.
+	// terminal makes stdout and stderr terminals.
 	terminal bool
 }
 
@@ -48,7 +48,7 @@ func newProgram(t *testing.T) *program {
 	}
 }
 
-// loopbackOnly fails what would leave this machine.
+// loopbackOnly fails requests to any other machine.
 type loopbackOnly struct{}
 
 func (loopbackOnly) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -101,8 +101,8 @@ type envelope struct {
 	} `json:"meta"`
 }
 
-// robot runs with --robot and checks that stdout is one envelope that agrees
-// with the exit code.
+// robot runs the command with --robot, and checks that stdout is a single envelope
+// that matches the exit code.
 func (p *program) robot(args ...string) (envelope, printed) {
 	p.t.Helper()
 	got := p.run(append(args, "--robot")...)
@@ -123,7 +123,7 @@ func (p *program) envelope(got printed) envelope {
 	return e
 }
 
-// code is the code of a failure.
+// code is the failure's code, or "ok".
 func (e envelope) code() surgical.Code {
 	if e.Error == nil {
 		return "ok"
@@ -131,7 +131,7 @@ func (e envelope) code() surgical.Code {
 	return e.Error.Code
 }
 
-// field reads one text of the data.
+// field returns a string from the data.
 func (e envelope) field(t *testing.T, name string) string {
 	t.Helper()
 	var data map[string]any
@@ -164,9 +164,9 @@ const signingToken = "whsec_bm90LWEtcmVhbC1rZXktbm90LWEtcmVhbC1rZXkh"
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden compares with testdata/name. Left out are times, which depend on how
-// often the clock was looked at, addresses, and which of the five requests of a
-// fetch was refused first.
+// golden compares got with testdata/name. It masks what varies: times, which depend
+// on how often the clock is read, addresses, and which of the five requests of a
+// fetch failed first.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	for pattern, with := range map[string]string{
@@ -198,8 +198,8 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// goldens runs a command that can be repeated for machines and for people, and
-// compares both.
+// goldens runs a repeatable command twice, with --robot and without, and compares
+// both outputs.
 func (p *program) goldens(name string, exit int, args ...string) envelope {
 	p.t.Helper()
 	e, got := p.robot(args...)

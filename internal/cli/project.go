@@ -17,10 +17,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// gitlabTimeout bounds one request to GitLab.
+// gitlabTimeout limits one request to GitLab.
 const gitlabTimeout = 30 * time.Second
 
-// projectID turns a project's number or path into its number. A path costs one
+// projectID returns the numeric id for a project's id or path. A path takes one
 // request to GitLab.
 func (s *session) projectID(ctx context.Context, project string) (int64, error) {
 	if id, err := strconv.ParseInt(project, 10, 64); err == nil {
@@ -30,7 +30,7 @@ func (s *session) projectID(ctx context.Context, project string) (int64, error) 
 		return id, nil
 	}
 	if project == "" || strings.HasPrefix(project, "/") || strings.HasSuffix(project, "/") || !strings.Contains(project, "/") {
-		return 0, invalid("a project is a number or a path such as group/project, got %q", project)
+		return 0, invalid("the project must be a number, or a path such as group/project, got %q", project)
 	}
 	client, err := s.gitlab()
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *session) projectID(ctx context.Context, project string) (int64, error) 
 	return p.ID, nil
 }
 
-// gitlab is the official client with the user's token.
+// gitlab returns a GitLab client with the user's token.
 func (s *session) gitlab() (*gitlab.Client, error) {
 	base := s.lookup("GITLAB_BASE_URL")
 	if base == "" {
@@ -54,7 +54,7 @@ func (s *session) gitlab() (*gitlab.Client, error) {
 		base = e.GitLabBaseURL
 	}
 	if base == "" {
-		return nil, invalid("which GitLab? Set GITLAB_BASE_URL, for instance https://gitlab.com")
+		return nil, invalid("no GitLab URL: set GITLAB_BASE_URL, for example to https://gitlab.com")
 	}
 	u, err := baseurl.Parse(base)
 	if err != nil {
@@ -62,12 +62,12 @@ func (s *session) gitlab() (*gitlab.Client, error) {
 	}
 	token := strings.TrimSpace(s.lookup("GITLAB_TOKEN"))
 	if token == "" {
-		return nil, surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN is not set; GitLab is asked for a project's number and for hooks")
+		return nil, surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN is not set; it is needed for project paths and for hooks")
 	}
 	client, err := gitlab.NewClient(token, gitlab.WithBaseURL(u.String()), gitlab.WithUserAgent("lore/"+s.Version), gitlab.WithoutRetries(),
 		gitlab.WithHTTPClient(&http.Client{Transport: s.HTTP, Timeout: gitlabTimeout, CheckRedirect: sameOrigin}))
 	if err != nil {
-		return nil, invalid("GitLab's client: %v", err)
+		return nil, invalid("the GitLab client could not be created: %v", err)
 	}
 	return client, nil
 }
@@ -79,12 +79,12 @@ func sameOrigin(next *http.Request, before []*http.Request) error {
 		return fmt.Errorf("redirected to another host, %s", next.URL.Host)
 	}
 	if len(before) >= 5 {
-		return errors.New("redirected five times")
+		return errors.New("too many redirects")
 	}
 	return nil
 }
 
-// gitlabFailure types what a request to GitLab ended with.
+// gitlabFailure returns the typed error for a failed request to GitLab.
 func gitlabFailure(ctx context.Context, what string, resp *gitlab.Response, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -95,22 +95,22 @@ func gitlabFailure(ctx context.Context, what string, resp *gitlab.Response, err 
 		said = refused.Message
 	}
 	if resp == nil {
-		return surgical.WrapError(surgical.CodeGitLabUnavailable, err, fmt.Sprintf("GitLab does not answer about %s: %v", what, err))
+		return surgical.WrapError(surgical.CodeGitLabUnavailable, err, fmt.Sprintf("%s: GitLab is not responding: %v", what, err))
 	}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refused GITLAB_TOKEN (401)")
 	case http.StatusForbidden:
-		return surgical.NewError(surgical.CodeGitLabForbidden, what+": GitLab forbids it to this token (403); hooks need the role of a maintainer and the scope api")
+		return surgical.NewError(surgical.CodeGitLabForbidden, what+": GitLab denied access (403); hooks need the Maintainer role and the api scope")
 	case http.StatusNotFound:
-		return surgical.NewError(surgical.CodeGitLabNotFound, what+": GitLab does not have it, or not for this token (404)")
+		return surgical.NewError(surgical.CodeGitLabNotFound, what+": not found, or not visible to this token (404)")
 	case http.StatusTooManyRequests:
-		e := surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab asks for fewer requests (429)")
+		e := surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab rate-limited the request (429)")
 		e.RetryAfter = retryafter.Of(resp.Header)
 		return e
 	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusConflict:
-		return invalid("%s: GitLab refused it (%d): %s", what, resp.StatusCode, cmp.Or(said, "without a reason"))
+		return invalid("%s: GitLab rejected the request (%d): %s", what, resp.StatusCode, cmp.Or(said, "no reason given"))
 	default:
-		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: GitLab answered %d", what, resp.StatusCode))
+		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: GitLab returned status %d", what, resp.StatusCode))
 	}
 }

@@ -24,20 +24,20 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-// maxPayload is what GitLab sends at most.
+// maxPayload is the maximum size of a GitLab webhook payload.
 const maxPayload = 25 << 20
 
 type replayCommand struct {
-	Payload        string  `arg:"" placeholder:"FILE" help:"A file with the payload, or the name of a sample such as issue_opened."`
-	Event          string  `placeholder:"NAME" help:"The X-Gitlab-Event header; by default as index.json beside the file says, else told from the payload."`
-	URL            string  `name:"url" placeholder:"URL" help:"The webhook (else that of --api-url, else this machine's)."`
-	IdempotencyKey *string `placeholder:"KEY" help:"As GitLab keeps it when it sends again; a new one by default."`
+	Payload        string  `arg:"" placeholder:"FILE" help:"File with the payload, or name of a sample such as issue_opened."`
+	Event          string  `placeholder:"NAME" help:"X-Gitlab-Event header (default: from index.json next to the file, else derived from the payload)."`
+	IdempotencyKey *string `placeholder:"KEY" help:"Idempotency-Key header, which GitLab keeps the same when it retries (default: a new key)."`
+	hookURL
 	waiting
 }
 
 // Help implements [kong.HelpProvider].
 func (*replayCommand) Help() string {
-	return `Signs with the first of GITLAB_WEBHOOK_SIGNING_TOKENS, else sends the first of GITLAB_WEBHOOK_SECRET_TOKENS; the stack of this machine brings its own token.
+	return `Signs with the first of GITLAB_WEBHOOK_SIGNING_TOKENS, or else sends the first of GITLAB_WEBHOOK_SECRET_TOKENS. The local stack has its own signing token.
 
 Examples:
 
@@ -46,7 +46,7 @@ Examples:
     lore replay payload.json --event "Merge Request Hook" --idempotency-key abc`
 }
 
-// received is what the webhook answers.
+// received is the webhook's response.
 type received struct {
 	Status    string            `json:"status"`
 	Reason    string            `json:"reason"`
@@ -84,8 +84,8 @@ func (c *replayCommand) Run(ctx context.Context, s *session) error {
 	return s.await(ctx, client, answer.Value.RunID, c.waiting, true)
 }
 
-// payload reads the file, or else the sample of that name, and says which
-// event it is.
+// payload returns the content of the file, or else the sample with that name, and
+// its event.
 func (c *replayCommand) payload(dir string) (body []byte, event string, err error) {
 	file := c.Payload
 	if !filepath.IsAbs(file) {
@@ -97,26 +97,26 @@ func (c *replayCommand) payload(dir string) (body []byte, event string, err erro
 	case errors.Is(err, fs.ErrNotExist):
 		sample, known := events.Named(name)
 		if known != nil {
-			return nil, "", invalid("there is no file and no sample %q", c.Payload)
+			return nil, "", invalid("there is no file or sample named %q", c.Payload)
 		}
 		return sample.Body, cmp.Or(c.Event, sample.Event), nil
 	case err != nil:
-		return nil, "", invalid("the payload cannot be read: %v", err)
+		return nil, "", invalid("the payload could not be read: %v", err)
 	case info.Size() > maxPayload:
-		return nil, "", surgical.NewError(surgical.CodePayloadTooLarge, fmt.Sprintf("%s has %d bytes, GitLab sends at most %d", c.Payload, info.Size(), maxPayload))
+		return nil, "", surgical.NewError(surgical.CodePayloadTooLarge, fmt.Sprintf("%s has %d bytes, but GitLab sends at most %d", c.Payload, info.Size(), maxPayload))
 	}
 	if body, err = os.ReadFile(file); err != nil {
-		return nil, "", invalid("the payload cannot be read: %v", err)
+		return nil, "", invalid("the payload could not be read: %v", err)
 	}
 	return body, cmp.Or(c.Event, indexed(filepath.Dir(file), name), eventOf(body)), nil
 }
 
-// indexed is the event that index.json in the folder gives to the file.
+// indexed returns the file's event from an index.json in its directory, or "".
 func indexed(dir, name string) string {
 	raw, err := os.ReadFile(filepath.Join(dir, "index.json"))
 	var samples []events.Sample
 	if err != nil || json.Unmarshal(raw, &samples) != nil {
-		return "" // most folders have none, and its format is ours alone
+		return "" // most directories have none, or one in another format
 	}
 	for _, sample := range samples {
 		if sample.Name == name {
@@ -126,13 +126,13 @@ func indexed(dir, name string) string {
 	return ""
 }
 
-// eventOf tells the header from the payload, as far as it matters.
+// eventOf derives the X-Gitlab-Event header from the payload.
 func eventOf(body []byte) string {
 	var payload struct {
 		Kind      string `json:"object_kind"`
 		EventType string `json:"event_type"`
 	}
-	_ = json.Unmarshal(body, &payload) // whatever it is, the webhook judges it
+	_ = json.Unmarshal(body, &payload) // the webhook decides what is valid
 	switch cmp.Or(payload.EventType, payload.Kind) {
 	case "issue", "work_item":
 		return "Issue Hook"
@@ -151,7 +151,7 @@ func eventOf(body []byte) string {
 	}
 }
 
-// deliver sends the payload as GitLab does.
+// deliver sends the payload the way GitLab does.
 func (s *session) deliver(ctx context.Context, hook webhook, body []byte, event, key string) (apiclient.Answer[received], error) {
 	var a apiclient.Answer[received]
 	outer := ctx
@@ -168,7 +168,7 @@ func (s *session) deliver(ctx context.Context, hook webhook, body []byte, event,
 	req.Header.Set("User-Agent", "lore/"+s.Version)
 	req.Header.Set("X-Gitlab-Event", event)
 	req.Header.Set("Idempotency-Key", key)
-	// A redirect would take the secret elsewhere.
+	// Redirects are not followed: they would send the token elsewhere.
 	client := &http.Client{Transport: s.HTTP, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if cause := context.Cause(outer); err != nil && cause != nil {
@@ -177,31 +177,31 @@ func (s *session) deliver(ctx context.Context, hook webhook, body []byte, event,
 	if err != nil {
 		return a, &surgical.Error{
 			Code: apiclient.CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true,
-			Message: fmt.Sprintf("the webhook does not answer: %v", err),
+			Message: fmt.Sprintf("the webhook is not responding: %v", err),
 		}
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return a, fmt.Errorf("read the webhook's answer: %w", err)
+		return a, fmt.Errorf("read the webhook's response: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
 		return a, apiclient.ReadProblem(resp, raw)
 	}
 	if err := json.Unmarshal(raw, &a.Value); err != nil {
-		return a, invalid("%s answered with what is no JSON: this is not Lorehook's webhook", req.URL.Host)
+		return a, invalid("%s returned a response that is not JSON: this is not the Lorehook webhook", req.URL.Host)
 	}
 	a.Raw = raw
 	return a, nil
 }
 
-// authenticate signs, or else adds the secret token.
+// authenticate signs the delivery, or else adds the secret token.
 func (h webhook) authenticate(header http.Header, body []byte, key string, now time.Time) error {
 	switch {
 	case h.signingToken != "":
 		signer, err := standardwebhooks.NewWebhook(h.signingToken)
 		if err != nil {
-			return invalid("the signing token is not whsec_ and the base64 of a key")
+			return invalid("the signing token must be whsec_ followed by a base64-encoded key")
 		}
 		signature, err := signer.Sign(key, now, body)
 		if err != nil {
@@ -213,12 +213,12 @@ func (h webhook) authenticate(header http.Header, body []byte, key string, now t
 	case h.secretToken != "":
 		header.Set(delivery.TokenHeader, h.secretToken)
 	default:
-		return surgical.NewError(surgical.CodeInvalidSignature, "no token to sign with: set GITLAB_WEBHOOK_SIGNING_TOKENS or GITLAB_WEBHOOK_SECRET_TOKENS")
+		return surgical.NewError(surgical.CodeInvalidSignature, "no token for the delivery: set GITLAB_WEBHOOK_SIGNING_TOKENS or GITLAB_WEBHOOK_SECRET_TOKENS")
 	}
 	return nil
 }
 
-// received prints the webhook's answer.
+// received prints the webhook's response.
 func (p *printer) received(r received, key string) {
 	status := r.Status
 	if r.Reason != "" {

@@ -14,7 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-// receiver is a webhook that remembers what it got.
+// receiver is a webhook that records the last request.
 type receiver struct {
 	*httptest.Server
 	header http.Header
@@ -36,7 +36,7 @@ func newReceiver(t *testing.T, status int, answer string) *receiver {
 	return r
 }
 
-func TestAReplayIsQueuedAndItsRunAwaited(t *testing.T) {
+func TestReplay_QueuesTheEventAndWaitsForItsRun(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		s.goldens("replay", 0, "replay", "issue_opened", "--idempotency-key", "replayed")
 		s.goldens("replay_ignored", 0, "replay", "push", "--idempotency-key", "ignored")
@@ -47,7 +47,7 @@ func TestAReplayIsQueuedAndItsRunAwaited(t *testing.T) {
 	})
 }
 
-func TestAReplayCarriesTheSignatureThatGitLabWouldMake(t *testing.T) {
+func TestReplay_SignsAsGitLabDoes(t *testing.T) {
 	r := newReceiver(t, http.StatusAccepted, `{"status":"queued","run_id":"w1","project_id":1,"targets":[{"type":"issue","iid":7}]}`)
 	p := newProgram(t)
 	p.local(map[string]string{"webhook_url": r.URL + "/webhooks/gitlab", "signing_token": signingToken})
@@ -77,7 +77,7 @@ func TestAReplayCarriesTheSignatureThatGitLabWouldMake(t *testing.T) {
 	}
 }
 
-func TestTheEventIsTheFlagsElseTheIndexsElseThePayloads(t *testing.T) {
+func TestReplay_TakesTheEventFromTheFlagTheIndexOrThePayload(t *testing.T) {
 	sample, err := events.Named("issue_confidential")
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestTheEventIsTheFlagsElseTheIndexsElseThePayloads(t *testing.T) {
 	}
 }
 
-func TestThisMachinesTokenGoesToThisMachinesStackAlone(t *testing.T) {
+func TestReplay_SendsTheLocalStacksTokenOnlyToTheLocalStack(t *testing.T) {
 	r := newReceiver(t, http.StatusOK, `{"status":"ignored"}`)
 	p := newProgram(t)
 	p.local(map[string]string{"webhook_url": "http://127.0.0.1:1/webhooks/gitlab", "signing_token": signingToken})
@@ -135,7 +135,7 @@ func TestThisMachinesTokenGoesToThisMachinesStackAlone(t *testing.T) {
 	}
 }
 
-func TestTheWebhooksRefusalKeepsItsCode(t *testing.T) {
+func TestReplay_KeepsTheCodeOfTheWebhooksError(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		webhook := s.url + "/webhooks/gitlab"
 		s.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = "whsec_YW5vdGhlci1rZXktYW5vdGhlci1rZXktYW5vdGhlciE="
@@ -150,7 +150,7 @@ func TestTheWebhooksRefusalKeepsItsCode(t *testing.T) {
 	})
 }
 
-func TestARedirectDoesNotTakeTheTokenElsewhere(t *testing.T) {
+func TestReplay_DoesNotFollowRedirects(t *testing.T) {
 	elsewhere := newReceiver(t, http.StatusOK, `{"status":"queued"}`)
 	redirect := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer redirect.Close()

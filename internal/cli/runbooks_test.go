@@ -12,9 +12,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 )
 
-// Every command of lore in a runbook, or in the README, is one that lore takes:
-// with --help it refuses what it does not know, and does nothing else.
-func TestRunbooksNameCommandsThatThereAre(t *testing.T) {
+// Every lore command in the runbooks and the README is valid: with --help, lore
+// rejects unknown commands and flags, and does nothing else.
+func TestRunbooks_NameOnlyExistingCommands(t *testing.T) {
 	files, err := filepath.Glob("../../docs/runbooks/*.md")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d runbooks, %v", len(files), err)
@@ -37,13 +37,13 @@ func TestRunbooksNameCommandsThatThereAre(t *testing.T) {
 		}
 	}
 	if found < 20 {
-		t.Errorf("only %d commands were found: the test shows little", found)
+		t.Errorf("only %d commands were found: the pattern is broken", found)
 	}
 }
 
-// What jq takes out of an answer is in it: a name that is not would choose
-// nothing, or everything.
-func TestRunbooksTakeFieldsOfAnswersThatThereAre(t *testing.T) {
+// The fields that jq selects exist: a misspelt name would select nothing, or
+// everything.
+func TestRunbooks_UseOnlyExistingFields(t *testing.T) {
 	answer, err := json.Marshal(map[string]any{"data": apiclient.RunList{Runs: []apiclient.Run{{RunID: "w", CreatedAt: time.Now()}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +69,6 @@ func TestRunbooksTakeFieldsOfAnswersThatThereAre(t *testing.T) {
 		}
 	}
 	if found < 4 {
-		t.Errorf("only %d fields were found: the test shows little", found)
+		t.Errorf("only %d fields were found: the pattern is broken", found)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,21 +14,21 @@ import (
 )
 
 type syncRunsCommand struct {
-	RunID       string `placeholder:"ID" help:"One run."`
-	RetryFailed bool   `help:"Retry what failed of it. Asked twice, it is the same new run."`
-	Cancel      bool   `help:"Cancel it: a queued run never starts, a running one stops at its next safe point."`
+	RunID       string `placeholder:"ID" help:"The run to show, retry, cancel or wait for."`
+	RetryFailed bool   `help:"Retry the failed targets of the run. Repeating the command returns the same new run."`
+	Cancel      bool   `help:"Cancel the run: a queued run never starts, a running one stops at its next safe point."`
 	waiting
-	Project string `short:"p" placeholder:"PROJECT" help:"Only runs of this project: number or path."`
+	Project string `short:"p" placeholder:"PROJECT" help:"Only runs of this project (ID or path)."`
 	Issue   *int64 `placeholder:"IID" help:"Only runs of this issue (with -p)."`
 	MR      *int64 `name:"mr" placeholder:"IID" help:"Only runs of this merge request (with -p)."`
 	Status  string `placeholder:"STATUS" help:"Only runs with this status: queued, running, succeeded, failed, cancelled."`
-	Limit   int    `default:"20" help:"At most so many runs (1 to 100)."`
-	Cursor  string `placeholder:"CURSOR" help:"The next page of a list."`
+	Limit   int    `default:"20" help:"Maximum number of runs (1 to 100)."`
+	Cursor  string `placeholder:"CURSOR" help:"Cursor of the next page, from the previous one."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*syncRunsCommand) Help() string {
-	return `Lists runs, the newest first; with --run-id it shows one.
+	return `Without --run-id it lists runs, newest first.
 
 Examples:
 
@@ -68,7 +69,7 @@ func (c *syncRunsCommand) Run(ctx context.Context, s *session) error {
 	}
 	err = s.await(ctx, client, run.Value.RunID, c.waiting, false)
 	if c.Cancel && surgical.CodeOf(err) == surgical.CodeRunCancelled {
-		return nil // it is what was asked for
+		return nil // the requested outcome
 	}
 	return err
 }
@@ -85,39 +86,30 @@ func (c *syncRunsCommand) check() error {
 		}
 		statuses := []surgical.RunStatus{surgical.StatusQueued, surgical.StatusRunning, surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled}
 		switch {
-		case c.Status != "" && !contains(statuses, c.Status):
+		case c.Status != "" && !slices.Contains(statuses, surgical.RunStatus(c.Status)):
 			return invalid("--status must be one of %s, got %q", joined(statuses), c.Status)
 		case (c.Issue != nil || c.MR != nil) && (c.Project == "" || c.Status != ""):
-			return invalid("--issue and --mr need -p, and exclude --status")
+			return invalid("--issue and --mr need -p, and cannot be combined with --status")
 		case c.Limit < 1 || c.Limit > 100:
-			return invalid("--limit must lie between 1 and 100, got %d", c.Limit)
+			return invalid("--limit must be between 1 and 100, got %d", c.Limit)
 		}
 		return nil
 	}
 	switch {
 	case c.RetryFailed && c.Cancel:
-		return invalid("--retry-failed and --cancel exclude each other")
+		return invalid("--retry-failed and --cancel cannot be combined")
 	case c.Project != "" || c.Status != "" || c.Cursor != "" || c.Issue != nil || c.MR != nil:
-		return invalid("-p, --issue, --mr, --status and --cursor belong to a list, --run-id %s names one run", c.RunID)
+		return invalid("-p, --issue, --mr, --status and --cursor filter a list and cannot be combined with --run-id %s", c.RunID)
 	}
 	return cmp.Or(checkRunID(c.RunID), checkTimeout(c.waiting))
 }
 
-// checkRunID refuses what the API would.
+// checkRunID rejects ids that the API would reject.
 func checkRunID(id string) error {
 	if !regexp.MustCompile(`^[a-z0-9]{1,64}$`).MatchString(id) {
-		return invalid("a run's id has up to 64 small letters and digits, got %q", id)
+		return invalid("a run id has 1 to 64 lowercase letters and digits, got %q", id)
 	}
 	return nil
-}
-
-func contains[T ~string](all []T, one string) bool {
-	for _, v := range all {
-		if string(v) == one {
-			return true
-		}
-	}
-	return false
 }
 
 func joined[T ~string](all []T) string {
@@ -167,11 +159,11 @@ func (p *printer) runs(list apiclient.RunList) {
 	}
 	p.table([]string{"RUN", "STATUS", "STAGE", "ORIGIN", "PROJECT", "TARGETS", "CREATED", "ERROR"}, rows)
 	if list.NextCursor != "" {
-		p.line("%s", p.faint.Sprintf("more: --cursor %s", list.NextCursor))
+		p.line("%s", p.faint.Sprintf("next page: --cursor %s", list.NextCursor))
 	}
 }
 
-// targets names the first of them.
+// targets lists the first most targets, and how many more there are.
 func targets(all []surgical.Target, most int) string {
 	var names []string
 	for i, t := range all {

@@ -13,7 +13,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// run prints one run with what became of its targets.
+// run prints one run with the outcome of its targets.
 func (p *printer) run(r apiclient.Run) {
 	status := p.status(string(r.Status))
 	if r.Stage != "" && r.Stage != surgical.StageDone {
@@ -29,11 +29,11 @@ func (p *printer) run(r apiclient.Run) {
 		pair("created", plain("%s", moment(r.CreatedAt))),
 		pair("ended", plain("%s", moment(r.FinishedAt))),
 		pair("attempts", number(r.Attempts)),
-		pair("coalesced", plain("%s", r.CoalescedWith)),
+		pair("covered by", plain("%s", r.CoalescedWith)),
 		pair("retry of", plain("%s", r.RetryOf)),
 		pair("retried by", plain("%s", r.RetriedBy)),
-		pair("took", plain("%s", timings(r.TimingsMS))),
-		pair("counted", plain("%s", counters(r.Counters))),
+		pair("timings", plain("%s", timings(r.TimingsMS))),
+		pair("counters", plain("%s", counters(r.Counters))),
 		pair("jobs", plain("%s", jobs(r.Jobs))),
 		pair("error", p.problem(r.Error)),
 	)
@@ -49,7 +49,7 @@ func (p *printer) run(r apiclient.Run) {
 	}
 }
 
-// preview is what a preflight found.
+// preview describes what a preflight found.
 func preview(e apiclient.RunEntity) string {
 	if e.Preview == nil {
 		return ""
@@ -65,7 +65,7 @@ func (p *printer) problem(f *problem.Problem) cell {
 	return cell{fmt.Sprintf("%s: %s (%s)", e.Code, e.Message, advice(e)), p.bad}
 }
 
-// number is empty for zero.
+// number returns a number, or an empty cell for zero.
 func number(n int64) cell {
 	if n == 0 {
 		return cell{}
@@ -86,7 +86,7 @@ func options(o surgical.Options) string {
 	return strings.Join(set, ", ")
 }
 
-// timings lists the stages in their order, and the whole.
+// timings lists the total and the stages in order.
 func timings(ms map[string]int64) string {
 	var parts []string
 	for _, stage := range []string{"total", "preflight", "ingest", "docs", "embed"} {
@@ -97,7 +97,7 @@ func timings(ms map[string]int64) string {
 	return strings.Join(parts, ", ")
 }
 
-// counters lists what is not zero by name.
+// counters lists the counters that are not zero, by name.
 func counters(counted map[string]int64) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(counted)) {

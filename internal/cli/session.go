@@ -17,7 +17,7 @@ type session struct {
 	globals
 	began time.Time
 	robot bool
-	// out is stdout, for what was asked for; err is stderr, for all else.
+	// out prints results to stdout, err everything else to stderr.
 	out, err *printer
 	data     any
 }
@@ -27,7 +27,7 @@ func (s *session) colourful() bool {
 	return !plain && s.lookup("TERM") != "dumb"
 }
 
-// answer is what a command found: data for machines, show for people.
+// answer sets a command's result: data for the envelope, or show for people.
 func (s *session) answer(data any, show func(*printer)) {
 	s.data = data
 	if !s.robot && show != nil {
@@ -53,8 +53,9 @@ func (s *session) finish(ctx context.Context, err error) int {
 	return exitOf(failure.Code)
 }
 
-// failureOf types an error. What is none of the domain's is the program's own,
-// and says what it is: there are no logs to look into.
+// failureOf returns err as a typed error. An untyped error becomes
+// [surgical.CodeInternal] and keeps its message, because there are no logs to
+// consult.
 func failureOf(ctx context.Context, err error) *surgical.Error {
 	var typed *surgical.Error
 	switch {
@@ -68,7 +69,7 @@ func failureOf(ctx context.Context, err error) *surgical.Error {
 	return typed
 }
 
-// envelopeError is a failure as machines get it.
+// envelopeError is the JSON of a failure in the envelope.
 type envelopeError struct {
 	*surgical.Error
 	// RetryAfter is in seconds.
@@ -97,12 +98,13 @@ func (s *session) envelope(failure *surgical.Error) {
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
-		raw = fmt.Appendf(nil, `{"ok":false,"error":{"code":"internal","message":"the answer cannot be encoded","action":"contact_operator","retryable":false},"meta":{"elapsed_ms":%d}}`, meta.ElapsedMS)
+		raw = fmt.Appendf(nil, `{"ok":false,"error":{"code":"internal","message":"the response could not be encoded","action":"contact_operator","retryable":false},"meta":{"elapsed_ms":%d}}`, meta.ElapsedMS)
 	}
 	fmt.Fprintf(s.Stdout, "%s\n", raw)
 }
 
-// invalid is a refusal of the command line, as the API would say it.
+// invalid returns an error for an invalid command line, with the code that the API
+// uses for an invalid request.
 func invalid(format string, args ...any) error {
 	return surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf(format, args...))
 }

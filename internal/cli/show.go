@@ -10,15 +10,15 @@ import (
 )
 
 type showCommand struct {
-	Project   string `short:"p" required:"" placeholder:"PROJECT" help:"Number, or path such as group/project (asks GitLab; needs GITLAB_TOKEN)."`
-	Issue     *int64 `placeholder:"IID" help:"The issue."`
-	MR        *int64 `name:"mr" placeholder:"IID" help:"The merge request."`
-	Documents bool   `help:"Print its documents' text instead."`
+	Project   string `short:"p" required:"" placeholder:"PROJECT" help:"Project ID, or path such as group/project (looked up in GitLab; needs GITLAB_TOKEN)."`
+	Issue     *int64 `placeholder:"IID" help:"Show this issue."`
+	MR        *int64 `name:"mr" placeholder:"IID" help:"Show this merge request."`
+	Documents bool   `help:"Print the text of its documents instead."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*showCommand) Help() string {
-	return `Shows what is stored, as it is now; for machines with all discussions and events.
+	return `With --robot, the output includes all discussions and events.
 
 Examples:
 
@@ -58,10 +58,10 @@ func (c *showCommand) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-// oneTarget is the one that was named.
+// oneTarget returns the target, if exactly one is given.
 func oneTarget(issue, mr *int64) (surgical.Target, error) {
 	if (issue == nil) == (mr == nil) {
-		return surgical.Target{}, invalid("one entity is named by either --issue or --mr")
+		return surgical.Target{}, invalid("specify exactly one entity, with either --issue or --mr")
 	}
 	t := surgical.Target{Type: surgical.Issue}
 	if issue != nil {

@@ -18,7 +18,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
-// stack is the program beside the real API and webhook over a whole pipeline.
+// stack is the program with the real API and webhook on top of a whole pipeline.
 type stack struct {
 	*program
 	*pipeline.World
@@ -28,7 +28,7 @@ type stack struct {
 	contentWrites atomic.Int64
 }
 
-// inbox is a queue that keeps what it was sent.
+// inbox is a queue that keeps its messages.
 type inbox struct {
 	mu   sync.Mutex
 	sent []surgical.Request
@@ -51,8 +51,7 @@ func (q *inbox) take() []surgical.Request {
 	return taken
 }
 
-// work does what the queue and the workflows hold; the program's waiting calls
-// it.
+// work processes the queue and the workflows. The program calls it while it waits.
 func (s *stack) work(context.Context) {
 	for _, req := range s.queue.take() {
 		if _, err := s.Deliver(req); err != nil {
@@ -62,8 +61,8 @@ func (s *stack) work(context.Context) {
 	s.Drive()
 }
 
-// onEngines runs the test beside a fresh stack on every engine. Projects 1 and
-// 2 are on the allow list.
+// onEngines runs the test with a fresh stack on every engine. Projects 1 and 2 are
+// on the allow list.
 func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 	t.Helper()
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
@@ -97,7 +96,7 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 	})
 }
 
-// verifiers know the signing token of the tests.
+// verifiers return a verifier for the tests' tokens.
 type verifiers struct{ t *testing.T }
 
 func (v verifiers) Get(context.Context) (*delivery.Verifier, error) {

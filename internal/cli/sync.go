@@ -11,27 +11,27 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// waiting are the flags of commands that can await a run.
+// waiting are the flags of commands that can wait for a run.
 type waiting struct {
-	Wait    bool          `help:"Wait for the run's end; if it fails, exit with the code of its failure."`
-	Timeout time.Duration `default:"10m" help:"How long to wait at most (the run goes on)."`
+	Wait    bool          `help:"Wait until the run ends; if it fails, exit with the exit code of its failure."`
+	Timeout time.Duration `default:"10m" help:"Maximum time to wait; the run itself continues."`
 }
 
 type syncCommand struct {
-	Project       string  `short:"p" required:"" placeholder:"PROJECT" help:"Number, or path such as group/project (asks GitLab; needs GITLAB_TOKEN)."`
-	Issue         []int64 `placeholder:"IID" help:"An issue; several by repeating or with commas."`
-	MR            []int64 `name:"mr" placeholder:"IID" help:"A merge request; several by repeating or with commas."`
-	PreflightOnly bool    `help:"Fetch and report; write no content."`
-	DryRun        bool    `help:"Answer with the plan; fetch and write nothing."`
-	NoDocs        bool    `help:"Leave documents and embeddings to a later drain (with --no-embed)."`
+	Project       string  `short:"p" required:"" placeholder:"PROJECT" help:"Project ID, or path such as group/project (looked up in GitLab; needs GITLAB_TOKEN)."`
+	Issue         []int64 `placeholder:"IID" help:"Issue; repeat the flag or separate several with commas."`
+	MR            []int64 `name:"mr" placeholder:"IID" help:"Merge request; repeat the flag or separate several with commas."`
+	PreflightOnly bool    `help:"Fetch and report, but write no content."`
+	DryRun        bool    `help:"Show the plan; fetch and write nothing."`
+	NoDocs        bool    `help:"Leave documents and embeddings to a later drain; requires --no-embed."`
 	NoEmbed       bool    `help:"Leave embeddings to a later drain."`
 	waiting
-	IdempotencyKey *string `placeholder:"KEY" help:"The same key is the same run, however often it is sent; a new one by default."`
+	IdempotencyKey *string `placeholder:"KEY" help:"Idempotency key: repeating the command with the same key returns the same run (default: a new key)."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*syncCommand) Help() string {
-	return `Names up to 25 entities of one project, which are fetched and stored together or not at all.
+	return `Takes up to 25 issues and merge requests of one project, which are stored either all together or not at all.
 
 Examples:
 
@@ -87,7 +87,7 @@ func deref(key *string) string {
 	return *key
 }
 
-// followIt says how to go on.
+// followIt prints the command that follows the run.
 func (p *printer) followIt(runID string) {
 	p.line("%s", p.faint.Sprintf("follow it: lore sync-runs --run-id %s --wait", runID))
 }
@@ -96,8 +96,8 @@ func (c *syncCommand) options() surgical.Options {
 	return surgical.Options{PreflightOnly: c.PreflightOnly, DryRun: c.DryRun, NoDocs: c.NoDocs, NoEmbed: c.NoEmbed}
 }
 
-// check refuses what the API would refuse, before anything is sent. A project
-// that is a path has its number later.
+// check rejects what the API would reject, before anything is sent. It uses a
+// placeholder for the project, whose path may not have been looked up yet.
 func (c *syncCommand) check(now time.Time) error {
 	req := surgical.Request{RunID: "unsent", ProjectID: 1, Origin: surgical.OriginManual, EventAt: now, Options: c.options()}
 	for _, iid := range c.Issue {
@@ -114,8 +114,8 @@ func (c *syncCommand) check(now time.Time) error {
 	return nil
 }
 
-// checkKey refuses what the API would. An empty key that was given is one that
-// a script failed to make.
+// checkKey rejects keys that the API would reject, including an explicit empty key,
+// which a script passes if it fails to create one.
 func checkKey(key *string) error {
 	if key != nil && !regexp.MustCompile(`^[!-~]{1,128}$`).MatchString(*key) {
 		return invalid("an idempotency key has 1 to 128 printable ASCII characters without spaces, got %q", *key)
@@ -130,14 +130,14 @@ func checkTimeout(w waiting) error {
 	return nil
 }
 
-// unsure says how to ask again when nobody knows whether a request arrived.
+// unsure adds how to repeat the request if it is unknown whether it arrived.
 func unsure(err error, key string) error {
 	var e *surgical.Error
 	if errors.Is(err, context.Canceled) {
 		err = &surgical.Error{Code: CodeInterrupted, Message: "interrupted", Action: surgical.ActionRetryAfter, Retryable: true}
 	}
 	if errors.As(err, &e) && (e.Retryable || e.Code == surgical.CodeInternal) {
-		e.Message += fmt.Sprintf("; --idempotency-key %s asks again for the same run, if there is one by now", key)
+		e.Message += fmt.Sprintf("; the run may exist: to repeat the request safely, pass --idempotency-key %s", key)
 	}
 	return err
 }

@@ -8,14 +8,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-func TestWhatIsPrintedOfRunsThatSucceed(t *testing.T) {
+func TestRun_PrintsSuccessfulRuns(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		s.goldens("empty_list", 0, "sync-runs")
 		s.goldens("plan", 0, "sync", "-p", "1", "--issue", "7", "--mr", "12", "--dry-run")
 		sync := []string{"sync", "-p", "1", "--issue", "7", "--mr", "12", "--idempotency-key", "tour"}
 		queued := s.goldens("queued", 0, sync...)
 		s.goldens("plan_conflict", 0, "sync", "-p", "1", "--issue", "7", "--dry-run")
-		// The first of the two waits, the second finds the run ended.
+		// The first of the two waits; the second finds that the run has ended.
 		s.goldens("succeeded", 0, append(sync, "--wait")...)
 		s.goldens("run", 0, "sync-runs", "--run-id", queued.field(t, "run_id"))
 		s.goldens("list", 0, "sync-runs", "-p", "1", "--status", "succeeded", "--limit", "1")
@@ -27,10 +27,10 @@ func TestWhatIsPrintedOfRunsThatSucceed(t *testing.T) {
 	})
 }
 
-func TestARunThatFailsExitsWithItsCodeAndIsRetriedTheSameWayTwice(t *testing.T) {
+func TestSyncRuns_RetryAFailedRunOnceEvenIfRepeated(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		s.refuse(map[int64]*surgical.Error{
-			8:   surgical.NewError(surgical.CodeGitLabForbidden, "project 1 issue#8 is forbidden for this token (403)"),
+			8:   surgical.NewError(surgical.CodeGitLabForbidden, "project 1 issue#8: GitLab denied access (403)"),
 			404: surgical.NewError(surgical.CodeGitLabNotFound, "project 1 issue#404 was not found (404)"),
 		})
 		failed := s.goldens("preflight_failed", 30, "sync", "-p", "1", "--issue", "7,8,404", "--wait", "--idempotency-key", "fails")
@@ -41,19 +41,19 @@ func TestARunThatFailsExitsWithItsCodeAndIsRetriedTheSameWayTwice(t *testing.T) 
 		s.goldens("failed_run", 0, "sync-runs", "--run-id", id)
 		retry := s.goldens("retry", 0, "sync-runs", "--run-id", id, "--retry-failed").field(t, "run_id")
 		if again, _ := s.robot("sync-runs", "--run-id", id, "--retry-failed"); again.field(t, "run_id") != retry || retry == id {
-			t.Errorf("retried by %s, then by %s", retry, again.Data)
+			t.Errorf("retried by %s, and then by %s", retry, again.Data)
 		}
 		got, _ := s.robot("sync-runs", "--run-id", id, "--retry-failed", "--wait")
 		if got.field(t, "run_id") != retry || got.field(t, "status") != "succeeded" {
 			t.Errorf("%s", got.Data)
 		}
 		if again, _ := s.robot("sync-runs", "--run-id", id, "--retry-failed"); again.field(t, "run_id") != retry {
-			t.Errorf("after its end it is retried by %s", again.Data)
+			t.Errorf("after the retry ended, retried by %s", again.Data)
 		}
 	})
 }
 
-// refuse lets the next fetch of each issue fail.
+// refuse makes the next fetch of each issue fail.
 func (s *stack) refuse(issues map[int64]*surgical.Error) {
 	real := s.Fetcher
 	var mu sync.Mutex
@@ -75,22 +75,22 @@ func (f fetcherFunc) Fetch(ctx context.Context, ref surgical.EntityRef) (surgica
 	return f(ctx, ref)
 }
 
-func TestACancelledRunExitsWithItsOwnCode(t *testing.T) {
+func TestSyncRuns_ExitWithTheCodeOfACancelledRun(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		queued, _ := s.robot("sync", "-p", "1", "--issue", "7", "--idempotency-key", "cancelled")
 		id := queued.field(t, "run_id")
 		s.goldens("cancel", 0, "sync-runs", "--run-id", id, "--cancel")
 		s.goldens("cancelled", 35, "sync-runs", "--run-id", id, "--wait")
 		if _, got := s.robot("sync-runs", "--run-id", id, "--cancel", "--wait"); got.exit != 0 {
-			t.Errorf("who cancels and waits gets exit %d", got.exit)
+			t.Errorf("--cancel --wait: exit %d", got.exit)
 		}
 		if s.work(t.Context()); s.Run(id).Status != surgical.StatusCancelled {
-			t.Error("it was carried out")
+			t.Error("the cancelled run was executed")
 		}
 	})
 }
 
-func TestRefusalsOfTheAPIKeepTheirCodes(t *testing.T) {
+func TestRun_KeepsTheCodesOfTheAPIsErrors(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		s.goldens("not_allowed", 10, "sync", "-p", "99", "--issue", "7")
 		s.goldens("run_not_found", 41, "sync-runs", "--run-id", "munknown")

@@ -17,7 +17,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// refusing fails the test when anything is sent.
+// refusing is a transport that fails the test if anything is sent.
 type refusing struct{ t *testing.T }
 
 func (r refusing) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -25,7 +25,7 @@ func (r refusing) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, errors.New("sent")
 }
 
-func TestBadInputIsRefusedBeforeAnythingIsSentAndNamed(t *testing.T) {
+func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 	many := make([]string, 26)
 	for i := range many {
 		many[i] = fmt.Sprint(i + 1)
@@ -66,8 +66,8 @@ func TestBadInputIsRefusedBeforeAnythingIsSentAndNamed(t *testing.T) {
 		{"sync-runs --retry-failed", "--retry-failed needs --run-id"},
 		{"sync-runs --cancel", "--cancel needs --run-id"},
 		{"sync-runs --wait", "--wait needs --run-id"},
-		{"sync-runs --run-id m1 --retry-failed --cancel", "exclude each other"},
-		{"sync-runs --run-id m1 --status failed", "m1 names one run"},
+		{"sync-runs --run-id m1 --retry-failed --cancel", "--retry-failed and --cancel cannot be combined"},
+		{"sync-runs --run-id m1 --status failed", "cannot be combined with --run-id m1"},
 		{"sync-runs --run-id ../m1", `"../m1"`},
 		{"show -p 1", "either --issue or --mr"},
 		{"show -p 1 --issue 7 --mr 12", "either --issue or --mr"},
@@ -99,7 +99,7 @@ func TestBadInputIsRefusedBeforeAnythingIsSentAndNamed(t *testing.T) {
 	}
 }
 
-func TestRobotsGetOneEnvelopeWhateverIsAsked(t *testing.T) {
+func TestRobot_PrintsOneEnvelopeForEveryCommand(t *testing.T) {
 	for _, args := range []string{
 		"version", "help", "help exit-codes", "help sync", "--help", "sync --help", "completion -c bash", "sync --robot=true", "version --robot=1", "version --robot=YES", "bogus", "sync-runs",
 		"show -p 1 --issue 7", "hooks list -p 1", "replay issue_opened",
@@ -113,7 +113,7 @@ func TestRobotsGetOneEnvelopeWhateverIsAsked(t *testing.T) {
 	}
 }
 
-func TestEveryCommandsHelpHasAnExample(t *testing.T) {
+func TestHelp_HasAnExampleForEveryCommand(t *testing.T) {
 	for _, command := range []string{"sync", "sync-runs", "show", "replay", "hooks add", "hooks verify", "hooks list", "completion", "help", "version"} {
 		p := newProgram(t)
 		got := p.run(append(strings.Fields(command), "--help")...)
@@ -122,12 +122,12 @@ func TestEveryCommandsHelpHasAnExample(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s", command, got.exit, got.out)
 		}
 		if help := p.run(append([]string{"help"}, strings.Fields(command)...)...); help != got {
-			t.Errorf("lore help %s differs from lore %s --help:\n%s", command, command, help.out)
+			t.Errorf("lore help %s and lore %s --help differ:\n%s", command, command, help.out)
 		}
 	}
 }
 
-func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
+func TestCompletion_KnowsCommandsAndFlags(t *testing.T) {
 	for line, want := range map[string]string{"lore sy": "sync\n", "lore hooks v": "verify\n", "lore sync --dry": "--dry-run\n"} {
 		t.Setenv("COMP_LINE", line)
 		p := newProgram(t)
@@ -138,7 +138,7 @@ func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
 	}
 }
 
-func TestTheStackIsFoundInAFolderAbove(t *testing.T) {
+func TestRun_FindsTheLocalStackInAParentDirectory(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		deep := filepath.Join(s.dir, "a", "b")
 		if err := os.MkdirAll(deep, 0o755); err != nil {
@@ -151,12 +151,12 @@ func TestTheStackIsFoundInAFolderAbove(t *testing.T) {
 	})
 }
 
-func TestTheAPIIsTheFlagsElseTheEnvironmentsElseThisMachines(t *testing.T) {
-	var asked []string
+func TestRun_PrefersTheFlagThenTheEnvironmentThenTheLocalStack(t *testing.T) {
+	var hosts []string
 	p := newProgram(t)
 	p.http = roundTripper(func(r *http.Request) (*http.Response, error) {
-		asked = append(asked, r.URL.Host)
-		return nil, errors.New("asked")
+		hosts = append(hosts, r.URL.Host)
+		return nil, errors.New("refused")
 	})
 	p.local(map[string]string{"api_url": "http://127.0.0.1:3"})
 	args := []string{"sync-runs"}
@@ -164,7 +164,7 @@ func TestTheAPIIsTheFlagsElseTheEnvironmentsElseThisMachines(t *testing.T) {
 	p.env["LOREHOOK_API_URL"] = "http://127.0.0.1:2"
 	p.run(args...)
 	p.run(append(args, "--api-url", "http://127.0.0.1:1/")...)
-	if got := strings.Join(asked, " "); got != "127.0.0.1:3 127.0.0.1:2 127.0.0.1:1" {
+	if got := strings.Join(hosts, " "); got != "127.0.0.1:3 127.0.0.1:2 127.0.0.1:1" {
 		t.Error(got)
 	}
 }
@@ -173,7 +173,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestAFileInAFolderDoesNotSendTokensElsewhere(t *testing.T) {
+func TestRun_IgnoresRemoteURLsInTheEndpointsFile(t *testing.T) {
 	p := newProgram(t)
 	p.http = refusing{t}
 	p.local(map[string]string{
@@ -188,7 +188,7 @@ func TestAFileInAFolderDoesNotSendTokensElsewhere(t *testing.T) {
 	}
 }
 
-func TestColoursAndLiveLinesAreForTerminals(t *testing.T) {
+func TestRun_UsesColourAndTransientLinesOnlyOnATerminal(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		args := []string{"sync", "-p", "1", "--issue", "7", "--wait", "--idempotency-key", "colour"}
 		s.terminal = true
@@ -202,7 +202,7 @@ func TestColoursAndLiveLinesAreForTerminals(t *testing.T) {
 		}
 		delete(s.env, "NO_COLOR")
 		if got = s.run(append(args, "--robot")...); strings.Contains(got.out, "\x1b") {
-			t.Errorf("for robots: %q", got.out)
+			t.Errorf("with --robot: %q", got.out)
 		}
 		s.terminal = false
 		got = s.run("sync", "-p", "1", "--issue", "8", "--wait")
@@ -213,22 +213,22 @@ func TestColoursAndLiveLinesAreForTerminals(t *testing.T) {
 	})
 }
 
-func TestAnInterruptSaysThatTheRunGoesOn(t *testing.T) {
+func TestWait_SaysThatTheRunContinuesWhenInterrupted(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		s.paused = func(context.Context) { cancel() }
 		got := s.runContext(ctx, "sync", "-p", "1", "--issue", "7", "--wait", "--robot")
 		e := s.envelope(got)
-		if got.exit != 130 || e.code() != "interrupted" || e.Error.RunID == "" || !strings.Contains(e.Error.Message, "goes on") {
+		if got.exit != 130 || e.code() != "interrupted" || e.Error.RunID == "" || !strings.Contains(e.Error.Message, "the run continues") {
 			t.Errorf("exit %d: %s", got.exit, got.out)
 		}
 	})
 }
 
-func TestWaitingEndsAfterItsTimeout(t *testing.T) {
+func TestWait_EndsAfterItsTimeout(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *stack) {
-		s.paused = nil // nobody works
+		s.paused = nil // no worker runs
 		e, got := s.robot("sync", "-p", "1", "--issue", "7", "--wait", "--timeout", "90s", "--idempotency-key", "slow")
 		if got.exit != 52 || e.code() != "wait_timeout" || !e.Error.Retryable || e.Error.RunID == "" || *e.Meta.ElapsedMS != 90_000 {
 			t.Errorf("exit %d: %s", got.exit, got.out)
@@ -236,7 +236,7 @@ func TestWaitingEndsAfterItsTimeout(t *testing.T) {
 	})
 }
 
-func TestCallsToAWSAreSignedAndCallsToThisMachineAreNot(t *testing.T) {
+func TestRun_SignsRequestsToAWSButNotToThisMachine(t *testing.T) {
 	const host = "abc123.execute-api.eu-west-1.amazonaws.com"
 	for _, test := range []struct {
 		address, region, scope string

@@ -13,12 +13,12 @@ import (
 const (
 	firstPause = 250 * time.Millisecond
 	longPause  = 2 * time.Second
-	// patience is how many answers in a row may fail while a run is awaited.
+	// patience is how many consecutive requests may fail while waiting for a run.
 	patience = 5
 )
 
-// await follows the run to its end and prints it; one that did not succeed is
-// an error with the run's own code. Unclaimed: the run may not be there yet.
+// await follows the run until it ends and prints it. If the run did not succeed,
+// the error has the run's own code. With unclaimed, the run may not exist yet.
 func (s *session) await(ctx context.Context, client *apiclient.Client, runID string, w waiting, unclaimed bool) error {
 	run, err := s.follow(ctx, client, runID, w.Timeout, unclaimed)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *session) await(ctx context.Context, client *apiclient.Client, runID str
 	return outcome(run.Value)
 }
 
-// outcome is nil for a run that succeeded, else why it did not.
+// outcome returns nil for a run that succeeded, or else its error.
 func outcome(run apiclient.Run) error {
 	if run.Status == surgical.StatusSucceeded {
 		return nil
@@ -40,7 +40,7 @@ func outcome(run apiclient.Run) error {
 	case run.Status == surgical.StatusCancelled:
 		e = surgical.NewError(surgical.CodeRunCancelled, "the run was cancelled")
 	default:
-		e = surgical.NewError(surgical.CodeInternal, fmt.Sprintf("the run is %s and does not say why", run.Status))
+		e = surgical.NewError(surgical.CodeInternal, fmt.Sprintf("the run is %s, but has no error", run.Status))
 	}
 	e.RunID = run.RunID
 	return e
@@ -64,14 +64,14 @@ func (s *session) follow(ctx context.Context, client *apiclient.Client, runID st
 			if failed++; ctx.Err() != nil || failed > patience || !surgical.AsError(err).Retryable {
 				return run, stillRunning(ctx, err, runID)
 			}
-			state = string(surgical.CodeOf(err)) + ", asking again"
+			state = string(surgical.CodeOf(err)) + ", retrying"
 		}
 		elapsed := s.Clock().Sub(began)
 		s.progress(runID, state, &last, elapsed)
 		if elapsed >= timeout {
 			return run, &surgical.Error{
 				Code: CodeWaitTimeout, Action: surgical.ActionRetryAfter, Retryable: true, RunID: runID,
-				Message: fmt.Sprintf("the run did not end within %s; it was %s, and goes on", timeout, state),
+				Message: fmt.Sprintf("the run did not end within %s; it continues (last state: %s)", timeout, state),
 			}
 		}
 		if err := s.Pause(ctx, min(pause, timeout-elapsed)); err != nil {
@@ -80,8 +80,8 @@ func (s *session) follow(ctx context.Context, client *apiclient.Client, runID st
 	}
 }
 
-// stillRunning tells a user who ends the program that the run does not end
-// with it.
+// stillRunning returns an error that says that the run continues, if the user
+// interrupted the program, and err otherwise.
 func stillRunning(ctx context.Context, err error, runID string) error {
 	if ctx.Err() == nil {
 		return err
@@ -90,7 +90,7 @@ func stillRunning(ctx context.Context, err error, runID string) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		e = &surgical.Error{Code: CodeInterrupted, Action: surgical.ActionRetryAfter, Retryable: true}
 	}
-	e.RunID, e.Message = runID, fmt.Sprintf("interrupted; the run goes on: lore sync-runs --run-id %s --wait", runID)
+	e.RunID, e.Message = runID, fmt.Sprintf("interrupted; the run continues: lore sync-runs --run-id %s --wait", runID)
 	return e
 }
 
@@ -100,13 +100,13 @@ func stateOf(run apiclient.Run) string {
 		state += ", " + string(run.Stage)
 	}
 	if run.Error != nil && !run.Status.Terminal() {
-		state += ", waits: " + string(run.Error.Code)
+		state += ", waiting: " + string(run.Error.Code)
 	}
 	return state
 }
 
-// progress rewrites one line on a terminal; elsewhere every change of state is
-// a line.
+// progress updates one line on a terminal. Elsewhere it prints a line whenever the
+// state changes.
 func (s *session) progress(runID, state string, last *string, elapsed time.Duration) {
 	if s.StderrTerminal {
 		s.err.passing(fmt.Sprintf("%s  %s  %s", runID, state, took(elapsed)))
