@@ -8,14 +8,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// advice is one thing that can be done, with the command for it.
+// advice is a suggested action.
 type advice struct {
 	Text string
-	// Command is of the lore CLI; "" for what no command does.
+	// Command is the lore command for it, or "" if there is none.
 	Command string
 }
 
-// entityFlags name targets to lore: "-p 1 --issue 7 --mr 12".
+// entityFlags returns the lore flags for targets: "-p 1 --issue 7 --mr 12".
 func entityFlags(projectID int64, targets []surgical.Target) string {
 	flags := []string{fmt.Sprintf("-p %d", projectID)}
 	for _, t := range targets {
@@ -36,7 +36,7 @@ func syncCommand(ref surgical.EntityRef) string {
 	return "lore sync " + entityFlags(ref.ProjectID, []surgical.Target{ref.Target}) + " --wait"
 }
 
-// tryCommand asks GitLab and writes nothing.
+// tryCommand returns the command that fetches from GitLab and writes nothing.
 func tryCommand(projectID int64, targets ...surgical.Target) string {
 	return "lore sync " + entityFlags(projectID, targets) + " --preflight-only --wait"
 }
@@ -47,63 +47,63 @@ func retryCommand(runID string) string {
 }
 func cancelCommand(runID string) string { return "lore sync-runs --run-id " + runID + " --cancel" }
 
-// remedy says what an action means to a person.
+// remedy describes an action for people.
 func remedy(action surgical.Action) string {
 	switch action {
 	case surgical.ActionFixRequest:
 		return "Correct the request and send it again."
 	case surgical.ActionCheckToken:
-		return "Put a valid token with the scope read_api into the token's secret."
+		return "Store a valid token with the read_api scope in the token's secret."
 	case surgical.ActionGrantAccess:
 		return "Give the token's user access to the project."
 	case surgical.ActionVerifyIID:
-		return "Check in GitLab that it exists, and that the token's user sees it."
+		return "Check in GitLab that it exists and that the token's user can see it."
 	case surgical.ActionRetryAfter:
-		return "Wait: GitLab is out of reach or asks for patience."
+		return "Wait: GitLab is unavailable or limits the request rate."
 	case surgical.ActionRetryFailed:
-		return "Retry what failed."
+		return "Retry the failed targets."
 	}
-	return "Look for the run's id in the functions' logs: they name the cause."
+	return "Search the functions' logs for the run id to find the cause."
 }
 
-// adviceFor lists what can be done about the run.
+// adviceFor returns what can be done about the run.
 func adviceFor(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job) []advice {
 	switch run.Status {
 	case surgical.StatusQueued, surgical.StatusRunning:
-		all := []advice{{"Follow it to its end.", followCommand(run.RunID)}, {"Stop it.", cancelCommand(run.RunID)}}
+		all := []advice{{"Follow the run until it ends.", followCommand(run.RunID)}, {"Cancel it.", cancelCommand(run.RunID)}}
 		if run.Error != nil && run.Status == surgical.StatusRunning {
-			all = slices.Insert(all, 0, advice{Text: remedy(waitsFor(run.Error)) + " It tries again by itself, up to 6 hours after its first attempt."})
+			all = slices.Insert(all, 0, advice{Text: remedy(waitsFor(run.Error)) + " The run retries automatically for up to 6 hours after its first attempt."})
 		}
 		return all
 	case surgical.StatusSucceeded:
-		return []advice{{"See what is stored now.", showCommand(run.Refs()[0])}}
+		return []advice{{"Show the stored copy.", showCommand(run.Refs()[0])}}
 	}
 	if run.RetriedBy != "" {
-		return []advice{{"It was retried. Follow the retry to its end.", followCommand(run.RetriedBy)}}
+		return []advice{{"This run was retried. Follow the retry until it ends.", followCommand(run.RetriedBy)}}
 	}
 	var all []advice
 	hopeless, done := hopelessTargets(run), map[surgical.Action]bool{}
 	for _, failure := range failuresOf(run) {
-		// What a retry does by itself needs no words.
+		// A retry by itself takes care of these two.
 		if a := failure.Action; !done[a] && a != surgical.ActionRetryFailed && a != surgical.ActionRetryAfter {
 			done[a] = true
 			all = append(all, advice{Text: remedy(a)})
 		}
 	}
 	if canRetry(rows, jobs) {
-		text := "Retry what failed."
+		text := "Retry the failed targets."
 		if len(hopeless) > 0 {
-			text = "Retry the others: what GitLab does not have is left out."
+			text = "Retry the other targets, without those that GitLab does not have."
 		}
 		all = append(all, advice{text, retryCommand(run.RunID)})
 	}
 	if len(hopeless) > 0 {
-		all = append(all, advice{"Ask GitLab again, and write nothing.", tryCommand(run.ProjectID, hopeless...)})
+		all = append(all, advice{"Check GitLab again without writing anything.", tryCommand(run.ProjectID, hopeless...)})
 	}
 	return all
 }
 
-// waitsFor is the action of what a waiting run waits for.
+// waitsFor returns the action for the error that a run waits on.
 func waitsFor(e *surgical.Error) surgical.Action {
 	if len(e.Failures) > 0 {
 		return e.Failures[0].Action
@@ -111,8 +111,8 @@ func waitsFor(e *surgical.Error) surgical.Action {
 	return e.Action
 }
 
-// failuresOf are the run's failures by target; of one that failed as a whole,
-// that one without a target.
+// failuresOf returns the run's failures by target. For a run that failed as a
+// whole, it returns one failure without a target.
 func failuresOf(run surgical.Run) []surgical.TargetFailure {
 	if run.Error == nil || len(run.Error.Failures) > 0 {
 		if run.Error == nil {
@@ -124,7 +124,7 @@ func failuresOf(run surgical.Run) []surgical.TargetFailure {
 	return []surgical.TargetFailure{{Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable}}
 }
 
-// hopelessTargets are those that no retry of the run brings back.
+// hopelessTargets returns the targets that no retry of the run can fetch.
 func hopelessTargets(run surgical.Run) []surgical.Target {
 	var targets []surgical.Target
 	if run.Error == nil {
@@ -138,8 +138,8 @@ func hopelessTargets(run surgical.Run) []surgical.Target {
 	return targets
 }
 
-// canRetry reports whether `lore sync-runs --retry-failed` finds anything to
-// do, by the rule of the API.
+// canRetry reports whether `lore sync-runs --retry-failed` has anything to do. It
+// applies the API's rule.
 func canRetry(rows []surgical.EntityRow, jobs []surgical.Job) bool {
 	return slices.ContainsFunc(rows, func(row surgical.EntityRow) bool {
 		return row.Status == surgical.EntityFailed && row.Code.CanSucceedLater()

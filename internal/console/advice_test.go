@@ -16,7 +16,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// failedRun is a run whose targets failed with the codes.
+// failedRun returns a run whose targets failed with the codes.
 func failedRun(codes ...surgical.Code) (surgical.Run, []surgical.EntityRow) {
 	r := run(surgical.StatusFailed, surgical.StagePreflight, surgical.Marks{})
 	r.Targets, r.Error = nil, surgical.NewError(surgical.CodePreflightFailed, "not every target could be fetched")
@@ -39,7 +39,7 @@ const (
 	cancelIt = "lore sync-runs --run-id wabc7 --cancel"
 )
 
-func TestTheAdviceIsWhatCanBeDone(t *testing.T) {
+func TestAdviceFor_SuggestsWhatCanBeDone(t *testing.T) {
 	notFound, notFoundRows := failedRun(surgical.CodeGitLabNotFound)
 	mixed, mixedRows := failedRun(surgical.CodeGitLabNotFound, surgical.CodeAbortedByPeer)
 	forbidden, forbiddenRows := failedRun(surgical.CodeGitLabForbidden)
@@ -61,16 +61,16 @@ func TestTheAdviceIsWhatCanBeDone(t *testing.T) {
 		"waiting for a token": {run: run(surgical.StatusRunning, surgical.StagePreflight, surgical.Marks{}, func(r *surgical.Run) {
 			r.Error = surgical.NewError(surgical.CodeGitLabUnauthorized, "no")
 		}), want: []string{
-			"Put a valid token with the scope read_api into the token's secret. It tries again by itself, up to 6 hours after its first attempt.", followIt, cancelIt,
+			"Store a valid token with the read_api scope in the token's secret. The run retries automatically for up to 6 hours after its first attempt.", followIt, cancelIt,
 		}},
 		"not found": {run: notFound, rows: notFoundRows, want: []string{
-			"Check in GitLab that it exists, and that the token's user sees it.", "lore sync -p 1 --issue 7 --preflight-only --wait",
+			"Check in GitLab that it exists and that the token's user can see it.", "lore sync -p 1 --issue 7 --preflight-only --wait",
 		}},
 		"not found, and a peer": {run: mixed, rows: mixedRows, want: []string{
-			"Check in GitLab that it exists, and that the token's user sees it.", retryIt, "lore sync -p 1 --issue 7 --preflight-only --wait",
+			"Check in GitLab that it exists and that the token's user can see it.", retryIt, "lore sync -p 1 --issue 7 --preflight-only --wait",
 		}},
 		"forbidden":    {run: forbidden, rows: forbiddenRows, want: []string{"Give the token's user access to the project.", retryIt}},
-		"unauthorized": {run: unauthorized, rows: unauthorizedRows, want: []string{"Put a valid token with the scope read_api into the token's secret.", retryIt}},
+		"unauthorized": {run: unauthorized, rows: unauthorizedRows, want: []string{"Store a valid token with the read_api scope in the token's secret.", retryIt}},
 		"timeout":      {run: timeout, rows: timeoutRows, want: []string{retryIt}},
 		"retried":      {run: retried, rows: retriedRows, want: []string{"lore sync-runs --run-id rnew1 --wait"}},
 		"docs failed": {run: docs, rows: []surgical.EntityRow{{Ref: issue(7), Status: surgical.EntityOK}},
@@ -93,15 +93,15 @@ func TestTheAdviceIsWhatCanBeDone(t *testing.T) {
 	}
 }
 
-// asked is a transport that notes what lore asks for, and refuses it.
-type asked []string
+// recorded is a transport that records requests and fails them.
+type recorded []string
 
-func (a *asked) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a *recorded) RoundTrip(r *http.Request) (*http.Response, error) {
 	*a = append(*a, r.Method+" "+r.URL.Path)
-	return nil, errors.New("nobody is there")
+	return nil, errors.New("no server")
 }
 
-func TestLoreUnderstandsEveryCommandThatIsShown(t *testing.T) {
+func TestCommands_AreUnderstoodByLore(t *testing.T) {
 	mr := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.MergeRequest, IID: 12}}
 	for command, want := range map[string]string{
 		showCommand(issue(7)):                     "GET /v1/projects/1/issues/7",
@@ -112,7 +112,7 @@ func TestLoreUnderstandsEveryCommandThatIsShown(t *testing.T) {
 		retryCommand("wabc7"):                     "POST /v1/sync-runs/wabc7/retry-failed",
 		cancelCommand("wabc7"):                    "POST /v1/sync-runs/wabc7/cancel",
 	} {
-		var sent asked
+		var sent recorded
 		var errs strings.Builder
 		cli.Run(t.Context(), cli.Env{
 			Args: strings.Fields(command)[1:], Stdout: io.Discard, Stderr: &errs, Dir: t.TempDir(),
@@ -125,7 +125,7 @@ func TestLoreUnderstandsEveryCommandThatIsShown(t *testing.T) {
 			AWS: func(context.Context) (aws.Config, error) { return aws.Config{}, errors.New("none") },
 		})
 		if len(sent) == 0 || sent[0] != want {
-			t.Errorf("%s: lore asks for %v, want %s\n%s", command, sent, want, errs.String())
+			t.Errorf("%s: lore requests %v, want %s\n%s", command, sent, want, errs.String())
 		}
 	}
 }

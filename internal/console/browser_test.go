@@ -19,11 +19,11 @@ import (
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
-// requireBrowser names the variable that turns a missing Chromium into a
+// requireBrowser is the environment variable that makes a missing Chromium a
 // failure.
 const requireBrowser = "LOREHOOK_REQUIRE_BROWSER"
 
-// looks are the ways in which people look at the console.
+// looks returns the themes and sizes that the console is tested in.
 func looks() map[string]browser.Look {
 	return map[string]browser.Look{
 		"light and wide": {Width: 1440, Height: 900}, "dark and wide": {Width: 1440, Height: 900, Dark: true},
@@ -31,14 +31,14 @@ func looks() map[string]browser.Look {
 	}
 }
 
-// viewer is a browser with what a test asks of it.
+// viewer is a browser for a test.
 type viewer struct {
 	*testing.T
 	ctx context.Context
 }
 
-// newViewer starts a browser, or skips loudly if this machine has none. Any
-// dialog that a page opens fails the test.
+// newViewer starts a browser, or skips the test loudly if there is none. A dialog
+// opened by a page fails the test.
 func newViewer(t *testing.T) viewer {
 	t.Helper()
 	path, err := browser.Find()
@@ -81,13 +81,13 @@ func (v viewer) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// open shows the page as one whose scripts do not run: the console has none.
+// open navigates to the URL.
 func (v viewer) open(url string) {
 	v.Helper()
 	v.do(chromedp.Navigate(url))
 }
 
-// withoutScripts lets no script of a page run. What a test evaluates still does.
+// withoutScripts disables the page's scripts. Scripts of the test still run.
 func (v viewer) withoutScripts() {
 	v.Helper()
 	if _, err := chromedp.Call(v.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
@@ -95,7 +95,7 @@ func (v viewer) withoutScripts() {
 	}
 }
 
-// eval runs a script of the test's own and returns its value.
+// eval runs a script of the test and returns its value.
 func eval[T any](v viewer, script string) T {
 	v.Helper()
 	value, err := chromedp.Run(v.ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
@@ -105,13 +105,13 @@ func eval[T any](v viewer, script string) T {
 	return value
 }
 
-// inspect.js is what tests ask of a page.
+// inspect has the checks that tests run on a page.
 //
 //go:embed testdata/inspect.js
 var inspect string
 
-// asked evaluates one function of inspect.js.
-func asked[T any](v viewer, call string) T {
+// inspected calls one function of inspect.js.
+func inspected[T any](v viewer, call string) T {
 	v.Helper()
 	return eval[T](v, "(() => {"+inspect+"\nreturn "+call+"})()")
 }
@@ -134,7 +134,7 @@ func axe(t *testing.T) string {
 	return string(source)
 }
 
-// violations are what axe-core finds wrong with the page.
+// violations returns what axe-core finds wrong with the page.
 func (v viewer) violations(source string) string {
 	v.Helper()
 	if source == "" {

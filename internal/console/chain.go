@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -13,14 +12,14 @@ type chainLink struct {
 	Status mark
 	Made   moment
 	Code   string
-	// Here marks the run that the page is about.
+	// Here marks the run that the page shows.
 	Here bool
 }
 
-// maxChain bounds how many retries are followed in either direction.
+// maxChain limits how many retries are followed in each direction.
 const maxChain = 10
 
-// chain follows the retries in both directions; runs that expired end it.
+// chain follows retries in both directions, up to the first expired run.
 func (r reader) chain(ctx context.Context, run surgical.Run) ([]surgical.Run, error) {
 	chain, seen := []surgical.Run{run}, map[string]bool{run.RunID: true}
 	follow := func(next func(surgical.Run) string, add func(surgical.Run)) error {
@@ -32,7 +31,7 @@ func (r reader) chain(ctx context.Context, run surgical.Run) ([]surgical.Run, er
 			}
 			seen[id] = true
 			found, err := r.ledger.Run(ctx, id)
-			if isNotFound(err) {
+			if surgical.CodeOf(err) == surgical.CodeRunNotFound {
 				return nil
 			}
 			if err != nil {
@@ -63,10 +62,4 @@ func (f frame) chain(here surgical.Run, chain []surgical.Run) []chainLink {
 		links = append(links, l)
 	}
 	return links
-}
-
-// isNotFound reports whether the ledger does not know the run.
-func isNotFound(err error) bool {
-	var e *surgical.Error
-	return errors.As(err, &e) && e.Code == surgical.CodeRunNotFound
 }

@@ -9,54 +9,54 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Ledger is what the console reads of the run ledger.
+// Ledger is the part of the run ledger that the console reads.
 type Ledger interface {
-	// Run reads a run; an unknown one gives [surgical.CodeRunNotFound].
+	// Run returns a run, or [surgical.CodeRunNotFound].
 	Run(ctx context.Context, runID string) (surgical.Run, error)
-	// Entities lists what became of the targets of a terminal run, Jobs its jobs.
+	// Entities returns the outcome of each target of a run that ended, Jobs its jobs.
 	Entities(ctx context.Context, runID string) ([]surgical.EntityRow, error)
 	Jobs(ctx context.Context, runID string) ([]surgical.Job, error)
-	// List and ListOfEntity return runs newest first, Open those that have not
-	// ended, the longest open first.
+	// List and ListOfEntity return runs, newest first, and where the next page
+	// begins. Open returns runs that have not ended, oldest first.
 	List(ctx context.Context, filter ledger.RunFilter, from ledger.RunPlace, limit int) ([]surgical.Run, ledger.RunPlace, error)
 	ListOfEntity(ctx context.Context, ref surgical.EntityRef, from ledger.RunPlace, limit int) ([]surgical.Run, ledger.RunPlace, error)
 	Open(ctx context.Context, most int) (runs []surgical.Run, more bool, err error)
-	// Count counts runs up to most.
+	// Count counts runs, but not beyond most.
 	Count(ctx context.Context, status surgical.RunStatus, made ledger.Span, most int) (n int, more bool, err error)
-	// Outcomes returns what became of each entity in the run that ended last.
+	// Outcomes returns each entity's outcome in the run that ended last.
 	Outcomes(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.EntityRow, error)
-	// Pause returns until when no worker may ask GitLab.
+	// Pause returns the time until which no worker may call GitLab.
 	Pause(ctx context.Context) (time.Time, error)
 }
 
-// Store is what the console reads of the content plane.
+// Store is the part of the content plane that the console reads.
 type Store interface {
-	// Heads returns the heads of the entities; those without one are left out.
+	// Heads returns the heads of those entities that have one.
 	Heads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error)
-	// Stored counts what the store holds of the entity.
+	// Stored returns the entity's head and how many parts of it are stored.
 	Stored(ctx context.Context, ref surgical.EntityRef) (content.Stored, error)
 }
 
-// reader makes pages.
+// reader builds pages from the ledger and the store.
 type reader struct {
 	ledger Ledger
-	// store is nil where nothing of the content may be shown.
+	// store is nil in the widget, which must not show content.
 	store Store
 }
 
-// frame is what one page is made with.
+// frame is the context in which one page is built.
 type frame struct {
 	now  time.Time
 	zone *time.Location
-	// made is when the runs were made that the page is about, period the same
-	// in words: "in the last hour", "from 10:00 to 12:00".
+	// made is when the runs on the page were created, period the same in words:
+	// "in the last hour", "from 10:00 to 12:00".
 	made   ledger.Span
 	period string
-	// endpoint is the function that links call.
+	// endpoint is the ARN of the function that links invoke; "" in the site.
 	endpoint string
 }
 
-// page is what the templates show.
+// page is the data of the templates.
 type page struct {
 	View    View
 	Title   string
@@ -64,9 +64,9 @@ type page struct {
 	Zone    string
 	Nav     []link
 	Refresh link
-	// Notices tell what was not done as asked.
+	// Notices say which parts of the request were ignored.
 	Notices []string
-	// Paused is until when no worker asks GitLab; nil for no pause.
+	// Paused is set while no worker may call GitLab.
 	Paused *pause
 
 	Overview *overviewView
@@ -76,14 +76,14 @@ type page struct {
 	Problem  *problemView
 }
 
-// pause is shown while all workers wait.
+// pause is a pause of all workers.
 type pause struct {
 	Until moment
 	Left  string
 }
 
-// page reads what the query asks for. A failure becomes a page, too; it is
-// returned for the log.
+// page builds the page for the query. On failure it returns an error page as well
+// as the error.
 func (r reader) page(ctx context.Context, f frame, q Query) (page, error) {
 	p := f.blank(q)
 	until, err := r.ledger.Pause(ctx)
@@ -112,7 +112,7 @@ func (r reader) page(ctx context.Context, f frame, q Query) (page, error) {
 	return p, nil
 }
 
-// blank is a page without anything on it.
+// blank returns a page without content.
 func (f frame) blank(q Query) page {
 	return page{
 		View: q.View, Now: f.moment(f.now), Zone: f.zoneName(), Refresh: f.to("Refresh", q),
@@ -123,7 +123,7 @@ func (f frame) blank(q Query) page {
 	}
 }
 
-// projectOfLists is the project that lists are restricted to.
+// projectOfLists returns the project that lists are restricted to, 0 for all.
 func projectOfLists(q Query) int64 {
 	if q.View == ViewOverview || q.View == ViewRuns {
 		return q.ProjectID

@@ -21,7 +21,7 @@ import (
 //go:embed testdata/dashboard.html
 var dashboardPage string
 
-// inDashboard opens a dashboard that shows the widget.
+// inDashboard opens a dashboard with the widget.
 func (f *fixture) inDashboard(v viewer) {
 	f.t.Helper()
 	w := f.widget()
@@ -49,7 +49,7 @@ func (f *fixture) inDashboard(v viewer) {
 	eval[bool](v, fmt.Sprintf("window.endpoint = %q; true", widgetARN))
 }
 
-// show calls the widget with the parameters, under a changed dashboard.
+// show invokes the widget with the parameters, after changes to the dashboard.
 func (v viewer) show(change, params map[string]any) {
 	v.Helper()
 	raw, err := json.Marshal([]any{change, params})
@@ -59,7 +59,7 @@ func (v viewer) show(change, params map[string]any) {
 	eval[bool](v, fmt.Sprintf("window.show(...%s).then(() => true)", raw))
 }
 
-func TestTheWidgetLooksRightLightAndDarkNarrowAndWide(t *testing.T) {
+func TestWidget_LooksRightInEveryThemeAndWidth(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v := newViewer(t)
@@ -69,7 +69,7 @@ func TestTheWidgetLooksRightLightAndDarkNarrowAndWide(t *testing.T) {
 			for _, width := range []int{330, 1200} {
 				for name, params := range f.views() {
 					v.show(dashboard(func(c map[string]any) { c["theme"], c["width"] = theme, width }), params)
-					for _, wrong := range asked[[]string](v, "[...overflowing(), ...faint()]") {
+					for _, wrong := range inspected[[]string](v, "[...overflowing(), ...faint()]") {
 						t.Errorf("%s, %s, %d pixels: %s", name, theme, width, wrong)
 					}
 					if wide := eval[int](v, "document.querySelector('#widget').scrollWidth"); wide > width {
@@ -81,7 +81,7 @@ func TestTheWidgetLooksRightLightAndDarkNarrowAndWide(t *testing.T) {
 	})
 }
 
-func TestHostileTextDoesNothingInTheDashboard(t *testing.T) {
+func TestWidget_RendersHostileTextHarmless(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v := newViewer(t)
@@ -89,8 +89,8 @@ func TestHostileTextDoesNothingInTheDashboard(t *testing.T) {
 		f.inDashboard(v)
 		for name, params := range f.views() {
 			v.show(dashboard(), params)
-			for _, wrong := range asked[[]string](v, "markup()") {
-				// The dashboard has a script, and gives the widget its width.
+			for _, wrong := range inspected[[]string](v, "markup()") {
+				// The dashboard itself has a script and sets the widget's width.
 				if wrong != "an element script" && wrong != "main#widget has a style" {
 					t.Errorf("%s: %s", name, wrong)
 				}
@@ -98,14 +98,14 @@ func TestHostileTextDoesNothingInTheDashboard(t *testing.T) {
 		}
 		v.show(dashboard(), map[string]any{"view": "run", "run_id": f.other})
 		if text := eval[string](v, "document.body.innerText"); !strings.Contains(text, `<script>window.pwned=1</script>"'><img src=x`) {
-			t.Errorf("the message is not shown as it is in:\n%s", text)
+			t.Errorf("the message is not shown verbatim in:\n%s", text)
 		}
 	})
 }
 
 // From the overview to a failed run and its command, to the entity, and to a
-// filtered list: each link calls the function again.
-func TestTheDashboardDrillsDown(t *testing.T) {
+// filtered list: each link invokes the function again.
+func TestWidget_DrillsDown(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v := newViewer(t)
@@ -124,9 +124,8 @@ func TestTheDashboardDrillsDown(t *testing.T) {
 	})
 }
 
-// Whatever Tab leads to does something, and is seen to have the focus: Enter
-// drills down as the mouse does.
-func TestTheDashboardDrillsDownByKeyboardAlone(t *testing.T) {
+// Tab reaches every control, with a visible focus, and Enter works like a click.
+func TestWidget_DrillsDownByKeyboard(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v := newViewer(t)
@@ -154,7 +153,7 @@ func TestTheDashboardDrillsDownByKeyboardAlone(t *testing.T) {
 	})
 }
 
-// click clicks the first link with the text, and waits for what it leads to.
+// click clicks the first link with the text, and waits for the new content.
 func (v viewer) click(text, selector, words string) {
 	v.Helper()
 	before := eval[string](v, "document.querySelector('#widget').dataset.calls")

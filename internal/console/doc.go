@@ -1,10 +1,10 @@
-// Package console shows the run ledger to operators: what runs, what failed
-// and why, one run's stages, and the lore command for what can be done about
-// it. It reads and never writes.
+// Package console shows the run ledger to operators: which runs are open, what
+// failed and why, the stages of a run, and the lore command to run next. It is
+// read-only.
 //
-// The same templates serve two places. [Site] is the operations console of the
-// local stack, on loopback, with plain links. [Widget] is the Lambda function
-// of a custom widget in a CloudWatch dashboard, whose links call the function
-// again (cwdb-action). Neither needs JavaScript. Whatever they show is taken
-// for hostile and escaped: titles, messages and parameters alike.
+// The same templates serve two front ends. [NewSite] returns the operations
+// console of the local stack, which listens on loopback and has plain links.
+// [Widget] is the Lambda function of a custom widget in a CloudWatch dashboard,
+// whose links invoke the function again (cwdb-action). Neither needs JavaScript.
+// Titles, messages and parameters are untrusted and always escaped.
 package console

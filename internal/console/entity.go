@@ -8,19 +8,19 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// entityView is one entity: what is stored of it, and its runs.
+// entityView shows one entity: its stored copy and its runs.
 type entityView struct {
 	Name    string
 	Project link
-	// Stored is nil where nothing of the content may be shown.
+	// Stored is nil if content must not be shown.
 	Stored *storedView
-	// Open are its runs that have not ended, Rows those that have.
+	// Open are the runs that have not ended, Rows those that have.
 	Open, Rows  []runRow
 	First, Next *link
 	Todo        []advice
 }
 
-// storedView is what the store holds of the entity.
+// storedView is the stored copy of an entity.
 type storedView struct {
 	Exists       bool
 	Title, State string
@@ -39,7 +39,7 @@ type fact struct {
 
 func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, error) {
 	v := &entityView{Name: named(q.Ref.Target), Project: f.toProject(q.Ref.ProjectID), Todo: []advice{
-		{"Bring the copy up to date.", syncCommand(q.Ref)}, {"Read the copy.", showCommand(q.Ref)},
+		{"Bring the copy up to date.", syncCommand(q.Ref)}, {"Show the copy.", showCommand(q.Ref)},
 	}}
 	runs, next, err := r.ledger.ListOfEntity(ctx, q.Ref, q.From, cmp.Or(q.Limit, listLimit))
 	if err != nil {
@@ -58,14 +58,13 @@ func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, erro
 		}
 		v.Stored = f.stored(stored)
 	}
-	// Its title stands above; that of others would say little here.
+	// Rows show no titles, because the entity's own title is at the top.
 	v.Open, v.Rows = f.rows(open, nil), f.rows(runs, nil)
 	v.First, v.Next = f.pages(q, next)
 	return v, nil
 }
 
-// openOf reads the entity's open runs; the longest open runs of all are looked
-// through.
+// openOf returns the entity's open runs, among the oldest open runs of all.
 func (r reader) openOf(ctx context.Context, ref surgical.EntityRef) ([]surgical.Run, error) {
 	runs, _, err := r.open(ctx, ref.ProjectID)
 	var own []surgical.Run

@@ -10,31 +10,31 @@ import (
 )
 
 const (
-	// maxFailedRuns is how many failed runs are looked at, maxFailing how many
-	// entities are shown of them.
+	// maxFailedRuns is how many failed runs are read, and maxFailing how many
+	// entities are shown.
 	maxFailedRuns = 200
 	maxFailing    = 20
 )
 
-// failingView is what failed, by entity.
+// failingView lists failures by entity.
 type failingView struct {
 	Rows []failingRow
-	// More counts the entities that are not shown; Partial tells that older
-	// failures were not looked at.
+	// More counts the entities that are not shown. Partial means that older
+	// failures were not read.
 	More    int
 	Partial bool
 }
 
-// failingRow is an entity of which runs failed.
+// failingRow is an entity with failed runs.
 type failingRow struct {
 	Target   targetRef
 	Project  int64
 	Failures string
-	// Code, Message, Last and Run are of the newest failure.
+	// Code, Message, Last and Run describe the newest failure.
 	Code, Message string
 	Last          moment
 	Run           link
-	// Since says what became of the entity after it, in the run Later.
+	// Since is the entity's state since then, as of the run Later.
 	Since mark
 	Later *link
 	Todo  advice
@@ -45,12 +45,12 @@ type failing struct {
 	ref     surgical.EntityRef
 	n       int
 	failure surgical.TargetFailure
-	run     surgical.Run // the newest that failed
+	run     surgical.Run // the newest failed run
 	since   mark
 	later   string
 }
 
-// failing groups failed runs by entity, and looks up what became of each.
+// failing groups failed runs by entity, and looks up each entity's later runs.
 func (r reader) failing(ctx context.Context, f frame, runs []surgical.Run, partial bool) (*failingView, error) {
 	view := &failingView{Partial: partial}
 	entities := byEntity(runs)
@@ -79,9 +79,8 @@ func (r reader) failing(ctx context.Context, f frame, runs []surgical.Run, parti
 	return view, nil
 }
 
-// byEntity counts the failures of each entity; those that failed most often
-// come first, then those that failed last. A target that failed only because
-// another one did is not counted.
+// byEntity counts failures by entity, sorted by count and then by recency. Targets
+// that failed only because another target did are not counted.
 func byEntity(runs []surgical.Run) []*failing {
 	known := map[surgical.EntityRef]*failing{}
 	var all []*failing
@@ -99,8 +98,8 @@ func byEntity(runs []surgical.Run) []*failing {
 	return all
 }
 
-// culprits are the failures that a run names; a run that failed as a whole
-// failed for all of its targets.
+// culprits returns the failures that a run names. A run that failed as a whole
+// counts as a failure of each target.
 func culprits(run surgical.Run) []surgical.TargetFailure {
 	failures := failuresOf(run)
 	if len(failures) != 1 || failures[0].Type != "" {
@@ -114,7 +113,7 @@ func culprits(run surgical.Run) []surgical.TargetFailure {
 	return all
 }
 
-// judge tells what became of the entity since its newest failure.
+// judge sets the entity's state since its newest failure.
 func (e *failing) judge(last surgical.EntityRow) {
 	switch {
 	case last.RunID != "" && last.RunID != e.run.RunID && last.Status != surgical.EntityFailed && last.UpdatedAt.After(e.run.FinishedAt):
@@ -155,7 +154,7 @@ func (f frame) failingRow(e *failing, known titles) failingRow {
 	return row
 }
 
-// lastOf is when the failed run ended.
+// lastOf returns when the failed run ended.
 func lastOf(run surgical.Run) time.Time {
 	if run.FinishedAt.IsZero() {
 		return run.CreatedAt

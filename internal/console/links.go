@@ -8,8 +8,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// link leads to what a query asks for. Of its address, each place uses its
-// own: Href the site; Endpoint and Params, which are JSON, CloudWatch.
+// link is a link to the page for a query. The site uses Href; the widget uses
+// Endpoint and Params, which is JSON.
 type link struct {
 	Text, Title      string
 	Class            string
@@ -18,10 +18,10 @@ type link struct {
 	Endpoint, Params string
 }
 
-// to makes a link.
+// to returns a link to the page for the query.
 func (f frame) to(text string, q Query) link { return f.with(text, q.path(), q.arguments()) }
 
-// filter makes the link of a form: its fields choose the runs.
+// filter returns the link that submits the form, whose fields select the runs.
 func (f frame) filter(text string) link {
 	return f.with(text, "/runs", arguments{View: ViewRuns, Form: true})
 }
@@ -29,7 +29,7 @@ func (f frame) filter(text string) link {
 func (f frame) with(text, href string, a arguments) link {
 	params, err := json.Marshal(a)
 	if err != nil {
-		panic(err) // texts and numbers always encode
+		panic(err) // strings and numbers always encode
 	}
 	return link{Text: text, Href: href, Endpoint: f.endpoint, Params: string(params)}
 }
@@ -44,7 +44,7 @@ func (l link) current(current bool) link {
 	return l
 }
 
-// shownOfRunID is how much of an id tells runs apart in a list.
+// shownOfRunID is how many characters of an id lists show.
 const shownOfRunID = 10
 
 func (f frame) toRun(id string) link {
@@ -58,11 +58,11 @@ func (f frame) toEntity(ref surgical.EntityRef) link {
 }
 
 func (f frame) toProject(id int64) link {
-	return f.to(fmt.Sprintf("Project %d", id), Query{View: ViewRuns, ProjectID: id}).titled("Its runs")
+	return f.to(fmt.Sprintf("Project %d", id), Query{View: ViewRuns, ProjectID: id}).titled("Runs of this project")
 }
 
-// webLink is GitLab's address of an entity, "" if it is none that a browser
-// should be led to.
+// webLink returns GitLab's URL of an entity, or "" if it is not an http or https
+// URL.
 func webLink(address string) string {
 	if strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://") {
 		return address

@@ -14,10 +14,9 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// Pages with every part of the console, light and dark, narrow and wide: no text
-// is faint, nothing is cut off or makes the page scroll sideways, and axe-core
-// finds nothing.
-func TestPagesLookRightLightAndDarkNarrowAndWide(t *testing.T) {
+// In light and dark themes, narrow and wide: no text is faint, nothing is cut off
+// or makes the page scroll sideways, and axe-core finds nothing.
+func TestSite_LooksRightInEveryThemeAndWidth(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server, source := newViewer(t), f.site(), axe(t)
@@ -28,11 +27,11 @@ func TestPagesLookRightLightAndDarkNarrowAndWide(t *testing.T) {
 				"overview", "overview of a project", "overview without runs", "runs filtered", "run failed", "run retried", "run waits", "issue", "issue unknown", "bad parameter",
 			} {
 				v.open(server.URL + pages[name])
-				for _, wrong := range asked[[]string](v, "[...overflowing(), ...faint()]") {
+				for _, wrong := range inspected[[]string](v, "[...overflowing(), ...faint()]") {
 					t.Errorf("%s, %s: %s", look, name, wrong)
 				}
 				if l.Dark != (l.Width < 500) {
-					continue // axe-core is slow, and finds the same in every look but for colours
+					continue // axe-core is slow, and apart from colours its result does not depend on the look
 				}
 				if wrong := v.violations(source); wrong != "" {
 					t.Errorf("%s, %s: axe-core finds:\n%s", look, name, wrong)
@@ -46,28 +45,28 @@ func TestPagesLookRightLightAndDarkNarrowAndWide(t *testing.T) {
 	})
 }
 
-func TestPagesHaveHeadingsLandmarksAndTables(t *testing.T) {
+func TestSite_HasHeadingsLandmarksAndTables(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
 		for name, path := range f.pages() {
 			v.open(server.URL + path)
-			for _, wrong := range asked[[]string](v, "structure()") {
+			for _, wrong := range inspected[[]string](v, "structure()") {
 				t.Errorf("%s: %s", name, wrong)
 			}
 		}
 	})
 }
 
-// Titles, labels, messages and parameters are all hostile here.
-func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
+// Titles, labels, messages and parameters are all hostile.
+func TestSite_RendersHostileTextHarmless(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
 		const visible = `<script>window.pwned=1</script>"'><img src=x onerror="window.pwned=2">`
 		for name, path := range f.pages() {
 			v.open(server.URL + path)
-			for _, wrong := range asked[[]string](v, "markup()") {
+			for _, wrong := range inspected[[]string](v, "markup()") {
 				t.Errorf("%s: %s", name, wrong)
 			}
 		}
@@ -78,14 +77,14 @@ func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
 			v.open(server.URL + path)
 			text := eval[string](v, "document.body.innerText")
 			if !strings.Contains(text, visible) || strings.ContainsRune(text, '\u202e') {
-				t.Errorf("%s: the text is not shown as it is in:\n%s", name, text)
+				t.Errorf("%s: the text is not shown verbatim in:\n%s", name, text)
 			}
 		}
 	})
 }
 
-// The way of an operator without a mouse and without scripts.
-func TestThePagesAreUsableByKeyboardAlone(t *testing.T) {
+// An operator may have no mouse and no scripts.
+func TestSite_IsUsableByKeyboard(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
@@ -113,14 +112,14 @@ func TestThePagesAreUsableByKeyboardAlone(t *testing.T) {
 	})
 }
 
-// walk presses Tab until the page is left, and returns what had the focus. Out
-// of the page the focus goes to nothing, or right back to its beginning.
+// walk presses Tab until the focus leaves the page, and returns what had the
+// focus. After the last element, the focus goes to nothing or back to the first.
 func (v viewer) walk() []string {
 	v.Helper()
 	var stops []string
 	for {
 		v.do(chromedp.KeyEvent(kb.Tab))
-		stop := asked[string](v, "focus()")
+		stop := inspected[string](v, "focus()")
 		if stop == "" || len(stops) > 0 && stop == stops[0] {
 			return stops
 		}
@@ -138,7 +137,7 @@ func number(stop string) int {
 	return n
 }
 
-func TestTheKeyboardDrillsDownToWhatCanBeDone(t *testing.T) {
+func TestSite_DrillsDownByKeyboard(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		failed := f.ended(surgical.CodeIngestFailed, "broken", fakegitlab.IssueRef(8)).RunID
@@ -146,7 +145,7 @@ func TestTheKeyboardDrillsDownToWhatCanBeDone(t *testing.T) {
 		v.withoutScripts()
 		v.look(browser.Look{Width: 1440, Height: 900})
 		v.open(server.URL)
-		// From the overview to the failed run, by its link among the failures.
+		// From the overview to the failed run, through its link among the failures.
 		v.tabTo(failed[:10])
 		v.do(chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#lh-timeline"))
 		if path := eval[string](v, "location.pathname"); path != "/runs/"+failed {
@@ -156,7 +155,7 @@ func TestTheKeyboardDrillsDownToWhatCanBeDone(t *testing.T) {
 		if diff := cmp.Diff([]string{"lore sync-runs --run-id " + failed + " --retry-failed --wait"}, commands); diff != "" {
 			t.Errorf("commands (-want +got):\n%s", diff)
 		}
-		// From there to the entity, and to the list of its project, by the form.
+		// From there to the entity, and to its project's runs through the form.
 		v.tabTo("Issue 8")
 		v.do(chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#lh-list"))
 		if path := eval[string](v, "location.pathname"); path != "/projects/1/issues/8" {
@@ -175,7 +174,7 @@ func (v viewer) tabTo(text string) {
 	v.Helper()
 	for range 100 {
 		v.do(chromedp.KeyEvent(kb.Tab))
-		if strings.Contains(asked[string](v, "focus()"), "|"+text+"|") {
+		if strings.Contains(inspected[string](v, "focus()"), "|"+text+"|") {
 			return
 		}
 	}

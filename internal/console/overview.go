@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// maxCounted bounds the counts of the tiles, maxOfProject the runs of one
-	// project that are looked at: their index does not know the status.
+	// maxCounted limits the counts in the tiles. maxOfProject limits how many runs
+	// of one project are read, because their index does not include the status.
 	maxCounted   = 2000
 	maxOfProject = 200
-	// maxOpen is how many open runs of either status are read, shownOpen how
-	// many are shown.
+	// maxOpen is how many open runs of each status are read, and shownOpen how many
+	// are shown.
 	maxOpen   = 100
 	shownOpen = 10
 )
 
-// overviewView answers: what runs, what fails, what happened last?
+// overviewView shows open runs, failures and recent runs.
 type overviewView struct {
 	Period  string
 	Periods []link
-	// Project is set if the page is about one project.
+	// Project is set if the page shows only one project.
 	Project     int64
 	AllProjects link
 	Open        []runRow
@@ -44,7 +44,7 @@ type tile struct {
 	Link              *link
 }
 
-// overview reads everything at once.
+// overview reads everything concurrently.
 func (r reader) overview(ctx context.Context, f frame, q Query) (*overviewView, error) {
 	v := &overviewView{
 		Period: f.period, Project: q.ProjectID, AllProjects: f.to("all projects", Query{View: ViewOverview, Period: q.Period}),
@@ -93,25 +93,25 @@ func (r reader) overview(ctx context.Context, f frame, q Query) (*overviewView, 
 	return v, nil
 }
 
-// sample is what an overview looks at of the runs made within its time.
+// sample is the part of the runs in the period that an overview is based on.
 type sample struct {
 	recent []surgical.Run
-	// failures are the newest failed runs; partial tells that there are older
-	// ones that were not looked at.
+	// failures are the newest failed runs. partial means that older ones were not
+	// read.
 	failures []surgical.Run
 	partial  bool
-	// last is the newest success, nil for none.
+	// last is the newest successful run, or nil.
 	last              *surgical.Run
 	failed, succeeded counted
 }
 
-// counted is a number of runs; more tells that there are more.
+// counted is a number of runs; more means that there are more.
 type counted struct {
 	n    int
 	more bool
 }
 
-// ofAll looks at the runs of all projects, by their status.
+// ofAll reads the runs of all projects, by status.
 func (r reader) ofAll(ctx context.Context, f frame, recent int) (s sample, err error) {
 	with := func(statuses ...surgical.RunStatus) ledger.RunFilter {
 		return ledger.RunFilter{Statuses: statuses, Made: f.made}
@@ -144,7 +144,7 @@ func (r reader) ofAll(ctx context.Context, f frame, recent int) (s sample, err e
 	return s, group.Wait()
 }
 
-// ofProject looks at the newest runs of one project.
+// ofProject reads the newest runs of one project.
 func (r reader) ofProject(ctx context.Context, f frame, projectID int64) (s sample, err error) {
 	runs, next, err := r.ledger.List(ctx, ledger.RunFilter{ProjectID: projectID, Made: f.made}, ledger.RunPlace{}, maxOfProject)
 	s.recent, s.partial = runs, !next.IsZero()
@@ -164,7 +164,7 @@ func (r reader) ofProject(ctx context.Context, f frame, projectID int64) (s samp
 	return s, err
 }
 
-// open reads the open runs; those of one project are few of them.
+// open returns the open runs, of one project unless projectID is 0.
 func (r reader) open(ctx context.Context, projectID int64) ([]surgical.Run, bool, error) {
 	runs, more, err := r.ledger.Open(ctx, maxOpen)
 	if projectID == 0 || err != nil {
@@ -189,16 +189,16 @@ func (f frame) statusTile(q Query, name string, status surgical.RunStatus, c cou
 }
 
 func (f frame) openTile(open []surgical.Run, more bool) tile {
-	t := tile{Name: "Open now", Value: number(len(open), more), Note: "nothing waits"}
+	t := tile{Name: "Open now", Value: number(len(open), more), Note: "no open runs"}
 	if len(open) > 0 {
-		t.Note, t.Tone = "the oldest for "+roughly(f.now.Sub(open[0].CreatedAt)), "busy"
+		t.Note, t.Tone = "oldest for "+roughly(f.now.Sub(open[0].CreatedAt)), "busy"
 	}
 	return t
 }
 
 func (f frame) lastTile(last *surgical.Run) tile {
 	if last == nil {
-		return tile{Name: "Last success", Value: "none", Note: "among the runs looked at"}
+		return tile{Name: "Last success", Value: "none", Note: "in the runs that were read"}
 	}
 	l := f.to("Last success", Query{View: ViewRun, RunID: last.RunID})
 	return tile{Name: l.Text, Value: f.moment(last.FinishedAt).Ago, Note: "took " + took(f.lasted(*last)), Link: &l}

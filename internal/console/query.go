@@ -14,7 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// View names what is shown.
+// View is a kind of page.
 type View string
 
 // The views.
@@ -25,19 +25,18 @@ const (
 	ViewEntity   View = "entity"
 )
 
-// Query is what an operator asks to see. Its zero fields choose all, or the
-// default.
+// Query selects what a page shows. Zero fields select everything, or the default.
 type Query struct {
 	View View
-	// RunID belongs to [ViewRun], Ref to [ViewEntity].
+	// RunID is for [ViewRun], Ref for [ViewEntity].
 	RunID string
 	Ref   surgical.EntityRef
-	// ProjectID and Status choose runs.
+	// ProjectID and Status select runs.
 	ProjectID int64
 	Status    surgical.RunStatus
-	// Period is one of periods: when the runs were made.
+	// Period is when the runs were created: 1h, 24h, 7d, 30d or any.
 	Period string
-	// From is where a list begins, Limit how many runs it shows.
+	// From is where a list starts, and Limit how many runs it shows.
 	From  ledger.RunPlace
 	Limit int
 }
@@ -49,7 +48,7 @@ const (
 	maxShownOfValue = 60
 )
 
-// period is a span of time that ends now; 0 has no beginning.
+// period is a time span that ends now. A Length of 0 means no beginning.
 type period struct {
 	Name   string
 	Words  string
@@ -66,7 +65,7 @@ func periods() []period {
 	}
 }
 
-// phrase is the period within a sentence.
+// phrase returns the period for use in a sentence.
 func (p period) phrase() string {
 	if p.Length == 0 {
 		return "at any time"
@@ -74,7 +73,7 @@ func (p period) phrase() string {
 	return "in " + p.Words
 }
 
-// since is when the period that ends now began; zero for no beginning.
+// since returns the beginning of a period that ends now, or the zero time.
 func (p period) since(now time.Time) (begin time.Time) {
 	if p.Length > 0 {
 		begin = now.Add(-p.Length)
@@ -82,7 +81,7 @@ func (p period) since(now time.Time) (begin time.Time) {
 	return begin
 }
 
-// periodNamed finds a period; the zero one if there is none of the name.
+// periodNamed returns the period with the name, or the zero value.
 func periodNamed(name string) period {
 	for _, p := range periods() {
 		if p.Name == name {
@@ -98,15 +97,15 @@ func statuses() []surgical.RunStatus {
 	}
 }
 
-// parameters are what a query is made of, as text, by name.
+// parameters are the unparsed parameters of a query, by name.
 type parameters map[string]string
 
-// known are the names of all parameters.
+// known returns the names of all parameters.
 func known() []string {
 	return []string{"view", "run_id", "project_id", "type", "iid", "status", "period", "cursor", "limit"}
 }
 
-// unknown lists the parameters that have no meaning.
+// unknown returns the names of unknown parameters, sorted.
 func (p parameters) unknown() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(p)), func(name string) bool { return slices.Contains(known(), name) })
 }
@@ -144,7 +143,7 @@ func (p parameters) query() (Query, error) {
 	switch q.View {
 	case ViewRun:
 		if q.RunID = r.text("run_id"); !isRunID(q.RunID) {
-			r.reject("run_id", "up to 64 small letters and digits")
+			r.reject("run_id", "1 to 64 lowercase letters and digits")
 		}
 	case ViewEntity:
 		q.Ref = surgical.EntityRef{ProjectID: q.ProjectID, Target: surgical.Target{
@@ -173,7 +172,7 @@ func (r *parser) reject(name, want string) {
 	r.wrong = append(r.wrong, fmt.Sprintf("%s must be %s, got %q", name, want, got))
 }
 
-// oneOf returns the value, "" if it is none of them.
+// oneOf returns the value, or "" if it is not one of values.
 func (r *parser) oneOf(name string, values ...string) string {
 	got := r.text(name)
 	if got != "" && !slices.Contains(values, got) {
@@ -183,7 +182,7 @@ func (r *parser) oneOf(name string, values ...string) string {
 	return got
 }
 
-// number returns the number, 0 if none is given.
+// number returns a positive number, or 0 if there is none.
 func (r *parser) number(name string) int64 {
 	got := r.text(name)
 	if got == "" {
@@ -198,7 +197,7 @@ func (r *parser) number(name string) int64 {
 
 func isRunID(id string) bool { return regexp.MustCompile(`^[a-z0-9]{1,64}$`).MatchString(id) }
 
-// place reads a cursor: the time in microseconds and the run's id.
+// place parses a cursor: a time in Unix microseconds and a run id.
 func (r *parser) place(name string) ledger.RunPlace {
 	got := r.text(name)
 	if got == "" {
@@ -207,13 +206,13 @@ func (r *parser) place(name string) ledger.RunPlace {
 	at, id, _ := strings.Cut(got, "-")
 	micros, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || micros <= 0 || !isRunID(id) {
-		r.reject(name, "one that a link of this page holds")
+		r.reject(name, "a cursor from a link on this page")
 		return ledger.RunPlace{}
 	}
 	return ledger.RunPlace{At: time.UnixMicro(micros).UTC(), RunID: id}
 }
 
-// arguments are the query's parameters as links carry them.
+// arguments are the query's parameters in the JSON of links.
 type arguments struct {
 	View      View                `json:"view"`
 	RunID     string              `json:"run_id,omitempty"`
@@ -240,7 +239,7 @@ func (q Query) arguments() arguments {
 	return a
 }
 
-// path is the query's address in the [Site].
+// path returns the query's URL path in the site.
 func (q Query) path() string {
 	a := q.arguments()
 	values := url.Values{}

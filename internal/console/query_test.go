@@ -17,22 +17,22 @@ func issue(iid int64) surgical.EntityRef {
 	return surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: iid}}
 }
 
-func TestBadParametersAreRefusedAndNamed(t *testing.T) {
+func TestQuery_RejectsInvalidParametersByName(t *testing.T) {
 	for name, c := range map[string]struct {
 		given parameters
 		want  string
 	}{
 		"view":               {parameters{"view": "everything"}, `view must be one of overview, runs, run, entity, got "everything"`},
-		"run without id":     {parameters{"view": "run"}, `run_id must be up to 64 small letters and digits, got ""`},
-		"run's id":           {parameters{"view": "run", "run_id": `x"><script>`}, `run_id must be up to 64 small letters and digits, got "x\"><script>"`},
+		"run without id":     {parameters{"view": "run"}, `run_id must be 1 to 64 lowercase letters and digits, got ""`},
+		"run's id":           {parameters{"view": "run", "run_id": `x"><script>`}, `run_id must be 1 to 64 lowercase letters and digits, got "x\"><script>"`},
 		"project":            {parameters{"project_id": "-1"}, `project_id must be a positive number, got "-1"`},
 		"project as a path":  {parameters{"project_id": "group/project"}, `project_id must be a positive number, got "group/project"`},
-		"number out of size": {parameters{"project_id": "99999999999999999999"}, `project_id must be a positive number, got "99999999999999999999"`},
+		"number too large":   {parameters{"project_id": "99999999999999999999"}, `project_id must be a positive number, got "99999999999999999999"`},
 		"status":             {parameters{"status": "lost"}, `status must be one of queued, running, succeeded, failed, cancelled, got "lost"`},
 		"period":             {parameters{"period": "1y"}, `period must be one of 1h, 24h, 7d, 30d, any, got "1y"`},
 		"limit":              {parameters{"limit": "101"}, `limit must be a number from 1 to 100, got "101"`},
-		"cursor":             {parameters{"cursor": "17-A"}, `cursor must be one that a link of this page holds, got "17-A"`},
-		"cursor's time":      {parameters{"cursor": "-1-a"}, `cursor must be one that a link of this page holds, got "-1-a"`},
+		"cursor":             {parameters{"cursor": "17-A"}, `cursor must be a cursor from a link on this page, got "17-A"`},
+		"cursor's time":      {parameters{"cursor": "-1-a"}, `cursor must be a cursor from a link on this page, got "-1-a"`},
 		"entity without any": {parameters{"view": "entity"}, `iid is missing; project_id is missing; type is missing`},
 		"entity's type":      {parameters{"view": "entity", "project_id": "1", "type": "epic", "iid": "7"}, `type must be one of issue, merge_request, got "epic"`},
 		"several at once":    {parameters{"status": "x", "limit": "0"}, `limit must be a positive number, got "0"; status must be one of queued, running, succeeded, failed, cancelled, got "x"`},
@@ -45,16 +45,16 @@ func TestBadParametersAreRefusedAndNamed(t *testing.T) {
 	}
 }
 
-func TestUnknownParametersAreListed(t *testing.T) {
+func TestUnknown_ListsUnknownParameters(t *testing.T) {
 	got := parameters{"view": "runs", "projectid": "1", "Limit": "5"}.unknown()
 	if diff := cmp.Diff([]string{"Limit", "projectid"}, got); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
 	}
 }
 
-// Every link leads to what it was made for: in the site by its address, in
-// CloudWatch by its parameters.
-func TestLinksLeadToWhatTheyWereMadeFor(t *testing.T) {
+// A link leads back to the query it was made from: in the site through its URL, in
+// CloudWatch through its parameters.
+func TestLinks_LeadBackToTheirQuery(t *testing.T) {
 	place := ledger.RunPlace{At: time.UnixMicro(1793599216000027).UTC(), RunID: "wabc7"}
 	f := frame{endpoint: "arn:aws:lambda:eu-central-1:123456789012:function:lorehook-widget"}
 	for _, q := range []Query{
@@ -92,7 +92,7 @@ func queryOfParams(t *testing.T, params string) Query {
 	return mustQuery(t, p)
 }
 
-// queryOfAddress reads an address as the site's routes do.
+// queryOfAddress parses a URL the way the site's routes do.
 func queryOfAddress(t *testing.T, address string) Query {
 	t.Helper()
 	u, err := url.Parse(address)

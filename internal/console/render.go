@@ -19,22 +19,22 @@ var darkStyle string
 //go:embed style/narrow.css
 var narrowStyle string
 
-// templates are the shared ones, and what the file says of links, forms and
-// the document around them.
+// templates returns the shared templates, and those of the file, which define
+// links, forms and the surrounding document.
 func templates(file string) (*template.Template, error) {
 	set, err := template.ParseFS(templateFiles, "templates/parts.html", "templates/body.html",
 		"templates/overview.html", "templates/runs.html", "templates/run.html", "templates/entity.html", "templates/"+file)
 	if err != nil {
-		return nil, fmt.Errorf("console templates: %w", err)
+		return nil, fmt.Errorf("parse console templates: %w", err)
 	}
 	return set, nil
 }
 
-// document is what the outermost template shows.
+// document is the data of the outermost template.
 type document struct {
 	Page page
-	// Style is the style sheet's version, for the site; Styles the sheet itself,
-	// for the widget.
+	// Style is the version of the style sheet, which the site links to. Styles is
+	// the style sheet itself, which the widget embeds.
 	Style  string
 	Styles template.CSS
 }
@@ -42,7 +42,7 @@ type document struct {
 func render(set *template.Template, d document) ([]byte, error) {
 	var out bytes.Buffer
 	if err := set.ExecuteTemplate(&out, "document", d); err != nil {
-		return nil, fmt.Errorf("console template: %w", err)
+		return nil, fmt.Errorf("render console page: %w", err)
 	}
 	return out.Bytes(), nil
 }

@@ -18,30 +18,31 @@ type runRow struct {
 	More   int
 	Origin string
 	Made   moment
-	// Took is from the event to the run's end, or to now.
+	// Took is the time from the event until the run ended, or until now.
 	Took string
-	// Note says what is special about the run; Code is its error's.
+	// Note is a remark about the run; Code and Message are its error's.
 	Note, Code, Message string
-	// Other is the run that the note speaks of.
+	// Other is the run that the note refers to.
 	Other *link
-	// Waits is what an open run without an error waits for.
+	// Waits is what an open run without an error is waiting for.
 	Waits string
 }
 
-// targetRef is an entity with its title, where that may be shown.
+// targetRef is a link to an entity, with its title unless content must not be
+// shown.
 type targetRef struct {
 	Link         link
 	Title        string
 	Confidential bool
 }
 
-// shownTargets is how many targets of a run a list shows.
+// shownTargets is how many targets of each run lists show.
 const shownTargets = 3
 
-// titles looks up what the store knows of the entities.
+// titles are the heads of entities, for their titles.
 type titles map[surgical.EntityRef]surgical.Head
 
-// titlesOf reads the heads of what the runs' rows will show.
+// titlesOf reads the heads of the targets that the runs' rows show.
 func (r reader) titlesOf(ctx context.Context, runs []surgical.Run) (titles, error) {
 	var refs []surgical.EntityRef
 	for _, run := range runs {
@@ -51,8 +52,7 @@ func (r reader) titlesOf(ctx context.Context, runs []surgical.Run) (titles, erro
 	return r.titles(ctx, refs)
 }
 
-// titles reads the heads, each once; none where nothing of the content may be
-// shown.
+// titles reads the heads, each once, or none if content must not be shown.
 func (r reader) titles(ctx context.Context, refs []surgical.EntityRef) (titles, error) {
 	if r.store == nil || len(refs) == 0 {
 		return nil, nil
@@ -100,7 +100,7 @@ func (f frame) row(run surgical.Run, known titles) runRow {
 	case run.Error == nil && run.Status == surgical.StatusQueued:
 		row.Waits = "a worker"
 	case run.Error == nil && run.Status == surgical.StatusRunning:
-		row.Waits = "nothing: it is at work"
+		row.Waits = "nothing, in progress"
 	}
 	if run.Error != nil {
 		row.Code, row.Message = string(run.Error.Code), printable(run.Error.Message)
@@ -109,7 +109,7 @@ func (f frame) row(run surgical.Run, known titles) runRow {
 	return row
 }
 
-// note says what is special about a run.
+// note returns a remark about a run, and the run that it refers to, if any.
 func (f frame) note(run surgical.Run) (string, *link) {
 	other := func(id string) *link {
 		l := f.toRun(id)
@@ -136,16 +136,16 @@ func (f frame) note(run surgical.Run) (string, *link) {
 	}
 	switch {
 	case skipped == len(run.Targets):
-		return "skipped, newer copy there", nil
+		return "skipped, newer copy exists", nil
 	case skipped > 0:
 		return fmt.Sprintf("%d of %d skipped", skipped, len(run.Targets)), nil
 	case run.Status == surgical.StatusSucceeded && changed == 0:
-		return "nothing had changed", nil
+		return "no changes", nil
 	}
 	return "", nil
 }
 
-// lasted is from the run's event to its end, or to now.
+// lasted returns the time from the run's event until it ended, or until now.
 func (f frame) lasted(run surgical.Run) time.Duration {
 	end := run.FinishedAt
 	if end.IsZero() {

@@ -8,28 +8,28 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// runView is one run.
+// runView shows one run.
 type runView struct {
 	ID      string
 	Project link
 	Status  mark
-	// Headline says in a sentence how the run went.
+	// Headline summarizes the run in one sentence.
 	Headline string
 	Facts    []fact
 	Timeline timeline
-	// Problem is why the run failed, or waits.
+	// Problem is why the run failed or waits.
 	Problem *runProblem
 	Todo    []advice
 	Targets []targetRow
 	Jobs    []jobRow
-	// Counters are what the run did.
+	// Counters are the run's counters.
 	Counters []fact
-	// Chain is the run among its retries, the first one first; empty without any.
+	// Chain is the run with its retries, in order; empty without retries.
 	Chain []chainLink
 }
 
 type runProblem struct {
-	// Waits tells a run that waits from one that failed.
+	// Waits means that the run is waiting and has not failed.
 	Waits         bool
 	Code, Message string
 	Remedy        string
@@ -47,7 +47,7 @@ type targetRow struct {
 	Target        targetRef
 	Outcome       mark
 	Code, Message string
-	// Change says what the commit did to the copy.
+	// Change describes the commit's effect on the copy.
 	Change string
 }
 
@@ -56,7 +56,7 @@ type jobRow struct {
 	Target   targetRef
 	Status   mark
 	Attempts string
-	// Work says what the job did so far.
+	// Work describes what the job has done so far.
 	Work string
 }
 
@@ -92,7 +92,7 @@ func (r reader) run(ctx context.Context, f frame, id string) (*runView, error) {
 	}, nil
 }
 
-// headline says how the run went.
+// headline summarizes the run in one sentence.
 func (f frame) headline(run surgical.Run) string {
 	whole, targets := took(f.lasted(run)), count(len(run.Targets), false, "entity")
 	visible := ""
@@ -101,19 +101,19 @@ func (f frame) headline(run surgical.Run) string {
 	}
 	switch {
 	case run.Status == surgical.StatusQueued:
-		return fmt.Sprintf("Waits for a worker for %s so far; %s.", whole, targets)
+		return fmt.Sprintf("Has been waiting for a worker for %s; %s.", whole, targets)
 	case run.Status == surgical.StatusRunning && run.LeaseUntil.IsZero() && run.Error != nil && !run.Committed():
-		return fmt.Sprintf("Waits for its next attempt after %s; open for %s so far.", count(int(run.FailedAttempts), false, "failed attempt"), whole)
+		return fmt.Sprintf("Waiting for its next attempt after %s; open for %s.", count(int(run.FailedAttempts), false, "failed attempt"), whole)
 	case run.Status == surgical.StatusRunning:
-		return fmt.Sprintf("At work in %s for %s so far; %s%s.", run.Stage, whole, targets, visible)
+		return fmt.Sprintf("Open for %s, now in %s; %s%s.", whole, run.Stage, targets, visible)
 	case run.CoalescedWith != "":
-		return fmt.Sprintf("Needed no request to GitLab: another run's fetch covers its event. Ended after %s.", whole)
+		return fmt.Sprintf("No request to GitLab was needed, because another run's fetch covers the event. Ended after %s.", whole)
 	case run.Status == surgical.StatusSucceeded:
 		return fmt.Sprintf("Brought %s up to date in %s%s.", targets, whole, visible)
 	case run.Status == surgical.StatusCancelled:
-		return fmt.Sprintf("Was cancelled in %s after %s%s.", stageWord(run), whole, visible)
+		return fmt.Sprintf("Cancelled in %s after %s%s.", stageWord(run), whole, visible)
 	case run.Committed():
-		return fmt.Sprintf("Failed in %s after %s. The copy is current%s; what follows it is not.", stageWord(run), whole, visible)
+		return fmt.Sprintf("Failed in %s after %s. The copy is current%s, but its documents or embeddings are not.", stageWord(run), whole, visible)
 	}
 	return fmt.Sprintf("Failed in %s after %s. Nothing was written.", stageWord(run), whole)
 }
@@ -191,7 +191,7 @@ func (f frame) runProblem(run surgical.Run, known titles) *runProblem {
 	return p
 }
 
-// targetRows are the run's targets in its order, with what became of each.
+// targetRows returns the run's targets in order, with the outcome of each.
 func (f frame) targetRows(run surgical.Run, rows []surgical.EntityRow, known titles) []targetRow {
 	ended := map[surgical.EntityRef]surgical.EntityRow{}
 	for _, row := range rows {
@@ -223,7 +223,7 @@ func change(o surgical.Outcome) string {
 	case o.Changed:
 		return fmt.Sprintf("revision %d", o.Revision)
 	}
-	return fmt.Sprintf("revision %d, nothing had changed", o.Revision)
+	return fmt.Sprintf("revision %d, no changes", o.Revision)
 }
 
 func sized(n int64) string {
@@ -245,7 +245,7 @@ func (f frame) jobRows(jobs []surgical.Job, known titles) []jobRow {
 			row.Work = count(int(job.ChunksEmbedded), false, "chunk") + " embedded"
 		}
 		if job.AbortedReason != "" {
-			row.Work = "because of " + printable(job.AbortedReason)
+			row.Work = "aborted because of " + printable(job.AbortedReason)
 		}
 		rows = append(rows, row)
 	}

@@ -9,15 +9,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// runsView is a page of the list of runs.
+// runsView is one page of a list of runs.
 type runsView struct {
 	Summary string
 	Rows    []runRow
-	// First leads to the list's beginning, if this is not it; Next to the next
-	// page, if there is one.
+	// First links to the first page, unless this is it, and Next to the next page,
+	// if there is one.
 	First, Next *link
-	// Cut tells that the page ended before it was full: what is looked for is
-	// rare.
+	// Cut means that the page is not full although there may be more matches,
+	// because they are rare.
 	Cut bool
 
 	// The form's fields.
@@ -25,11 +25,11 @@ type runsView struct {
 	Filtered        bool
 	Project         string
 	Status, Periods []choice
-	// Dashboard tells that the period is the dashboard's.
+	// Dashboard means that the dashboard's time range applies.
 	Dashboard bool
 }
 
-// choice is one of a form's field.
+// choice is one option of a form field.
 type choice struct {
 	Value, Text string
 	Chosen      bool
@@ -68,7 +68,7 @@ func (r reader) runs(ctx context.Context, f frame, q Query) (*runsView, error) {
 	return v, nil
 }
 
-// pages are the links from one page of a list to the first and the next.
+// pages returns the links from one page of a list to the first and the next.
 func (f frame) pages(q Query, next ledger.RunPlace) (first, following *link) {
 	if !q.From.IsZero() {
 		begin := q
@@ -84,7 +84,7 @@ func (f frame) pages(q Query, next ledger.RunPlace) (first, following *link) {
 	return first, following
 }
 
-// summary says which runs the list shows.
+// summary describes which runs the list shows.
 func (f frame) summary(q Query) string {
 	text := "All runs"
 	if q.Status != "" {
@@ -97,7 +97,7 @@ func (f frame) summary(q Query) string {
 		text += fmt.Sprintf(" of project %d", q.ProjectID)
 	}
 	if f.period != periodNamed("any").phrase() {
-		text += ", made " + f.period
+		text += ", created " + f.period
 	}
-	return text + ", the newest first"
+	return text + ", newest first"
 }

@@ -18,14 +18,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// SiteOptions are what the operations console stands on. All are required but
-// Zone.
+// SiteOptions configure [NewSite]. All fields except Zone are required.
 type SiteOptions struct {
 	Ledger Ledger
-	// Store lets pages show titles, and how much is stored.
+	// Store provides titles, and counts of what is stored.
 	Store Store
 	Clock func() time.Time
-	// Zone is that of the times shown; UTC if nil.
+	// Zone is the time zone of the pages; nil means UTC.
 	Zone *time.Location
 	Log  *slog.Logger
 }
@@ -36,13 +35,13 @@ type site struct {
 	reader reader
 	set    *template.Template
 	style  []byte
-	// version changes with the style sheet.
+	// version identifies the style sheet, to bypass caches when it changes.
 	version string
 }
 
-// NewSite returns the operations console. It answers GET and HEAD alone, and
-// only to requests that name this machine: a name that leads here from
-// elsewhere must not bring a browser's user in.
+// NewSite returns the operations console. It accepts only GET and HEAD, and only
+// requests whose Host header is a loopback name or address, which protects against
+// DNS rebinding.
 func NewSite(o SiteOptions) (http.Handler, error) {
 	set, err := templates("site.html")
 	if err != nil {
@@ -65,14 +64,14 @@ func NewSite(o SiteOptions) (http.Handler, error) {
 		mux.HandleFunc("/projects/{project_id}/"+string(t)+"s/{iid}", s.entity(t))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, Query{}, surgical.NewError(surgical.CodeEntityNotFound, "there is no page "+r.URL.Path))
+		s.fail(w, r, Query{}, surgical.NewError(surgical.CodeEntityNotFound, "no page has the path "+r.URL.Path))
 	})
 	return s.guard(mux), nil
 }
 
 const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 22 22"><rect width="22" height="22" rx="5" fill="#3340b5"/><path d="M6 4v8.5a4.5 4.5 0 0 0 9 0V11" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round"/><path d="M12.2 12.8 15 10l2.8 2.8" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>`
 
-// guard sets what every answer carries, and refuses other methods and hosts.
+// guard sets the headers of every response, and rejects other methods and hosts.
 func (s *site) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
@@ -87,7 +86,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		}
 		switch {
 		case !loopback(r.Host):
-			http.Error(w, "This console answers on this machine's own address alone.", http.StatusMisdirectedRequest)
+			http.Error(w, "This console is only available at this machine's loopback address.", http.StatusMisdirectedRequest)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "This console is read-only.", http.StatusMethodNotAllowed)
@@ -111,7 +110,7 @@ func (s *site) static(kind string, body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", kind)
 		w.Header().Set("Cache-Control", "max-age=31536000, immutable")
-		_, _ = w.Write(body) // a browser that is gone needs no answer
+		_, _ = w.Write(body) // fails only if the client has disconnected
 	}
 }
 
@@ -134,7 +133,7 @@ func (s *site) entity(t surgical.EntityType) http.HandlerFunc {
 	}
 }
 
-// given are the parameters of a URL; of a repeated one the first.
+// given returns the parameters of a URL, with the first value of each.
 func given(values url.Values) parameters {
 	p := parameters{}
 	for name := range values {
@@ -155,13 +154,13 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, p parameters) {
 		return
 	}
 	for _, name := range p.unknown() {
-		shown.Notices = append(shown.Notices, "The parameter "+printable(name)+" is unknown; it was ignored.")
+		shown.Notices = append(shown.Notices, "The parameter "+printable(name)+" is unknown and was ignored.")
 	}
 	s.write(r.Context(), w, http.StatusOK, shown)
 }
 
-// frame is of the site: an overview is about the last 24 hours unless asked
-// otherwise, other lists about any time.
+// frame returns the site's frame for a query. By default, an overview covers the
+// last 24 hours, and other lists any time.
 func (s *site) frame(q Query) frame {
 	chosen := periodNamed(cmp.Or(q.Period, "any"))
 	if q.View == ViewOverview {
@@ -172,7 +171,7 @@ func (s *site) frame(q Query) frame {
 	return f
 }
 
-// fail shows the failure, and logs it if it is the console's own.
+// fail shows an error page, and logs the error unless the request caused it.
 func (s *site) fail(w http.ResponseWriter, r *http.Request, q Query, err error) {
 	status := http.StatusServiceUnavailable
 	switch surgical.CodeOf(err) {
@@ -190,11 +189,11 @@ func (s *site) write(ctx context.Context, w http.ResponseWriter, status int, p p
 	body, err := render(s.set, document{Page: p, Style: s.version})
 	if err != nil {
 		s.Log.ErrorContext(ctx, "page_failed", "view", p.View, "error", err.Error())
-		http.Error(w, "This page could not be made; the console's log names the cause.", http.StatusInternalServerError)
+		http.Error(w, "This page could not be rendered. See the console's log for the cause.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a browser that is gone needs no answer
+	_, _ = w.Write(body) // fails only if the client has disconnected
 }

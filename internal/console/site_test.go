@@ -27,7 +27,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-func TestEveryPageAnswersWithTheStatusThatFitsIt(t *testing.T) {
+func TestSite_ReturnsTheStatusThatFitsThePage(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		server := f.site()
@@ -38,7 +38,7 @@ func TestEveryPageAnswersWithTheStatusThatFitsIt(t *testing.T) {
 				status = other
 			}
 			if got := ask(t, "GET", server.URL+page); got.Status != status {
-				t.Errorf("%s: %s answers %d, want %d", name, page, got.Status, status)
+				t.Errorf("%s: %s returns %d, want %d", name, page, got.Status, status)
 			}
 		}
 		if f.log.Len() > 0 {
@@ -47,7 +47,7 @@ func TestEveryPageAnswersWithTheStatusThatFitsIt(t *testing.T) {
 	})
 }
 
-func TestTheSiteOnlyReads(t *testing.T) {
+func TestSite_OnlyReads(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		server := f.site()
@@ -56,13 +56,13 @@ func TestTheSiteOnlyReads(t *testing.T) {
 		}
 		for _, call := range f.calls.taken() {
 			if !slices.Contains([]string{"GetItem", "Query", "BatchGetItem"}, strings.Fields(call)[0]) {
-				t.Errorf("it calls %s", call)
+				t.Errorf("unexpected call: %s", call)
 			}
 		}
 	})
 }
 
-func TestTheSiteAnswersGETAndHEADAlone(t *testing.T) {
+func TestSite_AcceptsOnlyGETAndHEAD(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		server := newFixture(t, e).site()
 		for _, page := range []string{"/", "/runs", "/console.css", "/nowhere"} {
@@ -80,9 +80,8 @@ func TestTheSiteAnswersGETAndHEADAlone(t *testing.T) {
 	})
 }
 
-// A page elsewhere must not read this one by a name that leads here, and must
-// not frame it.
-func TestTheSiteIsForThisMachinesBrowserAlone(t *testing.T) {
+// Another site must not read these pages through DNS rebinding, or frame them.
+func TestSite_AcceptsOnlyLoopbackHosts(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		server := newFixture(t, e).site()
 		for host, want := range map[string]int{
@@ -114,7 +113,7 @@ func TestTheSiteIsForThisMachinesBrowserAlone(t *testing.T) {
 	})
 }
 
-func TestListsArePagedToTheirEnd(t *testing.T) {
+func TestSite_PagesListsToTheirEnd(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		for range 7 {
@@ -141,7 +140,7 @@ func TestListsArePagedToTheirEnd(t *testing.T) {
 	})
 }
 
-// runIDs are the runs in a page's table.
+// runIDs returns the runs in a page's table.
 func runIDs(body string) []string {
 	var ids []string
 	for _, m := range regexp.MustCompile(`data-label="Run"><a href="/runs/([a-z0-9]+)"`).FindAllStringSubmatch(body, -1) {
@@ -150,7 +149,7 @@ func runIDs(body string) []string {
 	return ids
 }
 
-// href is where the link with the text leads.
+// href returns the URL of the link with the text.
 func href(body, text string) string {
 	m := regexp.MustCompile(`<a href="([^"]*)"[^>]*>` + regexp.QuoteMeta(text) + `</a>`).FindStringSubmatch(body)
 	if m == nil {
@@ -159,7 +158,7 @@ func href(body, text string) string {
 	return strings.ReplaceAll(m[1], "&amp;", "&")
 }
 
-func TestFailuresAreCountedByTheirCulprits(t *testing.T) {
+func TestSite_CountsFailuresByTheirCulprits(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		body := ask(t, "GET", f.site().URL).Body
@@ -175,12 +174,12 @@ func TestFailuresAreCountedByTheirCulprits(t *testing.T) {
 			}
 		}
 		if strings.Contains(table, `href="/projects/1/issues/7"`) {
-			t.Error("issue 7 is among the failures, though only its peer failed")
+			t.Error("issue 7 is listed as failed, although only its peer failed")
 		}
 	})
 }
 
-// between is the text from one mark to the next.
+// between returns the text between two strings.
 func between(t *testing.T, text, from, to string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(text, from)
@@ -191,9 +190,9 @@ func between(t *testing.T, text, from, to string) string {
 	return found
 }
 
-// The console asks no more of a large ledger than of a small one. The rarest
-// case is in it: a project whose newest runs are all of another status.
-func TestPagesStayCheapOnALargeLedger(t *testing.T) {
+// The number of calls does not grow with the ledger, even in the worst case: a
+// project whose newest runs all have another status.
+func TestSite_StaysCheapOnALargeLedger(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		server := f.site()
@@ -224,8 +223,8 @@ func TestPagesStayCheapOnALargeLedger(t *testing.T) {
 	})
 }
 
-// copies adds runs like the one of the status that was made last, each made a
-// little later than the one before.
+// copies adds n copies of the newest run with the status, each created slightly
+// later than the one before.
 func (f *fixture) copies(n int, status surgical.RunStatus) {
 	f.t.Helper()
 	runs, _, err := f.Ledger.List(f.t.Context(), ledger.RunFilter{Statuses: []surgical.RunStatus{status}}, ledger.RunPlace{}, 1)
@@ -255,7 +254,7 @@ func (broken) Pause(context.Context) (time.Time, error) {
 	return time.Time{}, errors.New("dial tcp 10.0.0.7: connection refused")
 }
 
-func TestALedgerOutOfReachIsAPageAndALogLine(t *testing.T) {
+func TestSite_ShowsAndLogsAnUnreachableLedger(t *testing.T) {
 	var log strings.Builder
 	handler, err := console.NewSite(console.SiteOptions{
 		Ledger: broken{(*ledger.Ledger)(nil)}, Clock: time.Now, Log: slog.New(slog.NewJSONHandler(&log, nil)),
@@ -274,13 +273,13 @@ func TestALedgerOutOfReachIsAPageAndALogLine(t *testing.T) {
 	}
 }
 
-func TestThePauseOfAllWorkersIsShown(t *testing.T) {
+func TestSite_ShowsThePauseOfAllWorkers(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		server := f.site()
-		const words = "All workers wait."
+		const words = "All workers are paused."
 		if body := ask(t, "GET", server.URL).Body; strings.Contains(body, words) {
-			t.Error("a pause is shown where there is none")
+			t.Error("a pause is shown although there is none")
 		}
 		if err := f.Ledger.SetPause(t.Context(), f.Clock.Now().Add(95*time.Second)); err != nil {
 			t.Fatal(err)
@@ -290,18 +289,18 @@ func TestThePauseOfAllWorkersIsShown(t *testing.T) {
 		}
 		f.Clock.Advance(2 * time.Minute)
 		if body := ask(t, "GET", server.URL).Body; strings.Contains(body, words) {
-			t.Error("a pause that is over is shown")
+			t.Error("a pause is shown after it ended")
 		}
 	})
 }
 
-// A filter's form leads to the list that it describes.
-func TestTheFormsFieldsAreTheParameters(t *testing.T) {
+// A filtered list's form shows the filter.
+func TestSite_FormFieldsMatchTheParameters(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		fields := url.Values{"status": {"failed"}, "project_id": {"1"}, "period": {"24h"}}
 		body := ask(t, "GET", f.site().URL+"/runs?"+fields.Encode()).Body
-		for _, want := range []string{`<option value="failed" selected>`, `value="1"`, `<option value="24h" selected>`, "Failed runs of project 1, made in the last 24 hours"} {
+		for _, want := range []string{`<option value="failed" selected>`, `value="1"`, `<option value="24h" selected>`, "Failed runs of project 1, created in the last 24 hours"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("no %s in:\n%s", want, body)
 			}

@@ -7,38 +7,38 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// timeline shows where a run's time went.
+// timeline shows how a run spent its time.
 type timeline struct {
 	Steps []step
 	// Half and Whole label the axis.
 	Half, Whole string
 }
 
-// step is one row of the timeline: a stage, or a wait between two.
+// step is one row of the timeline: a stage, or a wait between two stages.
 type step struct {
 	Name string
-	// Tone is of the bar: wait, work, bad or busy.
+	// Tone is the colour of the bar: wait, work, bad or busy.
 	Tone string
-	// X and Width are percentages of the whole run.
+	// X and Width are the position and the width of the bar, in percent.
 	X, Width string
-	// Reached tells a step that began from one that has not, or never will.
+	// Reached means that the step has begun.
 	Reached bool
 	Began   moment
-	// After is from the run's beginning to this step's, Took the step's length.
+	// After is when the step began, relative to the run, and Took its duration.
 	After, Took string
 	Note        string
 }
 
-// leastWidth keeps the bar of a short step visible.
+// leastWidth is the minimum width of a bar, which keeps short steps visible.
 const leastWidth = 0.6
 
-// span is a step before it is drawn.
+// span is a step before it is laid out.
 type span struct {
 	name, tone, note string
 	from, to         time.Time
 }
 
-// timeline draws the run up to now, or to its end.
+// timeline lays out the run until it ended, or until now.
 func (f frame) timeline(run surgical.Run) timeline {
 	begin, end := begun(run), run.FinishedAt
 	if end.IsZero() {
@@ -62,7 +62,7 @@ func (f frame) timeline(run surgical.Run) timeline {
 	return t
 }
 
-// begun is when the run's event came, or its row was made.
+// begun returns when the run's event was received, or when the run was created.
 func begun(run surgical.Run) time.Time {
 	if run.EventAt.IsZero() || run.EventAt.After(run.CreatedAt) {
 		return run.CreatedAt
@@ -70,27 +70,27 @@ func begun(run surgical.Run) time.Time {
 	return run.EventAt
 }
 
-// spans are the run's steps in their order.
+// spans returns the run's steps in order.
 func spans(run surgical.Run, begin, end time.Time) []span {
 	m := run.Marks
-	queue := span{name: "Queue", tone: "wait", from: begin, to: end, note: "waits for a worker"}
+	queue := span{name: "Queue", tone: "wait", from: begin, to: end, note: "waiting for a worker"}
 	if !run.FirstClaimedAt.IsZero() {
 		queue.to, queue.note = run.FirstClaimedAt, "settle time and queue"
 	}
 	all := []span{queue}
 	if run.Attempt > 1 && m.PreflightStarted.After(run.FirstClaimedAt) {
 		all = append(all, span{name: "Earlier attempts", tone: "wait", from: run.FirstClaimedAt, to: m.PreflightStarted,
-			note: fmt.Sprintf("%d, with the waits between them", run.Attempt-1)})
+			note: fmt.Sprintf("%d, including the waits in between", run.Attempt-1)})
 	}
 	all = append(all, preflight(run, end), stage(run, surgical.StageIngest, m.IngestStarted, m.Committed, end))
 	if run.Committed() && !m.DocsStarted.IsZero() {
-		all = append(all, span{name: "Hand-over", tone: "wait", from: m.Committed, to: m.DocsStarted, note: "the workflow starts"})
+		all = append(all, span{name: "Handover", tone: "wait", from: m.Committed, to: m.DocsStarted, note: "workflow start"})
 	}
 	all = append(all, stage(run, surgical.StageDocs, m.DocsStarted, m.DocsEnded, end), stage(run, surgical.StageEmbed, m.EmbedStarted, m.EmbedEnded, end))
 	return all
 }
 
-// preflight ends where ingest begins; else with the run.
+// preflight ends when ingest begins, or else with the run.
 func preflight(run surgical.Run, end time.Time) span {
 	m := run.Marks
 	if run.CoalescedWith != "" {
@@ -98,7 +98,7 @@ func preflight(run surgical.Run, end time.Time) span {
 	}
 	ended := m.IngestStarted
 	if ended.Before(m.PreflightStarted) {
-		ended = time.Time{} // of an earlier attempt
+		ended = time.Time{} // left from an earlier attempt
 	}
 	if ended.IsZero() && run.Origin != surgical.OriginDrain {
 		ended = run.FinishedAt
@@ -106,8 +106,7 @@ func preflight(run surgical.Run, end time.Time) span {
 	return stage(run, surgical.StagePreflight, m.PreflightStarted, ended, end)
 }
 
-// stage is one of the four stages; one that has not ended goes on to the end
-// of what is drawn.
+// stage returns one of the four stages. A stage that has not ended extends to end.
 func stage(run surgical.Run, name surgical.Stage, from, to, end time.Time) span {
 	s := span{name: map[surgical.Stage]string{
 		surgical.StagePreflight: "Preflight", surgical.StageIngest: "Ingest", surgical.StageDocs: "Docs", surgical.StageEmbed: "Embed",
@@ -124,7 +123,7 @@ func stage(run surgical.Run, name surgical.Stage, from, to, end time.Time) span 
 	case here && !run.Status.Terminal():
 		s.tone, s.note = "busy", "so far"
 		if run.LeaseUntil.IsZero() && run.Error != nil && !run.Committed() {
-			s.tone, s.note = "wait", "waits for the next attempt"
+			s.tone, s.note = "wait", "waiting for the next attempt"
 		}
 	}
 	if here && run.Status != surgical.StatusSucceeded || to.Before(from) {
@@ -133,19 +132,19 @@ func stage(run surgical.Run, name surgical.Stage, from, to, end time.Time) span 
 	return s
 }
 
-// absent says why a stage has no bar.
+// absent returns why a stage has no bar.
 func absent(run surgical.Run, name surgical.Stage) string {
 	switch o := run.Options; {
 	case run.Origin == surgical.OriginDrain && (name == surgical.StagePreflight || name == surgical.StageIngest):
-		return "not needed: takes over what earlier runs left undone"
+		return "not needed: completes what earlier runs left undone"
 	case o.PreflightOnly && name != surgical.StagePreflight:
-		return "left out (preflight_only)"
+		return "skipped (preflight_only)"
 	case o.NoDocs && name == surgical.StageDocs:
-		return "left out (no_docs)"
+		return "skipped (no_docs)"
 	case o.NoEmbed && name == surgical.StageEmbed:
-		return "left out (no_embed)"
+		return "skipped (no_embed)"
 	case !run.Status.Terminal():
-		return "to come"
+		return "pending"
 	case run.Status == surgical.StatusSucceeded:
 		return "nothing to do"
 	}

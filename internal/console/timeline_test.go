@@ -12,7 +12,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// second is a point in time of the runs below; 0 is none.
+// second returns a point in time of the runs below, or the zero time for 0.
 func second(n int) time.Time {
 	if n == 0 {
 		return time.Time{}
@@ -20,7 +20,7 @@ func second(n int) time.Time {
 	return time.Date(2026, 11, 2, 6, 0, n, 0, time.UTC)
 }
 
-// drawn is the timeline in words: a step a line.
+// drawn returns the timeline as text, one line per step.
 func drawn(t timeline) string {
 	var lines []string
 	for _, s := range t.Steps {
@@ -53,7 +53,7 @@ func run(status surgical.RunStatus, stage surgical.Stage, m surgical.Marks, chan
 	return r
 }
 
-func TestTheTimelineTellsWhereTheTimeWent(t *testing.T) {
+func TestTimeline_ShowsHowARunSpentItsTime(t *testing.T) {
 	all := surgical.Marks{
 		PreflightStarted: second(12), IngestStarted: second(14), Committed: second(15),
 		DocsStarted: second(17), DocsEnded: second(20), EmbedStarted: second(21), EmbedEnded: second(29),
@@ -66,14 +66,14 @@ func TestTheTimelineTellsWhereTheTimeWent(t *testing.T) {
 Queue wait +0 ms 2.0 s (settle time and queue)
 Preflight work +2.0 s 2.0 s
 Ingest work +4.0 s 1.0 s
-Hand-over wait +5.0 s 2.0 s (the workflow starts)
+Handover wait +5.0 s 2.0 s (workflow start)
 Docs work +7.0 s 3.0 s
 Embed work +11.0 s 8.0 s`},
 		"failed in embed": {run(surgical.StatusFailed, surgical.StageEmbed, func() surgical.Marks { m := all; m.EmbedEnded = time.Time{}; return m }()), `
 Queue wait +0 ms 2.0 s (settle time and queue)
 Preflight work +2.0 s 2.0 s
 Ingest work +4.0 s 1.0 s
-Hand-over wait +5.0 s 2.0 s (the workflow starts)
+Handover wait +5.0 s 2.0 s (workflow start)
 Docs work +7.0 s 3.0 s
 Embed bad +11.0 s 9.0 s (failed here)`},
 		"failed in preflight": {run(surgical.StatusFailed, surgical.StagePreflight, surgical.Marks{PreflightStarted: second(12)}), `
@@ -82,7 +82,7 @@ Preflight bad +2.0 s 18.0 s (failed here)
 Ingest – (not reached)
 Docs – (not reached)
 Embed – (not reached)`},
-		"nothing had changed": {run(surgical.StatusSucceeded, surgical.StageDone, surgical.Marks{
+		"no changes": {run(surgical.StatusSucceeded, surgical.StageDone, surgical.Marks{
 			PreflightStarted: second(12), IngestStarted: second(14), Committed: second(15)}), `
 Queue wait +0 ms 2.0 s (settle time and queue)
 Preflight work +2.0 s 2.0 s
@@ -90,33 +90,33 @@ Ingest work +4.0 s 1.0 s
 Docs – (nothing to do)
 Embed – (nothing to do)`},
 		"queued": {run(surgical.StatusQueued, "", surgical.Marks{}, func(r *surgical.Run) { r.FirstClaimedAt, r.Attempt = time.Time{}, 0 }), `
-Queue wait +0 ms 30.0 s (waits for a worker)
-Preflight – (to come)
-Ingest – (to come)
-Docs – (to come)
-Embed – (to come)`},
-		"at work in preflight": {run(surgical.StatusRunning, surgical.StagePreflight, surgical.Marks{PreflightStarted: second(12)},
+Queue wait +0 ms 30.0 s (waiting for a worker)
+Preflight – (pending)
+Ingest – (pending)
+Docs – (pending)
+Embed – (pending)`},
+		"running in preflight": {run(surgical.StatusRunning, surgical.StagePreflight, surgical.Marks{PreflightStarted: second(12)},
 			func(r *surgical.Run) { r.LeaseUntil = second(50) }), `
 Queue wait +0 ms 2.0 s (settle time and queue)
 Preflight busy +2.0 s 28.0 s (so far)
-Ingest – (to come)
-Docs – (to come)
-Embed – (to come)`},
+Ingest – (pending)
+Docs – (pending)
+Embed – (pending)`},
 		"waiting for another attempt": {run(surgical.StatusRunning, surgical.StagePreflight, surgical.Marks{PreflightStarted: second(12)},
 			func(r *surgical.Run) { r.Error = surgical.NewError(surgical.CodeGitLabTimeout, "slow") }), `
 Queue wait +0 ms 2.0 s (settle time and queue)
-Preflight wait +2.0 s 28.0 s (waits for the next attempt)
-Ingest – (to come)
-Docs – (to come)
-Embed – (to come)`},
+Preflight wait +2.0 s 28.0 s (waiting for the next attempt)
+Ingest – (pending)
+Docs – (pending)
+Embed – (pending)`},
 		"in its third attempt": {run(surgical.StatusRunning, surgical.StagePreflight, surgical.Marks{PreflightStarted: second(25), IngestStarted: second(14)},
 			func(r *surgical.Run) { r.Attempt, r.LeaseUntil = 3, second(50) }), `
 Queue wait +0 ms 2.0 s (settle time and queue)
-Earlier attempts wait +2.0 s 13.0 s (2, with the waits between them)
+Earlier attempts wait +2.0 s 13.0 s (2, including the waits in between)
 Preflight busy +15.0 s 15.0 s (so far)
-Ingest – (to come)
-Docs – (to come)
-Embed – (to come)`},
+Ingest – (pending)
+Docs – (pending)
+Embed – (pending)`},
 		"covered by another run": {run(surgical.StatusSucceeded, surgical.StageDone, surgical.Marks{PreflightStarted: second(12)},
 			func(r *surgical.Run) { r.CoalescedWith = "wother" }), `
 Queue wait +0 ms 2.0 s (settle time and queue)
@@ -128,24 +128,24 @@ Embed – (nothing to do)`},
 			func(r *surgical.Run) { r.Options.PreflightOnly = true }), `
 Queue wait +0 ms 2.0 s (settle time and queue)
 Preflight work +2.0 s 18.0 s
-Ingest – (left out (preflight_only))
-Docs – (left out (preflight_only))
-Embed – (left out (preflight_only))`},
+Ingest – (skipped (preflight_only))
+Docs – (skipped (preflight_only))
+Embed – (skipped (preflight_only))`},
 		"cancelled in docs": {run(surgical.StatusCancelled, surgical.StageDocs, surgical.Marks{
 			PreflightStarted: second(12), IngestStarted: second(14), Committed: second(15), DocsStarted: second(17)}), `
 Queue wait +0 ms 2.0 s (settle time and queue)
 Preflight work +2.0 s 2.0 s
 Ingest work +4.0 s 1.0 s
-Hand-over wait +5.0 s 2.0 s (the workflow starts)
+Handover wait +5.0 s 2.0 s (workflow start)
 Docs wait +7.0 s 13.0 s (cancelled here)
 Embed – (not reached)`},
 		"a drain": {run(surgical.StatusSucceeded, surgical.StageDone, surgical.Marks{
 			PreflightStarted: second(12), Committed: second(13), DocsStarted: second(17), DocsEnded: second(20)},
 			func(r *surgical.Run) { r.Origin = surgical.OriginDrain }), `
 Queue wait +0 ms 2.0 s (settle time and queue)
-Preflight – (not needed: takes over what earlier runs left undone)
-Ingest – (not needed: takes over what earlier runs left undone)
-Hand-over wait +3.0 s 4.0 s (the workflow starts)
+Preflight – (not needed: completes what earlier runs left undone)
+Ingest – (not needed: completes what earlier runs left undone)
+Handover wait +3.0 s 4.0 s (workflow start)
 Docs work +7.0 s 3.0 s
 Embed – (nothing to do)`},
 	} {
@@ -156,8 +156,8 @@ Embed – (nothing to do)`},
 	}
 }
 
-// Whatever stands in a row, also what no run should look like.
-func TestBarsStayWithinTheTimeline(t *testing.T) {
+// For any row, even one that no run should have.
+func TestTimeline_KeepsBarsWithinItsBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := func(name string) time.Time { return second(rapid.IntRange(0, 59).Draw(t, name)) }
 		r := run(rapid.SampledFrom(statuses()).Draw(t, "status"),

@@ -20,12 +20,12 @@ import (
 //go:embed describe.md
 var description string
 
-// narrowWidget is the width in pixels below which a widget's tables become
+// narrowWidget is the width in pixels below which a widget shows its tables as
 // cards.
 const narrowWidget = 620
 
-// Widget answers the calls of a custom widget in a CloudWatch dashboard. It
-// shows nothing of the content plane: whoever may see a dashboard need not be
+// Widget serves a custom widget in a CloudWatch dashboard. It shows nothing from
+// the content plane, because someone who may see a dashboard is not necessarily
 // allowed to read issues.
 type Widget struct {
 	reader reader
@@ -34,7 +34,7 @@ type Widget struct {
 	set    *template.Template
 }
 
-// NewWidget returns a widget on the ledger.
+// NewWidget returns a widget that shows the ledger.
 func NewWidget(l Ledger, clock func() time.Time, log *slog.Logger) (*Widget, error) {
 	set, err := templates("widget.html")
 	if err != nil {
@@ -43,8 +43,8 @@ func NewWidget(l Ledger, clock func() time.Time, log *slog.Logger) (*Widget, err
 	return &Widget{reader: reader{ledger: l}, clock: clock, log: log, set: set}, nil
 }
 
-// widgetEvent is what CloudWatch tells about the dashboard, beside the
-// parameters. See "Details about custom widgets" in its user guide.
+// widgetContext is CloudWatch's description of the dashboard, which it sends with
+// the parameters. See "Details about custom widgets" in the CloudWatch User Guide.
 type widgetContext struct {
 	Timezone struct {
 		Label     string `json:"label"`
@@ -61,15 +61,16 @@ type widgetContext struct {
 	Width float64 `json:"width"`
 }
 
-// timeRange is in milliseconds.
+// timeRange is a time range in Unix milliseconds.
 type timeRange struct {
 	Start int64 `json:"start"`
 	End   int64 `json:"end"`
 }
 
-// Handle returns HTML; to a request to describe the widget, Markdown, whose
-// first YAML block CloudWatch takes as the default parameters. Bad parameters
-// and an unreadable ledger become a message in the widget.
+// Handle returns the widget's HTML. For a describe request it returns Markdown,
+// whose first YAML block CloudWatch uses as the default parameters. Invalid
+// parameters and an unreadable ledger are shown in the widget; the error is not nil
+// only if the templates fail.
 func (w *Widget) Handle(ctx context.Context, event json.RawMessage) (string, error) {
 	var fields map[string]json.RawMessage
 	decodeErr := json.Unmarshal(event, &fields)
@@ -78,12 +79,12 @@ func (w *Widget) Handle(ctx context.Context, event json.RawMessage) (string, err
 	}
 	var c widgetContext
 	if raw, ok := fields["widgetContext"]; ok {
-		// Whatever cannot be read keeps its default: the parameters decide.
+		// Ignored: unreadable members keep their defaults.
 		_ = json.Unmarshal(raw, &c)
 	}
 	p, err := w.parameters(fields, c)
 	if decodeErr != nil {
-		err = surgical.NewError(surgical.CodeInvalidRequest, "the parameters are no JSON object")
+		err = surgical.NewError(surgical.CodeInvalidRequest, "the parameters are not a JSON object")
 	}
 	q, f := Query{View: ViewOverview}, w.frame(ctx, c, "")
 	shown := page{}
@@ -98,14 +99,14 @@ func (w *Widget) Handle(ctx context.Context, event json.RawMessage) (string, err
 		shown = f.problem(q, err)
 	}
 	for _, name := range p.unknown() {
-		shown.Notices = append(shown.Notices, "The parameter "+printable(name)+" is unknown; it was ignored.")
+		shown.Notices = append(shown.Notices, "The parameter "+printable(name)+" is unknown and was ignored.")
 	}
 	w.logCall(ctx, q, err)
 	body, err := render(w.set, document{Page: shown, Styles: styles(c)})
 	return string(body), err
 }
 
-// logCall writes one line for each call; a bad parameter is its sender's.
+// logCall logs one line per call, as an error only if the widget itself failed.
 func (w *Widget) logCall(ctx context.Context, q Query, err error) {
 	attrs := []any{"view", q.View}
 	if q.RunID != "" {
@@ -124,8 +125,8 @@ func (w *Widget) logCall(ctx context.Context, q Query, err error) {
 	}
 }
 
-// styles are the sheet for the dashboard's theme and the widget's width: what
-// media queries ask for, the dashboard knows.
+// styles returns the style sheet for the dashboard's theme and the widget's width,
+// which take the place of media queries.
 func styles(c widgetContext) template.CSS {
 	sheet := baseStyle
 	if c.Theme == "dark" {
@@ -137,8 +138,8 @@ func styles(c widgetContext) template.CSS {
 	return template.CSS(sheet)
 }
 
-// parameters are those of the widget's definition or of a link; a link of a
-// form takes the form's fields as well.
+// parameters returns the parameters of the widget's definition or of a link. The
+// link that submits a form adds the form's fields.
 func (w *Widget) parameters(fields map[string]json.RawMessage, c widgetContext) (parameters, error) {
 	p, form := parameters{}, false
 	var wrong []string
@@ -152,7 +153,7 @@ func (w *Widget) parameters(fields map[string]json.RawMessage, c widgetContext) 
 		}
 		text, ok := scalar(raw)
 		if !ok {
-			wrong = append(wrong, name+" must be a text or a number")
+			wrong = append(wrong, name+" must be a string or a number")
 		}
 		p[name] = text
 	}
@@ -169,7 +170,7 @@ func (w *Widget) parameters(fields map[string]json.RawMessage, c widgetContext) 
 	return p, nil
 }
 
-// scalar reads a text, a number or null.
+// scalar decodes a string, a number or null.
 func scalar(raw json.RawMessage) (string, bool) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -182,9 +183,9 @@ func scalar(raw json.RawMessage) (string, bool) {
 	return "", string(raw) == "null"
 }
 
-// frame takes time, zone and period from the dashboard; a period that is
-// asked for wins.
-func (w *Widget) frame(ctx context.Context, c widgetContext, asked string) frame {
+// frame returns a frame with the dashboard's time zone and time range. A requested
+// period, unless empty, overrides the time range.
+func (w *Widget) frame(ctx context.Context, c widgetContext, requested string) frame {
 	f := frame{now: w.clock(), zone: zoneOf(c)}
 	if called, ok := lambdacontext.FromContext(ctx); ok {
 		f.endpoint = called.InvokedFunctionArn
@@ -193,8 +194,8 @@ func (w *Widget) frame(ctx context.Context, c widgetContext, asked string) frame
 	if c.TimeRange.Zoom != nil {
 		shown = *c.TimeRange.Zoom
 	}
-	chosen := periodNamed(cmp.Or(asked, "24h"))
-	if asked != "" || shown.Start <= 0 || shown.End < shown.Start {
+	chosen := periodNamed(cmp.Or(requested, "24h"))
+	if requested != "" || shown.Start <= 0 || shown.End < shown.Start {
 		f.period, f.made = chosen.phrase(), ledger.Span{Since: chosen.since(f.now)}
 		return f
 	}
@@ -203,7 +204,7 @@ func (w *Widget) frame(ctx context.Context, c widgetContext, asked string) frame
 	return f
 }
 
-// zoneOf is the dashboard's time zone, by its offset such as "+02:00".
+// zoneOf returns the dashboard's time zone from its offset, such as "+02:00".
 func zoneOf(c widgetContext) *time.Location {
 	at, err := time.Parse("-07:00", c.Timezone.OffsetISO)
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 
 const widgetARN = "arn:aws:lambda:eu-central-1:123456789012:function:lorehook-widget"
 
-// dashboard is the context that CloudWatch's user guide shows, of the hours
-// around the tests' clock.
+// dashboard returns the widgetContext from the CloudWatch User Guide, for the
+// hours around the tests' clock.
 func dashboard(change ...func(map[string]any)) map[string]any {
 	start := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 	c := map[string]any{
@@ -41,7 +41,7 @@ func dashboard(change ...func(map[string]any)) map[string]any {
 	return c
 }
 
-// shown calls the widget as the dashboard does.
+// shown invokes the widget the way the dashboard does.
 func shown(t *testing.T, w *console.Widget, params map[string]any, change ...func(map[string]any)) string {
 	t.Helper()
 	event := map[string]any{"widgetContext": dashboard(change...)}
@@ -65,7 +65,7 @@ func invoked(t *testing.T, w *console.Widget, raw []byte) string {
 	return body
 }
 
-// views are parameters that together show every part of the widget.
+// views returns parameters that together show every part of the widget.
 func (f *fixture) views() map[string]map[string]any {
 	return map[string]map[string]any{
 		"overview": {}, "overview of a project": {"project_id": 1, "limit": 5}, "runs": {"view": "runs"},
@@ -76,7 +76,7 @@ func (f *fixture) views() map[string]map[string]any {
 	}
 }
 
-func TestTheWidgetDescribesItselfInMarkdown(t *testing.T) {
+func TestWidget_DescribesItselfInMarkdown(t *testing.T) {
 	w, err := console.NewWidget(broken{(*ledger.Ledger)(nil)}, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestTheWidgetDescribesItselfInMarkdown(t *testing.T) {
 	for _, event := range []string{`{"describe":true}`, `{"describe":{}}`, `{"describe":"","widgetContext":{"theme":"dark"}}`} {
 		text := invoked(t, w, []byte(event))
 		if !strings.HasPrefix(text, "## ") || strings.Contains(text, "<") {
-			t.Errorf("%s: no Markdown:\n%s", event, text)
+			t.Errorf("%s: not Markdown:\n%s", event, text)
 		}
 	}
 	for _, name := range []string{"view", "project_id", "status", "period", "limit", "run_id", "type", "iid"} {
@@ -94,8 +94,8 @@ func TestTheWidgetDescribesItselfInMarkdown(t *testing.T) {
 	}
 }
 
-// CloudWatch takes the first YAML block of the description as parameters.
-func TestTheDescribedDefaultsAreGoodParameters(t *testing.T) {
+// CloudWatch uses the first YAML block of the description as the parameters.
+func TestWidget_DescribesValidDefaults(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		w := newFixture(t, e).widget()
 		block := between(t, invoked(t, w, []byte(`{"describe":true}`)), "``` yaml\n", "\n```")
@@ -103,7 +103,7 @@ func TestTheDescribedDefaultsAreGoodParameters(t *testing.T) {
 		for line := range strings.SplitSeq(block, "\n") {
 			name, value, ok := strings.Cut(line, ": ")
 			if !ok {
-				t.Fatalf("%q is no parameter", line)
+				t.Fatalf("%q is not a parameter", line)
 			}
 			params[name] = value
 		}
@@ -116,9 +116,9 @@ func TestTheDescribedDefaultsAreGoodParameters(t *testing.T) {
 
 var action = regexp.MustCompile(`(<[^<>]*>[^<>]*</[^<>]*>)?<cwdb-action action="call" display="widget" endpoint="([^"]*)">([^<]*)</cwdb-action>`)
 
-// A cwdb-action acts on the element right before it, calls this very function,
-// and its content is JSON that the function accepts.
-func TestEveryLinkOfTheWidgetCallsItAgainWithGoodParameters(t *testing.T) {
+// A cwdb-action applies to the element before it, invokes this function, and
+// contains JSON that the function accepts.
+func TestWidget_LinksInvokeItWithValidParameters(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		w := f.widget()
@@ -126,7 +126,7 @@ func TestEveryLinkOfTheWidgetCallsItAgainWithGoodParameters(t *testing.T) {
 			body := shown(t, w, params)
 			links := action.FindAllStringSubmatch(body, -1)
 			if len(links) != strings.Count(body, "<cwdb-action") || len(links) < 2 {
-				t.Errorf("%s: %d of %d actions are well made", name, len(links), strings.Count(body, "<cwdb-action"))
+				t.Errorf("%s: %d of %d actions are well formed", name, len(links), strings.Count(body, "<cwdb-action"))
 			}
 			for _, l := range links {
 				if !strings.HasPrefix(l[1], `<button type="button" class="lh-a`) || l[2] != widgetARN {
@@ -145,20 +145,20 @@ func TestEveryLinkOfTheWidgetCallsItAgainWithGoodParameters(t *testing.T) {
 	})
 }
 
-func TestBadParametersAreAMessageInTheWidget(t *testing.T) {
+func TestWidget_ShowsInvalidParametersAsAMessage(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		w := f.widget()
 		for event, want := range map[string]string{
 			`{"view":"everything"}`:          `view must be one of overview, runs, run, entity, got "everything"`,
-			`{"view":"run","run_id":"../x"}`: `run_id must be up to 64 small letters and digits, got "../x"`,
+			`{"view":"run","run_id":"../x"}`: `run_id must be 1 to 64 lowercase letters and digits, got "../x"`,
 			`{"limit":1e9}`:                  `limit must be a positive number, got "1e9"`,
 			`{"limit":101}`:                  `limit must be a number from 1 to 100, got "101"`,
-			`{"project_id":[1]}`:             `project_id must be a text or a number`,
-			`{"status":{"a":1}}`:             `status must be a text or a number`,
+			`{"project_id":[1]}`:             `project_id must be a string or a number`,
+			`{"status":{"a":1}}`:             `status must be a string or a number`,
 			`{"view":"entity"}`:              `iid is missing; project_id is missing; type is missing`,
-			`[1]`:                            `the parameters are no JSON object`,
-			`"overview"`:                     `the parameters are no JSON object`,
+			`[1]`:                            `the parameters are not a JSON object`,
+			`"overview"`:                     `the parameters are not a JSON object`,
 			`{"view":"run","run_id":"wabc","other":"x"}`: `run wabc is not in the ledger`,
 		} {
 			body := html.UnescapeString(invoked(t, w, []byte(event)))
@@ -168,16 +168,16 @@ func TestBadParametersAreAMessageInTheWidget(t *testing.T) {
 		}
 		for _, event := range []string{`{}`, `null`, `{"view":null,"project_id":""}`, `{"widgetContext":"strange"}`, `{"widgetContext":{"timezone":{"offsetISO":"noon"},"width":"wide"}}`} {
 			if body := invoked(t, w, []byte(event)); !strings.Contains(body, "<h1>Overview</h1>") {
-				t.Errorf("%s is no overview:\n%s", event, body)
+				t.Errorf("%s does not show the overview:\n%s", event, body)
 			}
 		}
-		if body := shown(t, w, map[string]any{"projectid": 1}); !strings.Contains(body, "The parameter projectid is unknown; it was ignored.") {
+		if body := shown(t, w, map[string]any{"projectid": 1}); !strings.Contains(body, "The parameter projectid is unknown and was ignored.") {
 			t.Errorf("an unknown parameter is not named:\n%s", body)
 		}
 	})
 }
 
-func TestTheWidgetFollowsTheDashboard(t *testing.T) {
+func TestWidget_FollowsTheDashboard(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
 		w := f.widget()
@@ -207,7 +207,7 @@ func TestTheWidgetFollowsTheDashboard(t *testing.T) {
 		inRange("the whole morning", whole, nil, early, late)
 		inRange("until nine", map[string]any{"start": hour(7), "end": hour(9)}, nil, early)
 		inRange("zoomed in", map[string]any{"start": hour(7), "end": hour(11), "zoom": map[string]any{"start": hour(10), "end": hour(11)}}, nil, late)
-		inRange("a period that is asked for", map[string]any{"start": hour(7), "end": hour(9)}, map[string]any{"period": "1h"}, late)
+		inRange("a requested period", map[string]any{"start": hour(7), "end": hour(9)}, map[string]any{"period": "1h"}, late)
 		inRange("no time range", map[string]any{}, nil, early, late)
 
 		zoned := html.UnescapeString(shown(t, w, nil, func(c map[string]any) {
@@ -233,31 +233,31 @@ func TestTheWidgetFollowsTheDashboard(t *testing.T) {
 	})
 }
 
-// The dashboard sends a form's fields along with every call; they count for
+// The dashboard sends the form's fields with every call, but they apply only to
 // the form's own button.
-func TestTheFormOfTheWidgetChoosesRuns(t *testing.T) {
+func TestWidget_FormSelectsRuns(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		fields := func(c map[string]any) {
 			c["forms"] = map[string]any{"all": map[string]any{"status": "failed", "project_id": " 1 "}}
 		}
 		if body := shown(t, f.widget(), map[string]any{"view": "runs", "form": true}, fields); !strings.Contains(body, "Failed runs of project 1") {
-			t.Errorf("the form chose otherwise:\n%s", body)
+			t.Errorf("the form's fields are not applied:\n%s", body)
 		}
 		if body := shown(t, f.widget(), map[string]any{"view": "runs"}, fields); !strings.Contains(body, "All runs") {
-			t.Errorf("the form counts for another link:\n%s", body)
+			t.Errorf("the form's fields apply to another link:\n%s", body)
 		}
 		bad := func(c map[string]any) {
 			c["forms"] = map[string]any{"all": map[string]any{"project_id": "group/project"}}
 		}
 		if body := html.UnescapeString(shown(t, f.widget(), map[string]any{"view": "runs", "form": true}, bad)); !strings.Contains(body, `project_id must be a positive number, got "group/project"`) {
-			t.Errorf("the field is not refused:\n%s", body)
+			t.Errorf("the field is not rejected:\n%s", body)
 		}
 	})
 }
 
-// The widget's role allows these calls and no others: infra/permissions.go.
-func TestTheWidgetReadsNoMoreThanItsRoleAllows(t *testing.T) {
+// The widget's role allows exactly these calls: see infra/permissions.go.
+func TestWidget_ReadsOnlyWhatItsRoleAllows(t *testing.T) {
 	allowed := []string{
 		"GetItem sync_runs", "BatchGetItem sync_runs", "Query sync_runs/runs_by_project", "Query sync_runs/runs_by_status",
 		"Query sync_run_entities", "BatchGetItem sync_run_entities", "Query sync_run_entities/runs_by_entity",
@@ -276,18 +276,18 @@ func TestTheWidgetReadsNoMoreThanItsRoleAllows(t *testing.T) {
 		for _, call := range f.calls.taken() {
 			used[call] = true
 			if !slices.Contains(allowed, call) {
-				t.Errorf("it calls %s", call)
+				t.Errorf("unexpected call: %s", call)
 			}
 		}
 		for _, call := range allowed {
 			if !used[call] {
-				t.Errorf("nothing calls %s: its role allows too much", call)
+				t.Errorf("nothing calls %s: the role allows too much", call)
 			}
 		}
 	})
 }
 
-func TestTheWidgetLogsOneLineACallAndNoText(t *testing.T) {
+func TestWidget_LogsOneLinePerCallWithoutText(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		w := f.widget()
@@ -301,7 +301,7 @@ func TestTheWidgetLogsOneLineACallAndNoText(t *testing.T) {
 	})
 }
 
-func TestAWidgetWithoutALedgerSaysSo(t *testing.T) {
+func TestWidget_ReportsAnUnreachableLedger(t *testing.T) {
 	var log strings.Builder
 	w, err := console.NewWidget(broken{(*ledger.Ledger)(nil)}, time.Now, slog.New(slog.NewJSONHandler(&log, nil)))
 	if err != nil {

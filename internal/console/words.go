@@ -8,10 +8,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// moment is a point in time as people and machines read it.
+// moment is a formatted point in time.
 type moment struct {
-	// ISO is for machines, Text short, Full exact, Ago from now; all are empty
-	// for the zero time.
+	// ISO is for machines, Text is short, Full is exact and Ago is relative to now.
+	// All are empty for the zero time.
 	ISO, Text, Full, Ago string
 }
 
@@ -33,7 +33,7 @@ func (f frame) moment(t time.Time) moment {
 	}
 }
 
-// zoneName is such as "UTC", "CET" or "UTC+02:00".
+// zoneName returns the zone's name, such as "UTC", "CET" or "UTC+02:00".
 func (f frame) zoneName() string {
 	name, offset := f.now.In(f.zone).Zone()
 	if offset == 0 {
@@ -45,8 +45,8 @@ func (f frame) zoneName() string {
 	return "UTC" + f.now.In(f.zone).Format("-07:00")
 }
 
-// ago says how long ago something was. Clocks may differ a little: what lies
-// ahead is now.
+// ago formats the time since something happened. A time in the future is "now",
+// because clocks may differ slightly.
 func ago(d time.Duration) string {
 	if d < time.Second {
 		return "now"
@@ -54,7 +54,7 @@ func ago(d time.Duration) string {
 	return roughly(d) + " ago"
 }
 
-// roughly is a duration in its largest unit: 12 s, 3 min, 5 h, 2 days.
+// roughly formats a duration in its largest unit: 12 s, 3 min, 5 h, 2 days.
 func roughly(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -67,7 +67,8 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
-// took is an exact duration: 6 ms, 2.6 s, 1 min 12 s, 3 h 4 min, 2 days 3 h.
+// took formats a duration precisely: 6 ms, 2.6 s, 1 min 12 s, 3 h 4 min,
+// 2 days 3 h.
 func took(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -84,7 +85,7 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
 }
 
-// count is such as "1 run", "2,000+ runs".
+// count formats a number with its noun, such as "1 run" or "2,000+ runs".
 func count(n int, more bool, noun string) string {
 	if n != 1 || more {
 		noun = plural(noun)
@@ -99,7 +100,7 @@ func plural(noun string) string {
 	return noun + "s"
 }
 
-// number groups thousands; a plus says that there are more.
+// number formats n with thousands separators, and a plus if there are more.
 func number(n int, more bool) string {
 	text := fmt.Sprint(n)
 	for i := len(text) - 3; i > 0; i -= 3 {
@@ -111,11 +112,10 @@ func number(n int, more bool) string {
 	return text
 }
 
-// mark is a word with a tone, and a sign that tells the tones apart without
-// colour.
+// mark is a status label. Tone is a class of the style sheet and Sign a shape in
+// the templates, which distinguishes the tones without colour.
 type mark struct{ Word, Tone, Sign string }
 
-// The tones name classes of the style sheet, the signs shapes of the template.
 func markOf(status surgical.RunStatus) mark {
 	word := string(status)
 	switch status {
@@ -138,7 +138,7 @@ func markOfEntity(status surgical.EntityStatus) mark {
 	case surgical.EntityFailed:
 		return mark{"failed", "bad", "cross"}
 	}
-	return mark{"skipped, newer copy there", "off", "bar"}
+	return mark{"skipped, newer copy exists", "off", "bar"}
 }
 
 func markOfJob(status surgical.JobStatus) mark {
@@ -149,12 +149,12 @@ func markOfJob(status surgical.JobStatus) mark {
 	case surgical.JobFailed, surgical.JobAborted:
 		return mark{word, "bad", "cross"}
 	case surgical.JobClaimed:
-		return mark{"at work", "busy", "disc"}
+		return mark{"in progress", "busy", "disc"}
 	}
 	return mark{word, "idle", "ring"}
 }
 
-// named is a target as people say it: "Issue 7", "Merge request 12".
+// named returns a target's display name, such as "Issue 7" or "Merge request 12".
 func named(t surgical.Target) string {
 	if t.Type == surgical.Issue {
 		return fmt.Sprintf("Issue %d", t.IID)
@@ -162,8 +162,8 @@ func named(t surgical.Target) string {
 	return fmt.Sprintf("Merge request %d", t.IID)
 }
 
-// printable replaces what could disturb a line: control characters, and those
-// that turn the direction of text for what follows.
+// printable replaces characters that could disrupt a line: control characters and
+// bidirectional overrides.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

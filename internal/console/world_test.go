@@ -27,11 +27,11 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
-// hostile tries to leave text, attributes, URLs and styles, to turn the
-// direction of what follows, and to be too long for any line.
+// hostile tries to break out of text, attributes, URLs and styles, to reverse the
+// direction of the following text, and to overflow any line.
 const hostile = `<script>window.pwned=1</script>"'><img src=x onerror="window.pwned=2"> ' onmouseover='window.pwned=3' </title></style></svg>{{.}}</cwdb-action><svg onload=window.pwned=4>` + "\u202e" + `gnp.exe`
 
-// calls are operations on DynamoDB, in their order.
+// calls records DynamoDB operations in order.
 type calls struct {
 	mu  sync.Mutex
 	all []string
@@ -43,7 +43,7 @@ func (c *calls) add(operation, table, index string) {
 	c.all = append(c.all, strings.TrimSuffix(operation+" "+table+"/"+index, "/"))
 }
 
-// taken returns the calls since the last time.
+// taken returns the calls since it was last called.
 func (c *calls) taken() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +52,7 @@ func (c *calls) taken() []string {
 	return all
 }
 
-// fixture is a ledger with runs of every kind, and the console on it.
+// fixture is a ledger with runs of every kind, and a console that shows it.
 type fixture struct {
 	*pipeline.World
 	t      *testing.T
@@ -61,7 +61,7 @@ type fixture struct {
 	store  *content.Store
 	log    *strings.Builder
 
-	// The runs, by what became of them.
+	// Run ids, by outcome.
 	good, failed, retried, retry, waiting, queued, other string
 }
 
@@ -95,7 +95,7 @@ func newFixture(t *testing.T, e engines.Engine) *fixture {
 	return f
 }
 
-// filled adds runs of every kind; whatever may hold text holds hostile text.
+// filled adds runs of every kind, with hostile text wherever there can be text.
 func (f *fixture) filled() *fixture {
 	f.t.Helper()
 	seven, mr := fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)
@@ -123,7 +123,7 @@ func (f *fixture) filled() *fixture {
 	return f
 }
 
-// claimed is a run of the targets that a worker holds.
+// claimed returns a run of the targets that a worker has claimed.
 func (f *fixture) claimed(refs ...surgical.EntityRef) surgical.Run {
 	f.t.Helper()
 	req := f.Request(surgical.OriginManual, refs...)
@@ -135,7 +135,7 @@ func (f *fixture) claimed(refs ...surgical.EntityRef) surgical.Run {
 	return run
 }
 
-// ended is a run that failed with the code.
+// ended returns a run that failed with the code.
 func (f *fixture) ended(code surgical.Code, message string, refs ...surgical.EntityRef) surgical.Run {
 	f.t.Helper()
 	run := f.claimed(refs...)
@@ -147,7 +147,7 @@ func (f *fixture) ended(code surgical.Code, message string, refs ...surgical.Ent
 	return run
 }
 
-// aRetry is a failed run, and the one that retried it and succeeded.
+// aRetry returns a failed run, and the run that retried it and succeeded.
 func (f *fixture) aRetry(ref surgical.EntityRef) (failed, retry string) {
 	f.t.Helper()
 	old := f.ended(surgical.CodeGitLabTimeout, "GitLab took too long", ref)
@@ -160,7 +160,7 @@ func (f *fixture) aRetry(ref surgical.EntityRef) (failed, retry string) {
 	return old.RunID, req.RunID
 }
 
-// aWait is a run that waits for its next attempt.
+// aWait returns a run that is waiting for its next attempt.
 func (f *fixture) aWait(ref surgical.EntityRef) string {
 	f.t.Helper()
 	run := f.claimed(ref)
@@ -170,7 +170,7 @@ func (f *fixture) aWait(ref surgical.EntityRef) string {
 	return run.RunID
 }
 
-// site returns the console as it serves.
+// site returns a server with the console.
 func (f *fixture) site() *httptest.Server {
 	f.t.Helper()
 	handler, err := console.NewSite(console.SiteOptions{
@@ -194,7 +194,7 @@ func (f *fixture) widget() *console.Widget {
 	return widget
 }
 
-// pages are addresses of the site that together show every part of it.
+// pages returns paths that together show every part of the site.
 func (f *fixture) pages() map[string]string {
 	return map[string]string{
 		"overview": "/", "overview of a project": "/?project_id=1&period=7d", "overview without runs": "/?project_id=99",
@@ -206,7 +206,7 @@ func (f *fixture) pages() map[string]string {
 	}
 }
 
-// answer is what a request came to.
+// answer is an HTTP response.
 type answer struct {
 	Status int
 	Header http.Header

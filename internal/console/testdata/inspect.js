@@ -1,9 +1,9 @@
-// What tests ask of a page. Each function returns what is wrong, in words.
+// Checks that tests run on a page. Each function returns a list of problems.
 
 const name = e => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + (e.classList.length ? "." + [...e.classList].join(".") : "");
 const shown = e => e.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }) && e.getClientRects().length > 0;
 
-// parse reads a computed colour as red, green, blue and alpha.
+// parse returns a computed colour as red, green, blue and alpha.
 const parse = color => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   canvas.canvas.width = canvas.canvas.height = 1;
@@ -24,7 +24,7 @@ const ratio = (a, b) => {
   return (high + 0.05) / (low + 0.05);
 };
 
-// ground is the colour behind an element.
+// ground returns the colour behind an element.
 const ground = e => {
   const layers = [];
   for (let at = e; at; at = at.parentElement) {
@@ -35,7 +35,7 @@ const ground = e => {
   return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
 };
 
-// faint lists texts whose contrast is below 4.5, and bars below 3.
+// faint lists texts with a contrast below 4.5, and bars with one below 3.
 const faint = () => {
   const wrong = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -55,7 +55,7 @@ const faint = () => {
   return [...new Set(wrong)];
 };
 
-// overflowing lists what is wider than the window, or than its own place.
+// overflowing lists elements that are wider than the window or their container.
 const overflowing = () => {
   const wrong = [], width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > width) wrong.push(`the page is ${document.documentElement.scrollWidth} wide in ${width}`);
@@ -68,7 +68,7 @@ const overflowing = () => {
   return wrong;
 };
 
-// markup lists what stands in the page as markup that nobody wrote there.
+// markup lists elements and attributes that were injected into the page.
 const markup = () => {
   const wrong = [];
   for (const e of document.querySelectorAll("script, iframe, object, embed, img, base, form[action^=http], svg svg")) wrong.push("an element " + name(e));
@@ -83,7 +83,7 @@ const markup = () => {
   return wrong;
 };
 
-// focus describes the focused element, or is "" for none.
+// focus describes the focused element, or returns "" if there is none.
 const focus = () => {
   const e = document.activeElement;
   if (!e || e === document.body) return "";
@@ -95,7 +95,7 @@ const focus = () => {
     ring ? "ring" : "no ring", inside ? "in sight" : "out of sight"].join("|");
 };
 
-// structure lists what is wrong with headings, landmarks and tables.
+// structure lists problems with headings, landmarks and tables.
 const structure = () => {
   const wrong = [];
   const one = (selector, what) => {
