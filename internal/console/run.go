@@ -259,7 +259,7 @@ func counters(run surgical.Run) []fact {
 		name string
 		n    int64
 	}{
-		{"Requests to GitLab", c.GitLabRequests}, {"Parts written", c.ChildrenWritten}, {"Content write units", c.ContentWriteUnits},
+		{"Requests to GitLab", c.GitLabRequests}, {"Items written", c.ChildrenWritten}, {"Content write units", c.ContentWriteUnits},
 		{"Documents written", c.DocumentsWritten}, {"Documents to embed", c.DocumentsRegenerated}, {"Chunks embedded", c.ChunksEmbedded},
 		{"Jobs aborted", c.JobsAborted},
 	} {

@@ -19,10 +19,10 @@ import (
 var at = time.Date(2026, time.November, 2, 6, 0, 0, 0, time.UTC)
 
 // emitted returns the metrics as CloudWatch would read them.
-func emitted(t *testing.T, tell func(*metrics.Emitter)) []metricstest.Datum {
+func emitted(t *testing.T, emit func(*metrics.Emitter)) []metricstest.Datum {
 	t.Helper()
 	var out bytes.Buffer
-	tell(metrics.New(&out, "lorehook", func() time.Time { return at }))
+	emit(metrics.New(&out, "lorehook", func() time.Time { return at }))
 	var all []metricstest.Datum
 	for line := range bytes.Lines(out.Bytes()) {
 		data, err := metricstest.Read(line)
@@ -58,7 +58,7 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 	coalesced := run()
 	coalesced.CoalescedWith = "run-0"
 	for name, c := range map[string]struct {
-		tell func(*metrics.Emitter)
+		emit func(*metrics.Emitter)
 		want []metricstest.Datum
 	}{
 		"a queued delivery": {func(e *metrics.Emitter) { e.Delivered("queued", "", 12_345*time.Microsecond) },
@@ -109,7 +109,7 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 			})
 			return sorted
 		})
-		if diff := cmp.Diff(c.want, emitted(t, c.tell), byName); diff != "" {
+		if diff := cmp.Diff(c.want, emitted(t, c.emit), byName); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
