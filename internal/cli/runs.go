@@ -84,10 +84,9 @@ func (c *syncRunsCommand) check() error {
 				return invalid("%s needs --run-id", flag.name)
 			}
 		}
-		statuses := []surgical.RunStatus{surgical.StatusQueued, surgical.StatusRunning, surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled}
 		switch {
-		case c.Status != "" && !slices.Contains(statuses, surgical.RunStatus(c.Status)):
-			return invalid("--status must be one of %s, got %q", joined(statuses), c.Status)
+		case c.Status != "" && !slices.Contains(surgical.RunStatuses(), surgical.RunStatus(c.Status)):
+			return invalid("--status must be one of %s, got %q", joined(surgical.RunStatuses()), c.Status)
 		case (c.Issue != nil || c.MR != nil) && (c.Project == "" || c.Status != ""):
 			return invalid("--issue and --mr need -p, and cannot be combined with --status")
 		case c.Limit < 1 || c.Limit > 100:

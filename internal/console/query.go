@@ -91,12 +91,6 @@ func periodNamed(name string) period {
 	return period{}
 }
 
-func statuses() []surgical.RunStatus {
-	return []surgical.RunStatus{
-		surgical.StatusQueued, surgical.StatusRunning, surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled,
-	}
-}
-
 // parameters are the unparsed parameters of a query, by name.
 type parameters map[string]string
 
@@ -131,7 +125,7 @@ func (p parameters) query() (Query, error) {
 	if q.View == "" {
 		q.View = ViewOverview
 	}
-	if q.Status != "" && !slices.Contains(statuses(), q.Status) {
+	if q.Status != "" && !slices.Contains(surgical.RunStatuses(), q.Status) {
 		r.reject("status", "one of queued, running, succeeded, failed, cancelled")
 	}
 	if q.Period != "" && periodNamed(q.Period).Name == "" {

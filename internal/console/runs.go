@@ -58,7 +58,7 @@ func (r reader) runs(ctx context.Context, f frame, q Query) (*runsView, error) {
 	if q.ProjectID != 0 {
 		v.Project = fmt.Sprint(q.ProjectID)
 	}
-	for _, status := range statuses() {
+	for _, status := range surgical.RunStatuses() {
 		v.Status = append(v.Status, choice{string(status), string(status), status == q.Status})
 	}
 	for _, p := range periods() {

@@ -160,7 +160,7 @@ Embed – (nothing to do)`},
 func TestTimeline_KeepsBarsWithinItsBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := func(name string) time.Time { return second(rapid.IntRange(0, 59).Draw(t, name)) }
-		r := run(rapid.SampledFrom(statuses()).Draw(t, "status"),
+		r := run(rapid.SampledFrom(surgical.RunStatuses()).Draw(t, "status"),
 			rapid.SampledFrom([]surgical.Stage{"", surgical.StagePreflight, surgical.StageIngest, surgical.StageDocs, surgical.StageEmbed, surgical.StageDone}).Draw(t, "stage"),
 			surgical.Marks{
 				PreflightStarted: at("preflight"), IngestStarted: at("ingest"), Committed: at("committed"),

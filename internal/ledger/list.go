@@ -97,9 +97,7 @@ func (l *Ledger) indexStatuses(filter RunFilter) []surgical.RunStatus {
 	case len(filter.Statuses) > 0:
 		return filter.Statuses
 	}
-	return []surgical.RunStatus{
-		surgical.StatusQueued, surgical.StatusRunning, surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled,
-	}
+	return surgical.RunStatuses()
 }
 
 // ListOfEntity is [Ledger.List] for the terminal runs of one entity, by the

@@ -14,6 +14,11 @@ const (
 	StatusCancelled RunStatus = "cancelled"
 )
 
+// RunStatuses returns every status, in the order in which a run can reach them.
+func RunStatuses() []RunStatus {
+	return []RunStatus{StatusQueued, StatusRunning, StatusSucceeded, StatusFailed, StatusCancelled}
+}
+
 // Terminal reports whether the status is final.
 func (s RunStatus) Terminal() bool {
 	return s == StatusSucceeded || s == StatusFailed || s == StatusCancelled
