@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
@@ -45,9 +44,6 @@ const (
 type Deps struct {
 	// Bedrock is a client for the Amazon Bedrock runtime.
 	Bedrock Invoker
-	// HTTP sends requests to an OpenAI-compatible endpoint; nil means a client
-	// with a timeout of 15 s.
-	HTTP *http.Client
 	// APIKey reads the key from the secret that the configuration names.
 	APIKey func(ctx context.Context) (string, error)
 }
@@ -93,7 +89,7 @@ func newOpenAI(c config.Embedder, deps Deps) (Embedder, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return NewOpenAI(OpenAIOptions{URL: c.URL, Model: c.Model, APIKey: key, HTTP: deps.HTTP}), nil
+	return NewOpenAI(OpenAIOptions{URL: c.URL, Model: c.Model, APIKey: key}), nil
 }
 
 // transient returns a retryable error. wait is the earliest time to retry, or 0 if

@@ -54,15 +54,19 @@ func zero(s string) bool { return strings.Trim(s, "0") == "" }
 // lambdaKey is the context key of the invocation's X-Ray header in aws-lambda-go.
 const lambdaKey = "x-amzn-trace-id"
 
-// Source returns [New] with random bound to it.
+// Source returns a function that returns the traceparent of the invocation's X-Ray
+// trace, or else a new one with random ids. The function panics if random fails,
+// which crypto/rand.Reader never does.
 func Source(random io.Reader) func(context.Context) string {
-	return func(ctx context.Context) string { return New(ctx, random) }
+	return func(ctx context.Context) string {
+		header, _ := ctx.Value(lambdaKey).(string)
+		return traceparent(header, random)
+	}
 }
 
-// New returns the traceparent of the invocation's X-Ray trace, or else one with
-// random ids. It panics if random fails, which crypto/rand.Reader never does.
-func New(ctx context.Context, random io.Reader) string {
-	header, _ := ctx.Value(lambdaKey).(string)
+// traceparent returns the traceparent for an X-Ray header, with random ids for
+// those that it lacks.
+func traceparent(header string, random io.Reader) string {
 	root, parent, flags := xray(header)
 	var ids [24]byte
 	if root == "" || parent == "" {

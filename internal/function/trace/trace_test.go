@@ -39,7 +39,7 @@ func TestParse_AcceptsOnlyValidTraceparents(t *testing.T) {
 // lambdaKey is the context key of the X-Ray header in aws-lambda-go, a plain string.
 var lambdaKey any = "x-amzn-trace-id"
 
-func TestNew_UsesTheInvocationsTraceOrARandomOne(t *testing.T) {
+func TestSource_UsesTheInvocationsTraceOrARandomOne(t *testing.T) {
 	random := strings.Repeat("\xab", 24)
 	for name, c := range map[string]struct{ header, want string }{
 		"sampled":     {"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"},
@@ -50,11 +50,12 @@ func TestNew_UsesTheInvocationsTraceOrARandomOne(t *testing.T) {
 		"none":        {"", "00-" + strings.Repeat("ab", 16) + "-abababababababab-00"},
 	} {
 		ctx := context.WithValue(t.Context(), lambdaKey, c.header)
-		if got := trace.New(ctx, strings.NewReader(random)); got != c.want {
+		if got := trace.Source(strings.NewReader(random))(ctx); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
-	a, b := trace.New(t.Context(), rand.Reader), trace.New(t.Context(), rand.Reader)
+	source := trace.Source(rand.Reader)
+	a, b := source(t.Context()), source(t.Context())
 	if a == b || trace.Parse(a) != a {
 		t.Errorf("two new ones are %q and %q", a, b)
 	}
