@@ -98,6 +98,10 @@ func (s *Store) SomeDocuments(ctx context.Context, ref surgical.EntityRef, ids [
 	if err != nil {
 		return nil, fmt.Errorf("read documents of %s: %w", ref, err)
 	}
+	return documentsOf(ref, items)
+}
+
+func documentsOf(ref surgical.EntityRef, items []dynamo.Item) (map[string]Document, error) {
 	documents := make(map[string]Document, len(items))
 	for _, item := range items {
 		var row docItem

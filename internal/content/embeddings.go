@@ -59,6 +59,10 @@ func (s *Store) Embeddings(ctx context.Context, ref surgical.EntityRef, document
 	if err != nil {
 		return nil, fmt.Errorf("read embeddings of %s: %w", ref, err)
 	}
+	return embeddingsOf(ref, items)
+}
+
+func embeddingsOf(ref surgical.EntityRef, items []dynamo.Item) (map[string]Embeddings, error) {
 	found := make(map[string]Embeddings, len(items))
 	for _, item := range items {
 		var row embItem

@@ -56,12 +56,12 @@ func TestStore_ReportsEveryCallThatFails(t *testing.T) {
 			_, err := w.ExpireOrphans(ctx(), ref, everyAttemptEnded)
 			return err
 		},
-		"View and Load": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {
+		"View and Batch": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {
 			view, err := w.View(ctx(), ref, nil)
 			if err != nil {
 				return err
 			}
-			_, err = view.Load(ctx(), view.Discussions())
+			_, _, err = view.Batch(ctx(), nil, view.Discussions())
 			return err
 		},
 		"DocumentsAfter": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {

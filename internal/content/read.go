@@ -90,23 +90,6 @@ func (s *Store) children(ctx context.Context, ref surgical.EntityRef, named entr
 	return joinChildren(ref, named, wanted, items)
 }
 
-// someChildren reads the children that the entries name by their keys.
-func (s *Store) someChildren(ctx context.Context, ref surgical.EntityRef, named entries) (map[string]json.RawMessage, error) {
-	wanted := map[string]string{}
-	var keys []dynamo.Item
-	for child, entry := range named {
-		for _, sk := range entry.keys(child) {
-			wanted[sk] = child
-			keys = append(keys, key(ref, sk))
-		}
-	}
-	items, err := dynamo.GetAll(ctx, s.db, s.table, keys)
-	if err != nil {
-		return nil, fmt.Errorf("read children of %s: %w", ref, err)
-	}
-	return joinChildren(ref, named, wanted, items)
-}
-
 // joinChildren joins the segments of each child. Every named child must be among
 // the items.
 func joinChildren(ref surgical.EntityRef, named entries, wanted map[string]string, items []dynamo.Item) (map[string]json.RawMessage, error) {

@@ -209,7 +209,7 @@ func TestView_ReadsOnlyThePartsThatNameTheChildren(t *testing.T) {
 		if c.children == nil {
 			asked = append(asked, view.Discussions()...)
 		}
-		loaded, err := view.Load(ctx(), asked)
+		_, loaded, err := view.Batch(ctx(), nil, asked)
 		w.must(err)
 		if len(loaded) != len(asked)-1 {
 			t.Errorf("%s: %d of %d children loaded", name, len(loaded), len(asked)-1)
@@ -236,12 +236,12 @@ func TestViewLoad_OfAnExpiredChildFails(t *testing.T) {
 	view, err := w.View(ctx(), issue(1), nil)
 	w.must(err)
 	w.commit(issue(1), newIssue().and("discussion#d1", note("d1", "b")))
-	old, err := view.Load(ctx(), []string{"discussion#d1"})
+	_, old, err := view.Batch(ctx(), nil, []string{"discussion#d1"})
 	if err != nil || string(old["discussion#d1"]) != note("d1", "a") {
 		t.Errorf("before the expiry: %s, %v", old, err)
 	}
 	w.expire(issue(1))
-	if got, err := view.Load(ctx(), []string{"discussion#d1"}); err == nil {
+	if _, got, err := view.Batch(ctx(), nil, []string{"discussion#d1"}); err == nil {
 		t.Errorf("after the expiry: %s", got)
 	}
 }

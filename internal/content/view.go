@@ -2,7 +2,6 @@ package content
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -10,7 +9,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// View is one revision of an entity whose children can be read selectively.
+// View is one revision of an entity whose children can be read selectively, by
+// [View.Batch].
 type View struct {
 	surgical.Head
 	store *Store
@@ -54,14 +54,13 @@ func (v View) Discussions() []string {
 	return keys
 }
 
-// Load reads children by their keys and leaves out those that the revision does
-// not have. It fails if the children have expired since the view was read.
-func (v View) Load(ctx context.Context, children []string) (map[string]json.RawMessage, error) {
-	wanted := entries{}
+// only is what the view names of the children.
+func (v View) only(children []string) entries {
+	named := entries{}
 	for _, child := range children {
 		if entry, ok := v.named[child]; ok {
-			wanted[child] = entry
+			named[child] = entry
 		}
 	}
-	return v.store.someChildren(ctx, v.Ref, wanted)
+	return named
 }

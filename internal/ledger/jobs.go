@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -101,8 +102,9 @@ func (l *Ledger) Jobs(ctx context.Context, runID string) ([]surgical.Job, error)
 	return jobs, nil
 }
 
-// ClaimJob takes a pending job, or one whose lease expired, for lease. A job
-// that is neither gives [surgical.ErrMoved].
+// ClaimJob claims a pending job, or one whose lease expired, for the duration of
+// lease and returns its row; only RunID and ID of job are used. A job that
+// does not exist, or is neither, gives [surgical.ErrMoved].
 func (l *Ledger) ClaimJob(ctx context.Context, job surgical.Job, lease time.Duration) (surgical.Job, error) {
 	now := l.clock()
 	status := expression.Name("status")
@@ -162,18 +164,24 @@ func (l *Ledger) updateJob(ctx context.Context, job surgical.Job, condition expr
 	return jobOf(item)
 }
 
-// EnterStage notes that the run is in the stage now, and since when. A
-// generation that the row does not know yet is noted as well: whoever started
-// it may have died before saying so. An older one gives [surgical.ErrMoved].
-func (l *Ledger) EnterStage(ctx context.Context, run surgical.Run, stage surgical.Stage, generation int64) (surgical.Run, error) {
-	now := expression.Value(micros(l.clock()))
-	started, known := expression.Name(string(stage)+"_started_at"), expression.Name("generation")
-	update := expression.Set(expression.Name("stage"), expression.Value(stage)).Set(started, expression.IfNotExists(started, now))
-	if generation > run.Generation {
-		update = update.Set(known, expression.Value(generation)).Set(expression.Name("generation_started_at"), now)
+// EnterStage records that the committed run is in the stage now, and since when,
+// and returns the row. A generation that the row does not know yet is recorded as
+// well, because its launcher may have died before it could. A run that is not
+// running, or is in a newer generation, gives [surgical.ErrMoved].
+func (l *Ledger) EnterStage(ctx context.Context, runID string, stage surgical.Stage, generation int64) (surgical.Run, error) {
+	now, known := expression.Value(micros(l.clock())), expression.Name("generation")
+	open := running().And(expression.AttributeExists(expression.Name("committed_by")))
+	enter := func() expression.UpdateBuilder {
+		started := expression.Name(string(stage) + "_started_at")
+		return expression.Set(expression.Name("stage"), expression.Value(stage)).Set(started, expression.IfNotExists(started, now))
 	}
-	notNewer := expression.AttributeNotExists(known).Or(known.LessThanEqual(expression.Value(generation)))
-	return l.update(ctx, run.RunID, running().And(notNewer), update)
+	run, err := l.update(ctx, runID, open.And(known.Equal(expression.Value(generation))), enter())
+	if !errors.Is(err, surgical.ErrMoved) {
+		return run, err
+	}
+	older := expression.AttributeNotExists(known).Or(known.LessThan(expression.Value(generation)))
+	return l.update(ctx, runID, open.And(older),
+		enter().Set(known, expression.Value(generation)).Set(expression.Name("generation_started_at"), now))
 }
 
 // Done says what finishing a job makes of its dirty source: it is [Settled],

@@ -187,11 +187,7 @@ func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int
 	if err != nil {
 		return 0, nil, err
 	}
-	children, err := view.Load(ctx, childrenOf(ids))
-	if err != nil {
-		return 0, nil, err
-	}
-	stored, err := s.Content.SomeDocuments(ctx, ref, ids)
+	before, children, err := view.Batch(ctx, ids, childrenOf(ids))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -199,7 +195,7 @@ func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int
 	if err != nil {
 		return 0, nil, err
 	}
-	puts, replaced, gone := differences(view.Head, rendered, stored, ids)
+	puts, replaced, gone := differences(view.Head, rendered, before.Documents, ids)
 	if len(puts)+len(replaced) > 0 {
 		token := content.TextToken(job.RunID, job.Attempts, view.Revision, try)
 		if err := s.Content.WriteDocuments(ctx, view.Head, token, puts, replaced); err != nil {
@@ -212,7 +208,7 @@ func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int
 			return 0, nil, err
 		}
 	}
-	stale, err = s.stale(ctx, view.Head, rendered)
+	stale, err = s.stale(ctx, view.Head, rendered, before.Embeddings)
 	return int64(len(puts)), stale, err
 }
 
@@ -280,16 +276,34 @@ func differences(head surgical.Head, rendered map[string]surgical.Document, stor
 	return puts, replaced, gone
 }
 
-// stale lists the documents that no visible embeddings carry the hash of. It
-// reads after the documents were written, so that the answer is right even if
-// the job is repeated or another run overtakes it.
-func (s *Documents) stale(ctx context.Context, head surgical.Head, rendered map[string]surgical.Document) ([]string, error) {
-	ids := slices.Sorted(maps.Keys(rendered))
-	embeddings, err := s.Content.Embeddings(ctx, head.Ref, ids)
+// stale lists the documents whose hash no visible embeddings carry. Those that
+// were embedded differently before the documents were written are stale. Those
+// that looked current are read again now, after the write: an embed job of
+// another run may have replaced their embeddings in between, and would find the
+// document changed from now on. So the answer is right also if the job is
+// repeated or another run overtakes it; at worst it names a document that was
+// embedded a moment ago, which costs the embed job one look.
+func (s *Documents) stale(ctx context.Context, head surgical.Head, rendered map[string]surgical.Document, before map[string]content.Embeddings) ([]string, error) {
+	var stale, current []string
+	for _, id := range slices.Sorted(maps.Keys(rendered)) {
+		if before[id].Current(head, rendered[id].Hash) {
+			current = append(current, id)
+		} else {
+			stale = append(stale, id)
+		}
+	}
+	if len(current) == 0 {
+		return stale, nil
+	}
+	now, err := s.Content.Embeddings(ctx, head.Ref, current)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(ids, func(id string) bool {
-		return embeddings[id].Current(head, rendered[id].Hash)
-	}), nil
+	for _, id := range current {
+		if !now[id].Current(head, rendered[id].Hash) {
+			stale = append(stale, id)
+		}
+	}
+	slices.Sort(stale)
+	return stale, nil
 }

@@ -94,17 +94,13 @@ func (s *Embeddings) write(ctx context.Context, job *surgical.Job, plans []plann
 // plan reads the documents and sorts out those that are current, and those
 // that are to be embedded alone: long or gone.
 func (s *Embeddings) plan(ctx context.Context, ref surgical.EntityRef, ids []string) (plans []planned, alone []string, err error) {
-	documents, err := s.Content.SomeDocuments(ctx, ref, ids)
-	if err != nil {
-		return nil, nil, err
-	}
-	embeddings, err := s.Content.Embeddings(ctx, ref, ids)
+	read, err := s.Content.Batch(ctx, ref, ids)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, id := range ids {
-		document, exists := documents[id]
-		if exists && s.current(embeddings[id], document) {
+		document, exists := read.Documents[id]
+		if exists && s.current(read.Embeddings[id], document) {
 			continue
 		}
 		chunks := render.Chunks(document.Document)
@@ -118,7 +114,7 @@ func (s *Embeddings) plan(ctx context.Context, ref surgical.EntityRef, ids []str
 	group.SetLimit(parallelReads)
 	for i := range plans {
 		p := &plans[i]
-		_, embedded := embeddings[p.document.ID]
+		_, embedded := read.Embeddings[p.document.ID]
 		group.Go(func() (err error) {
 			// A document that was never embedded has no vectors to use again.
 			if embedded {

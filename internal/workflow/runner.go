@@ -74,67 +74,94 @@ type Runner struct {
 func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	ctx = trace.With(ctx, in.TraceParent, in.RunID)
 	defer logs.Panics(ctx, r.Log)
-	run, err := r.Ledger.Run(ctx, in.RunID)
+	run, err := r.Ledger.EnterStage(ctx, in.RunID, surgical.Stage(r.Work.Type()), in.Generation)
 	if err != nil {
-		return Result{}, Transient{err}
-	}
-	if run.Status != surgical.StatusRunning || !run.Committed() || in.Generation < run.Generation {
-		return r.end(ctx, in, Yielded), nil
-	}
-	if run, err = r.Ledger.EnterStage(ctx, run, surgical.Stage(r.Work.Type()), in.Generation); err != nil {
 		return r.failed(ctx, in, err)
 	}
-	jobs, err := r.Ledger.Jobs(ctx, in.RunID)
+	jobs, err := r.jobs(ctx, run)
+	if errors.Is(err, ErrOutOfTime) {
+		return r.handOn(ctx, in, run)
+	}
 	if err != nil {
-		return Result{}, Transient{err}
+		return r.failed(ctx, in, err)
 	}
+	result := r.end(ctx, in, Done)
 	for _, job := range jobs {
-		if job.Type != r.Work.Type() || job.Status == surgical.JobDone {
-			continue
-		}
-		err := r.job(ctx, run, job)
-		if errors.Is(err, ErrOutOfTime) {
-			return r.handOn(ctx, in, run)
-		}
-		if err != nil {
-			return r.failed(ctx, in, err)
-		}
+		result.DocumentsRegenerated += job.RegeneratedCount
+		result.ChunksEmbedded += job.ChunksEmbedded
 	}
-	return r.result(ctx, in)
+	result.NoEmbed = run.Options.NoEmbed || run.Options.NoDocs
+	return result, nil
 }
 
-// job does one job. It returns [ErrOutOfTime] if the job was left unfinished
+// jobs does the run's jobs of this type and returns all of them, also those that
+// somebody else has done. It returns [ErrOutOfTime] if one was left unfinished
 // for the next generation.
-func (r *Runner) job(ctx context.Context, run surgical.Run, job surgical.Job) error {
-	budget := r.budget(ctx, run.RunID)
-	if !budget.TimeLeft() {
-		return ErrOutOfTime
+func (r *Runner) jobs(ctx context.Context, run surgical.Run) (done []surgical.Job, err error) {
+	if len(run.Targets) == 1 {
+		// The only job is claimed by its name, without listing the jobs first.
+		held, err := r.claim(ctx, surgical.Job{RunID: run.RunID, ID: ledger.JobID(r.Work.Type(), run.Targets[0])})
+		if err == nil {
+			job, err := r.do(ctx, run, held)
+			return []surgical.Job{job}, err
+		}
+		if !errors.Is(err, surgical.ErrMoved) {
+			return nil, err
+		}
 	}
-	held, err := r.Ledger.ClaimJob(ctx, job, lease(ctx))
+	jobs, err := r.Ledger.Jobs(ctx, run.RunID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	done, err := r.Work.Do(ctx, run, &held, budget)
+	for _, job := range jobs {
+		if job.Type != r.Work.Type() {
+			continue
+		}
+		if job.Status != surgical.JobDone {
+			if job, err = r.claim(ctx, job); err != nil {
+				return nil, err
+			}
+			if job, err = r.do(ctx, run, job); err != nil {
+				return nil, err
+			}
+		}
+		done = append(done, job)
+	}
+	return done, nil
+}
+
+// claim claims the job if there is time for a batch of it.
+func (r *Runner) claim(ctx context.Context, job surgical.Job) (surgical.Job, error) {
+	if !timeLeft(ctx)() {
+		return job, ErrOutOfTime
+	}
+	return r.Ledger.ClaimJob(ctx, job, lease(ctx))
+}
+
+// do does the claimed job and returns it with its progress. A job that failed, or
+// that no time is left for, is given back.
+func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (surgical.Job, error) {
+	done, err := r.Work.Do(ctx, run, &job, r.budget(ctx, run.RunID))
 	switch {
 	case errors.Is(err, ErrEnded):
-		return err
+		return job, err
 	case errors.Is(err, ErrOutOfTime):
-		if _, err := r.Ledger.HandOn(ctx, held); err != nil {
-			return errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
+		if _, err := r.Ledger.HandOn(ctx, job); err != nil {
+			return job, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), job, err))
 		}
-		return err
+		return job, err
 	case err == nil:
-		err = r.Ledger.FinishJob(ctx, held, done)
+		err = r.Ledger.FinishJob(ctx, job, done)
 	}
 	if err != nil {
-		return errors.Join(err, r.giveBack(context.WithoutCancel(ctx), held, err))
+		return job, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), job, err))
 	}
 	r.Log.InfoContext(ctx, "job_done", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
-		"stage", r.Work.Type(), "documents_written", held.DocumentsWritten, "documents_regenerated", held.RegeneratedCount, "chunks_embedded", held.ChunksEmbedded)
+		"stage", r.Work.Type(), "documents_written", job.DocumentsWritten, "documents_regenerated", job.RegeneratedCount, "chunks_embedded", job.ChunksEmbedded)
 	if r.Meter != nil {
-		r.Meter.JobDone(held)
+		r.Meter.JobDone(job)
 	}
-	return nil
+	return job, nil
 }
 
 // giveBack ends the claim of a job that failed: another try must not wait for
@@ -159,19 +186,6 @@ func (r *Runner) handOn(ctx context.Context, in Input, run surgical.Run) (Result
 		return Result{}, Transient{err}
 	}
 	return r.end(ctx, in, HandedOn), nil
-}
-
-// result counts over all jobs of the run, whoever did them.
-func (r *Runner) result(ctx context.Context, in Input) (Result, error) {
-	run, err := r.Ledger.Run(ctx, in.RunID)
-	if err != nil {
-		return Result{}, Transient{err}
-	}
-	result := r.end(ctx, in, Done)
-	result.DocumentsRegenerated = run.Counters.DocumentsRegenerated
-	result.ChunksEmbedded = run.Counters.ChunksEmbedded
-	result.NoEmbed = run.Options.NoEmbed || run.Options.NoDocs
-	return result, nil
 }
 
 // failed answers [Yielded] if the run has ended or somebody else works on it.

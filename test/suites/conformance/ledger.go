@@ -44,10 +44,10 @@ func (e Engine) ledgerConditions(t *testing.T) {
 		}, held, []poke{{"lease_until", other}}},
 		{"workflow started", s.claimed, func(run surgical.Run) error { return s.ledger.WorkflowStarted(ctx, run, 2, true) },
 			[]poke{{"status", "failed"}, {"generation", 3}}, []poke{{"generation", 1}, {"generation", 2}}},
-		{"enter stage", s.claimed, func(run surgical.Run) error {
-			_, err := s.ledger.EnterStage(ctx, run, surgical.StageDocs, 1)
+		{"enter stage", func() surgical.Run { run, _ := s.commit(s.claimed()); return run }, func(run surgical.Run) error {
+			_, err := s.ledger.EnterStage(ctx, run.RunID, surgical.StageDocs, 2)
 			return err
-		}, []poke{{"status", "failed"}, {"generation", 2}}, []poke{{"stage", "embed"}, {"generation", 1}}},
+		}, []poke{{"status", "failed"}, {"generation", 3}, {"committed_by", nil}}, []poke{{"stage", "embed"}, {"generation", 1}, {"generation", 2}}},
 		{"swept", s.closed(surgical.StatusFailed), func(run surgical.Run) error { return s.ledger.Swept(ctx, run) }, []poke{{"status", "running"}}, nil},
 		{"sweep again", s.closed(surgical.StatusFailed), func(run surgical.Run) error { return s.ledger.SweepAgain(ctx, run.RunID) },
 			[]poke{{"sweep", nil}}, nil},
