@@ -39,7 +39,7 @@ type jobItem struct {
 	ExpiresAt        int64    `dynamodbav:"expires_at,omitempty"`
 }
 
-// JobID is one a target and stage within a run.
+// JobID is the id of a job within its run: there is one per target and type.
 func JobID(typ surgical.JobType, target surgical.Target) string {
 	return string(typ) + "#" + target.String()
 }
@@ -117,7 +117,7 @@ func (l *Ledger) ClaimJob(ctx context.Context, job surgical.Job, lease time.Dura
 			Add(expression.Name("attempts"), expression.Value(1)))
 }
 
-// heldJob holds while the claim of the job is the one that was made.
+// heldJob is the condition that the job is still held by this claim.
 func heldJob(job surgical.Job) expression.ConditionBuilder {
 	return expression.Name("status").Equal(expression.Value(surgical.JobClaimed)).
 		And(expression.Name("attempts").Equal(expression.Value(job.Attempts)))
@@ -240,7 +240,7 @@ func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) err
 	return nil
 }
 
-// finishedStage notes the end of a job in the run: the last one to end is the
+// finishedStage records the end of a job in its run. The last job to end sets the
 // end of the stage.
 func (l *Ledger) finishedStage(job surgical.Job, done Done) expression.UpdateBuilder {
 	now := expression.Value(micros(l.clock()))

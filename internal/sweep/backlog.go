@@ -11,18 +11,18 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// backlogAge is how old a dirty source of an ended run gets before it is
-// drained: time for a retry to come first.
+// backlogAge is how old a dirty source of an ended run gets before it is drained,
+// so that a retry can come first.
 const backlogAge = 15 * time.Minute
 
-// drainInterval is how often the same dirty sources are asked to be drained:
-// a drain run that failed before it took them over is not repeated sooner.
+// drainInterval is how often a drain run is requested for the same dirty sources:
+// one that failed before it took them over is not repeated sooner.
 const drainInterval = 6 * time.Hour
 
-// backlog asks for drain runs, of up to 25 entities of one project each, as soon
-// as so many are found. A run is named after the dirty sources that it is for,
-// so asking again asks for the same run; one that was claimed already is not
-// asked for.
+// backlog requests drain runs, each for up to 25 entities of one project, as soon
+// as so many are found. The id of a run is derived from the dirty sources that it
+// is for, so requesting it again requests the same run. A run that is already in
+// the ledger is not requested.
 func (s *Sweeper) backlog(ctx context.Context, report *Report) error {
 	projects := map[int64]map[surgical.Target][]string{}
 	for source, err := range s.Ledger.Backlog(ctx, s.Clock().Add(-backlogAge)) {
@@ -30,7 +30,7 @@ func (s *Sweeper) backlog(ctx context.Context, report *Report) error {
 			return err
 		}
 		project, target := source.Ref.ProjectID, source.Ref.Target
-		// The rows of an entity come one after the other: it is complete.
+		// The rows of an entity are adjacent in the scan, so the 25 are complete.
 		if _, known := projects[project][target]; !known && len(projects[project]) == surgical.MaxTargets {
 			if err := s.drain(ctx, project, projects[project], report); err != nil {
 				return err

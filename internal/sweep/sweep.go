@@ -1,9 +1,9 @@
-// Package sweep closes what crashed for good. Every minute it looks at the
-// runs that are open: a workflow that was never started is started, one that
-// timed out is ended, a message that got lost before its run began is sent
-// again, and a run that nobody can bring to an end is failed. Then it lets
-// staged items expire that nothing names, and asks for drain runs for what was
-// left without documents or embeddings.
+// Package sweep cleans up what crashes left behind. Every minute it looks at the
+// open runs: it starts a workflow that was never started, closes a run whose
+// workflow timed out, sends a message again that got lost before its run began,
+// and fails a run that nothing else can end. Then it lets staged items expire
+// that nothing names, and asks for drain runs for entities that were left without
+// current documents or embeddings.
 package sweep
 
 import (
@@ -21,17 +21,17 @@ import (
 )
 
 const (
-	// grace is how long a healthy run may stand between two of its steps.
+	// grace is how long a healthy run may take between two of its steps.
 	grace = time.Minute
-	// workflowLimit is the life of an EXPRESS execution and a little more; it
-	// runs no catch when it times out.
+	// workflowLimit is a little more than the timeout of an execution, which runs
+	// no catch when it times out.
 	workflowLimit = 5 * time.Minute
-	// lostAfter is the age of giving up plus the longest time that a queue hides
-	// a message: until then a run may just be waiting.
+	// lostAfter is the age at which workers give up plus the longest time that SQS
+	// hides a message: until then a run may only be waiting.
 	lostAfter = 6*time.Hour + 12*time.Hour
 	// resendInterval is how often the message of a queued run is sent again.
 	resendInterval = 10 * time.Minute
-	// endReserve is the time that a sweep keeps for its end.
+	// endReserve is the time that a sweep keeps for its report.
 	endReserve = 2 * time.Second
 )
 
@@ -40,7 +40,7 @@ type Sender interface {
 	Send(ctx context.Context, req surgical.Request) error
 }
 
-// Sweeper sweeps.
+// Sweeper cleans up after crashes. All fields are required but NewTrace.
 type Sweeper struct {
 	Ledger   *ledger.Ledger
 	Content  *content.Store
@@ -49,7 +49,7 @@ type Sweeper struct {
 	Requests, Bulk Sender
 	Clock          func() time.Time
 	Log            *slog.Logger
-	// NewTrace, if set, makes the traceparent of a drain run.
+	// NewTrace returns the traceparent of a new drain run.
 	NewTrace func(context.Context) string
 }
 
@@ -58,10 +58,9 @@ type Report struct {
 	Started, Finished, Failed, Resent, Swept, Expired, Drained int
 }
 
-// Handle implements the scheduled Lambda function. One run that cannot be
-// swept does not keep the others from it, and a step with more to do than time
-// for it does not keep the steps behind it from theirs: it goes on a minute
-// later.
+// Handle implements the scheduled Lambda function. A run that cannot be swept
+// does not stop the others, and a step that runs out of its share of the time does
+// not stop the steps after it: it goes on a minute later.
 func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	var report Report
 	steps := []struct {
@@ -78,7 +77,7 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 		shared, cancel := share(ctx, len(steps)-i)
 		err := step.do(shared, &report)
 		if shared.Err() != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "sweep_cut_short", "stage", step.name)
+			s.Log.WarnContext(ctx, "sweep_cut_short", "step", step.name)
 			err = nil
 		}
 		cancel()
@@ -90,8 +89,8 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	return report, err
 }
 
-// share is a context with an equal part of the time that is left for n steps,
-// with a little kept for the end.
+// share returns a context with one n-th of the time that is left, with endReserve
+// kept back.
 func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -100,7 +99,7 @@ func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, (time.Until(deadline)-endReserve)/time.Duration(n))
 }
 
-// openRuns is the step that sees to every run in the status.
+// openRuns returns the step that calls do for every run in the status.
 func (s *Sweeper) openRuns(status surgical.RunStatus, do func(context.Context, string, *Report) error) func(context.Context, *Report) error {
 	return func(ctx context.Context, report *Report) error {
 		var errs []error
@@ -133,7 +132,7 @@ func outcomeOf(err error) string {
 	return "done"
 }
 
-// running sees to one run that is running.
+// running starts or closes one running run, if that is due.
 func (s *Sweeper) running(ctx context.Context, runID string, report *Report) error {
 	run, err := s.Ledger.Run(ctx, runID)
 	if err != nil || run.Status != surgical.StatusRunning {
@@ -179,7 +178,7 @@ func (s *Sweeper) finish(ctx context.Context, run surgical.Run, report *Report) 
 func (s *Sweeper) fail(ctx context.Context, run surgical.Run, ending surgical.Ending, report *Report) error {
 	closed, err := s.Ledger.Close(ctx, run, ending)
 	if errors.Is(err, surgical.ErrMoved) {
-		return nil // it lives
+		return nil // somebody else works on it
 	}
 	if err != nil {
 		return fmt.Errorf("fail run %s: %w", run.RunID, err)
@@ -199,7 +198,7 @@ func (s *Sweeper) start(ctx context.Context, run surgical.Run, report *Report) e
 	return nil
 }
 
-// queued sends the message of a run again that no worker has seen.
+// queued sends the message of a queued run again: no worker has seen it.
 func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) error {
 	run, err := s.Ledger.Resend(ctx, runID, resendInterval)
 	if errors.Is(err, surgical.ErrMoved) {
@@ -215,7 +214,7 @@ func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) erro
 	}
 	ctx = trace.With(ctx, run.TraceParent, run.RunID)
 	req := run.Request
-	req.IdempotencyKey = "" // which another origin may have used too
+	req.IdempotencyKey = "" // another origin may have used the same key
 	if err := queue.Send(ctx, req); err != nil {
 		return fmt.Errorf("send run %s again: %w", runID, err)
 	}
@@ -249,8 +248,8 @@ func (s *Sweeper) orphans(ctx context.Context, runID string, report *Report) err
 	return nil
 }
 
-// unlessMoved drops the answer that a row moved meanwhile: the index lagged
-// behind it, or somebody else did the work.
+// unlessMoved drops [surgical.ErrMoved]: the index lagged behind the row, or
+// somebody else did the work.
 func unlessMoved(err error) error {
 	if errors.Is(err, surgical.ErrMoved) {
 		return nil
@@ -258,10 +257,10 @@ func unlessMoved(err error) error {
 	return err
 }
 
-// ended reports whether the attempt can no longer commit: its run is terminal,
-// or another attempt has the run. A docs job (number 0) commits nothing
-// under the run's row, so it only ends with time. A run that is no longer in
-// the ledger ended long ago.
+// ended reports whether the attempt can no longer commit: its run is terminal, or
+// another attempt holds the run. Attempt 0 stands for the run's docs job, whose
+// writes have no condition on the run, so only time ends it. A run that is no
+// longer in the ledger ended long ago.
 func (s *Sweeper) ended(ctx context.Context, attempt surgical.AttemptID) (bool, error) {
 	run, err := s.Ledger.Run(ctx, attempt.RunID)
 	if surgical.CodeOf(err) == surgical.CodeRunNotFound {

@@ -18,8 +18,8 @@ import (
 const (
 	// docsBatch is how many documents are rendered and written at a time.
 	docsBatch = 50
-	// maxRenders bounds how often a batch is rendered again because the entity
-	// moved meanwhile.
+	// maxRenders bounds how often a batch is rendered again because a newer
+	// revision of the entity was committed in the meantime.
 	maxRenders = 20
 	// maxNamed is the longest list of regenerated documents in a job; beyond it
 	// the embed job checks all of the entity's documents.
@@ -91,7 +91,7 @@ func (s *Documents) done(run surgical.Run, job surgical.Job) ledger.Done {
 	})
 }
 
-// scope lists the documents that the job is about, in order, behind those that
+// scope lists the documents that the job is about, in order, without those that
 // an earlier generation finished.
 func (s *Documents) scope(ctx context.Context, job surgical.Job) ([]string, error) {
 	ids := map[string]bool{}
@@ -116,7 +116,7 @@ func (s *Documents) scope(ctx context.Context, job surgical.Job) ([]string, erro
 		for _, document := range stored {
 			ids[document.ID] = true
 		}
-		// What a broken-off removal left behind is named by nothing else.
+		// Only this list names what an interrupted removal left behind.
 		embedded, err := s.Content.Embedded(ctx, job.Ref)
 		if err != nil {
 			return nil, err
@@ -158,8 +158,8 @@ const (
 	descriptionChild = string(surgical.KindDescription) + "#0"
 )
 
-// regenerate brings one batch of documents up to date, however often the
-// entity moves meanwhile, and notes those whose embeddings are not current.
+// regenerate brings one batch of documents up to date, however often the entity
+// changes in the meantime, and adds those without current embeddings to the job.
 func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []string) error {
 	for try := range maxRenders {
 		written, stale, err := s.tryRegenerate(ctx, *job, try, ids)
@@ -203,7 +203,7 @@ func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int
 		}
 	}
 	for _, id := range gone {
-		// A document that is back meanwhile belongs to the run that brought it.
+		// If the document exists again, its embeddings belong to the run that wrote it.
 		if err := s.Content.RemoveEmbeddings(ctx, ref, id); err != nil && !errors.Is(err, surgical.ErrMoved) {
 			return 0, nil, err
 		}
@@ -250,9 +250,9 @@ func renderOne(head surgical.Head, children map[string]json.RawMessage, id strin
 	return document, true, err
 }
 
-// differences compares what was rendered with what is stored: puts are new,
-// different or hidden; replaced are the stored ones that are overwritten or
-// deleted; gone are the ids that have no document any more.
+// differences compares the rendered documents with the stored ones. Puts are
+// new, different or hidden; replaced are the stored ones that are overwritten or
+// deleted; gone are the ids that no longer have a document.
 func differences(head surgical.Head, rendered map[string]surgical.Document, stored map[string]content.Document, ids []string) (puts []surgical.Document, replaced map[string]content.Document, gone []string) {
 	replaced = map[string]content.Document{}
 	for _, id := range ids {

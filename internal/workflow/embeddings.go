@@ -19,7 +19,7 @@ const (
 	// ones together up to about as many.
 	maxSlice = 64
 	// maxEmbeds bounds how often a document is embedded again because it changed
-	// meanwhile.
+	// in the meantime.
 	maxEmbeds = 20
 )
 
@@ -52,7 +52,7 @@ func (s *Embeddings) Do(ctx context.Context, _ surgical.Run, job *surgical.Job, 
 	return ledger.Settled(), nil
 }
 
-// scope lists the documents of the job in order, behind those that an earlier
+// scope lists the documents of the job in order, without those that an earlier
 // generation finished.
 func (s *Embeddings) scope(ctx context.Context, job surgical.Job) ([]string, error) {
 	ids := slices.Clone(job.Regenerated)
@@ -94,8 +94,8 @@ func (s *Embeddings) current(e content.Embeddings, d content.Document) bool {
 	return e.DocumentHash == d.Hash && e.Revision >= d.VisibleFrom && e.Model == s.Embedder.Model()
 }
 
-// missing lists the chunks without a vector that may be used: of this model and
-// length, and not from before a revision that hid the document.
+// missing lists the chunks without a usable vector. A vector is usable if it is
+// of this model and length, and not older than a revision that hid the document.
 func (s *Embeddings) missing(d content.Document, chunks []render.Chunk, stored map[string]content.Vector) []render.Chunk {
 	seen := map[string]bool{}
 	var missing []render.Chunk

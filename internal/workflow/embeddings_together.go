@@ -22,8 +22,8 @@ type planned struct {
 	stored   map[string]content.Vector
 }
 
-// together embeds the documents with few chunks: one reading, as few calls of
-// the embedder and as few transactions as they take. It returns the ids that
+// together embeds the documents with few chunks, with as few reads, calls of the
+// embedder and transactions as possible. It returns the ids that
 // have to be embedded alone. If time runs out, what was embedded until then is
 // stored, and the next generation finds it current.
 func (s *Embeddings) together(ctx context.Context, job *surgical.Job, ids []string, budget *Budget) (alone []string, err error) {
@@ -57,8 +57,8 @@ func (s *Embeddings) slice(plans []planned) int {
 	return len(plans)
 }
 
-// write embeds the documents and returns the ids of all if any has moved
-// meanwhile.
+// write embeds the documents. If any of them changed in the meantime, it writes
+// nothing more and returns the ids of all.
 func (s *Embeddings) write(ctx context.Context, job *surgical.Job, plans []planned) (moved []string, err error) {
 	var missing []render.Chunk
 	for _, p := range plans {
@@ -91,8 +91,8 @@ func (s *Embeddings) write(ctx context.Context, job *surgical.Job, plans []plann
 	return nil, nil
 }
 
-// plan reads the documents and sorts out those that are current, and those
-// that are to be embedded alone: long or gone.
+// plan reads the documents and splits them: those that are current are dropped,
+// and those that are long or gone are returned as alone.
 func (s *Embeddings) plan(ctx context.Context, ref surgical.EntityRef, ids []string) (plans []planned, alone []string, err error) {
 	read, err := s.Content.Batch(ctx, ref, ids)
 	if err != nil {

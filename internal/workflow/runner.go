@@ -13,16 +13,16 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Outcome is how a stage ended.
+// Outcome is how docs or embed ended.
 type Outcome string
 
 // The outcomes.
 const (
-	// Done: the next stage may begin.
+	// Done: every job of this type is done, the next state may begin.
 	Done Outcome = "done"
-	// HandedOn: a new generation goes on with the rest.
+	// HandedOn: a new generation does the rest.
 	HandedOn Outcome = "handed_on"
-	// Yielded: somebody else is at it, or nothing is left to do.
+	// Yielded: another execution works on the run, or the run has ended.
 	Yielded Outcome = "yielded"
 )
 
@@ -36,8 +36,8 @@ type Result struct {
 	ChunksEmbedded       int64 `json:"chunks_embedded"`
 }
 
-// Transient is an error that another try may not meet. Its name is what the
-// state machine's retry asks for.
+// Transient is an error that may not occur again on another try. The state
+// machine retries it by the name of this type.
 type Transient struct{ Cause error }
 
 // Error implements error.
@@ -99,7 +99,7 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 // for the next generation.
 func (r *Runner) jobs(ctx context.Context, run surgical.Run) (done []surgical.Job, err error) {
 	if len(run.Targets) == 1 {
-		// The only job is claimed by its name, without listing the jobs first.
+		// There is only one job of this type: claim it without listing the jobs.
 		held, err := r.claim(ctx, surgical.Job{RunID: run.RunID, ID: ledger.JobID(r.Work.Type(), run.Targets[0])})
 		if err == nil {
 			job, err := r.do(ctx, run, held)
@@ -164,8 +164,8 @@ func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (su
 	return job, nil
 }
 
-// giveBack ends the claim of a job that failed: another try must not wait for
-// the lease, and a job that no try can do is marked as such.
+// giveBack ends the claim of a job that failed, so that another try does not have
+// to wait for the lease. If the error is permanent, the job is marked as failed.
 func (r *Runner) giveBack(ctx context.Context, job surgical.Job, cause error) error {
 	var err error
 	if surgical.AsError(cause).Retryable {
@@ -174,12 +174,12 @@ func (r *Runner) giveBack(ctx context.Context, job surgical.Job, cause error) er
 		err = r.Ledger.FailJob(ctx, job)
 	}
 	if errors.Is(err, surgical.ErrMoved) {
-		return nil // nobody's any more, or somebody else's
+		return nil // the job was aborted, or somebody else claimed it
 	}
 	return err
 }
 
-// handOn lets the next generation go on with what is left.
+// handOn launches the next generation, which does what is left.
 func (r *Runner) handOn(ctx context.Context, in Input, run surgical.Run) (Result, error) {
 	next := max(in.Generation, run.Generation) + 1
 	if err := r.Launcher.Launch(ctx, run, next, false); err != nil {
@@ -220,13 +220,14 @@ func (r *Runner) budget(ctx context.Context, runID string) *Budget {
 	}
 }
 
-// timeLeft returns a function that reports whether work may go on.
+// timeLeft returns a function that reports whether there is time for another
+// batch.
 func timeLeft(ctx context.Context) func() bool {
 	deadline, ok := ctx.Deadline()
 	return func() bool { return !ok || time.Until(deadline) > surgical.HandOnReserve }
 }
 
-// lease outlasts the function a little.
+// lease is how long a job is claimed for: a little longer than the function runs.
 func lease(ctx context.Context) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		return time.Until(deadline) + leaseMargin

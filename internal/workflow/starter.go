@@ -11,13 +11,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 )
 
-// Input is what an execution begins with, and what it hands to each stage.
+// Input is the input of an execution, and of each function that it invokes.
 type Input struct {
 	RunID string `json:"run_id"`
-	// Generation numbers the executions of a run: a stage that runs out of time
+	// Generation numbers the executions of a run: a function that runs out of time
 	// hands the rest on to the next one.
 	Generation int64 `json:"generation"`
-	// TraceParent is the W3C traceparent of whoever asked for the run.
+	// TraceParent is the W3C traceparent of the request for the run.
 	TraceParent string `json:"traceparent,omitempty"`
 }
 
@@ -27,8 +27,7 @@ type Starter struct {
 	StateMachineARN string
 }
 
-// InputOf is the input of a run's execution. It takes on the trace that the
-// context carries.
+// InputOf returns the input of a run's execution, with the trace in the context.
 func InputOf(ctx context.Context, runID string, generation int64) Input {
 	parent, _ := trace.From(ctx)
 	return Input{RunID: runID, Generation: generation, TraceParent: parent}

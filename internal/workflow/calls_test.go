@@ -1,0 +1,84 @@
+package workflow_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// Each call is a round trip of some milliseconds, and money.
+func TestRunner_CallsDynamoDBNoMoreThanOneNewCommentTakes(t *testing.T) {
+	w := newWorld(t)
+	ref := gitlab.IssueRef(7)
+	w.synced(ref)
+	w.GitLab.AddDiscussion(ref, gitlab.Note{Body: "One more comment."})
+	in := w.commit(surgical.Options{}, ref)
+	for _, c := range []struct {
+		runner *workflow.Runner
+		want   []string
+	}{
+		{w.Docs, []string{
+			"BatchGetItem content",
+			"GetItem content",
+			"TransactWriteItems content",
+			"TransactWriteItems dependent_queue sync_runs",
+			"UpdateItem dependent_queue",
+			"UpdateItem sync_runs",
+		}},
+		{w.Embed, []string{
+			"BatchGetItem content",
+			"TransactWriteItems content",
+			"TransactWriteItems dependent_queue dirty_sources sync_runs",
+			"UpdateItem dependent_queue",
+			"UpdateItem sync_runs",
+		}},
+	} {
+		calls := w.calls(func() { w.handle(c.runner, in) })
+		if diff := cmp.Diff(c.want, calls); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.runner.Work.Type(), diff)
+		}
+	}
+	w.settled(ref)
+}
+
+// Only batches behind the first one look whether the run goes on.
+func TestRunner_ReadsTheRunOncePerFurtherBatch(t *testing.T) {
+	w := newWorld(t)
+	ref := gitlab.IssueRef(7)
+	w.discuss(ref, 120) // three batches with what is there
+	in := w.commit(surgical.Options{}, ref)
+	for _, runner := range []*workflow.Runner{w.Docs, w.Embed} {
+		reads := 0
+		for _, call := range w.calls(func() { w.handle(runner, in) }) {
+			if call == "GetItem sync_runs" {
+				reads++
+			}
+		}
+		if reads != 2 {
+			t.Errorf("%s reads the run %d times for three batches, want 2", runner.Work.Type(), reads)
+		}
+	}
+}
+
+// calls are the calls to DynamoDB that do makes, in order of their names.
+func (w *world) calls(do func()) []string {
+	var mu sync.Mutex
+	var calls []string
+	w.intercept(func(_ context.Context, call pipeline.Call, send func() error) error {
+		mu.Lock()
+		calls = append(calls, place(call))
+		mu.Unlock()
+		return send()
+	})
+	do()
+	w.around.Store(nil)
+	return slices.Sorted(slices.Values(calls))
+}

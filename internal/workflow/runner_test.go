@@ -1,0 +1,319 @@
+package workflow_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/pipeline"
+)
+
+// failing is work that makes some progress and fails.
+type failing struct {
+	workflow.Work
+	err error
+}
+
+func (f failing) Do(_ context.Context, _ surgical.Run, job *surgical.Job, _ *workflow.Budget) (ledger.Done, error) {
+	job.Cursor = "discussion#a"
+	return ledger.Done{}, f.err
+}
+
+// unhurried is work with a budget of its own.
+type unhurried struct {
+	workflow.Work
+	budget *workflow.Budget
+}
+
+func (u unhurried) Do(ctx context.Context, run surgical.Run, job *surgical.Job, _ *workflow.Budget) (ledger.Done, error) {
+	return u.Work.Do(ctx, run, job, u.budget)
+}
+
+func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
+	ref := gitlab.IssueRef(7)
+	claim := func(lease time.Duration) func(*world, *workflow.Input) {
+		return func(w *world, in *workflow.Input) {
+			_, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), lease)
+			w.must(err)
+		}
+	}
+	fails := func(err error) func(*world, *workflow.Input) {
+		return func(w *world, _ *workflow.Input) { w.Docs.Work = failing{w.Docs.Work, err} }
+	}
+	hopeless := surgical.NewError(surgical.CodeDocsFailed, "hopeless")
+	hopeless.Retryable = false
+	const transient, permanent = "transient", "permanent"
+	type want struct {
+		Outcome  workflow.Outcome
+		Err      string
+		Job      surgical.JobStatus
+		Attempts int64
+		Cursor   string
+		// Generation is the run's afterwards, Launched those that were started.
+		Generation int64
+		Launched   []int64
+	}
+	done := want{Outcome: workflow.Done, Job: surgical.JobDone, Attempts: 1, Generation: 1, Cursor: "entity"}
+	for _, c := range []struct {
+		name  string
+		given func(*world, *workflow.Input)
+		// left is how long the function has; 0 for no deadline.
+		left time.Duration
+		want want
+	}{
+		{"a pending job", nil, 0, done},
+		{"a job that is done", func(w *world, in *workflow.Input) { w.handle(w.Docs, *in) }, 0, done},
+		{"a job that somebody else holds", claim(time.Minute), 0,
+			want{Outcome: workflow.Yielded, Job: surgical.JobClaimed, Attempts: 1, Generation: 1}},
+		{"a job whose lease has almost expired", func(w *world, in *workflow.Input) {
+			claim(time.Minute)(w, in)
+			w.Clock.Advance(time.Minute - time.Second)
+		}, 0, want{Outcome: workflow.Yielded, Job: surgical.JobClaimed, Attempts: 1, Generation: 1}},
+		{"a job whose lease has expired", func(w *world, in *workflow.Input) {
+			claim(time.Minute)(w, in)
+			w.Clock.Advance(time.Minute)
+		}, 0, want{Outcome: workflow.Done, Job: surgical.JobDone, Attempts: 2, Generation: 1, Cursor: "entity"}},
+		{"a job that failed for good", func(w *world, in *workflow.Input) {
+			held, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), time.Minute)
+			w.must(err)
+			w.must(w.Ledger.FailJob(w.T.Context(), held))
+		}, 0, want{Outcome: workflow.Yielded, Job: surgical.JobFailed, Attempts: 1, Generation: 1}},
+		{"a stale generation", func(w *world, in *workflow.Input) {
+			w.must(w.Ledger.WorkflowStarted(w.T.Context(), w.Run(in.RunID), 2, false))
+		}, 0, want{Outcome: workflow.Yielded, Job: surgical.JobPending, Generation: 2}},
+		{"a generation that nobody recorded", func(_ *world, in *workflow.Input) { in.Generation = 2 }, 0,
+			want{Outcome: workflow.Done, Job: surgical.JobDone, Attempts: 1, Generation: 2, Cursor: "entity"}},
+		{"a cancelled run", func(w *world, in *workflow.Input) {
+			_, err := w.Ledger.Close(w.T.Context(), w.Run(in.RunID), surgical.Cancelled{Error: surgical.NewError(surgical.CodeRunCancelled, "x")})
+			w.must(err)
+		}, 0, want{Outcome: workflow.Yielded, Job: surgical.JobAborted, Generation: 1}},
+		{"too little time to begin", nil, 19 * time.Second,
+			want{Outcome: workflow.HandedOn, Job: surgical.JobPending, Generation: 2, Launched: []int64{2}}},
+		{"just enough time", nil, 30 * time.Second, done},
+		{"time for one batch of two", func(w *world, _ *workflow.Input) { w.Docs.Work = unhurried{w.Docs.Work, batches(1)} }, 0,
+			want{Outcome: workflow.HandedOn, Job: surgical.JobPending, Attempts: 1, Generation: 2, Launched: []int64{2}, Cursor: "after 50"}},
+		{"the next generation cannot be started", func(w *world, _ *workflow.Input) { w.startFails = errDown }, 19 * time.Second,
+			want{Err: transient, Job: surgical.JobPending, Generation: 1}},
+		{"a failure that another try may not meet", fails(surgical.NewError(surgical.CodeDocsFailed, "x")), 0,
+			want{Err: transient, Job: surgical.JobPending, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
+		{"a failure of DynamoDB", fails(fmt.Errorf("write: %w", errDown)), 0,
+			want{Err: transient, Job: surgical.JobPending, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
+		{"a failure that every try meets", fails(hopeless), 0,
+			want{Err: permanent, Job: surgical.JobFailed, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
+		{"its run ends in between", func(w *world, in *workflow.Input) {
+			w.Docs.Work = unhurried{w.Docs.Work, &workflow.Budget{TimeLeft: func() bool { return true }, MayGoOn: func(context.Context) error { return workflow.ErrEnded }}}
+		}, 0, want{Outcome: workflow.Yielded, Job: surgical.JobClaimed, Attempts: 1, Generation: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.discuss(ref, 60)
+			in := w.commit(surgical.Options{}, ref)
+			if c.given != nil {
+				c.given(w, &in)
+			}
+			ctx := t.Context()
+			if c.left > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, c.left)
+				defer cancel()
+			}
+			result, err := w.Docs.Handle(ctx, in)
+			job, run := w.job(in.RunID, surgical.JobDocs), w.Run(in.RunID)
+			got := want{Outcome: result.Outcome, Job: job.Status, Attempts: job.Attempts, Generation: run.Generation, Cursor: job.Cursor}
+			switch documents := w.documents(ref); {
+			case c.want.Cursor == "after 50" && len(documents) == 50:
+				got.Cursor = c.want.Cursor
+			case job.Status == surgical.JobDone && len(documents) < 62:
+				t.Errorf("the job is done, and there are %d documents", len(documents))
+			}
+			switch {
+			case errors.As(err, new(workflow.Transient)):
+				got.Err = transient
+			case err != nil:
+				got.Err = permanent
+			}
+			for _, launched := range w.launched {
+				got.Launched = append(got.Launched, launched.Generation)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("error %v, (-want +got):\n%s", err, diff)
+			}
+			if !run.Status.Terminal() && run.Stage != surgical.StageDocs {
+				t.Errorf("the run's stage is %s", run.Stage)
+			}
+		})
+	}
+}
+
+func TestRunner_DoesTheOpenJobsOfARunAndCountsAll(t *testing.T) {
+	w := newWorld(t)
+	one, two := gitlab.IssueRef(7), gitlab.MergeRequestRef(12)
+	in := w.commit(surgical.Options{}, one, two)
+	first := &workflow.Runner{Ledger: w.Ledger, Launcher: w.Docs.Launcher, Log: w.Docs.Log, Work: &brittle{Work: w.Docs.Work}}
+	var transient workflow.Transient
+	if result, err := first.Handle(t.Context(), in); !errors.As(err, &transient) || !errors.Is(err, errDown) || err.Error() == "" {
+		t.Fatalf("%+v, error %v", result, err)
+	}
+	result := w.handle(w.Docs, in)
+	want := int64(len(w.documents(one)) + len(w.documents(two)))
+	if result.DocumentsRegenerated != want || result.NoEmbed || result.ChunksEmbedded != 0 {
+		t.Errorf("%+v, want %d documents regenerated", result, want)
+	}
+	if counters := w.Run(in.RunID).Counters; counters.DocumentsRegenerated != want || counters.DocumentsWritten != want {
+		t.Errorf("%+v, want %d", counters, want)
+	}
+	result = w.handle(w.Embed, in)
+	if result.DocumentsRegenerated != want || result.ChunksEmbedded == 0 || result.ChunksEmbedded != w.Run(in.RunID).Counters.ChunksEmbedded {
+		t.Errorf("%+v, counted %d chunks", result, w.Run(in.RunID).Counters.ChunksEmbedded)
+	}
+	w.settled(one)
+	w.settled(two)
+}
+
+// brittle does one job and fails at the next.
+type brittle struct {
+	workflow.Work
+	did bool
+}
+
+func (b *brittle) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *workflow.Budget) (ledger.Done, error) {
+	if b.did {
+		return ledger.Done{}, errDown
+	}
+	b.did = true
+	return b.Work.Do(ctx, run, job, budget)
+}
+
+// Whatever call to DynamoDB fails, before it is applied or after, the next try
+// gets all done.
+func TestRunner_GetsDoneAfterAFailureOfAnyCall(t *testing.T) {
+	ref := gitlab.IssueRef(7)
+	for _, typ := range []surgical.JobType{surgical.JobDocs, surgical.JobEmbed} {
+		for _, applied := range []bool{false, true} {
+			for at, failed := 1, true; failed; at++ {
+				failed = false
+				t.Run(fmt.Sprintf("%s call %d, applied %t", typ, at, applied), func(t *testing.T) {
+					w := newWorld(t)
+					w.synced(ref)
+					w.GitLab.AddDiscussion(ref, gitlab.Note{Body: "One more comment."})
+					in, runner := w.commit(surgical.Options{}, ref), w.Docs
+					if typ == surgical.JobEmbed {
+						w.handle(w.Docs, in)
+						runner = w.Embed
+					}
+					var n atomic.Int64
+					w.intercept(func(_ context.Context, _ pipeline.Call, send func() error) error {
+						if n.Add(1) != int64(at) {
+							return send()
+						}
+						failed = true
+						if applied {
+							if err := send(); err != nil {
+								return err
+							}
+						}
+						return errDown
+					})
+					_, err := runner.Handle(t.Context(), in)
+					w.around.Store(nil)
+					if failed && !errors.As(err, new(workflow.Transient)) {
+						t.Errorf("the failed try: %v", err)
+					}
+					w.Clock.Advance(3 * time.Minute) // the lease of a claim whose answer got lost
+					w.handle(runner, in)
+					if typ == surgical.JobDocs {
+						w.handle(w.Embed, in)
+					}
+					w.settled(ref)
+				})
+			}
+		}
+	}
+}
+
+func TestRunner_ReportsTheFailureOfGivingAJobBack(t *testing.T) {
+	w := newWorld(t)
+	in := w.commit(surgical.Options{}, gitlab.IssueRef(7))
+	w.Docs.Work = failing{w.Docs.Work, surgical.NewError(surgical.CodeDocsFailed, "the first failure")}
+	updates := 0
+	w.intercept(func(_ context.Context, call pipeline.Call, send func() error) error {
+		if place(call) == "UpdateItem "+w.Tables.DependentQueue {
+			if updates++; updates == 2 {
+				return errDown
+			}
+		}
+		return send()
+	})
+	if _, err := w.Docs.Handle(t.Context(), in); !errors.Is(err, errDown) || surgical.CodeOf(err) != surgical.CodeDocsFailed {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestLauncher_StartsThenRecords(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		clean bool
+		given func(*world, surgical.Run)
+		// Generation and Pending are the row's afterwards.
+		err        error
+		launched   int
+		generation int64
+		pending    bool
+	}{
+		{"the first generation, clean", true, nil, nil, 1, 2, false},
+		{"the first generation, not clean", false, nil, nil, 1, 2, true},
+		{"no execution can be started", true, func(w *world, _ surgical.Run) { w.startFails = errDown }, errDown, 0, 1, true},
+		{"the start cannot be recorded", true, func(w *world, _ surgical.Run) {
+			w.once(func(call pipeline.Call) bool { return call.Operation == "UpdateItem" }, func(func() error) error { return errDown })
+		}, errDown, 1, 1, true},
+		{"a newer generation is recorded", true, func(w *world, run surgical.Run) {
+			w.must(w.Ledger.WorkflowStarted(w.T.Context(), run, 3, false))
+		}, nil, 1, 3, true},
+		{"the run has ended", true, func(w *world, run surgical.Run) {
+			_, err := w.Ledger.Close(w.T.Context(), run, surgical.Cancelled{Error: surgical.NewError(surgical.CodeRunCancelled, "x")})
+			w.must(err)
+		}, nil, 1, 1, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			// A second commit that supersedes something is not clean by itself.
+			in := w.uncleanly(gitlab.IssueRef(7))
+			run := w.Run(in.RunID)
+			if c.given != nil {
+				c.given(w, run)
+			}
+			err := w.Docs.Launcher.Launch(t.Context(), run, 2, c.clean)
+			after := w.Run(in.RunID)
+			if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+				t.Errorf("the error is %v", err)
+			}
+			if diff := cmp.Diff([]any{c.launched, c.generation, c.pending}, []any{len(w.launched), after.Generation, after.SweepPending}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// uncleanly commits the entity in an attempt that may have left orphans.
+func (w *world) uncleanly(ref surgical.EntityRef) workflow.Input {
+	w.T.Helper()
+	req := w.Request(surgical.OriginManual, ref)
+	run, err := w.Ledger.Claim(w.T.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: "m", Lease: time.Minute})
+	w.must(err)
+	_, err = w.Ledger.EnterIngest(w.T.Context(), run, 1)
+	w.must(err)
+	w.Clock.Advance(2 * time.Minute)
+	_, err = w.Deliver(req)
+	w.must(err)
+	w.Workflow.Forget()
+	return workflow.Input{RunID: req.RunID, Generation: 1}
+}
