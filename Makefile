@@ -53,7 +53,7 @@ model: setup-test ## Explore random interleavings (SEQUENCES=n, SEED=s)
 
 .PHONY: matrix
 matrix: ## Let every call fail in every way, in every scenario, and print what was tried
-	@LOREHOOK_FULL_MATRIX=1 go test -count=1 -timeout 120m -v -run TestWhateverFails ./test/suites/reliability | \
+	@LOREHOOK_FULL_MATRIX=1 go test -count=1 -timeout 120m -v -run 'TestWhateverFails|TestWhereverAProcessDiesTheCopy' ./test/suites/reliability | \
 	  grep -E '^ +\| |_test.go:|^ *--- FAIL|^(ok|FAIL|panic)' | sed 's/^ *|/|/'
 
 .PHONY: mutants

@@ -18,16 +18,16 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
-// fixture is the API over one pipeline.
+// fixture is the API over one cloud.
 type fixture struct {
 	*testing.T
-	*pipeline.World
+	*cloud.World
 	handler http.Handler
 	queue   *inbox
 	log     *bytes.Buffer
@@ -72,7 +72,7 @@ func (q *inbox) take() []surgical.Request {
 func (f *fixture) work() {
 	f.Helper()
 	for _, req := range f.queue.take() {
-		if verdict, err := f.Deliver(req); err != nil || !pipeline.Deleted(verdict) {
+		if verdict, err := f.Deliver(req); err != nil || !cloud.Deleted(verdict) {
 			f.Fatalf("run %s: %v, %v", req.RunID, verdict, err)
 		}
 	}
@@ -90,7 +90,7 @@ func onEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
 
 func newFixture(t *testing.T, e engines.Engine) *fixture {
 	t.Helper()
-	f := &fixture{T: t, World: pipeline.New(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}}
+	f := &fixture{T: t, World: cloud.NewWorld(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}}
 	f.handler = serve(t, f.options())
 	return f
 }

@@ -11,10 +11,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // interrupted is a fixture on the engine in memory in which something happens
@@ -33,7 +33,7 @@ func interruptedFixture(t *testing.T, at int, after bool) *interrupted {
 	t.Helper()
 	i := &interrupted{at: at, after: after}
 	db, tables := fakedynamodb.New()
-	client := pipeline.Intercept(db.Client(), func(_ context.Context, call pipeline.Call, send func() error) error {
+	client := cloud.Intercept(db.Client(), func(_ context.Context, call cloud.Call, send func() error) error {
 		do := i.next(call, tables.Content)
 		if !i.after {
 			do()
@@ -48,7 +48,7 @@ func interruptedFixture(t *testing.T, at int, after bool) *interrupted {
 }
 
 // next counts a call and returns what happens at it.
-func (i *interrupted) next(call pipeline.Call, content string) func() {
+func (i *interrupted) next(call cloud.Call, content string) func() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.calls++
@@ -70,7 +70,7 @@ func (i *interrupted) next(call pipeline.Call, content string) func() {
 func (i *interrupted) finish(req surgical.Request) {
 	i.Helper()
 	for range 5 {
-		if verdict, _ := i.Deliver(req); pipeline.Deleted(verdict) {
+		if verdict, _ := i.Deliver(req); cloud.Deleted(verdict) {
 			i.Drive()
 			return
 		}
@@ -160,7 +160,7 @@ func TestACancelStopsAStageBeforeItsNextBatchOfDocuments(t *testing.T) {
 				i.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("Note %d.", n)})
 			}
 			id := i.start(`{"project_id":1,"issues":[7]}`)
-			if verdict, err := i.Deliver(i.queue.take()[0]); err != nil || !pipeline.Deleted(verdict) {
+			if verdict, err := i.Deliver(i.queue.take()[0]); err != nil || !cloud.Deleted(verdict) {
 				t.Fatalf("verdict %v, error %v", verdict, err)
 			}
 			i.Workflow.Forget()

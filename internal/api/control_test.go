@@ -134,7 +134,7 @@ func TestACancelStopsARunAtItsNextWriteInEveryStage(t *testing.T) {
 	}
 	stages := map[string]func(f *fixture, req surgical.Request){
 		"preflight": func(f *fixture, req surgical.Request) {
-			f.Fetcher = before{f.Fetcher, func() { cancel(f, req.RunID) }}
+			f.Fetch = before(f.Fetch, func() { cancel(f, req.RunID) })
 			f.Deliver(req)
 		},
 		"docs": func(f *fixture, req surgical.Request) {

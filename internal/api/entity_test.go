@@ -12,8 +12,8 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func pathOf(ref surgical.EntityRef) string {
@@ -24,7 +24,7 @@ func pathOf(ref surgical.EntityRef) string {
 func truth[T any](f *fixture, ref surgical.EntityRef, endpoint string) T {
 	f.Helper()
 	path := strings.Replace(pathOf(ref), "/v1/", "/api/v4/", 1) + endpoint + "?per_page=100"
-	return decode[T](f.T, call(f.GitLab, http.MethodGet, path, "", "PRIVATE-TOKEN", pipeline.Token), http.StatusOK)
+	return decode[T](f.T, call(f.GitLab, http.MethodGet, path, "", "PRIVATE-TOKEN", cloud.Token), http.StatusOK)
 }
 
 func TestAnEntityIsReadAsGitLabHasIt(t *testing.T) {

@@ -19,9 +19,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // outbox is a queue that keeps what it was sent.
@@ -60,7 +60,7 @@ func FuzzStart(f *testing.F) {
 	}
 	f.Add(`{"project_id":1,"issues":[7]}`, "clé", "application/json")
 	f.Add(`{"project_id":1,"issues":[7]}`, "", "text/plain")
-	clock := pipeline.NewClock(time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC))
+	clock := cloud.NewClock(time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC))
 	runs, queue := &changingLedger{}, &outbox{}
 	empty, names := fakedynamodb.New()
 	handler := handlerOver(f, Options{
@@ -153,7 +153,7 @@ func checkAnswer(t *testing.T, w *httptest.ResponseRecorder) {
 // stored is the API over a store that holds issue 7.
 func stored(f *testing.F) http.Handler {
 	db, tables := fakedynamodb.New()
-	w := pipeline.New(f, db.Client(), tables)
+	w := cloud.NewWorld(f, db.Client(), tables)
 	w.Webhook(fakegitlab.IssueRef(7))
 	return handlerOver(f, Options{
 		Runs: w.Ledger, Content: w.Content, Queue: &outbox{}, Clock: w.Clock.Now, NewKey: func() string { return "made-up" },

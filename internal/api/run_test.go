@@ -120,12 +120,12 @@ func TestASkippedTargetIsCountedAndNamed(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		early := f.Request(surgical.OriginManual, ref)
-		slow, err := f.Fetcher.Fetch(t.Context(), ref)
+		slow, err := f.Fetch(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.Webhook(ref)
-		f.Fetcher = stale{slow}
+		f.Fetch = stale(slow)
 		f.Sync(early)
 		got := get[api.SyncResult](f, "/v1/sync-runs/"+early.RunID)
 		if got.SkippedStale != 1 || len(got.SkippedStaleIIDs.Issues) != 1 || got.SkippedStaleIIDs.Issues[0] != 7 {

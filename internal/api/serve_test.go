@@ -13,15 +13,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // stale fetches what was fetched before.
-type stale struct{ snap surgical.Snapshot }
-
-func (s stale) Fetch(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
-	return s.snap, nil
+func stale(snap surgical.Snapshot) cloud.Fetch {
+	return func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) { return snap, nil }
 }
 
 func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
@@ -169,12 +167,9 @@ func TestTheGatewaysEventsAreServed(t *testing.T) {
 }
 
 // before fetches after something else happened.
-type before struct {
-	pipeline.Fetcher
-	do func()
-}
-
-func (b before) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-	b.do()
-	return b.Fetcher.Fetch(ctx, ref)
+func before(fetch cloud.Fetch, do func()) cloud.Fetch {
+	return func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+		do()
+		return fetch(ctx, ref)
+	}
 }

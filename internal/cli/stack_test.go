@@ -14,14 +14,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
-// stack is the program with the real API and webhook on top of a whole pipeline.
+// stack is the program beside the real API and webhook over a whole cloud.
 type stack struct {
 	*program
-	*pipeline.World
+	*cloud.World
 	queue *inbox
 	url   string
 	// contentWrites counts the calls that wrote to the content table.
@@ -67,7 +67,7 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 	t.Helper()
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		s := &stack{program: newProgram(t), queue: &inbox{}}
-		s.World = pipeline.New(t, pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		s.World = cloud.NewWorld(t, cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			if slices.Contains(call.Tables(), e.Tables.Content) {
 				s.contentWrites.Add(1)
 			}

@@ -55,9 +55,9 @@ func TestSyncRuns_RetryAFailedRunOnceEvenIfRepeated(t *testing.T) {
 
 // refuse makes the next fetch of each issue fail.
 func (s *stack) refuse(issues map[int64]*surgical.Error) {
-	real := s.Fetcher
+	real := s.Fetch
 	var mu sync.Mutex
-	s.Fetcher = fetcherFunc(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+	s.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 		mu.Lock()
 		err := issues[ref.IID]
 		delete(issues, ref.IID)
@@ -65,14 +65,8 @@ func (s *stack) refuse(issues map[int64]*surgical.Error) {
 		if err != nil {
 			return surgical.Snapshot{}, err
 		}
-		return real.Fetch(ctx, ref)
-	})
-}
-
-type fetcherFunc func(context.Context, surgical.EntityRef) (surgical.Snapshot, error)
-
-func (f fetcherFunc) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-	return f(ctx, ref)
+		return real(ctx, ref)
+	}
 }
 
 func TestSyncRuns_ExitWithTheCodeOfACancelledRun(t *testing.T) {

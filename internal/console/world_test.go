@@ -20,9 +20,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
@@ -54,7 +54,7 @@ func (c *calls) taken() []string {
 
 // fixture is a ledger with runs of every kind, and a console that shows it.
 type fixture struct {
-	*pipeline.World
+	*cloud.World
 	t      *testing.T
 	calls  *calls
 	ledger *ledger.Ledger
@@ -66,12 +66,12 @@ type fixture struct {
 }
 
 func newFixture(t *testing.T, e engines.Engine) *fixture {
-	f := &fixture{World: pipeline.New(t, e.DynamoDB, e.Tables), t: t, calls: &calls{}, log: &strings.Builder{}}
+	f := &fixture{World: cloud.NewWorld(t, e.DynamoDB, e.Tables), t: t, calls: &calls{}, log: &strings.Builder{}}
 	named := map[string]string{
 		e.Tables.Content: "content", e.Tables.SyncRuns: "sync_runs", e.Tables.SyncRunEntities: "sync_run_entities",
 		e.Tables.DirtySources: "dirty_sources", e.Tables.DependentQueue: "dependent_queue", e.Tables.State: "state",
 	}
-	db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+	db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 		switch in := call.Input.(type) {
 		case *dynamodb.GetItemInput:
 			f.calls.add(call.Operation, named[*in.TableName], "")

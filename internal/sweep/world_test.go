@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go/middleware"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -80,12 +79,12 @@ func newWorld(t *testing.T) *world {
 	})
 	clock := func() time.Time { return w.now }
 	w.ledger = ledger.New(w.db, tables, clock)
-	states := stepfunctions.Client(func(_ context.Context, in *sfn.StartExecutionInput) error {
+	states := stepfunctions.Client(func(in json.RawMessage) error {
 		if w.startFails != nil {
 			return w.startFails
 		}
 		var input workflow.Input
-		err := json.Unmarshal([]byte(*in.Input), &input)
+		err := json.Unmarshal(in, &input)
 		w.launched = append(w.launched, input)
 		return err
 	})

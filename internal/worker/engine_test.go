@@ -15,16 +15,16 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // world is the real engine on the in-memory DynamoDB and the demo GitLab.
 type world struct {
-	*pipeline.World
+	*cloud.World
 	// around, if set, stands between the engine and DynamoDB.
-	around pipeline.Around
+	around cloud.Around
 	// during, if set, runs within the next fetch, after it was answered.
 	during func()
 	// fetches counts fetches, launches the workflows that were started.
@@ -37,13 +37,13 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	db, tables := fakedynamodb.New()
 	w := &world{}
-	client := pipeline.Intercept(db.Client(), func(ctx context.Context, call pipeline.Call, send func() error) error {
+	client := cloud.Intercept(db.Client(), func(ctx context.Context, call cloud.Call, send func() error) error {
 		if w.around != nil {
 			return w.around(ctx, call, send)
 		}
 		return send()
 	})
-	w.World = pipeline.New(t, client, tables)
+	w.World = cloud.NewWorld(t, client, tables)
 	fetch, launch := w.Engine.Fetch, w.Engine.Launch
 	w.Engine.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 		w.fetches++
@@ -494,7 +494,7 @@ func TestProcess_TriesTheSameFetchAgainIfOnlyTheRevisionMoved(t *testing.T) {
 	w.fetches = 0
 	req := w.Request(surgical.OriginManual, issue7)
 	moved := false
-	w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+	w.around = func(_ context.Context, call cloud.Call, send func() error) error {
 		in, ok := call.Input.(*dynamodb.TransactWriteItemsInput)
 		if !ok || moved || !slices.Contains(call.Tables(), w.Tables.Content) {
 			return send()
@@ -521,7 +521,7 @@ func TestProcess_TriesTheSameFetchAgainIfOnlyTheRevisionMoved(t *testing.T) {
 func TestProcess_CommitsAllTargetsOrNone(t *testing.T) {
 	w := newWorld(t)
 	req := w.Request(surgical.OriginManual, issue7, mr12)
-	w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+	w.around = func(_ context.Context, call cloud.Call, send func() error) error {
 		if call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), w.Tables.Content) {
 			return &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("ValidationError")}}}
 		}
@@ -546,7 +546,7 @@ func TestProcess_GoesOnFromTheRowIfTheAnswerToTheCommitIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			lost := errors.New("connection reset")
-			w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+			w.around = func(_ context.Context, call cloud.Call, send func() error) error {
 				if lost == nil || call.Operation != "TransactWriteItems" || !slices.Contains(call.Tables(), w.Tables.Content) {
 					return send()
 				}
@@ -669,7 +669,7 @@ func TestProcess_WaitsIfDynamoDBFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			failed := false
-			w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+			w.around = func(_ context.Context, call cloud.Call, send func() error) error {
 				if !failed && call.Operation == operation {
 					failed = true
 					return errors.New("DynamoDB is out of reach")
@@ -701,7 +701,7 @@ func TestProcess_NeedsNoMoreCallsToDynamoDBThanThese(t *testing.T) {
 	w.GitLab.AddDiscussion(issue7, fakegitlab.Note{Body: "Another comment."})
 	req := w.Request(surgical.OriginWebhook, issue7)
 	var calls []string
-	w.around = func(_ context.Context, call pipeline.Call, send func() error) error {
+	w.around = func(_ context.Context, call cloud.Call, send func() error) error {
 		calls = append(calls, call.Operation)
 		return send()
 	}

@@ -10,8 +10,8 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // Each call is a round trip of some milliseconds, and money.
@@ -72,7 +72,7 @@ func TestRunner_ReadsTheRunOncePerFurtherBatch(t *testing.T) {
 func (w *world) calls(do func()) []string {
 	var mu sync.Mutex
 	var calls []string
-	w.intercept(func(_ context.Context, call pipeline.Call, send func() error) error {
+	w.intercept(func(_ context.Context, call cloud.Call, send func() error) error {
 		mu.Lock()
 		calls = append(calls, place(call))
 		mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // docs/api.md promises that a cancelled run stops before its next batch of
@@ -18,10 +18,10 @@ import (
 func TestRunner_WritesNoBatchAfterItsRunIsCancelled(t *testing.T) {
 	for _, at := range []int{1, 2} {
 		db, tables := fakedynamodb.New()
-		var w *pipeline.World
+		var w *cloud.World
 		var runID string
 		batches, watching := 0, false
-		client := pipeline.Intercept(db.Client(), func(ctx context.Context, call pipeline.Call, send func() error) error {
+		client := cloud.Intercept(db.Client(), func(ctx context.Context, call cloud.Call, send func() error) error {
 			err := send()
 			if !watching || call.Operation != "TransactWriteItems" || !slices.Contains(call.Tables(), tables.Content) {
 				return err
@@ -34,7 +34,7 @@ func TestRunner_WritesNoBatchAfterItsRunIsCancelled(t *testing.T) {
 			}
 			return err
 		})
-		w = pipeline.New(t, client, tables)
+		w = cloud.NewWorld(t, client, tables)
 		ref := gitlab.IssueRef(7)
 		for range 190 { // four batches
 			w.GitLab.AddDiscussion(ref, gitlab.Note{Body: "A note."})

@@ -14,8 +14,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // claimed is the run's docs or embed job, claimed by the test.
@@ -336,7 +336,7 @@ func TestDocuments_FailsWithTheStore(t *testing.T) {
 			in := w.commit(surgical.Options{}, ref)
 			run, job := w.claimed(in.RunID, surgical.JobDocs)
 			n := 0
-			w.once(func(pipeline.Call) bool { n++; return n == at }, func(func() error) error { return errDown })
+			w.once(func(cloud.Call) bool { n++; return n == at }, func(func() error) error { return errDown })
 			if _, err := w.Docs.Work.Do(t.Context(), run, &job, batches(9)); !errors.Is(err, errDown) {
 				t.Errorf("the error is %v", err)
 			}

@@ -9,8 +9,8 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func TestFinishAndAbort_CloseTheRun(t *testing.T) {
@@ -29,7 +29,7 @@ func TestFinishAndAbort_CloseTheRun(t *testing.T) {
 		w.must(w.Ledger.WorkflowStarted(w.T.Context(), w.Run(in.RunID), 2, false))
 	}
 	down := func(w *world, _ workflow.Input) {
-		w.intercept(func(context.Context, pipeline.Call, func() error) error { return errDown })
+		w.intercept(func(context.Context, cloud.Call, func() error) error { return errDown })
 	}
 	const running, succeeded, failed = surgical.StatusRunning, surgical.StatusSucceeded, surgical.StatusFailed
 	for _, c := range []struct {

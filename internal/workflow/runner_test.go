@@ -13,8 +13,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // failing is work that makes some progress and fails.
@@ -211,7 +211,7 @@ func TestRunner_GetsDoneAfterAFailureOfAnyCall(t *testing.T) {
 						runner = w.Embed
 					}
 					var n atomic.Int64
-					w.intercept(func(_ context.Context, _ pipeline.Call, send func() error) error {
+					w.intercept(func(_ context.Context, _ cloud.Call, send func() error) error {
 						if n.Add(1) != int64(at) {
 							return send()
 						}
@@ -245,7 +245,7 @@ func TestRunner_ReportsTheFailureOfGivingAJobBack(t *testing.T) {
 	in := w.commit(surgical.Options{}, gitlab.IssueRef(7))
 	w.Docs.Work = failing{w.Docs.Work, surgical.NewError(surgical.CodeDocsFailed, "the first failure")}
 	updates := 0
-	w.intercept(func(_ context.Context, call pipeline.Call, send func() error) error {
+	w.intercept(func(_ context.Context, call cloud.Call, send func() error) error {
 		if place(call) == "UpdateItem "+w.Tables.DependentQueue {
 			if updates++; updates == 2 {
 				return errDown
@@ -273,7 +273,7 @@ func TestLauncher_StartsThenRecords(t *testing.T) {
 		{"the first generation, not clean", false, nil, nil, 1, 2, true},
 		{"no execution can be started", true, func(w *world, _ surgical.Run) { w.startFails = errDown }, errDown, 0, 1, true},
 		{"the start cannot be recorded", true, func(w *world, _ surgical.Run) {
-			w.once(func(call pipeline.Call) bool { return call.Operation == "UpdateItem" }, func(func() error) error { return errDown })
+			w.once(func(call cloud.Call) bool { return call.Operation == "UpdateItem" }, func(func() error) error { return errDown })
 		}, errDown, 1, 1, true},
 		{"a newer generation is recorded", true, func(w *world, run surgical.Run) {
 			w.must(w.Ledger.WorkflowStarted(w.T.Context(), run, 3, false))

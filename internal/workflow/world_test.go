@@ -14,22 +14,21 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // world is the pipeline on the in-memory DynamoDB. Its executions are not run:
 // the tests call the functions.
 type world struct {
-	*pipeline.World
+	*cloud.World
 	T          *testing.T
 	launched   []workflow.Input
 	startFails error
@@ -43,19 +42,19 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t}
 	db, tables := fakedynamodb.New()
-	client := pipeline.Intercept(db.Client(), func(ctx context.Context, call pipeline.Call, send func() error) error {
+	client := cloud.Intercept(db.Client(), func(ctx context.Context, call cloud.Call, send func() error) error {
 		if h := w.around.Load(); h != nil {
 			return h.Around(ctx, call, send)
 		}
 		return send()
 	})
-	w.World = pipeline.New(t, client, tables)
-	states := stepfunctions.Client(func(_ context.Context, in *sfn.StartExecutionInput) error {
+	w.World = cloud.NewWorld(t, client, tables)
+	states := stepfunctions.Client(func(in json.RawMessage) error {
 		if w.startFails != nil {
 			return w.startFails
 		}
 		var input workflow.Input
-		err := json.Unmarshal([]byte(*in.Input), &input)
+		err := json.Unmarshal(in, &input)
 		w.launched = append(w.launched, input)
 		return err
 	})
@@ -73,10 +72,10 @@ func (w *world) must(err error) {
 
 // once lets do intercept the next call that matches and no other, also among
 // calls that are made at the same time.
-func (w *world) once(matches func(pipeline.Call) bool, do func(send func() error) error) {
+func (w *world) once(matches func(cloud.Call) bool, do func(send func() error) error) {
 	var mu sync.Mutex
 	over := false
-	w.intercept(func(_ context.Context, call pipeline.Call, send func() error) error {
+	w.intercept(func(_ context.Context, call cloud.Call, send func() error) error {
 		mu.Lock()
 		mine := !over && matches(call)
 		over = over || mine
@@ -90,13 +89,13 @@ func (w *world) once(matches func(pipeline.Call) bool, do func(send func() error
 
 // intercept lets around decide what becomes of each call to DynamoDB, until
 // w.around is reset or something else intercepts.
-func (w *world) intercept(around pipeline.Around) { w.around.Store(&hook{around}) }
+func (w *world) intercept(around cloud.Around) { w.around.Store(&hook{around}) }
 
 // hook is asked for each call to DynamoDB.
-type hook struct{ pipeline.Around }
+type hook struct{ cloud.Around }
 
 // writesContent matches the transactions that write documents or embeddings.
-func (w *world) writesContent(call pipeline.Call) bool {
+func (w *world) writesContent(call cloud.Call) bool {
 	return call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), w.Tables.Content)
 }
 
@@ -108,7 +107,7 @@ func (w *world) commit(options surgical.Options, refs ...surgical.EntityRef) wor
 	req.Options = options
 	verdict, err := w.Deliver(req)
 	w.must(err)
-	if run := w.Run(req.RunID); !pipeline.Deleted(verdict) || !run.Committed() {
+	if run := w.Run(req.RunID); !cloud.Deleted(verdict) || !run.Committed() {
 		w.T.Fatalf("the delivery: %v, run %s: %v", verdict, run.Status, run.Error)
 	}
 	w.Workflow.Forget()
@@ -250,7 +249,7 @@ func batches(n int) *workflow.Budget {
 }
 
 // place names a call by its operation and tables.
-func place(call pipeline.Call) string {
+func place(call cloud.Call) string {
 	tables := call.Tables()
 	switch in := call.Input.(type) {
 	case *dynamodb.GetItemInput:

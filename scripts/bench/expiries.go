@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 // expiries adds up what DynamoDB reports for expiring superseded items of the
@@ -21,7 +21,7 @@ type expiries struct {
 }
 
 // watch asks DynamoDB for the consumed capacity of a single update and adds it.
-func (e *expiries) watch(call pipeline.Call, send func() error) error {
+func (e *expiries) watch(call cloud.Call, send func() error) error {
 	in, ok := call.Input.(*dynamodb.UpdateItemInput)
 	if !ok || aws.ToString(in.TableName) != e.table {
 		return send()

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/devstack"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // bench is one pipeline under measurement.
 type bench struct {
-	world   *pipeline.World
+	world   *cloud.World
 	calls   atomic.Int64
 	expired expiries
 	waves   *waves
@@ -31,10 +31,11 @@ type program struct {
 	cleanup []func()
 }
 
-func (p *program) Helper()                  {}
-func (p *program) Context() context.Context { return p.ctx }
-func (p *program) Cleanup(f func())         { p.cleanup = append(p.cleanup, f) }
-func (p *program) Fatal(args ...any)        { panic(failure{fmt.Errorf("%s", fmt.Sprint(args...))}) }
+func (p *program) Helper()                           {}
+func (p *program) Context() context.Context          { return p.ctx }
+func (p *program) Cleanup(f func())                  { p.cleanup = append(p.cleanup, f) }
+func (p *program) Errorf(format string, args ...any) { p.Fatalf(format, args...) }
+func (p *program) Fatal(args ...any)                 { panic(failure{fmt.Errorf("%s", fmt.Sprint(args...))}) }
 func (p *program) Fatalf(format string, args ...any) {
 	panic(failure{fmt.Errorf(format, args...)})
 }
@@ -55,12 +56,12 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 		return nil, err
 	}
 	b := &bench{expired: expiries{table: tables.Content}}
-	counted := pipeline.Intercept(db, func(_ context.Context, call pipeline.Call, send func() error) error {
+	counted := cloud.Intercept(db, func(_ context.Context, call cloud.Call, send func() error) error {
 		b.calls.Add(1)
 		return b.expired.watch(call, send)
 	})
 	b.waves = &waves{}
-	b.world = pipeline.New(p, counted, tables, b.waves.watch)
+	b.world = cloud.NewWorld(p, counted, tables, b.waves.watch)
 	b.requests()
 	b.thousand()
 	b.watching()

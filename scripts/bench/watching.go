@@ -14,7 +14,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
-	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -53,12 +52,11 @@ func sizesOf(lines []string) (o output) {
 // watching measures what metrics, logs and traces of events cost.
 func (b *bench) watching() {
 	const token = "sample-token"
-	inbox := b.world.NewInbox()
 	hook := &webhook.Handler{
 		Verifiers: secret.NewSource(func(context.Context) (*delivery.Verifier, error) {
 			return delivery.NewVerifier(nil, []string{token})
 		}, b.world.Clock.Now),
-		Queue:  queue.NewSender(inbox, "https://sqs.eu-central-1.amazonaws.com/123456789012/lorehook-requests.fifo"),
+		Queue:  b.world.ToRequests,
 		Allows: func(int64) bool { return true }, Clock: b.world.Clock.Now,
 		Log: b.world.Logger(), Meter: b.world.Meter(), NewTrace: trace.Source(rand.Reader),
 	}
@@ -73,7 +71,7 @@ func (b *bench) watching() {
 	}
 	work := func() {
 		b.world.Clock.Advance(10 * time.Second)
-		if response, err := b.world.Batch(nil).Handle(b.world.T.Context(), inbox.Take()); err != nil || len(response.BatchItemFailures) > 0 {
+		if response, err := b.world.Batch(nil).Handle(b.world.T.Context(), b.world.Sent()); err != nil || len(response.BatchItemFailures) > 0 {
 			b.world.T.Fatalf("the worker left %v, error %v", response.BatchItemFailures, err)
 		}
 		b.world.Drive()

@@ -12,12 +12,11 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // observe holds every write to the invariants that hold at every step: no
 // entity gets older, and no job is open in a run that has ended.
-func (c *Cloud) observe(call pipeline.Call) {
+func (c *Cloud) observe(call Call) {
 	written := call.Tables()
 	if slices.Contains(written, c.tables.Content) {
 		c.observeHeads()
@@ -87,7 +86,7 @@ func (c *Cloud) stranded() []string {
 // to, and their embeddings these documents; nothing may be left over.
 func (c *Cloud) Check(refs ...surgical.EntityRef) {
 	c.T.Helper()
-	if _, err := pipeline.Expire(c.T.Context(), c.db, c.tables.Content); err != nil {
+	if _, err := Expire(c.T.Context(), c.db, c.tables.Content); err != nil {
 		c.T.Fatal(err)
 	}
 	for _, ref := range refs {

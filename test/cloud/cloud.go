@@ -7,6 +7,9 @@
 // and where the process that makes it may die. Within a synctest bubble the
 // clock follows the bubble's time, so that pauses and deadlines take none.
 //
+// A [World] is a cloud that a test drives by hand, function by function, on any
+// engine. Both wire the functions through [Environment].
+//
 //	c := cloud.New(t, db, tables)
 //	c.Webhook(fakegitlab.IssueRef(7))
 //	c.Settle()
@@ -15,6 +18,7 @@ package cloud
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -28,16 +32,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/sweep"
-	"gitlab.com/lorehook/lorehook/internal/webhook"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
-	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
 // Times of the queues and functions, see infra/queues.go and functions.go.
@@ -57,7 +57,7 @@ const (
 // before use; Around also in between.
 type Cloud struct {
 	T      TB
-	Clock  *pipeline.Clock
+	Clock  *Clock
 	GitLab *fakegitlab.Server
 	// Content and Ledger are the observer's: they pass no boundary.
 	Content *content.Store
@@ -68,11 +68,12 @@ type Cloud struct {
 	// Rows reads a whole table, past the boundary.
 	Rows func(table string) []dynamo.Item
 
-	// APIs lends the handler of the API.
-	APIs *APIs
+	// LendAPI returns the handler of the manual API; package cloudapi has one. A
+	// cloud without it has no API.
+	LendAPI func(*Cloud, *Functions) http.Handler
 
 	// Around stands at the boundary; nil lets every call through.
-	Around pipeline.Around
+	Around Around
 	// Fate is what becomes of the work of a process that died.
 	Fate Fate
 	// Skews are by how much the clocks of the workers differ, one after the
@@ -92,20 +93,14 @@ type Cloud struct {
 	fetcher   *gitlab.Client // the observer's
 	transport http.RoundTripper
 	replica   *replica
+	machine   *stepfunctions.Machine
 
-	worker  *worker.Batch
-	docs    *workflow.Runner
-	embed   *workflow.Runner
-	finish  *workflow.Finish
-	abort   *workflow.Abort
-	sweeper *sweep.Sweeper
-	api     func() http.Handler
-	sender  *queue.Sender
-	bulk    *queue.Sender
-	webhook *webhook.Handler
+	functions *Functions
+	worker    *Functions // the worker's, on its own clock
+	api       func() http.Handler
 
 	mu         sync.Mutex
-	executions []workflow.Input
+	executions []json.RawMessage
 	timers     []timer
 	nextSweep  time.Time
 	heads      map[surgical.EntityRef]surgical.Head
@@ -114,10 +109,15 @@ type Cloud struct {
 	skew       atomic.Int64
 }
 
-// TB is what a cloud needs of a test.
+// TB is what a cloud needs of a test. A program that is not one, such as a
+// benchmark, brings its own.
 type TB interface {
-	pipeline.TB
+	Helper()
+	Context() context.Context
+	Cleanup(func())
 	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
 
 // Fate is what becomes of the work of a process that died.
@@ -138,21 +138,54 @@ const (
 // New returns a cloud on the tables of the engine.
 func New(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
 	t.Helper()
-	c := &Cloud{
-		T: t, Clock: pipeline.NewClock(time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)),
-		db: db, tables: tables, heads: map[surgical.EntityRef]surgical.Head{},
-	}
-	c.Rows, c.APIs = c.scan, &APIs{}
+	c := newCloud(t, db, tables)
 	c.Clock.Follow()
-	c.GitLab = fakegitlab.New(fakegitlab.Options{Clock: c.Clock.Now, Token: pipeline.Token})
+	c.GitLab = fakegitlab.New(fakegitlab.Options{Clock: c.Clock.Now, Token: Token})
 	c.transport = handlerTransport{c.GitLab}
 	c.replica = newReplica(c.transport, c.Clock.Now)
 	c.Content, c.Ledger = content.NewStore(db, tables.Content, c.Clock.Now), ledger.New(db, tables, c.Clock.Now)
 	c.fetcher = c.client(c.transport, c.Clock.Now)
-	c.queues()
-	c.functions(pipeline.Intercept(db, c.boundary))
+	e := c.environment(Intercept(db, c.boundary))
+	e.Jitter = func(d time.Duration) time.Duration { return d / 2 }
+	e.Embedder, e.Log, e.Verifiers = embedder{c}, slog.New(slog.DiscardHandler), tokens{}
+	e.Work = func(w workflow.Work) workflow.Work { return hurried{w, c} }
+	c.functions = e.Functions()
+	e.Clock = func() time.Time { return c.Clock.Now().Add(time.Duration(c.skew.Load())) }
+	e.Fetch = c.client(InterceptHTTP(c.transport, c.boundary), e.Clock).Fetch
+	c.worker = e.Functions()
+	c.api = sync.OnceValue(func() http.Handler { return c.LendAPI(c, c.functions) })
 	c.nextSweep = c.Clock.Now().Add(sweepInterval)
 	return c
+}
+
+// newCloud is a cloud with queues and a state machine, but without functions.
+func newCloud(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
+	t.Helper()
+	c := &Cloud{
+		T: t, Clock: NewClock(time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)),
+		db: db, tables: tables, heads: map[surgical.EntityRef]surgical.Head{},
+	}
+	c.Rows = c.scan
+	var err error
+	if c.machine, err = machine(); err != nil {
+		t.Fatal(err)
+	}
+	c.queues()
+	return c
+}
+
+// machine is parsed once: thousands of clouds run it.
+var machine = sync.OnceValues(stepfunctions.Load)
+
+// environment is what functions of this cloud stand on; what is not the cloud's
+// is left out.
+func (c *Cloud) environment(db *dynamodb.Client) Environment {
+	return Environment{
+		DB: db, Tables: c.tables, Clock: c.Clock.Now,
+		SQS:      fakesqs.Client([]*fakesqs.Queue{c.Requests, c.Bulk, c.DeadLetters}, InterceptAPI(SQS, c.boundary)),
+		Requests: c.Requests.URL(), Bulk: c.Bulk.URL(), DeadLetters: c.DeadLetters.URL(),
+		StepFunctions: c.stepFunctions(),
+	}
 }
 
 func (c *Cloud) queues() {
@@ -166,44 +199,10 @@ func (c *Cloud) queues() {
 	c.Requests, c.Bulk = queue("requests.fifo"), queue("bulk.fifo")
 }
 
-// functions wires the functions as their composition roots do.
-func (c *Cloud) functions(db *dynamodb.Client) {
-	log := slog.New(slog.DiscardHandler)
-	sqs := fakesqs.Client([]*fakesqs.Queue{c.Requests, c.Bulk, c.DeadLetters}, pipeline.InterceptAPI(pipeline.SQS, c.boundary))
-	machine := &workflow.Starter{Client: c.stepFunctions(), StateMachineARN: "arn:aws:states:us-east-1:000000000000:stateMachine:lorehook"}
-	clock := c.Clock.Now
-	store, rows := content.NewStore(db, c.tables.Content, clock), ledger.New(db, c.tables, clock)
-	workerClock := func() time.Time { return clock().Add(time.Duration(c.skew.Load())) }
-	workerStore, workerRows := content.NewStore(db, c.tables.Content, workerClock), ledger.New(db, c.tables, workerClock)
-	workerLauncher := &workflow.Launcher{Starter: machine, Ledger: workerRows}
-	engine := &worker.Engine{
-		DB: db, Ledger: workerRows, Content: workerStore,
-		Fetch: c.client(pipeline.InterceptHTTP(c.transport, c.boundary), workerClock).Fetch, Launch: workerLauncher.Launch,
-		Allows: func(int64) bool { return true }, Clock: workerClock, Jitter: func(d time.Duration) time.Duration { return d / 2 }, Log: log,
-	}
-	c.worker = &worker.Batch{
-		Process: engine.Process,
-		Queue:   &queue.Consumer{Client: sqs, QueueURLs: []string{c.Requests.URL(), c.Bulk.URL()}, DeadLetterURL: c.DeadLetters.URL()},
-		Clock:   workerClock, Log: log,
-	}
-	launcher := &workflow.Launcher{Starter: machine, Ledger: rows}
-	c.docs = &workflow.Runner{Ledger: rows, Launcher: launcher, Work: hurried{&workflow.Documents{Content: store}, c}, Log: log}
-	c.embed = &workflow.Runner{Ledger: rows, Launcher: launcher, Work: hurried{&workflow.Embeddings{Content: store, Embedder: embedder{c}}, c}, Log: log}
-	c.finish, c.abort = &workflow.Finish{Ledger: rows, Log: log}, &workflow.Abort{Ledger: rows, Log: log}
-	c.sender, c.bulk = queue.NewSender(sqs, c.Requests.URL()), queue.NewSender(sqs, c.Bulk.URL())
-	c.webhook = &webhook.Handler{
-		Verifiers: tokens{}, Queue: c.sender, Allows: func(int64) bool { return true }, Clock: clock, Log: log,
-	}
-	c.sweeper = &sweep.Sweeper{
-		Ledger: rows, Content: store, Launcher: launcher, Requests: c.sender, Bulk: c.bulk, Clock: clock, Log: log,
-	}
-	c.api = sync.OnceValue(func() http.Handler { return c.APIs.lend(c, rows, store) })
-}
-
 func (c *Cloud) client(transport http.RoundTripper, clock func() time.Time) *gitlab.Client {
 	client, err := gitlab.NewClient(gitlab.Options{
 		BaseURL: "https://gitlab.example.com", Clock: clock, HTTP: transport,
-		Token: func(context.Context) (string, error) { return pipeline.Token, nil },
+		Token: func(context.Context) (string, error) { return Token, nil },
 	})
 	if err != nil {
 		c.T.Fatal(err)

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // Process is one invocation of one function.
@@ -55,7 +53,7 @@ func (c *Cloud) invoke(function string, limit time.Duration, handle func(ctx con
 }
 
 // boundary is where every call to a service passes.
-func (c *Cloud) boundary(ctx context.Context, call pipeline.Call, send func() error) error {
+func (c *Cloud) boundary(ctx context.Context, call Call, send func() error) error {
 	p := ProcessOf(ctx)
 	if p == nil {
 		return send()

@@ -12,50 +12,23 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/smithy-go/middleware"
 
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
 // stepFunctions is a client whose executions the cloud runs.
 func (c *Cloud) stepFunctions() *sfn.Client {
-	answer := middleware.InitializeMiddlewareFunc("cloud",
-		func(ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
-			start, ok := in.Parameters.(*sfn.StartExecutionInput)
-			if !ok {
-				return out, meta, fmt.Errorf("cloud: %T is not supported", in.Parameters)
-			}
-			if err := ctx.Err(); err != nil {
-				return out, meta, &aws.RequestCanceledError{Err: err}
-			}
-			var input workflow.Input
-			if err := json.Unmarshal([]byte(*start.Input), &input); err != nil {
-				return out, meta, err
-			}
-			c.start(input)
-			out.Result = &sfn.StartExecutionOutput{ExecutionArn: aws.String("arn"), StartDate: aws.Time(c.Clock.Now())}
-			return out, meta, nil
-		})
-	return sfn.New(sfn.Options{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		APIOptions: []func(*middleware.Stack) error{
-			func(stack *middleware.Stack) error { return stack.Initialize.Add(answer, middleware.After) },
-			pipeline.InterceptAPI(pipeline.StepFunctions, c.boundary),
-		},
-	})
+	return stepfunctions.Client(func(input json.RawMessage) error { c.start(input); return nil }, InterceptAPI(StepFunctions, c.boundary))
 }
 
-func (c *Cloud) start(in workflow.Input) {
+func (c *Cloud) start(input json.RawMessage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.executions = append(c.executions, in)
+	c.executions = append(c.executions, input)
 }
 
 // Forget drops the executions that were started and did not run yet, as if
@@ -66,11 +39,11 @@ func (c *Cloud) Forget() {
 	c.executions = nil
 }
 
-func (c *Cloud) takeExecution() (workflow.Input, bool) {
+func (c *Cloud) takeExecution() (json.RawMessage, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.executions) == 0 {
-		return workflow.Input{}, false
+		return nil, false
 	}
 	in := c.executions[0]
 	c.executions = c.executions[1:]
@@ -79,7 +52,7 @@ func (c *Cloud) takeExecution() (workflow.Input, bool) {
 
 // Request is a request for the targets, accepted now.
 func (c *Cloud) Request(origin surgical.Origin, refs ...surgical.EntityRef) surgical.Request {
-	key := fmt.Sprintf("key-%d", c.keys.Add(1))
+	key := c.NewKey("key")
 	req := surgical.Request{
 		RunID: surgical.RunID(origin, key), ProjectID: refs[0].ProjectID, Origin: origin, IdempotencyKey: key, EventAt: c.Clock.Now(),
 	}
@@ -88,6 +61,9 @@ func (c *Cloud) Request(origin surgical.Origin, refs ...surgical.EntityRef) surg
 	}
 	return req
 }
+
+// NewKey returns a new name, the same in every repetition of a test.
+func (c *Cloud) NewKey(kind string) string { return fmt.Sprintf("%s-%d", kind, c.keys.Add(1)) }
 
 // Webhook puts a delivery about the entity on its queue, as the webhook
 // function does, and returns its request.
@@ -112,7 +88,7 @@ func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 	}
 	var answer events.APIGatewayV2HTTPResponse
 	_, err := c.invoke("webhook", webhookTimeout, func(ctx context.Context) (err error) {
-		answer, err = gateway.Adapt(c.webhook)(ctx, req)
+		answer, err = gateway.Adapt(c.functions.Hook)(ctx, req)
 		return err
 	})
 	if err != nil {
@@ -123,14 +99,14 @@ func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 
 // Send puts a request on requests.fifo, undisturbed.
 func (c *Cloud) Send(req surgical.Request) {
-	if err := c.sender.Send(c.T.Context(), req); err != nil {
+	if err := c.functions.ToRequests.Send(c.T.Context(), req); err != nil {
 		c.T.Fatal(err)
 	}
 }
 
 // SendBulk puts a request on bulk.fifo, undisturbed.
 func (c *Cloud) SendBulk(req surgical.Request) {
-	if err := c.bulk.Send(c.T.Context(), req); err != nil {
+	if err := c.functions.ToBulk.Send(c.T.Context(), req); err != nil {
 		c.T.Fatal(err)
 	}
 }
@@ -185,7 +161,7 @@ func (c *Cloud) Poll(q *fakesqs.Queue) bool {
 	n, err := q.Poll(c.T.Context(), func(_ context.Context, e events.SQSEvent) (response events.SQSEventResponse, err error) {
 		batch = e
 		_, err = c.invoke("worker", workerTimeout, func(ctx context.Context) error {
-			response, err = c.worker.Handle(ctx, e)
+			response, err = c.worker.Worker.Handle(ctx, e)
 			return err
 		})
 		return response, err
@@ -198,66 +174,58 @@ func (c *Cloud) Poll(q *fakesqs.Queue) bool {
 	return n > 0
 }
 
-// Execute runs one execution as infra/workflow.asl.json orders the stages.
-func (c *Cloud) Execute(in workflow.Input) {
-	result, err := c.stage("docs", c.docs, in)
-	if err == nil && result.Outcome == workflow.Done && result.DocumentsRegenerated > 0 && !result.NoEmbed {
-		result, err = c.stage("embed", c.embed, in)
-		if err != nil {
-			c.failed(in, "embed", err)
+// Execute runs one execution of infra/workflow.asl.json.
+func (c *Cloud) Execute(input json.RawMessage) {
+	e, err := c.machine.Start(input)
+	if err != nil {
+		c.T.Fatal(err)
+	}
+	began := c.Clock.Now()
+	for e.Status == stepfunctions.Running {
+		call := e.Call()
+		c.Clock.Advance(call.Wait)
+		if c.Clock.Now().Sub(began) >= c.machine.Timeout {
+			e.TimeOut()
 			return
 		}
-	} else if err != nil {
-		c.failed(in, "docs", err)
-		return
-	}
-	if result.Outcome != workflow.Done {
-		return
-	}
-	if err := c.task("finish", closingTimeout, func(ctx context.Context) error { _, err := c.finish.Handle(ctx, in); return err }); err != nil {
-		c.failed(in, "finish", err)
+		answer, err := c.call(call)
+		switch {
+		case errors.Is(err, errDead) && c.abandoned(input):
+			return
+		case err != nil:
+			e.Fail(failureOf(err))
+		default:
+			e.Succeed(answer)
+		}
 	}
 }
 
-func (c *Cloud) stage(name string, runner *workflow.Runner, in workflow.Input) (result workflow.Result, err error) {
-	err = c.task(name, stageTimeout, func(ctx context.Context) (err error) {
-		result, err = runner.Handle(ctx, in)
+// call invokes the function in a process of its own.
+func (c *Cloud) call(call stepfunctions.Call) (answer json.RawMessage, err error) {
+	limit := stageTimeout
+	if call.Function == "finish" || call.Function == "abort" {
+		limit = closingTimeout
+	}
+	_, err = c.invoke(call.Function, min(limit, call.Timeout), func(ctx context.Context) (err error) {
+		answer, err = c.functions.Invoke(ctx, call.Function, call.Payload)
 		return err
 	})
-	return result, err
+	return answer, err
 }
 
-// task invokes a function, and once more after a second if its failure is one
-// that another try may not meet.
-func (c *Cloud) task(name string, limit time.Duration, handle func(context.Context) error) error {
-	_, err := c.invoke(name, limit, handle)
-	var transient workflow.Transient
-	if errors.As(err, &transient) {
-		c.Clock.Advance(time.Second)
-		_, err = c.invoke(name, limit, handle)
-	}
-	return err
-}
-
-// failed is the state machine's catch.
-func (c *Cloud) failed(in workflow.Input, stage string, err error) {
-	if errors.Is(err, errDead) && c.abandoned(in) {
-		return
-	}
-	err = c.task("abort", closingTimeout, func(ctx context.Context) error {
-		_, err := c.abort.Handle(ctx, workflow.AbortInput{Input: in, Stage: stage, Error: err.Error()})
-		return err
-	})
+// failureOf is what Step Functions receives of a failure.
+func failureOf(err error) stepfunctions.Failure {
 	if errors.Is(err, errDead) {
-		c.abandoned(in)
+		return stepfunctions.Failure{Name: stepfunctions.FunctionExit, Cause: err.Error()}
 	}
+	return stepfunctions.FailureOf(err)
 }
 
 // abandoned lets fate decide about the execution of a process that died.
-func (c *Cloud) abandoned(in workflow.Input) bool {
+func (c *Cloud) abandoned(input json.RawMessage) bool {
 	switch c.Fate {
 	case Repeated:
-		c.After(time.Minute, func() { c.start(in) })
+		c.After(time.Minute, func() { c.start(input) })
 		return true
 	case Lost:
 		return true
@@ -269,7 +237,7 @@ func (c *Cloud) abandoned(in workflow.Input) bool {
 // again.
 func (c *Cloud) Sweep() {
 	_, _ = c.invoke("sweeper", sweeperTimeout, func(ctx context.Context) error {
-		_, err := c.sweeper.Handle(ctx)
+		_, err := c.functions.Sweeper.Handle(ctx)
 		return err
 	})
 }

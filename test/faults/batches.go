@@ -8,12 +8,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 // batchSize is how many items a batch names. DynamoDB processes at least one
 // of them, or refuses the whole.
-func batchSize(call pipeline.Call) int {
+func batchSize(call cloud.Call) int {
 	n := 0
 	switch in := call.Input.(type) {
 	case *dynamodb.BatchWriteItemInput:
@@ -29,7 +29,7 @@ func batchSize(call pipeline.Call) int {
 }
 
 // unprocessedItems writes the second half of each table's requests.
-func unprocessedItems(call pipeline.Call, send func() error) error {
+func unprocessedItems(call cloud.Call, send func() error) error {
 	in, ok := call.Input.(*dynamodb.BatchWriteItemInput)
 	if !ok {
 		return fmt.Errorf("faults: %s writes no batch", call.Operation)
@@ -54,7 +54,7 @@ func unprocessedItems(call pipeline.Call, send func() error) error {
 }
 
 // unprocessedKeys reads the second half of each table's keys.
-func unprocessedKeys(call pipeline.Call, send func() error) error {
+func unprocessedKeys(call cloud.Call, send func() error) error {
 	in, ok := call.Input.(*dynamodb.BatchGetItemInput)
 	if !ok {
 		return fmt.Errorf("faults: %s reads no batch", call.Operation)

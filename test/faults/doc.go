@@ -1,6 +1,6 @@
 // Package faults is every failure that AWS and GitLab are known to produce, as
 // a caller meets it: the SDK's own types of error, GitLab's own answers. They
-// are injected at the boundary (see pipeline.Intercept), never inside the
+// are injected at the boundary (see cloud.Intercept), never inside the
 // domain, and only by tests.
 //
 // A [Kind] stands above the SDK's retries: it is how a whole call ends, so each

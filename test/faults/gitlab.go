@@ -12,10 +12,10 @@ import (
 	"syscall"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-type fault func(ctx context.Context, call pipeline.Call, send func() error) error
+type fault func(ctx context.Context, call cloud.Call, send func() error) error
 
 // gitlabFault returns what the kind does to a request to GitLab, or nil if it
 // is none of GitLab's.
@@ -61,18 +61,18 @@ const (
 	retryLater = "Retry later\n"
 )
 
-func notTaken(context.Context, pipeline.Call, func() error) error {
+func notTaken(context.Context, cloud.Call, func() error) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 }
 
-func changed(ctx context.Context, _ pipeline.Call, send func() error) error {
+func changed(ctx context.Context, _ cloud.Call, send func() error) error {
 	if change := settingOf(ctx).Change; change != nil {
 		change()
 	}
 	return send()
 }
 
-func oldReplica(ctx context.Context, call pipeline.Call, send func() error) error {
+func oldReplica(ctx context.Context, call cloud.Call, send func() error) error {
 	replica := settingOf(ctx).Replica
 	if replica == nil {
 		return send()
@@ -85,7 +85,7 @@ func oldReplica(ctx context.Context, call pipeline.Call, send func() error) erro
 // answer is GitLab's own answer with the status; retryAfter 0 leaves the header
 // out.
 func answer(status int, contentType, body string, retryAfter time.Duration) fault {
-	return func(_ context.Context, call pipeline.Call, _ func() error) error {
+	return func(_ context.Context, call cloud.Call, _ func() error) error {
 		header := http.Header{"Content-Type": {contentType}}
 		if retryAfter > 0 {
 			header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
@@ -101,12 +101,12 @@ func answer(status int, contentType, body string, retryAfter time.Duration) faul
 
 // truncated breaks off after half of the body, as a connection does that was
 // promised more.
-func truncated(_ context.Context, call pipeline.Call, send func() error) error {
+func truncated(_ context.Context, call cloud.Call, send func() error) error {
 	return half(call, send, func() error { return io.ErrUnexpectedEOF })
 }
 
 // slow sends half of the body and nothing more, until the client has enough.
-func slow(ctx context.Context, call pipeline.Call, send func() error) error {
+func slow(ctx context.Context, call cloud.Call, send func() error) error {
 	ctx = call.Input.(*http.Request).Context()
 	return half(call, send, func() error {
 		<-ctx.Done()
@@ -114,7 +114,7 @@ func slow(ctx context.Context, call pipeline.Call, send func() error) error {
 	})
 }
 
-func half(call pipeline.Call, send func() error, end func() error) error {
+func half(call cloud.Call, send func() error, end func() error) error {
 	if err := send(); err != nil {
 		return err
 	}

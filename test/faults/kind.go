@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 // Kind is one kind of failure of one call.
@@ -90,11 +90,11 @@ func Kinds() []Kind {
 }
 
 // Hits reports whether the call can fail in this way.
-func (k Kind) Hits(call pipeline.Call) bool {
-	if call.Service == pipeline.GitLab {
+func (k Kind) Hits(call cloud.Call) bool {
+	if call.Service == cloud.GitLab {
 		return k.gitlabFault() != nil
 	}
-	dynamo := call.Service == pipeline.DynamoDB
+	dynamo := call.Service == cloud.DynamoDB
 	switch k {
 	case ServerError, BrokenConnection, Timeout, Throttled:
 		return true
@@ -117,7 +117,7 @@ func (k Kind) Hits(call pipeline.Call) bool {
 }
 
 // Do lets the call fail in this way. The caller gets its error.
-func (k Kind) Do(ctx context.Context, call pipeline.Call, send func() error) error {
+func (k Kind) Do(ctx context.Context, call cloud.Call, send func() error) error {
 	if do := k.gitlabFault(); do != nil {
 		return do(ctx, call, send)
 	}

@@ -14,10 +14,10 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
@@ -40,7 +40,7 @@ func item(n int) dynamo.Item {
 
 // always lets every call that the kind hits fail so, and counts them.
 func always(client *dynamodb.Client, kind faults.Kind, hits *int) *dynamodb.Client {
-	return pipeline.Intercept(client, func(ctx context.Context, call pipeline.Call, send func() error) error {
+	return cloud.Intercept(client, func(ctx context.Context, call cloud.Call, send func() error) error {
 		if !kind.Hits(call) {
 			return send()
 		}
@@ -61,7 +61,7 @@ func TestPagesThatEndEarlyAndEmptyOnesShowEveryItemOnceInTheEnd(t *testing.T) {
 		}
 		for _, kind := range []faults.Kind{faults.PartialPage, faults.EmptyPage} {
 			hits, seen := 0, 0
-			db := pipeline.Intercept(client, func(ctx context.Context, call pipeline.Call, send func() error) error {
+			db := cloud.Intercept(client, func(ctx context.Context, call cloud.Call, send func() error) error {
 				hits++
 				err := kind.Do(ctx, call, send)
 				if out, ok := call.Output().(*dynamodb.QueryOutput); ok && len(out.Items) > 0 {
@@ -175,11 +175,11 @@ func TestAWriteWhoseAnswerIsLostIsApplied(t *testing.T) {
 }
 
 func TestEveryKindHitsSomeCall(t *testing.T) {
-	calls := []pipeline.Call{
-		{Service: pipeline.DynamoDB, Operation: "PutItem"}, {Service: pipeline.DynamoDB, Operation: "TransactWriteItems"},
-		{Service: pipeline.DynamoDB, Operation: "Query"}, {Service: pipeline.GitLab, Operation: "GET"},
-		{Service: pipeline.DynamoDB, Operation: "BatchGetItem", Input: &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{"content": {Keys: make([]dynamo.Item, 2)}}}},
-		{Service: pipeline.DynamoDB, Operation: "BatchWriteItem", Input: &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"content": make([]types.WriteRequest, 2)}}},
+	calls := []cloud.Call{
+		{Service: cloud.DynamoDB, Operation: "PutItem"}, {Service: cloud.DynamoDB, Operation: "TransactWriteItems"},
+		{Service: cloud.DynamoDB, Operation: "Query"}, {Service: cloud.GitLab, Operation: "GET"},
+		{Service: cloud.DynamoDB, Operation: "BatchGetItem", Input: &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{"content": {Keys: make([]dynamo.Item, 2)}}}},
+		{Service: cloud.DynamoDB, Operation: "BatchWriteItem", Input: &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"content": make([]types.WriteRequest, 2)}}},
 	}
 	seen := map[faults.Kind]bool{}
 	for _, kind := range faults.Kinds() {

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/tables"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 // page is what Query and Scan answer.
@@ -21,7 +21,7 @@ type page struct {
 }
 
 // onePage sends the call with room for one item.
-func onePage(call pipeline.Call, send func() error) (page, error) {
+func onePage(call cloud.Call, send func() error) (page, error) {
 	switch in := call.Input.(type) {
 	case *dynamodb.QueryInput:
 		cut := *in
@@ -47,7 +47,7 @@ func onePage(call pipeline.Call, send func() error) (page, error) {
 }
 
 // partialPage ends the page after one item.
-func partialPage(call pipeline.Call, send func() error) error {
+func partialPage(call cloud.Call, send func() error) error {
 	_, err := onePage(call, send)
 	return err
 }
@@ -55,7 +55,7 @@ func partialPage(call pipeline.Call, send func() error) error {
 // emptyPage answers that nothing was found so far, and that the search goes on
 // from just before the first item. Where that cannot be said, because nothing
 // sorts before the item, the page holds it.
-func emptyPage(call pipeline.Call, send func() error) error {
+func emptyPage(call cloud.Call, send func() error) error {
 	p, err := onePage(call, send)
 	if err != nil || len(p.last) == 0 {
 		return err
@@ -76,7 +76,7 @@ func emptyPage(call pipeline.Call, send func() error) error {
 // justBefore is a key that sorts before this one and after all that sort before
 // it among what is stored, near enough: of a text all but its last character,
 // of a number one less.
-func justBefore(call pipeline.Call, key map[string]types.AttributeValue) (map[string]types.AttributeValue, bool) {
+func justBefore(call cloud.Call, key map[string]types.AttributeValue) (map[string]types.AttributeValue, bool) {
 	sort, start := sortKey(call)
 	before := maps.Clone(key)
 	switch value := key[sort].(type) {
@@ -109,7 +109,7 @@ func justBefore(call pipeline.Call, key map[string]types.AttributeValue) (map[st
 // beyondPrefix reports whether the text is too short to begin with the prefix
 // that the query asks for, which is one of its values: DynamoDB refuses a start
 // outside of a query's bounds.
-func beyondPrefix(call pipeline.Call, text string) bool {
+func beyondPrefix(call cloud.Call, text string) bool {
 	in, ok := call.Input.(*dynamodb.QueryInput)
 	if !ok {
 		return false
@@ -125,7 +125,7 @@ func beyondPrefix(call pipeline.Call, text string) bool {
 
 // sortKey names the attribute that orders what the call finds, and where the
 // call starts.
-func sortKey(call pipeline.Call) (string, map[string]types.AttributeValue) {
+func sortKey(call cloud.Call) (string, map[string]types.AttributeValue) {
 	var table, index string
 	var start map[string]types.AttributeValue
 	switch in := call.Input.(type) {

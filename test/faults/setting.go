@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 // Setting is what some kinds need beside the call.
@@ -34,10 +34,10 @@ func settingOf(ctx context.Context) Setting {
 // Held are writes on their way. It is safe for concurrent use.
 type Held struct {
 	mu    sync.Mutex
-	calls []pipeline.Call
+	calls []cloud.Call
 }
 
-func (h *Held) hold(call pipeline.Call) {
+func (h *Held) hold(call cloud.Call) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, call)

@@ -19,14 +19,14 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 const requestID = "INJECTED0000000000000000000000000000000000000000"
 
 // refusal is the error of a request that the service refused, as the SDK gives
 // it when its retries are used up.
-func (k Kind) refusal(call pipeline.Call) error {
+func (k Kind) refusal(call cloud.Call) error {
 	r := k.refused(call)
 	err := error(&awshttp.ResponseError{
 		ResponseError: &smithyhttp.ResponseError{
@@ -45,13 +45,13 @@ func (k Kind) refusal(call pipeline.Call) error {
 }
 
 // usedUp says that the SDK tried as often as it does.
-func usedUp(call pipeline.Call, err error) error {
+func usedUp(call cloud.Call, err error) error {
 	return &retry.MaxAttemptsError{Attempt: attempts(call.Service), Err: err}
 }
 
 // attempts is how often the SDK sends a request.
 func attempts(service string) int {
-	if service == pipeline.DynamoDB {
+	if service == cloud.DynamoDB {
 		return 4
 	}
 	return retry.DefaultMaxAttempts
@@ -65,13 +65,13 @@ type refused struct {
 	retried bool
 }
 
-func (k Kind) refused(call pipeline.Call) refused {
-	dynamo := call.Service == pipeline.DynamoDB
+func (k Kind) refused(call cloud.Call) refused {
+	dynamo := call.Service == cloud.DynamoDB
 	switch k {
 	case ThroughputExceeded:
 		return refused{&types.ProvisionedThroughputExceededException{Message: aws.String("The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.")}, 400, true}
 	case Throttled:
-		if call.Service == pipeline.SQS {
+		if call.Service == cloud.SQS {
 			return refused{&sqstypes.RequestThrottled{Message: aws.String("Request is throttled.")}, 400, true}
 		}
 		if dynamo {
@@ -97,7 +97,7 @@ func (k Kind) refused(call pipeline.Call) refused {
 
 // cancelled is a transaction whose last item gave the reason: the others have
 // none, whatever their conditions would have said.
-func cancelled(call pipeline.Call, code, message string) error {
+func cancelled(call cloud.Call, code, message string) error {
 	in, ok := call.Input.(*dynamodb.TransactWriteItemsInput)
 	if !ok {
 		return fmt.Errorf("faults: %s is no transaction", call.Operation)
@@ -118,7 +118,7 @@ func cancelled(call pipeline.Call, code, message string) error {
 }
 
 // connectionReset is a connection that broke.
-func connectionReset(call pipeline.Call) error {
+func connectionReset(call cloud.Call) error {
 	return usedUp(call, unanswered(&smithyhttp.RequestSendError{Err: reset("https://" + call.Service + ".us-east-1.amazonaws.com/")}))
 }
 

@@ -24,8 +24,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // calls are one call of each service that the kinds hit.
@@ -81,15 +81,15 @@ func (b boundary) config(service string) aws.Config {
 	}
 	cfg.HTTPClient = &http.Client{Transport: wire}
 	if b.injected {
-		cfg.APIOptions = append(cfg.APIOptions, pipeline.InterceptAPI(service, b.kind.Do))
+		cfg.APIOptions = append(cfg.APIOptions, cloud.InterceptAPI(service, b.kind.Do))
 	}
 	return cfg
 }
 
-func (b boundary) dynamoDB() *dynamodb.Client { return dynamo.New(b.config(pipeline.DynamoDB)) }
-func (b boundary) sqs() *sqs.Client           { return sqs.NewFromConfig(b.config(pipeline.SQS)) }
+func (b boundary) dynamoDB() *dynamodb.Client { return dynamo.New(b.config(cloud.DynamoDB)) }
+func (b boundary) sqs() *sqs.Client           { return sqs.NewFromConfig(b.config(cloud.SQS)) }
 func (b boundary) stepFunctions() *sfn.Client {
-	return sfn.NewFromConfig(b.config(pipeline.StepFunctions))
+	return sfn.NewFromConfig(b.config(cloud.StepFunctions))
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -114,9 +114,9 @@ func shape(err error) []string {
 
 func TestEveryFailureOfAWSHasTheShapeThatTheSDKGivesIt(t *testing.T) {
 	for operation, call := range calls() {
-		service := map[string]string{"SendMessage": pipeline.SQS, "StartExecution": pipeline.StepFunctions}[operation]
+		service := map[string]string{"SendMessage": cloud.SQS, "StartExecution": cloud.StepFunctions}[operation]
 		for _, kind := range faults.Kinds() {
-			if !wireKinds()[kind] || !kind.Hits(pipeline.Call{Service: cmp.Or(service, pipeline.DynamoDB), Operation: operation}) {
+			if !wireKinds()[kind] || !kind.Hits(cloud.Call{Service: cmp.Or(service, cloud.DynamoDB), Operation: operation}) {
 				continue
 			}
 			t.Run(operation+" "+string(kind), func(t *testing.T) {

@@ -59,7 +59,11 @@ func call(queues []*Queue, params any) (any, error) {
 		if group == "" || deduplication == "" {
 			return nil, &smithy.GenericAPIError{Code: "MissingParameter", Message: "The request must contain the parameters MessageGroupId and MessageDeduplicationId."}
 		}
-		return &sqs.SendMessageOutput{MessageId: aws.String(q.Send(group, deduplication, *in.MessageBody))}, nil
+		attributes := make(map[string]string, len(in.MessageAttributes))
+		for name, value := range in.MessageAttributes {
+			attributes[name] = aws.ToString(value.StringValue)
+		}
+		return &sqs.SendMessageOutput{MessageId: aws.String(q.SendWith(group, deduplication, *in.MessageBody, attributes))}, nil
 	case *sqs.ChangeMessageVisibilityInput:
 		q, err := find(in.QueueUrl)
 		if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// batchSize is the mapping's, see infra/queues.go.
-const batchSize = 10
+// BatchSize is the mapping's, see infra/queues.go.
+const BatchSize = 10
 
 // Handler is a Lambda function that takes batches.
 type Handler func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
@@ -18,35 +18,61 @@ type Handler func(context.Context, events.SQSEvent) (events.SQSEventResponse, er
 // report. It returns how many messages the batch held; 0 if there was none, and
 // the handler was not invoked. An error of the handler deletes nothing.
 func (q *Queue) Poll(ctx context.Context, handle Handler) (int, error) {
-	batch := q.Receive(batchSize)
-	if len(batch) == 0 {
+	event := q.Batch(BatchSize)
+	if len(event.Records) == 0 {
 		return 0, nil
 	}
+	response, err := handle(ctx, event)
+	if err == nil {
+		q.Done(event, response)
+	}
+	return len(event.Records), err
+}
+
+// Batch is the first half of [Queue.Poll]: it receives up to most messages.
+func (q *Queue) Batch(most int) events.SQSEvent {
 	var event events.SQSEvent
-	for _, m := range batch {
+	for _, m := range q.Receive(most) {
 		event.Records = append(event.Records, q.record(m))
 	}
-	response, err := handle(ctx, event)
-	if err != nil {
-		return len(batch), err
-	}
+	return event
+}
+
+// Done is the second half of [Queue.Poll]: it deletes the batch's messages, but
+// those that the answer reports.
+func (q *Queue) Done(batch events.SQSEvent, response events.SQSEventResponse) {
 	failed := map[string]bool{}
 	for _, f := range response.BatchItemFailures {
 		failed[f.ItemIdentifier] = true
 	}
-	for _, m := range batch {
-		if !failed[m.ID] {
-			// A receipt that is out of date: the message comes again.
-			_ = q.Delete(m.Receipt)
+	for _, m := range batch.Records {
+		if !failed[m.MessageId] {
+			// With a receipt that is out of date the message comes again.
+			_ = q.Delete(m.ReceiptHandle)
 		}
 	}
-	return len(batch), nil
+}
+
+// Take hands out all messages, in the order in which they were sent, and deletes
+// them, whatever their state: for a test that invokes the function itself.
+func (q *Queue) Take() events.SQSEvent {
+	var event events.SQSEvent
+	for _, m := range q.Messages() {
+		event.Records = append(event.Records, q.record(m))
+		q.Drop(m.ID)
+	}
+	return event
 }
 
 // record is the message as a function sees it.
 func (q *Queue) record(m Message) events.SQSMessage {
+	attributes := make(map[string]events.SQSMessageAttribute, len(m.Attributes))
+	for name, value := range m.Attributes {
+		attributes[name] = events.SQSMessageAttribute{DataType: "String", StringValue: &value}
+	}
 	return events.SQSMessage{
-		MessageId: m.ID, ReceiptHandle: m.Receipt, Body: m.Body, EventSource: "aws:sqs", EventSourceARN: q.ARN(), AWSRegion: "us-east-1",
+		MessageAttributes: attributes,
+		MessageId:         m.ID, ReceiptHandle: m.Receipt, Body: m.Body, EventSource: "aws:sqs", EventSourceARN: q.ARN(), AWSRegion: "us-east-1",
 		Attributes: map[string]string{
 			"MessageGroupId": m.Group, "MessageDeduplicationId": m.Deduplication,
 			"ApproximateReceiveCount":          strconv.Itoa(m.Receives),

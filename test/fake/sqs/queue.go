@@ -2,7 +2,7 @@
 // delays, visibility, receive counts, a dead-letter queue and deduplication, as
 // AWS documents them, on a clock that the test moves and without goroutines.
 //
-// What it leaves out: message attributes, content-based deduplication, limits
+// What it leaves out: attributes other than strings, content-based deduplication, limits
 // of size and throughput, and the loss and repetition that only standard queues
 // have. Messages of a group come in the order in which they were sent; between
 // groups the oldest comes first, where AWS promises no order.
@@ -59,7 +59,9 @@ type Queue struct {
 // Message is one message.
 type Message struct {
 	ID, Group, Deduplication, Body string
-	SentAt, FirstReceivedAt        time.Time
+	// Attributes are the message attributes, all of type String.
+	Attributes              map[string]string
+	SentAt, FirstReceivedAt time.Time
 	// Receives counts how often it was received.
 	Receives int
 	// Receipt is the newest receipt's handle.
@@ -81,6 +83,11 @@ func New(o Options) *Queue { return &Queue{Options: o, seen: map[string]remember
 // in its group less than five minutes ago is accepted and dropped: the id is
 // the first one's.
 func (q *Queue) Send(group, deduplicationID, body string) string {
+	return q.SendWith(group, deduplicationID, body, nil)
+}
+
+// SendWith is Send with message attributes.
+func (q *Queue) SendWith(group, deduplicationID, body string, attributes map[string]string) string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.Clock()
@@ -91,7 +98,7 @@ func (q *Queue) Send(group, deduplicationID, body string) string {
 	q.sent++
 	id := fmt.Sprintf("%s-%06d", q.Name, q.sent)
 	q.seen[key] = remembered{id, now.Add(deduplication)}
-	q.messages = append(q.messages, &Message{ID: id, Group: group, Deduplication: deduplicationID, Body: body, SentAt: now, visibleAt: now.Add(q.Delay)})
+	q.messages = append(q.messages, &Message{ID: id, Group: group, Deduplication: deduplicationID, Body: body, Attributes: attributes, SentAt: now, visibleAt: now.Add(q.Delay)})
 	return id
 }
 
@@ -104,10 +111,7 @@ func (q *Queue) Receive(most int) []Message {
 	defer q.mu.Unlock()
 	now := q.Clock()
 	q.expire(now)
-	blocked := map[string]bool{}
-	for _, m := range q.messages {
-		blocked[m.Group] = blocked[m.Group] || m.inFlight
-	}
+	blocked := q.inFlight()
 	var out []Message
 	for _, m := range slices.Clone(q.messages) {
 		// One that is delayed holds back those behind it.
@@ -132,6 +136,30 @@ func (q *Queue) Receive(most int) []Message {
 		out = append(out, *m)
 	}
 	return out
+}
+
+// Receivable is how many messages Receive would hand out now, without a limit.
+func (q *Queue) Receivable() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.Clock()
+	q.expire(now)
+	blocked, n := q.inFlight(), 0
+	for _, m := range q.messages {
+		if blocked[m.Group] = blocked[m.Group] || now.Before(m.visibleAt); !blocked[m.Group] {
+			n++
+		}
+	}
+	return n
+}
+
+// inFlight are the groups of which a message is in flight.
+func (q *Queue) inFlight() map[string]bool {
+	groups := map[string]bool{}
+	for _, m := range q.messages {
+		groups[m.Group] = groups[m.Group] || m.inFlight
+	}
+	return groups
 }
 
 // expire drops what is older than the retention; a message that is visible

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
@@ -192,5 +193,51 @@ func TestTheSDKsClientReachesTheQueues(t *testing.T) {
 	}
 	if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String("https://elsewhere/x"), MessageBody: aws.String("b")}); err == nil {
 		t.Error("a queue that does not exist took a message")
+	}
+}
+
+func TestReceivableCountsWhatReceiveWouldHandOut(t *testing.T) {
+	c, q, _ := queue()
+	q.Send("a", "1", "a1")
+	q.Send("b", "1", "b1")
+	if n := q.Receivable(); n != 0 {
+		t.Errorf("%d of the delayed", n)
+	}
+	c.pass(2 * time.Second)
+	q.Send("a", "2", "a2")
+	if n := q.Receivable(); n != 2 {
+		t.Errorf("%d, want a1 and b1", n)
+	}
+	c.pass(2 * time.Second)
+	if n := q.Receivable(); n != 3 {
+		t.Errorf("%d, want all", n)
+	}
+	want(t, q.Receive(1), "a1")
+	if n := q.Receivable(); n != 1 {
+		t.Errorf("%d, want b1 only: a1 is in flight", n)
+	}
+}
+
+func TestTakeHandsOutEverythingOnceWithItsAttributes(t *testing.T) {
+	_, q, _ := queue()
+	client := fakesqs.Client([]*fakesqs.Queue{q})
+	for _, body := range []string{"a1", "a2"} {
+		_, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{
+			QueueUrl: aws.String(q.URL()), MessageBody: &body, MessageGroupId: aws.String("a"), MessageDeduplicationId: &body,
+			MessageAttributes: map[string]types.MessageAttributeValue{"run": {DataType: aws.String("String"), StringValue: aws.String("of " + body)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := []string{}
+	for _, record := range q.Take().Records { // though delayed
+		got = append(got, record.Body, *record.MessageAttributes["run"].StringValue)
+	}
+	if diff := cmp.Diff([]string{"a1", "of a1", "a2", "of a2"}, got); diff != "" {
+		t.Errorf("(-sent +taken):\n%s", diff)
+	}
+	if left := q.Take().Records; len(left) > 0 {
+		t.Errorf("%d are left", len(left))
 	}
 }

@@ -1,36 +1,38 @@
-// Package stepfunctions is a Step Functions client for tests. It plugs into the
-// SDK's own client as a middleware, so that the code under test runs unchanged
-// and nothing is sent.
 package stepfunctions
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go/middleware"
 )
 
-// Client returns a client whose StartExecution calls start. It answers every
-// other operation with an error.
-func Client(start func(ctx context.Context, in *sfn.StartExecutionInput) error) *sfn.Client {
-	answer := middleware.InitializeMiddlewareFunc("stepfunctions",
+// ARN is the state machine's, for those who start executions.
+const ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:lorehook"
+
+// Client returns an SDK client that hands the input of each StartExecution to
+// start; options may put something between. Other operations fail.
+func Client(start func(input json.RawMessage) error, options ...func(*middleware.Stack) error) *sfn.Client {
+	answer := middleware.InitializeMiddlewareFunc("fakestepfunctions",
 		func(ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
-			execution, ok := in.Parameters.(*sfn.StartExecutionInput)
+			params, ok := in.Parameters.(*sfn.StartExecutionInput)
 			if !ok {
-				return out, meta, fmt.Errorf("stepfunctions: %T is not supported", in.Parameters)
+				return out, meta, fmt.Errorf("fakestepfunctions: %T is not supported", in.Parameters)
 			}
 			if err := ctx.Err(); err != nil {
 				return out, meta, &aws.RequestCanceledError{Err: err}
 			}
-			out.Result = &sfn.StartExecutionOutput{}
-			return out, meta, start(ctx, execution)
+			out.Result = &sfn.StartExecutionOutput{ExecutionArn: aws.String(ARN + ":execution")}
+			return out, meta, start(json.RawMessage(*params.Input))
 		})
 	return sfn.New(sfn.Options{
-		Region: "us-east-1",
-		APIOptions: []func(*middleware.Stack) error{
-			func(stack *middleware.Stack) error { return stack.Initialize.Add(answer, middleware.Before) },
-		},
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		APIOptions: append([]func(*middleware.Stack) error{func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(answer, middleware.After)
+		}}, options...),
 	})
 }

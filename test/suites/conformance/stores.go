@@ -15,7 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 // stores are the two planes on the engine, on a clock that stands still unless
@@ -33,7 +33,7 @@ type stores struct {
 
 func (e Engine) stores(t *testing.T) *stores {
 	s := &stores{Engine: e, t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	db := pipeline.Intercept(e.DB, func(_ context.Context, call pipeline.Call, send func() error) error {
+	db := cloud.Intercept(e.DB, func(_ context.Context, call cloud.Call, send func() error) error {
 		if f := s.meanwhile; f != nil && call.Writes() {
 			s.meanwhile = nil
 			f()

@@ -5,13 +5,13 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // Under load finish may time out twice, and abort comes.
 func TestARunWhoseWorkIsDoneSucceedsThoughItsFinishFailed(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)

@@ -5,12 +5,12 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func TestTheBacklogIsDrainedWithoutARequestToGitLab(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		issue, mr := fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)
 		quiet := w.Request(surgical.OriginManual, issue, mr)
 		quiet.Options = surgical.Options{NoDocs: true, NoEmbed: true}
@@ -26,7 +26,7 @@ func TestTheBacklogIsDrainedWithoutARequestToGitLab(t *testing.T) {
 		w.Clock.Advance(16 * time.Minute)
 		w.Sweep()
 		w.Workflow.Forget()
-		sent := w.Resent.Take()
+		sent := w.Resent()
 		if len(sent) != 1 || sent[0].Origin != surgical.OriginDrain || len(sent[0].Targets) != 2 {
 			t.Fatalf("the sweeper sent %+v", sent)
 		}

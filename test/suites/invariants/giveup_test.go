@@ -9,9 +9,9 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // The worker does not know that its commit will land, and is about to give the
@@ -21,7 +21,7 @@ func TestInvariant9ARunIsNotGivenUpIfItsCommitLandsMeanwhile(t *testing.T) {
 		t.Run(when, func(t *testing.T) {
 			engines.Run(t, func(t *testing.T, e engines.Engine) {
 				var commit func() error
-				land := func(call pipeline.Call) {
+				land := func(call cloud.Call) {
 					if commit == nil {
 						return
 					}
@@ -31,7 +31,7 @@ func TestInvariant9ARunIsNotGivenUpIfItsCommitLandsMeanwhile(t *testing.T) {
 					commit = nil
 				}
 				lost, reads := errors.New("the answer got lost"), 0
-				db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+				db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 					runs := slices.Contains(call.Tables(), e.Tables.SyncRuns)
 					switch {
 					case call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), e.Tables.Content) && runs:
@@ -49,19 +49,19 @@ func TestInvariant9ARunIsNotGivenUpIfItsCommitLandsMeanwhile(t *testing.T) {
 					}
 					return send()
 				})
-				w := pipeline.New(t, db, e.Tables)
+				w := cloud.NewWorld(t, db, e.Tables)
 				req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
-				real := w.Fetcher
-				w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
+				real := w.Fetch
+				w.Fetch = func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 					return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabUnavailable, "away")
-				})
-				if verdict, err := w.Deliver(req); pipeline.Deleted(verdict) || err == nil {
+				}
+				if verdict, err := w.Deliver(req); cloud.Deleted(verdict) || err == nil {
 					t.Fatalf("verdict %v, error %v", verdict, err)
 				}
-				w.Fetcher = real
+				w.Fetch = real
 				w.Clock.Advance(7 * time.Hour)
 				verdict, err := w.Deliver(req)
-				if err != nil || !pipeline.Deleted(verdict) || verdict == (worker.DeadLetter{}) {
+				if err != nil || !cloud.Deleted(verdict) || verdict == (worker.DeadLetter{}) {
 					t.Fatalf("verdict %v, error %v", verdict, err)
 				}
 				w.Drive()

@@ -7,19 +7,19 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // overlapping lets another run commit in the middle of each fetch, as often as
 // left says: a fetch that began before ours ended, and too early to cover the
 // event that is received at eventAt.
-func overlapping(t *testing.T, w *pipeline.World, eventAt time.Time, left int) *int {
+func overlapping(t *testing.T, w *cloud.World, eventAt time.Time, left int) *int {
 	fetches := 0
-	real := w.Fetcher
-	w.Fetcher = fetcher(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+	real := w.Fetch
+	w.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 		fetches++
-		snap, err := real.Fetch(ctx, ref)
+		snap, err := real(ctx, ref)
 		if err == nil && left > 0 {
 			left--
 			other := snap
@@ -31,12 +31,12 @@ func overlapping(t *testing.T, w *pipeline.World, eventAt time.Time, left int) *
 			commitAs(t, w, other)
 		}
 		return snap, err
-	})
+	}
 	return &fetches
 }
 
 func TestInvariant9AFetchThatTheGuardRefusesIsSkippedOnlyIfTheHeadCoversTheEvent(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginWebhook, fakegitlab.IssueRef(7))
 		fetches := overlapping(t, w, req.EventAt, 1)
 		run := w.Sync(req)
@@ -47,7 +47,7 @@ func TestInvariant9AFetchThatTheGuardRefusesIsSkippedOnlyIfTheHeadCoversTheEvent
 }
 
 func TestARefusedFetchIsRepeatedOnceAndThenWaits(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		// The second head does cover the event if its fetch may begin where the
 		// first one's ended, so the event is later for it.
@@ -57,7 +57,7 @@ func TestARefusedFetchIsRepeatedOnceAndThenWaits(t *testing.T) {
 		msg.NotBefore = time.Time{}
 		w.Clock.Advance(surgical.Settle + time.Second)
 		verdict, err := w.Process(msg)
-		if pipeline.Deleted(verdict) || surgical.CodeOf(err) != surgical.CodeIngestFailed || *fetches != 2 {
+		if cloud.Deleted(verdict) || surgical.CodeOf(err) != surgical.CodeIngestFailed || *fetches != 2 {
 			t.Errorf("verdict %v after %d fetches, error %v", verdict, *fetches, err)
 		}
 		if run := w.Run(req.RunID); run.Status != surgical.StatusRunning || run.FailedAttempts != 1 || !run.LeaseUntil.IsZero() {
@@ -68,9 +68,9 @@ func TestARefusedFetchIsRepeatedOnceAndThenWaits(t *testing.T) {
 
 // A replica that lags answers with an older updated_at, later.
 func TestInvariant3AnAnswerOfALaggingReplicaIsSkippedAtOnce(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
-		old, err := w.Fetcher.Fetch(t.Context(), ref)
+		old, err := w.Fetch(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,11 +79,11 @@ func TestInvariant3AnAnswerOfALaggingReplicaIsSkippedAtOnce(t *testing.T) {
 		req := w.Request(surgical.OriginManual, ref)
 		w.Clock.Advance(surgical.Settle + time.Second)
 		w.Sync(w.Request(surgical.OriginReconcile, ref))
-		w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
+		w.Fetch = func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 			snap := old
 			snap.FetchedAt, snap.FetchedUntil = w.Clock.Now(), w.Clock.Now()
 			return snap, nil
-		})
+		}
 		run := w.Sync(req)
 		if run.Outcomes[ref.Target].Status != surgical.EntitySkippedStale || run.Attempt != 1 {
 			t.Errorf("outcomes %+v after %d attempts", run.Outcomes, run.Attempt)
@@ -92,25 +92,25 @@ func TestInvariant3AnAnswerOfALaggingReplicaIsSkippedAtOnce(t *testing.T) {
 }
 
 func TestABusyEntityIsFetchedForWebhooksEveryFiveSecondsAtMost(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		w.Webhook(ref)
 		w.Clock.Advance(time.Second)
 		req := w.Request(surgical.OriginWebhook, ref)
 		verdict, err := w.Deliver(req)
-		if err != nil || pipeline.Deleted(verdict) || pipeline.After(verdict) < time.Second || pipeline.After(verdict) > 5*time.Second {
-			t.Fatalf("verdict %v after %v, error %v", verdict, pipeline.After(verdict), err)
+		if err != nil || cloud.Deleted(verdict) || cloud.After(verdict) < time.Second || cloud.After(verdict) > 5*time.Second {
+			t.Fatalf("verdict %v after %v, error %v", verdict, cloud.After(verdict), err)
 		}
 		if _, err := w.Ledger.Run(t.Context(), req.RunID); surgical.CodeOf(err) != surgical.CodeRunNotFound {
 			t.Errorf("the run was begun: %v", err)
 		}
-		w.Clock.Advance(pipeline.After(verdict))
+		w.Clock.Advance(cloud.After(verdict))
 		w.Sync(req)
 	})
 }
 
 func TestInvariant7ARepeatedDocsStageCountsWhatIsNotEmbeddedNotWhatItWrote(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
 		if _, err := w.Deliver(req); err != nil {
@@ -134,7 +134,7 @@ func TestInvariant7ARepeatedDocsStageCountsWhatIsNotEmbeddedNotWhatItWrote(t *te
 }
 
 func TestWhatIsHiddenStaysHiddenByLaterCommits(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		w.Webhook(ref)
 		w.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })
@@ -152,7 +152,7 @@ func TestWhatIsHiddenStaysHiddenByLaterCommits(t *testing.T) {
 }
 
 func TestFinishEndsQuietlyWhileAJobIsOpen(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)
@@ -165,7 +165,7 @@ func TestFinishEndsQuietlyWhileAJobIsOpen(t *testing.T) {
 }
 
 func TestAnExecutionThatANewerGenerationOvertookLeavesTheRunAlone(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)

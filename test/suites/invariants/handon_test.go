@@ -8,15 +8,15 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func TestAStageThatCannotGiveItsJobBackAtOnceIsGoneOnWithByTheNextTry(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		updates := 0
-		w := pipeline.New(t, pipeline.Intercept(e.DynamoDB, func(ctx context.Context, call pipeline.Call, send func() error) error {
+		w := cloud.NewWorld(t, cloud.Intercept(e.DynamoDB, func(ctx context.Context, call cloud.Call, send func() error) error {
 			if call.Operation == "UpdateItem" && slices.Contains(call.Tables(), e.Tables.DependentQueue) {
 				if updates++; updates == 2 { // the first one claims the job
 					return faults.ServerError.Do(ctx, call, send)

@@ -20,9 +20,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // journal notes what happened in which order.
@@ -51,15 +51,15 @@ func (j *journal) count(line string) int {
 
 // watched returns a world that notes every answer of GitLab ("fetched") and
 // every write of content ("wrote").
-func watched(t *testing.T, e engines.Engine) (*pipeline.World, *journal) {
+func watched(t *testing.T, e engines.Engine) (*cloud.World, *journal) {
 	j := &journal{}
-	db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+	db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 		if slices.Contains(call.Tables(), e.Tables.Content) {
 			j.note("wrote")
 		}
 		return send()
 	})
-	w := pipeline.New(t, db, e.Tables, func(next http.RoundTripper) http.RoundTripper {
+	w := cloud.NewWorld(t, db, e.Tables, func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
 			resp, err := next.RoundTrip(req)
 			j.note("fetched")
@@ -91,7 +91,7 @@ func TestInvariant1OneFailedTargetMeansNoContentWrite(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		w, j := watched(t, e)
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7), fakegitlab.IssueRef(4711))
-		if verdict, err := w.Deliver(req); err != nil || !pipeline.Deleted(verdict) {
+		if verdict, err := w.Deliver(req); err != nil || !cloud.Deleted(verdict) {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		if run := w.Run(req.RunID); run.Status != surgical.StatusFailed || j.count("wrote") != 0 {
@@ -119,7 +119,7 @@ func TestInvariant2PreflightOnlyReportsAndWritesNoContent(t *testing.T) {
 
 // Every order in which four fetches, one after the other, may come to commit.
 func TestInvariant3NoOrderOfCommitsMakesTheVisibleCopyOlder(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		iid := int64(100)
 		for _, order := range permutations([]int{0, 1, 2, 3}) {
 			iid++
@@ -130,7 +130,7 @@ func TestInvariant3NoOrderOfCommitsMakesTheVisibleCopyOlder(t *testing.T) {
 				// Comments in quick succession leave updated_at as it is.
 				w.Clock.Advance(5 * time.Second)
 				w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprint("Comment ", i)})
-				snap, err := w.Fetcher.Fetch(t.Context(), ref)
+				snap, err := w.Fetch(t.Context(), ref)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -177,13 +177,13 @@ func permutations(of []int) [][]int {
 }
 
 func TestInvariant4AReaderSeesOneFetchWholeWhileCommitsGoOn(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := many(t, w, 60) // more than a head names itself
 		var mu sync.Mutex
 		truth := map[int64]int{} // discussions by fetched_at
-		real := w.Fetcher
-		w.Fetcher = fetcher(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-			snap, err := real.Fetch(ctx, ref)
+		real := w.Fetch
+		w.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+			snap, err := real(ctx, ref)
 			discussions := 0
 			for _, child := range snap.Children {
 				if child.Kind == surgical.KindDiscussion {
@@ -194,7 +194,7 @@ func TestInvariant4AReaderSeesOneFetchWholeWhileCommitsGoOn(t *testing.T) {
 			defer mu.Unlock()
 			truth[snap.FetchedAt.UnixMicro()] = discussions
 			return snap, err
-		})
+		}
 		w.Webhook(ref)
 		ctx, stop := context.WithCancel(t.Context())
 		reads := make(chan []content.Entity)
@@ -232,7 +232,7 @@ func TestInvariant4AReaderSeesOneFetchWholeWhileCommitsGoOn(t *testing.T) {
 }
 
 func TestInvariant6ARunsDocsStageTouchesItsOwnDirtyRowsAlone(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		issue, mr := fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)
 		first, second := w.Request(surgical.OriginManual, issue), w.Request(surgical.OriginManual, mr)
 		for _, req := range []surgical.Request{first, second} {
@@ -256,7 +256,7 @@ func TestInvariant6ARunsDocsStageTouchesItsOwnDirtyRowsAlone(t *testing.T) {
 }
 
 func TestInvariant7EmbedRunsOnlyOnWhatThisRunRegenerated(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		quiet := w.Request(surgical.OriginManual, ref)
 		quiet.Options.NoEmbed = true
@@ -290,14 +290,14 @@ func TestInvariant7EmbedRunsOnlyOnWhatThisRunRegenerated(t *testing.T) {
 func TestInvariant8AJobInsertedWhileTheRunIsClosedIsAbortedToo(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		var meanwhile func()
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			if act := meanwhile; act != nil && call.Operation == "TransactWriteItems" {
 				meanwhile = nil
 				act()
 			}
 			return send()
 		})
-		w := pipeline.New(t, db, e.Tables)
+		w := cloud.NewWorld(t, db, e.Tables)
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)
@@ -320,7 +320,7 @@ func TestInvariant8AJobInsertedWhileTheRunIsClosedIsAbortedToo(t *testing.T) {
 
 // insertJob inserts an embed job as every insertion does: with the run's
 // counter raised, under the check that it is running.
-func insertJob(t *testing.T, w *pipeline.World, req surgical.Request) {
+func insertJob(t *testing.T, w *cloud.World, req surgical.Request) {
 	t.Helper()
 	job, err := w.Ledger.InsertJob(surgical.Job{
 		RunID: req.RunID, ID: ledger.JobID(surgical.JobEmbed, req.Targets[0]), Type: surgical.JobEmbed, Ref: req.Refs()[0], Status: surgical.JobPending,
@@ -347,7 +347,7 @@ func insertJob(t *testing.T, w *pipeline.World, req surgical.Request) {
 func TestInvariant9ACommitWhoseAnswerIsLostCountsAndIsNotRepeated(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		lose := true
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			err := send()
 			if lose && err == nil && call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), e.Tables.Content) {
 				lose = false
@@ -355,7 +355,7 @@ func TestInvariant9ACommitWhoseAnswerIsLostCountsAndIsNotRepeated(t *testing.T) 
 			}
 			return err
 		})
-		w := pipeline.New(t, db, e.Tables)
+		w := cloud.NewWorld(t, db, e.Tables)
 		ref := fakegitlab.IssueRef(7)
 		run := w.Sync(w.Request(surgical.OriginManual, ref))
 		if head, err := w.Content.Head(t.Context(), ref); err != nil || head.Revision != 1 || run.Attempt != 1 {
@@ -365,11 +365,11 @@ func TestInvariant9ACommitWhoseAnswerIsLostCountsAndIsNotRepeated(t *testing.T) 
 }
 
 func TestInvariant9AWorkflowThatWasNeverStartedIsStartedByTheSweeper(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginWebhook, fakegitlab.IssueRef(7))
 		w.Engine.Launch = noWorkflow
 		w.Clock.Advance(surgical.Settle + time.Second)
-		if verdict, err := w.Process(w.Message(req)); err == nil || pipeline.Deleted(verdict) {
+		if verdict, err := w.Process(w.Message(req)); err == nil || cloud.Deleted(verdict) {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		w.Clock.Advance(2 * time.Minute)
@@ -388,20 +388,20 @@ func noWorkflow(context.Context, surgical.Run, int64, bool) error {
 }
 
 func TestInvariant9TheSameMessageNeverRetriesAFailedRunButAnotherDeliveryDoes(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
-		real := w.Fetcher
-		w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
+		real := w.Fetch
+		w.Fetch = func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 			return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabForbidden, "forbidden")
-		})
+		}
 		req := w.Request(surgical.OriginWebhook, ref)
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)
 		}
-		if verdict, err := w.Deliver(req); err != nil || !pipeline.Deleted(verdict) || w.Run(req.RunID).RetriedBy != "" {
+		if verdict, err := w.Deliver(req); err != nil || !cloud.Deleted(verdict) || w.Run(req.RunID).RetriedBy != "" {
 			t.Errorf("the same message: verdict %v, error %v, run %+v", verdict, err, w.Run(req.RunID))
 		}
-		w.Fetcher = real
+		w.Fetch = real
 		again := w.Message(req)
 		again.ID = "another message"
 		if _, err := w.Process(again); err != nil {
@@ -415,7 +415,7 @@ func TestInvariant9TheSameMessageNeverRetriesAFailedRunButAnotherDeliveryDoes(t 
 }
 
 func TestInvariant11AFailedPreflightNamesTheCulpritsAndTheirPeers(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		var refs []surgical.EntityRef
 		for iid := int64(200); iid < 210; iid++ {
 			refs = append(refs, fakegitlab.IssueRef(iid))
@@ -457,7 +457,7 @@ func TestInvariant11AFailedPreflightNamesTheCulpritsAndTheirPeers(t *testing.T) 
 }
 
 func TestDocumentsOfAnIssueThatTurnsConfidentialVanishAtOnceEvenWithoutDocs(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		w.Webhook(ref)
 		w.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })
@@ -490,7 +490,7 @@ func TestDocumentsOfAnIssueThatTurnsConfidentialVanishAtOnceEvenWithoutDocs(t *t
 		w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "later"})
 		w.Clock.Advance(16 * time.Minute)
 		w.Sweep()
-		for _, drain := range w.Resent.Take() {
+		for _, drain := range w.Resent() {
 			w.Sync(drain)
 		}
 		if documents, err = w.Content.Documents(t.Context(), ref); err != nil || len(documents) == 0 {
@@ -505,7 +505,7 @@ func TestDocumentsOfAnIssueThatTurnsConfidentialVanishAtOnceEvenWithoutDocs(t *t
 }
 
 func TestARelabelledIssueRendersItsOwnDocumentAloneAndATitleRendersAll(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		w.Webhook(ref)
 		w.GitLab.Relabel(ref, []string{"later"}, nil)

@@ -13,9 +13,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // The tests of this file carry the names that the pipeline was specified with.
@@ -23,14 +23,14 @@ func TestSpecified(t *testing.T) {
 	t.Run("preflight_success_then_ingest_failure_rolls_back_all_content_writes", func(t *testing.T) {
 		engines.Run(t, func(t *testing.T, e engines.Engine) {
 			failing := false
-			db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+			db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 				if failing && call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), e.Tables.Content) {
 					failing = false
 					return &smithy.GenericAPIError{Code: "ValidationException", Message: "Item size has exceeded the maximum allowed size"}
 				}
 				return send()
 			})
-			w := pipeline.New(t, db, e.Tables)
+			w := cloud.NewWorld(t, db, e.Tables)
 			issue, mr := fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)
 			w.Sync(w.Request(surgical.OriginManual, issue, mr))
 			before := []content.Entity{w.Entity(issue), w.Entity(mr)}
@@ -39,7 +39,7 @@ func TestSpecified(t *testing.T) {
 			w.GitLab.Relabel(mr, []string{"new"}, nil)
 			failing = true
 			req := w.Request(surgical.OriginManual, issue, mr)
-			if verdict, err := w.Deliver(req); err != nil || !pipeline.Deleted(verdict) {
+			if verdict, err := w.Deliver(req); err != nil || !cloud.Deleted(verdict) {
 				t.Fatalf("verdict %v, error %v", verdict, err)
 			}
 			run := w.Run(req.RunID)
@@ -64,16 +64,16 @@ func TestSpecified(t *testing.T) {
 	})
 
 	t.Run("stale_payload_is_skipped_when_local_updated_at_is_newer", func(t *testing.T) {
-		onEngines(t, func(t *testing.T, w *pipeline.World) {
+		onEngines(t, func(t *testing.T, w *cloud.World) {
 			ref := fakegitlab.IssueRef(7)
 			w.Webhook(ref)
 			w.Clock.Advance(time.Minute)
-			real := w.Fetcher
+			real := w.Fetch
 			var newer content.Entity
 			req := w.Request(surgical.OriginManual, ref)
 			overtaken := false
-			w.Fetcher = fetcher(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-				stale, err := real.Fetch(ctx, ref)
+			w.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+				stale, err := real(ctx, ref)
 				if !overtaken {
 					overtaken = true
 					w.GitLab.Relabel(ref, []string{"newer"}, nil)
@@ -81,7 +81,7 @@ func TestSpecified(t *testing.T) {
 					newer = w.Entity(ref)
 				}
 				return stale, err
-			})
+			}
 			run := w.Sync(req)
 			want := map[surgical.Target]surgical.Outcome{ref.Target: {Status: surgical.EntitySkippedStale, Revision: newer.Revision}}
 			if diff := cmp.Diff(want, run.Outcomes); diff != "" {
@@ -94,7 +94,7 @@ func TestSpecified(t *testing.T) {
 	})
 
 	t.Run("failed_run_aborts_pending_scoped_jobs", func(t *testing.T) {
-		onEngines(t, func(t *testing.T, w *pipeline.World) {
+		onEngines(t, func(t *testing.T, w *cloud.World) {
 			req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12))
 			if _, err := w.Deliver(req); err != nil {
 				t.Fatal(err)
@@ -143,7 +143,7 @@ func TestSpecified(t *testing.T) {
 	})
 
 	t.Run("surgical_docs_scope_ignores_preexisting_dirty_rows_for_same_entity", func(t *testing.T) {
-		onEngines(t, func(t *testing.T, w *pipeline.World) {
+		onEngines(t, func(t *testing.T, w *cloud.World) {
 			ref := fakegitlab.IssueRef(7)
 			w.Webhook(ref)
 			first := w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "left to the drain"})
@@ -173,10 +173,4 @@ func TestSpecified(t *testing.T) {
 			}
 		})
 	})
-}
-
-type fetcher func(context.Context, surgical.EntityRef) (surgical.Snapshot, error)
-
-func (f fetcher) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-	return f(ctx, ref)
 }

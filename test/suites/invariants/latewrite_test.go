@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // Decision 005: no two attempts share the key of what they stage.
@@ -20,17 +20,17 @@ func TestInvariant9WhatALostAttemptStagedMayLandAfterTheCommitOfTheNext(t *testi
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		var late []func() error
 		hold := true
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			if hold && call.Operation == "BatchWriteItem" {
 				late = append(late, call.Land)
 				return errors.New("the answer got lost")
 			}
 			return send()
 		})
-		w := pipeline.New(t, db, e.Tables)
+		w := cloud.NewWorld(t, db, e.Tables)
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
-		if verdict, err := w.Deliver(req); pipeline.Deleted(verdict) || surgical.CodeOf(err) != surgical.CodeIngestFailed || len(late) == 0 {
+		if verdict, err := w.Deliver(req); cloud.Deleted(verdict) || surgical.CodeOf(err) != surgical.CodeIngestFailed || len(late) == 0 {
 			t.Fatalf("verdict %v after %d writes, error %v", verdict, len(late), err)
 		}
 		hold = false
@@ -58,7 +58,7 @@ func TestARemovalOfHiddenBytesThatLandsLateHitsNothingNewer(t *testing.T) {
 		var mu sync.Mutex // removals are concurrent
 		var late []func() error
 		hold := false
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			if hold && call.Operation == "DeleteItem" {
 				mu.Lock()
 				defer mu.Unlock()
@@ -67,7 +67,7 @@ func TestARemovalOfHiddenBytesThatLandsLateHitsNothingNewer(t *testing.T) {
 			}
 			return send()
 		})
-		w := pipeline.New(t, db, e.Tables)
+		w := cloud.NewWorld(t, db, e.Tables)
 		ref := fakegitlab.IssueRef(7)
 		w.Sync(w.Request(surgical.OriginManual, ref))
 		w.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })

@@ -15,10 +15,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/metricstest"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // everything drives all of it and returns what was written.
@@ -37,7 +37,7 @@ func TestInvariant12NoTokenSignatureTitleOrTextReachesALogWhateverGoesWrong(t *t
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		lines := everything(t, e)
 		forbidden := map[string]string{
-			"GitLab token": pipeline.Token, "secret token": canarySecret, "signing token": strings.TrimPrefix(canarySigning(), "whsec_"),
+			"GitLab token": cloud.Token, "secret token": canarySecret, "signing token": strings.TrimPrefix(canarySigning(), "whsec_"),
 			"signature": "v1,", "forged token": canaryForged, "API key": canaryKey, "any canary": "canary",
 		}
 		for _, line := range lines {

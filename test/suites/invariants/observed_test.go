@@ -18,14 +18,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
-	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/sweep"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // What must never reach a log. Each word occurs nowhere else.
@@ -51,8 +49,7 @@ func canarySigning() string {
 
 // observed is a pipeline from webhook to sweeper that writes one output.
 type observed struct {
-	*pipeline.World
-	inbox  *pipeline.Inbox
+	*cloud.World
 	hook   *webhook.Handler
 	api    http.Handler
 	tokens func() (string, error)
@@ -66,15 +63,14 @@ type observed struct {
 func newObserved(t *testing.T, e engines.Engine) *observed {
 	t.Helper()
 	o := &observed{}
-	db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+	db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 		if err := o.spoil; err != nil && call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), e.Tables.Content) {
 			o.spoil = nil
 			return err
 		}
 		return send()
 	})
-	o.World = pipeline.New(t, db, e.Tables)
-	o.inbox = o.NewInbox()
+	o.World = cloud.NewWorld(t, db, e.Tables)
 	o.tokens = func() (string, error) {
 		return fmt.Sprintf(`{"signing_tokens":%q,"secret_tokens":%q}`, canarySigning(), canarySecret), nil
 	}
@@ -82,13 +78,14 @@ func newObserved(t *testing.T, e engines.Engine) *observed {
 		o.keys++
 		return fmt.Sprintf("00-%032x-%016x-00", o.keys, o.keys)
 	}
+	o.Sweeper.NewTrace = newTrace
 	o.hook = &webhook.Handler{
 		Verifiers: secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", parseTokens), o.Clock.Now),
-		Queue:     queue.NewSender(o.inbox, "https://sqs/lorehook-requests.fifo"), Allows: func(id int64) bool { return id != 3 },
+		Queue:     o.ToRequests, Allows: func(id int64) bool { return id != 3 },
 		Clock: o.Clock.Now, Log: o.Logger(), Meter: o.Meter(), NewTrace: newTrace,
 	}
 	handler, err := api.New(api.Options{
-		Runs: o.Ledger, Content: o.Content, Queue: queue.NewSender(o.inbox, "https://sqs/lorehook-requests.fifo"),
+		Runs: o.Ledger, Content: o.Content, Queue: o.ToRequests,
 		Allows: o.hook.Allows, Clock: o.Clock.Now, NewKey: func() string { o.keys++; return "key-" + strconv.Itoa(o.keys) },
 		Log: o.Logger(), NewTrace: newTrace,
 	})
@@ -143,7 +140,7 @@ func (o *observed) deliver(body string, headers ...string) int {
 func (o *observed) work() {
 	o.T.Helper()
 	dead := &deliveries{}
-	for left := o.inbox.Take(); len(left.Records) > 0; {
+	for left := o.Sent(); len(left.Records) > 0; {
 		if o.worked++; o.worked > 500 {
 			o.T.Fatal("messages are left for ever")
 		}
@@ -162,7 +159,7 @@ func (o *observed) work() {
 func (o *observed) once() {
 	o.T.Helper()
 	o.Clock.Advance(surgical.Settle + time.Second)
-	if _, err := o.Batch(&deliveries{}).Handle(o.T.Context(), o.inbox.Take()); err != nil {
+	if _, err := o.Batch(&deliveries{}).Handle(o.T.Context(), o.Sent()); err != nil {
 		o.T.Fatal(err)
 	}
 }
@@ -170,22 +167,15 @@ func (o *observed) once() {
 // send queues a request as somebody in between would.
 func (o *observed) send(req surgical.Request) {
 	o.T.Helper()
-	if err := queue.NewSender(o.inbox, "https://sqs/lorehook-bulk.fifo").Send(o.T.Context(), req); err != nil {
+	if err := o.ToBulk.Send(o.T.Context(), req); err != nil {
 		o.T.Fatal(err)
 	}
 }
 
-// sweepOnce lets the sweeper run, its messages going to the inbox.
+// sweepOnce lets the sweeper run, and every workflow that it started.
 func (o *observed) sweepOnce() {
 	o.T.Helper()
-	sender := queue.NewSender(o.inbox, "https://sqs/lorehook-requests.fifo")
-	sweeper := &sweep.Sweeper{
-		Ledger: o.Ledger, Content: o.Content, Launcher: o.Launcher(), Requests: sender, Bulk: sender,
-		Clock: o.Clock.Now, Log: o.Logger(), NewTrace: o.hook.NewTrace,
-	}
-	if _, err := sweeper.Handle(o.T.Context()); err != nil {
-		o.T.Fatal(err)
-	}
+	o.Sweep()
 	o.Drive()
 }
 

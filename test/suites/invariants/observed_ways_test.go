@@ -66,7 +66,7 @@ func (o *observed) goesWell(t *testing.T) {
 	o.work()
 	// A run whose message got lost, one whose workflow got lost, and the backlog.
 	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":1,"issues":[7]}`)
-	o.inbox.Take()
+	o.Sent()
 	o.Clock.Advance(20 * time.Minute)
 	o.sweepOnce()
 	o.work()
@@ -81,24 +81,18 @@ func (o *observed) goesWell(t *testing.T) {
 // stale lets a newer copy come first, which the guard then skips for.
 func (o *observed) stale() {
 	ref := fakegitlab.IssueRef(9)
-	fetch := o.Fetcher
-	o.Fetcher = fetcherFunc(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-		snap, err := fetch.Fetch(ctx, ref)
-		o.Fetcher = fetch
+	fetch := o.Fetch
+	o.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+		snap, err := fetch(ctx, ref)
+		o.Fetch = fetch
 		o.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: canaryNote})
 		o.send(o.Request(surgical.OriginReconcile, ref))
 		o.once()
 		return snap, err
-	})
+	}
 	o.send(o.Request(surgical.OriginManual, ref))
 	o.once()
 	o.Drive()
-}
-
-type fetcherFunc func(context.Context, surgical.EntityRef) (surgical.Snapshot, error)
-
-func (f fetcherFunc) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-	return f(ctx, ref)
 }
 
 // goesWrong is every way that ends in a failure, as far as one can be had.
@@ -118,7 +112,7 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.brokenGitLab(t)
 	// A body that nobody can read, and a project that is not allowed any more.
 	o.send(o.Request(surgical.OriginReconcile, fakegitlab.IssueRef(7)))
-	garbage := o.inbox.Take()
+	garbage := o.Sent()
 	garbage.Records[0].Body = canaryPayload
 	if _, err := o.Batch(&deliveries{}).Handle(t.Context(), garbage); err != nil {
 		t.Fatal(err)

@@ -7,16 +7,16 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // overtaking is a world in which something else happens once, just before a
 // docs stage's next transaction on the content table.
-func overtaking(t *testing.T, e engines.Engine) (w *pipeline.World, before func(func())) {
+func overtaking(t *testing.T, e engines.Engine) (w *cloud.World, before func(func())) {
 	var other func()
-	db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+	db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 		tables := call.Tables()
 		if other != nil && call.Operation == "TransactWriteItems" && slices.Contains(tables, e.Tables.Content) && !slices.Contains(tables, e.Tables.SyncRuns) {
 			do := other
@@ -25,14 +25,14 @@ func overtaking(t *testing.T, e engines.Engine) (w *pipeline.World, before func(
 		}
 		return send()
 	})
-	return pipeline.New(t, db, e.Tables), func(do func()) { other = do }
+	return cloud.NewWorld(t, db, e.Tables), func(do func()) { other = do }
 }
 
 // committed commits a request and leaves its workflow to the caller.
-func committed(w *pipeline.World, ref surgical.EntityRef) workflow.Input {
+func committed(w *cloud.World, ref surgical.EntityRef) workflow.Input {
 	w.T.Helper()
 	req := w.Request(surgical.OriginManual, ref)
-	if verdict, err := w.Deliver(req); err != nil || !pipeline.Deleted(verdict) {
+	if verdict, err := w.Deliver(req); err != nil || !cloud.Deleted(verdict) {
 		w.T.Fatalf("verdict %v, error %v", verdict, err)
 	}
 	w.Workflow.Forget()
@@ -40,7 +40,7 @@ func committed(w *pipeline.World, ref surgical.EntityRef) workflow.Input {
 }
 
 // handle runs one stage.
-func handle(w *pipeline.World, stage *workflow.Runner, in workflow.Input) {
+func handle(w *cloud.World, stage *workflow.Runner, in workflow.Input) {
 	w.T.Helper()
 	if result, err := stage.Handle(w.T.Context(), in); err != nil || result.Outcome != workflow.Done {
 		w.T.Fatalf("%s: %+v, error %v", in.RunID, result, err)
@@ -48,7 +48,7 @@ func handle(w *pipeline.World, stage *workflow.Runner, in workflow.Input) {
 }
 
 // embedded fails unless each stored document is embedded as it is.
-func embedded(w *pipeline.World, t *testing.T, ref surgical.EntityRef) []string {
+func embedded(w *cloud.World, t *testing.T, ref surgical.EntityRef) []string {
 	t.Helper()
 	head, err := w.Content.Head(t.Context(), ref)
 	if err != nil {

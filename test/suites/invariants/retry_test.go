@@ -10,14 +10,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // A redelivery by GitLab (another message) of an event whose documents could
 // not be regenerated does so at last, although the content is unchanged.
 func TestInvariant10ARetryDoesWhatTheFailedRunLeftUndoneEvenIfNothingChanged(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginWebhook, ref)
 		if _, err := w.Deliver(req); err != nil {
@@ -31,7 +31,7 @@ func TestInvariant10ARetryDoesWhatTheFailedRunLeftUndoneEvenIfNothingChanged(t *
 		again.ID = "another message"
 		w.Clock.Advance(10 * time.Second)
 		verdict, err := w.Process(again)
-		if err != nil || !pipeline.Deleted(verdict) {
+		if err != nil || !cloud.Deleted(verdict) {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		w.Drive()
@@ -47,7 +47,7 @@ func TestInvariant10ARetryDoesWhatTheFailedRunLeftUndoneEvenIfNothingChanged(t *
 }
 
 // aborted delivers the request and lets its documents fail.
-func aborted(t *testing.T, w *pipeline.World, req surgical.Request) surgical.Run {
+func aborted(t *testing.T, w *cloud.World, req surgical.Request) surgical.Run {
 	t.Helper()
 	if _, err := w.Deliver(req); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func aborted(t *testing.T, w *pipeline.World, req surgical.Request) surgical.Run
 }
 
 // retry is the request by which run is retried.
-func retry(t *testing.T, w *pipeline.World, run surgical.Run) surgical.Request {
+func retry(t *testing.T, w *cloud.World, run surgical.Run) surgical.Request {
 	t.Helper()
 	req := w.Request(surgical.OriginRetry, run.Refs()...)
 	req.RunID, req.RetryOf, req.IdempotencyKey = surgical.RunID(surgical.OriginRetry, run.RunID), run.RunID, ""
@@ -70,7 +70,7 @@ func retry(t *testing.T, w *pipeline.World, run surgical.Run) surgical.Request {
 	return req
 }
 
-func documentsOfAll(t *testing.T, w *pipeline.World, ref surgical.EntityRef) {
+func documentsOfAll(t *testing.T, w *cloud.World, ref surgical.EntityRef) {
 	t.Helper()
 	documents, err := w.Content.Documents(t.Context(), ref)
 	if want := 1 + len(w.GitLab.Discussions(ref)); err != nil || len(documents) != want {
@@ -79,7 +79,7 @@ func documentsOfAll(t *testing.T, w *pipeline.World, ref surgical.EntityRef) {
 }
 
 func TestInvariant10ARetryOfARetryDoesWhatTheFirstRunLeftUndone(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		first := aborted(t, w, w.Request(surgical.OriginManual, ref))
 		w.GitLab.Inject(fakegitlab.Fault{Ref: ref, Endpoint: "entity", Requests: 1, Status: http.StatusForbidden})
@@ -97,17 +97,17 @@ func TestInvariant10ARetryOfARetryDoesWhatTheFirstRunLeftUndone(t *testing.T) {
 }
 
 func TestInvariant10ARetryThatIsOvertakenStillDoesWhatWasLeftUndone(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		req := retry(t, w, aborted(t, w, w.Request(surgical.OriginManual, ref)))
-		real := w.Fetcher
-		w.Fetcher = fetcher(func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-			snap, err := real.Fetch(ctx, ref)
+		real := w.Fetch
+		w.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+			snap, err := real(ctx, ref)
 			if err == nil {
 				overtake(t, w, real, ref)
 			}
 			return snap, err
-		})
+		}
 		if run := w.Sync(req); run.Outcomes[ref.Target].Status != surgical.EntitySkippedStale {
 			t.Errorf("the retry's outcome is %+v", run.Outcomes)
 		}
@@ -117,9 +117,9 @@ func TestInvariant10ARetryThatIsOvertakenStillDoesWhatWasLeftUndone(t *testing.T
 
 // overtake commits a later fetch of the entity by another run, without its
 // documents.
-func overtake(t *testing.T, w *pipeline.World, fetcher pipeline.Fetcher, ref surgical.EntityRef) {
+func overtake(t *testing.T, w *cloud.World, fetch cloud.Fetch, ref surgical.EntityRef) {
 	t.Helper()
-	snap, err := fetcher.Fetch(t.Context(), ref)
+	snap, err := fetch(t.Context(), ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func overtake(t *testing.T, w *pipeline.World, fetcher pipeline.Fetcher, ref sur
 }
 
 // commitAs commits the snapshot by a run of its own.
-func commitAs(t *testing.T, w *pipeline.World, snap surgical.Snapshot) {
+func commitAs(t *testing.T, w *cloud.World, snap surgical.Snapshot) {
 	t.Helper()
 	req := w.Request(surgical.OriginReconcile, snap.Ref)
 	run, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease})
@@ -145,7 +145,7 @@ func isCommitted(result worker.Ingested) bool {
 }
 
 func TestAJobThatNoTryCanDoIsMarkedAsFailed(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		w.Embed.Work = hopeless{w.Embed.Work}
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		if _, err := w.Deliver(req); err != nil {

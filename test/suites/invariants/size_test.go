@@ -18,9 +18,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // noise returns text that does not compress, so that it needs several items.
@@ -34,7 +34,7 @@ func noise(bytes int) string {
 }
 
 func TestAOneMegabyteDescriptionIsStoredWholeAndReadBackEqual(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		for name, text := range map[string]string{"compressible": strings.Repeat("All work and no play. ", 50_000), "noise": noise(1 << 20)} {
 			w.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Description = text })
@@ -55,7 +55,7 @@ func TestAOneMegabyteDescriptionIsStoredWholeAndReadBackEqual(t *testing.T) {
 }
 
 // many returns a world with an issue of so many discussions.
-func many(t *testing.T, w *pipeline.World, discussions int) surgical.EntityRef {
+func many(t *testing.T, w *cloud.World, discussions int) surgical.EntityRef {
 	t.Helper()
 	ref := fakegitlab.IssueRef(8)
 	for i := range discussions {
@@ -65,9 +65,9 @@ func many(t *testing.T, w *pipeline.World, discussions int) surgical.EntityRef {
 }
 
 func TestAnIssueWithAThousandDiscussionsIsStoredWholeAndReadBackEqual(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := many(t, w, 1000)
-		snap, err := w.Fetcher.Fetch(t.Context(), ref)
+		snap, err := w.Fetch(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestOneNewCommentOnAThousandDiscussionsCostsAtMost24WriteUnits(t *testing.T
 		// The run counts its commit; DynamoDB reports what expiring costs.
 		var mu sync.Mutex
 		expired := 0.0
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			update, ok := call.Input.(*dynamodb.UpdateItemInput)
 			if !ok || *update.TableName != e.Tables.Content {
 				return send()
@@ -131,7 +131,7 @@ func TestOneNewCommentOnAThousandDiscussionsCostsAtMost24WriteUnits(t *testing.T
 			expired += *call.Output().(*dynamodb.UpdateItemOutput).ConsumedCapacity.CapacityUnits
 			return nil
 		})
-		w := pipeline.New(t, db, e.Tables)
+		w := cloud.NewWorld(t, db, e.Tables)
 		ref := many(t, w, 1000)
 		w.Webhook(ref)
 		for range 10 { // wear: parts of many runs
@@ -152,11 +152,11 @@ func TestWriteUnitsAreCountedFromWhatReachesTheTable(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		// A first pass stages and commits, so its units are those of its items.
 		var units int64
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			units += putUnits(call, e.Tables.Content)
 			return send()
 		})
-		w := pipeline.New(t, db, e.Tables)
+		w := cloud.NewWorld(t, db, e.Tables)
 		ref := many(t, w, 60)
 		req := w.Request(surgical.OriginManual, ref)
 		if _, err := w.Deliver(req); err != nil {
@@ -169,7 +169,7 @@ func TestWriteUnitsAreCountedFromWhatReachesTheTable(t *testing.T) {
 }
 
 // putUnits are the write units of the puts into the table.
-func putUnits(call pipeline.Call, table string) int64 {
+func putUnits(call cloud.Call, table string) int64 {
 	units := 0
 	switch in := call.Input.(type) {
 	case *dynamodb.BatchWriteItemInput:
@@ -189,14 +189,14 @@ func putUnits(call pipeline.Call, table string) int64 {
 func TestTwentyFiveTargetsCommitTogetherOrNotAtAll(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		failing := true
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			if failing && call.Operation == "TransactWriteItems" {
 				failing = false
 				return &smithy.GenericAPIError{Code: "InternalServerError", Message: "injected"}
 			}
 			return send()
 		})
-		w := pipeline.New(t, db, e.Tables)
+		w := cloud.NewWorld(t, db, e.Tables)
 		var refs []surgical.EntityRef
 		for i := range int64(surgical.MaxTargets) {
 			ref := fakegitlab.IssueRef(100 + i)

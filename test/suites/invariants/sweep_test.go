@@ -11,15 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // expireAll lets everything expire that will.
 func expireAll(t *testing.T, e engines.Engine) int {
 	t.Helper()
-	n, err := pipeline.Expire(t.Context(), e.DynamoDB, e.Tables.Content)
+	n, err := cloud.Expire(t.Context(), e.DynamoDB, e.Tables.Content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T)
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		calls, at := 0, 0
 		var meanwhile func()
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, _ pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, _ cloud.Call, send func() error) error {
 			if calls++; calls == at && meanwhile != nil {
 				do := meanwhile
 				meanwhile = nil
@@ -38,7 +38,7 @@ func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T)
 			}
 			return send()
 		})
-		w := pipeline.New(t, db, e.Tables)
+		w := cloud.NewWorld(t, db, e.Tables)
 		ref := fakegitlab.IssueRef(7)
 		w.Sync(w.Request(surgical.OriginManual, ref))
 		// A commit slips in before the first call of a sweep, the second, and so on.
@@ -70,9 +70,9 @@ func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T)
 
 func TestInvariant4TheSweeperTakesNothingThatAnOpenAttemptStaged(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
-		var w *pipeline.World
+		var w *cloud.World
 		refuse, sweep, swept := true, false, 0
-		db := pipeline.Intercept(e.DynamoDB, func(_ context.Context, call pipeline.Call, send func() error) error {
+		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			tables := call.Tables()
 			if call.Operation == "TransactWriteItems" && slices.Contains(tables, e.Tables.Content) && slices.Contains(tables, e.Tables.SyncRuns) {
 				if refuse {
@@ -86,10 +86,10 @@ func TestInvariant4TheSweeperTakesNothingThatAnOpenAttemptStaged(t *testing.T) {
 			}
 			return send()
 		})
-		w = pipeline.New(t, db, e.Tables)
+		w = cloud.NewWorld(t, db, e.Tables)
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
-		if verdict, err := w.Deliver(req); pipeline.Deleted(verdict) || err == nil {
+		if verdict, err := w.Deliver(req); cloud.Deleted(verdict) || err == nil {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
 		w.Sync(req) // the first attempt's leftovers are the sweeper's

@@ -5,12 +5,12 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func TestAWebhookBecomesACompleteCopyWithDocumentsAndEmbeddings(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		run := w.Webhook(ref)
 		entity := w.Entity(ref)
@@ -35,7 +35,7 @@ func TestAWebhookBecomesACompleteCopyWithDocumentsAndEmbeddings(t *testing.T) {
 }
 
 func TestASecondCommentUnderAnUnchangedUpdatedAtIsStored(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "first"})
 		before := w.GitLab.UpdatedAt(ref)
@@ -54,7 +54,7 @@ func TestASecondCommentUnderAnUnchangedUpdatedAtIsStored(t *testing.T) {
 }
 
 func TestAnEventThatIsCoveredIsCoalescedWithoutARequest(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		early := w.Request(surgical.OriginWebhook, ref)
 		covering := w.Webhook(ref)

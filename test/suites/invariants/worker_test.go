@@ -15,8 +15,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // deliveries is a queue that remembers what a batch asked of it.
@@ -50,7 +50,7 @@ func failures(response events.SQSEventResponse) []string {
 }
 
 func TestMessagesOfOneGroupInOneBatchShareOneFetch(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		var batch events.SQSEvent
 		var runs []string
@@ -82,7 +82,7 @@ func TestMessagesOfOneGroupInOneBatchShareOneFetch(t *testing.T) {
 }
 
 func TestRequestsByHandInOneBatchShareOneFetchIfTheyWantTheSame(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		options := []surgical.Options{{}, {}, {NoDocs: true, NoEmbed: true}, {NoDocs: true, NoEmbed: true}, {PreflightOnly: true}}
 		var batch events.SQSEvent
@@ -113,7 +113,7 @@ func TestRequestsByHandInOneBatchShareOneFetchIfTheyWantTheSame(t *testing.T) {
 }
 
 func TestNoFetchBeginsBeforeItCoversTheNewestEventOfItsGroup(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		first := w.Request(surgical.OriginWebhook, ref)
 		w.Clock.Advance(10 * time.Second)
@@ -135,7 +135,7 @@ func TestNoFetchBeginsBeforeItCoversTheNewestEventOfItsGroup(t *testing.T) {
 }
 
 func TestARateLimitDelaysTheWholeGroupInOrderAndPausesAllWorkers(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		limited, neighbour := fakegitlab.IssueRef(7), fakegitlab.IssueRef(8)
 		w.GitLab.Inject(fakegitlab.Fault{Ref: limited, Requests: 5, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"30"}}})
 		first, second := w.Request(surgical.OriginManual, limited), w.Request(surgical.OriginManual, limited)
@@ -157,8 +157,8 @@ func TestARateLimitDelaysTheWholeGroupInOrderAndPausesAllWorkers(t *testing.T) {
 			t.Errorf("the run: %s, lease until %v, %d failed attempts", run.Status, run.LeaseUntil, run.FailedAttempts)
 		}
 		other := w.Request(surgical.OriginManual, neighbour)
-		if verdict, err := w.Deliver(other); err != nil || pipeline.Deleted(verdict) || pipeline.After(verdict) < 20*time.Second {
-			t.Errorf("a worker went on meanwhile: verdict %v after %v, error %v", verdict, pipeline.After(verdict), err)
+		if verdict, err := w.Deliver(other); err != nil || cloud.Deleted(verdict) || cloud.After(verdict) < 20*time.Second {
+			t.Errorf("a worker went on meanwhile: verdict %v after %v, error %v", verdict, cloud.After(verdict), err)
 		}
 		w.Clock.Advance(31 * time.Second)
 		w.Sync(other)
@@ -166,7 +166,7 @@ func TestARateLimitDelaysTheWholeGroupInOrderAndPausesAllWorkers(t *testing.T) {
 }
 
 func TestARunWhoseWorkersDieGoesToTheDeadLettersAsLost(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginWebhook, fakegitlab.IssueRef(7))
 		run := surgical.Run{Request: req}
 		for range 5 {
@@ -174,7 +174,7 @@ func TestARunWhoseWorkersDieGoesToTheDeadLettersAsLost(t *testing.T) {
 			if run, err = w.Ledger.Claim(t.Context(), run, surgical.Claim{Request: req, MessageID: "message-" + req.RunID, Lease: surgical.Lease}); err != nil {
 				t.Fatal(err)
 			}
-			if verdict, err := w.Deliver(req); err != nil || pipeline.Deleted(verdict) || pipeline.After(verdict) <= 0 {
+			if verdict, err := w.Deliver(req); err != nil || cloud.Deleted(verdict) || cloud.After(verdict) <= 0 {
 				t.Fatalf("under a live lease: verdict %v, error %v", verdict, err)
 			}
 			w.Clock.Advance(surgical.Lease + time.Second)
@@ -191,7 +191,7 @@ func TestARunWhoseWorkersDieGoesToTheDeadLettersAsLost(t *testing.T) {
 }
 
 func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
 		claim := surgical.Claim{Request: req, MessageID: "m", Lease: surgical.Lease}
@@ -200,7 +200,7 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Clock.Advance(surgical.Lease + time.Second)
-		old, err := w.Fetcher.Fetch(t.Context(), ref)
+		old, err := w.Fetch(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func (h hurried) Do(ctx context.Context, run surgical.Run, job *surgical.Job, bu
 }
 
 func TestAStageNearItsLimitHandsTheRestOnUntilAllIsDone(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := many(t, w, 120)
 		w.Docs.Work = hurried{w.Docs.Work}
 		run := w.Webhook(ref)
@@ -249,22 +249,22 @@ func TestAStageNearItsLimitHandsTheRestOnUntilAllIsDone(t *testing.T) {
 // A worker died over the run, the next one's fetch failed in order: the run may
 // kill again, and would take others of its batch along.
 func TestARunOverWhichAWorkerDiedStaysAloneAlsoAfterAFailureInOrder(t *testing.T) {
-	onEngines(t, func(t *testing.T, w *pipeline.World) {
+	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginWebhook, fakegitlab.IssueRef(7))
 		msg := w.Message(req)
 		w.Clock.AdvanceTo(msg.NotBefore)
 		if _, err := w.Ledger.Claim(t.Context(), surgical.Run{Request: req}, surgical.Claim{Request: req, MessageID: msg.ID, Lease: surgical.Lease}); err != nil {
 			t.Fatal(err)
 		}
-		real := w.Fetcher
-		w.Fetcher = fetcher(func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
+		real := w.Fetch
+		w.Fetch = func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 			return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabUnavailable, "away")
-		})
+		}
 		w.Clock.Advance(surgical.Lease)
-		if verdict, err := w.Process(msg); pipeline.Deleted(verdict) || err == nil {
+		if verdict, err := w.Process(msg); cloud.Deleted(verdict) || err == nil {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
-		w.Fetcher = real
+		w.Fetch = real
 		w.Clock.Advance(time.Minute)
 		if verdict := w.Engine.Process(t.Context(), msg, false); verdict != (worker.Isolate{Deaths: 1}) {
 			t.Errorf("beside others: verdict %v, run %+v", verdict, w.Run(req.RunID))

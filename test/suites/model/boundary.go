@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,14 +11,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/workflow"
-	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 // Engine applies one call to DynamoDB: in memory, or over the network from
@@ -185,52 +182,33 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.w.truth.answer(r, f, c.lag, record)
 }
 
-// outbox is a queue as a process sees it.
-type outbox struct {
-	w     *world
-	queue *fifo
-}
-
-// Send implements sweep.Sender and api.Queue.
-func (o outbox) Send(ctx context.Context, req surgical.Request) error {
-	send := func() { o.queue.send(req, o.w.newID()) }
-	return o.w.leave(ctx, "send "+req.RunID, send)
-}
-
-// leave is a call to a service that does one thing.
-func (w *world) leave(ctx context.Context, what string, do func()) error {
-	f, err := w.park(ctx, &call{what: what, write: true, land: do})
+// service is the boundary of SQS and Step Functions.
+func (w *world) service(ctx context.Context, in cloud.Call, send func() error) error {
+	if processOf(ctx) == nil {
+		return send()
+	}
+	c := &call{what: nameOf(in), write: true, land: func() { _ = in.Land() }} // nobody is there to hear of a refusal
+	f, err := w.park(ctx, c)
 	switch {
 	case err != nil:
 		return err
 	case f == failsBefore || f == throttled || f == conflicts:
-		return surgical.NewError(surgical.CodeQueueUnavailable, "the service is not well")
+		return errors.New("the service is not well")
 	}
-	do()
-	if f == failsAfter {
-		return surgical.NewError(surgical.CodeQueueUnavailable, "the answer got lost")
+	err = send()
+	if f == failsAfter && err == nil {
+		return errors.New("connection reset by peer")
 	}
-	return nil
+	return err
 }
 
-// starter is Step Functions as a process sees it.
-type starter struct{ w *world }
-
-// Start implements workflow.Workflow.
-func (s starter) Start(ctx context.Context, runID string, generation int64) error {
-	return s.w.leave(ctx, fmt.Sprintf("start %s %d", runID, generation), func() {
-		s.w.pending = append(s.w.pending, execution{run: runID, generation: generation})
-	})
-}
-
-// launcher starts executions from the process.
-func (w *world) launcher(p *process) *workflow.Launcher {
-	client := stepfunctions.Client(func(ctx context.Context, in *sfn.StartExecutionInput) error {
-		var input workflow.Input
-		if err := json.Unmarshal([]byte(*in.Input), &input); err != nil {
-			return err
-		}
-		return starter{w}.Start(ctx, input.RunID, input.Generation)
-	})
-	return &workflow.Launcher{Starter: &workflow.Starter{Client: client, StateMachineARN: "arn"}, Ledger: w.ledger(p)}
+// nameOf names the call, the same each time the sequence runs.
+func nameOf(in cloud.Call) string {
+	switch input := in.Input.(type) {
+	case *sqs.SendMessageInput:
+		return in.String() + " " + requestOf(*input.MessageBody).RunID
+	case *sqs.ChangeMessageVisibilityInput:
+		return in.String() + *input.ReceiptHandle
+	}
+	return in.String()
 }

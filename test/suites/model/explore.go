@@ -9,8 +9,11 @@ import (
 
 	"pgregory.net/rapid"
 
+	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
+	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
 const (
@@ -141,7 +144,7 @@ func (x *explorer) run() {
 	case len(x.pending) > 0:
 		x.begin()
 		return
-	case len(x.requests.receivable())+len(x.bulk.receivable()) > 0:
+	case x.requests.Receivable()+x.bulk.Receivable() > 0:
 		x.receive()
 		return
 	default:
@@ -258,11 +261,20 @@ func (x *explorer) change() {
 // acknowledge is the webhook's answer of 202: the request is on the queue.
 func (x *explorer) acknowledge(e event) {
 	x.acknowledged = append(x.acknowledged, e)
-	x.requests.send(surgical.Request{
+	x.send(x.outside.ToRequests, surgical.Request{
 		RunID: surgical.RunID(surgical.OriginWebhook, e.key), ProjectID: e.ref.ProjectID, Targets: []surgical.Target{e.ref.Target},
 		Origin: surgical.OriginWebhook, IdempotencyKey: e.key, EventAt: time.Now().UTC().Add(x.skew()).Truncate(time.Microsecond),
-	}, x.newID())
+	})
 }
+
+// send queues the request as somebody does whom nothing stops.
+func (x *explorer) send(to *queue.Sender, req surgical.Request) {
+	if err := to.Send(background(), req); err != nil {
+		x.failf("send %s: %v", req.RunID, err)
+	}
+}
+
+func (x *explorer) queues() []*fakesqs.Queue { return []*fakesqs.Queue{x.requests, x.bulk} }
 
 // arrive acknowledges the deliveries that were on their way until then.
 func (x *explorer) arrive(until time.Time) {
@@ -286,19 +298,13 @@ func (x *explorer) resend() {
 
 // receive lets a worker take a batch.
 func (x *explorer) receive() {
-	var queues []*fifo
-	for _, q := range []*fifo{x.requests, x.bulk} {
-		if len(q.receivable()) > 0 {
-			queues = append(queues, q)
-		}
-	}
+	queues := slices.DeleteFunc(x.queues(), func(q *fakesqs.Queue) bool { return q.Receivable() == 0 })
 	if len(queues) == 0 {
 		return
 	}
 	q := queues[x.draw(len(queues), "queue")]
-	list := q.receivable()
 	limit := pick(x, "limit", workerTimeout, workerTimeout, frozen)
-	x.deliver(q, list[:1+x.draw(len(list), "messages")], x.skew(), limit)
+	x.deliver(q, 1+x.draw(min(q.Receivable(), fakesqs.BatchSize), "messages"), x.skew(), limit)
 }
 
 // begin starts an execution of the workflow that was asked for.
@@ -317,9 +323,9 @@ func (x *explorer) begin() {
 // timeOut ends an execution as a timeout does: without a catch.
 func (x *explorer) timeOut() {
 	for _, e := range x.executing {
-		if !e.over {
-			e.over = true
-			x.note("execution %s %d times out", e.run, e.generation)
+		if e.Status == stepfunctions.Running {
+			e.TimeOut()
+			x.note("execution %s times out", e.name)
 			return
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/devstack"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
 // failed unwinds a sequence whose check failed.
@@ -25,10 +26,14 @@ type failed string
 
 // sequence runs one random sequence on the engine.
 func sequence(t *testing.T, rt *rapid.T, engine Engine, tables config.Tables, tally *Tally) {
+	machine, err := stepfunctions.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var caught any
 	var trace []string
 	synctest.Test(t, func(*testing.T) {
-		w := newWorld(engine, tables, func(format string, args ...any) { panic(failed(fmt.Sprintf(format, args...))) })
+		w := newWorld(engine, tables, machine, func(format string, args ...any) { panic(failed(fmt.Sprintf(format, args...))) })
 		defer w.stop()
 		defer func() {
 			if caught = recover(); caught != nil {
@@ -56,15 +61,20 @@ func sequence(t *testing.T, rt *rapid.T, engine Engine, tables config.Tables, ta
 	}
 }
 
-func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
+func TestMain(m *testing.M) {
+	// Thousands of small worlds: their garbage costs more than their memory.
+	debug.SetGCPercent(800)
+	os.Exit(engines.Main(m))
+}
 
 const (
 	// sequencesEnv and seedEnv set how much is explored, and from where.
 	sequencesEnv = "LOREHOOK_MODEL_SEQUENCES"
 	seedEnv      = "LOREHOOK_MODEL_SEED"
 	// In every run of the tests the same sequences are explored: a rare failure
-	// belongs to whoever explores, not to whoever comes by.
-	sequences = 1000
+	// belongs to whoever explores, not to whoever comes by. It is a smoke test:
+	// .ci/run explores 10,000.
+	sequences = 250
 	seed      = "20261125"
 	// onEngine is the part of the sequences that is run on a real engine.
 	onEngine = 50

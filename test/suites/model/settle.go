@@ -8,7 +8,8 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
 )
 
 // calm brings everything to rest without any further fault: late deliveries
@@ -23,16 +24,16 @@ func (x *explorer) calm(why string) {
 		for len(x.late) > 0 {
 			x.land(0)
 		}
-		for _, q := range []*fifo{x.requests, x.bulk} {
-			for list := q.receivable(); len(list) > 0; list = q.receivable() {
-				x.deliver(q, list, 0, workerTimeout)
+		for _, q := range x.queues() {
+			for q.Receivable() > 0 {
+				x.deliver(q, fakesqs.BatchSize, 0, workerTimeout)
 				x.finishAll()
 			}
 		}
 		for len(x.pending) > 0 {
-			e := x.pending[0]
+			input := x.pending[0]
 			x.pending = x.pending[1:]
-			x.execute(e, 0)
+			x.execute(input, 0)
 			x.finishAll()
 		}
 		if x.rests() {
@@ -46,7 +47,7 @@ func (x *explorer) calm(why string) {
 		}
 		x.pass(step)
 	}
-	x.failf("no rest after %s: %d and %d messages, open runs %v", why, len(x.requests.messages), len(x.bulk.messages), x.open())
+	x.failf("no rest after %s: %d and %d messages, open runs %v", why, len(x.requests.Messages()), len(x.bulk.Messages()), x.open())
 }
 
 // finishAll runs every process to its end.
@@ -62,7 +63,7 @@ func (x *explorer) finishAll() {
 }
 
 func (x *explorer) rests() bool {
-	return len(x.requests.messages)+len(x.bulk.messages)+len(x.pending)+len(x.late)+len(x.arrivals) == 0 && len(x.open()) == 0
+	return len(x.requests.Messages())+len(x.bulk.Messages())+len(x.pending)+len(x.late)+len(x.arrivals) == 0 && len(x.open()) == 0
 }
 
 // open lists the runs that have not ended.
@@ -79,7 +80,7 @@ func (x *explorer) accounted() {
 		for err == nil && run.RetriedBy != "" {
 			run, err = x.oracle.ledger.Run(background(), run.RetriedBy)
 		}
-		dead := slices.ContainsFunc(x.dead, func(req surgical.Request) bool { return req.RunID == id })
+		dead := slices.ContainsFunc(x.dead.Messages(), func(m fakesqs.Message) bool { return requestOf(m.Body).RunID == id })
 		switch {
 		case dead:
 		case err != nil:
@@ -147,10 +148,10 @@ func (x *explorer) reconcile() {
 }
 
 func (x *explorer) reconcileOf(ref surgical.EntityRef, key string) {
-	x.bulk.send(surgical.Request{
+	x.send(x.outside.ToBulk, surgical.Request{
 		RunID: surgical.RunID(surgical.OriginReconcile, key), ProjectID: ref.ProjectID, Targets: []surgical.Target{ref.Target},
 		Origin: surgical.OriginReconcile, IdempotencyKey: key, EventAt: time.Now().UTC(),
-	}, x.newID())
+	})
 }
 
 func (x *explorer) backlog() []string {
@@ -239,7 +240,7 @@ func (x *explorer) swept() {
 
 // expire lets everything expire that will: nothing of it may be visible.
 func (x *explorer) expire() {
-	if _, err := pipeline.Expire(background(), x.world.db, x.world.tables.Content); err != nil {
+	if _, err := cloud.Expire(background(), x.world.db, x.world.tables.Content); err != nil {
 		x.failf("expire: %v", err)
 	}
 }

@@ -44,7 +44,7 @@ func (t *Tally) count(x *explorer) {
 	t.add("changes in GitLab", x.events)
 	t.add("fetches", len(x.fetches))
 	t.add("acknowledged deliveries", len(x.acknowledged))
-	t.add("dead letters", len(x.dead))
+	t.add("dead letters", len(x.dead.Messages()))
 	for name, n := range x.happened {
 		t.add(name, n)
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
@@ -130,21 +130,17 @@ func (f *fetch) saw(n int) {
 	}
 }
 
-// recorder remembers every snapshot that is fetched.
-type recorder struct {
-	w    *world
-	next *gitlab.Client
-}
-
-// Fetch has the signature of [gitlab.Client.Fetch].
-func (r recorder) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
-	record := &fetch{ref: ref}
-	snap, err := r.next.Fetch(context.WithValue(ctx, fetchKey{}, record), ref)
-	if err == nil {
-		record.parts, record.from, record.until = partsOf(snap), snap.FetchedAt, snap.FetchedUntil
-		r.w.mu.Lock()
-		r.w.fetches = append(r.w.fetches, record)
-		r.w.mu.Unlock()
+// recorded remembers every snapshot that is fetched.
+func (w *world) recorded(next cloud.Fetch) cloud.Fetch {
+	return func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+		record := &fetch{ref: ref}
+		snap, err := next(context.WithValue(ctx, fetchKey{}, record), ref)
+		if err == nil {
+			record.parts, record.from, record.until = partsOf(snap), snap.FetchedAt, snap.FetchedUntil
+			w.mu.Lock()
+			w.fetches = append(w.fetches, record)
+			w.mu.Unlock()
+		}
+		return snap, err
 	}
-	return snap, err
 }

@@ -10,7 +10,6 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // The settle time (2 s) is more than the replicas' lag (1 s) and the clocks'
@@ -41,7 +40,7 @@ func TestEveryCommentOfABusyEntityArrivesThoughReplicasLagAndClocksDiffer(t *tes
 				c.Follow(issue(70))
 				c.Skews = append(skews()[shift:], skews()[:shift]...)
 				setting, lagging := faults.Setting{Replica: c.Replica()}, true
-				c.Around = func(ctx context.Context, call pipeline.Call, send func() error) error {
+				c.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
 					if lagging && faults.OldReplica.Hits(call) {
 						return faults.OldReplica.Do(faults.With(ctx, setting), call, send)
 					}

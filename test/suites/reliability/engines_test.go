@@ -27,7 +27,7 @@ func TestWhereverAProcessDiesOnARealEngineTheCopyIsGitLabsTruthInTheEnd(t *testi
 					died := false
 					e := fresh(t, e)
 					c := cloud.New(t, e.DynamoDB, e.Tables)
-					c.Fate, c.Unobserved = d.fate, true
+					c.Fate, c.Unobserved, c.LendAPI = d.fate, true, s.apis.Lend
 					b := d.boundary(&died)
 					s.run(c, b)
 					if !died {

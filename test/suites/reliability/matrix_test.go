@@ -14,7 +14,6 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // extent is how much fails.
@@ -113,7 +112,7 @@ func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
 		c.Webhook(s.refs[0])
 	}}
 	var mu sync.Mutex
-	return &boundary{at: func(ctx context.Context, p point, call pipeline.Call, send func() error) error {
+	return &boundary{at: func(ctx context.Context, p point, call cloud.Call, send func() error) error {
 		mu.Lock()
 		here := p.function == f.function && p.call == f.call && p.n == f.n
 		if here {
@@ -134,15 +133,16 @@ func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
 	}}
 }
 
-// fullMatrix asks for every cell. Else a call that an earlier scenario makes in
-// the same place is left out, and kinds that are alike take turns at failing
-// for a minute.
+// fullMatrix asks for every cell and every death. Else a call that an earlier
+// scenario makes in the same place is left out, and kinds that are alike take
+// turns at failing for a minute.
 const fullMatrix = "LOREHOOK_FULL_MATRIX"
 
 func TestWhateverFailsTheCopyIsGitLabsTruthInTheEnd(t *testing.T) {
 	tried := newTally()
 	t.Cleanup(func() { t.Log(tried.table()) })
-	seen, full := places{}, os.Getenv(fullMatrix) != ""
+	seen, full, total := places{}, os.Getenv(fullMatrix) != "", 0
+	defer func() { t.Logf("%d cells in all", total) }()
 	for _, s := range scenarios() {
 		points := s.points(t)
 		s.unsuccessful = s.baseline(t)
@@ -154,6 +154,7 @@ func TestWhateverFailsTheCopyIsGitLabsTruthInTheEnd(t *testing.T) {
 		if s.large {
 			cells = few(cells)
 		}
+		total += len(cells)
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			for _, f := range cells {

@@ -13,7 +13,6 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 func number(value types.AttributeValue) (n int64, ok bool) {
@@ -36,8 +35,8 @@ func TestAnOutageOfGitLabOfOneHourEndsWithEveryEventAppliedAndNoDeadLetter(t *te
 				synced(iids...)(c)
 				end := c.Clock.Now().Add(time.Hour)
 				asked := sync.Map{} // the workers that asked meanwhile
-				c.Around = func(ctx context.Context, call pipeline.Call, send func() error) error {
-					if call.Service == pipeline.GitLab && c.Clock.Now().Before(end) {
+				c.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+					if call.Service == cloud.GitLab && c.Clock.Now().Before(end) {
 						asked.Store(cloud.ProcessOf(ctx), true)
 						return kind.Do(ctx, call, send)
 					}
@@ -133,7 +132,7 @@ func TestAMessageThatCannotBeDecodedIsNotLostWhileTheDeadLettersAreOutOfReach(t 
 	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
 		small(c, 70)
 		end := c.Clock.Now().Add(10 * time.Minute)
-		c.Around = func(ctx context.Context, call pipeline.Call, send func() error) error {
+		c.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
 			if call.Operation == "SendMessage" && c.Clock.Now().Before(end) {
 				return faults.ServerError.Do(ctx, call, send)
 			}
@@ -153,10 +152,10 @@ func TestARunOverWhichFiveWorkersDiedGoesToTheDeadLettersAloneAndTheNextEventGoe
 	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
 		small(c, 70)
 		small(c, 71)
-		kill := killAt("worker", 5, func(call pipeline.Call) bool {
-			return call.Service == pipeline.GitLab && call.String() == "GET /api/v4/projects/1/issues/70"
+		kill := killAt("worker", 5, func(call cloud.Call) bool {
+			return call.Service == cloud.GitLab && call.String() == "GET /api/v4/projects/1/issues/70"
 		})
-		c.Around = func(ctx context.Context, call pipeline.Call, send func() error) error {
+		c.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
 			// In the bubble's time: both runs are claimed, then the deadly one goes first.
 			switch call.String() {
 			case "GET /api/v4/projects/1/issues/70":

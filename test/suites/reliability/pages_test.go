@@ -6,7 +6,6 @@ import (
 
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // These are no failures: DynamoDB may answer so at any time.
@@ -16,7 +15,7 @@ func TestPagesThatAlwaysEndEarlyAndBatchesThatAreNeverProcessedWholeChangeNothin
 			t.Run(s.name+" "+string(kind), func(t *testing.T) {
 				want := s.baseline(t)
 				s.play(t, func(*cloud.Cloud) *boundary {
-					return &boundary{at: func(ctx context.Context, _ point, call pipeline.Call, send func() error) error {
+					return &boundary{at: func(ctx context.Context, _ point, call cloud.Call, send func() error) error {
 						if kind.Hits(call) {
 							return kind.Do(ctx, call, send)
 						}

@@ -13,14 +13,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // point is one call at the boundary: the nth of this name by this function.
 type point struct {
 	function, call string
 	n              int
-	operation      pipeline.Call
+	operation      cloud.Call
 }
 
 func (p point) String() string { return fmt.Sprintf("%s %s #%d", p.function, p.call, p.n) }
@@ -58,11 +57,11 @@ type boundary struct {
 	// began is when the disturbance began.
 	began time.Time
 	// at does something with a call, or lets it through.
-	at func(ctx context.Context, p point, call pipeline.Call, send func() error) error
+	at func(ctx context.Context, p point, call cloud.Call, send func() error) error
 }
 
-// around implements [pipeline.Around].
-func (b *boundary) around(ctx context.Context, call pipeline.Call, send func() error) error {
+// around implements [cloud.Around].
+func (b *boundary) around(ctx context.Context, call cloud.Call, send func() error) error {
 	p := point{function: cloud.ProcessOf(ctx).Function, call: call.String(), operation: call}
 	b.mu.Lock()
 	if b.counts == nil {
@@ -85,7 +84,7 @@ func (s scenario) play(t *testing.T, disturb func(c *cloud.Cloud) *boundary, che
 	synctest.Test(t, func(t *testing.T) {
 		db, tables := fakedynamodb.New()
 		c := cloud.New(t, db.Client(), tables)
-		c.Rows, c.APIs = db.Items, s.apis
+		c.Rows, c.LendAPI = db.Items, s.apis.Lend
 		b := disturb(c)
 		s.run(c, b)
 		check(c, b)

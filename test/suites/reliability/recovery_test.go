@@ -11,10 +11,10 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/cloud/cloudapi"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // inCloud runs the test in a cloud on the in-memory DynamoDB, in time of its own.
@@ -23,15 +23,15 @@ func inCloud(t *testing.T, test func(t *testing.T, c *cloud.Cloud)) {
 	synctest.Test(t, func(t *testing.T) {
 		db, tables := fakedynamodb.New()
 		c := cloud.New(t, db.Client(), tables)
-		c.Rows = db.Items
+		c.Rows, c.LendAPI = db.Items, (&cloudapi.APIs{}).Lend
 		test(t, c)
 	})
 }
 
 // killAt lets the process of the function die just before a call, the first
 // times that it is made.
-func killAt(function string, times int, at func(call pipeline.Call) bool) pipeline.Around {
-	return func(ctx context.Context, call pipeline.Call, send func() error) error {
+func killAt(function string, times int, at func(call cloud.Call) bool) cloud.Around {
+	return func(ctx context.Context, call cloud.Call, send func() error) error {
 		if p := cloud.ProcessOf(ctx); p.Function == function && times > 0 && at(call) {
 			times--
 			p.Kill()
@@ -41,12 +41,12 @@ func killAt(function string, times int, at func(call pipeline.Call) bool) pipeli
 	}
 }
 
-func operation(name string) func(pipeline.Call) bool {
-	return func(call pipeline.Call) bool { return call.Operation == name }
+func operation(name string) func(cloud.Call) bool {
+	return func(call cloud.Call) bool { return call.Operation == name }
 }
 
 // commits reports whether the call is a commit.
-func commits(call pipeline.Call) bool {
+func commits(call cloud.Call) bool {
 	return call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), "content") && slices.Contains(call.Tables(), "sync_runs")
 }
 
@@ -161,7 +161,7 @@ func TestAMessageThatStaysLostIsSentAgainEveryTenMinutesAndNotMoreOften(t *testi
 		small(c, 70)
 		c.Punctual = true
 		lost := 0
-		c.Around = func(ctx context.Context, call pipeline.Call, send func() error) error {
+		c.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
 			if cloud.ProcessOf(ctx).Function == "sweeper" && call.Operation == "SendMessage" && lost < 4 {
 				lost++
 				return faults.ServerError.Do(ctx, call, send)
@@ -200,7 +200,7 @@ func TestAnExecutionThatTimesOutIsEndedByTheSweeperAndItsDocumentsComeWithTheDra
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				req := c.Webhook(issue(70))
 				// A stage that hangs until its time is over.
-				c.Fate, c.Around = cloud.Lost, func(ctx context.Context, call pipeline.Call, send func() error) error {
+				c.Fate, c.Around = cloud.Lost, func(ctx context.Context, call cloud.Call, send func() error) error {
 					if cloud.ProcessOf(ctx).Function == string(stage) && call.Operation == "BatchGetItem" {
 						<-ctx.Done()
 						return faults.Timeout.Do(ctx, call, send)

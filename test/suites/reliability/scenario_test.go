@@ -10,9 +10,9 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/cloud/cloudapi"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/faults"
-	"gitlab.com/lorehook/lorehook/test/pipeline"
 )
 
 // scenario is a piece of Lorehook's work. What act begins is disturbed, what
@@ -29,7 +29,7 @@ type scenario struct {
 	unsuccessful int
 	// deadLetters is how many messages it leaves there.
 	deadLetters int
-	apis        *cloud.APIs
+	apis        *cloudapi.APIs
 }
 
 func issue(iid int64) surgical.EntityRef { return fakegitlab.IssueRef(iid) }
@@ -72,7 +72,7 @@ func post(c *cloud.Cloud, path, key, body string) {
 func startRun(c *cloud.Cloud, body string) { post(c, "/v1/sync-runs", "by-hand", body) }
 
 func scenarios() []scenario {
-	all, apis := slices.Concat(deliveries(), byHand(), unlucky(), large()), &cloud.APIs{}
+	all, apis := slices.Concat(deliveries(), byHand(), unlucky(), large()), &cloudapi.APIs{}
 	for i := range all {
 		all[i].apis = apis
 	}
@@ -201,7 +201,7 @@ func spoilt(status int) func(c *cloud.Cloud) {
 }
 
 // died lets so many workers of a webhook die just before a call.
-func died(workers int, before func(pipeline.Call) bool) func(c *cloud.Cloud) {
+func died(workers int, before func(cloud.Call) bool) func(c *cloud.Cloud) {
 	return func(c *cloud.Cloud) {
 		synced(70)(c)
 		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
@@ -247,8 +247,8 @@ func large() []scenario {
 }
 
 // forbidden lets GitLab refuse an entity.
-func forbidden(ref surgical.EntityRef) pipeline.Around {
-	return func(ctx context.Context, call pipeline.Call, send func() error) error {
+func forbidden(ref surgical.EntityRef) cloud.Around {
+	return func(ctx context.Context, call cloud.Call, send func() error) error {
 		if req, ok := call.Input.(*http.Request); ok && strings.Contains(req.URL.Path+"/", fmt.Sprintf("/issues/%d/", ref.IID)) {
 			return faults.Forbidden.Do(ctx, call, send)
 		}

@@ -1,13 +1,9 @@
-package pipeline
+package cloud
 
 import (
 	"bytes"
-	"log/slog"
 	"strings"
 	"sync"
-
-	"gitlab.com/lorehook/lorehook/internal/function/logs"
-	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 )
 
 // Output remembers what was written to it, as CloudWatch Logs does.
@@ -34,9 +30,3 @@ func (o *Output) Take() []string {
 	}
 	return strings.Split(text, "\n")
 }
-
-// Logger returns a logger into the world's output, of every level.
-func (w *World) Logger() *slog.Logger { return logs.New(&w.Output, slog.LevelDebug) }
-
-// Meter returns a meter into the world's output.
-func (w *World) Meter() *metrics.Emitter { return metrics.New(&w.Output, "lorehook", w.Clock.Now) }

@@ -1,15 +1,15 @@
-package cloud
+// Package cloudapi serves the manual API in a cloud. It stands apart so that the
+// API's own tests can use clouds.
+package cloudapi
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
 // APIs lends handlers of the API to clouds, one after the other: describing
@@ -25,7 +25,7 @@ type lentAPI struct {
 	runs    struct{ api.Runs }
 	content struct{ api.Content }
 	queue   struct{ api.Queue }
-	cloud   *Cloud
+	cloud   *cloud.Cloud
 }
 
 func newAPI() (*lentAPI, error) {
@@ -34,14 +34,14 @@ func newAPI() (*lentAPI, error) {
 	l.handler, err = api.New(api.Options{
 		Runs: &l.runs, Content: &l.content, Queue: &l.queue, Allows: func(int64) bool { return true },
 		Clock: func() time.Time { return l.cloud.Clock.Now() }, Log: slog.New(slog.DiscardHandler),
-		NewKey:    func() string { return fmt.Sprintf("api-%d", l.cloud.keys.Add(1)) },
+		NewKey:    func() string { return l.cloud.NewKey("api") },
 		RequestID: func(*http.Request) string { return "request" },
 	})
 	return l, err
 }
 
-// lend returns a handler for the cloud, until its test ends.
-func (a *APIs) lend(c *Cloud, rows *ledger.Ledger, store *content.Store) http.Handler {
+// Lend returns a handler for the cloud, until its test ends.
+func (a *APIs) Lend(c *cloud.Cloud, f *cloud.Functions) http.Handler {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.free) == 0 {
@@ -53,7 +53,7 @@ func (a *APIs) lend(c *Cloud, rows *ledger.Ledger, store *content.Store) http.Ha
 	}
 	l := a.free[len(a.free)-1]
 	a.free = a.free[:len(a.free)-1]
-	l.cloud, l.runs.Runs, l.content.Content, l.queue.Queue = c, rows, store, c.sender
+	l.cloud, l.runs.Runs, l.content.Content, l.queue.Queue = c, f.Ledger, f.Content, f.ToRequests
 	c.T.Cleanup(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()

@@ -1,0 +1,140 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/sweep"
+	"gitlab.com/lorehook/lorehook/internal/webhook"
+	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
+)
+
+// Environment is what the functions stand on. All fields are required unless
+// they say otherwise.
+type Environment struct {
+	DB     *dynamodb.Client
+	Tables config.Tables
+	SQS    *sqs.Client
+	// URLs of the queues.
+	Requests, Bulk, DeadLetters string
+	StepFunctions               *sfn.Client
+	// Fetch is the GitLab client's.
+	Fetch    Fetch
+	Embedder embedding.Embedder
+	Clock    func() time.Time
+	Jitter   func(time.Duration) time.Duration
+	Log      *slog.Logger
+	// Verifiers is for the webhook function only.
+	Verifiers webhook.Verifiers
+	// Work, if set, wraps what docs and embed do with a job.
+	Work func(workflow.Work) workflow.Work
+	// Meter and NewTrace may be nil.
+	Meter    *metrics.Emitter
+	NewTrace func(context.Context) string
+}
+
+// Fetch fetches an entity whole, as gitlab.Client does; a test may put something
+// in its place.
+type Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error)
+
+// Functions are Lorehook's functions on one environment.
+type Functions struct {
+	Content  *content.Store
+	Ledger   *ledger.Ledger
+	Starter  *workflow.Starter
+	Launcher *workflow.Launcher
+	Engine   *worker.Engine
+	Worker   *worker.Batch
+	Docs     *workflow.Runner
+	Embed    *workflow.Runner
+	Finish   *workflow.Finish
+	Abort    *workflow.Abort
+	Sweeper  *sweep.Sweeper
+	Hook     *webhook.Handler
+	// ToRequests and ToBulk send requests to the queues.
+	ToRequests, ToBulk *queue.Sender
+}
+
+// Functions wires the functions, as their composition roots under functions/ do.
+// It is the only place under test/ that does.
+func (e Environment) Functions() *Functions {
+	all := func(int64) bool { return true }
+	work := e.Work
+	if work == nil {
+		work = func(w workflow.Work) workflow.Work { return w }
+	}
+	f := &Functions{
+		Content: content.NewStore(e.DB, e.Tables.Content, e.Clock),
+		Ledger:  ledger.New(e.DB, e.Tables, e.Clock),
+		Starter: &workflow.Starter{Client: e.StepFunctions, StateMachineARN: stepfunctions.ARN},
+	}
+	if e.Meter != nil {
+		f.Ledger = f.Ledger.Metered(e.Meter)
+	}
+	f.ToRequests, f.ToBulk = queue.NewSender(e.SQS, e.Requests), queue.NewSender(e.SQS, e.Bulk)
+	f.Launcher = &workflow.Launcher{Starter: f.Starter, Ledger: f.Ledger}
+	f.Engine = &worker.Engine{
+		DB: e.DB, Ledger: f.Ledger, Content: f.Content, Fetch: e.Fetch, Launch: f.Launcher.Launch,
+		Allows: all, Clock: e.Clock, Jitter: e.Jitter, Log: e.Log, Meter: e.Meter,
+	}
+	f.Worker = &worker.Batch{
+		Process: f.Engine.Process,
+		Queue:   &queue.Consumer{Client: e.SQS, QueueURLs: []string{e.Requests, e.Bulk}, DeadLetterURL: e.DeadLetters},
+		Clock:   e.Clock, Log: e.Log, NewTrace: e.NewTrace, Meter: e.Meter,
+	}
+	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Documents{Content: f.Content}), Log: e.Log}
+	f.Embed = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Embeddings{Content: f.Content, Embedder: e.Embedder}), Log: e.Log}
+	f.Finish, f.Abort = &workflow.Finish{Ledger: f.Ledger, Log: e.Log}, &workflow.Abort{Ledger: f.Ledger, Log: e.Log}
+	f.Sweeper = &sweep.Sweeper{
+		Ledger: f.Ledger, Content: f.Content, Launcher: f.Launcher, Requests: f.ToRequests, Bulk: f.ToBulk,
+		Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace,
+	}
+	f.Hook = &webhook.Handler{Verifiers: e.Verifiers, Queue: f.ToRequests, Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace}
+	if e.Meter != nil {
+		f.Docs.Meter, f.Embed.Meter, f.Hook.Meter = e.Meter, e.Meter, e.Meter
+	}
+	return f
+}
+
+// Invoke invokes one of the state machine's functions by name.
+func (f *Functions) Invoke(ctx context.Context, name string, payload json.RawMessage) (json.RawMessage, error) {
+	switch name {
+	case "docs":
+		return invoke(ctx, f.Docs.Handle, payload)
+	case "embed":
+		return invoke(ctx, f.Embed.Handle, payload)
+	case "finish":
+		return invoke(ctx, f.Finish.Handle, payload)
+	case "abort":
+		return invoke(ctx, f.Abort.Handle, payload)
+	}
+	return nil, fmt.Errorf("no function is called %q", name)
+}
+
+func invoke[In, Out any](ctx context.Context, handle func(context.Context, In) (Out, error), payload json.RawMessage) (json.RawMessage, error) {
+	var in In
+	if err := json.Unmarshal(payload, &in); err != nil {
+		return nil, err
+	}
+	out, err := handle(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
+}
