@@ -57,8 +57,8 @@ matrix: ## Let every call fail in every way, in every scenario, and print what w
 	  grep -E '^ +\| |_test.go:|^ *--- FAIL|^(ok|FAIL|panic)' | sed 's/^ *|/|/'
 
 .PHONY: mutants
-mutants: setup-test ## Break one rule at a time and see the suites notice (MUTANTS="name" for some)
-	@go run ./scripts/mutants $(if $(MUTANTS),"$(MUTANTS)")
+mutants: setup-test ## Break one rule at a time and see tests notice (MUTANTS="name" for some, FAST=1, AGAIN=1)
+	@go run ./scripts/mutants $(if $(FAST),-fast) $(if $(AGAIN),-again) $(if $(MUTANTS),"$(MUTANTS)")
 
 .PHONY: lint
 lint: ## Check formatting, go vet, staticcheck, shell scripts and known vulnerabilities

@@ -1,25 +1,32 @@
-// Command mutants breaks the code on purpose, one rule at a time, and asks the
-// suites to notice: the model, the conformance suite on a real engine, and the
-// invariants' tests. It prints how many of the mutations were caught, by which
-// suite, and the names of those that were not; with a survivor it ends with
-// exit code 1. Arguments restrict it to mutations whose name contains one of
-// them.
+// Command mutants breaks the code on purpose, one rule at a time, and checks
+// that tests notice: first the tests of the packages that own the mutated
+// files, then the suites (the model, the conformance suite on a real engine,
+// the invariants, recovery). For each mutation it prints whether its own
+// package caught it, which suite did, and how long that took. It ends with one
+// score, and with exit code 1 if a mutation survived.
 //
-// The tree stays as it is: a mutated file is laid over its original for the
-// compiler alone (go test -overlay).
+//	mutants [-fast] [-again] [NAME]...
+//
+// NAMEs restrict it to the mutations whose name contains one of them. Results
+// are saved in .local/mutants.json after each mutation, so an interrupted run
+// continues where it stopped. Results of other sources are never reused.
+//
+// The tree is not changed: only the compiler sees a mutated file in place of
+// the original (go test -overlay).
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,9 +34,12 @@ import (
 )
 
 func main() {
+	fast := flag.Bool("fast", false, "skip the suites for a mutation that its own package caught")
+	again := flag.Bool("again", false, "ignore saved results and start over")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	if err := run(ctx, *fast, *again, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		stop()
 		os.Exit(1)
@@ -38,53 +48,97 @@ func main() {
 
 var errSurvived = errors.New("not every mutation was caught")
 
-func run(ctx context.Context, names []string) error {
+func run(ctx context.Context, fast, again bool, names []string) error {
 	root, err := devstack.Root()
 	if err != nil {
 		return err
 	}
 	chosen := choose(mutations(), names)
 	if len(chosen) == 0 {
-		return fmt.Errorf("no mutation is named like %q", names)
+		return fmt.Errorf("no mutation has a name like %q", names)
 	}
-	if err := sound(ctx, root, chosen); err != nil {
+	saved, err := open(filepath.Join(root, ".local", "mutants.json"), root, again)
+	if err != nil {
 		return err
 	}
-	var survivors []string
-	var mu sync.Mutex // guards survivors and the order of lines
+	if err := sound(ctx, root, chosen, saved); err != nil {
+		return err
+	}
+	results, err := try(ctx, root, chosen, saved, fast)
+	if err != nil {
+		return err
+	}
+	text, all := score(results)
+	fmt.Print("\n", text)
+	if !all {
+		return errSurvived
+	}
+	return nil
+}
+
+// try returns the result of every chosen mutation, in their order. It runs as
+// many at once as there are CPUs, and prints each as it ends.
+func try(ctx context.Context, root string, chosen []mutation, saved *store, fast bool) ([]result, error) {
+	results := make([]result, len(chosen))
+	var mu sync.Mutex // guards saved, tried and the order of lines
 	tried := 0
+	report := func(r result, from string) {
+		tried++
+		fmt.Printf("%3d of %d  %s%s\n", tried, len(chosen), r.line(), from)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
-	for _, m := range chosen {
+	for i, m := range chosen {
+		mu.Lock()
+		r, ok := saved.result(m.name, fast)
+		if ok {
+			results[i] = r
+			report(r, "  (saved)")
+		}
+		mu.Unlock()
+		if ok {
+			continue
+		}
 		group.Go(func() error {
-			began := time.Now()
-			by, err := m.caughtBy(ctx, root)
+			r := m.try(ctx, root, fast)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			verdict := "caught by " + by
-			switch {
-			case err != nil:
-				verdict, survivors = "BROKEN", append(survivors, fmt.Sprintf("%s: %v", m.name, err))
-			case by == "":
-				verdict, survivors = "SURVIVED", append(survivors, m.name)
-			}
-			tried++
-			fmt.Printf("%3d of %d  %-70s %-28s %4.0f s\n", tried, len(chosen), m.name, verdict, time.Since(began).Seconds())
-			return nil
+			results[i] = r
+			report(r, "")
+			return saved.keep(r)
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
+	return results, group.Wait()
+}
+
+// score sums up the results, and reports whether every mutation was caught.
+func score(results []result) (text string, all bool) {
+	var survivors, foreign []string
+	for _, r := range results {
+		switch {
+		case r.Broken != "":
+			survivors = append(survivors, r.Name+": "+r.Broken)
+		case !r.caught():
+			survivors = append(survivors, r.Name)
+		}
+		if !r.Own {
+			foreign = append(foreign, fmt.Sprintf("%s (%s)", r.Name, strings.Join(r.Packages, ", ")))
+		}
 	}
-	fmt.Printf("\nCaught %d of %d.\n", len(chosen)-len(survivors), len(chosen))
-	if len(survivors) > 0 {
-		fmt.Printf("Survivors:\n  %s\n", strings.Join(survivors, "\n  "))
-		return errSurvived
+	var b strings.Builder
+	list := func(title string, names []string) {
+		if len(names) > 0 {
+			fmt.Fprintf(&b, "%s:\n  %s\n", title, strings.Join(names, "\n  "))
+		}
 	}
-	return nil
+	list("Not caught by their own package's tests", foreign)
+	list("Survivors", survivors)
+	fmt.Fprintf(&b, "Caught %d of %d; %d by their own package's tests.\n",
+		len(results)-len(survivors), len(results), len(results)-len(foreign))
+	return b.String(), len(survivors) == 0
 }
 
 func choose(all []mutation, names []string) []mutation {

@@ -8,14 +8,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
-// suite is a set of tests that may catch a mutation.
+// suite is a set of tests that may catch a mutation, as arguments of go test.
 type suite struct {
 	name string
 	args []string
@@ -28,8 +30,8 @@ func model() suite {
 		"-rapid.checks=400", "-rapid.seed=20261102", "-rapid.shrinktime=0s", "-rapid.nofailfile"}}
 }
 
-// conformance is asked on the reference engine alone: what falls there falls by
-// DynamoDB's own word.
+// conformance runs on the reference engine only: what fails there, DynamoDB
+// itself refuses.
 func conformance() suite {
 	return suite{"conformance", []string{"./test/suites/conformance", "-run", "TestEnginesDoWhatTheCodeReliesOn/dynamodb-local"}}
 }
@@ -45,70 +47,133 @@ func recovery() suite {
 type mutation struct {
 	name  string
 	edits []edit
-	// suites are asked in this order.
+	// suites run in this order, after the tests of the package itself.
 	suites []suite
 }
 
-// edit replaces the one place where old stands in a file.
+// edit replaces the only occurrence of old in a file.
 type edit struct{ file, old, new string }
 
-// caughtBy returns the name of the first suite that fails under the mutation,
-// or "". A mutation that does not compile, or whose place is gone, is an error.
-func (m mutation) caughtBy(ctx context.Context, root string) (string, error) {
+// owners are the packages of the mutated files, as arguments of go test.
+func (m mutation) owners() []string {
+	var packages []string
+	for _, e := range m.edits {
+		if owner := "./" + path.Dir(e.file); !slices.Contains(packages, owner) {
+			packages = append(packages, owner)
+		}
+	}
+	return packages
+}
+
+// try runs the tests of the mutation's own packages and then its suites, until
+// one of these fails.
+func (m mutation) try(ctx context.Context, root string, fast bool) (r result) {
+	began := time.Now()
+	r = result{Name: m.name, Packages: m.owners()}
+	defer func() { r.Seconds = time.Since(began).Seconds() }()
+	broken := func(err error) result {
+		r.Broken = err.Error()
+		return r
+	}
 	dir, err := os.MkdirTemp("", "lorehook-mutant-")
 	if err != nil {
-		return "", err
+		return broken(err)
 	}
 	defer os.RemoveAll(dir)
 	overlay, err := m.overlay(root, dir)
 	if err != nil {
-		return "", err
+		return broken(err)
+	}
+	if r.Own, err = m.fails(ctx, root, overlay, suite{"own", r.Packages}); err != nil {
+		return broken(err)
+	}
+	if r.Fast = fast && r.Own; r.Fast {
+		return r
 	}
 	for _, s := range m.suites {
-		if out, err := goTool(ctx, root, "vet", "-overlay="+overlay, s.args[0]); err != nil {
-			return "", fmt.Errorf("it does not compile: %s", out)
+		failed, err := m.fails(ctx, root, overlay, s)
+		if err != nil {
+			return broken(err)
 		}
-		out, err := goTool(ctx, root, append([]string{"test", "-count=1", "-failfast", "-overlay=" + overlay}, s.args...)...)
-		var failed *exec.ExitError
-		switch {
-		case errors.As(err, &failed) && ctx.Err() == nil:
-			if !fell(out) {
-				return "", fmt.Errorf("%s ended without a test that failed:\n%s", s.name, out)
-			}
-			if path := os.Getenv("MUTANTS_LOG"); path != "" {
-				_ = os.WriteFile(filepath.Join(path, strings.ReplaceAll(m.name, " ", "-")+".log"), out, 0o600) // for the curious
-			}
-			return s.name, nil
-		case err != nil:
-			return "", err
+		if failed {
+			r.Suite = s.name
+			return r
 		}
 	}
-	return "", nil
+	return r
 }
 
-// fell reports whether a test failed: not the build, an engine or the time.
+// fails reports whether a test of the suite fails under the mutation. A
+// mutation that does not compile, or a suite that ends in another way, is an
+// error.
+func (m mutation) fails(ctx context.Context, root, overlay string, s suite) (bool, error) {
+	// What vet says of mutated code is not a test's finding.
+	out, err := goTool(ctx, root, append([]string{"test", "-count=1", "-failfast", "-vet=off", "-overlay=" + overlay}, s.args...)...)
+	if err == nil {
+		return false, nil
+	}
+	var failed *exec.ExitError
+	switch {
+	case !errors.As(err, &failed) || ctx.Err() != nil:
+		return false, err
+	case !built(out):
+		return false, fmt.Errorf("it does not compile:\n%s", out)
+	case !fell(out):
+		return false, fmt.Errorf("%s ended without a failed test:\n%s", s.name, out)
+	}
+	if logs := os.Getenv("MUTANTS_LOG"); logs != "" {
+		name := strings.NewReplacer(" ", "-", "/", "-").Replace(m.name + "." + s.name)
+		_ = os.WriteFile(filepath.Join(logs, name+".log"), out, 0o600) // a debugging aid, not a result
+	}
+	return true, nil
+}
+
+// built reports whether every package compiled.
+func built(out []byte) bool {
+	return !bytes.Contains(out, []byte(" [build failed]\n")) && !bytes.Contains(out, []byte(" [setup failed]\n"))
+}
+
+// fell reports whether a test failed: not an engine or the time.
 func fell(out []byte) bool {
 	return bytes.Contains(out, []byte("--- FAIL: ")) && !bytes.Contains(out, []byte("panic: test timed out"))
 }
 
-// sound runs the suites on the code as it is: where one fails, being caught
-// means nothing.
-func sound(ctx context.Context, root string, chosen []mutation) error {
-	tried := map[string]bool{}
-	for _, m := range chosen {
-		for _, s := range m.suites {
-			if tried[s.name] {
-				continue
-			}
-			tried[s.name] = true
-			began := time.Now()
-			if out, err := goTool(ctx, root, append([]string{"test", "-count=1"}, s.args...)...); err != nil {
-				return fmt.Errorf("%s fails without any mutation: %w\n%s", s.name, err, out)
-			}
-			fmt.Printf("without a mutation  %-70s passes %26.0f s\n", s.name, time.Since(began).Seconds())
+// sound runs the suites and the owning packages on the code as it is: where one
+// fails, being caught means nothing.
+func sound(ctx context.Context, root string, chosen []mutation, saved *store) error {
+	for _, s := range asked(chosen) {
+		if saved.data.Sound[s.name] {
+			continue
+		}
+		began := time.Now()
+		if out, err := goTool(ctx, root, append([]string{"test", "-count=1"}, s.args...)...); err != nil {
+			return fmt.Errorf("%s fails without any mutation: %w\n%s", s.name, err, out)
+		}
+		fmt.Printf("without a mutation, %s passes in %.0f s\n", s.name, time.Since(began).Seconds())
+		if err := saved.keepSound(s.name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// asked lists once each what the mutations need: packages first.
+func asked(chosen []mutation) []suite {
+	var packages, suites []suite
+	add := func(to *[]suite, s suite) {
+		if !slices.ContainsFunc(*to, func(have suite) bool { return have.name == s.name }) {
+			*to = append(*to, s)
+		}
+	}
+	for _, m := range chosen {
+		for _, owner := range m.owners() {
+			add(&packages, suite{owner, []string{owner}})
+		}
+		for _, s := range m.suites {
+			add(&suites, s)
+		}
+	}
+	return append(packages, suites...)
 }
 
 // overlay writes the mutated files and the list that lays them over the tree.
@@ -124,7 +189,7 @@ func (m mutation) overlay(root, dir string) (string, error) {
 			text = string(raw)
 		}
 		if n := strings.Count(text, e.old); n != 1 {
-			return "", fmt.Errorf("%s holds %d times what is to be replaced: %q", e.file, n, e.old)
+			return "", fmt.Errorf("%s contains the text to replace %d times, not once: %q", e.file, n, e.old)
 		}
 		files[e.file] = strings.Replace(text, e.old, e.new, 1)
 	}
@@ -140,8 +205,8 @@ func (m mutation) overlay(root, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "overlay.json")
-	return path, os.WriteFile(path, raw, 0o600)
+	list := filepath.Join(dir, "overlay.json")
+	return list, os.WriteFile(list, raw, 0o600)
 }
 
 func goTool(ctx context.Context, root string, args ...string) ([]byte, error) {
