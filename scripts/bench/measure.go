@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -16,7 +15,7 @@ import (
 // bench is one pipeline under measurement.
 type bench struct {
 	world   *cloud.World
-	calls   atomic.Int64
+	calls   *calls
 	expired expiries
 	waves   *waves
 	figures []figure
@@ -40,6 +39,9 @@ func (p *program) Fatalf(format string, args ...any) {
 	panic(failure{fmt.Errorf(format, args...)})
 }
 
+// prefix begins the names of the tables that are measured.
+const prefix = "bench_"
+
 func measure(ctx context.Context, url string) (figures []figure, err error) {
 	p := &program{ctx: ctx}
 	defer func() {
@@ -51,13 +53,14 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 		}
 	}()
 	db := devstack.DynamoDB(url)
-	tables, err := devstack.CreateTables(ctx, db, "bench_")
+	tables, err := devstack.CreateTables(ctx, db, prefix)
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{expired: expiries{table: tables.Content}}
+	b := &bench{calls: &calls{}, expired: expiries{table: tables.Content}}
+	b.calls.reset()
 	counted := cloud.Intercept(db, func(_ context.Context, call cloud.Call, send func() error) error {
-		b.calls.Add(1)
+		b.calls.count(call.Operation, call.Input)
 		return b.expired.watch(call, send)
 	})
 	b.waves = &waves{}
@@ -101,6 +104,9 @@ func (b *bench) thousand() {
 	b.change(ref, "one new comment on 1,000 discussions", 24, func() {
 		thread = gitlab.AddDiscussion(ref, fakegitlab.Note{Body: "One more."}, fakegitlab.Note{Body: "And a reply."})
 	})
+	for _, g := range b.calls.groups() {
+		b.add("  of these, to "+g.place, float64(g.calls), "calls", 0)
+	}
 	b.change(ref, "one reply in a thread of 1,000 discussions", 24, func() { gitlab.AddNote(ref, thread, fakegitlab.Note{Body: "Yes."}) })
 	b.change(ref, "one label on an issue with 1,000 discussions", 0, func() { gitlab.Relabel(ref, []string{"later"}, nil) })
 	b.change(ref, "nothing changed on 1,000 discussions", 0, func() {})
@@ -108,13 +114,13 @@ func (b *bench) thousand() {
 
 func (b *bench) change(ref surgical.EntityRef, name string, limit float64, change func()) {
 	change()
-	b.calls.Store(0)
+	b.calls.reset()
 	b.expired.reset()
 	began := time.Now()
 	run := b.world.Webhook(ref)
 	took := time.Since(began)
 	b.add(name+": content written in ingest", float64(run.Counters.ContentWriteUnits)+b.expired.units(), "write units", limit)
 	b.add(name+": documents regenerated", float64(run.Counters.DocumentsRegenerated), "documents", 0)
-	b.add(name+": DynamoDB, whole run", float64(b.calls.Load()), "calls", 0)
 	b.add(name+": whole run, in one process", float64(took.Milliseconds()), "ms", 0)
+	b.add(name+": DynamoDB, whole run", float64(b.calls.total()), "calls", 0)
 }
