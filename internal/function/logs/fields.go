@@ -30,6 +30,7 @@ func Fields() map[string]string {
 		"status":      "the run's status after it was closed",
 		"http_status": "the HTTP status of the response",
 		"stage":       "the stage that the run is in, or was in when it closed",
+		"step":        "the step of a sweep that ran out of its share of the time",
 		"code":        "the failure's code",
 		"cause_code":  "the code of the first target that made the run fail",
 		"error":       "the failure's message, for people",
