@@ -40,6 +40,10 @@ func TestStore_ReportsEveryCallThatFails(t *testing.T) {
 			_, err := w.Document(ctx(), ref, long.ID)
 			return err
 		},
+		"Batch": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {
+			_, err := w.Batch(ctx(), ref, []string{"entity", long.ID})
+			return err
+		},
 		"Embedded": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {
 			_, err := w.Embedded(ctx(), ref)
 			return err
@@ -56,12 +60,12 @@ func TestStore_ReportsEveryCallThatFails(t *testing.T) {
 			_, err := w.ExpireOrphans(ctx(), ref, everyAttemptEnded)
 			return err
 		},
-		"View and Batch": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {
+		"View and its Batch": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {
 			view, err := w.View(ctx(), ref, nil)
 			if err != nil {
 				return err
 			}
-			_, _, err = view.Batch(ctx(), nil, view.Discussions())
+			_, _, err = view.Batch(ctx(), []string{"entity"}, view.Discussions())
 			return err
 		},
 		"DocumentsAfter": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {

@@ -230,7 +230,7 @@ func TestView_ReadsOnlyThePartsThatNameTheChildren(t *testing.T) {
 	}
 }
 
-func TestViewLoad_OfAnExpiredChildFails(t *testing.T) {
+func TestViewBatch_OfAnExpiredChildFails(t *testing.T) {
 	w := newWorld(t)
 	w.commit(issue(1), newIssue())
 	view, err := w.View(ctx(), issue(1), nil)
@@ -243,6 +243,36 @@ func TestViewLoad_OfAnExpiredChildFails(t *testing.T) {
 	w.expire(issue(1))
 	if _, got, err := view.Batch(ctx(), nil, []string{"discussion#d1"}); err == nil {
 		t.Errorf("after the expiry: %s", got)
+	}
+}
+
+func TestViewBatch_ReadsDocumentsEmbeddingsAndChildrenInOneRequest(t *testing.T) {
+	w := newWorld(t)
+	ref := issue(1)
+	head, _ := w.commit(ref, newIssue().and("discussion#d1", note("d1", "a")))
+	w.write(head, document("entity", "x"), document("discussion#d1", "y"))
+	w.embed(head, "entity", "c1")
+	view, err := w.View(ctx(), ref, nil)
+	w.must(err)
+	w.calls = nil
+	batch, children, err := view.Batch(ctx(), []string{"entity", "discussion#d1", "discussion#none"}, []string{"discussion#d1"})
+	w.must(err)
+	if len(w.calls) != 1 {
+		t.Errorf("%d requests", len(w.calls))
+	}
+	documents, err := w.SomeDocuments(ctx(), ref, []string{"entity", "discussion#d1"})
+	w.must(err)
+	embeddings, err := w.Embeddings(ctx(), ref, []string{"entity", "discussion#d1"})
+	w.must(err)
+	if len(documents) != 2 || len(embeddings) != 1 {
+		t.Fatalf("%d documents, %d are embedded", len(documents), len(embeddings))
+	}
+	unexported := cmp.AllowUnexported(content.Document{})
+	if diff := cmp.Diff(content.Batch{Documents: documents, Embeddings: embeddings}, batch, unexported); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]json.RawMessage{"discussion#d1": json.RawMessage(note("d1", "a"))}, children); diff != "" {
+		t.Error(diff)
 	}
 }
 
