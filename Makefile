@@ -6,8 +6,6 @@ MAKEFLAGS += --no-print-directory
 
 LOCAL := .local/bin/local
 CDK := .local/cdk/node_modules/.bin/cdk
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
-GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 # Node 20 does, also after its end: the CDK need not say so at every call.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
@@ -61,8 +59,8 @@ mutants: setup-test ## Break one rule at a time and see tests notice (MUTANTS="n
 	@go run ./scripts/mutants $(if $(FAST),-fast) $(if $(AGAIN),-again) $(if $(MUTANTS),"$(MUTANTS)")
 
 .PHONY: lint
-lint: ## Check formatting, go vet, staticcheck, shell scripts and known vulnerabilities
-	@scripts/lint $(STATICCHECK) $(GOVULNCHECK)
+lint: ## Check formatting, Go code, shell scripts and known vulnerabilities
+	@scripts/lint
 
 .PHONY: docs
 docs: ## Write docs/api.md from the API's OpenAPI description

@@ -44,7 +44,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer engine.Stop()
+	defer func() { _ = engine.Stop() }() // it ends with this process in any case
 	figures, err := measure(ctx, engine.URL)
 	if err != nil {
 		return err

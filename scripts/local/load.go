@@ -60,7 +60,7 @@ func (c *loadCommand) Run(ctx context.Context, p *place) error {
 		return err
 	}
 	server := &http.Server{Handler: gitlab, ReadHeaderTimeout: time.Minute}
-	go server.Serve(listener)
+	go func() { _ = server.Serve(listener) }() // it ends when the server is closed
 	defer server.Close()
 	progress := &steps{out: p.out}
 	stack, err := devstack.Up(ctx, devstack.StackOptions{
