@@ -7,9 +7,8 @@ MAKEFLAGS += --no-print-directory
 LOCAL := .local/bin/local
 CDK := .local/cdk/node_modules/.bin/cdk
 
-# Node 20 does, also after its end: the CDK need not say so at every call.
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
-export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
+# Where scripts/setup puts Node.js if this machine's is missing or too old.
+export PATH := $(CURDIR)/.local/toolchain/path:$(PATH)
 
 ##@ Try it on this machine
 
