@@ -39,10 +39,28 @@ logs: $(LOCAL) ## Print what the functions logged (FUNCTION=worker for one)
 
 ##@ Work on it
 
+# The slowest suites come first, so that none runs by itself in the end. The
+# model explores more in make model and make nightly.
 # Not from the cache: Go does not see what the deployed functions are built of.
 .PHONY: test
 test: setup-test ## Run every test: unit, property, storage, infrastructure, end to end
-	@go test -count=1 -p 2 -timeout 9m ./...
+	@go test -count=1 -p 3 -timeout 9m \
+	  ./test/suites/e2e ./test/suites/model ./test/suites/reliability ./...
+
+.PHONY: test-fast
+test-fast: ## Test the product packages on one engine, without a browser; unchanged ones are not run again
+	@scripts/setup check ministack
+	@go test -short -p 3 ./cmd/... ./events ./functions/... ./infra/... ./internal/...
+
+# Hours. Each part prints its own closing line; the first failure ends it.
+.PHONY: nightly
+nightly: ## Run what is too slow for every change: a larger model, the matrix, mutants, fuzzing, load, bench
+	@$(MAKE) model SEQUENCES=$(or $(SEQUENCES),50000)
+	@$(MAKE) matrix
+	@$(MAKE) mutants
+	@$(MAKE) fuzz FUZZTIME=$(or $(FUZZTIME),1m)
+	@$(MAKE) load
+	@$(MAKE) bench
 
 .PHONY: model
 model: setup-test ## Explore random interleavings (SEQUENCES=n, SEED=s)

@@ -28,6 +28,9 @@ import (
 const contractExamples = 50
 
 func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
+	if testing.Short() {
+		t.Skip("1,200 calls are slow: not with -short")
+	}
 	// The contract is not about storage.
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)

@@ -41,6 +41,9 @@ type viewer struct {
 // opened by a page fails the test.
 func newViewer(t *testing.T) viewer {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser is slow: not with -short")
+	}
 	path, err := browser.Find()
 	if errors.Is(err, browser.ErrNotInstalled) && os.Getenv(requireBrowser) != "1" {
 		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: %v\n\n", t.Name(), err)

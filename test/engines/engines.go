@@ -70,10 +70,14 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Run runs f as a subtest on each engine, each with tables of its own. f may
-// call t.Parallel.
+// Run runs f as a subtest on each engine, each with its own tables; with -short
+// on ministack only. f may call t.Parallel.
 func Run(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
+	if testing.Short() {
+		RunOnOne(t, f)
+		return
+	}
 	for _, e := range shared().all() {
 		e.run(t, f)
 	}
