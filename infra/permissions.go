@@ -49,11 +49,12 @@ func (st *stack) grantWorker() {
 	f := st.functions.worker
 	st.allowTables(f,
 		on(tables.Content(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "BatchWriteItem"),
-		on(tables.SyncRuns(), "GetItem", "PutItem", "UpdateItem"),
+		// An attempt begins with one read of its run, the pause and the head.
+		on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
 		on(tables.SyncRunEntities(), "PutItem"),
 		on(tables.DirtySources(), "Query", "PutItem", "DeleteItem"),
 		on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem"),
-		on(tables.State(), "GetItem", "UpdateItem"),
+		on(tables.State(), "GetItem", "BatchGetItem", "UpdateItem"),
 	)
 	allow(f.Role(), []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"},
 		st.queues.requests.QueueArn(), st.queues.bulk.QueueArn())

@@ -47,11 +47,11 @@ func wantGrants() map[string]grants {
 		"WorkerRole": traced("Worker", grants{
 			// Workers delete no child.
 			"Content.Arn":         dynamodb("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "UpdateItem"),
-			"SyncRuns.Arn":        dynamodb("GetItem", "PutItem", "UpdateItem"),
+			"SyncRuns.Arn":        dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
 			"SyncRunEntities.Arn": dynamodb("PutItem"),
 			"DirtySources.Arn":    dynamodb("DeleteItem", "PutItem", "Query"),
 			"DependentQueue.Arn":  dynamodb("PutItem", "Query", "UpdateItem"),
-			"State.Arn":           dynamodb("GetItem", "UpdateItem"),
+			"State.Arn":           dynamodb("BatchGetItem", "GetItem", "UpdateItem"),
 			"Requests.Arn":        take, "Bulk.Arn": take, "DeadLetters.Arn": send,
 			machine: start, "GitLabTokenSecret.Id": read,
 		}),
