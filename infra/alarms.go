@@ -71,8 +71,8 @@ func (st *stack) alarmSpecs() []alarmSpec {
 			alarmSpec{name: "lambda-errors-" + f.spec.name, runbook: "lambda-errors",
 				says: "Invocations of the function failed in two of three five-minute periods.", metric: f.of("Errors", series{stat: sum}), atLeast: 1, periods: 3, reach: 2},
 			alarmSpec{name: "lambda-duration-" + f.spec.name, runbook: "lambda-duration",
-				says:   fmt.Sprintf("An invocation of the function took more than %.0f%% of its %d s timeout.", nearTheLimit*100, f.spec.timeout),
-				metric: f.of("Duration", series{stat: maximum}), atLeast: nearTheLimit * float64(f.spec.timeout) * 1000})
+				says:   fmt.Sprintf("An invocation of the function took more than %.0f%% of its %.0f s timeout.", nearTheLimit*100, f.spec.timeout.Seconds()),
+				metric: f.of("Duration", series{stat: maximum}), atLeast: nearTheLimit * float64(f.spec.timeout.Milliseconds())})
 	}
 	return specs
 }

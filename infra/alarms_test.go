@@ -339,3 +339,26 @@ func TestTheCostOfAlarmsIsAsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// The alarm says it in seconds, the graph of run time in percent of milliseconds.
+func TestLambdaDuration_IsComparedWithTheTimeoutInItsOwnUnit(t *testing.T) {
+	limit := map[string]any{}
+	for name, f := range onAWS(t).ofType("AWS::Lambda::Function") {
+		limit[strings.ToLower(strings.TrimSuffix(name, "Function"))] = f["Timeout"]
+	}
+	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
+		function, ok := strings.CutPrefix(fmt.Sprint(a["AlarmName"]), "lorehook-lambda-duration-")
+		if !ok {
+			continue
+		}
+		if want := fmt.Sprintf("of its %v s timeout", limit[function]); !strings.Contains(fmt.Sprint(a["AlarmDescription"]), want) {
+			t.Errorf("the description of %s does not say %q: %v", function, want, a["AlarmDescription"])
+		}
+	}
+	body := fmt.Sprint(onAWS(t).ofType("AWS::CloudWatch::Dashboard"))
+	for _, id := range functionIDs() {
+		if want := fmt.Sprintf("/%.0f", limit[strings.ToLower(id)].(float64)*1000); !strings.Contains(body, want) {
+			t.Errorf("the dashboard does not divide the duration of %s by %s", id, want)
+		}
+	}
+}

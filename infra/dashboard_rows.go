@@ -155,7 +155,7 @@ func (st *stack) shareOfTimeout() []awscloudwatch.IMetric {
 	var all []awscloudwatch.IMetric
 	for _, f := range st.functions.all() {
 		id := "longest_" + f.spec.name
-		all = append(all, expression(fmt.Sprintf("100*%s/%d", id, f.spec.timeout*1000), f.spec.name,
+		all = append(all, expression(fmt.Sprintf("100*%s/%d", id, f.spec.timeout.Milliseconds()), f.spec.name,
 			map[string]awscloudwatch.IMetric{id: f.of("Duration", series{stat: maximum})}, 300))
 	}
 	return all
