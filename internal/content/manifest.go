@@ -94,9 +94,14 @@ func partCount(children, present int) int {
 	return n
 }
 
+// formerUnits is stored where earlier versions stored write units. They require
+// the element and only estimate a cost with it, so both versions can work on the
+// same tables during an upgrade (docs/decisions/015).
+const formerUnits = 0
+
 // packedEntries is the stored form of entries. Attempts are stored once, in the
-// attribute "stages"; an entry is a list of hash, index of the attempt, and
-// number of segments.
+// attribute "stages"; an entry is a list of hash, index of the attempt, number of
+// segments, and formerUnits.
 type packedEntries struct {
 	Attempts []string               `dynamodbav:"stages,omitempty"`
 	Entries  map[string]packedEntry `dynamodbav:"entries,omitempty"`
@@ -109,7 +114,7 @@ type packedEntry struct {
 
 // MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
 func (p packedEntry) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
-	return packList(p.hash, p.attempt, p.segments), nil
+	return packList(p.hash, p.attempt, p.segments, formerUnits), nil
 }
 
 // UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
@@ -126,8 +131,8 @@ func packList(hash []byte, numbers ...int) types.AttributeValue {
 	return &types.AttributeValueMemberL{Value: list}
 }
 
-// unpackList is the inverse of packList. It ignores further elements: older
-// versions stored the write units at the end (docs/decisions/015).
+// unpackList is the inverse of packList. It ignores further elements, such as
+// the former units.
 func unpackList(value types.AttributeValue, numbers ...*int) ([]byte, error) {
 	list, ok := value.(*types.AttributeValueMemberL)
 	if !ok || len(list.Value) <= len(numbers) {
@@ -224,7 +229,7 @@ type packedPart struct {
 
 // MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
 func (p packedPart) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
-	return packList(p.hash, p.attempt), nil
+	return packList(p.hash, p.attempt, formerUnits), nil
 }
 
 // UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.

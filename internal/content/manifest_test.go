@@ -217,3 +217,26 @@ func TestPutBytes_CountsOnlyPuts(t *testing.T) {
 		t.Errorf("%d bytes", got)
 	}
 }
+
+// The version before this one refuses an entry or a part reference of any other
+// length.
+func TestPackedEntries_KeepTheLengthThatEarlierVersionsRequire(t *testing.T) {
+	attempt := surgical.AttemptID{RunID: "r1", Number: 1}
+	for name, c := range map[string]struct {
+		pack interface {
+			MarshalDynamoDBAttributeValue() (types.AttributeValue, error)
+		}
+		want int
+	}{
+		"entry":          {packEntries(entries{"c": {Hash: []byte("h"), Attempt: attempt, Segments: 2}}).Entries["c"], 4},
+		"part reference": {packParts([]partRef{{Hash: []byte("h"), Attempt: attempt}}).Refs[0], 3},
+	} {
+		value, err := c.pack.MarshalDynamoDBAttributeValue()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(value.(*types.AttributeValueMemberL).Value); got != c.want {
+			t.Errorf("%s: %d elements, want %d", name, got, c.want)
+		}
+	}
+}

@@ -375,7 +375,7 @@ func withUnits(item dynamo.Item) {
 				continue
 			}
 			if _, ok := v.Value[0].(*types.AttributeValueMemberB); ok {
-				v.Value = append(v.Value, &types.AttributeValueMemberN{Value: "3"})
+				v.Value[len(v.Value)-1] = &types.AttributeValueMemberN{Value: "3"}
 			}
 		}
 	}
