@@ -30,7 +30,7 @@ type Queue interface {
 // required except NewTrace and Meter.
 type Batch struct {
 	// Process carries one message's run as far as it goes; see [Engine.Process].
-	Process func(ctx context.Context, msg Message, alone bool) Verdict
+	Process func(ctx context.Context, msg Message, isolated bool) Verdict
 	Queue   Queue
 	Clock   func() time.Time
 	Log     *slog.Logger
@@ -113,7 +113,7 @@ func (b *Batch) lane(ctx context.Context, records []events.SQSMessage) *lane {
 
 // advance processes the lane's messages in order, up to the first that is not
 // done: it and all behind it wait, or they would overtake it.
-func (b *Batch) advance(ctx context.Context, l *lane, alone bool) {
+func (b *Batch) advance(ctx context.Context, l *lane, isolated bool) {
 	l.isolate = nil
 	for len(l.items) > 0 {
 		next := l.items[0]
@@ -122,7 +122,7 @@ func (b *Batch) advance(ctx context.Context, l *lane, alone bool) {
 		if next.err != nil {
 			b.Log.ErrorContext(ctx, "undecodable", "message_id", next.record.MessageId, "error", next.err.Error())
 		} else {
-			verdict = b.process(ctx, next.msg, alone)
+			verdict = b.process(ctx, next.msg, isolated)
 		}
 		var after time.Duration
 		switch v := verdict.(type) {
@@ -162,9 +162,9 @@ func (b *Batch) isolate(ctx context.Context, lanes []*lane) {
 	}
 }
 
-func (b *Batch) process(ctx context.Context, msg Message, alone bool) Verdict {
+func (b *Batch) process(ctx context.Context, msg Message, isolated bool) Verdict {
 	defer logs.Panics(ctx, b.Log) // a goroutine of its own, so aws-lambda-go never sees a panic here
-	verdict := b.Process(ctx, msg, alone)
+	verdict := b.Process(ctx, msg, isolated)
 	if w, ok := verdict.(Wait); ok && w.Cause != nil {
 		b.Log.WarnContext(ctx, "message_waits", "run_id", msg.RunID, "project_id", msg.ProjectID, "message_id", msg.ID,
 			"delay_ms", w.After.Milliseconds(), "code", surgical.CodeOf(w.Cause), "error", w.Cause.Error())

@@ -39,7 +39,7 @@ type Engine struct {
 
 // Process brings the message's run as far as it goes. Alone promises that
 // nothing else runs in this process in the meantime.
-func (e *Engine) Process(ctx context.Context, msg Message, alone bool) Verdict {
+func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdict {
 	now := e.Clock()
 	if now.Before(msg.NotBefore) {
 		return waitFor(msg.NotBefore.Sub(now), nil)
@@ -64,7 +64,7 @@ func (e *Engine) Process(ctx context.Context, msg Message, alone bool) Verdict {
 		return waitFor(run.LeaseUntil.Sub(now), nil)
 	case deaths(run) >= surgical.MaxLostLeases:
 		return e.lost(ctx, run, msg)
-	case deaths(run) > 0 && !alone:
+	case deaths(run) > 0 && !isolated:
 		return Isolate{Deaths: deaths(run)}
 	case seen.pause.After(now) && run.Origin != surgical.OriginDrain: // a drain sends no request to GitLab
 		return waitFor(seen.pause.Sub(now)+e.Jitter(time.Second), nil)

@@ -23,19 +23,19 @@ type lanes struct {
 	verdicts map[string][]worker.Verdict // by run id, one after the other; then Done
 
 	mu        sync.Mutex
-	processed []string // run ids, with " alone" behind those that were
+	processed []string // run ids, with " isolated" behind those that were
 	messages  map[string]worker.Message
 	delays    map[string]int32
 	dead      []string
 	away      bool
 }
 
-func (l *lanes) process(_ context.Context, msg worker.Message, alone bool) worker.Verdict {
+func (l *lanes) process(_ context.Context, msg worker.Message, isolated bool) worker.Verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := msg.RunID
-	if alone {
-		name += " alone"
+	if isolated {
+		name += " isolated"
 	}
 	l.processed = append(l.processed, name)
 	l.messages[msg.RunID] = msg
@@ -127,7 +127,7 @@ func TestHandle_IsolatesRunsOneByOneFewestDeathsFirst(t *testing.T) {
 	}
 	first := l.processed[:4]
 	slices.Sort(first)
-	if diff := cmp.Diff([]string{"a1", "b1", "c1", "d1", "b1 alone", "c1 alone", "a1 alone"}, l.processed); diff != "" {
+	if diff := cmp.Diff([]string{"a1", "b1", "c1", "d1", "b1 isolated", "c1 isolated", "a1 isolated"}, l.processed); diff != "" {
 		t.Errorf("processed (-want +got):\n%s", diff)
 	}
 }

@@ -90,10 +90,10 @@ func commitMutations() []mutation {
 			{"internal/worker/batch.go", "b.delay(ctx, l.items, after)\n", "b.delay(ctx, l.items, after)\n\t\tl.items = l.items[:1]\n"},
 		}, outcomes()},
 		{"a run over which a worker died is processed beside others", []edit{
-			{engine, "case deaths(run) > 0 && !alone:", "case false && !alone:"},
+			{engine, "case deaths(run) > 0 && !isolated:", "case false && !isolated:"},
 		}, []suite{recovery()}},
 		{"a run over which a worker died is processed beside others after a failure in order", []edit{
-			{engine, "case deaths(run) > 0 && !alone:", "case !run.LeaseUntil.IsZero() && !alone:"},
+			{engine, "case deaths(run) > 0 && !isolated:", "case !run.LeaseUntil.IsZero() && !isolated:"},
 		}, []suite{invariants()}},
 		{"the run over which most workers died comes first", []edit{
 			{"internal/worker/batch.go", "cmp.Compare(x.isolate.Deaths, y.isolate.Deaths)", "cmp.Compare(y.isolate.Deaths, x.isolate.Deaths)"},
