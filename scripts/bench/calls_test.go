@@ -25,6 +25,6 @@ func TestCallsAreGroupedByTableAndOperation(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if c.total() != 5 {
-		t.Errorf("%d calls in all, want 5", c.total())
+		t.Errorf("%d calls in total, want 5", c.total())
 	}
 }

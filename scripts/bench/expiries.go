@@ -11,8 +11,7 @@ import (
 )
 
 // expiries adds up what DynamoDB reports for expiring superseded items of the
-// content table. A run's counter covers its commit only; the promise covers
-// both.
+// content table. A run's counter covers only its commit; the limit covers both.
 type expiries struct {
 	table string
 

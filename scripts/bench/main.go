@@ -1,9 +1,9 @@
-// Command bench measures what a change costs: write units of the content
-// table, requests and round trips to GitLab, calls to DynamoDB and time, and
-// what watching it costs: metrics, logs and traces, by list prices. It
-// prints a table and writes .local/bench.json; a figure beyond its limit ends
-// it with exit code 1. Times are of this machine and its engine; units and
-// requests are not.
+// Command bench measures what a change costs: write units of the content table,
+// requests and round trips to GitLab, calls to DynamoDB and time, and what
+// watching it costs: metrics, logs and traces, by list prices. It prints a
+// table and writes .local/bench.json; its exit code is 1 if a figure exceeds
+// its limit. Times depend on this machine and its engine; units and requests do
+// not.
 package main
 
 import (
@@ -63,7 +63,7 @@ type figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
-	// Limit is the most that is promised; 0 for no promise.
+	// Limit is the promised maximum; 0 means none.
 	Limit float64 `json:"limit,omitempty"`
 }
 

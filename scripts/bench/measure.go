@@ -21,10 +21,10 @@ type bench struct {
 	figures []figure
 }
 
-// failure carries what a test would end with out of the measurement.
+// failure carries a fatal test failure out of the measurement as a panic.
 type failure struct{ error }
 
-// program is what a world needs of a test, for a program.
+// program implements [cloud.TB] outside of a test.
 type program struct {
 	ctx     context.Context
 	cleanup []func()
@@ -39,7 +39,7 @@ func (p *program) Fatalf(format string, args ...any) {
 	panic(failure{fmt.Errorf(format, args...)})
 }
 
-// prefix begins the names of the tables that are measured.
+// prefix is the prefix of the measured tables' names.
 const prefix = "bench_"
 
 func measure(ctx context.Context, url string) (figures []figure, err error) {
@@ -89,7 +89,7 @@ func (b *bench) requests() {
 	}
 }
 
-// discussions is how many the large issue has.
+// discussions is the number of discussions in the large issue.
 const discussions = 1000
 
 // thousand measures changes of an issue with many discussions.

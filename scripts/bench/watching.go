@@ -19,13 +19,13 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// What AWS adds to the lines of a function and its gateway. The shapes are
-// those of its documentation, with values of usual length.
+// Lines that AWS adds for each function and its gateway, in the format of its
+// documentation, with values of typical length.
 const (
 	platformStart  = `{"time":"2026-05-28T07:00:00.123Z","type":"platform.start","record":{"requestId":"6d68ca91-49c9-448d-89b8-7ca3e6dc66aa","version":"$LATEST","tracing":{"spanId":"54565fb41ac79632","type":"X-Amzn-Trace-Id","value":"Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1"}}}`
 	platformReport = `{"time":"2026-05-28T07:00:00.323Z","type":"platform.report","record":{"requestId":"6d68ca91-49c9-448d-89b8-7ca3e6dc66aa","metrics":{"durationMs":101.51,"billedDurationMs":102,"memorySizeMB":512,"maxMemoryUsedMB":61},"tracing":{"spanId":"54565fb41ac79632","type":"X-Amzn-Trace-Id","value":"Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1"},"status":"success"}}`
 	accessLine     = `{"error":"-","integrationError":"-","ip":"34.74.226.1","latency":"23","requestId":"JKJaXmPLvHcESHA=","requestTime":"28/May/2026:07:00:00 +0000","responseLength":"118","routeKey":"POST /webhooks/gitlab","status":"202"}`
-	// perLine is what CloudWatch Logs adds to each event when it counts bytes.
+	// perLine is the overhead in bytes that CloudWatch Logs bills per event.
 	perLine = 26
 	// invocations of a change: webhook, worker, docs, embed, finish.
 	invocations = 5
@@ -33,7 +33,7 @@ const (
 	traces = 2
 )
 
-// output is what was written: lines and bytes of logs and of metrics.
+// output counts lines and bytes of logs and of metrics.
 type output struct{ logLines, logBytes, metricLines, metricBytes float64 }
 
 func sizeOf(line string) float64 { return float64(len(line) + perLine) }
@@ -49,7 +49,7 @@ func sizesOf(lines []string) (o output) {
 	return o
 }
 
-// watching measures what metrics, logs and traces of events cost.
+// watching measures the cost of an event's metrics, logs and traces.
 func (b *bench) watching() {
 	const token = "sample-token"
 	hook := &webhook.Handler{
@@ -67,7 +67,7 @@ func (b *bench) watching() {
 		}
 		_, _ = gateway.Adapt(hook)(b.world.T.Context(), awsevents.APIGatewayV2HTTPRequest{Body: string(sample.Body), Headers: map[string]string{
 			"x-gitlab-event": sample.Event, "x-gitlab-token": token, "idempotency-key": rand.Text() + rand.Text()[:10],
-		}}) // it answers every failure
+		}}) // it has a response for every failure
 	}
 	work := func() {
 		b.world.Clock.Advance(10 * time.Second)
@@ -83,7 +83,7 @@ func (b *bench) watching() {
 	b.price(sizesOf(b.world.Output.Take()))
 }
 
-// price turns a change's output into dollars.
+// price converts the output of a change to dollars.
 func (b *bench) price(change output) {
 	b.add("a change: lines of the functions' logs", change.logLines, "lines", 10)
 	b.add("a change: the functions' logs", change.logBytes, "bytes", 3200)
@@ -96,20 +96,20 @@ func (b *bench) price(change output) {
 	const million = "$ a million"
 	gigabytes := func(bytes float64) float64 { return bytes * 1e6 / 1e9 }
 	b.add("a million changes: the functions' logs", gigabytes(change.logBytes)*prices.LogsIngestedGB, million, 0)
-	b.add("a million changes: metrics, which are lines of logs", gigabytes(change.metricBytes)*prices.LogsIngestedGB, million, 0)
+	b.add("a million changes: metrics, written as log lines", gigabytes(change.metricBytes)*prices.LogsIngestedGB, million, 0)
 	b.add("a million changes: access log", gigabytes(access)*prices.LogsIngestedGB, million, 0)
 	b.add("a million changes: Lambda's own lines", gigabytes(platform)*prices.LogsIngestedGB, million, 0)
 	all := gigabytes(change.logBytes + change.metricBytes + access + platform)
-	b.add("a million changes: kept for 30 days, compressed", all*prices.LogsCompression*prices.LogsStoredGBMonth, million, 0)
-	b.add("a million changes: all of it, ingested and kept", all*(prices.LogsIngestedGB+prices.LogsCompression*prices.LogsStoredGBMonth), million, 6)
-	b.add("one query over the logs of a million changes", all*prices.LogsScannedGB, "$ a query", 0)
+	b.add("a million changes: stored for 30 days, compressed", all*prices.LogsCompression*prices.LogsStoredGBMonth, million, 0)
+	b.add("a million changes: everything, ingested and stored", all*(prices.LogsIngestedGB+prices.LogsCompression*prices.LogsStoredGBMonth), million, 6)
+	b.add("one query of the logs of a million changes", all*prices.LogsScannedGB, "$ a query", 0)
 	b.add("a million changes: traces, if all came in bursts", 1e6*traces*prices.TracesSampled*prices.TraceRecorded, million, 0)
 	b.add("a million changes: traces, if none came within a second of another", 1e6*traces*prices.TraceRecorded, million, 0)
 	b.add("metrics at most (every dimension in use each hour)", float64(mostMetrics()), "metrics", 60)
 	b.add("metrics at most", float64(mostMetrics())*prices.MetricMonth, "$ a month", 0)
 }
 
-// mostMetrics is how many metrics there are if every dimension takes all of its
+// mostMetrics is the number of metrics if every dimension takes all of its
 // values.
 func mostMetrics() (n int) {
 	for _, m := range metrics.All() {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// waves watches requests to count round trips: the longest chain of requests
-// of which each began after the one before it had ended.
+// waves counts round trips: the longest chain of requests in which each began
+// after the previous one had ended.
 type waves struct {
 	mu    sync.Mutex
 	spans []span

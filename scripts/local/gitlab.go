@@ -63,7 +63,7 @@ func (g demoGitLab) release(ctx context.Context, ref surgical.EntityRef) error {
 	return g.control(ctx, http.MethodPost, "release", ref, nil, &ignored)
 }
 
-// awaitHeld waits until the request to be held has arrived.
+// awaitHeld waits for the request that is to be held.
 func (g demoGitLab) awaitHeld(ctx context.Context, ref surgical.EntityRef, waiting func()) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("no run fetched %s within %s", ref, runTimeout))
 	defer cancel()

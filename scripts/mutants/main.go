@@ -9,9 +9,9 @@
 //
 // NAMEs restrict it to the mutations whose name contains one of them. Results
 // are saved in .local/mutants.json after each mutation, so an interrupted run
-// continues where it stopped. Results of other sources are never reused.
+// continues where it stopped. Results for other sources are never reused.
 //
-// The tree is not changed: only the compiler sees a mutated file in place of
+// The tree is not changed: only the compiler sees the mutated file instead of
 // the original (go test -overlay).
 package main
 

@@ -1,6 +1,6 @@
 package main
 
-// mutations are the rules that must not be broken without anybody noticing.
+// mutations break, one at a time, the rules that tests must protect.
 func mutations() []mutation {
 	var all []mutation
 	for _, list := range [][]mutation{guardMutations(), commitMutations(), stageMutations(), sweepMutations(), expressionMutations()} {
@@ -36,7 +36,7 @@ func guardMutations() []mutation {
 		{"a refused fetch is skipped although the head does not cover the event", []edit{
 			{"internal/worker/commit.go", "case heads[i].Covers(run.EventAt):", "case heads[i].Exists():"},
 		}, outcomes()},
-		{"a fetch begins before it covers the newest event", []edit{
+		{"a fetch starts before it covers the newest event", []edit{
 			{engine, "if now.Before(msg.NotBefore) {", "if false {"},
 		}, outcomes()},
 	}
@@ -50,7 +50,7 @@ func commitMutations() []mutation {
 			{closing, "condition = condition.And(held(run))", "condition = condition.And(running())"},
 			{closing, "condition = condition.And(uncommitted())", ""},
 		}, outcomes()},
-		{"going on from local variables after a lost answer", []edit{
+		{"continuing from local variables after a lost response", []edit{
 			{attempt, "\trow, err := e.Ledger.Run(ctx, run.RunID)\n\tif err != nil {", "\tif !dynamo.Contended(failure) {\n\t\treturn nil, ingestFailed(failure)\n\t}\n\trow, err := e.Ledger.Run(ctx, run.RunID)\n\tif err != nil {"},
 			{engine, "case run.Committed():\n\t\treturn e.afterCommit(ctx, run, nil)\n\t", ""},
 		}, outcomes()},
@@ -67,11 +67,11 @@ func commitMutations() []mutation {
 		{"jobs listed without the counter", []edit{
 			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},
 		}, outcomes()},
-		{"the message goes before its workflow was started", []edit{
+		{"the message is deleted before its workflow is started", []edit{
 			{attempt, "\t\treturn e.unknown(fmt.Errorf(\"launch the workflow of run %s: %w\", run.RunID, err))", "\t\t_ = fmt.Errorf\n\t\treturn Done{}"},
 			{"internal/sweep/sweep.go", "case run.Generation == 0:\n\t\treturn s.start(ctx, run, report)", "case run.Generation == 0:\n\t\treturn nil"},
 		}, outcomes()},
-		{"documents_visible_from is not carried on", []edit{
+		{"documents_visible_from is not carried over", []edit{
 			{prepare, "head.DocumentsVisibleFrom = p.change.Base.DocumentsVisibleFrom", "head.DocumentsVisibleFrom = 0"},
 		}, outcomes()},
 		{"turning confidential hides nothing", []edit{
@@ -83,25 +83,25 @@ func commitMutations() []mutation {
 		{"a claim does not count a lost lease", []edit{
 			{runs, "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(1))", "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(0))"},
 		}, outcomes()},
-		{"one message of a group is delayed, but not its followers", []edit{
+		{"one message of a group is delayed, but not those behind it", []edit{
 			{"internal/worker/batch.go", "b.delay(ctx, l.items, after)", "b.delay(ctx, l.items[:1], after)"},
 		}, outcomes()},
-		{"the followers of a message that waits go", []edit{
+		{"messages behind a waiting one are deleted", []edit{
 			{"internal/worker/batch.go", "b.delay(ctx, l.items, after)\n", "b.delay(ctx, l.items, after)\n\t\tl.items = l.items[:1]\n"},
 		}, outcomes()},
-		{"a run over which a worker died is processed beside others", []edit{
+		{"a run that lost a lease shares a batch", []edit{
 			{engine, "case deaths(run) > 0 && !isolated:", "case false && !isolated:"},
 		}, []suite{recovery()}},
-		{"a run over which a worker died is processed beside others after a failure in order", []edit{
+		{"a run that lost a lease shares a batch after an orderly failure", []edit{
 			{engine, "case deaths(run) > 0 && !isolated:", "case !run.LeaseUntil.IsZero() && !isolated:"},
 		}, []suite{invariants()}},
-		{"the run over which most workers died comes first", []edit{
+		{"the run with the most lost leases comes first", []edit{
 			{"internal/worker/batch.go", "cmp.Compare(x.isolate.Deaths, y.isolate.Deaths)", "cmp.Compare(y.isolate.Deaths, x.isolate.Deaths)"},
 		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
 			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn run.Status != \"\", err\n"},
 		}, outcomes()},
-		{"what is carried over expires", []edit{
+		{"items carried over expire", []edit{
 			{"internal/content/prepare.go", "\t\t\tnext[child] = old\n\t\t\tcontinue\n", "\t\t\tnext[child] = old\n\t\t\tp.supersedeChild(child, old)\n\t\t\tcontinue\n"},
 		}, outcomes()},
 		{"a changed part of the manifest is not staged", []edit{
@@ -113,16 +113,16 @@ func commitMutations() []mutation {
 func stageMutations() []mutation {
 	const docs, embeddings, documents, jobs, hide = "internal/workflow/documents.go", "internal/content/embeddings.go", "internal/content/documents.go", "internal/ledger/jobs.go", "internal/content/hide.go"
 	return []mutation{
-		{"regenerated decided before the document is written", []edit{
+		{"regenerated is decided before the document is written", []edit{
 			{docs, "\tif len(current) == 0 {", "\tif len(current) >= 0 {"},
 		}, outcomes()},
-		{"regenerated counts what was written, not what is not embedded", []edit{
+		{"regenerated counts documents written, not documents to embed", []edit{
 			{docs, "\tstale, err = s.stale(ctx, view.Head, rendered, before.Embeddings)\n\treturn int64(len(puts)), stale, err", "\tfor _, put := range puts {\n\t\tstale = append(stale, put.ID)\n\t}\n\treturn int64(len(puts)), stale, nil"},
 		}, outcomes()},
 		{"embeddings written under the head instead of their document", []edit{
 			{embeddings, "return s.check(key(ref, docKey(d.ID)), expression.Name(\"hash\").Equal(expression.Value(d.Hash)).\n\t\tAnd(expression.Name(\"revision\").Equal(expression.Value(d.Revision))))", "return s.check(key(ref, headKey), expression.Name(\"revision\").GreaterThanEqual(expression.Value(d.Revision)))"},
 		}, outcomes()},
-		{"documents written whatever the head became", []edit{
+		{"documents are written although the head changed", []edit{
 			{documents, "return s.check(key(head.Ref, headKey), expression.Name(\"revision\").Equal(expression.Value(head.Revision)))", "return s.check(key(head.Ref, headKey), expression.Name(\"revision\").GreaterThanEqual(expression.Value(head.Revision)))"},
 		}, outcomes()},
 		{"hidden bytes removed without their condition", []edit{
@@ -132,13 +132,13 @@ func stageMutations() []mutation {
 		{"dirty ids by query", []edit{
 			{jobs, "\t\titems = append(items, l.deleteDirty(job.Ref, job.DirtyID))", "\t\tsources, err := l.DirtySources(ctx, job.Ref)\n\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(job.Ref, source.ID))\n\t\t}"},
 		}, outcomes()},
-		{"embedding although the run must not", []edit{
+		{"a no_embed run embeds", []edit{
 			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}"},
 		}, outcomes()},
 		{"finish closes a run with open jobs", []edit{
 			{"internal/ledger/close.go", "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {", "if false && slices.ContainsFunc(jobs, isNotDone) {"},
 		}, outcomes()},
-		{"a dirty source goes before its embeddings are current", []edit{
+		{"a dirty source is deleted before its embeddings are current", []edit{
 			{jobs, "\tif done.settled {", "\tif done.settled || done.next != nil {"},
 		}, outcomes()},
 	}
@@ -151,16 +151,16 @@ func sweepMutations() []mutation {
 			{orphans, "\tcandidates, err := s.staged(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n", "\tnamed, err := s.named(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tcandidates, err := s.staged(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n"},
 			{orphans, "\tnamed, err := s.named(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\texpired := 0", "\texpired := 0"},
 		}, outcomes()},
-		{"the sweeper takes what open attempts staged", []edit{
+		{"the sweeper expires items staged by open attempts", []edit{
 			{sweep, "return run.Status.Terminal() || run.Attempt != attempt.Number, nil", "return true, nil"},
 		}, outcomes()},
 		{"the sweeper ends a run that waits", []edit{
 			{sweep, "lostAfter = 6*time.Hour + 12*time.Hour", "lostAfter = 5 * time.Minute"},
 		}, []suite{model(), recovery()}},
-		{"a workflow that timed out is nobody's", []edit{
+		{"a timed-out workflow is never cleaned up", []edit{
 			{sweep, "\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {", "\tif run.RunID != \"\" {\n\t\treturn nil\n\t}\n\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {"},
 		}, outcomes()},
-		{"a message stuck between row and queue is not sent again", []edit{
+		{"a message lost between row and queue is not resent", []edit{
 			{sweep, "\tif err := queue.Send(ctx, req); err != nil {\n\t\treturn fmt.Errorf(\"send run %s again: %w\", runID, err)\n\t}\n", "\t_ = queue\n"},
 		}, outcomes()},
 		{"the backlog is not drained", []edit{
@@ -169,8 +169,8 @@ func sweepMutations() []mutation {
 	}
 }
 
-// expressionMutations change a condition that DynamoDB judges: they must fall
-// to the conformance suite on a real engine.
+// expressionMutations weaken a condition that DynamoDB evaluates. The
+// conformance suite must catch each one on a real engine.
 func expressionMutations() []mutation {
 	const runs, jobs, sweep, drain, state, retry = "internal/ledger/runs.go", "internal/ledger/jobs.go", "internal/ledger/sweep.go", "internal/ledger/drain.go", "internal/ledger/state.go", "internal/ledger/retry.go"
 	const change, closing, hide = "internal/content/change.go", "internal/ledger/close.go", "internal/content/hide.go"
@@ -191,13 +191,13 @@ func expressionMutations() []mutation {
 		{"expression: a claim of a job that is held", []edit{
 			{jobs, "\n\t\t\tAnd(expression.Name(\"lease_until\").LessThanEqual(expression.Value(micros(now)))))", "\n\t\t\tAnd(expression.AttributeExists(expression.Name(\"lease_until\"))))"},
 		}, by},
-		{"expression: a claim of a job at the very end of its lease", []edit{
+		{"expression: a claim of a job exactly at the end of its lease", []edit{
 			{jobs, "expression.Name(\"lease_until\").LessThanEqual(", "expression.Name(\"lease_until\").LessThan("},
 		}, by},
 		{"expression: a job finished by a claim that lost it", []edit{
 			{jobs, ".\n\t\tAnd(expression.Name(\"attempts\").Equal(expression.Value(job.Attempts)))", ""},
 		}, by},
-		{"expression: a message sent again too soon", []edit{
+		{"expression: a message resent too soon", []edit{
 			{sweep, ".Or(sent.LessThanEqual(expression.Value(micros(now.Add(-interval)))))", ".Or(expression.AttributeExists(sent))"},
 		}, by},
 		{"expression: a run retried twice", []edit{
@@ -215,7 +215,7 @@ func expressionMutations() []mutation {
 		{"expression: a head put over a newer revision", []edit{
 			{change, "expression.Name(\"revision\").Equal(expression.Value(base.Revision))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(base.Revision))"},
 		}, by},
-		{"expression: documents under a head that moved", []edit{
+		{"expression: documents under a head that changed", []edit{
 			{"internal/content/documents.go", "expression.Name(\"revision\").Equal(expression.Value(head.Revision)))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(head.Revision)))"},
 		}, by},
 		{"expression: embeddings of a document that changed", []edit{
@@ -230,7 +230,7 @@ func expressionMutations() []mutation {
 		{"expression: jobs listed without the counter", []edit{
 			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},
 		}, by},
-		{"expression: a job finished of a run that has ended", []edit{
+		{"expression: finishing a job of a run that has ended", []edit{
 			{jobs, "l.runUpdate(job.RunID, running(), ", "l.runUpdate(job.RunID, expression.AttributeExists(expression.Name(\"status\")), "},
 		}, by},
 		{"expression: hidden bytes removed without their condition", []edit{

@@ -6,8 +6,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
-// A mutation whose place is gone shows nothing. Running them all takes too long
-// for every change; this does not.
+// A mutation whose text is no longer in its file tests nothing. Running all
+// mutations on every change takes too long; this check does not.
 func TestEveryMutationHasItsPlaceInTheTree(t *testing.T) {
 	root, err := devstack.Root()
 	if err != nil {
@@ -16,7 +16,7 @@ func TestEveryMutationHasItsPlaceInTheTree(t *testing.T) {
 	names := map[string]bool{}
 	for _, m := range mutations() {
 		if names[m.name] || len(m.suites) == 0 {
-			t.Errorf("%s: its name is used twice, or no suite is asked", m.name)
+			t.Errorf("%s: duplicate name, or no suite", m.name)
 		}
 		names[m.name] = true
 		if _, err := m.overlay(root, t.TempDir()); err != nil {

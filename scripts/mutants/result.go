@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// result says who caught one mutation.
+// result records which tests caught one mutation.
 type result struct {
 	Name string `json:"name"`
 	// Packages own the mutated files.
@@ -25,7 +25,7 @@ type result struct {
 	// Fast results did not run the suites, because Own is set.
 	Fast    bool    `json:"fast,omitempty"`
 	Seconds float64 `json:"seconds"`
-	// Broken says why the mutation could not be tried.
+	// Broken is the reason why the mutation could not be tried.
 	Broken string `json:"broken,omitempty"`
 }
 
@@ -49,21 +49,21 @@ func (r result) line() string {
 	return fmt.Sprintf("%-82s own package: %-3s  suite: %-11s  %4.0f s", r.Name, own, suite, r.Seconds)
 }
 
-// store keeps results of one state of the sources in a file.
+// store saves the results for one state of the sources in a file.
 type store struct {
 	path string
 	data saved
 }
 
 type saved struct {
-	// Sources is the hash of the tree that the rest was measured on.
+	// Sources is the hash of the tree that the results are for.
 	Sources string            `json:"sources"`
 	Sound   map[string]bool   `json:"sound"`
 	Results map[string]result `json:"results"`
 }
 
-// open reads what an earlier run saved, unless the sources changed since or the
-// caller wants to start over.
+// open reads the results of an earlier run, unless the sources have changed or
+// the caller wants to start over.
 func open(path, root string, again bool) (*store, error) {
 	sources, err := hashOf(root)
 	if err != nil {
@@ -87,14 +87,15 @@ func open(path, root string, again bool) (*store, error) {
 	return s, nil
 }
 
-// result returns a saved result. One without the suites serves a fast run only.
+// result returns a saved result. A result without the suites is returned to a
+// fast run only.
 func (s *store) result(name string, fast bool) (result, bool) {
 	r, ok := s.data.Results[name]
 	return r, ok && (fast || !r.Fast)
 }
 
-// keep saves a result. A broken mutation is not saved: the cause may lie
-// outside the sources.
+// keep saves a result. A broken mutation is not saved: the cause may be outside
+// the sources.
 func (s *store) keep(r result) error {
 	if r.Broken != "" {
 		return nil
@@ -124,7 +125,8 @@ func (s *store) write() error {
 }
 
 // hashOf hashes every file under root that a test could depend on: all but
-// hidden directories (what is built and installed) and node_modules.
+// node_modules and hidden directories, which contain build output and installed
+// tools.
 func hashOf(root string) (string, error) {
 	sum := sha256.New()
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

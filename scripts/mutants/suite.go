@@ -17,7 +17,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
-// suite is a set of tests that may catch a mutation, as arguments of go test.
+// suite is a set of tests that may catch a mutation, given as arguments of go
+// test.
 type suite struct {
 	name string
 	args []string
@@ -30,8 +31,8 @@ func model() suite {
 		"-rapid.checks=400", "-rapid.seed=20261102", "-rapid.shrinktime=0s", "-rapid.nofailfile"}}
 }
 
-// conformance runs on the reference engine only: what fails there, DynamoDB
-// itself refuses.
+// conformance runs on the reference engine only. A failure there is one on
+// DynamoDB itself.
 func conformance() suite {
 	return suite{"conformance", []string{"./test/suites/conformance", "-run", "TestEnginesDoWhatTheCodeReliesOn/dynamodb-local"}}
 }
@@ -47,7 +48,7 @@ func recovery() suite {
 type mutation struct {
 	name  string
 	edits []edit
-	// suites run in this order, after the tests of the package itself.
+	// suites run in this order, after the tests of the owning packages.
 	suites []suite
 }
 
@@ -104,10 +105,10 @@ func (m mutation) try(ctx context.Context, root string, fast bool) (r result) {
 }
 
 // fails reports whether a test of the suite fails under the mutation. A
-// mutation that does not compile, or a suite that ends in another way, is an
+// mutation that does not compile, or a suite that ends any other way, is an
 // error.
 func (m mutation) fails(ctx context.Context, root, overlay string, s suite) (bool, error) {
-	// What vet says of mutated code is not a test's finding.
+	// A finding of vet in mutated code does not count as a failed test.
 	out, err := goTool(ctx, root, append([]string{"test", "-count=1", "-failfast", "-vet=off", "-overlay=" + overlay}, s.args...)...)
 	if err == nil {
 		return false, nil
@@ -133,13 +134,13 @@ func built(out []byte) bool {
 	return !bytes.Contains(out, []byte(" [build failed]\n")) && !bytes.Contains(out, []byte(" [setup failed]\n"))
 }
 
-// fell reports whether a test failed: not an engine or the time.
+// fell reports whether a test failed, rather than an engine or a time limit.
 func fell(out []byte) bool {
 	return bytes.Contains(out, []byte("--- FAIL: ")) && !bytes.Contains(out, []byte("panic: test timed out"))
 }
 
-// sound runs the suites and the owning packages on the code as it is: where one
-// fails, being caught means nothing.
+// sound runs the suites and the owning packages' tests on the unchanged code:
+// catching a mutation means nothing for a suite that fails anyway.
 func sound(ctx context.Context, root string, chosen []mutation, saved *store) error {
 	for _, s := range asked(chosen) {
 		if saved.data.Sound[s.name] {
@@ -157,7 +158,8 @@ func sound(ctx context.Context, root string, chosen []mutation, saved *store) er
 	return nil
 }
 
-// asked lists once each what the mutations need: packages first.
+// asked lists the test sets that the mutations need, without duplicates,
+// packages first.
 func asked(chosen []mutation) []suite {
 	var packages, suites []suite
 	add := func(to *[]suite, s suite) {
@@ -176,7 +178,7 @@ func asked(chosen []mutation) []suite {
 	return append(packages, suites...)
 }
 
-// overlay writes the mutated files and the list that lays them over the tree.
+// overlay writes the mutated files and the overlay list for the compiler.
 func (m mutation) overlay(root, dir string) (string, error) {
 	files := map[string]string{}
 	for _, e := range m.edits {

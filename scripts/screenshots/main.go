@@ -1,6 +1,6 @@
 // Command screenshots takes the README's screenshots of the operations console
-// from the demo running on this machine (make demo). It first starts one run that
-// fails and holds another one open, so that there is something to see.
+// from the demo running on this machine (make demo). It first starts one run
+// that fails and holds another one open, so that the pictures show both.
 //
 //	screenshots -into docs/images
 package main

@@ -1,5 +1,5 @@
-// Package browser starts a headless Chromium, for the tests of what people see
-// and for screenshots. It reaches this machine alone.
+// Package browser starts a headless Chromium for visual tests and screenshots.
+// It can reach only this machine.
 package browser
 
 import (
@@ -13,11 +13,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// ErrNotInstalled means that no Chromium is on this machine; the error's text
-// says how to get it.
+// ErrNotInstalled means that this machine has no Chromium; the error's text
+// says how to install it.
 var ErrNotInstalled = errors.New("not installed")
 
-// PathEnv names the variable that leads to another Chromium.
+// PathEnv names the environment variable with the path of another Chromium.
 const PathEnv = "LOREHOOK_CHROMIUM"
 
 // Find returns the path of a Chromium.
@@ -30,17 +30,17 @@ func Find() (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("a Chromium is %w: on Debian, apt-get install chromium fonts-dejavu-core; %s leads to one elsewhere", ErrNotInstalled, PathEnv)
+	return "", fmt.Errorf("Chromium is %w: on Debian, apt-get install chromium fonts-dejavu-core; or set %s to its path", ErrNotInstalled, PathEnv)
 }
 
-// Start starts the Chromium at path with a profile of its own in dir, which
-// must be empty. It ends with the context.
+// Start starts the Chromium at path with its own profile in dir, which must be
+// empty. It stops when the context ends.
 func Start(ctx context.Context, path, dir string) (browser context.Context, stop func(), err error) {
 	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.Headless}
 	for name, value := range map[string]any{
 		"disable-gpu": true, "disable-quic": true, "no-first-run": true, "disable-background-networking": true,
 		"disable-component-update": true, "disable-sync": true, "disable-dev-shm-usage": true, "hide-scrollbars": true,
-		// No name leads anywhere but to this machine.
+		// No host name resolves to another machine.
 		"host-resolver-rules": "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "no-proxy-server": true,
 		"force-color-profile": "srgb", "font-render-hinting": "none",
 	} {
@@ -59,15 +59,15 @@ func Start(ctx context.Context, path, dir string) (browser context.Context, stop
 	return browser, stop, nil
 }
 
-// Look is how a page is looked at.
+// Look is the window and colour scheme that a page is displayed with.
 type Look struct {
 	// Width and Height are the window's, in pixels.
 	Width, Height int64
-	// Dark tells the page that its reader prefers dark colours.
+	// Dark sets prefers-color-scheme to dark.
 	Dark bool
 }
 
-// As makes the browser look so from now on.
+// As applies the look from now on.
 func (l Look) As(browser context.Context) error {
 	scheme := "light"
 	if l.Dark {
@@ -80,7 +80,7 @@ func (l Look) As(browser context.Context) error {
 		err = chromedp.Do(browser, chromedp.EmulateViewport(l.Width, l.Height))
 	}
 	if err != nil {
-		return fmt.Errorf("look as %+v: %w", l, err)
+		return fmt.Errorf("apply look %+v: %w", l, err)
 	}
 	return nil
 }

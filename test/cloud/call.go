@@ -24,15 +24,16 @@ const (
 	GitLab        = "gitlab"
 )
 
-// Around stands between a client and its service: it calls send to let the
-// call through, or does not. What it returns is the client's error.
+// Around intercepts a client's call to its service. It calls send to let the
+// call through, or does not; the client gets the error that it returns.
 type Around = func(ctx context.Context, call Call, send func() error) error
 
 // Call is one operation on its way to a service.
 type Call struct {
 	// Service is one of the constants above.
 	Service string
-	// Operation is its name, such as TransactWriteItems; of GitLab the method.
+	// Operation is its name, such as TransactWriteItems; for GitLab the HTTP
+	// method.
 	Operation string
 	// Input is the SDK's input, such as *dynamodb.TransactWriteItemsInput; for
 	// GitLab the *http.Request.
@@ -50,15 +51,15 @@ type exchange struct {
 // Replace makes send send another input of the same type.
 func (c Call) Replace(input any) { c.input = input }
 
-// Output is the answer once send has returned: the SDK's output, or the
+// Output is the response once send has returned: the SDK's output, or the
 // *http.Response.
 func (c Call) Output() any { return c.output }
 
-// Answer replaces the answer.
+// Answer replaces the response.
 func (c Call) Answer(output any) { c.output = output }
 
-// Land sends the call now, whatever has become of its caller, and drops the
-// answer: for a write that arrives late.
+// Land sends the call now, even if its caller is dead, and drops the response.
+// It is for a write that arrives late.
 func (c Call) Land() error { return c.land() }
 
 // Writes reports whether the call changes anything.
@@ -100,7 +101,7 @@ func (c Call) Tables() []string {
 	return tables
 }
 
-// String names the call by operation and place, the same in every repetition
+// String names the call by operation and place, identically in every repetition
 // of a run and on every engine: "UpdateItem sync_runs w2cs…", "GET
 // …/issues/7/discussions".
 func (c Call) String() string {
@@ -120,7 +121,7 @@ func (c Call) String() string {
 	case *dynamodb.ScanInput:
 		return c.at(in.TableName, nil)
 	case *dynamodb.BatchGetItemInput:
-		var all []string // in no order: the first one names them
+		var all []string // unordered: the first one names them
 		for _, keys := range in.RequestItems {
 			for _, key := range keys.Keys {
 				all = append(all, texts(key))
@@ -144,7 +145,7 @@ func (c Call) at(table *string, values map[string]types.AttributeValue) string {
 	return c.Operation + " " + logical(*table) + texts(values)
 }
 
-// texts are the values that are texts, in order.
+// texts returns the string values, in order.
 func texts(values map[string]types.AttributeValue) string {
 	var parts []string
 	for _, value := range values {
@@ -156,7 +157,7 @@ func texts(values map[string]types.AttributeValue) string {
 	return strings.Join(parts, "")
 }
 
-// logical is a table's name without what an engine's test puts before it.
+// logical is a table's name without the prefix of an engine's test.
 func logical(name string) string {
 	for _, t := range tables.All() {
 		if strings.HasSuffix(name, t.Name) {

@@ -14,8 +14,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// observe holds every write to the invariants that hold at every step: no
-// entity gets older, and no job is open in a run that has ended.
+// observe checks the invariants of every step after each write: no entity gets
+// older, and no job is open in a run that has ended.
 func (c *Cloud) observe(call Call) {
 	written := call.Tables()
 	if slices.Contains(written, c.tables.Content) {
@@ -28,7 +28,7 @@ func (c *Cloud) observe(call Call) {
 	}
 }
 
-// Observe is for what landed without a caller.
+// Observe runs the checks after a write that landed without a caller.
 func (c *Cloud) Observe() {
 	c.observeHeads()
 	if stranded := c.stranded(); len(stranded) > 0 {
@@ -81,9 +81,10 @@ func (c *Cloud) stranded() []string {
 	return stranded
 }
 
-// Check holds a settled cloud to everything that is promised in the end. The
-// entities' copies must equal GitLab's truth, also when all has expired that will, their documents what these render
-// to, and their embeddings these documents; nothing may be left over.
+// Check verifies everything that a settled cloud promises. The entities' copies
+// must equal GitLab's truth, even after everything with an expiry has expired;
+// their documents must match the rendered copies, and their embeddings these
+// documents. Nothing may be left over.
 func (c *Cloud) Check(refs ...surgical.EntityRef) {
 	c.T.Helper()
 	if _, err := Expire(c.T.Context(), c.db, c.tables.Content); err != nil {
@@ -91,7 +92,7 @@ func (c *Cloud) Check(refs ...surgical.EntityRef) {
 	}
 	for _, ref := range refs {
 		if problem := c.Untrue(ref); problem != "" {
-			c.T.Errorf("%s is not GitLab's truth:\n%s", ref, problem)
+			c.T.Errorf("%s differs from GitLab's truth:\n%s", ref, problem)
 			continue
 		}
 		c.checkDocuments(ref)
@@ -100,7 +101,8 @@ func (c *Cloud) Check(refs ...surgical.EntityRef) {
 	c.CheckRuns()
 }
 
-// CheckRuns holds every run to a typed end.
+// CheckRuns verifies that every run has ended, and failed only with a typed
+// error.
 func (c *Cloud) CheckRuns() {
 	c.T.Helper()
 	if left := c.unsettled(); len(left) > 0 {
@@ -141,7 +143,7 @@ func (c *Cloud) Runs() []surgical.Run {
 	return runs
 }
 
-// Untrue says how the entity's copy differs from GitLab; empty if it does not.
+// Untrue describes how the entity's copy differs from GitLab, or returns "".
 func (c *Cloud) Untrue(ref surgical.EntityRef) string {
 	truth, err := c.fetcher.Fetch(c.T.Context(), ref)
 	if err != nil {
@@ -171,13 +173,13 @@ func childKey(kind surgical.ChildKind, raw json.RawMessage) string {
 	var record struct {
 		ID json.RawMessage `json:"id"`
 	}
-	_ = json.Unmarshal(raw, &record) // what is no JSON has no key, and differs
+	_ = json.Unmarshal(raw, &record) // invalid JSON has no key, and differs
 	return string(kind) + "#" + string(bytes.Trim(record.ID, `"`))
 }
 
 func decode(raw json.RawMessage) any {
 	var value any
-	_ = json.Unmarshal(raw, &value) // what is no JSON is nil, and differs
+	_ = json.Unmarshal(raw, &value) // invalid JSON is nil, and differs
 	return value
 }
 
@@ -193,7 +195,7 @@ func stable(raw json.RawMessage) any {
 	return value
 }
 
-// checkDocuments compares what is stored with what the copy renders to.
+// checkDocuments compares the stored documents with the rendered copy.
 func (c *Cloud) checkDocuments(ref surgical.EntityRef) {
 	c.T.Helper()
 	ctx := c.T.Context()
@@ -271,7 +273,7 @@ func (c *Cloud) checkEmbeddings(ref surgical.EntityRef, head surgical.Head, docu
 	}
 	for id := range embedded {
 		if !slices.Contains(ids, id) {
-			c.T.Errorf("%s of %s is embedded and has no document", id, ref)
+			c.T.Errorf("%s of %s is embedded but has no document", id, ref)
 		}
 	}
 }

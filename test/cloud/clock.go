@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Clock is a clock that a test moves. Every look at it takes a microsecond, so
-// that no two events fall on one instant.
+// Clock is a clock that a test moves. Each reading advances it by a
+// microsecond, so no two events have the same time.
 type Clock struct {
 	micros    atomic.Int64
 	following atomic.Pointer[time.Time]
 }
 
-// NewClock returns a clock that starts at the time.
+// NewClock returns a clock that starts at the given time.
 func NewClock(start time.Time) *Clock {
 	c := &Clock{}
 	c.micros.Store(start.UnixMicro())
 	return c
 }
 
-// Follow lets the clock run on with the process's, for a test in a synctest
-// bubble: pauses and deadlines then pass on both.
+// Follow makes the clock advance with the process's clock, for a test in a
+// synctest bubble: pauses and deadlines then pass on both.
 func (c *Clock) Follow() {
 	now := time.Now()
 	c.following.Store(&now)
@@ -40,7 +40,7 @@ func (c *Clock) Now() time.Time { return time.UnixMicro(c.micros.Add(1) + c.pass
 // Advance moves the clock forward.
 func (c *Clock) Advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
 
-// AdvanceTo moves the clock to the time, if that is ahead.
+// AdvanceTo moves the clock to the given time, if that is ahead.
 func (c *Clock) AdvanceTo(t time.Time) {
 	for {
 		now, target := c.micros.Load(), t.UnixMicro()-c.passed()

@@ -1,11 +1,10 @@
-// Package cloud runs the whole of Lorehook in one process, for tests of
-// what happens when something fails: the real handlers over the SDK's real
-// clients, on simulated queues, schedule and executions, with a GitLab that
-// answers in process.
+// Package cloud runs all of Lorehook in one process, to test what happens when
+// something fails: the real handlers and SDK clients, on simulated queues,
+// schedule and executions, with an in-process GitLab.
 //
-// Every call to a service passes one boundary, where a test may let it fail,
-// and where the process that makes it may die. Within a synctest bubble the
-// clock follows the bubble's time, so that pauses and deadlines take none.
+// Every call to a service passes one boundary, where a test can make it fail or
+// kill the process that makes it. Within a synctest bubble the clock follows
+// the bubble's time, so pauses and deadlines take no real time.
 //
 // A [World] is a cloud that a test drives by hand, function by function, on any
 // engine. Both wire the functions through [Environment].
@@ -53,37 +52,37 @@ const (
 	webhookTimeout = 10 * time.Second
 )
 
-// Cloud is Lorehook and all that it stands on. Its fields may be changed
-// before use; Around also in between.
+// Cloud is Lorehook with all the services it uses. Its fields may be changed
+// before use; Around also later.
 type Cloud struct {
 	T      TB
 	Clock  *Clock
 	GitLab *fakegitlab.Server
-	// Content and Ledger are the observer's: they pass no boundary.
+	// Content and Ledger are the observer's: they bypass the boundary.
 	Content *content.Store
 	Ledger  *ledger.Ledger
 
 	Requests, Bulk, DeadLetters *fakesqs.Queue
 
-	// Rows reads a whole table, past the boundary.
+	// Rows reads a whole table, bypassing the boundary.
 	Rows func(table string) []dynamo.Item
 
-	// LendAPI returns the handler of the manual API; package cloudapi has one. A
+	// LendAPI returns the handler of the manual API, usually cloudapi's. A
 	// cloud without it has no API.
 	LendAPI func(*Cloud, *Functions) http.Handler
 
-	// Around stands at the boundary; nil lets every call through.
+	// Around intercepts the calls at the boundary; nil lets every call through.
 	Around Around
 	// Fate is what becomes of the work of a process that died.
 	Fate Fate
-	// Skews are by how much the clocks of the workers differ, one after the
-	// other.
+	// Skews are the clock differences of successive workers, in rotation.
 	Skews []time.Duration
-	// Hurry leaves docs and embed the time for one batch in each generation.
+	// Hurry leaves docs and embed only enough time for one batch per
+	// generation.
 	Hurry bool
-	// Unobserved leaves out what is checked after every write.
+	// Unobserved skips the checks after every write.
 	Unobserved bool
-	// Punctual keeps the sweeper at its minute even if only time has to pass.
+	// Punctual runs the sweeper every minute even when only time has to pass.
 	Punctual bool
 	// Hopeless is how many more times the embedder fails.
 	Hopeless int
@@ -109,8 +108,8 @@ type Cloud struct {
 	skew       atomic.Int64
 }
 
-// TB is what a cloud needs of a test. A program that is not one, such as a
-// benchmark, brings its own.
+// TB is what a cloud needs of a test. A program such as a benchmark brings its
+// own implementation.
 type TB interface {
 	Helper()
 	Context() context.Context
@@ -125,8 +124,8 @@ type Fate int
 
 // The fates.
 const (
-	// Redelivered: the queue delivers the message again, the state machine
-	// catches the failure of a stage.
+	// Redelivered: the queue delivers the message again, or the state machine
+	// catches the stage's failure.
 	Redelivered Fate = iota
 	// Repeated: the state machine runs the whole execution again, a minute
 	// later. For a worker the same as Redelivered.
@@ -158,7 +157,8 @@ func New(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
 	return c
 }
 
-// newCloud is a cloud with queues and a state machine, but without functions.
+// newCloud returns a cloud with queues and a state machine, but without
+// functions.
 func newCloud(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
 	t.Helper()
 	c := &Cloud{
@@ -174,11 +174,11 @@ func newCloud(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
 	return c
 }
 
-// machine is parsed once: thousands of clouds run it.
+// machine parses the definition once, because thousands of clouds run it.
 var machine = sync.OnceValues(stepfunctions.Load)
 
-// environment is what functions of this cloud stand on; what is not the cloud's
-// is left out.
+// environment returns the functions' environment, without the parts that the
+// cloud does not define.
 func (c *Cloud) environment(db *dynamodb.Client) Environment {
 	return Environment{
 		DB: db, Tables: c.tables, Clock: c.Clock.Now,
@@ -210,7 +210,7 @@ func (c *Cloud) client(transport http.RoundTripper, clock func() time.Time) *git
 	return client
 }
 
-// hurried has time for one batch in each generation, if the cloud is in a hurry.
+// hurried has time for one batch per generation if Hurry is set.
 type hurried struct {
 	workflow.Work
 	cloud *Cloud
@@ -219,7 +219,7 @@ type hurried struct {
 // Do implements workflow.Work.
 func (h hurried) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *workflow.Budget) (ledger.Done, error) {
 	if h.cloud.Hurry {
-		left := 2 // one look before the batch, one within an embed job
+		left := 2 // one check before the batch, one within an embed job
 		if h.Type() == surgical.JobDocs {
 			left = 1
 		}
@@ -228,8 +228,8 @@ func (h hurried) Do(ctx context.Context, run surgical.Run, job *surgical.Job, bu
 	return h.Work.Do(ctx, run, job, budget)
 }
 
-// embedder is a quick one, for what its vectors say matters to nobody here. It
-// fails as often as the cloud says.
+// embedder is a fast one with meaningless vectors, which nothing here depends
+// on. It fails as often as the cloud's Hopeless says.
 type embedder struct{ cloud *Cloud }
 
 const dimensions = 4
@@ -257,7 +257,7 @@ func (e embedder) Embed(_ context.Context, texts []string) ([][]float32, error) 
 	return vectors, nil
 }
 
-// hookToken is what GitLab's hook is configured with.
+// hookToken is the secret token of GitLab's hook.
 const hookToken = "not-a-real-hook-token"
 
 // tokens implements webhook.Verifiers.

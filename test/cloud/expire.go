@@ -9,9 +9,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// Expire deletes every item of the table that has an expiry, as DynamoDB does
-// some time later, and returns how many there were. What is left is what
-// readers see for good.
+// Expire deletes every item of the table that has an expiry, as DynamoDB
+// eventually does, and returns the number of items deleted. Readers permanently
+// see what is left.
 func Expire(ctx context.Context, db *dynamodb.Client, table string) (int, error) {
 	n := 0
 	for pages := dynamodb.NewScanPaginator(db, &dynamodb.ScanInput{TableName: &table}); pages.HasMorePages(); {

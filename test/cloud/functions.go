@@ -25,16 +25,16 @@ import (
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
-// Environment is what the functions stand on. All fields are required unless
-// they say otherwise.
+// Environment holds what the functions depend on. All fields are required
+// unless stated otherwise.
 type Environment struct {
 	DB     *dynamodb.Client
 	Tables config.Tables
 	SQS    *sqs.Client
-	// URLs of the queues.
+	// URLs of the two queues.
 	Requests, Bulk, DeadLetters string
 	StepFunctions               *sfn.Client
-	// Fetch is the GitLab client's.
+	// Fetch is usually the GitLab client's.
 	Fetch    Fetch
 	Embedder embedding.Embedder
 	Clock    func() time.Time
@@ -42,15 +42,15 @@ type Environment struct {
 	Log      *slog.Logger
 	// Verifiers is for the webhook function only.
 	Verifiers webhook.Verifiers
-	// Work, if set, wraps what docs and embed do with a job.
+	// Work, if set, wraps the work that docs and embed do for a job.
 	Work func(workflow.Work) workflow.Work
 	// Meter and NewTrace may be nil.
 	Meter    *metrics.Emitter
 	NewTrace func(context.Context) string
 }
 
-// Fetch fetches an entity whole, as gitlab.Client does; a test may put something
-// in its place.
+// Fetch fetches a complete entity, as gitlab.Client does; a test may replace
+// it.
 type Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error)
 
 // Functions are Lorehook's functions on one environment.
@@ -71,8 +71,8 @@ type Functions struct {
 	ToRequests, ToBulk *queue.Sender
 }
 
-// Functions wires the functions, as their composition roots under functions/ do.
-// It is the only place under test/ that does.
+// Functions wires the functions as their mains under functions/ do. Nothing
+// else under test/ does.
 func (e Environment) Functions() *Functions {
 	all := func(int64) bool { return true }
 	work := e.Work

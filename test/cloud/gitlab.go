@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// handlerTransport answers requests in process.
+// handlerTransport serves requests in process.
 type handlerTransport struct{ http.Handler }
 
 // RoundTrip implements [http.RoundTripper].
@@ -31,15 +31,15 @@ func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// replica is a database of GitLab that lags: it answers as the first one did
-// before the newest change, as long as that is no older than the lag.
+// replica is a lagging database of GitLab: it responds as the primary did
+// before the newest change, as long as that change is no older than the lag.
 type replica struct {
 	next  http.RoundTripper
 	clock func() time.Time
 
 	mu    sync.Mutex
 	seen  map[string]*http.Request // by URL
-	old   map[string]recorded      // the answers before the newest change
+	old   map[string]recorded      // the responses before the newest change
 	until time.Time
 }
 
@@ -49,8 +49,8 @@ type recorded struct {
 	body   []byte
 }
 
-// replicaLag is how far a replica may be behind: with the difference of the
-// clocks it stays below the settle time.
+// replicaLag is how far a replica may lag behind. Together with the difference
+// of the clocks it stays below the settle time.
 const replicaLag = time.Second
 
 func newReplica(next http.RoundTripper, clock func() time.Time) *replica {
@@ -72,16 +72,16 @@ func (r *replica) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// remember notes what is asked, so that the answer can be kept.
+// remember records the request, so that its response can be kept.
 func (r *replica) remember(req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen[req.URL.String()] = req.Clone(context.Background())
 }
 
-// keep records the answers as they are now, for they are about to change. It
-// asks without the lock: an answer may take its time, and a bubble's time stands
-// still while anybody waits for a lock.
+// keep records the current responses, because they are about to change. It
+// makes the requests without holding the lock: a response can take time, and a
+// bubble's time does not advance while anything waits for a lock.
 func (r *replica) keep() error {
 	r.mu.Lock()
 	until, seen := r.clock().Add(replicaLag), maps.Clone(r.seen)

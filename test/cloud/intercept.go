@@ -9,8 +9,8 @@ import (
 )
 
 // Intercept returns a client whose every call goes through around, which may
-// fail it before or after it is applied (send), hold it, or change what is sent
-// and answered.
+// fail it before or after it is applied (send), hold it, or change the request
+// and the response.
 func Intercept(client *dynamodb.Client, around func(ctx context.Context, call Call, send func() error) error) *dynamodb.Client {
 	return dynamodb.New(client.Options(), func(o *dynamodb.Options) {
 		o.APIOptions = append(o.APIOptions, InterceptAPI(DynamoDB, around))
@@ -18,8 +18,7 @@ func Intercept(client *dynamodb.Client, around func(ctx context.Context, call Ca
 }
 
 // InterceptAPI is [Intercept] for the options of any service's client. The
-// interceptor stands above the SDK's retries: it decides how the whole call
-// ends.
+// interceptor is above the SDK's retries: it decides how the whole call ends.
 func InterceptAPI(service string, around Around) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Intercept",

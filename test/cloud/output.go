@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Output remembers what was written to it, as CloudWatch Logs does.
+// Output stores what is written to it, as CloudWatch Logs does.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -19,7 +19,7 @@ func (o *Output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-// Take returns the lines that were written since the last call.
+// Take returns the lines written since the last call.
 func (o *Output) Take() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

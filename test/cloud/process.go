@@ -17,14 +17,14 @@ type Process struct {
 	cancel context.CancelFunc
 }
 
-// Kill ends the process here: none of its calls has an effect from now on, and
-// no answer reaches it.
+// Kill ends the process at this point: from now on, none of its calls has an
+// effect, and no response reaches it.
 func (p *Process) Kill() {
 	p.dead.Store(true)
 	p.cancel()
 }
 
-// errDead is what the code of a dead process gets; nobody reads it.
+// errDead is returned to the code of a dead process; nothing reads it.
 var errDead = errors.New("the process is dead")
 
 type processKey struct{}
@@ -46,7 +46,7 @@ func (c *Cloud) invoke(function string, limit time.Duration, handle func(ctx con
 	case p.dead.Load():
 		return p, errDead
 	case ctx.Err() != nil:
-		p.dead.Store(true) // what it left running ends with it
+		p.dead.Store(true) // anything it left running ends with it
 		return p, errDead
 	}
 	return p, err

@@ -31,7 +31,7 @@ func (c *Cloud) start(input json.RawMessage) {
 	c.executions = append(c.executions, input)
 }
 
-// Forget drops the executions that were started and did not run yet, as if
+// Forget drops the executions that were started and have not run yet, as if
 // Step Functions had lost them.
 func (c *Cloud) Forget() {
 	c.mu.Lock()
@@ -62,19 +62,19 @@ func (c *Cloud) Request(origin surgical.Origin, refs ...surgical.EntityRef) surg
 	return req
 }
 
-// NewKey returns a new name, the same in every repetition of a test.
+// NewKey returns a new unique name, the same in every repetition of a test.
 func (c *Cloud) NewKey(kind string) string { return fmt.Sprintf("%s-%d", kind, c.keys.Add(1)) }
 
-// Webhook puts a delivery about the entity on its queue, as the webhook
-// function does, and returns its request.
+// Webhook enqueues a delivery about the entity, as the webhook function does,
+// and returns its request.
 func (c *Cloud) Webhook(ref surgical.EntityRef) surgical.Request {
 	req := c.Request(surgical.OriginWebhook, ref)
 	c.Send(req)
 	return req
 }
 
-// Deliver is GitLab's POST about the entity under the key, to the webhook
-// function in a process of its own. It returns the status of the answer.
+// Deliver sends GitLab's POST about the entity, with the given Idempotency-Key,
+// to the webhook function in its own process. It returns the response's status.
 func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 	kind, header := "issue", "Issue Hook"
 	if ref.Type == surgical.MergeRequest {
@@ -97,21 +97,21 @@ func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 	return answer.StatusCode
 }
 
-// Send puts a request on requests.fifo, undisturbed.
+// Send enqueues a request on requests.fifo, bypassing the boundary.
 func (c *Cloud) Send(req surgical.Request) {
 	if err := c.functions.ToRequests.Send(c.T.Context(), req); err != nil {
 		c.T.Fatal(err)
 	}
 }
 
-// SendBulk puts a request on bulk.fifo, undisturbed.
+// SendBulk enqueues a request on bulk.fifo, bypassing the boundary.
 func (c *Cloud) SendBulk(req surgical.Request) {
 	if err := c.functions.ToBulk.Send(c.T.Context(), req); err != nil {
 		c.T.Fatal(err)
 	}
 }
 
-// Change changes the truth; a replica that lags shows the state before.
+// Change changes the truth; a lagging replica shows the previous state.
 func (c *Cloud) Change(change func()) {
 	if err := c.replica.keep(); err != nil {
 		c.T.Fatal(err)
@@ -119,10 +119,10 @@ func (c *Cloud) Change(change func()) {
 	change()
 }
 
-// Replica answers as GitLab's lagging database.
+// Replica responds as GitLab's lagging database.
 func (c *Cloud) Replica() http.RoundTripper { return c.replica }
 
-// API makes one call of the manual API in a process of its own.
+// API makes one call to the manual API in its own process.
 func (c *Cloud) API(method, path, key, body string) (status int, answer string) {
 	req := httptest.NewRequestWithContext(c.T.Context(), method, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
@@ -134,24 +134,24 @@ func (c *Cloud) API(method, path, key, body string) (status int, answer string) 
 	return recorder.Code, recorder.Body.String()
 }
 
-// ServeAPI answers a request to the manual API, in a process of its own.
+// ServeAPI serves a request to the manual API in its own process.
 func (c *Cloud) ServeAPI(w http.ResponseWriter, req *http.Request) {
 	recorder := httptest.NewRecorder()
 	_, err := c.invoke("api", apiTimeout, func(ctx context.Context) error {
 		c.api().ServeHTTP(recorder, req.WithContext(ctx))
 		return nil
 	})
-	if err != nil { // the gateway's answer when the function died
+	if err != nil { // the gateway's response when the function died
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
 	maps.Copy(w.Header(), recorder.Header())
 	w.WriteHeader(recorder.Code)
-	_, _ = w.Write(recorder.Body.Bytes()) // the client may be gone
+	_, _ = w.Write(recorder.Body.Bytes()) // the client may have disconnected
 }
 
-// Poll lets the worker take one batch of the queue; it reports whether there
-// was one.
+// Poll invokes the worker with one batch of the queue, and reports whether
+// there was one.
 func (c *Cloud) Poll(q *fakesqs.Queue) bool {
 	if len(c.Skews) > 0 {
 		c.polls++
@@ -200,7 +200,7 @@ func (c *Cloud) Execute(input json.RawMessage) {
 	}
 }
 
-// call invokes the function in a process of its own.
+// call invokes the function in its own process.
 func (c *Cloud) call(call stepfunctions.Call) (answer json.RawMessage, err error) {
 	limit := stageTimeout
 	if call.Function == "finish" || call.Function == "abort" {
@@ -221,7 +221,7 @@ func failureOf(err error) stepfunctions.Failure {
 	return stepfunctions.FailureOf(err)
 }
 
-// abandoned lets fate decide about the execution of a process that died.
+// abandoned applies Fate to the execution of a process that died.
 func (c *Cloud) abandoned(input json.RawMessage) bool {
 	switch c.Fate {
 	case Repeated:
@@ -233,7 +233,7 @@ func (c *Cloud) abandoned(input json.RawMessage) bool {
 	return false
 }
 
-// Sweep lets the sweeper run once. Its failure is its own affair: it comes
+// Sweep runs the sweeper once. A failure is ignored, because the sweeper runs
 // again.
 func (c *Cloud) Sweep() {
 	_, _ = c.invoke("sweeper", sweeperTimeout, func(ctx context.Context) error {

@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// sweepInterval is the schedule's; in a quiet cloud, which only waits for
-	// hours to pass, the schedule is thinned out to maxSweepInterval.
+	// sweepInterval is the schedule's. In an idle cloud, where hours just have
+	// to pass, the interval grows to maxSweepInterval.
 	sweepInterval    = time.Minute
 	maxSweepInterval = time.Hour
-	// maxSteps ends a test that does not come to rest.
+	// maxSteps ends a test that never settles.
 	maxSteps = 3000
 )
 
@@ -24,16 +24,16 @@ type timer struct {
 	do func()
 }
 
-// After lets something happen when so much time has passed.
+// After calls a function once the given time has passed.
 func (c *Cloud) After(d time.Duration, do func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timers = append(c.timers, timer{c.Clock.Now().Add(d), do})
 }
 
-// Settle lets queues, executions, schedule and timers run, and moves the clock,
-// until nothing is left to do: no message, no execution, no open run, nothing
-// dirty and nothing to sweep.
+// Settle runs queues, executions, schedule and timers, and moves the clock,
+// until nothing is left to do: no message, no execution, no open run, no dirty
+// source and nothing to sweep.
 func (c *Cloud) Settle() {
 	c.T.Helper()
 	interval := sweepInterval
@@ -54,10 +54,10 @@ func (c *Cloud) Settle() {
 			c.nextSweep = c.Clock.Now().Add(interval)
 		}
 	}
-	c.T.Fatalf("the cloud does not come to rest: %d messages, unsettled %v", len(c.Requests.Messages())+len(c.Bulk.Messages()), c.unsettled())
+	c.T.Fatalf("the cloud does not settle: %d messages, unsettled %v", len(c.Requests.Messages())+len(c.Bulk.Messages()), c.unsettled())
 }
 
-// work does what can be done now.
+// work does everything that can be done now.
 func (c *Cloud) work() bool {
 	if do := c.due(); do != nil {
 		do()
@@ -83,7 +83,7 @@ func (c *Cloud) due() func() {
 	return nil
 }
 
-// wait moves the clock to the next thing that happens.
+// wait moves the clock to the next event.
 func (c *Cloud) wait() {
 	next := c.nextSweep
 	earlier := func(t time.Time) {
@@ -101,7 +101,7 @@ func (c *Cloud) wait() {
 	c.Clock.AdvanceTo(next)
 }
 
-// idle reports whether only time has to pass.
+// idle reports whether there is nothing to do but wait.
 func (c *Cloud) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +110,8 @@ func (c *Cloud) idle() bool {
 
 func (c *Cloud) resting() bool { return c.idle() && len(c.unsettled()) == 0 }
 
-// unsettled lists the runs that are open or to be swept, and what is dirty.
+// unsettled lists the runs that are open or due for a sweep, and the dirty
+// sources.
 func (c *Cloud) unsettled() []string {
 	var left []string
 	for _, row := range c.Rows(c.tables.SyncRuns) {

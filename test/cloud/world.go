@@ -31,27 +31,27 @@ import (
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
-// Token is what the demo GitLab of a test asks for.
+// Token is the access token that a test's demo GitLab requires.
 const Token = "glpat-not-a-real-token"
 
-// World is a cloud that a test drives by hand: it calls the functions itself,
-// one after the other, where a [Cloud] is driven by its queues and schedule. Its
-// GitLab answers over loopback HTTP, time passes only as the test says, and what
-// the functions print is kept. Fields may be changed before use.
+// World is a cloud that a test drives by hand: the test calls the functions
+// itself, one after another, whereas a [Cloud] is driven by its queues and
+// schedule. Its GitLab serves HTTP on loopback, time passes only when the test
+// says so, and the functions' output is kept. Fields may be changed before use.
 type World struct {
 	*Cloud
 	*Functions
 
-	// Fetch is the real client's, which a test may wrap.
+	// Fetch is initially the real client's; a test may wrap it.
 	Fetch  Fetch
 	DB     *dynamodb.Client
 	Tables config.Tables
-	// Content and Ledger are also the functions'.
+	// Content and Ledger are shared with the functions.
 	Content *content.Store
 	Ledger  *ledger.Ledger
 	// Workflow starts executions and remembers them for [World.Drive].
 	Workflow *Executor
-	// Output is what all functions wrote to standard output, logs and metrics.
+	// Output collects the standard output of all functions: logs and metrics.
 	Output Output
 }
 
@@ -86,13 +86,14 @@ func NewWorld(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(htt
 	return w
 }
 
-// Logger returns a logger into the world's output, of every level.
+// Logger returns a logger of every level that writes to the world's output.
 func (w *World) Logger() *slog.Logger { return logs.New(&w.Output, slog.LevelDebug) }
 
-// Meter returns a meter into the world's output.
+// Meter returns a meter that writes to the world's output.
 func (w *World) Meter() *metrics.Emitter { return metrics.New(&w.Output, "lorehook", w.Clock.Now) }
 
-// Message wraps a request as the queue delivers it, settled and by itself.
+// Message wraps a request as the queue delivers it, after the settle time and
+// by itself.
 func (w *World) Message(req surgical.Request) worker.Message {
 	return worker.Message{
 		Request: req, ID: "message-" + req.RunID, NotBefore: req.EventAt.Add(surgical.Settle + time.Microsecond),
@@ -119,39 +120,39 @@ func (w *World) Record(req surgical.Request) events.SQSMessage {
 	}
 }
 
-// Batch returns the worker, with another queue.
+// Batch returns the worker with the given queue.
 func (w *World) Batch(queue worker.Queue) *worker.Batch {
 	batch := *w.Worker
 	batch.Queue = queue
 	return &batch
 }
 
-// Deliver waits until the request has settled and processes it once, alone. The
-// error is why the message waits, or nil.
+// Deliver waits for the settle time and processes the request once, isolated.
+// The error says why the message must wait, or is nil.
 func (w *World) Deliver(req surgical.Request) (worker.Verdict, error) {
 	msg := w.Message(req)
 	w.Clock.AdvanceTo(msg.NotBefore)
 	return w.Process(msg)
 }
 
-// Process processes the message now, alone.
+// Process processes the message now, isolated.
 func (w *World) Process(msg worker.Message) (worker.Verdict, error) {
 	verdict := w.Engine.Process(w.T.Context(), msg, true)
 	wait, _ := verdict.(worker.Wait)
 	return verdict, wait.Cause
 }
 
-// Deleted reports whether the verdict takes the message off its queue.
+// Deleted reports whether the verdict deletes the message.
 func Deleted(v worker.Verdict) bool { return v == worker.Done{} || v == worker.DeadLetter{} }
 
-// After is how long the verdict makes the message wait.
+// After returns how long the verdict makes the message wait.
 func After(v worker.Verdict) time.Duration {
 	wait, _ := v.(worker.Wait)
 	return wait.After
 }
 
-// Sync delivers the request and runs its workflow. Anything but success ends
-// the test.
+// Sync delivers the request and runs its workflow. Any other outcome fails the
+// test.
 func (w *World) Sync(req surgical.Request) surgical.Run {
 	w.T.Helper()
 	verdict, err := w.Deliver(req)
@@ -166,7 +167,7 @@ func (w *World) Sync(req surgical.Request) surgical.Run {
 	return run
 }
 
-// Webhook syncs the entity as a webhook's event of now would, later than the
+// Webhook syncs the entity as a webhook's event received now would, after the
 // interval in which webhooks do not fetch again.
 func (w *World) Webhook(ref surgical.EntityRef) surgical.Run {
 	w.T.Helper()
@@ -184,7 +185,7 @@ func (w *World) Run(runID string) surgical.Run {
 	return run
 }
 
-// Entity reads an entity as any reader does.
+// Entity reads an entity as readers do.
 func (w *World) Entity(ref surgical.EntityRef) content.Entity {
 	w.T.Helper()
 	entity, err := w.Content.Read(w.T.Context(), ref)
@@ -194,7 +195,7 @@ func (w *World) Entity(ref surgical.EntityRef) content.Entity {
 	return entity
 }
 
-// Drive runs every execution that was started, until none is left.
+// Drive runs every started execution until none is left.
 func (w *World) Drive() {
 	w.T.Helper()
 	for input, ok := w.takeExecution(); ok; input, ok = w.takeExecution() {
@@ -217,16 +218,17 @@ func (w *World) Drive() {
 	}
 }
 
-// Executor starts executions, which [World.Drive] runs.
+// Executor starts executions for [World.Drive] to run.
 type Executor struct {
 	*workflow.Starter
 	cloud *Cloud
 }
 
-// Forget drops what was started, as if Step Functions had lost it.
+// Forget drops the started executions, as if Step Functions had lost them.
 func (e *Executor) Forget() { e.cloud.Forget() }
 
-// Sent takes what was sent to the queues since the last call, past their delays.
+// Sent takes the messages sent to the queues since the last call, ignoring
+// their delays.
 func (w *World) Sent() events.SQSEvent {
 	var all events.SQSEvent
 	for _, q := range []*fakesqs.Queue{w.Requests, w.Bulk} {
@@ -235,7 +237,7 @@ func (w *World) Sent() events.SQSEvent {
 	return all
 }
 
-// Resent are the requests that were sent to the queues since the last call.
+// Resent returns the requests sent to the queues since the last call.
 func (w *World) Resent() []surgical.Request {
 	w.T.Helper()
 	var requests []surgical.Request
@@ -249,7 +251,7 @@ func (w *World) Resent() []surgical.Request {
 	return requests
 }
 
-// Sweep lets the sweeper run once.
+// Sweep runs the sweeper once.
 func (w *World) Sweep() sweep.Report {
 	w.T.Helper()
 	report, err := w.Sweeper.Handle(w.T.Context())

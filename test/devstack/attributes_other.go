@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// processAttributes gives the child a process group of its own.
+// processAttributes gives the child its own process group.
 func processAttributes(detach bool) *syscall.SysProcAttr {
 	if detach {
 		return &syscall.SysProcAttr{Setsid: true}
@@ -17,8 +17,8 @@ func processAttributes(detach bool) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }
 
-// startOf returns when the process started, or "" if it is not there or
-// nothing but its exit code is left of it.
+// startOf returns when the process started, or "" if it does not exist or is a
+// zombie.
 func startOf(pid int) string {
 	out, err := exec.Command("ps", "-o", "state=,lstart=", "-p", strconv.Itoa(pid)).Output()
 	state, started, _ := strings.Cut(strings.TrimSpace(string(out)), " ")

@@ -14,7 +14,8 @@ import (
 	"syscall"
 )
 
-// Platform is what a Lambda is compiled for.
+// Platform is the operating system and architecture that a Lambda is compiled
+// for.
 type Platform struct {
 	// OS and Arch are Go's names.
 	OS, Arch string
@@ -23,10 +24,10 @@ type Platform struct {
 // AWS is the platform of the real Lambdas.
 func AWS() Platform { return Platform{OS: "linux", Arch: "arm64"} }
 
-// Host is this machine: a local Lambda is one of its processes.
+// Host is this machine: local Lambdas run as its processes.
 func Host() Platform { return Platform{OS: runtime.GOOS, Arch: runtime.GOARCH} }
 
-// Architecture returns Lambda's name of the platform's architecture.
+// Architecture returns Lambda's name for the platform's architecture.
 func (p Platform) Architecture() string {
 	if p.Arch == "amd64" {
 		return "x86_64"
@@ -34,14 +35,14 @@ func (p Platform) Architecture() string {
 	return p.Arch
 }
 
-// LambdaDir returns the folder with a folder for each function, which holds
-// its bootstrap.
+// LambdaDir returns the folder that contains each function's folder with its
+// bootstrap.
 func LambdaDir(root string, p Platform) string {
 	return filepath.Join(root, ".build", "lambda", p.Architecture())
 }
 
 // BuildLambdas compiles each functions/<name> to <name>/bootstrap in
-// [LambdaDir] and returns the names. What did not change stays as it is.
+// [LambdaDir] and returns the names. Unchanged files are left alone.
 func BuildLambdas(ctx context.Context, root string, p Platform) ([]string, error) {
 	unlock, err := lockFile(filepath.Join(root, ".build", "lambda.lock"))
 	if err != nil {
@@ -55,8 +56,8 @@ func BuildLambdas(ctx context.Context, root string, p Platform) ([]string, error
 			return nil, fmt.Errorf("build lambdas: %w", err)
 		}
 	}
-	// One command for all: go links only what changed. Without the state of
-	// the repository in them, binaries change only with their code.
+	// One command for all, because go links only what changed. -buildvcs=false
+	// makes binaries change only with their code.
 	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w", "-o", linked+string(filepath.Separator), "./functions/...")
 	cmd.Dir = root
@@ -99,7 +100,7 @@ func copyIfChanged(from, to string) error {
 	if err != nil {
 		return err
 	}
-	// Never half a file under the final name.
+	// Rename, so that the final name never refers to a partial file.
 	if err := os.WriteFile(to+".new", b, 0o755); err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func hashFile(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// lockFile waits for the lock of the file and returns what gives it back.
+// lockFile waits for the file's lock and returns a function that releases it.
 func lockFile(path string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -131,5 +132,5 @@ func lockFile(path string) (unlock func(), err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
-	return func() { _ = f.Close() }, nil // closing gives the lock back
+	return func() { _ = f.Close() }, nil // closing releases the lock
 }

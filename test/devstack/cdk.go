@@ -19,10 +19,10 @@ import (
 // cdk runs the pinned CDK CLI.
 type cdk struct {
 	root string
-	// dir is where it runs: not in root, whose cdk.context.json holds the
+	// dir is its working directory: not root, whose cdk.context.json holds the
 	// settings of real deployments.
 	dir string
-	// endpoint is the local AWS, "" while none is needed.
+	// endpoint is the URL of the local AWS; "" if none is needed.
 	endpoint string
 }
 
@@ -52,8 +52,8 @@ func (c cdk) run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// withoutAWS drops the caller's own AWS settings: nothing local may ever reach
-// a real account.
+// withoutAWS drops the caller's AWS settings, so that nothing local ever
+// reaches a real account.
 func withoutAWS(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
 		return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "CDK_")
@@ -77,8 +77,8 @@ func (c cdk) synth(ctx context.Context, dir string, values map[string]string) er
 	return c.run(ctx, args...)
 }
 
-// fingerprint hashes everything that the cloud assembly is made from: the
-// sources of ./infra and of what it imports, its other files, the modules, the
+// fingerprint hashes everything that the cloud assembly depends on: the sources
+// of ./infra and of the packages it imports, its other files, the modules, the
 // context values, and the Lambdas.
 func (c cdk) fingerprint(ctx context.Context, values map[string]string, p Platform) (string, error) {
 	files, err := c.sources(ctx)

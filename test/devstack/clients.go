@@ -18,13 +18,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// Region and AccountID are where everything stands on the local AWS.
+// Region and AccountID are those of everything on the local AWS.
 const (
 	Region    = "us-east-1"
 	AccountID = "000000000000"
 )
 
-// The local AWS takes any pair; these are the root user's when it enforces IAM.
+// The local AWS accepts any pair; when it enforces IAM, these are the root
+// user's.
 const (
 	accessKey = "test"
 	secretKey = "test"
@@ -33,7 +34,8 @@ const (
 // Config returns the configuration of SDK clients for a local engine.
 func Config(endpoint string) aws.Config {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		// Keep-alive connections for tests that write with many goroutines.
+		// Enough keep-alive connections for tests that write from many
+		// goroutines.
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 256
 		t.Proxy = nil
 	})
@@ -45,10 +47,10 @@ func Config(endpoint string) aws.Config {
 	}
 }
 
-// wholeBodies spares requests needless repetitions: the SDK closes a request's
-// body as soon as the answer begins, and an engine on this machine answers
-// before the transport has seen the body's end. The transport then drops the
-// connection, and the SDK sends a write again that was applied.
+// wholeBodies prevents needless retries. The SDK closes a request's body as
+// soon as the response begins, and a local engine responds before the transport
+// has seen the end of the body. The transport then drops the connection, and
+// the SDK resends a write that was applied.
 type wholeBodies struct{ aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
@@ -66,13 +68,14 @@ func (w wholeBodies) Do(r *http.Request) (*http.Response, error) {
 // DynamoDB returns a client for a local engine.
 func DynamoDB(endpoint string) *dynamodb.Client {
 	return dynamodb.NewFromConfig(Config(endpoint), func(o *dynamodb.Options) {
-		// DynamoDB Local sends no checksum, and the SDK would warn at every call.
+		// DynamoDB Local sends no checksum, and the SDK would warn about every
+		// response.
 		o.DisableValidateResponseChecksum = true
 	})
 }
 
-// CreateTables creates every table, its real name the prefix and its logical
-// name. They have no TTL: a test's clock is not the engine's.
+// CreateTables creates every table under its logical name with the prefix. They
+// have no TTL, because a test's clock is not the engine's.
 func CreateTables(ctx context.Context, client *dynamodb.Client, prefix string) (config.Tables, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	names := make(map[string]string)

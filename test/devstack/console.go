@@ -19,10 +19,9 @@ import (
 
 const consoleName = "console"
 
-// Console brings up the operations console of the stack in the background, on
-// the port unless somebody has it, and adds its address to the endpoints. One
-// that runs already, and is the one of this checkout and this stack, is taken
-// as it is.
+// Console starts the stack's operations console in the background, on the given
+// port unless it is taken, and adds its address to the endpoints. A running
+// console of this checkout and stack is reused.
 func (s *Stack) Console(ctx context.Context, port int) error {
 	root, dir := s.up.o.Root, s.up.o.Dir
 	binary := filepath.Join(root, ".build", consoleName)
@@ -36,7 +35,7 @@ func (s *Stack) Console(ctx context.Context, port int) error {
 	if err != nil {
 		return err
 	}
-	// Another stack has other tables.
+	// A console of another stack reads other tables.
 	sum := sha256.Sum256([]byte(build + strings.Join(env, "\n")))
 	build = hex.EncodeToString(sum[:])
 	have, err := ReadRecord(dir, consoleName)
@@ -63,8 +62,7 @@ func (s *Stack) Console(ctx context.Context, port int) error {
 	return s.Endpoints.write(dir)
 }
 
-// consoleEnv is the console's whole environment, but for what tells the time
-// zone.
+// consoleEnv is the console's whole environment, except for the time zone.
 func (s *Stack) consoleEnv() []string {
 	env := []string{
 		"AWS_ENDPOINT_URL=" + s.Endpoints.AWSEndpointURL, "AWS_REGION=" + Region,
@@ -98,7 +96,7 @@ func startConsole(ctx context.Context, binary, dir string, port int, env []strin
 		Dir: filepath.Join(dir, consoleName), Log: filepath.Join(dir, "logs", consoleName+".log"), Port: port, Detach: detach,
 	}
 	server, err := start(ctx, o, l)
-	if errors.Is(err, errEndedEarly) && port != 0 { // somebody else has the port
+	if errors.Is(err, errEndedEarly) && port != 0 { // the port is taken
 		o.Port = 0
 		server, err = start(ctx, o, l)
 	}

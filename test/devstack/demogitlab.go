@@ -16,15 +16,14 @@ import (
 
 const (
 	demoGitLabName = "demogitlab"
-	// DemoGitLabToken is what the demo GitLab asks for. It protects nothing.
+	// DemoGitLabToken is the demo GitLab's access token. It protects nothing.
 	DemoGitLabToken = "glpat-demo-no-secret"
-	// DemoGitLabState is the state's name of a stack that copies it.
+	// DemoGitLabState names the state of a stack that copies the demo GitLab.
 	DemoGitLabState = "demo"
 )
 
-// DemoGitLab brings up the demo GitLab in the background and returns its URL.
-// One that runs already, and is the one of this checkout, is taken as it is:
-// it holds its data in memory.
+// DemoGitLab starts the demo GitLab in the background and returns its URL. A
+// running one of this checkout is reused, because it holds its data in memory.
 func DemoGitLab(ctx context.Context, root, dir string, port int) (baseURL string, err error) {
 	binary := filepath.Join(root, ".build", demoGitLabName)
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, "./scripts/demogitlab")
@@ -60,9 +59,9 @@ func DemoGitLab(ctx context.Context, root, dir string, port int) (baseURL string
 	return server.URL, touchAll(ctx, server.URL)
 }
 
-// touchAll moves the updated_at of every entity to now. A demo GitLab that was
-// started anew has forgotten its later changes, and the store, which keeps
-// them, takes nothing that is older than what it has.
+// touchAll sets the updated_at of every entity to now. A restarted demo GitLab
+// has lost its later changes, but the store still has them and accepts nothing
+// older.
 func touchAll(ctx context.Context, gitlab string) error {
 	for _, ref := range []surgical.EntityRef{
 		fakegitlab.IssueRef(7), fakegitlab.IssueRef(8), fakegitlab.IssueRef(9), fakegitlab.MergeRequestRef(12),
@@ -81,7 +80,7 @@ func touchAll(ctx context.Context, gitlab string) error {
 		}
 		_ = resp.Body.Close() // read-only
 		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("demo GitLab: touching %s answered %s", ref, resp.Status)
+			return fmt.Errorf("demo GitLab: touching %s returned %s", ref, resp.Status)
 		}
 	}
 	return nil
@@ -102,18 +101,18 @@ func startDemoGitLab(ctx context.Context, binary, dir string, port int) (*Server
 		Port: port, Detach: true,
 	}
 	server, err := start(ctx, o, l)
-	if errors.Is(err, errEndedEarly) && port != 0 { // somebody else has the port
+	if errors.Is(err, errEndedEarly) && port != 0 { // the port is taken
 		o.Port = 0
 		server, err = start(ctx, o, l)
 	}
 	return server, err
 }
 
-// servers are the names of all that may run in the background, in the order in
-// which they are stopped.
+// servers are the names of all background servers, in the order in which they
+// are stopped.
 func servers() []string { return []string{consoleName, ministackName, demoGitLabName} }
 
-// Down stops whatever was brought up under dir, and names it.
+// Down stops every server that was started under dir, and returns their names.
 func Down(dir string) (stopped []string, err error) {
 	for _, name := range servers() {
 		did, err := StopRecorded(dir, name)
@@ -127,7 +126,7 @@ func Down(dir string) (stopped []string, err error) {
 	return stopped, nil
 }
 
-// Running returns the records of what runs under dir, by name.
+// Running returns the records of the servers running under dir, by name.
 func Running(dir string) (map[string]Record, error) {
 	running := make(map[string]Record)
 	for _, name := range servers() {

@@ -37,8 +37,8 @@ func (c cdk) deploy(ctx context.Context, cfg aws.Config, assembly, outputsFile s
 	return all, nil
 }
 
-// deployment says what is deployed. It is kept in the local AWS itself, so
-// that it can never differ from its state.
+// deployment describes what is deployed. It is stored in the local AWS itself,
+// so that the two can never differ.
 type deployment struct {
 	Fingerprint string  `json:"fingerprint"`
 	Outputs     Outputs `json:"outputs"`
@@ -72,8 +72,8 @@ func (d deployment) write(ctx context.Context, cfg aws.Config) error {
 	return err
 }
 
-// putSecret gives the secret a value, creates it if need be, and reports
-// whether the value is a new one.
+// putSecret sets the secret's value, creates the secret if necessary, and
+// reports whether the value changed.
 func putSecret(ctx context.Context, cfg aws.Config, id, value string) (changed bool, err error) {
 	client := secretsmanager.NewFromConfig(cfg)
 	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id})

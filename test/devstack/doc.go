@@ -1,6 +1,6 @@
 // Package devstack runs the project on one machine: the engines that storage
 // tests use, and the whole stack, deployed from its own template onto a local
-// AWS. Everything listens on 127.0.0.1 alone.
+// AWS. Everything listens on 127.0.0.1 only.
 //
-// Nothing here is part of what runs on AWS.
+// None of it runs on AWS.
 package devstack

@@ -14,14 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Endpoints are what a client of the local stack needs: URLs that can be
-// called as they stand.
+// Endpoints are the URLs and the token that a client of the local stack needs.
 type Endpoints struct {
 	WebhookURL     string `json:"webhook_url"`
 	APIURL         string `json:"api_url"`
 	GitLabBaseURL  string `json:"gitlab_base_url"`
 	AWSEndpointURL string `json:"aws_endpoint_url"`
-	// ConsoleURL is the operations console's, while it runs.
+	// ConsoleURL is the URL of the operations console while it runs.
 	ConsoleURL string `json:"console_url,omitempty"`
 	// SigningToken signs webhooks (whsec_…).
 	SigningToken string `json:"signing_token"`
@@ -30,8 +29,8 @@ type Endpoints struct {
 // EndpointsFile returns the file of the endpoints under dir.
 func EndpointsFile(dir string) string { return filepath.Join(dir, "endpoints.json") }
 
-// ReadEndpoints reads the endpoints of the stack that was brought up under
-// dir; an error that is [fs.ErrNotExist] if there is none.
+// ReadEndpoints reads the endpoints of the stack that was started under dir. If
+// there is none, the error is [fs.ErrNotExist].
 func ReadEndpoints(dir string) (Endpoints, error) {
 	var e Endpoints
 	return e, readJSON(EndpointsFile(dir), &e)
@@ -39,14 +38,14 @@ func ReadEndpoints(dir string) (Endpoints, error) {
 
 func (e Endpoints) write(dir string) error { return writeJSON(EndpointsFile(dir), e) }
 
-// webhookSecrets are the values of the stack's secrets.
+// webhookSecrets holds the values of the stack's secrets.
 type webhookSecrets struct {
 	signing, secret []string
 	gitlabToken     string
 }
 
-// secrets takes the given tokens. Without a signing token it takes that of last
-// time, else makes one: clients on this machine can always sign.
+// secrets returns the given tokens. If no signing token is given, it reuses the
+// previous one or creates one, so that clients on this machine can always sign.
 func (u *upper) secrets() (webhookSecrets, error) {
 	s := webhookSecrets{signing: u.o.SigningTokens, secret: u.o.SecretTokens, gitlabToken: u.o.GitLabToken}
 	if len(s.signing) > 0 {
@@ -65,8 +64,8 @@ func (u *upper) secrets() (webhookSecrets, error) {
 	return s, err
 }
 
-// put writes the secrets that the stack's outputs name, and reports whether
-// any is new.
+// put writes the secrets that the stack's outputs name, and reports whether any
+// changed.
 func (s webhookSecrets) put(ctx context.Context, cfg aws.Config, outputs Outputs) (changed bool, err error) {
 	webhook, err := json.Marshal(map[string]string{
 		"signing_tokens": strings.Join(s.signing, ","),

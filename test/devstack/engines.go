@@ -12,28 +12,28 @@ import (
 	"time"
 )
 
-// answerTimeout is how long an engine may take to say that it is ready.
+// answerTimeout is how long an engine may take to become ready.
 const answerTimeout = 5 * time.Second
 
 // ErrNotInstalled means that an engine's files are not on this machine; the
-// error's text says how to get them.
+// error's text says how to install them.
 var ErrNotInstalled = errors.New("not installed")
 
-// Options say how an engine is started.
+// Options configure how an engine is started.
 type Options struct {
 	// Dir holds the engine's log, its temporary files and, with Persist, its
 	// state. It is created if it is missing.
 	Dir string
-	// Log is the file for everything that it prints; NAME.log in Dir if empty.
+	// Log is the file for the engine's output; NAME.log in Dir if empty.
 	Log string
 	// Port to listen on; 0 takes a free one.
 	Port int
 	// Auth makes ministack enforce IAM.
 	Auth bool
-	// Persist makes ministack keep its state in Dir over a restart.
+	// Persist makes ministack keep its state in Dir across restarts.
 	Persist bool
-	// Detach lets the engine outlive this process. Otherwise it ends with it,
-	// however this process ends (on Linux; elsewhere unless it is killed).
+	// Detach lets the engine outlive this process. Otherwise it ends when this
+	// process does, even if that is killed (on Linux only).
 	Detach bool
 
 	root string // the module root; found from the working directory if empty
@@ -46,7 +46,7 @@ func (o Options) moduleRoot() (string, error) {
 	return Root()
 }
 
-// Ministack starts the local AWS and returns when it answers.
+// Ministack starts the local AWS and returns when it is ready.
 func Ministack(ctx context.Context, o Options) (*Server, error) {
 	root, err := o.moduleRoot()
 	if err != nil {
@@ -97,7 +97,7 @@ func ministackEnv(o Options, port int) []string {
 }
 
 // DynamoDBLocal starts AWS's own emulator of DynamoDB, in memory, and returns
-// when it answers. Auth and Persist have no meaning for it.
+// when it is ready. It ignores Auth and Persist.
 func DynamoDBLocal(ctx context.Context, o Options) (*Server, error) {
 	root, err := o.moduleRoot()
 	if err != nil {
@@ -114,7 +114,7 @@ func DynamoDBLocal(ctx context.Context, o Options) (*Server, error) {
 	return start(ctx, o, launch{
 		name: "dynamodb-local",
 		ready: func(ctx context.Context, url string) error {
-			// Whatever it says to an unsigned request: it is there.
+			// Any response to an unsigned request shows that it is up.
 			return answers(ctx, url, http.StatusBadRequest)
 		},
 		command: func(port int) *exec.Cmd {
@@ -138,7 +138,7 @@ func answers(ctx context.Context, url string, status int) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != status {
-		return fmt.Errorf("GET %s answered %s", url, resp.Status)
+		return fmt.Errorf("GET %s returned %s", url, resp.Status)
 	}
 	return nil
 }

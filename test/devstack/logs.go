@@ -23,7 +23,7 @@ type LogLine struct {
 	Text     string
 }
 
-// Logs returns what the functions of the local stack logged since a time,
+// Logs returns the log lines of the local stack's functions since a time,
 // oldest first.
 func Logs(ctx context.Context, endpoint string, since time.Time) ([]LogLine, error) {
 	var groups struct {
@@ -74,7 +74,8 @@ func groupLines(ctx context.Context, endpoint, group string, since time.Time) ([
 	}
 }
 
-// shortName cuts the function's name out of a group's: lorehook-WorkerLogs1A2B.
+// shortName extracts the function's name from the log group's:
+// lorehook-WorkerLogs1A2B.
 func shortName(group string) string {
 	name := group[strings.LastIndexAny(group, "/-")+1:]
 	if i := strings.Index(group, "Logs"); i >= 0 {
@@ -83,8 +84,8 @@ func shortName(group string) string {
 	return strings.ToLower(name)
 }
 
-// logsCall speaks CloudWatch Logs' JSON protocol: two calls are no reason for
-// one more SDK module.
+// logsCall speaks CloudWatch Logs' JSON protocol. Two calls do not justify
+// another SDK module.
 func logsCall(ctx context.Context, endpoint, operation string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -111,7 +112,7 @@ func logsCall(ctx context.Context, endpoint, operation string, in, out any) erro
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("logs: %s answered %s: %.300s", operation, resp.Status, raw)
+		return fmt.Errorf("logs: %s returned %s: %.300s", operation, resp.Status, raw)
 	}
 	return json.Unmarshal(raw, out)
 }

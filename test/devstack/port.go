@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// statePort chooses the port for the state of a local AWS in dir: the one that
-// it had, the preferred one, or any. Addresses of queues hold the port and are
-// part of the state, so a state that had another port is moved.
+// statePort chooses the port for the local AWS whose state is in dir: its
+// previous port, the preferred one, or any. Queue URLs contain the port and are
+// part of the state, so a state with another port is moved.
 func statePort(dir string, preferred int) (int, error) {
 	kept := filepath.Join(dir, "port.json")
 	var had int
@@ -36,7 +36,7 @@ func statePort(dir string, preferred int) (int, error) {
 	return port, writeJSON(kept, port)
 }
 
-// moveState rewrites the addresses in a state.
+// moveState rewrites the URLs in a state.
 func moveState(dir string, from, to int) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {

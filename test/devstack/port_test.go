@@ -42,7 +42,7 @@ func TestAStateMovesWhenSomebodyElseHasItsPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	if port == had {
-		t.Fatalf("got port %d, which somebody else has", port)
+		t.Fatalf("got port %d, which is taken", port)
 	}
 	var moved map[string]string
 	if err := readJSON(state, &moved); err != nil {

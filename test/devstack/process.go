@@ -15,8 +15,8 @@ const (
 	pollInterval = 20 * time.Millisecond
 )
 
-// Process is a process that this project started, the leader of its own
-// process group. It is told from a later one with the same id by its start.
+// Process is a process that this project started, the leader of its own process
+// group. Its start time distinguishes it from a later process with the same id.
 type Process struct {
 	PID int `json:"pid"`
 	// Started is when it started, in the system's own terms.
@@ -37,28 +37,28 @@ func StartProcess(cmd *exec.Cmd, log string, detach bool) (Process, error) {
 	started := make(chan error, 1)
 	go func() {
 		// The kernel ends the child when the thread that started it ends, so
-		// this goroutine keeps its thread until the child is gone.
+		// this goroutine keeps its thread until the child has exited.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how it ended stands in its log
+			_ = cmd.Wait() // its log says how it ended
 		}
 	}()
 	if err := <-started; err != nil {
 		return Process{}, err
 	}
 	pid := cmd.Process.Pid
-	// Empty if it is gone already; then it is not alive either.
+	// Empty if it has already exited; then Alive reports false.
 	return Process{PID: pid, Started: startOf(pid)}, nil
 }
 
 // Alive reports whether the process still runs.
 func (p Process) Alive() bool { return p.PID > 0 && p.Started != "" && startOf(p.PID) == p.Started }
 
-// Stop asks the process to end, then ends what is left of its group, and
-// returns when it is gone. It does nothing to a process that is not alive.
+// Stop asks the process to exit, kills what is left of its group, and returns
+// when all have exited. It does nothing if the process is not alive.
 func (p Process) Stop() error { return p.stop(stopTimeout) }
 
 func (p Process) stop(patience time.Duration) error {
@@ -69,19 +69,19 @@ func (p Process) stop(patience time.Duration) error {
 		return fmt.Errorf("process %d: %w", p.PID, err)
 	}
 	await(patience, func() bool { return !p.Alive() })
-	// Children that it left behind, or all of them if it did not listen. While
-	// one of them lives, no other group can get this id.
+	// Children that it left behind, or the whole group if it ignored the
+	// signal. While any member lives, no other group can get this id.
 	if err := syscall.Kill(-p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("process group %d: %w", p.PID, err)
 	}
 	if !await(stopTimeout, func() bool { return !p.Alive() }) {
-		return fmt.Errorf("process %d does not end", p.PID)
+		return fmt.Errorf("process %d does not exit", p.PID)
 	}
 	await(time.Second, func() bool { return errors.Is(syscall.Kill(-p.PID, 0), syscall.ESRCH) })
 	return nil
 }
 
-// await polls until the condition holds, and reports whether it did in time.
+// await polls until the condition holds, and reports whether it held in time.
 func await(timeout time.Duration, condition func() bool) bool {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()

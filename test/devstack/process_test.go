@@ -58,7 +58,7 @@ func TestStopLeavesALaterProcessWithTheSameIDAlone(t *testing.T) {
 	p, _ := sleeper(t, "sleep 600")
 	earlier := Process{PID: p.PID, Started: p.Started + "0"}
 	if earlier.Alive() {
-		t.Error("a process that started at another time counts as this one")
+		t.Error("a process with another start time counts as this one")
 	}
 	if err := earlier.Stop(); err != nil {
 		t.Fatal(err)

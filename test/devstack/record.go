@@ -9,25 +9,25 @@ import (
 	"path/filepath"
 )
 
-// Record is what is kept of a server in the background, so that a later
-// process finds it, and stops it and nothing else.
+// Record identifies a background server, so that a later process can find it
+// and stop exactly that one.
 type Record struct {
 	Process
 	URL  string `json:"url"`
 	Port int    `json:"port"`
-	// State names the state that ministack has.
+	// State names ministack's state.
 	State string `json:"state,omitempty"`
-	// Auth is whether ministack enforces IAM.
+	// Auth says whether ministack enforces IAM.
 	Auth bool `json:"auth,omitempty"`
-	// Build tells one build of the server from another.
+	// Build identifies the server's build.
 	Build string `json:"build,omitempty"`
 }
 
-// RecordFile returns the record of the named server under dir.
+// RecordFile returns the path of the named server's record under dir.
 func RecordFile(dir, name string) string { return filepath.Join(dir, "run", name+".pid") }
 
-// ReadRecord reads the record of the named server; the zero one, which is not
-// alive, if there is none.
+// ReadRecord reads the named server's record. If there is none, it returns the
+// zero Record, which is not alive.
 func ReadRecord(dir, name string) (Record, error) {
 	var r Record
 	if err := readJSON(RecordFile(dir, name), &r); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -36,11 +36,11 @@ func ReadRecord(dir, name string) (Record, error) {
 	return r, nil
 }
 
-// WriteRecord keeps the record of the named server.
+// WriteRecord writes the named server's record.
 func WriteRecord(dir, name string, r Record) error { return writeJSON(RecordFile(dir, name), r) }
 
-// StopRecorded stops the named server if it runs, and reports whether it did.
-// Its record stays, for the port that it takes again.
+// StopRecorded stops the named server if it is running, and reports whether it
+// was. The record stays, so that the server gets the same port again.
 func StopRecorded(dir, name string) (stopped bool, err error) {
 	r, err := ReadRecord(dir, name)
 	if err != nil {
@@ -72,7 +72,7 @@ func writeJSON(path string, v any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	// Never half a file under the final name.
+	// Rename, so that the final name never refers to a partial file.
 	if err := os.WriteFile(path+".new", append(b, '\n'), 0o600); err != nil {
 		return err
 	}

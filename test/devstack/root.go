@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// LocalDir is the folder under the module root that holds everything
+// LocalDir is the folder under the module root that contains everything
 // installed, built and written on this machine.
 const LocalDir = ".local"
 

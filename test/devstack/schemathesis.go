@@ -11,10 +11,10 @@ import (
 )
 
 // Schemathesis calls the API at the base URL in every way that its description
-// (a URL or file) tells of, and in many that it does not, and compares the
-// answers with it. The calls are the same each time; examples bounds how many
-// are invented for each operation. It returns what was printed, and an error if
-// an answer was not as described.
+// (a URL or file) allows, and in many that it does not, and compares the
+// responses with it. The calls are the same each time; examples limits how many
+// are generated per operation. It returns the output, and an error if a
+// response does not match the description.
 func Schemathesis(ctx context.Context, description, base string, examples int, args ...string) (string, error) {
 	root, err := Root()
 	if err != nil {

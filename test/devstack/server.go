@@ -26,9 +26,9 @@ type Server struct {
 	URL string
 	// Port is the port in URL.
 	Port int
-	// Log is the file with everything that it prints.
+	// Log is the file with its output.
 	Log string
-	// Process is what runs.
+	// Process is the running process.
 	Process Process
 }
 
@@ -38,8 +38,8 @@ type launch struct {
 	ready   func(ctx context.Context, url string) error
 }
 
-// start runs the command until it is ready. Where the port was to be any free
-// one, somebody else may have taken it in between: then it takes another.
+// start starts the command and waits until it is ready. If any free port will
+// do and another process takes the chosen one first, it tries another.
 func start(ctx context.Context, o Options, l launch) (*Server, error) {
 	for _, dir := range []string{filepath.Join(o.Dir, "tmp"), filepath.Dir(o.logFile(l.name))} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -77,8 +77,8 @@ func startOnce(ctx context.Context, o Options, l launch) (*Server, error) {
 			return nil, err
 		}
 	}
-	if !free(port) { // else a request for readiness would go to somebody else
-		return nil, fmt.Errorf("it %w: somebody else has port %d", errEndedEarly, port)
+	if !free(port) { // otherwise the readiness check would reach another process
+		return nil, fmt.Errorf("it %w: port %d is taken", errEndedEarly, port)
 	}
 	s := &Server{
 		Name: l.name, Port: port, URL: fmt.Sprintf("http://127.0.0.1:%d", port),
@@ -103,7 +103,7 @@ func (s *Server) awaitReady(ctx context.Context, ready func(context.Context, str
 	defer tick.Stop()
 	for {
 		err := ready(ctx, s.URL)
-		if !s.Process.Alive() { // even if something answered: it was somebody else
+		if !s.Process.Alive() { // even if something responded: it was another process
 			return fmt.Errorf("it %w:\n%s", errEndedEarly, s.logTail())
 		}
 		if err == nil {
@@ -117,8 +117,8 @@ func (s *Server) awaitReady(ctx context.Context, ready func(context.Context, str
 	}
 }
 
-// Stop ends the process and whatever it started, and returns when they are
-// gone. Stopping twice is fine.
+// Stop ends the process and everything it started, and returns when they have
+// exited. Stopping twice is fine.
 func (s *Server) Stop() error {
 	if err := s.Process.Stop(); err != nil {
 		return fmt.Errorf("stop %s: %w", s.Name, err)
@@ -144,7 +144,7 @@ func free(port int) bool {
 	return l.Close() == nil
 }
 
-// FreePort returns a TCP port of 127.0.0.1 that nobody listens on now.
+// FreePort returns a TCP port of 127.0.0.1 that nothing is listening on now.
 func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -19,37 +19,36 @@ import (
 
 const ministackName = "ministack"
 
-// StackOptions say what is deployed where.
+// StackOptions configure what is deployed, and where.
 type StackOptions struct {
 	// Root is the module root; [Root] if empty.
 	Root string
 	// Dir holds the stack's state, logs and records; LocalDir in Root if empty.
 	Dir string
-	// Name names the GitLab that is copied, so that copies of different ones
-	// never mix: each name has a state of its own. The host in GitLabBaseURL if
-	// empty.
+	// Name identifies the GitLab that is copied. Each name has its own state,
+	// so that copies never mix. The host in GitLabBaseURL if empty.
 	Name string
-	// Port of the local AWS the first time, unless somebody has it; 0 for any.
-	// Later it keeps the port that it had, as long as it can.
+	// Port of the local AWS the first time, unless it is taken; 0 for any.
+	// Later the local AWS keeps its port if possible.
 	Port int
 	// GitLabBaseURL and GitLabToken address the GitLab to copy from.
 	GitLabBaseURL, GitLabToken string
-	// SigningTokens (whsec_…) and SecretTokens verify webhooks. Without any
-	// signing token, a random one is made and kept.
+	// SigningTokens (whsec_…) and SecretTokens verify webhooks. If there is no
+	// signing token, a random one is created and kept.
 	SigningTokens, SecretTokens []string
-	// Projects is the allow list: ids or *, which is also the default.
+	// Projects is the allow list: ids, or *, the default.
 	Projects string
-	// GitLabRequestsPerSecond is the worker's own rate; 0 for 10.
+	// GitLabRequestsPerSecond is the worker's rate limit; 0 for 10.
 	GitLabRequestsPerSecond int
-	// NoAuth leaves IAM unenforced.
+	// NoAuth disables the enforcement of IAM.
 	NoAuth bool
 	// Detach lets the stack outlive this process.
 	Detach bool
-	// Progress is told each step as it begins; nil is fine.
+	// Progress, if not nil, is called with each step as it begins.
 	Progress func(step string)
 }
 
-// Outputs are the outputs of the deployed stack, by name.
+// Outputs are the deployed stack's outputs, by name.
 type Outputs map[string]string
 
 // Tables returns the real names of the tables.
@@ -71,16 +70,17 @@ type Stack struct {
 }
 
 // Stop ends the operations console and the local AWS with its Lambdas, and
-// returns when they are gone. The state stays in Dir.
+// returns when they have exited. The state stays in Dir.
 func (s *Stack) Stop() error {
 	_, consoleErr := StopRecorded(s.up.o.Dir, consoleName)
 	_, err := StopRecorded(s.up.o.Dir, ministackName)
 	return errors.Join(consoleErr, err)
 }
 
-// Up brings the stack to what the checkout and the options say, and returns
-// when it answers: functions compiled, template synthesized and deployed,
-// secrets in place, IAM enforced. What is so already is left alone.
+// Up brings the stack to the state that the checkout and the options describe,
+// and returns when it is ready: functions compiled, template synthesized and
+// deployed, secrets in place, IAM enforced. Anything already up to date is left
+// alone.
 func Up(ctx context.Context, o StackOptions) (*Stack, error) {
 	var err error
 	if o.Root == "" {
@@ -93,7 +93,7 @@ func Up(ctx context.Context, o StackOptions) (*Stack, error) {
 	if o.Name == "" {
 		gitlab, err := url.Parse(o.GitLabBaseURL)
 		if err != nil || gitlab.Host == "" {
-			return nil, fmt.Errorf("local stack: %q is no URL of a GitLab", o.GitLabBaseURL)
+			return nil, fmt.Errorf("local stack: %q is not the URL of a GitLab", o.GitLabBaseURL)
 		}
 		o.Name = strings.ReplaceAll(gitlab.Host, ":", "_")
 	}
@@ -113,7 +113,7 @@ func Up(ctx context.Context, o StackOptions) (*Stack, error) {
 	return stack, nil
 }
 
-// upper brings one stack up.
+// upper starts one stack.
 type upper struct {
 	o      StackOptions
 	record Record
@@ -136,7 +136,7 @@ func (u *upper) run(ctx context.Context) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The real names of queues hold the port.
+	// Queue URLs contain the port.
 	want += ":" + strconv.Itoa(u.record.Port)
 	have, err := readDeployment(ctx, u.config())
 	if err != nil {
@@ -151,7 +151,7 @@ func (u *upper) run(ctx context.Context) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A restart makes running Lambdas forget the secrets that they read.
+	// A restart makes running Lambdas read the secrets again.
 	if u.record.Auth == u.o.NoAuth || (changed && u.record.Auth) {
 		if err := u.restart(ctx, !u.o.NoAuth); err != nil {
 			return nil, err
@@ -160,7 +160,7 @@ func (u *upper) run(ctx context.Context) (*Stack, error) {
 	return u.finish(ctx, have, secrets)
 }
 
-// find takes over the local AWS that runs, or starts it with the state it had.
+// find takes over the running local AWS, or starts it with its previous state.
 func (u *upper) find(ctx context.Context) error {
 	var err error
 	if u.record, err = ReadRecord(u.o.Dir, ministackName); err != nil {
@@ -205,7 +205,7 @@ func (u *upper) restart(ctx context.Context, auth bool) error {
 
 func (u *upper) config() aws.Config { return Config(u.record.URL) }
 
-// context returns the values that make the template the local one.
+// context returns the context values for a local template.
 func (u *upper) context() map[string]string {
 	return map[string]string{
 		"architecture":            Host().Architecture(),
@@ -219,8 +219,8 @@ func (u *upper) context() map[string]string {
 	}
 }
 
-// redeploy deploys what the checkout says now. The CDK CLI cannot publish its
-// assets while IAM is enforced.
+// redeploy deploys the current checkout. The CDK CLI cannot publish its assets
+// while IAM is enforced.
 func (u *upper) redeploy(ctx context.Context, want string, values map[string]string) (deployment, error) {
 	assembly := filepath.Join(u.o.Dir, "cdk.out")
 	step := "synthesizing the template"

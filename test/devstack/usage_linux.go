@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// tick is the unit of times in /proc: the kernel shows hundredths of a second
-// on every architecture that Go runs on.
+// tick is the unit of times in /proc, a hundredth of a second on every
+// architecture that Go supports.
 const tick = 10 * time.Millisecond
 
-// Usage lists the local AWS and the functions that it runs. Linux alone tells
-// whose a process is; elsewhere the error is [errors.ErrUnsupported].
+// Usage lists the local AWS and the functions that it runs. Only Linux shows
+// which process belongs to which function; elsewhere the error is
+// [errors.ErrUnsupported].
 func (s *Stack) Usage() (localAWS Usage, functions []Usage, err error) {
 	parent := s.up.record.PID
 	if localAWS, _, err = usage(parent); err != nil {
@@ -34,7 +35,7 @@ func (s *Stack) Usage() (localAWS Usage, functions []Usage, err error) {
 		}
 		u, itsParent, err := usage(pid)
 		if err != nil || itsParent != parent {
-			continue // it ended meanwhile, or is none of ours
+			continue // it has exited, or is not one of ours
 		}
 		if u.Function, err = functionOf(pid); err == nil && u.Function != "" {
 			functions = append(functions, u)
@@ -48,7 +49,7 @@ func usage(pid int) (u Usage, parent int, err error) {
 	if err != nil {
 		return u, 0, err
 	}
-	// The fields behind the command's name, which may hold anything.
+	// The fields after the command's name, which may contain anything.
 	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
 	const ppid, utime, stime, rss = 1, 11, 12, 21
 	if len(fields) <= rss {
@@ -63,7 +64,7 @@ func usage(pid int) (u Usage, parent int, err error) {
 	return u, int(number(ppid)), err
 }
 
-// functionOf reads the function's name where Lambda puts it.
+// functionOf reads the function's name from the variable that Lambda sets.
 func functionOf(pid int) (string, error) {
 	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package engines runs storage tests on real engines: the DynamoDB of
-// ministack, and DynamoDB Local. There is no mock of DynamoDB in this project.
+// ministack, and DynamoDB Local. These tests use no mock of DynamoDB.
 //
 //	func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 //
@@ -10,8 +10,8 @@
 //		})
 //	}
 //
-// An engine starts once for a test binary, at its first use, and ends with it.
-// A missing engine skips its subtest, or fails it with
+// An engine starts once per test binary, at its first use, and stops with it. A
+// missing engine skips its subtest, or fails it with
 // LOREHOOK_REQUIRE_ENGINES=1.
 package engines
 
@@ -42,8 +42,8 @@ type Engine struct {
 	Name     string
 	DynamoDB *dynamodb.Client
 	Tables   config.Tables
-	// AWS is the configuration for further clients. Only ministack has
-	// services beside DynamoDB.
+	// AWS is the configuration for further clients. Only ministack has services
+	// other than DynamoDB.
 	AWS aws.Config
 }
 
@@ -52,8 +52,8 @@ type engine struct {
 	start func() (*devstack.Server, error)
 }
 
-// The processes are shared by all tests of a binary: that is what this
-// package is for, and Go gives TestMain no other way to hand them on.
+// All tests of a binary share the processes: that is the purpose of this
+// package, and Go gives TestMain no other way to pass them on.
 var shared = sync.OnceValue(func() *processes { return &processes{} })
 
 type processes struct {
@@ -70,8 +70,8 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Run runs f as a subtest on each engine, each with its own tables; with -short
-// on ministack only. f may call t.Parallel.
+// Run runs f as a subtest on each engine, each with its own tables. With -short
+// it uses only ministack. f may call t.Parallel.
 func Run(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
 	if testing.Short() {
@@ -83,8 +83,8 @@ func Run(t *testing.T, f func(t *testing.T, e Engine)) {
 	}
 }
 
-// RunOnOne runs f as [Run] does, but on ministack alone: for tests of what the
-// engine makes no difference to.
+// RunOnOne runs f as [Run] does, but only on ministack: for tests to which the
+// engine makes no difference.
 func RunOnOne(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
 	shared().all()[0].run(t, f)
@@ -117,7 +117,8 @@ func SkipMissing(t *testing.T, err error) {
 	}
 }
 
-// prefix starts with a letter and keeps names readable in an engine's log.
+// prefix returns a table name prefix that starts with a letter and is readable
+// in an engine's log.
 func prefix() string { return "t" + strings.ToLower(rand.Text()[:10]) + "_" }
 
 func (p *processes) all() []engine {
@@ -142,7 +143,7 @@ func (p *processes) start(name string, start func(context.Context, devstack.Opti
 		}
 		p.dir = dir
 	}
-	// Not the first test's context: the engine serves the ones after it too.
+	// Not the first test's context, because the engine also serves later tests.
 	server, err := start(context.Background(), devstack.Options{Dir: filepath.Join(p.dir, name)})
 	if err != nil {
 		return nil, err
@@ -160,6 +161,6 @@ func (p *processes) stop() {
 		}
 	}
 	if p.dir != "" {
-		_ = os.RemoveAll(p.dir) // a temporary folder; the next clean-up gets it
+		_ = os.RemoveAll(p.dir) // a temporary folder; the next clean-up removes it
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-// batchSize is how many items a batch names. DynamoDB processes at least one
-// of them, or refuses the whole.
+// batchSize returns the number of items in a batch. DynamoDB processes at least
+// one of them, or rejects the whole batch.
 func batchSize(call cloud.Call) int {
 	n := 0
 	switch in := call.Input.(type) {
@@ -32,7 +32,7 @@ func batchSize(call cloud.Call) int {
 func unprocessedItems(call cloud.Call, send func() error) error {
 	in, ok := call.Input.(*dynamodb.BatchWriteItemInput)
 	if !ok {
-		return fmt.Errorf("faults: %s writes no batch", call.Operation)
+		return fmt.Errorf("faults: %s does not write a batch", call.Operation)
 	}
 	cut, left := *in, map[string][]types.WriteRequest{}
 	cut.RequestItems = maps.Clone(in.RequestItems)
@@ -57,7 +57,7 @@ func unprocessedItems(call cloud.Call, send func() error) error {
 func unprocessedKeys(call cloud.Call, send func() error) error {
 	in, ok := call.Input.(*dynamodb.BatchGetItemInput)
 	if !ok {
-		return fmt.Errorf("faults: %s reads no batch", call.Operation)
+		return fmt.Errorf("faults: %s does not read a batch", call.Operation)
 	}
 	cut, left := *in, map[string]types.KeysAndAttributes{}
 	cut.RequestItems = maps.Clone(in.RequestItems)

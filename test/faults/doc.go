@@ -1,10 +1,11 @@
-// Package faults is every failure that AWS and GitLab are known to produce, as
-// a caller meets it: the SDK's own types of error, GitLab's own answers. They
-// are injected at the boundary (see cloud.Intercept), never inside the
-// domain, and only by tests.
+// Package faults contains every failure that AWS and GitLab are known to
+// produce, as a caller sees it: the SDK's own error types, and GitLab's own
+// responses. They are injected at the boundary (see cloud.Intercept), never
+// inside the domain, and only by tests.
 //
-// A [Kind] stands above the SDK's retries: it is how a whole call ends, so each
-// is what is left when the retries were used up. [Wire] stands below them: it
-// spoils single requests and shows what the retries make of it. A test holds
-// the shapes of the former to what the SDK makes of the latter.
+// A [Kind] is injected above the SDK's retries: it is how a whole call ends, so
+// each is the result once the retries are used up. [Wire] is below them: it
+// makes single requests fail, to show what the retries make of it. A test
+// compares the errors of the former with those that the SDK makes of the
+// latter.
 package faults

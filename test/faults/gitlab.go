@@ -18,7 +18,7 @@ import (
 type fault func(ctx context.Context, call cloud.Call, send func() error) error
 
 // gitlabFault returns what the kind does to a request to GitLab, or nil if it
-// is none of GitLab's.
+// is not one of GitLab's.
 func (k Kind) gitlabFault() fault {
 	const unavailable = "<html><head><title>GitLab is not responding</title></head></html>"
 	switch k {
@@ -82,8 +82,8 @@ func oldReplica(ctx context.Context, call cloud.Call, send func() error) error {
 	return err
 }
 
-// answer is GitLab's own answer with the status; retryAfter 0 leaves the header
-// out.
+// answer returns GitLab's own response with the status; retryAfter 0 omits the
+// header.
 func answer(status int, contentType, body string, retryAfter time.Duration) fault {
 	return func(_ context.Context, call cloud.Call, _ func() error) error {
 		header := http.Header{"Content-Type": {contentType}}
@@ -99,13 +99,13 @@ func answer(status int, contentType, body string, retryAfter time.Duration) faul
 	}
 }
 
-// truncated breaks off after half of the body, as a connection does that was
-// promised more.
+// truncated cuts the body off in the middle, as a connection does that breaks
+// before Content-Length is reached.
 func truncated(_ context.Context, call cloud.Call, send func() error) error {
 	return half(call, send, func() error { return io.ErrUnexpectedEOF })
 }
 
-// slow sends half of the body and nothing more, until the client has enough.
+// slow sends half of the body and then nothing, until the client gives up.
 func slow(ctx context.Context, call cloud.Call, send func() error) error {
 	ctx = call.Input.(*http.Request).Context()
 	return half(call, send, func() error {

@@ -7,37 +7,37 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-// Kind is one kind of failure of one call.
+// Kind is a kind of failure of one call.
 type Kind string
 
 // Failures of AWS.
 const (
 	// ServerError is a 500; nothing was applied.
 	ServerError Kind = "server_error"
-	// BrokenConnection breaks before the request arrived.
+	// BrokenConnection breaks the connection before the request arrives.
 	BrokenConnection Kind = "broken_connection"
-	// LostAnswer breaks after the write was applied.
+	// LostAnswer breaks the connection after the write was applied.
 	LostAnswer Kind = "lost_answer"
-	// Timeout is the deadline of the context; nothing was applied.
+	// Timeout is the context's deadline; nothing was applied.
 	Timeout Kind = "timeout"
-	// TimeoutApplied is the deadline too, but the write was applied.
+	// TimeoutApplied is the context's deadline too, but the write was applied.
 	TimeoutApplied Kind = "timeout_applied"
 	// ThroughputExceeded is ProvisionedThroughputExceededException: a hot
 	// partition, also on demand.
 	ThroughputExceeded Kind = "throughput_exceeded"
 	// Throttled is ThrottlingException.
 	Throttled Kind = "throttled"
-	// TransactionConflict cancels a transaction because it met another writer.
+	// TransactionConflict cancels a transaction because of another writer.
 	TransactionConflict Kind = "transaction_conflict"
 	// TransactionThrottled cancels a transaction because an item was throttled.
 	TransactionThrottled Kind = "transaction_throttled"
-	// TransactionInProgress is what a repetition of a transaction gets while its
-	// first sending is under way: that one is applied.
+	// TransactionInProgress is the response to a retried transaction while the
+	// first request is still being processed; that one is applied.
 	TransactionInProgress Kind = "transaction_in_progress"
 	// IdempotentMismatch is IdempotentParameterMismatchException.
 	IdempotentMismatch Kind = "idempotent_parameter_mismatch"
-	// WriteConflict is TransactionConflictException: a single write met a
-	// transaction.
+	// WriteConflict is TransactionConflictException: a single write conflicts
+	// with a transaction.
 	WriteConflict Kind = "write_conflict"
 	// UnprocessedItems leaves half of a BatchWriteItem unwritten.
 	UnprocessedItems Kind = "unprocessed_items"
@@ -45,7 +45,7 @@ const (
 	UnprocessedKeys Kind = "unprocessed_keys"
 	// PartialPage ends a page of a Query or Scan after one item.
 	PartialPage Kind = "partial_page"
-	// EmptyPage is a page without an item that is not the last one.
+	// EmptyPage is a page without items that is not the last one.
 	EmptyPage Kind = "empty_page"
 	// LateWrite fails, and the write lands when [Setting.Held] is released.
 	LateWrite Kind = "late_write"
@@ -56,25 +56,25 @@ const (
 	Unauthorized Kind = "gitlab_401"
 	Forbidden    Kind = "gitlab_403"
 	NotFound     Kind = "gitlab_404"
-	// RateLimited is a 429 in plain text that says to wait for a minute.
+	// RateLimited is a plain-text 429 with a Retry-After of a minute.
 	RateLimited Kind = "gitlab_429"
-	// RateLimitedSilent does not say how long.
+	// RateLimitedSilent has no Retry-After.
 	RateLimitedSilent Kind = "gitlab_429_silent"
-	// RateLimitedLong says 1,200 seconds, the longest that was seen.
+	// RateLimitedLong has a Retry-After of 1,200 seconds, the longest observed.
 	RateLimitedLong Kind = "gitlab_429_long"
 	InternalError   Kind = "gitlab_500"
 	BadGateway      Kind = "gitlab_502"
 	Unavailable     Kind = "gitlab_503"
 	GatewayTimeout  Kind = "gitlab_504"
-	// TruncatedBody breaks off after half of the body.
+	// TruncatedBody ends after half of the body.
 	TruncatedBody Kind = "gitlab_truncated"
-	// SlowBody stops in the middle and never goes on.
+	// SlowBody stops in the middle and never continues.
 	SlowBody Kind = "gitlab_slow"
-	// Refused is a connection that GitLab does not take.
+	// Refused is a refused connection.
 	Refused Kind = "gitlab_refused"
 	// Changed changes the entity just before this request ([Setting.Change]).
 	Changed Kind = "gitlab_changed"
-	// OldReplica answers from a replica that lags ([Setting.Replica]).
+	// OldReplica responds from a lagging replica ([Setting.Replica]).
 	OldReplica Kind = "gitlab_old_replica"
 )
 
@@ -116,7 +116,7 @@ func (k Kind) Hits(call cloud.Call) bool {
 	return false
 }
 
-// Do lets the call fail in this way. The caller gets its error.
+// Do makes the call fail in this way and returns the caller's error.
 func (k Kind) Do(ctx context.Context, call cloud.Call, send func() error) error {
 	if do := k.gitlabFault(); do != nil {
 		return do(ctx, call, send)
@@ -149,8 +149,8 @@ func (k Kind) Do(ctx context.Context, call cloud.Call, send func() error) error 
 	return k.refusal(call)
 }
 
-// after applies the call and then lets it fail; a call that is refused anyway
-// fails as it would have.
+// after applies the call and then makes it fail; a call that is rejected anyway
+// fails with its own error.
 func after(send func() error, failure error) error {
 	if err := send(); err != nil {
 		return err

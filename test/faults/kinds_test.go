@@ -38,7 +38,7 @@ func item(n int) dynamo.Item {
 	}
 }
 
-// always lets every call that the kind hits fail so, and counts them.
+// always makes every call that the kind hits fail in that way, and counts them.
 func always(client *dynamodb.Client, kind faults.Kind, hits *int) *dynamodb.Client {
 	return cloud.Intercept(client, func(ctx context.Context, call cloud.Call, send func() error) error {
 		if !kind.Hits(call) {
@@ -130,7 +130,7 @@ func TestALateWriteLandsWhenItIsReleasedThoughItsCallerIsGone(t *testing.T) {
 		db := always(client, faults.LateWrite, &hits)
 		ctx, die := context.WithCancel(faults.With(t.Context(), faults.Setting{Held: &held}))
 		if _, err := db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &tables.Content, Item: item(1)}); err == nil {
-			t.Error("the caller was told that the write was done")
+			t.Error("the caller got no error")
 		}
 		die()
 		stored := func() int {
@@ -141,7 +141,7 @@ func TestALateWriteLandsWhenItIsReleasedThoughItsCallerIsGone(t *testing.T) {
 			return len(found)
 		}
 		if stored() != 0 {
-			t.Error("the write is there before it was released")
+			t.Error("the write landed before it was released")
 		}
 		if applied := held.Release(); applied != 1 || stored() != 1 {
 			t.Errorf("%d writes landed, %d items are stored", applied, stored())

@@ -14,13 +14,13 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-// page is what Query and Scan answer.
+// page holds the results that Query and Scan share.
 type page struct {
 	items []map[string]types.AttributeValue
 	last  map[string]types.AttributeValue
 }
 
-// onePage sends the call with room for one item.
+// onePage sends the call with a limit of one item.
 func onePage(call cloud.Call, send func() error) (page, error) {
 	switch in := call.Input.(type) {
 	case *dynamodb.QueryInput:
@@ -32,7 +32,7 @@ func onePage(call cloud.Call, send func() error) (page, error) {
 		cut.Limit = aws.Int32(1)
 		call.Replace(&cut)
 	default:
-		return page{}, fmt.Errorf("faults: %s has no pages", call.Operation)
+		return page{}, fmt.Errorf("faults: %s does not return pages", call.Operation)
 	}
 	if err := send(); err != nil {
 		return page{}, err
@@ -43,7 +43,7 @@ func onePage(call cloud.Call, send func() error) (page, error) {
 	case *dynamodb.ScanOutput:
 		return page{out.Items, out.LastEvaluatedKey}, nil
 	}
-	return page{}, fmt.Errorf("faults: %T is no page", call.Output())
+	return page{}, fmt.Errorf("faults: %T is not a page", call.Output())
 }
 
 // partialPage ends the page after one item.
@@ -52,9 +52,8 @@ func partialPage(call cloud.Call, send func() error) error {
 	return err
 }
 
-// emptyPage answers that nothing was found so far, and that the search goes on
-// from just before the first item. Where that cannot be said, because nothing
-// sorts before the item, the page holds it.
+// emptyPage returns no items and a start key just before the first item. If no
+// key sorts before that item, the page contains it.
 func emptyPage(call cloud.Call, send func() error) error {
 	p, err := onePage(call, send)
 	if err != nil || len(p.last) == 0 {
@@ -73,9 +72,9 @@ func emptyPage(call cloud.Call, send func() error) error {
 	return nil
 }
 
-// justBefore is a key that sorts before this one and after all that sort before
-// it among what is stored, near enough: of a text all but its last character,
-// of a number one less.
+// justBefore returns a key that sorts before this one and, in practice, after
+// every stored key before it: a string without its last character, or a number
+// less one.
 func justBefore(call cloud.Call, key map[string]types.AttributeValue) (map[string]types.AttributeValue, bool) {
 	sort, start := sortKey(call)
 	before := maps.Clone(key)
@@ -106,9 +105,9 @@ func justBefore(call cloud.Call, key map[string]types.AttributeValue) (map[strin
 	return before, true
 }
 
-// beyondPrefix reports whether the text is too short to begin with the prefix
-// that the query asks for, which is one of its values: DynamoDB refuses a start
-// outside of a query's bounds.
+// beyondPrefix reports whether the text is too short to begin with the query's
+// prefix, which is one of its values: DynamoDB rejects a start key outside of
+// the query's bounds.
 func beyondPrefix(call cloud.Call, text string) bool {
 	in, ok := call.Input.(*dynamodb.QueryInput)
 	if !ok {
@@ -123,8 +122,8 @@ func beyondPrefix(call cloud.Call, text string) bool {
 	return false
 }
 
-// sortKey names the attribute that orders what the call finds, and where the
-// call starts.
+// sortKey returns the name of the attribute that orders the call's results, and
+// where the call starts.
 func sortKey(call cloud.Call) (string, map[string]types.AttributeValue) {
 	var table, index string
 	var start map[string]types.AttributeValue
@@ -132,14 +131,14 @@ func sortKey(call cloud.Call) (string, map[string]types.AttributeValue) {
 	case *dynamodb.QueryInput:
 		table, index, start = aws.ToString(in.TableName), aws.ToString(in.IndexName), in.ExclusiveStartKey
 		if !aws.ToBool(in.ScanIndexForward) && in.ScanIndexForward != nil {
-			return "", nil // what sorts before is behind
+			return "", nil // what sorts before it is already read
 		}
 	case *dynamodb.ScanInput:
 		table, start = aws.ToString(in.TableName), in.ExclusiveStartKey
 	}
 	for _, schema := range tables.All() {
 		if !strings.HasSuffix(table, schema.Name) {
-			continue // a test may have put something before a table's name
+			continue // a test's table name may have a prefix
 		}
 		for _, i := range schema.Indexes {
 			if i.Name == index {

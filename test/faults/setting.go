@@ -9,19 +9,19 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-// Setting is what some kinds need beside the call.
+// Setting holds what some kinds need in addition to the call.
 type Setting struct {
-	// Held takes the writes of [LateWrite]. Without it they never land.
+	// Held receives the writes of [LateWrite]. Without it they never land.
 	Held *Held
 	// Change changes the truth, for [Changed].
 	Change func()
-	// Replica answers for [OldReplica].
+	// Replica responds for [OldReplica].
 	Replica http.RoundTripper
 }
 
 type settingKey struct{}
 
-// With returns a context in which kinds find the setting.
+// With returns a context that carries the setting.
 func With(ctx context.Context, s Setting) context.Context {
 	return context.WithValue(ctx, settingKey{}, s)
 }
@@ -31,7 +31,7 @@ func settingOf(ctx context.Context) Setting {
 	return s
 }
 
-// Held are writes on their way. It is safe for concurrent use.
+// Held holds writes in flight. It is safe for concurrent use.
 type Held struct {
 	mu    sync.Mutex
 	calls []cloud.Call
@@ -43,9 +43,9 @@ func (h *Held) hold(call cloud.Call) {
 	h.calls = append(h.calls, call)
 }
 
-// Release lets everything that is held land, in the order in which it was
-// sent, and returns how many calls were applied. A call that its condition
-// refuses by now is not: nobody is there to be told.
+// Release applies all held writes in the order in which they were sent, and
+// returns how many succeeded. A write whose condition fails by then is dropped,
+// because its caller is gone.
 func (h *Held) Release() int {
 	h.mu.Lock()
 	calls := h.calls
@@ -60,7 +60,7 @@ func (h *Held) Release() int {
 	return applied
 }
 
-// Skew returns a clock that differs from another by so much.
+// Skew returns a clock that differs from another by the given duration.
 func Skew(clock func() time.Time, by time.Duration) func() time.Time {
 	return func() time.Time { return clock().Add(by) }
 }

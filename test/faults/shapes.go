@@ -24,8 +24,8 @@ import (
 
 const requestID = "INJECTED0000000000000000000000000000000000000000"
 
-// refusal is the error of a request that the service refused, as the SDK gives
-// it when its retries are used up.
+// refusal returns the error of a rejected request, as the SDK returns it when
+// its retries are used up.
 func (k Kind) refusal(call cloud.Call) error {
 	r := k.refused(call)
 	err := error(&awshttp.ResponseError{
@@ -44,12 +44,12 @@ func (k Kind) refusal(call cloud.Call) error {
 	return err
 }
 
-// usedUp says that the SDK tried as often as it does.
+// usedUp wraps an error as the SDK does after its last attempt.
 func usedUp(call cloud.Call, err error) error {
 	return &retry.MaxAttemptsError{Attempt: attempts(call.Service), Err: err}
 }
 
-// attempts is how often the SDK sends a request.
+// attempts is the SDK's maximum number of attempts.
 func attempts(service string) int {
 	if service == cloud.DynamoDB {
 		return 4
@@ -57,8 +57,8 @@ func attempts(service string) int {
 	return retry.DefaultMaxAttempts
 }
 
-// refused is one of the service's errors, with its HTTP status and whether the
-// SDK retries it.
+// refused describes one of the service's errors: its HTTP status and whether
+// the SDK retries it.
 type refused struct {
 	cause   error
 	status  int
@@ -95,12 +95,12 @@ func (k Kind) refused(call cloud.Call) refused {
 	return refused{&smithy.GenericAPIError{Code: "InternalFailure", Message: "The request processing has failed because of an unknown error, exception or failure."}, 500, true}
 }
 
-// cancelled is a transaction whose last item gave the reason: the others have
-// none, whatever their conditions would have said.
+// cancelled returns the error of a transaction that its last item cancelled.
+// The others have the reason None, whatever their conditions.
 func cancelled(call cloud.Call, code, message string) error {
 	in, ok := call.Input.(*dynamodb.TransactWriteItemsInput)
 	if !ok {
-		return fmt.Errorf("faults: %s is no transaction", call.Operation)
+		return fmt.Errorf("faults: %s is not a transaction", call.Operation)
 	}
 	reasons := make([]types.CancellationReason, len(in.TransactItems))
 	codes := make([]string, len(reasons))
@@ -117,7 +117,7 @@ func cancelled(call cloud.Call, code, message string) error {
 	}
 }
 
-// connectionReset is a connection that broke.
+// connectionReset is the error of a broken connection.
 func connectionReset(call cloud.Call) error {
 	return usedUp(call, unanswered(&smithyhttp.RequestSendError{Err: reset("https://" + call.Service + ".us-east-1.amazonaws.com/")}))
 }
@@ -126,12 +126,12 @@ func reset(address string) *url.Error {
 	return &url.Error{Op: "Post", URL: address, Err: &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}}
 }
 
-// deadline is a call that the caller's deadline ended.
+// deadline is the error of a call that exceeded the caller's deadline.
 func deadline() error {
 	return unanswered(&smithy.CanceledError{Err: context.DeadlineExceeded})
 }
 
-// unanswered is how the SDK wraps what ended without an answer.
+// unanswered wraps the error of a call without a response as the SDK does.
 func unanswered(err error) error {
 	return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
 		Response: &smithyhttp.Response{Response: &http.Response{Header: http.Header{}, Body: http.NoBody}}, Err: err,

@@ -28,7 +28,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
-// calls are one call of each service that the kinds hit.
+// calls has one call to each service that the kinds hit.
 func calls() map[string]func(ctx context.Context, b boundary) error {
 	put := func(ctx context.Context, db *dynamodb.Client) error {
 		_, err := db.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String("sync_runs"), Item: key("run_id")})
@@ -59,8 +59,8 @@ func calls() map[string]func(ctx context.Context, b boundary) error {
 
 func key(name string) dynamo.Item { return dynamo.Item{name: &types.AttributeValueMemberS{Value: "k"}} }
 
-// boundary makes clients whose every call fails in the way of the kind: on the
-// wire, or injected above the retries.
+// boundary returns clients whose every call fails with the kind: on the wire,
+// or injected above the retries.
 type boundary struct {
 	kind     faults.Kind
 	injected bool
@@ -96,8 +96,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// shape is the types of an error and all that it wraps, down to the cause that
-// the code base may look at, with its code.
+// shape lists the types of an error and the errors it wraps, down to the cause
+// that the code base may examine, with its code.
 func shape(err error) []string {
 	var types []string
 	for ; err != nil; err = errors.Unwrap(err) {
@@ -120,7 +120,7 @@ func TestEveryFailureOfAWSHasTheShapeThatTheSDKGivesIt(t *testing.T) {
 				continue
 			}
 			t.Run(operation+" "+string(kind), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { // the retries' delays take no time
+				synctest.Test(t, func(t *testing.T) { // the retry delays take no real time
 					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 					defer cancel()
 					want, got := call(ctx, boundary{kind, false}), call(t.Context(), boundary{kind, true})
@@ -133,7 +133,7 @@ func TestEveryFailureOfAWSHasTheShapeThatTheSDKGivesIt(t *testing.T) {
 	}
 }
 
-// wireKinds are the kinds that end in an error of one request.
+// wireKinds are the kinds that are an error response to one request.
 func wireKinds() map[faults.Kind]bool {
 	return map[faults.Kind]bool{
 		faults.ServerError: true, faults.BrokenConnection: true, faults.LostAnswer: true, faults.Timeout: true, faults.TimeoutApplied: true,

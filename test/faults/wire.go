@@ -11,13 +11,13 @@ import (
 	"sync"
 )
 
-// Wire is a transport that spoils single requests to AWS, below the SDK's
-// retries: what the service itself would have put on the wire.
+// Wire is a transport that makes single requests to AWS fail, below the SDK's
+// retries, with the bytes that the service itself would send.
 type Wire struct {
-	// Next carries what is let through.
+	// Next is the transport for all other requests.
 	Next http.RoundTripper
-	// Spoil returns what happens to the request, "" for nothing. repetition counts
-	// how often the very same request was sent before: the SDK's retries.
+	// Spoil returns the kind of failure of the request, or "". repetition is
+	// how many times the same request was sent before, by the SDK's retries.
 	Spoil func(operation string, repetition int) Kind
 
 	mu   sync.Mutex
@@ -53,7 +53,7 @@ func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// repetition counts the requests by what they say.
+// repetition counts the requests with the same content.
 func (w *Wire) repetition(req *http.Request) (int, error) {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
@@ -70,7 +70,7 @@ func (w *Wire) repetition(req *http.Request) (int, error) {
 	return w.sent[sum] - 1, nil
 }
 
-// afterwards is what follows a request that was applied.
+// afterwards returns what follows a request that was applied.
 func (k Kind) afterwards(req *http.Request) (*http.Response, error) {
 	switch k {
 	case LostAnswer:
@@ -89,7 +89,7 @@ const (
 	failure       = "com.amazon.coral.service#InternalFailure"
 )
 
-// onWire is the service's refusal in its protocol.
+// onWire returns the service's error response in its protocol.
 func (k Kind) onWire(req *http.Request) (*http.Response, error) {
 	status, body := http.StatusBadRequest, map[string]any{}
 	target := req.Header.Get("X-Amz-Target")

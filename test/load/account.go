@@ -13,33 +13,35 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// parallelReads is how many entities or runs are looked at side by side.
+// parallelReads is the number of entities or runs that are read concurrently.
 const parallelReads = 8
 
-// Account says what became of the acknowledged events; a duplicate counts with
-// the event that it repeats.
+// Account counts the outcomes of the acknowledged events; a duplicate counts
+// with the event that it repeats.
 type Account struct {
 	Events int `json:"events"`
-	// Committed and Coalesced are in the content plane, by their own fetch or by
-	// that of another run.
+	// Committed and Coalesced events are in the content plane, by their own
+	// fetch or that of another run.
 	Committed    int `json:"committed"`
 	Coalesced    int `json:"coalesced"`
 	SkippedStale int `json:"skipped_stale"`
-	// Failed and Cancelled runs carry their request and say why; DeadLetters are
-	// messages among the dead letters without such a run.
+	// Failed and Cancelled runs contain their request and a reason; DeadLetters
+	// are dead-lettered messages without such a run.
 	Failed      map[surgical.Code]int `json:"failed"`
 	Cancelled   int                   `json:"cancelled"`
 	DeadLetters int                   `json:"dead_letters"`
-	// Wrong are events that are lost, or whose run claims what is not so.
+	// Wrong lists events that are lost or whose run does not match the stored
+	// copy.
 	Wrong []string `json:"wrong"`
-	// Attempts are those of all runs.
+	// Attempts is the total for all runs.
 	Attempts int64 `json:"attempts"`
-	// P50 and P95 are seconds from an event's receipt to the end of its run.
+	// P50 and P95 are percentiles of the seconds from an event's receipt to the
+	// end of its run.
 	P50 float64 `json:"p50_seconds"`
 	P95 float64 `json:"p95_seconds"`
 }
 
-// account finds what became of every event: runs are those that the endpoint
+// account finds the outcome of every event. runs are those that the endpoint
 // named, by the number of their change.
 func (t *Target) account(ctx context.Context, runs map[int]string, of func(change int) surgical.EntityRef) (Account, error) {
 	a := Account{Events: len(runs), Failed: map[surgical.Code]int{}, Wrong: []string{}}
@@ -82,16 +84,16 @@ func (t *Target) account(ctx context.Context, runs map[int]string, of func(chang
 	return a, err
 }
 
-// outcome is what is known of one event.
+// outcome is what is known about one event.
 type outcome struct {
-	// run is the last of the chain of retries; found is whether there is any.
+	// run is the last in the chain of retries; found says whether there is one.
 	run   surgical.Run
 	found bool
-	// covered is whether the copy shows a fetch that covers the event.
+	// covered says whether the copy's fetch covers the event.
 	covered bool
 }
 
-// heads reads the head of every entity that the events tell of.
+// heads reads the head of every entity that the events concern.
 func (t *Target) heads(ctx context.Context, runs map[int]string, of func(change int) surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error) {
 	heads := map[surgical.EntityRef]surgical.Head{}
 	for change := range runs {
@@ -149,8 +151,8 @@ func (a *Account) add(event string, o outcome, dead bool) {
 	}
 }
 
-// whyFailed is the code of the first target's failure, which says more than
-// that the preflight failed.
+// whyFailed returns the code of the first target's failure, which says more
+// than surgical_preflight_failed.
 func whyFailed(e *surgical.Error) surgical.Code {
 	if len(e.Failures) > 0 {
 		return e.Failures[0].Code

@@ -11,7 +11,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// create puts the entity into GitLab as the load finds it.
+// create puts the entity into GitLab in its initial state.
 func create(gitlab *fakegitlab.State, random *rand.Rand, ref surgical.EntityRef, now fakegitlab.Time) {
 	title, description := "Load: "+words(random, 6), paragraphs(random, 3)
 	if ref.Type == surgical.MergeRequest {
@@ -28,7 +28,7 @@ func create(gitlab *fakegitlab.State, random *rand.Rand, ref surgical.EntityRef,
 	}
 }
 
-// change makes one change and returns the event that GitLab sends of it.
+// change makes one change and returns the event that GitLab sends for it.
 func change(gitlab *fakegitlab.State, random *rand.Rand, ref surgical.EntityRef) (event string, body []byte, err error) {
 	sample := string(ref.Type) + "_updated"
 	switch n := random.IntN(100); {
@@ -50,7 +50,7 @@ func change(gitlab *fakegitlab.State, random *rand.Rand, ref surgical.EntityRef)
 	return payload(sample, ref)
 }
 
-// comment begins a discussion, or replies in one; some notes are internal.
+// comment starts a discussion, or replies in one; some notes are internal.
 func comment(gitlab *fakegitlab.State, random *rand.Rand, ref surgical.EntityRef) {
 	note := fakegitlab.Note{Body: paragraphs(random, 1+random.IntN(2)), Internal: random.IntN(20) == 0}
 	discussions := gitlab.Discussions(ref)
@@ -61,7 +61,7 @@ func comment(gitlab *fakegitlab.State, random *rand.Rand, ref surgical.EntityRef
 	gitlab.AddDiscussion(ref, note)
 }
 
-// payload is a sample that names the entity.
+// payload returns a sample that names the entity.
 func payload(name string, ref surgical.EntityRef) (event string, body []byte, err error) {
 	sample, err := events.Named(name)
 	if err != nil {
@@ -94,7 +94,7 @@ func payload(name string, ref surgical.EntityRef) (event string, body []byte, er
 	return sample.Event, body, err
 }
 
-// words are words, and marks that mean something in Markdown.
+// words contains words and Markdown markup.
 func words(random *rand.Rand, n int) string {
 	const known = "ferry timetable harbour export queue index rows slow search page `snippet` *bold* _under_ [link](https://example.com) " +
 		"# heading > quote - item 1. --- <b> & naïve 語 snake_case a|b ~~gone~~ @mira.oduya !12 #7 nightly reindex shows stale copies of pages"
@@ -105,7 +105,8 @@ func words(random *rand.Rand, n int) string {
 	return strings.Join(chosen, " ")
 }
 
-// paragraphs are mostly short; one in fifty is long enough for many chunks.
+// paragraphs returns mostly short texts; one in fifty is long enough for many
+// chunks.
 func paragraphs(random *rand.Rand, n int) string {
 	if random.IntN(50) == 0 {
 		n *= 20

@@ -17,19 +17,20 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// Comparison is how the copies differ from GitLab.
+// Comparison describes how the copies differ from GitLab.
 type Comparison struct {
 	Entities    int `json:"entities"`
 	Discussions int `json:"discussions"`
 	Events      int `json:"events"`
 	Documents   int `json:"documents"`
 	Embeddings  int `json:"embeddings"`
-	// Differences name the entity and what differs; no text of either.
+	// Differences name the entity and what differs, and contain no text of
+	// either.
 	Differences []string `json:"differences"`
 }
 
-// Compare compares the copies of the entities, their documents and embeddings
-// with what GitLab holds. Nothing may be on its way any more.
+// Compare compares the entities' copies, documents and embeddings with GitLab's
+// data. No work may be in progress.
 func (t *Target) Compare(ctx context.Context, refs []surgical.EntityRef) (Comparison, error) {
 	c := Comparison{Entities: len(refs), Differences: []string{}}
 	var mu sync.Mutex
@@ -101,8 +102,8 @@ func (c *Comparison) events(truth fakegitlab.Truth, have content.Entity) ([]stri
 	return all, nil
 }
 
-// differingFields names the fields of the entity that differ. Volatile ones
-// may be older than the rest, but for updated_at, which readers see as it is.
+// differingFields names the fields of the entity that differ. Volatile fields
+// may be older than the rest, except updated_at.
 func differingFields(truth, have json.RawMessage) ([]string, error) {
 	var want, got map[string]json.RawMessage
 	if err := json.Unmarshal(truth, &want); err != nil {
@@ -129,8 +130,8 @@ func differingFields(truth, have json.RawMessage) ([]string, error) {
 	return differing, nil
 }
 
-// differingRecords names the records that are missing, superfluous or differ,
-// by their ids.
+// differingRecords returns the ids of the records that are missing, superfluous
+// or different.
 func differingRecords(kind string, truth, have []json.RawMessage) ([]string, error) {
 	want, err := byID(truth)
 	if err != nil {
@@ -142,7 +143,7 @@ func differingRecords(kind string, truth, have []json.RawMessage) ([]string, err
 	}
 	var differences []string
 	if len(got) != len(have) {
-		differences = append(differences, kind+"s come twice")
+		differences = append(differences, kind+"s appear twice")
 	}
 	all := maps.Clone(want)
 	maps.Copy(all, got)
@@ -183,8 +184,8 @@ func byID(records []json.RawMessage) (map[string]json.RawMessage, error) {
 	return all, nil
 }
 
-// sameJSON compares values whatever the order of their members and the space
-// between them. A missing one equals none but a missing one.
+// sameJSON compares values, ignoring member order and white space. A missing
+// value equals only a missing value.
 func sameJSON(a, b json.RawMessage) (bool, error) {
 	if (a == nil) != (b == nil) {
 		return false, nil

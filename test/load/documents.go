@@ -13,7 +13,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// expected renders every document that the truth has.
+// expected renders every document of the truth.
 func expected(ref surgical.EntityRef, truth fakegitlab.Truth) (map[string]surgical.Document, error) {
 	attributes, err := surgical.ParseAttributes(truth.Entity)
 	if err != nil {
@@ -34,7 +34,7 @@ func expected(ref surgical.EntityRef, truth fakegitlab.Truth) (map[string]surgic
 	return documents, nil
 }
 
-// compareDocuments compares what is stored with what the truth renders to.
+// compareDocuments compares the stored documents with the rendered truth.
 func (t *Target) compareDocuments(ctx context.Context, c *Comparison, truth fakegitlab.Truth, head surgical.Head) ([]string, error) {
 	want, err := expected(head.Ref, truth)
 	if err != nil {
@@ -64,8 +64,8 @@ func (t *Target) compareDocuments(ctx context.Context, c *Comparison, truth fake
 	return append(differences, embedded...), err
 }
 
-// compareEmbeddings compares what embeds the documents with what the local
-// stack's embedder makes of them.
+// compareEmbeddings compares the stored embeddings of the documents with the
+// output of the local stack's embedder.
 func (t *Target) compareEmbeddings(ctx context.Context, c *Comparison, want map[string]surgical.Document, head surgical.Head) ([]string, error) {
 	stored, err := t.content.Embeddings(ctx, head.Ref, slices.Sorted(maps.Keys(want)))
 	if err != nil {

@@ -14,23 +14,24 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// Options say how a load is sent.
+// Options configure how a load is sent.
 type Options struct {
 	Shape
-	// Lanes is how many events are on their way to the endpoint at once.
+	// Lanes is the number of concurrent deliveries.
 	Lanes int
-	// Rate is how many events are sent a second at most; 0 for as many as the
+	// Rate is the maximum number of events per second; 0 for as many as the
 	// endpoint acknowledges.
 	Rate float64
-	// Patience is how long the stack may stand still before it is given up.
+	// Patience is how long to wait without progress before giving up.
 	Patience time.Duration
-	// Progress is told how far the load is, every few seconds; nil is fine.
+	// Progress, if not nil, is called with the load's progress every few
+	// seconds.
 	Progress func(Progress)
 }
 
-// Run puts the entities into GitLab, sends the load, waits until the stack has
-// come to rest, and compares. An error says that the load could not be brought
-// to its end; what is wrong with the stack stands in the report.
+// Run puts the entities into GitLab, sends the load, waits until the stack is
+// idle, and compares. An error means that the load could not be completed;
+// problems of the stack are in the report.
 func (t *Target) Run(ctx context.Context, o Options) (Report, error) {
 	if err := o.Validate(); err != nil {
 		return Report{}, fmt.Errorf("load: %w", err)
@@ -75,7 +76,7 @@ func (t *Target) Run(ctx context.Context, o Options) (Report, error) {
 	return r, t.judge(ctx, &r, s, steps, refs, w)
 }
 
-// judge looks at everything that is left.
+// judge checks everything once the stack is idle.
 func (t *Target) judge(ctx context.Context, r *Report, s *sender, steps []step, refs []surgical.EntityRef, w *watcher) error {
 	began := time.Now()
 	of := map[int]surgical.EntityRef{}
@@ -109,8 +110,8 @@ func (t *Target) create(s Shape) []surgical.EntityRef {
 	return refs
 }
 
-// faults are those that GitLab shows: it asks to wait, breaks, is out of reach
-// behind its proxy, breaks off, and is slow.
+// faults returns the faults that GitLab produces: rate limits, internal errors,
+// an unreachable backend, truncated bodies, and slow responses.
 func faults() []fakegitlab.Fault {
 	wait := func(seconds string) http.Header { return http.Header{"Retry-After": {seconds}} }
 	return []fakegitlab.Fault{

@@ -19,8 +19,8 @@ type Sample struct {
 	Processes int
 }
 
-// Memory is how the resident memory of one function went, in MB: medians of the
-// first, the middle and the last tenth of the time that was sampled.
+// Memory is the development of one function's resident memory, in MB: medians
+// of the first, the middle and the last tenth of the sampled time.
 type Memory struct {
 	Function string  `json:"function"`
 	Start    float64 `json:"start_mb"`
@@ -28,17 +28,17 @@ type Memory struct {
 	End      float64 `json:"end_mb"`
 	Peak     float64 `json:"peak_mb"`
 	Samples  int     `json:"samples"`
-	// Processes is how many there ever were: more than one means that one ended,
-	// or that several invocations ran at once.
+	// Processes is the total number of processes: more than one means that one
+	// ended, or that several invocations ran at once.
 	Processes int `json:"processes"`
 }
 
 const (
 	sampleInterval = time.Second
-	// minSamples are enough to speak of growth: a tenth of them is a figure.
+	// minSamples is the minimum for assessing growth: a tenth of it gives a
+	// usable median.
 	minSamples = 60
-	// Growth that counts: beyond what the garbage collector's pace moves the
-	// figure by.
+	// Growth counts only beyond the fluctuation caused by garbage collection.
 	growthMB    = 6
 	growthShare = 0.15
 )
@@ -58,9 +58,9 @@ func memoryOf(function string, samples []Sample) Memory {
 	return m
 }
 
-// Grew says how memory grew between the middle and the end; "" if it did not,
-// or if there are too few samples to tell. The first half does not count: a
-// process has its caches to fill, and its heap to find its size.
+// Grew describes how memory grew between the middle and the end; "" if it did
+// not, or if there are too few samples to tell. The first half is ignored,
+// because caches fill and the heap finds its size.
 func (m Memory) Grew() string {
 	if m.Samples < minSamples || m.End-m.Middle <= max(growthMB, m.Middle*growthShare) {
 		return ""
@@ -68,7 +68,7 @@ func (m Memory) Grew() string {
 	return fmt.Sprintf("%s grew from %.1f MB in the middle to %.1f MB at the end", m.Function, m.Middle, m.End)
 }
 
-// Enough reports whether there are samples enough to tell growth.
+// Enough reports whether there are enough samples to assess growth.
 func (m Memory) Enough() bool { return m.Samples >= minSamples }
 
 func median(samples []Sample) float64 {
@@ -78,7 +78,7 @@ func median(samples []Sample) float64 {
 
 func megabytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
-// sampler watches what the stack's processes use.
+// sampler samples the resource usage of the stack's processes.
 type sampler struct {
 	usage func() (localAWS devstack.Usage, functions []devstack.Usage, err error)
 
@@ -89,10 +89,11 @@ type sampler struct {
 	err     error
 }
 
-// Busy is how much of one core the local AWS itself took, and its memory.
+// Busy is the resource usage of the local AWS itself; Cores is the share of one
+// core.
 type Busy struct {
 	Cores float64 `json:"cores"`
-	// Resident is its memory in MB in the end.
+	// Resident is its resident memory in MB at the end.
 	Resident float64 `json:"resident_mb"`
 
 	began time.Time
@@ -147,7 +148,7 @@ func (s *sampler) take(at time.Time, localAWS devstack.Usage, functions []devsta
 	}
 }
 
-// now is the newest sample of a function.
+// now returns the newest sample of a function.
 func (s *sampler) now(function string) Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +159,7 @@ func (s *sampler) now(function string) Sample {
 	return samples[len(samples)-1]
 }
 
-// sum sums up every function's samples, by name, and the local AWS.
+// sum summarises the samples of every function, by name, and of the local AWS.
 func (s *sampler) sum() ([]Memory, Busy, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

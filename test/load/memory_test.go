@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// series are samples of an hour: a base, what garbage collection moves it by,
-// and what is lost a second.
+// series returns an hour of samples: a base, the fluctuation of garbage
+// collection, and a leak per second.
 func series(seconds int, base, noise, leak float64) []Sample {
 	random := rand.New(rand.NewPCG(1, 2))
 	samples := make([]Sample, seconds)
@@ -26,8 +26,8 @@ func TestGrowthIsToldFromWarmUpAndNoise(t *testing.T) {
 		grew    bool
 	}{
 		{"flat after a warm-up", series(3600, 22, 4, 0), false},
-		{"a kilobyte an event, at 6 events a second", series(3600, 22, 4, 6./1024), true},
-		{"ten bytes an event", series(3600, 22, 4, 60./(1<<20)), false},
+		{"a kilobyte per event, at 6 events per second", series(3600, 22, 4, 6./1024), true},
+		{"ten bytes per event", series(3600, 22, 4, 60./(1<<20)), false},
 		{"a leak in a large process", series(3600, 200, 20, 0.05), true},
 		{"too few samples to tell", series(minSamples-1, 22, 4, 1), false},
 		{"none", nil, false},

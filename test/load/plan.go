@@ -10,23 +10,23 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Shape is what a load consists of.
+// Shape describes the contents of a load.
 type Shape struct {
-	// Events are all deliveries, duplicates included.
+	// Events is the number of deliveries, including duplicates.
 	Events   int
 	Entities int
 	Seed     uint64
 	// Duplicates is the share of the events that repeat an earlier one, under
 	// its Idempotency-Key.
 	Duplicates float64
-	// Disorder is the share of the other events that are delivered behind a
+	// Disorder is the share of the other events that are delivered after a
 	// later event of their entity.
 	Disorder float64
-	// Faults is the share of GitLab's answers that are spoilt.
+	// Faults is the share of GitLab's responses that fail.
 	Faults float64
 }
 
-// Validate names all that is wrong with the shape.
+// Validate returns an error that names everything wrong with the shape.
 func (s Shape) Validate() error {
 	var errs []error
 	if s.Entities < 1 || s.Events < 1 {
@@ -43,14 +43,15 @@ func (s Shape) Validate() error {
 	return errors.Join(errs...)
 }
 
-// changes is how many events are no duplicates: each tells of one change.
+// changes is the number of events that are not duplicates: each reports one
+// change.
 func (s Shape) changes() int { return s.Events - int(math.Round(float64(s.Events)*s.Duplicates)) }
 
-// firstIID is above those of the demo project's own entities.
+// firstIID is higher than the demo project's own iids.
 const firstIID = 1001
 
-// Entity names the ith entity of a load: two issues for each merge request, in
-// two projects.
+// Entity returns the ith entity of a load: two issues for each merge request,
+// in two projects.
 func Entity(i int) surgical.EntityRef {
 	ref := surgical.EntityRef{ProjectID: 1 + int64(i/3%2), Target: surgical.Target{Type: surgical.Issue, IID: firstIID + int64(i)}}
 	if i%3 == 2 {
@@ -59,18 +60,18 @@ func Entity(i int) surgical.EntityRef {
 	return ref
 }
 
-// step is one step of the plan: the entity is changed, or the event of an
-// earlier change is delivered.
+// step is one step of the plan: a change of the entity, or the delivery of an
+// earlier change's event.
 type step struct {
 	entity int
 	// change numbers the change, and its event.
 	change int
-	// deliver tells the two kinds of step apart; again marks a duplicate.
+	// deliver distinguishes the two kinds of step; again marks a duplicate.
 	deliver, again bool
 }
 
-// plan returns the steps in their order. Those of one entity must be kept in
-// it; how those of different ones interleave does not matter.
+// plan returns the steps in order. Those of one entity must be executed in this
+// order; those of different entities may interleave.
 func plan(s Shape) []step {
 	random := rand.New(rand.NewPCG(s.Seed, 1))
 	of := entitiesOfChanges(s, random)
@@ -96,8 +97,8 @@ func plan(s Shape) []step {
 	return duplicate(s, random, steps)
 }
 
-// entitiesOfChanges gives each change its entity: every entity has one, and
-// some have many more than others, as in real life.
+// entitiesOfChanges assigns each change an entity: every entity gets one, and
+// some get many more than others, as in real life.
 func entitiesOfChanges(s Shape, random *rand.Rand) []int {
 	of := random.Perm(s.Entities)
 	for len(of) < s.changes() {
@@ -107,8 +108,8 @@ func entitiesOfChanges(s Shape, random *rand.Rand) []int {
 	return of
 }
 
-// disorder chooses the events that are delivered behind the next one of their
-// entity; behind[b] = a says that a comes after b.
+// disorder chooses the events that are delivered after the next one of their
+// entity; behind[b] = a means that a comes after b.
 func disorder(s Shape, random *rand.Rand, of []int) (behind map[int]int) {
 	last := map[int]int{} // the newest change of each entity so far
 	next := make([][2]int, 0, len(of))
@@ -126,7 +127,7 @@ func disorder(s Shape, random *rand.Rand, of []int) (behind map[int]int) {
 	return behind
 }
 
-// duplicate repeats deliveries: half of the duplicates follow at once, the
+// duplicate repeats deliveries: half of the duplicates follow immediately, the
 // others up to a tenth of the load later.
 func duplicate(s Shape, random *rand.Rand, steps []step) []step {
 	var deliveries []int

@@ -48,7 +48,7 @@ func TestAPlanDeliversEveryChangeOnceAfterItWasMadeAndSoManyTwice(t *testing.T) 
 func TestAPlanFollowsFromItsSeed(t *testing.T) {
 	s := Shape{Events: 500, Entities: 40, Seed: 1, Duplicates: 0.05, Disorder: 0.1}
 	if !slices.Equal(plan(s), plan(s)) {
-		t.Error("the same shape gives two plans")
+		t.Error("the same shape gives different plans")
 	}
 	other := s
 	other.Seed = 2

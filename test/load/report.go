@@ -2,44 +2,46 @@ package load
 
 import "fmt"
 
-// Report is what came of a load.
+// Report is the result of a load.
 type Report struct {
 	Shape Shape `json:"shape"`
 	Sent  Sent  `json:"sent"`
-	// Refused are events that the endpoint did not take, or not as it should.
+	// Refused are events that the endpoint did not accept, or accepted
+	// incorrectly.
 	Refused []string `json:"refused"`
-	// GitLabRequests were answered, GitLabFaults of them spoilt, by fault.
+	// GitLabRequests counts GitLab's responses, GitLabFaults the failed ones,
+	// by fault.
 	GitLabRequests int            `json:"gitlab_requests"`
 	GitLabFaults   map[string]int `json:"gitlab_faults"`
 	Seconds        Seconds        `json:"seconds"`
 	Account        Account        `json:"account"`
 	Comparison     Comparison     `json:"comparison"`
-	// Left is what did not come to rest.
+	// Left is the work that was not completed.
 	Left Left `json:"left"`
-	// Memory is that of every function, Worker that of the worker.
+	// Memory covers every function, Worker only the worker.
 	Memory []Memory `json:"memory"`
 	Worker Memory   `json:"worker"`
-	// LocalAWS is what the emulator took: near one core, it is what bounds the
-	// rate.
+	// LocalAWS is the emulator's usage: if it is close to one core, the
+	// emulator limits the rate.
 	LocalAWS Busy `json:"local_aws"`
 }
 
-// Seconds is how long the parts of a load took.
+// Seconds is the duration of each part of a load.
 type Seconds struct {
 	Sending   float64 `json:"sending"`
 	Draining  float64 `json:"draining"`
 	Comparing float64 `json:"comparing"`
 }
 
-// Acknowledged is how many events a second the endpoint took.
+// Acknowledged is the number of events per second that the endpoint accepted.
 func (r Report) Acknowledged() float64 { return float64(r.Sent.Acknowledged) / r.Seconds.Sending }
 
-// Carried is how many events a second went through the whole stack.
+// Carried is the number of events per second that went through the whole stack.
 func (r Report) Carried() float64 {
 	return float64(r.Sent.Acknowledged) / (r.Seconds.Sending + r.Seconds.Draining)
 }
 
-// Wrong lists everything that is not as it should be.
+// Wrong lists everything that is lost, incorrect or incomplete.
 func (r Report) Wrong() []string {
 	var wrong []string
 	wrong = append(wrong, r.Refused...)

@@ -22,7 +22,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// event is what GitLab would send.
+// event is an event as GitLab would send it.
 type event struct {
 	key, name string
 	body      []byte
@@ -37,11 +37,11 @@ type sender struct {
 	limit             *rate.Limiter
 
 	mu sync.Mutex
-	// events wait for their delivery, and stay for their duplicate.
+	// events wait for their delivery, and are kept for their duplicate.
 	events map[int]event
-	// runs are what acknowledged changes were given.
+	// runs are the run ids of acknowledged changes.
 	runs map[int]string
-	// order are the same, in the order in which they were acknowledged.
+	// order holds the same ids, in the order in which they were acknowledged.
 	order  []string
 	counts Sent
 	// refused are events that were not acknowledged, and why.
@@ -50,17 +50,17 @@ type sender struct {
 
 // Sent counts deliveries.
 type Sent struct {
-	// Events were sent and Acknowledged answered with 202; Duplicates and
-	// Disordered are among them.
+	// Events were sent, and Acknowledged of them got 202; both include
+	// Duplicates and Disordered.
 	Events       int `json:"events"`
 	Acknowledged int `json:"acknowledged"`
 	Duplicates   int `json:"duplicates"`
-	// Repeated tries were needed because one was not answered, or with a 5xx.
+	// Repeated counts retries after no response or a 5xx.
 	Repeated int `json:"repeated"`
 }
 
-// run goes through the steps on several lanes. All steps of an entity are on
-// one lane, so that they keep their order.
+// run executes the steps on several lanes. All steps of an entity are on the
+// same lane, so that they keep their order.
 func (s *sender) run(ctx context.Context, steps []step, lanes int) error {
 	of := make([][]step, lanes)
 	for _, step := range steps {
@@ -128,7 +128,7 @@ func (s *sender) note(step step, runID string, tries int, err error) {
 	s.runs[step.change] = runID
 }
 
-// since returns the runs that were acknowledged after the first so many.
+// since returns the acknowledged runs after the first n.
 func (s *sender) since(known int) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,11 +141,11 @@ func (s *sender) sent() Sent {
 	return s.counts
 }
 
-// maxTries bounds how often one event is sent until it is acknowledged.
+// maxTries limits how often one event is sent until it is acknowledged.
 const maxTries = 10
 
-// acknowledged delivers until the endpoint has taken the event, as an operator
-// would who sends it again under the same key.
+// acknowledged delivers the event until the endpoint accepts it, like an
+// operator who resends it under the same key.
 func (s *sender) acknowledged(ctx context.Context, e event) (runID string, tries int, err error) {
 	for tries = 1; ; tries++ {
 		var again bool
@@ -183,15 +183,15 @@ func (s *sender) post(ctx context.Context, e event) (runID string, again bool, e
 		RunID string `json:"run_id"`
 	}
 	if resp.StatusCode != http.StatusAccepted {
-		return "", resp.StatusCode >= http.StatusInternalServerError, fmt.Errorf("the endpoint answered %s: %.200s", resp.Status, raw)
+		return "", resp.StatusCode >= http.StatusInternalServerError, fmt.Errorf("the endpoint returned %s: %.200s", resp.Status, raw)
 	}
 	if err := json.Unmarshal(raw, &answer); err != nil || answer.RunID == "" {
-		return "", false, errors.Join(err, fmt.Errorf("the endpoint accepted it and named no run: %.200s", raw))
+		return "", false, errors.Join(err, fmt.Errorf("the endpoint accepted it without a run_id: %.200s", raw))
 	}
 	return answer.RunID, false, nil
 }
 
-// sign sets the headers that GitLab sets.
+// sign sets the same headers as GitLab.
 func sign(h http.Header, e event, token string, now time.Time) error {
 	signer, err := standardwebhooks.NewWebhook(token)
 	if err != nil {

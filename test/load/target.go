@@ -24,7 +24,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// Target is a deployed stack under load, seen from beside it: its tables and
+// Target is a deployed stack under load, observed through its tables and
 // queues, not its functions.
 type Target struct {
 	gitlab  *fakegitlab.Server
@@ -36,7 +36,7 @@ type Target struct {
 	stack   *devstack.Stack
 }
 
-// NewTarget returns the target of a stack that copies the GitLab.
+// NewTarget returns the target for a stack that copies the given GitLab.
 func NewTarget(stack *devstack.Stack, gitlab *fakegitlab.Server) *Target {
 	db := dynamo.New(stack.AWS)
 	names := stack.Outputs.Tables()
@@ -46,7 +46,7 @@ func NewTarget(stack *devstack.Stack, gitlab *fakegitlab.Server) *Target {
 	}
 }
 
-// waiting counts the messages of a queue: visible, in flight and delayed.
+// waiting counts the messages in a queue: visible, in flight and delayed.
 func (t *Target) waiting(ctx context.Context, queue string) (int, error) {
 	names := []sqstypes.QueueAttributeName{
 		sqstypes.QueueAttributeNameApproximateNumberOfMessages,
@@ -68,7 +68,7 @@ func (t *Target) waiting(ctx context.Context, queue string) (int, error) {
 	return sum, nil
 }
 
-// statuses reads where runs stand; one that nobody has claimed is left out.
+// statuses reads the runs' statuses; unclaimed runs are omitted.
 func (t *Target) statuses(ctx context.Context, runs []string) (map[string]surgical.RunStatus, error) {
 	keys := make([]dynamo.Item, len(runs))
 	for i, id := range runs {
@@ -92,8 +92,8 @@ func (t *Target) statuses(ctx context.Context, runs []string) (map[string]surgic
 	return found, nil
 }
 
-// openRuns counts all runs that have not ended, also those that the load did
-// not ask for. The local AWS looks at every row there is to answer this.
+// openRuns counts all runs that have not ended, including those that the load
+// did not request. For this the local AWS reads every row.
 func (t *Target) openRuns(ctx context.Context) (int, error) {
 	sum := 0
 	for _, status := range []surgical.RunStatus{surgical.StatusQueued, surgical.StatusRunning} {
@@ -112,7 +112,7 @@ func (t *Target) dirty(ctx context.Context) (int, error) {
 	return t.scan(ctx, &dynamodb.ScanInput{TableName: &t.tables.DirtySources})
 }
 
-// openJobs counts the jobs that no stage has ended.
+// openJobs counts the jobs that have not ended.
 func (t *Target) openJobs(ctx context.Context) (int, error) {
 	expr, err := expression.NewBuilder().WithFilter(
 		expression.Name("status").In(expression.Value(surgical.JobPending), expression.Value(surgical.JobClaimed))).Build()
@@ -139,8 +139,8 @@ func (t *Target) scan(ctx context.Context, in *dynamodb.ScanInput) (int, error) 
 	return sum, nil
 }
 
-// deadLetters returns the runs whose messages are dead letters, and how many
-// dead letters name none. It leaves them where they are.
+// deadLetters returns the runs whose messages are dead letters, and the number
+// of dead letters without a run. The messages stay in the queue.
 func (t *Target) deadLetters(ctx context.Context) (runs map[string]bool, unreadable int, err error) {
 	const hidden = 60 // seconds: longer than reading all of them takes
 	runs, url := map[string]bool{}, t.stack.Outputs["DeadLetterQueueUrl"]
@@ -154,7 +154,7 @@ func (t *Target) deadLetters(ctx context.Context) (runs map[string]bool, unreada
 			return nil, 0, fmt.Errorf("read dead letters: %w", err)
 		}
 		if len(out.Messages) == 0 {
-			return runs, unreadable, fmt.Errorf("read %d of %d dead letters: somebody else reads them too", read, all)
+			return runs, unreadable, fmt.Errorf("read %d of %d dead letters: another consumer is reading them", read, all)
 		}
 		read += len(out.Messages)
 		for _, m := range out.Messages {

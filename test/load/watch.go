@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// lookInterval is how often the stack is looked at, countInterval how often
-	// all of its runs are counted, which costs it more.
+	// lookInterval is how often the stack is polled, countInterval how often
+	// all its runs are counted, which costs it more.
 	lookInterval  = 2 * time.Second
 	countInterval = 10 * time.Second
-	// lookAt is how many runs are looked at in one go.
+	// lookAt is the number of runs read at a time.
 	lookAt = 200
-	// rateWindow is the time over which rates are taken.
+	// rateWindow is the time over which rates are measured.
 	rateWindow = time.Minute
 )
 
-var errStandsStill = errors.New("the stack stands still")
+var errStandsStill = errors.New("the stack makes no progress")
 
-// Progress is how far a load is.
+// Progress is the progress of a load.
 type Progress struct {
 	// Phase is sending, draining or comparing.
 	Phase   string
@@ -30,25 +30,24 @@ type Progress struct {
 	Sent    Sent
 	// Events and Changes are those of the whole load: each change is one run.
 	Events, Changes int
-	// Messages wait in the queues.
+	// Messages is the number of messages in the queues.
 	Messages int
-	// Runs counts the load's runs by status; those that run, as far as they were
-	// looked at.
+	// Runs counts the load's runs by status, as far as they have been read.
 	Runs map[surgical.RunStatus]int
-	// PerSecond is the rate at which runs ended within the last minute, Left the
-	// time that the rest takes at it; 0 as long as there is no rate.
+	// PerSecond is the rate at which runs ended within the last minute, Left
+	// the time that the rest takes at this rate; 0 until there is a rate.
 	PerSecond float64
 	Left      time.Duration
 	Worker    Sample
 }
 
-// Ended is how many runs are terminal.
+// Ended is the number of terminal runs.
 func (p Progress) Ended() int {
 	return p.Runs[surgical.StatusSucceeded] + p.Runs[surgical.StatusFailed] + p.Runs[surgical.StatusCancelled]
 }
 
-// watcher looks at the stack while the load goes on. It asks for as little as
-// it can: each look takes time from the local AWS.
+// watcher observes the stack during the load. It makes as few requests as
+// possible, because each costs the local AWS time.
 type watcher struct {
 	target  *Target
 	sender  *sender
@@ -56,15 +55,15 @@ type watcher struct {
 	options Options
 	began   time.Time
 	counted time.Time
-	// open are the load's runs that were not seen to end, oldest first; known is
-	// how many of the sender's runs are in or behind it.
+	// open are the load's runs that are not known to have ended, oldest first;
+	// known is the number of the sender's runs that are or were in it.
 	open     []string
 	known    int
 	progress Progress
 	history  []mark
 }
 
-// mark is how many runs had ended at a time.
+// mark is the number of runs that had ended at a time.
 type mark struct {
 	at    time.Time
 	ended int
@@ -77,7 +76,7 @@ func (t *Target) watch(o Options, s *sender, m *sampler) *watcher {
 	}
 }
 
-// during looks at the stack until the work is done.
+// during observes the stack until the work is done.
 func (w *watcher) during(ctx context.Context, phase string, work func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -98,7 +97,7 @@ func (w *watcher) during(ctx context.Context, phase string, work func(context.Co
 	}
 }
 
-// look takes the figures and tells them.
+// look reads the figures and reports them.
 func (w *watcher) look(ctx context.Context, phase string) error {
 	messages, err := w.target.messages(ctx)
 	if err != nil {
@@ -121,9 +120,9 @@ func (w *watcher) look(ctx context.Context, phase string) error {
 	return nil
 }
 
-// count looks at open runs: at all, or at the oldest for as long as it finds
-// many that ended, for runs end about in the order in which their events came.
-// It returns how many that it looked at nobody has claimed.
+// count reads open runs: all of them, or the oldest for as long as many of
+// these have ended, because runs end roughly in the order of their events. It
+// returns how many of the runs it read are unclaimed.
 func (w *watcher) count(ctx context.Context, all bool) (unclaimed int, err error) {
 	fresh := w.sender.since(w.known)
 	w.open, w.known = append(w.open, fresh...), w.known+len(fresh)
@@ -178,7 +177,7 @@ func (w *watcher) rate(now time.Time) {
 	}
 }
 
-// rest waits until nothing is on its way any more.
+// rest waits until no work is in progress.
 func (w *watcher) rest(ctx context.Context) error {
 	var last Left
 	moved := time.Now()
@@ -209,7 +208,7 @@ func (w *watcher) rest(ctx context.Context) error {
 	}
 }
 
-// Left is what is on its way, or was left behind.
+// Left counts the work that is in progress or was left behind.
 type Left struct {
 	Messages     int `json:"messages"`
 	OpenRuns     int `json:"open_runs"`
@@ -234,9 +233,9 @@ func (t *Target) messages(ctx context.Context) (int, error) {
 	return sum, nil
 }
 
-// left looks in the order in which work moves on, so that nothing slips
-// through: a message goes only after its run was seen to stand. What costs the
-// local AWS more is asked only if all before it is at rest.
+// left counts in the order in which work progresses, so that nothing is missed:
+// a message is deleted only after its run is stored. Counts that cost the local
+// AWS more are made only if all earlier ones are zero.
 func (w *watcher) left(ctx context.Context) (Left, error) {
 	var l Left
 	for _, step := range []struct {
@@ -257,8 +256,8 @@ func (w *watcher) left(ctx context.Context) (Left, error) {
 	return l, nil
 }
 
-// stillOpen is how many runs of the load are open. One that nobody has claimed
-// is not: its message is gone, so nobody ever will.
+// stillOpen is the number of the load's runs that are open. An unclaimed run
+// does not count: its message is gone, so it never will be claimed.
 func (w *watcher) stillOpen(ctx context.Context) (int, error) {
 	unclaimed, err := w.count(ctx, true)
 	return len(w.open) - unclaimed, err

@@ -1,5 +1,5 @@
 // Package metricstest reads lines in CloudWatch's embedded metric format as
-// CloudWatch would, for tests, and refuses what it would ignore.
+// CloudWatch would, for tests, and rejects what CloudWatch would ignore.
 package metricstest
 
 import (
@@ -29,7 +29,7 @@ const (
 	maxDimension = 1024
 )
 
-// Datum is one metric of a line, under one set of dimensions.
+// Datum is one metric of a line, with one set of dimensions.
 type Datum struct {
 	Namespace string
 	Name      string
@@ -54,11 +54,11 @@ type document struct {
 	} `json:"_aws"`
 }
 
-// Is reports whether a line of a log means to be a metric.
+// Is reports whether a log line is meant to be a metric.
 func Is(line string) bool { return strings.Contains(line, `"_aws"`) }
 
-// Read returns the metrics of a line. It fails if the line breaks the format's
-// schema or one of the rules that a schema cannot say.
+// Read returns the metrics of a line. It fails if the line violates the
+// format's schema or a rule that the schema cannot express.
 func Read(line []byte) ([]Datum, error) {
 	if err := validate(line); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func Read(line []byte) ([]Datum, error) {
 	}
 	for member := range root {
 		if !slices.Contains(used, member) {
-			return nil, fmt.Errorf("member %s is named by no directive", member)
+			return nil, fmt.Errorf("no directive names member %s", member)
 		}
 	}
 	return data, nil
@@ -112,7 +112,7 @@ func validate(line []byte) error {
 	}
 	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
 	if err != nil {
-		return fmt.Errorf("no JSON object alone: %w", err)
+		return fmt.Errorf("not a single JSON object: %w", err)
 	}
 	return compiled.Validate(instance)
 }
@@ -132,7 +132,7 @@ func dimensions(root map[string]any, set []metrics.Dimension, used *[]string) (s
 	return strings.Join(pairs, ","), nil
 }
 
-// values finds the target of a metric: a number at the root, or several.
+// values finds the target of a metric: one or more numbers at the root.
 func values(root map[string]any, name string) ([]float64, error) {
 	all, ok := root[name].([]any)
 	if !ok {
@@ -144,7 +144,7 @@ func values(root map[string]any, name string) ([]float64, error) {
 	numbers := make([]float64, len(all))
 	for i, v := range all {
 		if numbers[i], ok = v.(float64); !ok {
-			return nil, fmt.Errorf("metric %s is %v, which is no number", name, v)
+			return nil, fmt.Errorf("metric %s is %v, which is not a number", name, v)
 		}
 	}
 	return numbers, nil

@@ -1,5 +1,5 @@
-// Package cloudapi serves the manual API in a cloud. It stands apart so that the
-// API's own tests can use clouds.
+// Package cloudapi serves the manual API in a cloud. It is a separate package
+// so that the API's own tests can use clouds.
 package cloudapi
 
 import (
@@ -12,14 +12,14 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-// APIs lends handlers of the API to clouds, one after the other: describing
-// itself takes a handler longer than a cloud takes for all its work.
+// APIs lends handlers of the API to one cloud after another, because building a
+// handler's OpenAPI description takes longer than everything a cloud does.
 type APIs struct {
 	mu   sync.Mutex
 	free []*lentAPI
 }
 
-// lentAPI is a handler over what its cloud of the moment stands on.
+// lentAPI is a handler over the services of the cloud that is using it.
 type lentAPI struct {
 	handler http.Handler
 	runs    struct{ api.Runs }

@@ -9,7 +9,7 @@ import (
 
 // Around returns a client like [DB.Client] whose every call goes through
 // around, which may fail it, let it through by send, do something before or
-// after it, or change its answer. input is the SDK's, such as
+// after it, or change its output. input is the SDK's, such as
 // *dynamodb.GetItemInput.
 func (db *DB) Around(around func(ctx context.Context, input any, send func() (any, error)) (any, error)) *dynamodb.Client {
 	return dynamodb.New(db.Client().Options(), func(o *dynamodb.Options) {

@@ -9,8 +9,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 )
 
-// scope resolves the placeholders of one call's expressions, and knows which
-// of them were used.
+// scope resolves the placeholders of one call's expressions, and records which
+// were used.
 type scope struct {
 	names      map[string]string
 	values     map[string]types.AttributeValue
@@ -81,7 +81,7 @@ func (s *scope) path(n *node) []string {
 	return path
 }
 
-// lookup returns what stands at the path, or nil.
+// lookup returns the value at the path, or nil.
 func lookup(item dynamo.Item, path []string) types.AttributeValue {
 	value := item[path[0]]
 	for _, name := range path[1:] {
@@ -94,7 +94,7 @@ func lookup(item dynamo.Item, path []string) types.AttributeValue {
 	return value
 }
 
-// value is what the operand stands for; nil for an absent attribute.
+// value returns the operand's value; nil for an absent attribute.
 func (s *scope) value(n *node, item dynamo.Item) types.AttributeValue {
 	if n.op == ":" {
 		return s.values[n.words[0]]
@@ -102,7 +102,7 @@ func (s *scope) value(n *node, item dynamo.Item) types.AttributeValue {
 	return lookup(item, s.path(n))
 }
 
-// condition parses and checks a condition; nil for none.
+// condition parses and checks a condition; it returns nil if there is none.
 func (db *DB) condition(s *scope, expression *string) (*node, error) {
 	if expression == nil {
 		return nil, nil
@@ -139,8 +139,8 @@ func (s *scope) holds(n *node, item dynamo.Item) (bool, error) {
 	return s.compared(n, item)
 }
 
-// compared evaluates an operator that looks at values. Where one is absent it
-// does not hold, but for "not equal".
+// compared evaluates an operator that compares values. If a value is absent,
+// only "not equal" holds.
 func (s *scope) compared(n *node, item dynamo.Item) (bool, error) {
 	left, right := s.value(n.args[0], item), s.value(n.args[1], item)
 	switch n.op {

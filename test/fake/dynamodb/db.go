@@ -17,8 +17,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// DB is one account's tables. It is safe for concurrent use: calls happen one
-// after the other.
+// DB is one account's tables. It is safe for concurrent use: calls are executed
+// one after another.
 type DB struct {
 	mu     sync.Mutex
 	tables map[string]*table
@@ -37,8 +37,8 @@ func New() (*DB, config.Tables) {
 	}
 }
 
-// Client returns an SDK client whose calls the DB answers. Inputs pass the
-// SDK's own validation first; nothing is retried.
+// Client returns an SDK client whose calls the DB serves. Inputs pass the SDK's
+// own validation first; nothing is retried.
 func (db *DB) Client() *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
@@ -91,8 +91,8 @@ func (db *DB) table(name *string) (*table, error) {
 	return t, nil
 }
 
-// Items returns a copy of everything in the table of this name, in the order
-// of its keys: for oracles, which must not go through the code under test.
+// Items returns a copy of everything in the named table, in the order of its
+// keys. It is for oracles, which must not go through the code under test.
 func (db *DB) Items(name string) []dynamo.Item {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -105,10 +105,10 @@ func (db *DB) Items(name string) []dynamo.Item {
 	return all
 }
 
-// invalid is the exception that DynamoDB gives for what it cannot accept.
+// invalid is the exception that DynamoDB returns for input it does not accept.
 func invalid(format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: "ValidationException", Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
 }
 
-// unsupported is for what the code base does not use: an error, not a guess.
+// unsupported is the error for anything that the code base does not use.
 func unsupported(what string) error { return fmt.Errorf("fakedynamodb: %s is not supported", what) }

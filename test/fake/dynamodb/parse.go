@@ -7,15 +7,15 @@ import (
 )
 
 // node is a part of an expression: an operator with its operands. Leaves are
-// paths ("path", words are its names) and values (":", one word).
+// paths ("path", whose words are its names) and values (":", one word).
 type node struct {
 	op    string
 	words []string
 	args  []*node
 }
 
-// parser keeps what it parsed: the same few dozen expressions come again and
-// again. A DB uses it under its lock.
+// parser caches what it parsed, because the same few dozen expressions recur. A
+// DB uses it under its lock.
 type parser struct {
 	conditions  map[string]*node
 	updates     map[string]*update
@@ -30,7 +30,7 @@ func newParser() parser {
 	}
 }
 
-// tokens ends with an empty one.
+// tokens ends with an empty token.
 func (p *parser) tokens(expression string) ([]string, error) {
 	var list []string
 	for rest := expression; strings.TrimSpace(rest) != ""; {
@@ -169,7 +169,7 @@ func (r *reader) comparison(left *node) (*node, error) {
 	return nil, invalid("Invalid expression: Syntax error; token: %q", r.peek())
 }
 
-// list is operands in parentheses.
+// list parses operands in parentheses.
 func (r *reader) list() ([]*node, error) {
 	if err := r.expect("("); err != nil {
 		return nil, err
@@ -195,14 +195,15 @@ func (r *reader) operand() (*node, error) {
 	return r.path()
 }
 
-// path is names with dots between. A name that is written out must hold an
-// underscore: none of DynamoDB's 573 reserved words does that the code uses.
+// path parses names separated by dots. A name without a placeholder must
+// contain an underscore, which rules out every reserved word that the code uses
+// as a name.
 func (r *reader) path() (*node, error) {
 	n := &node{op: "path"}
 	for {
 		name := r.next()
 		if !strings.HasPrefix(name, "#") && !strings.Contains(name, "_") {
-			return nil, invalid("Invalid expression: %q is no name, or a reserved word", name)
+			return nil, invalid("Invalid expression: %q is a reserved word or not a name", name)
 		}
 		n.words = append(n.words, name)
 		if r.is("[") {
@@ -218,8 +219,8 @@ func (r *reader) path() (*node, error) {
 // update is an update expression.
 type update struct{ sets, removes, adds []*node }
 
-// update parses an update expression. A set is a node of path and value, whose
-// value may be if_not_exists.
+// update parses an update expression. A SET action is a node of path and value,
+// where the value may be if_not_exists.
 func (p *parser) update(expression string) (*update, error) {
 	if u, ok := p.updates[expression]; ok {
 		return u, nil

@@ -71,7 +71,7 @@ func (db *DB) batchGetItem(in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetIt
 	return out, nil
 }
 
-// checkKeys refuses bad keys, and one that is named twice.
+// checkKeys rejects invalid and duplicate keys.
 func (t *table) checkKeys(keys []dynamo.Item) error {
 	seen := map[[2]string]bool{}
 	for _, key := range keys {
@@ -175,7 +175,7 @@ func (t *table) queried(s *scope, condition *node, in *dynamodb.QueryInput) (vie
 	return t.tableView(partition), nil
 }
 
-// keyCondition accepts an equality of the hash key, alone or with one
+// keyCondition accepts an equality of the hash key, optionally with one
 // condition on the sort key, and returns the hash key's value.
 func (s *scope) keyCondition(n *node, hash tables.Key, sort *tables.Key) (types.AttributeValue, error) {
 	if n == nil {
@@ -205,7 +205,7 @@ func (s *scope) keyCondition(n *node, hash tables.Key, sort *tables.Key) (types.
 	return partition, nil
 }
 
-// matching are the view's items that the key condition holds for.
+// matching returns the view's items for which the key condition holds.
 func (v view) matching(s *scope, condition *node) ([]dynamo.Item, error) {
 	var items []dynamo.Item
 	for _, item := range v.items {
@@ -220,9 +220,9 @@ func (v view) matching(s *scope, condition *node) ([]dynamo.Item, error) {
 	return items, nil
 }
 
-// paged cuts a page of at most limit items and 1 MB. More says that the page
-// ended before the items did, or just with them: as in DynamoDB, a page that
-// is full does not know whether anything follows.
+// paged cuts a page of at most limit items and 1 MB. more is also true if a
+// full page ends exactly with the last item: as in DynamoDB, a full page does
+// not know whether anything follows.
 func paged(items []dynamo.Item, limit *int32) (page []dynamo.Item, more bool, err error) {
 	if limit != nil && *limit < 1 {
 		return nil, false, invalid("1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1")

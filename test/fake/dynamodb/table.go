@@ -11,11 +11,11 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// maxItemBytes is DynamoDB's limit of one item.
+// maxItemBytes is DynamoDB's size limit of an item.
 const maxItemBytes = 400 << 10
 
-// table holds its items by their partition, each partition in the order of its
-// sort keys. Stored items are never changed in place.
+// table holds its items by partition, each in the order of its sort keys.
+// Stored items are never changed in place.
 type table struct {
 	schema     tables.Table
 	partitions map[string][]dynamo.Item
@@ -33,7 +33,7 @@ func (t *table) keys() []tables.Key {
 	return []tables.Key{t.schema.Hash, *t.schema.Sort}
 }
 
-// checkKey refuses a key that is not exactly the table's.
+// checkKey rejects a key that does not have exactly the table's key attributes.
 func (t *table) checkKey(key dynamo.Item) error {
 	if len(key) != len(t.keys()) {
 		return invalid("The provided key element does not match the schema")
@@ -41,8 +41,8 @@ func (t *table) checkKey(key dynamo.Item) error {
 	return t.checkKeyOf(key)
 }
 
-// checkKeyOf refuses an item without a proper key, and one whose attributes
-// cannot stand in an index.
+// checkKeyOf rejects an item without a valid key, and one whose attributes are
+// not valid index keys.
 func (t *table) checkKeyOf(item dynamo.Item) error {
 	for _, k := range t.keys() {
 		value, ok := item[k.Name]
@@ -93,7 +93,7 @@ func scalar(value types.AttributeValue) string {
 	return ""
 }
 
-// find returns where the item of the key stands, or would stand.
+// find returns the position of the key's item, or where it would be inserted.
 func (t *table) find(key dynamo.Item) (partition string, i int, found bool) {
 	partition = scalar(key[t.schema.Hash.Name])
 	if t.schema.Sort == nil {
@@ -115,7 +115,7 @@ func (t *table) get(key dynamo.Item) dynamo.Item {
 	return t.partitions[partition][i]
 }
 
-// put stores the item itself: the caller has copied it.
+// put stores the item itself, without copying it.
 func (t *table) put(item dynamo.Item) {
 	partition, i, found := t.find(item)
 	if found {
@@ -144,7 +144,7 @@ func (t *table) all() []dynamo.Item {
 	return all
 }
 
-// primaryKey is the key of the item alone.
+// primaryKey returns only the key attributes of the item.
 func (t *table) primaryKey(item dynamo.Item) dynamo.Item {
 	key := dynamo.Item{}
 	for _, k := range t.keys() {
@@ -162,25 +162,25 @@ func (t *table) identity(item dynamo.Item) [2]string {
 	return id
 }
 
-// view is what a query runs over: the table or one of its indexes.
+// view is what a query reads: the table or one of its indexes.
 type view struct {
 	hash tables.Key
 	sort *tables.Key
-	// items are those of one partition in order.
+	// items are the items of one partition, in order.
 	items []dynamo.Item
 	// keys are the attributes of a place within the view.
 	keys []tables.Key
-	// keysOnly says that nothing but keys is projected.
+	// keysOnly says that only keys are projected.
 	keysOnly bool
 }
 
-// tableView is one partition of the table.
+// tableView returns one partition of the table.
 func (t *table) tableView(partition types.AttributeValue) view {
 	return view{hash: t.schema.Hash, sort: t.schema.Sort, items: t.partitions[scalar(partition)], keys: t.keys()}
 }
 
-// indexView is one partition of an index: the items that have both of its keys,
-// in the order of its sort key, then of the primary key.
+// indexView returns one partition of an index: the items that have both of its
+// keys, in the order of its sort key, then of the primary key.
 func (t *table) indexView(index tables.Index, partition types.AttributeValue) view {
 	v := view{hash: index.Hash, sort: &index.Sort, keys: append(t.keys(), index.Hash, index.Sort), keysOnly: true}
 	for _, items := range t.partitions {
@@ -206,7 +206,7 @@ func (v view) order(t *table, a, b dynamo.Item) int {
 	return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]))
 }
 
-// place is the key of the item within the view.
+// place returns the key of the item within the view.
 func (v view) place(item dynamo.Item) dynamo.Item {
 	key := dynamo.Item{}
 	for _, k := range v.keys {

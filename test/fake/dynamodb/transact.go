@@ -18,8 +18,8 @@ const (
 	maxTransactBytes = 4 << 20
 )
 
-// transactWriteItems makes all changes or none. Every condition and operand is
-// taken from what was stored before.
+// transactWriteItems makes all changes or none. Every condition and operand
+// refers to the items as stored before.
 func (db *DB) transactWriteItems(in *dynamodb.TransactWriteItemsInput) (*dynamodb.TransactWriteItemsOutput, error) {
 	if n := len(in.TransactItems); n == 0 || n > maxTransactItems {
 		return nil, invalid("1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to 100")
@@ -46,7 +46,8 @@ func (db *DB) transactWriteItems(in *dynamodb.TransactWriteItemsInput) (*dynamod
 	return &dynamodb.TransactWriteItemsOutput{}, nil
 }
 
-// Cancelled is the exception of a cancelled transaction, in DynamoDB's words.
+// Cancelled returns the exception of a cancelled transaction, in DynamoDB's
+// words.
 func Cancelled(reasons []types.CancellationReason) error {
 	codes := make([]string, len(reasons))
 	for i, reason := range reasons {

@@ -8,7 +8,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 )
 
-// checkUpdate refuses changes of keys and paths that overlap.
+// checkUpdate rejects changes to keys and overlapping paths.
 func (s *scope) checkUpdate(t *table, u *update) error {
 	var paths [][]string
 	for _, n := range slices.Concat(u.sets, u.removes, u.adds) {
@@ -32,8 +32,7 @@ func (s *scope) checkUpdate(t *table, u *update) error {
 	return nil
 }
 
-// apply returns the item as the update leaves it. Every operand is taken from
-// the item as it was.
+// apply returns the updated item. Every operand refers to the original item.
 func (s *scope) apply(u *update, before dynamo.Item) (dynamo.Item, error) {
 	after := copyItem(before)
 	for _, n := range u.sets {
@@ -77,7 +76,7 @@ func (s *scope) setValue(n *node, before dynamo.Item) (types.AttributeValue, err
 	return copyValue(value), nil
 }
 
-// parent is the map that holds the last name of the path.
+// parent returns the map that contains the last name of the path.
 func parent(item dynamo.Item, path []string) (dynamo.Item, error) {
 	for _, name := range path[:len(path)-1] {
 		m, ok := item[name].(*types.AttributeValueMemberM)
@@ -107,7 +106,7 @@ func remove(item dynamo.Item, path []string) error {
 	return nil
 }
 
-// added is ADD: a number on a number, or the elements of a set to a set.
+// added implements ADD: of a number to a number, or of elements to a set.
 func added(old, value types.AttributeValue) (types.AttributeValue, error) {
 	switch v := value.(type) {
 	case *types.AttributeValueMemberN:

@@ -48,11 +48,11 @@ func copyValue(value types.AttributeValue) types.AttributeValue {
 	case *types.AttributeValueMemberM:
 		return &types.AttributeValueMemberM{Value: copyItem(v.Value)}
 	default:
-		panic(fmt.Sprintf("fakedynamodb: %T passed the validation", value))
+		panic(fmt.Sprintf("fakedynamodb: %T passed validation", value))
 	}
 }
 
-// checkItem refuses what DynamoDB would, and types that are not in use.
+// checkItem rejects what DynamoDB would, and types that are not in use.
 func checkItem(item dynamo.Item) error {
 	for name, value := range item {
 		if name == "" {
@@ -140,7 +140,7 @@ func addNumbers(a, b string) (string, error) {
 	return sum, checkNumber(sum)
 }
 
-// equal is DynamoDB's =: of one type and of one value.
+// equal implements DynamoDB's =: the same type and the same value.
 func equal(a, b types.AttributeValue) bool {
 	if c, ok := compare(a, b); ok {
 		return c == 0

@@ -18,7 +18,7 @@ const (
 	maxBatchWriteBytes = 16 << 20
 )
 
-// change is one write, checked and ready: its condition and what it leaves.
+// change is one validated write: its condition and its effect.
 type change struct {
 	table     *table
 	key       dynamo.Item
@@ -30,10 +30,10 @@ type change struct {
 	remove bool
 }
 
-// before is the item as it is, or an empty one.
+// before returns the current item, or an empty one.
 func (c *change) before() dynamo.Item { return c.table.get(c.key) }
 
-// after is the item as the change leaves it; nil if there is none then.
+// after returns the item after the change; nil if the change deletes it.
 func (c *change) after() (dynamo.Item, error) {
 	switch {
 	case c.remove:
@@ -66,7 +66,7 @@ func (c *change) apply(after dynamo.Item) {
 	}
 }
 
-// writing is what the inputs of all writes share.
+// writing holds the fields that the inputs of all writes share.
 type writing struct {
 	table             *string
 	key, item         dynamo.Item
@@ -124,7 +124,7 @@ func checkPut(t *table, item dynamo.Item) error {
 	return nil
 }
 
-// write makes one change on its own.
+// write makes a single change.
 func (db *DB) write(w writing) (before, after dynamo.Item, err error) {
 	c, err := db.prepare(w)
 	if err != nil {
@@ -145,7 +145,7 @@ func (db *DB) write(w writing) (before, after dynamo.Item, err error) {
 	return before, after, nil
 }
 
-// returned chooses what a write answers with.
+// returned chooses the attributes that a write returns.
 func returned(values types.ReturnValue, before, after dynamo.Item) (dynamo.Item, error) {
 	switch values {
 	case "", types.ReturnValueNone:

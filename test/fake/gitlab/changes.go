@@ -7,14 +7,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// The lists of resource events, by the last part of their path.
+// The lists of resource events, named by the last segment of their path.
 const (
 	stateEvents     = "resource_state_events"
 	labelEvents     = "resource_label_events"
 	milestoneEvents = "resource_milestone_events"
 )
 
-// AddEvents adds resource events as they are, to the list that each belongs to.
+// AddEvents adds each resource event unchanged to the list it belongs to.
 // Missing ids, times and users are filled in; updated_at does not move.
 func (s *State) AddEvents(ref surgical.EntityRef, events ...ResourceEvent) {
 	s.mu.Lock()
@@ -46,7 +46,7 @@ func (s *State) addEvent(ref surgical.EntityRef, ev ResourceEvent) {
 	e.events[list] = append(e.events[list], ev)
 }
 
-// Relabel removes and adds labels, with an event for each real change.
+// Relabel removes and adds labels, with an event for each actual change.
 func (s *State) Relabel(ref surgical.EntityRef, add, remove []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +87,7 @@ func (s *State) SetState(ref surgical.EntityRef, state string) {
 	s.addEvent(ref, ResourceEvent{State: event})
 }
 
-// NewLabel returns a label whose id and colour follow from its name.
+// NewLabel returns a label whose id and colour are derived from its name.
 func NewLabel(name string) *Label {
 	h := fnv.New32a()
 	h.Write([]byte(name)) // never fails

@@ -13,12 +13,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// control adds the endpoints by which another process changes the truth. All
-// take the entity from the query (project, type, iid) and answer with JSON:
+// control adds the endpoints with which another process changes the truth. All
+// take the entity from the query (project, type, iid) and return JSON:
 //
-//	POST /_demo/hold?requests=5        hold the answers to its next requests
-//	GET  /_demo/hold                   how many are awaited still
-//	POST /_demo/release                let them go
+//	POST /_demo/hold?requests=5        hold the responses to its next requests
+//	GET  /_demo/hold                   how many requests are still awaited
+//	POST /_demo/release                release them
 //	POST /_demo/note?body=…            comment (discussion=ID for a reply, internal=true)
 //	POST /_demo/relabel?add=…&remove=… comma-separated labels
 //	POST /_demo/edit?title=…&description=…
@@ -63,7 +63,7 @@ func (s *Server) control(mux *http.ServeMux) {
 func reply(w http.ResponseWriter, status int, body any) {
 	raw, err := json.Marshal(body)
 	if err != nil {
-		status, raw = http.StatusInternalServerError, []byte(`{"message":"the answer cannot be encoded"}`)
+		status, raw = http.StatusInternalServerError, []byte(`{"message":"the response cannot be encoded"}`)
 	}
 	answer(w, status, string(raw))
 }
@@ -79,7 +79,7 @@ func (s *Server) controlled(q url.Values) (surgical.EntityRef, error) {
 	return ref, nil
 }
 
-// awaited is how many requests the entity's holds still wait for.
+// awaited is the number of requests that the entity's holds still wait for.
 func (s *Server) awaited(ref surgical.EntityRef) int {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()

@@ -11,36 +11,36 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Disturbance spoils a share of all answers. Which ones follows from the seed:
-// from it, the entity, the endpoint, and how many requests came for that
-// endpoint before. So the same requests meet the same faults, however they
+// Disturbance makes a share of all responses fail. Which ones depends only on
+// the seed, the entity, the endpoint, and the number of earlier requests for
+// that endpoint. So the same requests fail in the same way, however they
 // interleave with those for other entities.
 type Disturbance struct {
 	Seed uint64
-	// Share of the requests is spoilt, from 0 to 1.
+	// Share is the share of requests that fail, from 0 to 1.
 	Share float64
-	// Faults are taken in equal parts. Their Ref, Endpoint and Requests mean
-	// nothing here.
+	// Faults are used in equal parts. Their Ref, Endpoint and Requests are
+	// ignored.
 	Faults []Fault
 }
 
-// Disturb spoils answers from now on; the zero Disturbance ends it. What was
-// injected comes first.
+// Disturb makes responses fail from now on; the zero Disturbance ends it.
+// Injected faults take precedence.
 func (s *Server) Disturb(d Disturbance) {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
 	s.disturbance = d
 }
 
-// Disturbed returns how many answers a [Disturbance] spoilt, by its faults.
+// Disturbed returns how many responses a [Disturbance] made fail, by fault.
 func (s *Server) Disturbed() map[string]int {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
 	return maps.Clone(s.disturbed)
 }
 
-// disturb returns the fault for the nth request to the endpoint; the zero one
-// for most.
+// disturb returns the fault for the nth request to the endpoint; for most, the
+// zero Fault.
 func (s *Server) disturb(ref surgical.EntityRef, endpoint string, n int) Fault {
 	d := s.disturbance
 	if d.Share <= 0 || len(d.Faults) == 0 {
@@ -57,7 +57,7 @@ func (s *Server) disturb(ref surgical.EntityRef, endpoint string, n int) Fault {
 	return f
 }
 
-// String says what the fault does: "429", "truncated", "2s late".
+// String describes the fault: "429", "truncated", "2s late".
 func (f Fault) String() string {
 	var status, truncated, late string
 	if f.Status != 0 {

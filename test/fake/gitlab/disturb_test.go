@@ -15,8 +15,8 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// spoilt asks for each of the lists so many times, and returns which requests
-// were not answered with the truth.
+// spoilt requests each of the lists so many times, and returns the requests
+// whose responses were not the truth.
 func spoilt(t *testing.T, d fakegitlab.Disturbance, paths []string, times int) (requests []string, counts map[string]int) {
 	t.Helper()
 	server := fakegitlab.New(fakegitlab.Options{})

@@ -1,7 +1,8 @@
-// Package gitlab is a small GitLab that lives in memory: the REST endpoints
-// that Lorehook reads, with GitLab's shapes, paging, refusals and oddities, and
-// with switches that make it slow, broken or renamed. The demo, the end-to-end
-// tests and fault tests run against it.
+// Package gitlab is a small in-memory GitLab: the REST endpoints that Lorehook
+// reads, with GitLab's formats, pagination, errors and quirks, and with
+// switches that make it slow or broken, or rename a project. The demo, the
+// end-to-end tests and the fault tests run against it.
 //
-// [State] is the truth and changes by its methods; [Server] shows it over HTTP.
+// [State] is the truth and is changed by its methods; [Server] serves it over
+// HTTP.
 package gitlab

@@ -15,15 +15,15 @@ import (
 // Endpoints of an entity, as [Server.Requests] and [Fault] name them: "entity",
 // "discussions", and the three lists of resource events.
 
-// Requests returns how many requests came for each endpoint of each entity, as
-// "1#issue#7 discussions".
+// Requests returns the number of requests for each endpoint of each entity,
+// keyed as "1#issue#7 discussions".
 func (s *Server) Requests() map[string]int {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
 	return maps.Clone(s.counts)
 }
 
-// count returns how many requests came for the endpoint, this one included.
+// count returns the number of requests for the endpoint, including this one.
 func (s *Server) count(ref surgical.EntityRef, endpoint string) int {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
@@ -31,7 +31,7 @@ func (s *Server) count(ref surgical.EntityRef, endpoint string) int {
 	return s.counts[ref.Key()+" "+endpoint]
 }
 
-// Hold keeps the answers to some requests back.
+// Hold withholds the responses to some requests.
 type Hold struct {
 	ref      surgical.EntityRef
 	left     int
@@ -40,15 +40,15 @@ type Hold struct {
 	release  sync.Once
 }
 
-// Full is closed when as many requests are held as were asked for.
+// Full is closed when as many requests are held as Hold was called for.
 func (h *Hold) Full() <-chan struct{} { return h.full }
 
-// Release lets the held answers go, and holds no more.
+// Release releases the held responses and ends the hold.
 func (h *Hold) Release() { h.release.Do(func() { close(h.released) }) }
 
-// Hold keeps the answers to the entity's next requests back until released;
-// later requests pass. One fetch makes five requests. What is held was read
-// before: it shows the entity as it was when the request came.
+// Hold withholds the responses to the entity's next requests until released;
+// later requests pass. One fetch makes five requests. A held response shows the
+// entity as it was when the request arrived.
 func (s *Server) Hold(ref surgical.EntityRef, requests int) *Hold {
 	h := &Hold{ref: ref, left: requests, full: make(chan struct{}), released: make(chan struct{})}
 	s.faultsMu.Lock()
@@ -57,7 +57,7 @@ func (s *Server) Hold(ref surgical.EntityRef, requests int) *Hold {
 	return h
 }
 
-// Release releases all holds of the entity and returns how many there were.
+// Release releases all holds of the entity and returns their number.
 func (s *Server) Release(ref surgical.EntityRef) int {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
@@ -71,7 +71,7 @@ func (s *Server) Release(ref surgical.EntityRef) int {
 	return before - len(s.holds)
 }
 
-// await holds the request if a hold wants it.
+// await holds the request if a hold applies to it.
 func (s *Server) await(ctx context.Context, ref surgical.EntityRef) error {
 	h := s.takeHold(ref)
 	if h == nil {
@@ -100,25 +100,25 @@ func (s *Server) takeHold(ref surgical.EntityRef) *Hold {
 	return nil
 }
 
-// Fault spoils the answers to some requests.
+// Fault makes some requests fail.
 type Fault struct {
-	// Ref and Endpoint say which; zero and empty stand for any.
+	// Ref and Endpoint select them; a zero value selects any.
 	Ref      surgical.EntityRef
 	Endpoint string
-	// Requests is how many; the fault is then over.
+	// Requests is the number of requests that fail.
 	Requests int
-	// Latency delays the answer.
+	// Latency delays the response.
 	Latency time.Duration
-	// Status, if not 0, answers with it, Header and Body instead of the truth.
+	// Status, if not 0, is returned with Header and Body instead of the truth.
 	// A 429 without a body says "Retry later", as GitLab does.
 	Status int
 	Header http.Header
 	Body   string
-	// Truncate breaks the connection off after half of the body.
+	// Truncate closes the connection after half of the body.
 	Truncate bool
 }
 
-// Inject adds a fault. Of several that fit, the oldest comes first.
+// Inject adds a fault. If several apply to a request, the oldest is used.
 func (s *Server) Inject(f Fault) {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
@@ -138,7 +138,7 @@ func (s *Server) takeFault(ref surgical.EntityRef, endpoint string, n int) Fault
 	return s.disturb(ref, endpoint, n)
 }
 
-// write sends the answer, or what the fault makes of it.
+// write sends the response, changed by the fault.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, resp response, f Fault) {
 	if f.Latency > 0 {
 		select {
@@ -161,10 +161,10 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, resp response, f 
 		resp.body = resp.body[:len(resp.body)/2]
 	}
 	w.WriteHeader(resp.status)
-	_, _ = w.Write(resp.body) // the client may have gone; there is nobody to tell
+	_, _ = w.Write(resp.body) // the client may have disconnected
 	if f.Truncate {
-		// What stays buffered would never leave: the client would see no answer
-		// at all, and its transport would silently ask again.
+		// Without the flush the client would see no response at all, and its
+		// transport would silently retry.
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}

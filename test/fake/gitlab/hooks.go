@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Hook is a project's webhook as GitLab shows it: tokens only by whether they
-// are set.
+// Hook is a project's webhook as GitLab shows it: for each token, only whether
+// it is set.
 type Hook struct {
 	ID                       int64   `json:"id"`
 	URL                      string  `json:"url"`
@@ -27,7 +27,7 @@ type Hook struct {
 	CreatedAt                Time    `json:"created_at"`
 }
 
-// hookTokens are the fields of a request that no answer shows.
+// hookTokens are the request fields that no response contains.
 type hookTokens struct {
 	Token        *string `json:"token"`
 	SigningToken *string `json:"signing_token"`
@@ -40,7 +40,7 @@ func (s *State) Hooks(projectID int64) []Hook {
 	return slices.Clone(s.projects[projectID].hooks)
 }
 
-// EditHook changes a hook; it panics if there is none with the id.
+// EditHook changes a hook; it panics if there is none with that id.
 func (s *State) EditHook(projectID, id int64, change func(*Hook)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +48,7 @@ func (s *State) EditHook(projectID, id int64, change func(*Hook)) {
 	change(&p.hooks[p.hook(id)])
 }
 
-// hook is the place of the hook in the list, or -1.
+// hook returns the hook's index in the list, or -1.
 func (p *project) hook(id int64) int {
 	return slices.IndexFunc(p.hooks, func(h Hook) bool { return h.ID == id })
 }
@@ -108,8 +108,9 @@ func (s *Server) editHook(w http.ResponseWriter, r *http.Request, p *project, i 
 	}
 }
 
-// fill sets what the request names; false once it was answered. A GitLab that
-// does not sign ignores the signing token without a word.
+// fill sets the fields that the request names. It returns false if it has sent
+// an error response. A GitLab that does not sign silently ignores the signing
+// token.
 func (s *Server) fill(w http.ResponseWriter, r *http.Request, hook *Hook) bool {
 	kept := *hook
 	var raw json.RawMessage
@@ -136,7 +137,7 @@ func (s *Server) fill(w http.ResponseWriter, r *http.Request, hook *Hook) bool {
 	return true
 }
 
-// withHook finds the hook of the path, under the lock.
+// withHook finds the hook named by the path, under the lock.
 func (s *Server) withHook(next func(w http.ResponseWriter, r *http.Request, p *project, i int)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, _, ok := s.project(w, r)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Time is a time as GitLab's REST API writes it: UTC, in milliseconds.
+// Time is a time as GitLab's REST API formats it: UTC, in milliseconds.
 type Time struct{ time.Time }
 
 // MarshalJSON implements [json.Marshaler]; the zero time is null.
@@ -27,7 +27,7 @@ type User struct {
 	WebURL    string `json:"web_url"`
 }
 
-// Milestone is a milestone of the project.
+// Milestone is a project milestone.
 type Milestone struct {
 	ID          int64  `json:"id"`
 	IID         int64  `json:"iid"`
@@ -41,7 +41,7 @@ type Milestone struct {
 	WebURL      string `json:"web_url"`
 }
 
-// Label is a label as an event names it.
+// Label is a label as it appears in an event.
 type Label struct {
 	ID          int64  `json:"id"`
 	Name        string `json:"name"`
@@ -49,7 +49,7 @@ type Label struct {
 	Description string `json:"description"`
 }
 
-// References are an entity's short names.
+// References are an entity's short references.
 type References struct {
 	Short    string `json:"short"`
 	Relative string `json:"relative"`
@@ -68,7 +68,7 @@ type Tasks struct {
 	CompletedCount int `json:"completed_count"`
 }
 
-// Common is what issues and merge requests share.
+// Common holds the attributes that issues and merge requests share.
 type Common struct {
 	ID             int64      `json:"id"`
 	IID            int64      `json:"iid"`
@@ -97,7 +97,7 @@ type Common struct {
 	ImportedFrom   string     `json:"imported_from"`
 }
 
-// Issue is the answer to GET /projects/:id/issues/:iid.
+// Issue is the response to GET /projects/:id/issues/:iid.
 type Issue struct {
 	Common
 	Type               string            `json:"type"`       // ISSUE, INCIDENT, TASK
@@ -122,7 +122,7 @@ type DiffRefs struct {
 	StartSHA string `json:"start_sha"`
 }
 
-// MergeRequest is the answer to GET /projects/:id/merge_requests/:iid.
+// MergeRequest is the response to GET /projects/:id/merge_requests/:iid.
 type MergeRequest struct {
 	Common
 	Draft               bool            `json:"draft"`
@@ -174,8 +174,8 @@ type Discussion struct {
 	Notes          []Note `json:"notes"`
 }
 
-// Note is a comment, or a line that GitLab itself wrote. [State.AddDiscussion]
-// and [State.AddNote] fill in what is left empty.
+// Note is a comment or a system note. [State.AddDiscussion] and [State.AddNote]
+// fill in empty fields.
 type Note struct {
 	ID           int64     `json:"id"`
 	Type         *string   `json:"type"` // nil, DiscussionNote, DiffNote
@@ -200,7 +200,7 @@ type Note struct {
 	ImportedFrom string    `json:"imported_from"`
 }
 
-// Position is the line of a diff that a note stands at.
+// Position is the line of a diff that a note is attached to.
 type Position struct {
 	BaseSHA      string `json:"base_sha"`
 	StartSHA     string `json:"start_sha"`
@@ -212,8 +212,8 @@ type Position struct {
 	NewLine      *int   `json:"new_line"`
 }
 
-// ResourceEvent is a change of state, label or milestone; which one it is shows
-// in State, Label or Milestone.
+// ResourceEvent is a change of state, label or milestone. Exactly one of State,
+// Label and Milestone is set.
 type ResourceEvent struct {
 	ID           int64      `json:"id"`
 	User         User       `json:"user"`

@@ -10,9 +10,9 @@ import (
 
 const (
 	maxPerPage = 100
-	// uncounted is where GitLab stops to count: no totals above it.
+	// uncounted is the number of records above which GitLab returns no totals.
 	uncounted = 10_000
-	// unreachable is where its offset pagination ends.
+	// unreachable is the offset at which offset pagination ends.
 	unreachable = 50_000
 )
 
@@ -22,8 +22,8 @@ type response struct {
 	body   []byte
 }
 
-// paginate cuts the page that the request asks for out of all records, with
-// GitLab's headers.
+// paginate returns the requested page of all records, and sets GitLab's
+// headers.
 func paginate[T any](r *http.Request, all []T) (response, error) {
 	page, perPage := positive(r, "page", 1), min(positive(r, "per_page", 20), maxPerPage)
 	if (page-1)*perPage >= unreachable {

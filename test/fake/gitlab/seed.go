@@ -14,7 +14,7 @@ const (
 	ProjectPath = "demo/lorehook-demo"
 )
 
-// Mira is who acts when nobody else is named.
+// Mira is the author of everything that names no other user.
 func Mira() User { return person(21, "mira.oduya", "Mira Oduya") }
 
 func jonas() User { return person(22, "jonas.falk", "Jonas Falk") }
@@ -29,7 +29,7 @@ func person(id int64, username, name string) User {
 	}
 }
 
-// IssueRef and MergeRequestRef name an entity of the seeded project.
+// IssueRef names an issue of the seeded project.
 func IssueRef(iid int64) surgical.EntityRef {
 	return surgical.EntityRef{ProjectID: ProjectID, Target: surgical.Target{Type: surgical.Issue, IID: iid}}
 }
@@ -39,7 +39,7 @@ func MergeRequestRef(iid int64) surgical.EntityRef {
 	return surgical.EntityRef{ProjectID: ProjectID, Target: surgical.Target{Type: surgical.MergeRequest, IID: iid}}
 }
 
-// at is a time of the seeded history.
+// at returns a time in the seeded history.
 func at(day, hour, minute, millisecond int) Time {
 	return Time{time.Date(2026, time.May, day, hour, minute, 0, millisecond*int(time.Millisecond), time.UTC)}
 }
@@ -97,7 +97,7 @@ func NewMergeRequest(iid int64, title, description string, created Time) MergeRe
 	}
 }
 
-// note is a note of the seeded history.
+// note returns a note in the seeded history.
 func note(author User, when Time, body string) Note {
 	return Note{Author: author, CreatedAt: when, Body: body}
 }

@@ -16,21 +16,21 @@ import (
 
 // Options configure a [Server].
 type Options struct {
-	// Clock stamps changes; nil for the wall clock.
+	// Clock provides the times of changes; nil for the wall clock.
 	Clock func() time.Time
 	// Token is the access token that requests must carry, as PRIVATE-TOKEN or
-	// as a bearer; empty lets everybody in.
+	// bearer token; empty disables authentication.
 	Token string
-	// Control opens /_demo/, by which another process changes the state.
+	// Control enables /_demo/, with which another process changes the state.
 	Control bool
-	// Empty leaves the seed out.
+	// Empty omits the seed.
 	Empty bool
-	// Unsigned makes it a GitLab whose hooks do not sign: it ignores signing
-	// tokens.
+	// Unsigned makes it a GitLab whose hooks do not sign and that ignores
+	// signing tokens.
 	Unsigned bool
 }
 
-// Server shows a [State] as GitLab's REST API does. It is safe for concurrent
+// Server serves a [State] as GitLab's REST API does. It is safe for concurrent
 // use.
 type Server struct {
 	*State
@@ -46,7 +46,7 @@ type Server struct {
 	disturbed   map[string]int
 }
 
-// New returns a server, seeded unless told otherwise.
+// New returns a server, seeded unless the options say otherwise.
 func New(o Options) *Server {
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -89,8 +89,8 @@ func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// project resolves an id or an escaped path. A path of the past redirects, and
-// an unknown project answers 404; both return false.
+// project resolves an id or an escaped path. It responds to a former path with
+// a redirect and to an unknown project with 404, and then returns false.
 func (s *Server) project(w http.ResponseWriter, r *http.Request) (int64, string, bool) {
 	name := r.PathValue("project")
 	s.mu.Lock()
@@ -128,7 +128,8 @@ func (s *Server) showProject(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, string(body))
 }
 
-// ref names the entity of the request; ok is false once it was answered.
+// ref returns the entity of the request; ok is false if an error response was
+// sent.
 func (s *Server) ref(w http.ResponseWriter, r *http.Request) (surgical.EntityRef, bool) {
 	id, _, ok := s.project(w, r)
 	if !ok {
@@ -169,8 +170,8 @@ func (s *Server) showList(w http.ResponseWriter, r *http.Request) {
 
 var errNoSuchList = errors.New("no such list")
 
-// show renders the truth as it is when the request arrives, and only then lets
-// a hold or a fault have it: a held answer is an old one.
+// show renders the truth when the request arrives, and only then applies holds
+// and faults: a held response is outdated.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, endpoint string, render func(*entity) (response, error)) {
 	ref, ok := s.ref(w, r)
 	if !ok {
@@ -189,7 +190,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, endpoint string, r
 		resp = response{status: http.StatusNotFound, header: http.Header{}, body: []byte(`{"message":"404 Not found"}`)}
 	}
 	if s.await(r.Context(), ref) != nil {
-		return // the client went away
+		return // the client disconnected
 	}
 	s.write(w, r, resp, s.takeFault(ref, endpoint, n))
 }
@@ -197,5 +198,5 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, endpoint string, r
 func answer(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // the client may have gone; there is nobody to tell
+	_, _ = w.Write([]byte(body)) // the client may have disconnected
 }

@@ -61,7 +61,7 @@ func TestTheOfficialClientReadsTheSeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if issue.Confidential != confidential || issue.Title == "" || issue.WebURL == "" || len(issue.Labels) == 0 || len(discussions) == 0 {
-			t.Errorf("issue %d is not whole: %+v", iid, issue)
+			t.Errorf("issue %d is incomplete: %+v", iid, issue)
 		}
 	}
 	mr, _, err := client.MergeRequests.GetMergeRequest("demo/lorehook-demo", 12, nil)
@@ -73,7 +73,7 @@ func TestTheOfficialClientReadsTheSeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if note := discussions[0].Notes[0]; mr.DiffRefs.HeadSha == "" || !note.Resolved || note.Position == nil || note.Position.NewLine != 48 {
-		t.Errorf("merge request 12 is not whole: %+v, %+v", mr, note)
+		t.Errorf("merge request 12 is incomplete: %+v, %+v", mr, note)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestAHeldAnswerIsAnOldOneAndLaterRequestsPass(t *testing.T) {
 		t.Errorf("release: %s", body)
 	}
 	if body := <-held; strings.Contains(body, "New title") || !strings.Contains(body, "Export times out") {
-		t.Errorf("the held answer is not the old one: %s", body)
+		t.Errorf("the held response is not the old one: %s", body)
 	}
 	select {
 	case <-hold.Full():
@@ -261,6 +261,6 @@ func TestARenamedProjectRedirects(t *testing.T) {
 		t.Errorf("%d to %q", resp.StatusCode, got)
 	}
 	if resp, _ := do(t, "POST", url+"/_demo/delete?project=1&type=issue&iid=7"); resp.StatusCode != 404 {
-		t.Errorf("the control answers although it is off: %d", resp.StatusCode)
+		t.Errorf("the control endpoints respond although they are disabled: %d", resp.StatusCode)
 	}
 }

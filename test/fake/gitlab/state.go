@@ -11,13 +11,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// touchInterval is GitLab's ThrottledTouch: a note moves its parent's
+// touchInterval is that of GitLab's ThrottledTouch: a note moves its parent's
 // updated_at at most once in this time.
 const touchInterval = time.Minute
 
-// State is what the demo GitLab holds. It is safe for concurrent use; its
-// methods panic on entities that are not there, for only a broken test or demo
-// names one.
+// State is the demo GitLab's data. It is safe for concurrent use. Its methods
+// panic if an entity does not exist, because only a broken test or demo names
+// one.
 type State struct {
 	clock    func() time.Time
 	mu       sync.Mutex
@@ -37,7 +37,7 @@ type entity struct {
 	issue        *Issue
 	mergeRequest *MergeRequest
 	discussions  []Discussion
-	events       map[string][]ResourceEvent // by the last part of their path
+	events       map[string][]ResourceEvent // by the last segment of their path
 }
 
 func (e *entity) common() *Common {
@@ -54,12 +54,13 @@ func (e *entity) value() any {
 	return e.mergeRequest
 }
 
-// NewState returns an empty GitLab. The clock stamps what is added later.
+// NewState returns an empty GitLab. The clock provides the times of later
+// additions.
 func NewState(clock func() time.Time) *State {
 	return &State{clock: clock, nextID: 9000, projects: map[int64]*project{}, entities: map[surgical.EntityRef]*entity{}}
 }
 
-// AddProject adds a project, or renames it: its older paths then redirect.
+// AddProject adds or renames a project. Its former paths redirect.
 func (s *State) AddProject(id int64, path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +72,7 @@ func (s *State) AddProject(id int64, path string) {
 }
 
 // SetIssue adds the issue, or replaces its attributes and keeps its discussions
-// and events. Nothing is filled in.
+// and events. Empty fields stay empty.
 func (s *State) SetIssue(i Issue) {
 	s.set(surgical.EntityRef{ProjectID: i.ProjectID, Target: surgical.Target{Type: surgical.Issue, IID: i.IID}}, func(e *entity) { e.issue = &i })
 }
@@ -93,7 +94,7 @@ func (s *State) set(ref surgical.EntityRef, put func(*entity)) {
 	put(s.entities[ref])
 }
 
-// Has reports whether the entity is there.
+// Has reports whether the entity exists.
 func (s *State) Has(ref surgical.EntityRef) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +108,7 @@ func (s *State) UpdatedAt(ref surgical.EntityRef) time.Time {
 	return s.entity(ref).common().UpdatedAt.Time
 }
 
-// Edit changes what issues and merge requests share, and moves updated_at.
+// Edit changes the attributes in [Common], and moves updated_at.
 func (s *State) Edit(ref surgical.EntityRef, change func(*Common)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,15 +126,15 @@ func (s *State) EditIssue(ref surgical.EntityRef, change func(*Issue)) {
 	i.UpdatedAt = s.now()
 }
 
-// Delete removes the entity; it answers 404 from then on.
+// Delete removes the entity; requests for it get 404 from then on.
 func (s *State) Delete(ref surgical.EntityRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.entities, ref)
 }
 
-// AddDiscussion begins a discussion with the notes and returns its id. More
-// than one note makes it a thread.
+// AddDiscussion starts a discussion with the notes and returns its id. With
+// more than one note it is a thread.
 func (s *State) AddDiscussion(ref surgical.EntityRef, notes ...Note) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +197,7 @@ func (s *State) id() int64 {
 	return s.nextID
 }
 
-// complete fills in what a note left open.
+// complete fills in a note's empty fields.
 func (s *State) complete(n Note, ref surgical.EntityRef, e *entity, thread bool) Note {
 	n.ID = s.id()
 	if n.CreatedAt.IsZero() {
@@ -224,7 +225,7 @@ func resourceType(ref surgical.EntityRef) string {
 	return "Issue"
 }
 
-// touch is what new notes do to their parent.
+// touch updates the parent of a new note.
 func touch(e *entity, notes []Note) {
 	c := e.common()
 	for _, n := range notes {

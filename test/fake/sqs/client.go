@@ -15,14 +15,14 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// URL is the queue's address: the name stands at its end, as on AWS.
+// URL is the queue's URL. It ends with the name, as on AWS.
 func (q *Queue) URL() string { return "https://sqs.us-east-1.amazonaws.com/000000000000/" + q.Name }
 
-// ARN is the queue's name in an event.
+// ARN is the queue's ARN, its event source in an event.
 func (q *Queue) ARN() string { return "arn:aws:sqs:us-east-1:000000000000:" + q.Name }
 
-// Client returns an SDK client whose calls the queues answer; options may put
-// something between.
+// Client returns an SDK client whose calls the queues serve; options may add
+// interceptors.
 func Client(queues []*Queue, options ...func(*middleware.Stack) error) *sqs.Client {
 	answer := middleware.InitializeMiddlewareFunc("fakesqs",
 		func(ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
@@ -74,7 +74,7 @@ func call(queues []*Queue, params any) (any, error) {
 	return nil, fmt.Errorf("fakesqs: %T is not supported", params)
 }
 
-// receiptFailure is SQS's answer to a receipt that is out of date.
+// receiptFailure is SQS's response to an expired receipt handle.
 func receiptFailure(err error) error {
 	switch {
 	case err == nil:

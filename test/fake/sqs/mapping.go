@@ -10,13 +10,14 @@ import (
 // BatchSize is the mapping's, see infra/queues.go.
 const BatchSize = 10
 
-// Handler is a Lambda function that takes batches.
+// Handler is a Lambda function that processes batches.
 type Handler func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
 // Poll is one round of Lambda's event source mapping with partial failures: it
-// receives a batch, invokes the handler, and deletes what the answer does not
-// report. It returns how many messages the batch held; 0 if there was none, and
-// the handler was not invoked. An error of the handler deletes nothing.
+// receives a batch, invokes the handler, and deletes the messages that the
+// response does not report. It returns the number of messages in the batch. If
+// there are none, the handler is not invoked. If the handler fails, nothing is
+// deleted.
 func (q *Queue) Poll(ctx context.Context, handle Handler) (int, error) {
 	event := q.Batch(BatchSize)
 	if len(event.Records) == 0 {
@@ -29,7 +30,8 @@ func (q *Queue) Poll(ctx context.Context, handle Handler) (int, error) {
 	return len(event.Records), err
 }
 
-// Batch is the first half of [Queue.Poll]: it receives up to most messages.
+// Batch is the first half of [Queue.Poll]: it receives at most the given number
+// of messages.
 func (q *Queue) Batch(most int) events.SQSEvent {
 	var event events.SQSEvent
 	for _, m := range q.Receive(most) {
@@ -38,8 +40,8 @@ func (q *Queue) Batch(most int) events.SQSEvent {
 	return event
 }
 
-// Done is the second half of [Queue.Poll]: it deletes the batch's messages, but
-// those that the answer reports.
+// Done is the second half of [Queue.Poll]: it deletes the batch's messages
+// except those that the response reports.
 func (q *Queue) Done(batch events.SQSEvent, response events.SQSEventResponse) {
 	failed := map[string]bool{}
 	for _, f := range response.BatchItemFailures {
@@ -47,14 +49,15 @@ func (q *Queue) Done(batch events.SQSEvent, response events.SQSEventResponse) {
 	}
 	for _, m := range batch.Records {
 		if !failed[m.MessageId] {
-			// With a receipt that is out of date the message comes again.
+			// If the receipt has expired, the message is delivered again.
 			_ = q.Delete(m.ReceiptHandle)
 		}
 	}
 }
 
-// Take hands out all messages, in the order in which they were sent, and deletes
-// them, whatever their state: for a test that invokes the function itself.
+// Take returns all messages in the order in which they were sent, and deletes
+// them, whatever their state. It is for a test that invokes the function
+// itself.
 func (q *Queue) Take() events.SQSEvent {
 	var event events.SQSEvent
 	for _, m := range q.Messages() {
@@ -64,7 +67,7 @@ func (q *Queue) Take() events.SQSEvent {
 	return event
 }
 
-// record is the message as a function sees it.
+// record returns the message as a function receives it.
 func (q *Queue) record(m Message) events.SQSMessage {
 	attributes := make(map[string]events.SQSMessageAttribute, len(m.Attributes))
 	for name, value := range m.Attributes {

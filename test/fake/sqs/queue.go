@@ -1,11 +1,12 @@
-// Package sqs is SQS FIFO and Lambda's polling of it, for tests: groups,
-// delays, visibility, receive counts, a dead-letter queue and deduplication, as
-// AWS documents them, on a clock that the test moves and without goroutines.
+// Package sqs simulates SQS FIFO queues and Lambda's polling of them, for
+// tests: groups, delays, visibility, receive counts, a dead-letter queue and
+// deduplication, as AWS documents them, on a clock that the test moves and
+// without goroutines.
 //
-// What it leaves out: attributes other than strings, content-based deduplication, limits
-// of size and throughput, and the loss and repetition that only standard queues
-// have. Messages of a group come in the order in which they were sent; between
-// groups the oldest comes first, where AWS promises no order.
+// It omits attributes other than strings, content-based deduplication, size and
+// throughput limits, and the duplicates and best-effort ordering of standard
+// queues. Messages of a group are delivered in the order in which they were
+// sent. Across groups, where AWS promises no order, the oldest comes first.
 package sqs
 
 import (
@@ -19,8 +20,8 @@ import (
 const (
 	// deduplication is how long a deduplication id is remembered.
 	deduplication = 5 * time.Minute
-	// maxVisibility is the longest time for which a message can be hidden,
-	// counted from its receipt.
+	// maxVisibility is the longest time for which a message can be hidden after
+	// its receipt.
 	maxVisibility = 12 * time.Hour
 )
 
@@ -34,11 +35,12 @@ var (
 type Options struct {
 	Name  string
 	Clock func() time.Time
-	// Delay is how long a new message waits, Visibility how long a received one
-	// is hidden, Retention how long a message lives; 0 for ever.
+	// Delay is how long a new message is delayed, Visibility how long a
+	// received one is hidden, and Retention how long a message is kept; 0 means
+	// forever.
 	Delay, Visibility, Retention time.Duration
-	// DeadLetters takes a message that was received MaxReceives times and is
-	// asked for once more.
+	// DeadLetters receives a message that has been received MaxReceives times
+	// and would be received again.
 	DeadLetters *Queue
 	MaxReceives int
 }
@@ -52,7 +54,7 @@ type Queue struct {
 	seen     map[string]remembered
 	sent     int
 	receipts int
-	// receipts in all, and of the one message that was received most often
+	// receipts in total, and of the message that was received most often
 	received, highest int
 }
 
@@ -79,14 +81,14 @@ type remembered struct {
 // New returns an empty queue.
 func New(o Options) *Queue { return &Queue{Options: o, seen: map[string]remembered{}} }
 
-// Send adds a message and returns its id. One whose deduplication id was used
-// in its group less than five minutes ago is accepted and dropped: the id is
-// the first one's.
+// Send adds a message and returns its id. If its deduplication id was used in
+// its group less than five minutes ago, the message is accepted and dropped,
+// and the first one's id is returned.
 func (q *Queue) Send(group, deduplicationID, body string) string {
 	return q.SendWith(group, deduplicationID, body, nil)
 }
 
-// SendWith is Send with message attributes.
+// SendWith is [Queue.Send] with message attributes.
 func (q *Queue) SendWith(group, deduplicationID, body string, attributes map[string]string) string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -102,10 +104,10 @@ func (q *Queue) SendWith(group, deduplicationID, body string, attributes map[str
 	return id
 }
 
-// Receive hands out up to most messages that may be seen now and hides them.
-// While a message of a group is in flight, or hidden again, the group gives
-// none. A message that was received too often moves to the dead letters
-// instead.
+// Receive returns visible messages, at most the given number, and hides them.
+// While a message of a group is in flight, or hidden again, the group's other
+// messages are not delivered. A message that has been received too often moves
+// to the dead-letter queue instead.
 func (q *Queue) Receive(most int) []Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -114,7 +116,7 @@ func (q *Queue) Receive(most int) []Message {
 	blocked := q.inFlight()
 	var out []Message
 	for _, m := range slices.Clone(q.messages) {
-		// One that is delayed holds back those behind it.
+		// A delayed message holds back those behind it.
 		blocked[m.Group] = blocked[m.Group] || now.Before(m.visibleAt)
 		if blocked[m.Group] || len(out) == most {
 			continue
@@ -138,7 +140,8 @@ func (q *Queue) Receive(most int) []Message {
 	return out
 }
 
-// Receivable is how many messages Receive would hand out now, without a limit.
+// Receivable is the number of messages that Receive would return now, without a
+// limit.
 func (q *Queue) Receivable() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -153,7 +156,7 @@ func (q *Queue) Receivable() int {
 	return n
 }
 
-// inFlight are the groups of which a message is in flight.
+// inFlight returns the groups with a message in flight.
 func (q *Queue) inFlight() map[string]bool {
 	groups := map[string]bool{}
 	for _, m := range q.messages {
@@ -162,8 +165,8 @@ func (q *Queue) inFlight() map[string]bool {
 	return groups
 }
 
-// expire drops what is older than the retention; a message that is visible
-// again is in flight no more.
+// expire drops messages older than the retention. A message that is visible
+// again is no longer in flight.
 func (q *Queue) expire(now time.Time) {
 	q.messages = slices.DeleteFunc(q.messages, func(m *Message) bool {
 		return q.Retention > 0 && !now.Before(m.SentAt.Add(q.Retention))
@@ -175,7 +178,7 @@ func (q *Queue) expire(now time.Time) {
 	}
 }
 
-// adopt takes a dead letter as it is.
+// adopt adds a dead letter unchanged.
 func (q *Queue) adopt(m Message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -187,7 +190,7 @@ func (q *Queue) remove(m *Message) {
 	q.messages = slices.DeleteFunc(q.messages, func(o *Message) bool { return o == m })
 }
 
-// byReceipt finds the message in flight under the receipt.
+// byReceipt finds the message in flight with the receipt.
 func (q *Queue) byReceipt(receipt string) (*Message, error) {
 	now := q.Clock()
 	for _, m := range q.messages {
@@ -202,7 +205,8 @@ func (q *Queue) byReceipt(receipt string) (*Message, error) {
 	return nil, ErrNotInFlight
 }
 
-// Delete removes the message. A receipt that is out of date removes nothing.
+// Delete removes the message. With an expired receipt it removes nothing and
+// returns an error.
 func (q *Queue) Delete(receipt string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -214,8 +218,8 @@ func (q *Queue) Delete(receipt string) error {
 	return nil
 }
 
-// Hide makes a message in flight visible again after the time, counted from
-// now, but not later than 12 hours after its receipt.
+// Hide makes a message in flight visible again after the given time from now,
+// but no later than 12 hours after its receipt.
 func (q *Queue) Hide(receipt string, d time.Duration) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -231,8 +235,8 @@ func (q *Queue) Hide(receipt string, d time.Duration) error {
 	return nil
 }
 
-// Drop removes a message whatever its state: as if it had been lost. It
-// reports whether there was one.
+// Drop removes a message whatever its state, as if it had been lost, and
+// reports whether it existed.
 func (q *Queue) Drop(id string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -254,15 +258,16 @@ func (q *Queue) Messages() []Message {
 	return out
 }
 
-// Next is when the queue can next give a message, zero if it is empty: a test
-// moves its clock there.
+// Next returns when the queue can next deliver a message, so that a test can
+// move its clock there; zero if the queue is empty.
 func (q *Queue) Next() time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.expire(q.Clock())
 	ready := map[string]time.Time{}
 	for _, m := range q.messages {
-		// The first of a group that is not visible holds the others back.
+		// The first message of a group that is not visible holds back the
+		// others.
 		if at, ok := ready[m.Group]; !ok || m.inFlight && m.visibleAt.After(at) {
 			ready[m.Group] = m.visibleAt
 		}
@@ -276,7 +281,7 @@ func (q *Queue) Next() time.Time {
 	return next
 }
 
-// Counts returns how many messages were received in all, and how often the one
+// Counts returns the total number of receipts, and the number for the message
 // that was received most often.
 func (q *Queue) Counts() (received, highest int) {
 	q.mu.Lock()

@@ -78,7 +78,8 @@ func TestAMessageThatIsNotDeletedComesAgainBeforeThoseBehindIt(t *testing.T) {
 	c.pass(2 * time.Second)
 	batch := q.Receive(10)
 	want(t, batch, "a1", "a2")
-	// One that comes back sooner does not overtake: its group is in flight.
+	// A message that becomes visible sooner does not overtake: its group is in
+	// flight.
 	if err := q.Hide(batch[1].Receipt, time.Second); err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// ARN is the state machine's, for those who start executions.
+// ARN is the state machine's ARN.
 const ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:lorehook"
 
-// Client returns an SDK client that hands the input of each StartExecution to
-// start; options may put something between. Other operations fail.
+// Client returns an SDK client that passes the input of each StartExecution to
+// start; options may add interceptors. Other operations fail.
 func Client(start func(input json.RawMessage) error, options ...func(*middleware.Stack) error) *sfn.Client {
 	answer := middleware.InitializeMiddlewareFunc("fakestepfunctions",
 		func(ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {

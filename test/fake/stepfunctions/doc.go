@@ -4,8 +4,8 @@
 // when the definition is parsed, never ignored.
 //
 // The interpreter calls nothing itself. An [Execution] says which function to
-// invoke with which payload; the caller invokes it, and reports what came of it.
-// Faults, kills and time therefore stay in the caller's hands:
+// invoke with which payload; the caller invokes it and reports the result. The
+// caller therefore controls faults, kills and time:
 //
 //	e := machine.Start(input)
 //	for e.Status == stepfunctions.Running {

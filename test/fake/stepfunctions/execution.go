@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Status is how far an execution is.
+// Status is the status of an execution.
 type Status string
 
 // The statuses, as Step Functions names them.
@@ -19,23 +19,24 @@ const (
 	TimedOut  Status = "TIMED_OUT"
 )
 
-// Names of errors that Step Functions and Lambda give themselves.
+// Names of errors that Step Functions and Lambda themselves report.
 const (
-	// Timeout is a task beyond its TimeoutSeconds.
+	// Timeout is reported when a task exceeds its TimeoutSeconds.
 	Timeout = "States.Timeout"
-	// FunctionTimeout is a function beyond its own time-out.
+	// FunctionTimeout is reported when a function exceeds its own timeout.
 	FunctionTimeout = "Sandbox.Timedout"
-	// FunctionExit is a function whose process ended before it answered.
+	// FunctionExit is reported when a function's process exits before it
+	// responds.
 	FunctionExit = "Runtime.ExitError"
 
 	queryEvaluation = "States.QueryEvaluationError"
 )
 
-// Failure is an error as Step Functions knows it.
+// Failure is an error as Step Functions represents it.
 type Failure struct{ Name, Cause string }
 
-// FailureOf is what Step Functions receives when a Go function returns the
-// error: its name is the name of the error's type.
+// FailureOf returns what Step Functions receives when a Go function returns
+// err. Its name is that of the error's type.
 func FailureOf(err error) Failure {
 	kind := reflect.TypeOf(err)
 	if kind.Kind() == reflect.Pointer {
@@ -46,13 +47,13 @@ func FailureOf(err error) Failure {
 
 // Call is one invocation of a function.
 type Call struct {
-	// State is the state that asks for it.
+	// State is the state that makes the call.
 	State string
 	// Function is the function's name, in lower case: docs for
 	// ${DocsFunctionArn}.
 	Function string
 	Payload  json.RawMessage
-	// Timeout is the state's.
+	// Timeout is the state's timeout.
 	Timeout time.Duration
 	// Wait is how long to wait before the call: the interval of a retry.
 	Wait time.Duration
@@ -61,9 +62,9 @@ type Call struct {
 // Execution is one execution of a machine. It is not safe for concurrent use.
 type Execution struct {
 	Status Status
-	// Failure says why a Failed execution failed.
+	// Failure is the reason why a Failed execution failed.
 	Failure Failure
-	// Output is that of a Succeeded execution.
+	// Output is the output of a Succeeded execution.
 	Output json.RawMessage
 
 	machine  *Machine
@@ -74,7 +75,7 @@ type Execution struct {
 	call     Call
 }
 
-// Start begins an execution. It runs to its first call.
+// Start starts an execution and runs it up to its first call.
 func (m *Machine) Start(input json.RawMessage) (*Execution, error) {
 	var value any
 	if err := json.Unmarshal(input, &value); err != nil {
@@ -88,17 +89,17 @@ func (m *Machine) Start(input json.RawMessage) (*Execution, error) {
 	return e, nil
 }
 
-// Call is the invocation that a Running execution waits for.
+// Call returns the invocation that a Running execution is waiting for.
 func (e *Execution) Call() Call { return e.call }
 
-// Succeed goes on with the function's answer.
+// Succeed continues with the function's response.
 func (e *Execution) Succeed(payload json.RawMessage) {
 	if e.Status != Running {
 		return
 	}
 	var value any
 	if err := json.Unmarshal(payload, &value); err != nil {
-		e.Fail(Failure{"Lambda.Unknown", fmt.Sprintf("the answer is not JSON: %v", err)})
+		e.Fail(Failure{"Lambda.Unknown", fmt.Sprintf("the response is not JSON: %v", err)})
 		return
 	}
 	s := e.machine.states[e.current]
@@ -114,7 +115,7 @@ func (e *Execution) Succeed(payload json.RawMessage) {
 	e.enter(s.next, output)
 }
 
-// Fail goes on after the function failed: with a retry, a catch, or the end.
+// Fail continues after the function failed: with a retry, a catch, or the end.
 func (e *Execution) Fail(f Failure) {
 	if e.Status != Running {
 		return
@@ -134,7 +135,7 @@ func (e *Execution) Fail(f Failure) {
 	e.catch(f)
 }
 
-// catch goes on after a failure that is not retried.
+// catch continues after a failure that is not retried.
 func (e *Execution) catch(f Failure) {
 	for _, c := range e.machine.states[e.current].catchers {
 		if !matches(c.ErrorEquals, f.Name) {
@@ -151,7 +152,7 @@ func (e *Execution) catch(f Failure) {
 	e.end(Failed, f)
 }
 
-// TimeOut ends the execution as its own time-out does: nothing catches it.
+// TimeOut ends the execution as its own timeout does: nothing catches it.
 func (e *Execution) TimeOut() {
 	if e.Status == Running {
 		e.end(TimedOut, Failure{Name: Timeout})
@@ -162,12 +163,12 @@ func matches(names []string, name string) bool {
 	return slices.Contains(names, name) || slices.Contains(names, anyError)
 }
 
-// states is $states with one more value.
+// states returns $states with one more value.
 func (e *Execution) states(name string, value any) states {
 	return states{"input": e.input, "context": e.context, name: value}
 }
 
-// enter goes from state to state up to the next task, or the end.
+// enter moves from state to state up to the next task, or the end.
 func (e *Execution) enter(name string, input any) {
 	for e.Status == Running {
 		e.current, e.input, e.attempts = name, input, map[int]int{}
@@ -223,7 +224,7 @@ func (e *Execution) end(status Status, f Failure) {
 	e.Status, e.Failure, e.call = status, f, Call{}
 }
 
-// encode is for what was decoded from JSON.
+// encode encodes a value that was decoded from JSON, which cannot fail.
 func encode(value any) json.RawMessage {
 	raw, err := json.Marshal(value)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
-// outcome is what comes of one invocation: an answer, or an error's name.
+// outcome is the result of one invocation: a response, or an error's name.
 type outcome struct {
 	answer any
 	err    string
@@ -36,7 +36,7 @@ func (s script) next(function string) outcome {
 	return list[0]
 }
 
-// clone is for playing a script twice.
+// clone copies a script, so that it can be played twice.
 func (s script) clone() script {
 	c := script{}
 	for function, list := range s {
@@ -68,8 +68,8 @@ var (
 	nothing = []outcome{{answer: map[string]any{}}}
 )
 
-// scripts are the ways that an execution can take, and which functions each one
-// invokes.
+// scripts are the possible courses of an execution, with the functions that
+// each one invokes.
 func scripts() map[string]struct {
 	script  script
 	invokes string
@@ -119,7 +119,7 @@ func scripts() map[string]struct {
 	return all
 }
 
-// played is what came of an execution.
+// played is the result of an execution.
 type played struct {
 	Invoked []string // each with its payload
 	Status  stepfunctions.Status

@@ -16,7 +16,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
-// lambdaInvoke is the only resource of tasks that is supported.
+// lambdaInvoke is the only supported task resource.
 const lambdaInvoke = "arn:aws:states:::lambda:invoke"
 
 // anyError in ErrorEquals matches every error's name.
@@ -81,8 +81,8 @@ func Load() (*Machine, error) {
 	return Parse(definition)
 }
 
-// Parse parses a definition. It refuses whatever the interpreter does not
-// support, and transitions to states that do not exist.
+// Parse parses a definition. It rejects everything that the interpreter does
+// not support, and transitions to states that do not exist.
 func Parse(definition []byte) (*Machine, error) {
 	var d struct {
 		Comment, QueryLanguage, StartAt string
@@ -109,7 +109,7 @@ func Parse(definition []byte) (*Machine, error) {
 	return m, m.checkTransitions()
 }
 
-// Functions names the functions that the machine invokes, in order.
+// Functions lists the functions that the machine invokes, in order.
 func (m *Machine) Functions() []string {
 	var names []string
 	for _, s := range m.states {
@@ -169,8 +169,8 @@ func parseState(raw json.RawMessage) (state, error) {
 	return state{}, fmt.Errorf("type %q is not supported", kind.Type)
 }
 
-// placeholder is how the definition names a function: infra replaces it with the
-// function's ARN.
+// placeholder is how the definition refers to a function: infra replaces it
+// with the function's ARN.
 var placeholder = regexp.MustCompile(`^\$\{([A-Z][a-z]+)FunctionArn\}$`)
 
 func parseTask(raw json.RawMessage) (state, error) {
@@ -238,7 +238,7 @@ func parseTask(raw json.RawMessage) (state, error) {
 	return s, nil
 }
 
-// checkNames refuses the names that stand for several errors, except States.ALL.
+// checkNames rejects names that match several errors, except States.ALL.
 func checkNames(names []string) error {
 	if len(names) == 0 {
 		return errors.New("ErrorEquals is empty")
@@ -273,7 +273,7 @@ func parseChoice(raw json.RawMessage) (state, error) {
 	return s, nil
 }
 
-// decode refuses fields that v does not have.
+// decode rejects fields that v does not have.
 func decode(raw []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()

@@ -26,19 +26,19 @@ func definition(t *testing.T) string {
 func TestParseRefusesWhatTheInterpreterDoesNotSupport(t *testing.T) {
 	whole := definition(t)
 	for name, edit := range map[string][2]string{
-		"another query language":           {`"QueryLanguage": "JSONata"`, `"QueryLanguage": "JSONPath"`},
-		"a field of the machine":           {`"StartAt": "Docs"`, `"Version": "1.0", "StartAt": "Docs"`},
-		"a field of a task":                {`"Output": {},`, `"Output": {}, "Assign": {"n": 1},`},
-		"a field of a retrier":             {`"MaxAttempts": 1`, `"MaxAttempts": 1, "JitterStrategy": "FULL"`},
-		"a field of a choice":              {`"Default": "Left to another execution"`, `"Default": "Left to another execution", "Output": {}`},
-		"another type":                     {`"Type": "Succeed"`, `"Type": "Parallel"`},
-		"another resource":                 {`arn:aws:states:::lambda:invoke"`, `arn:aws:states:::sqs:sendMessage"`},
-		"a function by its name":           {`${DocsFunctionArn}`, `lorehook-docs`},
-		"a task without a timeout":         {`"TimeoutSeconds": 55,`, ``},
-		"no timeout":                       {`"TimeoutSeconds": 268,`, ``},
-		"a name for many errors":           {`["States.ALL"]`, `["States.TaskFailed"]`},
-		"a state that is missing":          {`"Next": "Closed"`, `"Next": "Somewhere"`},
-		"an expression that is no JSONata": {`$states.result.Payload %}`, `$states.result.(Payload %}`},
+		"another query language":            {`"QueryLanguage": "JSONata"`, `"QueryLanguage": "JSONPath"`},
+		"a field of the machine":            {`"StartAt": "Docs"`, `"Version": "1.0", "StartAt": "Docs"`},
+		"a field of a task":                 {`"Output": {},`, `"Output": {}, "Assign": {"n": 1},`},
+		"a field of a retrier":              {`"MaxAttempts": 1`, `"MaxAttempts": 1, "JitterStrategy": "FULL"`},
+		"a field of a choice":               {`"Default": "Left to another execution"`, `"Default": "Left to another execution", "Output": {}`},
+		"another type":                      {`"Type": "Succeed"`, `"Type": "Parallel"`},
+		"another resource":                  {`arn:aws:states:::lambda:invoke"`, `arn:aws:states:::sqs:sendMessage"`},
+		"a function by its name":            {`${DocsFunctionArn}`, `lorehook-docs`},
+		"a task without a timeout":          {`"TimeoutSeconds": 55,`, ``},
+		"no timeout":                        {`"TimeoutSeconds": 268,`, ``},
+		"a name for many errors":            {`["States.ALL"]`, `["States.TaskFailed"]`},
+		"a state that is missing":           {`"Next": "Closed"`, `"Next": "Somewhere"`},
+		"an expression that is not JSONata": {`$states.result.Payload %}`, `$states.result.(Payload %}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := strings.Replace(whole, edit[0], edit[1], 1)

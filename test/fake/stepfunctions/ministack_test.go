@@ -26,8 +26,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
-// bootstrap is a custom runtime, since the local AWS hides the error names of
-// others. It answers as the test's server says.
+// bootstrap is a custom runtime, because the local AWS hides the error names of
+// others. It responds as the test's server says.
 const bootstrap = `#!/usr/bin/env python3
 import json, os
 from urllib.request import Request, urlopen
@@ -46,14 +46,14 @@ while True:
         urlopen(Request(runtime + id + "/response", json.dumps(answer["result"]).encode())).close()
 `
 
-// actors are the functions on the local AWS, which play a script.
+// actors are the functions on the local AWS, which follow a script.
 type actors struct {
 	mu      sync.Mutex
 	script  script
 	invoked []string
 }
 
-// ServeHTTP answers a function.
+// ServeHTTP serves a function.
 func (a *actors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -141,7 +141,7 @@ func deploy(t *testing.T, e engines.Engine, answers string) (client *sfn.Client,
 		name := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(placeholder, "${"), "FunctionArn}"))
 		return "arn:aws:lambda:us-east-1:000000000000:function:" + name
 	})
-	// The SDK would put sync- before the host.
+	// The SDK would prefix the host with sync-.
 	client = sfn.NewFromConfig(e.AWS, sfn.WithAPIOptions(func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("plainHost",
 			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {

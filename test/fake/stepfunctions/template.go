@@ -9,7 +9,7 @@ import (
 	"github.com/blues/jsonata-go"
 )
 
-// template is a JSON value whose strings between {% and %} are JSONata.
+// template is a JSON value in which strings between {% and %} are JSONata.
 type template struct{ value any }
 
 // parseTemplate checks every expression of the template.
@@ -56,11 +56,11 @@ func expression(text string) (string, bool) {
 	return strings.TrimSpace(text), begins && ends
 }
 
-// states is the value of $states.
+// states returns the value of $states.
 type states map[string]any
 
 // evaluate returns the template's value. An expression without a value is an
-// error, as it is in Step Functions.
+// error, as in Step Functions.
 func (t template) evaluate(s states) (any, error) { return evaluate(t.value, s) }
 
 func evaluate(value any, s states) (any, error) {
@@ -91,8 +91,8 @@ func evaluate(value any, s states) (any, error) {
 	return value, nil
 }
 
-// evaluateExpression compiles the expression anew: a compiled one holds its
-// variables, and executions run at the same time.
+// evaluateExpression compiles the expression each time, because a compiled one
+// holds its variables and executions run concurrently.
 func evaluateExpression(text string, s states) (any, error) {
 	e, err := jsonata.Compile(text)
 	if err != nil {
