@@ -21,49 +21,50 @@ const Version = "1.0.0"
 
 // Runs is what the API needs of the run ledger.
 type Runs interface {
-	// Run reads a run; an unknown one gives [surgical.CodeRunNotFound].
+	// Run reads a run. An unknown one is [surgical.CodeRunNotFound].
 	Run(ctx context.Context, runID string) (surgical.Run, error)
-	// Entities lists what became of the targets of a terminal run.
+	// Entities lists the outcome of each target of a terminal run.
 	Entities(ctx context.Context, runID string) ([]surgical.EntityRow, error)
 	// Jobs lists the run's jobs.
 	Jobs(ctx context.Context, runID string) ([]surgical.Job, error)
 	// List and ListOfEntity return runs newest first.
 	List(ctx context.Context, filter ledger.RunFilter, from ledger.RunPlace, limit int) ([]surgical.Run, ledger.RunPlace, error)
 	ListOfEntity(ctx context.Context, ref surgical.EntityRef, from ledger.RunPlace, limit int) ([]surgical.Run, ledger.RunPlace, error)
-	// Queue inserts a run that waits for a worker; [surgical.ErrMoved] tells that
-	// its id is taken.
+	// Queue inserts a run that waits for a worker. It returns
+	// [surgical.ErrMoved] if the id is taken.
 	Queue(ctx context.Context, req surgical.Request) (surgical.Run, error)
-	// Retry makes the run that retries a failed or cancelled one, or returns the
-	// one made before.
+	// Retry creates the run that retries a failed or cancelled one, or returns
+	// the one created earlier.
 	Retry(ctx context.Context, run surgical.Run, req surgical.Request, messageID string) (surgical.Run, error)
-	// Close makes the run terminal; one that is terminal already is returned as
-	// it is.
+	// Close makes the run terminal. A run that is already terminal is returned
+	// unchanged.
 	Close(ctx context.Context, seen surgical.Run, ending surgical.Ending) (surgical.Run, error)
 }
 
 // Queue takes requests for the workers.
 type Queue interface {
-	// Send fails with [surgical.CodeQueueUnavailable].
+	// Send durably enqueues the request. Its error is
+	// [surgical.CodeQueueUnavailable].
 	Send(ctx context.Context, req surgical.Request) error
 }
 
 // Content is what the API needs of the content plane.
 type Content interface {
-	// Read returns one whole snapshot of the entity; an unknown one gives
+	// Read returns a complete snapshot of the entity. An unknown entity is
 	// [surgical.CodeEntityNotFound].
 	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
-	// Head reads the entity's head; one that does not exist has revision 0.
+	// Head reads the entity's head. If none exists, its revision is 0.
 	Head(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
-	// DocumentsAfter yields the documents whole, by id, hidden ones included.
+	// DocumentsAfter yields complete documents, ordered by id, including hidden ones.
 	DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id string) iter.Seq2[content.Document, error]
-	// Documents lists the entity's documents by id, hidden ones included.
+	// Documents lists the entity's documents, ordered by id, including hidden ones.
 	Documents(ctx context.Context, ref surgical.EntityRef) ([]content.Document, error)
-	// Embeddings reads what embeds the documents.
+	// Embeddings reads the embeddings of the documents.
 	Embeddings(ctx context.Context, ref surgical.EntityRef, documents []string) (map[string]content.Embeddings, error)
 }
 
-// Options is what the API stands on. All fields are required but RequestID and
-// NewTrace.
+// Options holds the API's dependencies. All fields except RequestID and
+// NewTrace are required.
 type Options struct {
 	Runs    Runs
 	Content Content
@@ -71,12 +72,12 @@ type Options struct {
 	// Allows is the allow list of projects.
 	Allows func(projectID int64) bool
 	Clock  func() time.Time
-	// NewKey makes the idempotency key of a request that brings none.
+	// NewKey generates the idempotency key of a request that has none.
 	NewKey func() string
 	Log    *slog.Logger
-	// RequestID names a request in the log, as the gateway does.
+	// RequestID returns the gateway's id of a request, for the log.
 	RequestID func(*http.Request) string
-	// NewTrace makes the traceparent of a request that brings none.
+	// NewTrace generates the traceparent of a request that has none.
 	NewTrace func(context.Context) string
 }
 
@@ -106,7 +107,7 @@ func Description() (*huma.OpenAPI, error) {
 	return s.api.OpenAPI(), nil
 }
 
-// register makes the routes and their description.
+// register adds the routes and their descriptions.
 func (s *server) register(mux *http.ServeMux) error {
 	s.api = humago.New(mux, huma.Config{
 		OpenAPI: newDescription(),
@@ -123,9 +124,9 @@ func (s *server) register(mux *http.ServeMux) error {
 	return s.complete(s.api.OpenAPI())
 }
 
-// HealthView is the answer of a healthy API.
+// HealthView is the response of a healthy API.
 type HealthView struct {
-	Status  string `json:"status" enum:"ok" doc:"Always ok: an API that is not well does not answer."`
+	Status  string `json:"status" enum:"ok" doc:"Always ok: an unhealthy API does not respond."`
 	Version string `json:"version" example:"1.0.0" doc:"Version of the API."`
 }
 
@@ -134,13 +135,13 @@ type answer[T any] struct{ Body T }
 func (s *server) registerHealth(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"service"},
-		Summary: "Tell that the API answers", Description: "Asks neither tables nor queues.",
+		Summary: "Check that the API responds", Description: "Does not access any table or queue.",
 	}), handle(func(context.Context, *struct{}) (*answer[HealthView], error) {
 		return &answer[HealthView]{HealthView{Status: "ok", Version: Version}}, nil
 	}))
 }
 
-// handle gives every error that leaves a handler the shape of a problem.
+// handle turns every error that a handler returns into a problem.
 func handle[I, O any](h func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
 	return func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)

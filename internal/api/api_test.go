@@ -33,7 +33,7 @@ type fixture struct {
 	log     *bytes.Buffer
 }
 
-// inbox is a queue that keeps what it was sent.
+// inbox is a queue that keeps what was sent to it.
 type inbox struct {
 	mu   sync.Mutex
 	sent []surgical.Request
@@ -54,7 +54,7 @@ func (q *inbox) Send(_ context.Context, req surgical.Request) error {
 	return nil
 }
 
-// take empties the queue; what one run was asked for twice comes once.
+// take empties the queue. A run that was sent twice is returned once.
 func (q *inbox) take() []surgical.Request {
 	q.mu.Lock()
 	defer q.mu.Unlock()

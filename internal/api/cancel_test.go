@@ -79,8 +79,8 @@ func (i *interrupted) finish(req surgical.Request) {
 	i.Fatalf("run %s does not end", req.RunID)
 }
 
-// A run makes so many calls to DynamoDB, in all its stages. A cancel comes
-// before each of them, and after each.
+// Cancels a run before and after each of the calls to DynamoDB that it makes, in
+// all its stages.
 func TestACancelAtAnyMomentLeavesARunThatIsCancelledOrOneThatSucceeded(t *testing.T) {
 	cancelled, succeeded := 0, 0
 	for _, after := range []bool{false, true} {

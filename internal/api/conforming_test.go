@@ -14,9 +14,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/api"
 )
 
-// conforming checks every answer of every test against the API's own
+// conforming checks every response in every test against the API's own
 // description: an operation's status, type and body must be documented there,
-// and what no operation answers must be a problem.
+// and a response that is not from an operation must be a problem.
 func conforming(t *testing.T, handler http.Handler) http.Handler {
 	t.Helper()
 	document := descriptionOf(t)
@@ -56,7 +56,7 @@ func descriptionOf(t *testing.T) any {
 	return document
 }
 
-// unlike says how an answer differs from the description.
+// unlike reports how a response differs from the description.
 func unlike(compiler *jsonschema.Compiler, document any, r *http.Request, w *httptest.ResponseRecorder) []string {
 	media, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";")
 	at := "/components/schemas/Problem"
@@ -109,7 +109,7 @@ func patternOf(document any, r *http.Request) string {
 	return ""
 }
 
-// pointer makes a JSON pointer as it stands in a URL.
+// pointer encodes a JSON pointer for a URL.
 func pointer(tokens ...string) string {
 	var p strings.Builder
 	for _, token := range tokens {

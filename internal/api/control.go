@@ -11,7 +11,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// retryFailed is deterministic: the new run's id follows from the old one's,
+// retryFailed is deterministic: the new run's id is derived from the old one's,
 // and the row that is inserted first decides its targets.
 func (s *server) retryFailed(ctx context.Context, in *runInput) (*retryOutput, error) {
 	run, err := s.Runs.Run(ctx, in.RunID)
@@ -37,22 +37,22 @@ type retryOutput struct {
 	Body     RunSummary
 }
 
-// retryOf finds or makes the run that retries.
+// retryOf finds or creates the run that retries.
 func (s *server) retryOf(ctx context.Context, run surgical.Run) (surgical.Run, error) {
 	if run.RetriedBy != "" {
 		return s.Runs.Run(ctx, run.RetriedBy)
 	}
 	if run.Status != surgical.StatusFailed && run.Status != surgical.StatusCancelled {
-		return run, conflictOf(run, "only a failed or cancelled run is retried, this one is "+string(run.Status))
+		return run, conflictOf(run, "only a failed or cancelled run can be retried; its status is "+string(run.Status))
 	}
 	targets, err := s.retryTargets(ctx, run)
 	if err != nil {
 		return run, err
 	}
 	if len(targets) == 0 {
-		why := "no target of it can succeed by a retry"
+		why := "none of its targets can succeed on a retry"
 		if run.Committed() {
-			why = "nothing of it was left undone"
+			why = "it left nothing undone"
 		}
 		return run, conflictOf(run, why)
 	}
@@ -98,9 +98,9 @@ func conflictOf(run surgical.Run, why string) error {
 	return surgical.NewError(surgical.CodeConflict, fmt.Sprintf("run %s: %s", run.RunID, why))
 }
 
-// movedOn tells that others were faster, again and again.
+// movedOn is the error after losing every race for the row.
 func movedOn(runID string) error {
-	e := surgical.NewError(surgical.CodeConflict, fmt.Sprintf("run %s moved on meanwhile; ask again", runID))
+	e := surgical.NewError(surgical.CodeConflict, fmt.Sprintf("run %s changed in the meantime; try again", runID))
 	e.Retryable, e.Action, e.RetryAfter = true, surgical.ActionRetryAfter, time.Second
 	return e
 }
@@ -124,7 +124,7 @@ func (s *server) cancel(ctx context.Context, in *runInput) (*answer[SyncResult],
 	case err != nil:
 		return nil, err
 	case run.Status != surgical.StatusCancelled:
-		return nil, conflictOf(run, "it cannot be cancelled any more, it is "+string(run.Status))
+		return nil, conflictOf(run, "it can no longer be cancelled; its status is "+string(run.Status))
 	}
 	view, err := s.runView(ctx, run)
 	return &answer[SyncResult]{view}, err

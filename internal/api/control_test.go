@@ -89,7 +89,7 @@ func TestWhatCannotBeRetriedOrCancelledIsAConflict(t *testing.T) {
 		for _, c := range []struct{ path, names string }{
 			{succeeded + "/retry-failed", "succeeded"},
 			{succeeded + "/cancel", "succeeded"},
-			{missing + "/retry-failed", "no target"},
+			{missing + "/retry-failed", "none of its targets"},
 			{missing + "/cancel", "failed"},
 			{queued + "/retry-failed", "queued"},
 		} {

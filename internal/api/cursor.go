@@ -8,19 +8,19 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// encodeCursor makes the opaque text of a place in a list. A cursor names the
-// list that it belongs to, so that it fits no other.
+// encodeCursor encodes a place in a list as opaque text. A cursor names the
+// list that it belongs to, so it is not accepted for any other.
 func encodeCursor(place any) (string, error) {
 	raw, err := json.Marshal(place)
 	if err != nil {
-		return "", surgical.WrapError(surgical.CodeInternal, err, "the next page could not be named")
+		return "", surgical.WrapError(surgical.CodeInternal, err, "the cursor of the next page could not be encoded")
 	}
 	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
-// decodeCursor is the inverse of encodeCursor: it takes what that makes, to the
-// letter, and nothing else. Fits reports whether the cursor belongs to the list
-// that is asked for.
+// decodeCursor is the inverse of encodeCursor. It accepts exactly the text that
+// encodeCursor returns and nothing else. Fits reports whether the cursor belongs
+// to the requested list.
 func decodeCursor[P any](text string, fits func(P) bool) (P, error) {
 	var place P
 	raw, err := base64.RawURLEncoding.DecodeString(text)
@@ -32,10 +32,10 @@ func decodeCursor[P any](text string, fits func(P) bool) (P, error) {
 		own, err = encodeCursor(place)
 	}
 	if err != nil || own != text {
-		return place, invalid("query.cursor", text, "it is no next_cursor of this API")
+		return place, invalid("query.cursor", text, "it is not a next_cursor of this API")
 	}
 	if !fits(place) {
-		return place, invalid("query.cursor", text, "it belongs to another list: use it with the path and the filters that it came from")
+		return place, invalid("query.cursor", text, "it belongs to another list: use it with the same path and filters that returned it")
 	}
 	return place, nil
 }

@@ -7,8 +7,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// A cursor leads back to its place in its own list and in no other, and no text
-// but the API's own is a cursor.
+// A cursor leads back to its place in its own list and in no other, and only
+// text that the API encoded is a cursor.
 func FuzzCursor(f *testing.F) {
 	for _, place := range []any{
 		listPlace{Of: listName("runs", 1, ""), At: 1780000000000000, RunID: "wabc"},

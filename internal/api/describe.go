@@ -15,10 +15,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// signed names the security scheme of what is under /v1.
+// signed is the name of the security scheme for everything under /v1.
 const signed = "sigv4"
 
-// newDescription is the API's description before it has any operation.
+// newDescription returns the API's description without any operation.
 func newDescription() *huma.OpenAPI {
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
@@ -30,46 +30,46 @@ func newDescription() *huma.OpenAPI {
 			Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 			SecuritySchemes: map[string]*huma.SecurityScheme{signed: {
 				Type: "apiKey", In: "header", Name: "Authorization",
-				Description: "AWS Signature Version 4 for the service execute-api; the caller needs execute-api:Invoke. The stack of one machine (make up) asks for none.",
+				Description: "AWS Signature Version 4 for the service execute-api; the caller needs execute-api:Invoke. The local stack (make up) does not require it.",
 				Extensions:  map[string]any{"x-amazon-apigateway-authtype": "awsSigv4"},
 			}},
 		},
 		Tags: []*huma.Tag{
-			{Name: "runs", Description: "A run brings the copies of the entities that it names up to date, all of them or none."},
-			{Name: "entities", Description: "The stored copies, as they are now."},
+			{Name: "runs", Description: "A run updates the stored copies of its target entities, all of them or none."},
+			{Name: "entities", Description: "The current stored copies."},
 			{Name: "service", Description: "The API itself."},
 		},
 	}
 }
 
-// schemaName is the type's name without the View that tells it from the
-// domain's type.
+// schemaName is the type's name without the suffix View, which distinguishes it
+// from the domain's type.
 func schemaName(t reflect.Type, hint string) string {
 	return strings.TrimSuffix(huma.DefaultSchemaNamer(t, hint), "View")
 }
 
-// introduction is what holds for all operations.
+// introduction describes what applies to all operations.
 func introduction() string {
 	var b strings.Builder
 	b.WriteString(`Brings complete copies of single GitLab issues and merge requests up to date, and reads them.
 
 ## Calling it
 
-Requests and answers are JSON in UTF-8; times are RFC 3339 in UTC. On AWS every call under ` + "`/v1`" + ` is signed with IAM (SigV4, service ` + "`execute-api`" + `); ` + "`/healthz` and `/openapi.json`" + ` are open. The gateway in front of the API has a word of its own where it lets nothing through: 403 for a missing or wrong signature, 429 when it throttles, 503 when nothing answers behind it, each with a body such as ` + "`{\"message\":\"Forbidden\"}`" + `.
+Requests and answers are JSON in UTF-8; times are RFC 3339 in UTC. On AWS every call under ` + "`/v1`" + ` is signed with IAM (SigV4, service ` + "`execute-api`" + `); ` + "`/healthz` and `/openapi.json`" + ` are open. The gateway in front of the API has its own responses to requests that it does not forward: 403 for a missing or wrong signature, 429 when it throttles, 503 when the API does not respond, each with a body such as ` + "`{\"message\":\"Forbidden\"}`" + `.
 
-Unknown fields and parameters, those that stand there twice, nulls and empty parameters are refused, each by name. A project outside the allow list is refused wherever a request names one.
+Unknown or repeated fields and parameters, nulls, and empty parameters are rejected; the error names each one. A request that names a project outside the allow list is rejected.
 
 ## Repeating a request
 
-` + "`POST /v1/sync-runs`" + ` takes an ` + "`Idempotency-Key`" + `. However often one request is sent under one key, one after another or all at once, it is one run. Another request under that key is a conflict. A key is remembered as long as its run, 90 days after the run's end. Retrying and cancelling need no key: asked twice, they answer the same.
+` + "`POST /v1/sync-runs`" + ` accepts an ` + "`Idempotency-Key`" + `. However often the same request is sent with the same key, sequentially or concurrently, it creates one run. A different request with that key is a conflict. A key is remembered as long as its run: until 90 days after the run ends. Retrying and cancelling are idempotent without a key.
 
 ## Lists
 
-A list, and an entity that does not fit into one answer, comes in pages. ` + "`next_cursor`" + ` leads to the next page, together with the same path and the same filters; where there is none, the list ends.
+Lists, and entities that do not fit into one response, are paginated. To read the next page, pass ` + "`next_cursor`" + ` with the same path and the same filters. The last page has no ` + "`next_cursor`" + `.
 
 ## Failures
 
-A failure is an RFC 9457 problem (` + "`application/problem+json`" + `). ` + "`code`" + ` says what happened, ` + "`action`" + ` what to do about it, ` + "`retryable`" + ` whether the same call can succeed later, ` + "`retry_after`" + ` in how many seconds at the earliest. ` + "`errors`" + ` names every value that is not valid. A path that does not exist is answered with 404, a method that a path does not take with 405 and ` + "`Allow`" + `, both with ` + "`invalid_request`" + `. The error of a run, and of each of its targets, has the same codes and actions.
+A failure is an RFC 9457 problem (` + "`application/problem+json`" + `). ` + "`code`" + ` says what happened, ` + "`action`" + ` what to do about it, ` + "`retryable`" + ` whether the same call can succeed later, and ` + "`retry_after`" + ` the minimum number of seconds to wait. ` + "`errors`" + ` lists every invalid value. An unknown path returns 404, a method that a path does not support returns 405 with ` + "`Allow`" + `; both have the code ` + "`invalid_request`" + `. The errors of a run and of its targets use the same codes and actions.
 
 | code | status | action | retryable | means |
 |---|---|---|---|---|
@@ -99,32 +99,32 @@ type refusal struct {
 	why    string
 }
 
-// refusalOf has the code's own status.
+// refusalOf returns the refusal with the code's own status.
 func refusalOf(code surgical.Code, why string) refusal {
 	return refusal{problem.Status(code), code, why}
 }
 
 func notValid() refusal {
-	return refusalOf(surgical.CodeInvalidRequest, "a value is not valid; `errors` names each")
+	return refusalOf(surgical.CodeInvalidRequest, "a value is invalid; `errors` lists each one")
 }
 
 func notAllowed() refusal {
 	return refusalOf(surgical.CodeProjectNotAllowed, "the project is not on the allow list")
 }
 
-func noRun() refusal { return refusalOf(surgical.CodeRunNotFound, "no such run is known") }
+func noRun() refusal { return refusalOf(surgical.CodeRunNotFound, "the run is unknown") }
 
 func noEntity() refusal {
 	return refusalOf(surgical.CodeEntityNotFound, "no copy of the entity is stored")
 }
 
 func noQueue() refusal {
-	return refusalOf(surgical.CodeQueueUnavailable, "the queue does not take the run; it stays queued, and the same call sends it again")
+	return refusalOf(surgical.CodeQueueUnavailable, "the run could not be sent to the queue; it stays queued, and repeating the call sends it again")
 }
 
-// operation describes how the operation can fail, beside what it has of its
-// own: every answer that can come is documented. What is not valid, and a
-// failure within, can meet every operation.
+// operation adds to the operation every way in which it can fail, so that every
+// possible response is documented. Any operation can be given an invalid value
+// or fail internally.
 func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operation {
 	op.Middlewares = huma.Middlewares{s.refuseAmbiguous}
 	if strings.HasPrefix(op.Path, "/v1/") {
@@ -144,25 +144,25 @@ func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operatio
 		}}
 		if r.status == http.StatusServiceUnavailable {
 			op.Responses[status].Headers = map[string]*huma.Param{"Retry-After": {
-				Description: "How many seconds to wait at least.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}, Example: strconv.FormatFloat(surgical.UnavailableRetryAfter.Seconds(), 'f', 0, 64),
+				Description: "The minimum number of seconds to wait.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}, Example: strconv.FormatFloat(surgical.UnavailableRetryAfter.Seconds(), 'f', 0, 64),
 			}}
 		}
 	}
 	return op
 }
 
-// described is an answer of the type.
+// described is a response of the type.
 func (s *server) described(description string, t reflect.Type) *huma.Response {
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
 		"application/json": {Schema: s.schemas.Schema(t, true, t.Name())},
 	}}
 }
 
-// leadToRun describes the header that leads to the answer's run, and the
-// operations that take the run.
+// leadToRun describes the header with the URL of the response's run, and the
+// operations that accept the run.
 func leadToRun(answer *huma.Response) {
 	answer.Headers = map[string]*huma.Param{"Location": {
-		Description: "Where the run is read.", Schema: &huma.Schema{Type: huma.TypeString}, Example: "/v1/sync-runs/" + exampleRun,
+		Description: "The URL of the run.", Schema: &huma.Schema{Type: huma.TypeString}, Example: "/v1/sync-runs/" + exampleRun,
 	}}
 	answer.Links = map[string]*huma.Link{}
 	for name, operation := range map[string]string{"read": "get-sync-run", "cancel": "cancel-sync-run", "retry": "retry-failed"} {
@@ -170,10 +170,10 @@ func leadToRun(answer *huma.Response) {
 	}
 }
 
-// complete adds to the description what no operation brings: the codes, the
+// complete adds what does not come from an operation: the codes, the
 // description itself, and the examples.
 func (s *server) complete(description *huma.OpenAPI) error {
-	// Huma registers its own shape of an error; every answer has ours.
+	// Huma registers its own error type, but every response has ours.
 	delete(s.schemas.Map(), "ErrorModel")
 	delete(s.schemas.Map(), "ErrorDetail")
 	codes := make([]any, 0, len(surgical.Codes()))
@@ -202,8 +202,8 @@ const (
 	descriptionType = "application/openapi+json"
 )
 
-// serveDescription answers with the description, which is encoded when it is
-// first asked for: most functions never are.
+// serveDescription responds with the description, which is encoded on the first
+// request: most instances of the function never need it.
 func serveDescription(description *huma.OpenAPI) http.HandlerFunc {
 	encoded := sync.OnceValues(func() ([]byte, error) { return json.Marshal(description) })
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -213,6 +213,6 @@ func serveDescription(description *huma.OpenAPI) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Content-Type", descriptionType)
-		_, _ = w.Write(raw) // a client that is gone needs no answer
+		_, _ = w.Write(raw) // a client that has disconnected needs no response
 	}
 }

@@ -4,5 +4,5 @@
 //
 // Every failure is an RFC 9457 problem that carries the code, action and
 // retryability of the domain's errors. Who may call is decided in front of
-// the API: on AWS its routes are signed with IAM.
+// the API: on AWS its routes require IAM signatures.
 package api

@@ -10,7 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// DocumentView is a document whole.
+// DocumentView is a document with its text.
 type DocumentView struct {
 	DocumentInfo
 	Text string `json:"text" doc:"Markdown."`
@@ -18,9 +18,9 @@ type DocumentView struct {
 
 // DocumentList is a page of an entity's documents.
 type DocumentList struct {
-	Documents  []DocumentView `json:"documents" nullable:"false" doc:"By id. A page may hold fewer than limit, even none, and still have a next one."`
-	Omitted    []OmittedPart  `json:"omitted,omitempty" nullable:"false" doc:"Documents too large for any answer."`
-	NextCursor string         `json:"next_cursor,omitempty" doc:"There is more: the cursor of the next page."`
+	Documents  []DocumentView `json:"documents" nullable:"false" doc:"Ordered by id. A page may hold fewer than limit, even none, and still have a next page."`
+	Omitted    []OmittedPart  `json:"omitted,omitempty" nullable:"false" doc:"Documents too large for any response."`
+	NextCursor string         `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
 }
 
 type entityListInput struct {
@@ -34,7 +34,7 @@ func (s *server) registerDocuments(api huma.API) {
 		huma.Register(api, s.operation(huma.Operation{
 			OperationID: "list-" + string(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{"entities"},
 			Summary:     "Read the documents of " + named(t),
-			Description: "The Markdown that stands for the entity and its discussions in a search, as it is now. Hidden documents are left out.",
+			Description: "The current Markdown that represents the entity and its discussions in a search. Hidden documents are omitted.",
 		}, notAllowed(), noEntity()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[DocumentList], error) {
 				ref, err := s.ref(t, in.EntityPath)
@@ -46,7 +46,7 @@ func (s *server) registerDocuments(api huma.API) {
 		huma.Register(api, s.operation(huma.Operation{
 			OperationID: "list-" + string(t) + "-sync-runs", Method: http.MethodGet, Path: path + "/sync-runs", Tags: []string{"runs"},
 			Summary:     "List the runs of " + named(t),
-			Description: "First those that have not ended, newest first, then those that ended, by their end; the first page may hold more than limit.",
+			Description: "First the runs that have not ended, newest first, then those that have, most recently ended first; the first page may hold more than limit.",
 		}, notAllowed()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[RunList], error) {
 				ref, err := s.ref(t, in.EntityPath)
@@ -85,7 +85,7 @@ func (s *server) listDocuments(ctx context.Context, ref surgical.EntityRef, page
 	if err != nil {
 		return nil, err
 	}
-	// The head comes last: it hides what it must of the documents read before.
+	// Read the head last: it may hide some of the documents read before it.
 	head, err := s.Content.Head(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (s *server) listDocuments(ctx context.Context, ref surgical.EntityRef, page
 	return &answer[DocumentList]{list}, err
 }
 
-// documentsThatFit reads one page, and tells whether there is more.
+// documentsThatFit reads one page and reports whether there is more.
 func (s *server) documentsThatFit(ctx context.Context, ref surgical.EntityRef, after string, limit int) ([]content.Document, bool, error) {
 	left := newBudget(limit)
 	var page []content.Document
@@ -110,7 +110,7 @@ func (s *server) documentsThatFit(ctx context.Context, ref surgical.EntityRef, a
 		}
 		size := sizeOf(d.Document)
 		if size > maxPart {
-			size = 0 // it is named, not shown
+			size = 0 // it is listed as omitted, without its text
 		}
 		if !left.take(size, len(page) == 0) {
 			return page, true, nil

@@ -19,11 +19,11 @@ type EntityPath struct {
 
 type entityInput struct {
 	EntityPath
-	Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"At most this many discussions, events and documents together; without it as many as fit into one answer."`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Maximum number of discussions, events and documents together; by default as many as fit into one response."`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the previous page."`
 }
 
-// named are the entity types as people call them.
+// named returns the entity type as written in prose, with its article.
 func named(t surgical.EntityType) string {
 	if t == surgical.Issue {
 		return "an issue"
@@ -31,7 +31,7 @@ func named(t surgical.EntityType) string {
 	return "a merge request"
 }
 
-// plural are the entity types as they stand in paths.
+// plural returns the entity type as written in paths.
 func plural(t surgical.EntityType) string { return string(t) + "s" }
 
 func (s *server) registerEntities(api huma.API) {
@@ -39,8 +39,8 @@ func (s *server) registerEntities(api huma.API) {
 		huma.Register(api, s.operation(huma.Operation{
 			OperationID: "get-" + string(t), Method: http.MethodGet, Path: "/v1/projects/{project_id}/" + plural(t) + "/{iid}",
 			Tags: []string{"entities"}, Summary: "Read the copy of " + named(t),
-			Description: "One snapshot as a single fetch brought it: GitLab's own JSON of the entity, its discussions and events, and which documents stand for them. " +
-				"What does not fit into one answer follows under next_cursor. The pages of one cursor show one revision; when a newer one came meanwhile, the next page is refused with conflict, and reading begins again.",
+			Description: "One snapshot from a single fetch: GitLab's own JSON of the entity, its discussions and events, and the documents rendered from them. " +
+				"A copy that does not fit into one response continues at next_cursor. All pages show the same revision: if a newer one is committed in between, the next page is a conflict, and you start again without a cursor.",
 		}, notAllowed(), noEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor")),
 			handle(func(ctx context.Context, in *entityInput) (*answer[EntityView], error) {
 				ref, err := s.ref(t, in.EntityPath)
@@ -70,8 +70,8 @@ func (s *server) allowed(projectID int64) error {
 type entityPlace struct {
 	Entity   string `json:"e"`
 	Revision int64  `json:"r"`
-	// Children is how many discussions and events came before, Document the last
-	// document that did.
+	// Children is how many discussions and events earlier pages held, Document
+	// the last document that they held.
 	Children int    `json:"n"`
 	Document string `json:"d,omitempty"`
 }
@@ -85,7 +85,7 @@ func (s *server) getEntity(ctx context.Context, ref surgical.EntityRef, limit in
 			return EntityView{}, err
 		}
 	}
-	// The head comes last: it hides what it must of the documents read before.
+	// Read the head last: it may hide some of the documents read before it.
 	documents, embeddings, err := s.documents(ctx, ref)
 	if err != nil {
 		return EntityView{}, err
@@ -96,7 +96,7 @@ func (s *server) getEntity(ctx context.Context, ref surgical.EntityRef, limit in
 	}
 	if cursor != "" && place.Revision != entity.Revision {
 		return EntityView{}, surgical.NewError(surgical.CodeConflict,
-			fmt.Sprintf("the cursor is of revision %d, the copy is at %d by now: read again without a cursor", place.Revision, entity.Revision))
+			fmt.Sprintf("the cursor is for revision %d, but the copy is now at %d: start again without a cursor", place.Revision, entity.Revision))
 	}
 	place.Revision = entity.Revision
 	p := &entityPage{view: newEntityView(entity), budget: newBudget(limit), place: place, empty: true}

@@ -13,25 +13,25 @@ type EntityView struct {
 	ProjectID    int64               `json:"project_id" example:"1" doc:"GitLab's id of the project."`
 	Type         surgical.EntityType `json:"type" enum:"issue,merge_request" doc:"Which kind of entity."`
 	IID          int64               `json:"iid" example:"7" doc:"The entity's number within its project."`
-	Revision     int64               `json:"revision" example:"3" doc:"Raised by every commit of the entity."`
+	Revision     int64               `json:"revision" example:"3" doc:"Incremented by every commit of the entity."`
 	UpdatedAt    time.Time           `json:"updated_at" doc:"GitLab's updated_at."`
-	FetchedAt    time.Time           `json:"fetched_at" doc:"When the fetch that the copy shows began."`
+	FetchedAt    time.Time           `json:"fetched_at" doc:"When the fetch of this copy began."`
 	FetchedUntil time.Time           `json:"fetched_until" doc:"When that fetch ended."`
 	RunID        string              `json:"run_id" doc:"The run that committed the copy."`
 	Title        string              `json:"title" doc:"GitLab's title."`
 	State        string              `json:"state" example:"opened" doc:"GitLab's state: opened, closed, merged or locked."`
-	Confidential bool                `json:"confidential" doc:"Whether GitLab shows it to members alone."`
-	WebURL       string              `json:"web_url,omitempty" doc:"Where people read it in GitLab."`
+	Confidential bool                `json:"confidential" doc:"Whether GitLab shows it only to members."`
+	WebURL       string              `json:"web_url,omitempty" doc:"The URL of its page in GitLab."`
 	Labels       []string            `json:"labels" nullable:"false" doc:"GitLab's labels."`
-	Entity       json.RawMessage     `json:"entity,omitempty" doc:"GitLab's JSON of the entity; on the first page alone."`
-	Discussions  []json.RawMessage   `json:"discussions" nullable:"false" doc:"GitLab's JSON of the discussions, by the time of their first note."`
+	Entity       json.RawMessage     `json:"entity,omitempty" doc:"GitLab's JSON of the entity; on the first page only."`
+	Discussions  []json.RawMessage   `json:"discussions" nullable:"false" doc:"GitLab's JSON of the discussions, ordered by the time of their first note."`
 	Events       EventsView          `json:"events" doc:"GitLab's resource events."`
-	Documents    []DocumentInfo      `json:"documents" nullable:"false" doc:"The documents that stand for the entity now, by id; hidden ones are left out."`
-	Omitted      []OmittedPart       `json:"omitted,omitempty" nullable:"false" doc:"Parts too large for any answer."`
-	NextCursor   string              `json:"next_cursor,omitempty" doc:"There is more: the cursor of the next page."`
+	Documents    []DocumentInfo      `json:"documents" nullable:"false" doc:"The entity's current documents, ordered by id; hidden ones are omitted."`
+	Omitted      []OmittedPart       `json:"omitted,omitempty" nullable:"false" doc:"Parts too large for any response."`
+	NextCursor   string              `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
 }
 
-// EventsView is GitLab's JSON of resource events, by the time of their creation.
+// EventsView is GitLab's JSON of resource events, ordered by creation time.
 type EventsView struct {
 	State     []json.RawMessage `json:"state" nullable:"false" doc:"Closed, reopened, merged."`
 	Label     []json.RawMessage `json:"label" nullable:"false" doc:"Labels added and removed."`
@@ -42,20 +42,20 @@ type EventsView struct {
 type DocumentInfo struct {
 	ID           string `json:"id" example:"entity" doc:"entity, or discussion# and the discussion's id."`
 	Title        string `json:"title" doc:"GitLab's title."`
-	URL          string `json:"url,omitempty" doc:"Where people read it in GitLab."`
-	Confidential bool   `json:"confidential" doc:"Holds what not everyone may read."`
+	URL          string `json:"url,omitempty" doc:"The URL of its page in GitLab."`
+	Confidential bool   `json:"confidential" doc:"Whether it contains text that only members may read."`
 	Revision     int64  `json:"revision" doc:"The revision that the document was rendered from."`
 	Hash         string `json:"hash" doc:"SHA-256 of title, link, confidentiality and text."`
-	Chunks       int    `json:"chunks" doc:"How many chunks embed the document; 0 unless embedded."`
+	Chunks       int    `json:"chunks" doc:"Number of embedded chunks; 0 unless embedded."`
 	Embedded     bool   `json:"embedded" doc:"Whether the embeddings are current."`
-	Visible      bool   `json:"visible" doc:"Always true: hidden documents are left out."`
+	Visible      bool   `json:"visible" doc:"Always true: hidden documents are omitted."`
 }
 
-// OmittedPart names a part that no answer can carry.
+// OmittedPart describes a part that is too large for any response.
 type OmittedPart struct {
-	Kind  surgical.ChildKind `json:"kind" example:"discussion" doc:"What kind of part it is."`
+	Kind  surgical.ChildKind `json:"kind" example:"discussion" doc:"The kind of part."`
 	ID    string             `json:"id,omitempty" doc:"GitLab's id, or that of the document."`
-	Bytes int                `json:"bytes" doc:"How large it is."`
+	Bytes int                `json:"bytes" doc:"Its size."`
 }
 
 func newEntityView(e content.Entity) EntityView {
@@ -73,16 +73,16 @@ func newEntityView(e content.Entity) EntityView {
 	}
 }
 
-// entityPage fills a page from its place on, and moves the place along.
+// entityPage fills a page from its place onwards, and advances the place.
 type entityPage struct {
 	view   EntityView
 	budget *budget
 	place  entityPlace
-	// empty is set until the page holds something.
+	// empty is true until the page holds something.
 	empty bool
 }
 
-// addChildren adds discussions, then events; it reports whether all are in.
+// addChildren adds discussions, then events. It reports whether all fit.
 func (p *entityPage) addChildren(e content.Entity) bool {
 	lists := []struct {
 		kind surgical.ChildKind
@@ -131,7 +131,7 @@ func idOf(raw json.RawMessage) string {
 	return string(record.ID)
 }
 
-// addDocuments reports whether all are in.
+// addDocuments reports whether all fit.
 func (p *entityPage) addDocuments(documents []content.Document, embeddings map[string]content.Embeddings, head surgical.Head) bool {
 	for _, d := range documents {
 		if d.ID <= p.place.Document || d.Revision < head.DocumentsVisibleFrom {

@@ -17,13 +17,13 @@ import (
 // exampleRun is the run of most examples.
 const exampleRun = "mjx4fmfywmng2fsdmvvkfc7f3ry"
 
-// exampleFiles are calls and their answers as a test recorded them, named by
-// operation and case; the same test checks that the API still answers so.
+// exampleFiles are calls and responses that a test recorded, named by operation
+// and case. The same test checks that the API still responds that way.
 //
 //go:embed examples/*.json
 var exampleFiles embed.FS
 
-// example is one call with its answer.
+// example is one call with its response.
 type example struct {
 	Summary string `json:"summary"`
 	Request struct {
@@ -38,7 +38,7 @@ type example struct {
 	} `json:"response"`
 }
 
-// addExamples gives the operations the examples that were recorded of them.
+// addExamples adds the recorded examples to their operations.
 func addExamples(description *huma.OpenAPI) error {
 	files, err := fs.Glob(exampleFiles, "examples/*.json")
 	if err != nil {
@@ -69,7 +69,7 @@ func (e example) add(description *huma.OpenAPI, operation, name string) error {
 			}
 			response := op.Responses[strconv.Itoa(e.Response.Status)]
 			if response == nil {
-				return fmt.Errorf("%s does not answer %d", operation, e.Response.Status)
+				return fmt.Errorf("%s does not document a %d response", operation, e.Response.Status)
 			}
 			for _, media := range response.Content {
 				keep(media, name, &huma.Example{Summary: e.Summary, Description: e.sent(), Value: e.Response.Body})
@@ -93,12 +93,12 @@ func keep(media *huma.MediaType, name string, e *huma.Example) {
 func indented(raw json.RawMessage) string {
 	var text bytes.Buffer
 	if json.Indent(&text, raw, "", "  ") != nil {
-		return string(raw) // it was decoded before: this does not happen
+		return string(raw) // cannot happen: it was decoded before
 	}
 	return text.String()
 }
 
-// sent is the request as it goes over the wire, but for the headers that every
+// sent is the request as sent over the wire, without the headers that every
 // request has.
 func (e example) sent() string {
 	head := e.Request.Method + " " + e.Request.Path + " HTTP/1.1"

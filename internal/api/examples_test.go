@@ -183,7 +183,7 @@ func (r *recorder) starts() {
 	r.show("get-sync-run.succeeded", "A run that succeeded", "GET", path+"/"+queued["run_id"].(string), "")
 }
 
-// ends shows how runs come out.
+// ends shows how runs end.
 func (r *recorder) ends() {
 	const runs = "/v1/sync-runs/"
 	r.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})

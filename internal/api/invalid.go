@@ -14,8 +14,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// asProblem turns what huma itself finds wrong into a problem, and notes the
-// code for the request's line in the log.
+// asProblem turns an error that huma itself found into a problem, and records
+// the code for the request's log line.
 func asProblem(ctx huma.Context, _ string, v any) (any, error) {
 	if m, ok := v.(*huma.ErrorModel); ok {
 		v = problemOfModel(m)
@@ -50,8 +50,8 @@ func problemOfModel(m *huma.ErrorModel) *problem.Problem {
 	return p
 }
 
-// plainNumbers writes out what stands there in scientific notation, as large
-// bounds do.
+// plainNumbers writes numbers in scientific notation out in full: huma prints
+// large bounds that way.
 func plainNumbers(message string) string {
 	return regexp.MustCompile(`\d(\.\d+)?e\+\d+`).ReplaceAllStringFunc(message, func(number string) string {
 		value, err := strconv.ParseFloat(number, 64)
@@ -65,8 +65,8 @@ func plainNumbers(message string) string {
 // maxShown is how much of an offending value is quoted.
 const maxShown = 100
 
-// shown quotes a value, or its beginning; a whole body or object says nothing
-// that its location does not.
+// shown quotes a value, or the beginning of it. A whole body or object would add
+// nothing to its location.
 func shown(e *huma.ErrorDetail) string {
 	if e.Value == nil && strings.HasPrefix(e.Location, "body.") {
 		return "null"
@@ -84,7 +84,7 @@ func shown(e *huma.ErrorDetail) string {
 	return strings.ToValidUTF8(string(raw[:maxShown]), "") + "…"
 }
 
-// invalid is one value that is not valid, found by the API itself.
+// invalid is the error for one invalid value, found by the API itself.
 func invalid(location string, value any, message string) error {
 	return problemOfModel(&huma.ErrorModel{
 		Status: http.StatusUnprocessableEntity, Errors: []*huma.ErrorDetail{{Location: location, Message: message, Value: value}},

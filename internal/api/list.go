@@ -14,38 +14,38 @@ import (
 
 // RunList is a page of a list of runs.
 type RunList struct {
-	Runs       []RunSummary `json:"runs" nullable:"false" doc:"Newest first. A page may hold fewer than limit, even none, and still have a next one."`
-	NextCursor string       `json:"next_cursor,omitempty" doc:"There is more: the cursor of the next page."`
+	Runs       []RunSummary `json:"runs" nullable:"false" doc:"Newest first. A page may hold fewer than limit, even none, and still have a next page."`
+	NextCursor string       `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
 }
 
-// PageInput is how much of a list to read, and from where on.
+// PageInput is how much of a list to read, and where to start.
 type PageInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"At most this many."`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"Maximum number of items."`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the previous page."`
 }
 
 type listInput struct {
-	ProjectID int64              `query:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"Runs of this project alone."`
-	Status    surgical.RunStatus `query:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Runs in this status alone."`
+	ProjectID int64              `query:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"Only runs of this project."`
+	Status    surgical.RunStatus `query:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Only runs with this status."`
 	PageInput
 }
 
 func (s *server) registerLists(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "list-sync-runs", Method: http.MethodGet, Path: "/v1/sync-runs", Tags: []string{"runs"},
-		Summary: "List runs", Description: "Newest first. A cursor goes with the filters that it came from.",
+		Summary: "List runs", Description: "Newest first. Use a cursor with the same filters that returned it.",
 	}, notAllowed()), handle(s.list))
 }
 
-// listPlace is where a page of a list of runs begins: after the run. Of names
-// the list.
+// listPlace is where a page of a list of runs begins: after the run. Of is the
+// name of the list.
 type listPlace struct {
 	Of    string `json:"l"`
 	At    int64  `json:"t"`
 	RunID string `json:"i"`
 }
 
-// listFrom is the place that the cursor names.
+// listFrom returns the place that the cursor encodes.
 func listFrom(cursor, of string) (ledger.RunPlace, error) {
 	if cursor == "" {
 		return ledger.RunPlace{}, nil

@@ -5,10 +5,10 @@ import (
 )
 
 const (
-	// pageBytes is how much one page of an answer holds. Lambda's answers end at
-	// 6 MB, in which the body stands as a JSON string of its own.
+	// pageBytes is the maximum size of one page. A Lambda response is limited to
+	// 6 MB, in which the body is encoded as a JSON string.
 	pageBytes = 4 << 20
-	// maxPart is the largest part that an answer can carry at all.
+	// maxPart is the largest part that fits into any response.
 	maxPart = 5 << 20
 )
 
@@ -23,8 +23,8 @@ func escapedSize(raw []byte) int {
 	return size
 }
 
-// sizeOf is the escaped size of what v becomes. What cannot be encoded will
-// not be answered either.
+// sizeOf is the escaped size of v in JSON. A value that cannot be encoded cannot
+// be part of a response either.
 func sizeOf(v any) int {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -33,10 +33,10 @@ func sizeOf(v any) int {
 	return escapedSize(raw)
 }
 
-// budget is what is left of a page.
+// budget is the space left in a page.
 type budget struct{ bytes, parts int }
 
-// newBudget leaves limit parts; 0 stands for as many as fit.
+// newBudget allows limit parts; 0 means as many as fit.
 func newBudget(limit int) *budget {
 	if limit == 0 {
 		limit = 1 << 30
@@ -45,7 +45,7 @@ func newBudget(limit int) *budget {
 }
 
 // take reports whether a part of the size still fits. The first part of a page
-// always does: every page gets ahead.
+// always does, so every page makes progress.
 func (b *budget) take(size int, first bool) bool {
 	if b.parts == 0 || !first && size > b.bytes {
 		return false

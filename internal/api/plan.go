@@ -14,9 +14,9 @@ type PlanView struct {
 	DryRun    bool             `json:"dry_run" doc:"Always true: nothing was fetched, sent or written."`
 	ProjectID int64            `json:"project_id" example:"1" doc:"GitLab's id of the project."`
 	Targets   []PlanTargetView `json:"targets" nullable:"false" doc:"The targets, each with its stored copy."`
-	Options   OptionsView      `json:"options" doc:"What was asked for."`
+	Options   OptionsView      `json:"options" doc:"The requested options."`
 	Stages    []surgical.Stage `json:"stages" nullable:"false" enum:"preflight,ingest,docs,embed" doc:"The stages that would run, in order; docs and embed only if something changed."`
-	Conflicts []ConflictView   `json:"conflicts" nullable:"false" doc:"Runs that stand in the way."`
+	Conflicts []ConflictView   `json:"conflicts" nullable:"false" doc:"Runs that conflict with the request."`
 }
 
 // PlanTargetView is one target of a plan.
@@ -29,16 +29,16 @@ type PlanTargetView struct {
 type LocalView struct {
 	Revision  int64     `json:"revision" doc:"The copy's revision."`
 	UpdatedAt time.Time `json:"updated_at" doc:"GitLab's updated_at."`
-	FetchedAt time.Time `json:"fetched_at" doc:"When the fetch that it shows began."`
+	FetchedAt time.Time `json:"fetched_at" doc:"When the fetch of this copy began."`
 	RunID     string    `json:"run_id" doc:"The run that committed it."`
 }
 
-// ConflictView is a run that stands in the way.
+// ConflictView is a run that conflicts with the request.
 type ConflictView struct {
-	Reason  string             `json:"reason" enum:"idempotency_key,open_run" doc:"idempotency_key: the key is that of another request, which this one would be refused for. open_run: a run of the same target has not ended; both would come out right."`
+	Reason  string             `json:"reason" enum:"idempotency_key,open_run" doc:"idempotency_key: the key belongs to a different request, so this one would be rejected. open_run: a run of the same target has not ended; both would end correctly."`
 	RunID   string             `json:"run_id" doc:"The run."`
-	Status  surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Where it stands."`
-	Targets []TargetView       `json:"targets" nullable:"false" doc:"The targets that both name."`
+	Status  surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Its status."`
+	Targets []TargetView       `json:"targets" nullable:"false" doc:"The targets that both have in common."`
 }
 
 // plan only reads.
@@ -79,10 +79,10 @@ func (s *server) plan(ctx context.Context, req surgical.Request, keyed bool) (Pl
 	return plan, err
 }
 
-// maxOpenRuns bounds how many open runs of a project are looked at.
+// maxOpenRuns is the maximum number of a project's open runs that are examined.
 const maxOpenRuns = 500
 
-// openRuns are the queued and running runs that name any of the targets.
+// openRuns returns the queued and running runs of any of the targets.
 func (s *server) openRuns(ctx context.Context, projectID int64, targets []surgical.Target) ([]surgical.Run, error) {
 	filter := ledger.RunFilter{ProjectID: projectID, Statuses: []surgical.RunStatus{surgical.StatusQueued, surgical.StatusRunning}}
 	runs, _, err := s.Runs.List(ctx, filter, ledger.RunPlace{}, maxOpenRuns)

@@ -9,9 +9,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// refuseAmbiguous refuses a query in which a parameter is named twice, for one
-// of its values would be dropped in silence, or has no value, which would count
-// as its absence, and one that cannot be decoded.
+// refuseAmbiguous rejects a query that cannot be decoded, one in which a
+// parameter is repeated (one of its values would be silently dropped), and one
+// in which a parameter has no value (it would count as absent).
 func (s *server) refuseAmbiguous(ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
 	query, err := url.ParseQuery(u.RawQuery)
@@ -29,7 +29,7 @@ func (s *server) refuseAmbiguous(ctx huma.Context, next func(huma.Context)) {
 		}
 	}
 	if len(errs) > 0 {
-		_ = huma.WriteErr(s.api, ctx, http.StatusUnprocessableEntity, "validation failed", errs...) // a client that is gone needs no answer
+		_ = huma.WriteErr(s.api, ctx, http.StatusUnprocessableEntity, "validation failed", errs...) // a client that has disconnected needs no response
 		return
 	}
 	next(ctx)

@@ -17,7 +17,7 @@ func (s *server) registerRuns(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "get-sync-run", Method: http.MethodGet, Path: "/v1/sync-runs/{run_id}", Tags: []string{"runs"},
 		Summary: "Read a run",
-		Description: "The run with what became of each target and how many jobs stand where. " +
+		Description: "The run with the outcome of each target and the number of its jobs by status. " +
 			"A webhook's run is not found until a worker has claimed it.",
 	}, noRun()), handle(s.getRun))
 	s.registerLists(api)
@@ -32,7 +32,7 @@ func (s *server) getRun(ctx context.Context, in *runInput) (*answer[SyncResult],
 	return &answer[SyncResult]{view}, err
 }
 
-// runView reads what belongs to the run.
+// runView reads the run's details.
 func (s *server) runView(ctx context.Context, run surgical.Run) (SyncResult, error) {
 	rows := outcomeRows(run)
 	if run.Status.Terminal() {
@@ -51,7 +51,8 @@ func (s *server) runView(ctx context.Context, run surgical.Run) (SyncResult, err
 	return viewOfRun(run, rows, jobs), nil
 }
 
-// outcomeRows are what the commit of a run that still runs decided.
+// outcomeRows are the outcomes that the commit decided, of a run that has not
+// ended yet.
 func outcomeRows(run surgical.Run) []surgical.EntityRow {
 	var rows []surgical.EntityRow
 	for _, ref := range run.Refs() {

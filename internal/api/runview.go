@@ -8,26 +8,26 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// RunSummary is a run as lists show it.
+// RunSummary is a run as shown in lists.
 type RunSummary struct {
 	RunID         string             `json:"run_id" example:"mdx3fz6o2q4c7yq3wq6p7b2kxye" doc:"The run's id."`
 	ProjectID     int64              `json:"project_id" example:"1" doc:"GitLab's id of the project."`
-	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,drain" doc:"Who asked for the run."`
-	Status        surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Where the run stands; the last three are final."`
+	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,drain" doc:"Who requested the run."`
+	Status        surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"The run's status; the last three are final."`
 	Stage         surgical.Stage     `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"What the run is doing, or was when it ended; absent while it is queued."`
-	Targets       []TargetView       `json:"targets" nullable:"false" doc:"The entities that the run names."`
-	Options       OptionsView        `json:"options" doc:"What was asked for."`
-	CreatedAt     time.Time          `json:"created_at" doc:"When the run was asked for; of a webhook's run, when a worker first took it."`
-	StartedAt     time.Time          `json:"started_at,omitzero" doc:"When a worker first took the run."`
+	Targets       []TargetView       `json:"targets" nullable:"false" doc:"The run's target entities."`
+	Options       OptionsView        `json:"options" doc:"The requested options."`
+	CreatedAt     time.Time          `json:"created_at" doc:"When the run was requested; for a webhook's run, when a worker first claimed it."`
+	StartedAt     time.Time          `json:"started_at,omitzero" doc:"When a worker first claimed the run."`
 	FinishedAt    time.Time          `json:"finished_at,omitzero" doc:"When the run ended."`
-	Attempts      int64              `json:"attempts" doc:"Passes of fetch, stage and commit so far."`
+	Attempts      int64              `json:"attempts" doc:"Number of attempts (fetch, stage and commit) so far."`
 	CoalescedWith string             `json:"coalesced_with,omitempty" doc:"The run whose fetch already covered this one's event."`
 	RetryOf       string             `json:"retry_of,omitempty" doc:"The run that this one retries."`
 	RetriedBy     string             `json:"retried_by,omitempty" doc:"The run that retries this one."`
-	ErrorCode     surgical.Code      `json:"error_code,omitempty" example:"surgical_preflight_failed" doc:"Why the run failed; of a running one, why it waits."`
+	ErrorCode     surgical.Code      `json:"error_code,omitempty" example:"surgical_preflight_failed" doc:"Why the run failed; for a running one, why it is waiting."`
 }
 
-// SyncResult is a run with all that is known of it.
+// SyncResult is a run with everything known about it.
 type SyncResult struct {
 	RunSummary
 	TimingsMS TimingsView  `json:"timings_ms" doc:"How long the stages took, in milliseconds."`
@@ -36,11 +36,11 @@ type SyncResult struct {
 	DocumentsRegenerated int64    `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
 	SkippedStale         int      `json:"skipped_stale" doc:"Targets whose stored copy was newer and covers the request."`
 	SkippedStaleIIDs     IIDsView `json:"skipped_stale_iids" doc:"Those targets."`
-	FailedIIDs           IIDsView `json:"failed_iids" doc:"Targets that failed, those that a peer aborted included."`
+	FailedIIDs           IIDsView `json:"failed_iids" doc:"Targets that failed, including those that a peer aborted."`
 
-	Entities []EntityRowView `json:"entities" nullable:"false" doc:"What became of each target; empty until the run committed or ended."`
-	Jobs     JobsView        `json:"jobs" doc:"How many jobs of each stage stand where."`
-	Error    *ErrorView      `json:"error,omitempty" doc:"Why the run failed; of a running one, why it waits."`
+	Entities []EntityRowView `json:"entities" nullable:"false" doc:"The outcome of each target; empty until the run has committed or ended."`
+	Jobs     JobsView        `json:"jobs" doc:"Number of jobs by stage and status."`
+	Error    *ErrorView      `json:"error,omitempty" doc:"Why the run failed; for a running one, why it is waiting."`
 }
 
 // TargetView names one entity within a project.
@@ -49,19 +49,19 @@ type TargetView struct {
 	IID  int64               `json:"iid" minimum:"1" example:"7" doc:"The entity's number within its project."`
 }
 
-// OptionsView restricts what a run does.
+// OptionsView are the options that restrict what a run does.
 type OptionsView struct {
 	PreflightOnly bool `json:"preflight_only" doc:"Fetch and report; write no content."`
-	DryRun        bool `json:"dry_run" doc:"Answer with the plan alone."`
+	DryRun        bool `json:"dry_run" doc:"Return only the plan."`
 	NoDocs        bool `json:"no_docs" doc:"Leave documents and embeddings to a later drain."`
 	NoEmbed       bool `json:"no_embed" doc:"Leave embeddings to a later drain."`
 }
 
-// TimingsView is how long the stages took, in milliseconds; a stage that did
-// not run, or has not ended, is absent.
+// TimingsView is how long the stages took, in milliseconds. A stage that did not
+// run, or has not ended, is absent.
 type TimingsView struct {
-	Preflight *int64 `json:"preflight,omitempty" doc:"The newest attempt's fetches."`
-	Ingest    *int64 `json:"ingest,omitempty" doc:"The newest attempt, from its first write to its commit."`
+	Preflight *int64 `json:"preflight,omitempty" doc:"The fetches of the latest attempt."`
+	Ingest    *int64 `json:"ingest,omitempty" doc:"The latest attempt, from its first write to its commit."`
 	Docs      *int64 `json:"docs,omitempty" doc:"Rendering documents."`
 	Embed     *int64 `json:"embed,omitempty" doc:"Embedding documents."`
 	Total     *int64 `json:"total,omitempty" doc:"From the row's creation to the run's end."`
@@ -70,54 +70,54 @@ type TimingsView struct {
 // CountersView is summed over the attempts and stages of a run.
 type CountersView struct {
 	GitLabRequests       int64 `json:"gitlab_requests" doc:"Requests sent to GitLab."`
-	ChildrenWritten      int64 `json:"children_written" doc:"Discussions, events and descriptions that were stored anew."`
-	ContentWriteUnits    int64 `json:"content_write_units" doc:"Write units of the content table, by AWS's rules."`
+	ChildrenWritten      int64 `json:"children_written" doc:"Discussions, events and descriptions that were written."`
+	ContentWriteUnits    int64 `json:"content_write_units" doc:"Write units of the content table, calculated by AWS's rules."`
 	DocumentsWritten     int64 `json:"documents_written" doc:"Documents that were written or deleted."`
 	DocumentsRegenerated int64 `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
-	ChunksEmbedded       int64 `json:"chunks_embedded" doc:"Chunks that were embedded anew."`
+	ChunksEmbedded       int64 `json:"chunks_embedded" doc:"Chunks that were embedded."`
 	JobsAborted          int64 `json:"jobs_aborted" doc:"Jobs that were open when the run ended without success."`
 }
 
-// IIDsView lists iids by their type.
+// IIDsView lists iids by entity type.
 type IIDsView struct {
 	Issues        []int64 `json:"issues" nullable:"false" doc:"Iids of issues."`
 	MergeRequests []int64 `json:"merge_requests" nullable:"false" doc:"Iids of merge requests."`
 }
 
-// EntityRowView is what became of one target.
+// EntityRowView is the outcome of one target.
 type EntityRowView struct {
 	TargetView
 	Stage     surgical.Stage        `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"The run's stage when this was decided."`
-	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale" doc:"ok comes from the commit alone; skipped_stale: the stored copy was newer and covers the request."`
+	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale" doc:"ok is only set by the commit; skipped_stale: the stored copy was newer and covers the request."`
 	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found" doc:"What stopped it; aborted_by_peer if another target did."`
-	Message   string                `json:"error_message,omitempty" doc:"The same for people."`
+	Message   string                `json:"error_message,omitempty" doc:"The same for humans."`
 	UpdatedAt time.Time             `json:"updated_at,omitzero" doc:"When this was decided."`
 	Preview   *PreviewView          `json:"preview,omitempty" doc:"What a preflight_only run found."`
 }
 
-// PreviewView is what a preflight found of one target.
+// PreviewView is what a preflight found out about one target.
 type PreviewView struct {
 	UpdatedAt   time.Time `json:"updated_at" doc:"GitLab's updated_at: the version."`
-	Bytes       int64     `json:"bytes" doc:"The size of all that was fetched."`
-	Discussions int       `json:"discussions" doc:"How many discussions."`
-	Events      int       `json:"events" doc:"How many resource events."`
+	Bytes       int64     `json:"bytes" doc:"The total size of the fetched JSON."`
+	Discussions int       `json:"discussions" doc:"Number of discussions."`
+	Events      int       `json:"events" doc:"Number of resource events."`
 }
 
 // JobsView counts jobs by their status: pending, claimed, done, failed, aborted.
 type JobsView struct {
-	Docs  map[surgical.JobStatus]int `json:"docs,omitempty" doc:"How many are pending, claimed, done, failed, aborted; a status without any is absent."`
+	Docs  map[surgical.JobStatus]int `json:"docs,omitempty" doc:"Number of jobs that are pending, claimed, done, failed or aborted; a status without jobs is absent."`
 	Embed map[surgical.JobStatus]int `json:"embed,omitempty" doc:"The same for embedding."`
 }
 
 // ErrorView is the error of a run.
 type ErrorView struct {
 	Code      surgical.Code           `json:"code" example:"surgical_preflight_failed" doc:"What happened, for machines."`
-	Message   string                  `json:"message" doc:"What happened, for people."`
+	Message   string                  `json:"message" doc:"What happened, for humans."`
 	Action    surgical.Action         `json:"action" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator" doc:"What to do about it."`
 	Retryable bool                    `json:"retryable" doc:"Whether another try can succeed."`
-	After     int64                   `json:"retry_after,omitempty" doc:"Of a run that waits: how many seconds it was told to wait."`
+	After     int64                   `json:"retry_after,omitempty" doc:"For a waiting run: the seconds to wait before its next attempt."`
 	RunID     string                  `json:"run_id" doc:"The run."`
-	Total     int                     `json:"total,omitempty" doc:"How many targets the run has."`
+	Total     int                     `json:"total,omitempty" doc:"Number of targets of the run."`
 	Failures  []problem.TargetProblem `json:"failures,omitempty" nullable:"false" doc:"The targets that stopped the run, without those that a peer aborted."`
 }
 
@@ -198,7 +198,7 @@ func countJobs(jobs []surgical.Job) JobsView {
 }
 
 // timings measures the stages between the run's marks. A preflight that no
-// ingest followed ended with the run; a coalesced run had none.
+// ingest followed ended with the run. A coalesced run had none.
 func timings(run surgical.Run) TimingsView {
 	m := run.Marks
 	fetched := m.IngestStarted

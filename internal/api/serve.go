@@ -15,7 +15,7 @@ import (
 
 const keyHeader = "Idempotency-Key"
 
-// outcome is what a request's line in the log says of its answer.
+// outcome is what a request's log line records of its response.
 type outcome struct {
 	status int
 	code   surgical.Code
@@ -25,7 +25,7 @@ type outcome struct {
 
 type outcomeKey struct{}
 
-// note records the problem that a request is answered with.
+// note records the problem in the response to a request.
 func note(ctx context.Context, p *problem.Problem) {
 	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok {
 		o.code = p.Code
@@ -35,14 +35,14 @@ func note(ctx context.Context, p *problem.Problem) {
 	}
 }
 
-// noteRun records the run that a request made or changed.
+// noteRun records the run that a request created or changed.
 func noteRun(ctx context.Context, runID string) {
 	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok {
 		o.runID = runID
 	}
 }
 
-// statusWriter remembers the status.
+// statusWriter records the status.
 type statusWriter struct {
 	http.ResponseWriter
 	outcome *outcome
@@ -65,9 +65,9 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 // Unwrap gives [http.ResponseController] the writer beneath.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// serve surrounds the routes: a typed answer to what no route takes, a panic
-// as an internal error, and one line a request in the log. The line names the
-// route's pattern, never the path or the query.
+// serve wraps the routes. It responds to unknown routes with a problem, turns a
+// panic into an internal error, and logs one line per request. The line holds
+// the route's pattern, never the path or the query.
 func (s *server) serve(mux *http.ServeMux) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeProblem(w, r, noRoute(mux, r)) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -82,7 +82,7 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 					writeProblem(out, r, problem.Of(err))
 				}
 			}()
-			// One value, also where a server keeps repeated headers apart.
+			// Join the values: some servers keep repeated headers apart, the gateway does not.
 			if keys := r.Header.Values(keyHeader); len(keys) > 1 {
 				r.Header.Set(keyHeader, strings.Join(keys, ","))
 			}
@@ -127,7 +127,7 @@ func (s *server) traced(r *http.Request) context.Context {
 	return trace.With(r.Context(), parent, "")
 }
 
-// noRoute tells a path that does not exist from a method that it does not take.
+// noRoute distinguishes an unknown path from a method that a path does not support.
 func noRoute(mux *http.ServeMux, r *http.Request) *problem.Problem {
 	var allowed []string
 	if path.Clean(r.URL.Path) == r.URL.Path {
@@ -139,14 +139,14 @@ func noRoute(mux *http.ServeMux, r *http.Request) *problem.Problem {
 		}
 	}
 	if len(allowed) == 0 {
-		return problem.WithStatus(http.StatusNotFound, surgical.NewError(surgical.CodeInvalidRequest, "the API has no such path; /openapi.json lists what it has"))
+		return problem.WithStatus(http.StatusNotFound, surgical.NewError(surgical.CodeInvalidRequest, "the API has no such path; /openapi.json lists all paths"))
 	}
-	p := problem.WithStatus(http.StatusMethodNotAllowed, surgical.NewError(surgical.CodeInvalidRequest, "the path does not take this method"))
+	p := problem.WithStatus(http.StatusMethodNotAllowed, surgical.NewError(surgical.CodeInvalidRequest, "the path does not support this method"))
 	p.Header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
 	return p
 }
 
-// writeProblem answers with a problem outside of any operation.
+// writeProblem responds with a problem outside of any operation.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 	note(r.Context(), p)
 	problem.Write(w, p)

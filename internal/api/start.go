@@ -15,12 +15,12 @@ import (
 )
 
 type startInput struct {
-	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" patternDescription:"1 to 128 printable ASCII characters without spaces" example:"nightly-2026-05-28" doc:"Requests under one key are one run, however often they are sent. Without a key every request is a run of its own."`
+	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" patternDescription:"1 to 128 printable ASCII characters without spaces" example:"nightly-2026-05-28" doc:"Repeated requests with the same key create one run. Without a key, every request creates its own run."`
 	Body SyncRequest
 }
 
-// Resolve implements [huma.Resolver]. An empty key is a client's mistake, not
-// the absence of one.
+// Resolve implements [huma.Resolver]. An empty key is a client's mistake; it
+// does not count as absent.
 func (in *startInput) Resolve(ctx huma.Context) (errs []error) {
 	ctx.EachHeader(func(name, value string) {
 		if name == keyHeader && value == "" {
@@ -44,17 +44,17 @@ func (s *server) registerControl(api huma.API) {
 	op := s.operation(huma.Operation{
 		OperationID: "start-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs", Tags: []string{"runs"},
 		Summary: "Bring entities up to date",
-		Description: "Accepts a run of 1 to 25 entities of one project. All of them become visible together, or none does.\n\n" +
-			"Sending the same request again under its Idempotency-Key answers with the same run, as it is by then; another request under that key is a conflict.\n\n" +
-			"With `dry_run` the answer is the plan: nothing is fetched, sent or written, and the key stays unused. " +
-			"With `preflight_only` a run fetches every target and reports what it found, or why it could not, and writes no content.",
+		Description: "Accepts a run of 1 to 25 entities of one project. All of them become visible together, or none do.\n\n" +
+			"Sending the same request again with its Idempotency-Key returns the current state of the same run; a different request with that key is a conflict.\n\n" +
+			"With `dry_run` the response is the plan: nothing is fetched, sent or written, and the key stays unused. " +
+			"With `preflight_only` the run fetches every target, reports what it found or why the fetch failed, and writes no content.",
 		DefaultStatus: http.StatusAccepted, MaxBodyBytes: surgical.MaxAPIBody,
 	}, notAllowed(), noQueue(),
-		refusal{http.StatusBadRequest, surgical.CodeInvalidRequest, "the body is missing or no JSON"},
-		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is no application/json"},
+		refusal{http.StatusBadRequest, surgical.CodeInvalidRequest, "the body is missing or not JSON"},
+		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is not application/json"},
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
-		refusalOf(surgical.CodeConflict, "the key was used for another request; `detail` names its run"))
-	op.Responses["202"] = s.described("The run is queued, or what it became since it was first asked for.", reflect.TypeFor[RunSummary]())
+		refusalOf(surgical.CodeConflict, "the key was used for a different request; `detail` names its run"))
+	op.Responses["202"] = s.described("The queued run, or the current state of the run that an earlier request created.", reflect.TypeFor[RunSummary]())
 	op.Responses["200"] = s.described("The plan of a dry_run.", reflect.TypeFor[PlanView]())
 	huma.Register(api, op, handle(s.start))
 	leadToRun(op.Responses["202"])
@@ -62,11 +62,11 @@ func (s *server) registerControl(api huma.API) {
 	op = s.operation(huma.Operation{
 		OperationID: "retry-failed", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/retry-failed", Tags: []string{"runs"},
 		Summary: "Retry what failed",
-		Description: "Makes one run of the targets of a failed or cancelled run that can succeed, and of those whose documents or embeddings were left undone. " +
-			"A target that GitLab does not have is left out. Asked again, the answer is the same run.",
+		Description: "Creates one run for the targets of a failed or cancelled run that can still succeed and those whose documents or embeddings were left undone. " +
+			"A target that GitLab does not have is left out. Repeating the call returns the same run.",
 		DefaultStatus: http.StatusAccepted,
-	}, notAllowed(), noRun(), noQueue(), refusalOf(surgical.CodeConflict, "the run did not fail and was not cancelled, or nothing of it can succeed"))
-	op.Responses["202"] = s.described("The run that retries, as it is now.", reflect.TypeFor[RunSummary]())
+	}, notAllowed(), noRun(), noQueue(), refusalOf(surgical.CodeConflict, "the run neither failed nor was cancelled, or none of its targets can succeed"))
+	op.Responses["202"] = s.described("The current state of the run that retries.", reflect.TypeFor[RunSummary]())
 	huma.Register(api, op, handle(s.retryFailed))
 	leadToRun(op.Responses["202"])
 
@@ -74,8 +74,8 @@ func (s *server) registerControl(api huma.API) {
 		OperationID: "cancel-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/cancel", Tags: []string{"runs"},
 		Summary: "Cancel a run",
 		Description: "A queued run never starts; a running one stops before its commit, or before its next batch of documents, and its jobs are aborted. What it committed stays. " +
-			"A run that is cancelled already is answered as it is.",
-	}, notAllowed(), noRun(), refusalOf(surgical.CodeConflict, "the run succeeded or failed before")), handle(s.cancel))
+			"Cancelling a cancelled run returns it unchanged.",
+	}, notAllowed(), noRun(), refusalOf(surgical.CodeConflict, "the run has already succeeded or failed")), handle(s.cancel))
 }
 
 func (s *server) start(ctx context.Context, in *startInput) (*startOutput, error) {
@@ -98,8 +98,8 @@ func (s *server) start(ctx context.Context, in *startInput) (*startOutput, error
 	return s.accepted(ctx, run)
 }
 
-// request is what the body asks for; its targets are in order, so that the
-// same set of entities is the same request.
+// request is the request in the body. Its targets are sorted, so that the same
+// set of entities is the same request.
 func (s *server) request(in *startInput) (surgical.Request, error) {
 	key := in.Key
 	if key == "" {
@@ -124,11 +124,11 @@ func (s *server) request(in *startInput) (surgical.Request, error) {
 	return req, s.allowed(req.ProjectID)
 }
 
-// repeated returns the run that was made under the request's key before.
+// repeated returns the run that an earlier request created with the same key.
 func (s *server) repeated(ctx context.Context, req surgical.Request) (surgical.Run, error) {
 	run, err := s.Runs.Run(ctx, req.RunID)
 	if err == nil && !same(run.Request, req) {
-		err = surgical.NewError(surgical.CodeConflict, "the Idempotency-Key was used for another request, run "+run.RunID)
+		err = surgical.NewError(surgical.CodeConflict, "the Idempotency-Key was used for a different request, run "+run.RunID)
 	}
 	return run, err
 }
@@ -138,9 +138,9 @@ func same(a, b surgical.Request) bool {
 	return a.ProjectID == b.ProjectID && a.Options == b.Options && slices.Equal(a.Targets, b.Targets)
 }
 
-// accepted sends the message of a run that waits, as often as it is asked for:
-// the row may have been written without one. The message is known by the run,
-// not by the key, which another origin may have used too.
+// accepted sends the message of a waiting run on every request: an earlier one
+// may have written the row without sending it. The message is deduplicated by
+// the run, not by the key, which another origin may have used too.
 func (s *server) accepted(ctx context.Context, run surgical.Run) (*startOutput, error) {
 	noteRun(ctx, run.RunID)
 	if run.Status == surgical.StatusQueued {

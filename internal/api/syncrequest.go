@@ -13,13 +13,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// SyncRequest asks for a run.
+// SyncRequest requests a run.
 type SyncRequest struct {
 	ProjectID     int64   `json:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project."`
-	Issues        []int64 `json:"issues,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[7]" doc:"Iids of issues. Issues and merge requests together are 1 to 25."`
+	Issues        []int64 `json:"issues,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[7]" doc:"Iids of issues. 1 to 25 issues and merge requests together."`
 	MergeRequests []int64 `json:"merge_requests,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[12]" doc:"Iids of merge requests."`
 	PreflightOnly bool    `json:"preflight_only,omitempty" doc:"Fetch and report; write no content."`
-	DryRun        bool    `json:"dry_run,omitempty" doc:"Answer with the plan alone: no fetch, no message, no write. Excludes preflight_only."`
+	DryRun        bool    `json:"dry_run,omitempty" doc:"Return only the plan: no fetch, no message, no write. Excludes preflight_only."`
 	NoDocs        bool    `json:"no_docs,omitempty" doc:"Leave documents to a later drain. Requires no_embed."`
 	NoEmbed       bool    `json:"no_embed,omitempty" doc:"Leave embeddings to a later drain."`
 
@@ -27,9 +27,9 @@ type SyncRequest struct {
 }
 
 // TransformSchema implements [huma.SchemaTransformer]. It describes what
-// [surgical.Request.Validate] checks: that has better words than a schema's
-// validator, and huma's panics on lists of objects that are to be unique. That
-// both lists together hold 25 at most cannot be said.
+// [surgical.Request.Validate] checks: its messages are better than a schema
+// validator's, and huma's panics on lists of objects that must be unique. JSON
+// Schema cannot express that both lists together hold at most 25.
 func (SyncRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	type object = map[string]any
 	with := func(name string, value object) object {
@@ -60,21 +60,21 @@ func (b *SyncRequest) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// ambiguous finds what Go's JSON takes silently: a null, which would count as
-// the field's absence (and "dry_run":null as a real run), a name in other
-// letters, and a name that stands there twice.
+// ambiguous finds what encoding/json accepts silently: a null, which would count
+// as the field's absence (so "dry_run":null would start a real run), a name that
+// differs in case, and a repeated name.
 func (b *SyncRequest) ambiguous() (errs []error) {
 	names := jsonNames(reflect.TypeFor[SyncRequest]())
 	seen := map[string]bool{}
 	decoder := json.NewDecoder(bytes.NewReader(b.raw))
 	if _, err := decoder.Token(); err != nil {
-		return nil // no body was decoded: that is refused elsewhere
+		return nil // no body was decoded: that is rejected elsewhere
 	}
 	for decoder.More() {
 		name, _ := decoder.Token()
 		var value json.RawMessage
 		if decoder.Decode(&value) != nil {
-			return errs // it was decoded before: this does not happen
+			return errs // cannot happen: it was decoded before
 		}
 		field, _ := name.(string)
 		refuse := func(message string) {
@@ -94,8 +94,8 @@ func (b *SyncRequest) ambiguous() (errs []error) {
 	return errs
 }
 
-// contradictions finds what no schema's validator tells in good words: what
-// [surgical.Request.Validate] would refuse, with the place of each.
+// contradictions finds what [surgical.Request.Validate] would reject, with the
+// location of each: a schema validator's messages for these are hard to read.
 func (b *SyncRequest) contradictions() (errs []error) {
 	refuse := func(location, message string, value any) {
 		errs = append(errs, &huma.ErrorDetail{Location: "body." + location, Message: message, Value: value})

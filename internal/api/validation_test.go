@@ -16,8 +16,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// wrongValues are JSON values that the schema does not take, one for each thing
-// that it asks for.
+// wrongValues are JSON values that the schema rejects, one for each of its
+// constraints.
 func wrongValues(t *testing.T, name string, s *huma.Schema) []string {
 	t.Helper()
 	var wrong []string
@@ -41,7 +41,7 @@ func wrongValues(t *testing.T, name string, s *huma.Schema) []string {
 	return wrong
 }
 
-// text is a JSON value as it stands in a path, query or header.
+// text is a JSON value as written in a path, query or header.
 func text(value string) string {
 	var s string
 	if json.Unmarshal([]byte(value), &s) == nil {
