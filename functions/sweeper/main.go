@@ -1,5 +1,5 @@
-// Command sweeper is the Lambda function that, every minute, closes what
-// crashed for good.
+// Command sweeper is the Lambda function that cleans up after crashes every
+// minute.
 package main
 
 import (

@@ -45,7 +45,7 @@ func (q *inbox) Send(_ context.Context, req surgical.Request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.down {
-		return surgical.NewError(surgical.CodeQueueUnavailable, "the queue did not take the request")
+		return surgical.NewError(surgical.CodeQueueUnavailable, "the request could not be sent to the queue")
 	}
 	if err := req.Validate(); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package function is what every Lambda function stands on: [Main] for its main
-// package, and one package each for configuration, logs, metrics, traces,
+// Package function is the foundation of every Lambda function: [Main] for its
+// main package, and one package each for configuration, logs, metrics, traces,
 // secrets and the gateway's events.
 package function
 

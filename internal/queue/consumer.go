@@ -11,17 +11,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// Consumer is the worker's side of the queues, beside Lambda's polling.
+// Consumer is the worker's side of the queues, apart from Lambda's polling.
 type Consumer struct {
 	Client *sqs.Client
-	// QueueURLs are the queues that messages come from; a message's queue is
-	// found by the name in its ARN.
+	// QueueURLs are the queues that messages come from. A message's queue is
+	// looked up by the name in its ARN.
 	QueueURLs []string
 	// DeadLetterURL is a FIFO queue.
 	DeadLetterURL string
 }
 
-// Delay hides the message for so many seconds from now.
+// Delay hides the message for the given number of seconds from now.
 func (q *Consumer) Delay(ctx context.Context, record events.SQSMessage, seconds int32) error {
 	url, err := q.queueOf(record)
 	if err != nil {
@@ -46,8 +46,8 @@ func (q *Consumer) queueOf(record events.SQSMessage) (string, error) {
 	return "", fmt.Errorf("message %s comes from %s, which is not a queue of this worker", record.MessageId, record.EventSourceARN)
 }
 
-// DeadLetter sends a copy of the message to the dead-letter queue. It keeps its
-// group and its attributes; its own id deduplicates a second try.
+// DeadLetter sends a copy of the message to the dead-letter queue. The copy keeps
+// the group and the attributes, and is deduplicated by the message's id.
 func (q *Consumer) DeadLetter(ctx context.Context, record events.SQSMessage) error {
 	group := record.Attributes["MessageGroupId"]
 	if group == "" {
@@ -59,7 +59,7 @@ func (q *Consumer) DeadLetter(ctx context.Context, record events.SQSMessage) err
 		MessageAttributes: texts(record.MessageAttributes),
 	})
 	if err != nil {
-		return fmt.Errorf("move message %s to the dead letters: %w", record.MessageId, err)
+		return fmt.Errorf("move message %s to the dead-letter queue: %w", record.MessageId, err)
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func ShortName(record events.SQSMessage) string {
 	return strings.TrimSuffix(name[strings.LastIndex(name, "-")+1:], ".fifo")
 }
 
-// texts copies the attributes that are strings, as all of ours are.
+// texts copies the string attributes. All of ours are strings.
 func texts(attributes map[string]events.SQSMessageAttribute) map[string]types.MessageAttributeValue {
 	copied := map[string]types.MessageAttributeValue{}
 	for name, value := range attributes {

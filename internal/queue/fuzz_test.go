@@ -12,9 +12,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// What a body decodes to is valid, and is decoded to the same again when it is
-// encoded; if it can be sent, the message decodes to it and its ids are ones
-// that SQS takes. Whatever does not decode is invalid_request.
+// A decoded request is valid and survives encoding and decoding. If it can be
+// sent, the message decodes to it and has ids that SQS accepts. A body that does
+// not decode is invalid_request.
 func FuzzDecode(f *testing.F) {
 	for _, body := range []string{
 		"", "null", "[]", `{"run_id":7}`,
@@ -91,7 +91,7 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// valid is what a run id or key is made of, coming from JSON or from a header.
+// valid returns s as JSON or a header would deliver it: as valid UTF-8.
 func valid(s string) string {
 	raw, _ := json.Marshal(s) // a string always encodes
 	_ = json.Unmarshal(raw, &s)

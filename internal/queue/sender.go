@@ -1,10 +1,10 @@
-// Package queue puts surgical requests on a FIFO queue and reads them back.
+// Package queue sends surgical requests to a FIFO queue and decodes them.
 //
-// A message's body is the request as JSON. Its group is the entity (the run,
-// for several targets), so that what concerns one entity stays in order; its
+// A message's body is the request as JSON. Its group is the entity (or the run,
+// if it has several targets), so that requests for one entity stay in order. Its
 // deduplication id is the idempotency key, so that a delivery repeated within
-// five minutes is one message. Its attributes name the run and the trace, for
-// whoever looks at a message without reading it.
+// five minutes is one message. Its attributes hold the run and the trace, so that
+// both can be seen without reading the body.
 package queue
 
 import (
@@ -29,7 +29,7 @@ const (
 	TraceAttribute = trace.Header
 )
 
-// SQS is the part of the SQS client that is used.
+// SQS is the part of the SQS client that [Sender] uses.
 type SQS interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 }
@@ -40,19 +40,18 @@ type Sender struct {
 	url string
 }
 
-// NewSender returns a sender to the FIFO queue of the URL.
+// NewSender returns a sender to the FIFO queue with the URL.
 func NewSender(client SQS, queueURL string) *Sender { return &Sender{sqs: client, url: queueURL} }
 
-// Send puts the request on the queue. It fails with
-// [surgical.CodeInvalidRequest] if the request is not valid, else with
-// [surgical.CodeQueueUnavailable]; the message may then have arrived all the
-// same.
+// Send durably enqueues the request. Its error is [surgical.CodeInvalidRequest]
+// if the request is invalid, else [surgical.CodeQueueUnavailable], in which case
+// the message may have been stored nevertheless.
 func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
 	if !FitsID(r.Group()) {
-		return surgical.NewError(surgical.CodeInvalidRequest, "the run_id cannot be a message group of SQS")
+		return surgical.NewError(surgical.CodeInvalidRequest, "the run_id is not a valid SQS message group id")
 	}
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -66,7 +65,7 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 		MessageAttributes:      attributes(r),
 	})
 	if err != nil {
-		return surgical.WrapError(surgical.CodeQueueUnavailable, err, "the queue did not take the request")
+		return surgical.WrapError(surgical.CodeQueueUnavailable, err, "the request could not be sent to the queue")
 	}
 	return nil
 }
@@ -89,7 +88,7 @@ func deduplicationID(r surgical.Request) string {
 	return r.RunID
 }
 
-// FitsID reports whether SQS takes s as a group or deduplication id: 1 to 128
+// FitsID reports whether SQS accepts s as a group or deduplication id: 1 to 128
 // letters, digits and ASCII punctuation.
 func FitsID(s string) bool {
 	for _, c := range []byte(s) {
@@ -100,18 +99,18 @@ func FitsID(s string) bool {
 	return s != "" && len(s) <= maxID
 }
 
-// Decode reads a message's body back. It fails with
-// [surgical.CodeInvalidRequest], and quotes nothing of the body.
+// Decode decodes a message's body. Its error is [surgical.CodeInvalidRequest],
+// and never quotes the body.
 func Decode(body string) (surgical.Request, error) {
 	var r surgical.Request
 	if json.Unmarshal([]byte(body), &r) != nil {
-		return surgical.Request{}, surgical.NewError(surgical.CodeInvalidRequest, "the message is no surgical request")
+		return surgical.Request{}, surgical.NewError(surgical.CodeInvalidRequest, "the message is not a surgical request")
 	}
 	if err := r.Validate(); err != nil {
 		return surgical.Request{}, fmt.Errorf("message: %w", err)
 	}
 	if r.Options.DryRun {
-		return surgical.Request{}, surgical.NewError(surgical.CodeInvalidRequest, "a dry_run is answered at once and never queued")
+		return surgical.Request{}, surgical.NewError(surgical.CodeInvalidRequest, "a dry_run is answered immediately and never queued")
 	}
 	return r, nil
 }

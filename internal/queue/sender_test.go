@@ -76,8 +76,8 @@ func TestARequestComesBackAsItWasSent(t *testing.T) {
 	}
 }
 
-// Whoever looks at a message sees the run and the trace without reading it, and
-// the body does not hold the trace as well.
+// The run and the trace can be seen without reading a message's body, and the
+// body does not repeat the trace.
 func TestAMessageNamesItsRunAndItsTrace(t *testing.T) {
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	for name, c := range map[string]struct {

@@ -30,8 +30,8 @@ func Parse(value string, now time.Time) (wait time.Duration, ok bool) {
 	return min(max(at.Sub(now), 0), Max), true
 }
 
-// Of is [Parse] of a response's header, or 0 where that fails. A date counts
-// from the response's own Date, so that the two clocks need not agree.
+// Of applies [Parse] to a response's header, and returns 0 if that fails. A date
+// counts from the response's own Date, so that the two clocks need not agree.
 func Of(h http.Header) time.Duration {
 	sent, _ := http.ParseTime(h.Get("Date")) // zero if it has none: then only seconds count
 	wait, _ := Parse(h.Get("Retry-After"), sent)
@@ -44,7 +44,7 @@ func seconds(value string) (float64, bool) {
 	if strings.Trim(value, "+-.0123456789") != "" || value == "" {
 		return 0, false
 	}
-	// An error of range comes with an infinity, which is bounded like any other.
+	// A range error returns an infinity, which is bounded like any other value.
 	n, err := strconv.ParseFloat(value, 64)
 	if err != nil && n == 0 {
 		return 0, false

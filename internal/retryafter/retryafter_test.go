@@ -77,8 +77,8 @@ func TestOfCountsADateFromTheResponsesOwn(t *testing.T) {
 	}
 }
 
-// Whatever a server sends, the wait is within the bounds, and what is not
-// understood is no wait.
+// Whatever a server sends, the wait is within the bounds. A value that cannot be
+// parsed is not a wait.
 func FuzzParse(f *testing.F) {
 	for _, value := range []string{"7", "1.5", "-7", "", "soon", "1e3", "inf", "NaN", strings.Repeat("9", 400), date(time.Minute)} {
 		f.Add(value)

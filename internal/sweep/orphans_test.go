@@ -23,7 +23,7 @@ func (w *world) transact(items ...types.TransactWriteItem) {
 	w.must(dynamo.Transact(w.Context(), w.db, items))
 }
 
-// staged puts an item that nothing names.
+// staged puts an item that nothing refers to.
 func (w *world) staged(sk string) dynamo.Item {
 	w.Helper()
 	key := dynamo.Item{
@@ -41,7 +41,7 @@ func (w *world) expires(key dynamo.Item) bool {
 	return out.Item["expires_at"] != nil
 }
 
-// ingested is a run that failed for good at the epoch, after it had staged
+// ingested is a run that failed permanently at the epoch, after it had staged
 // something.
 func (w *world) ingested(id string) {
 	w.Helper()

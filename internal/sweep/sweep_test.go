@@ -230,8 +230,8 @@ func TestSweeper_GoesOnAfterAFailure(t *testing.T) {
 	}
 }
 
-// A step whose share of the time is over leaves the rest to the next minute: that
-// is no failure, and the steps behind it have their own share.
+// A step that runs out of its share of the time leaves the rest to the next
+// minute. That is not a failure, and the steps after it have their own share.
 func TestSweeper_CutsAStepShortWithoutFailing(t *testing.T) {
 	synctest.Test(t, cutShort)
 }

@@ -9,8 +9,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// accepted is the body of a success: of a queued delivery all fields but
-// Reason, of an ignored one only Status and Reason.
+// accepted is the body of a 2xx response. A queued delivery has all fields
+// except Reason, an ignored one only Status and Reason.
 type accepted struct {
 	Status    string            `json:"status"`
 	Reason    string            `json:"reason,omitempty"`
@@ -23,7 +23,7 @@ func answer(w http.ResponseWriter, d incoming, reason string, failure *problem.P
 	w.Header().Set("Cache-Control", "no-store")
 	switch {
 	case failure != nil:
-		failure.Message = failure.Detail // readers of either find the text
+		failure.Message = failure.Detail // clients may read either
 		problem.Write(w, failure)
 	case reason != "":
 		succeed(w, http.StatusOK, accepted{Status: metrics.OutcomeIgnored, Reason: reason})
@@ -37,5 +37,5 @@ func answer(w http.ResponseWriter, d incoming, reason string, failure *problem.P
 func succeed(w http.ResponseWriter, status int, body accepted) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // strings and numbers always encode; a client that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(body) // strings and numbers always encode; a client that has disconnected needs no response
 }

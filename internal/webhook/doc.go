@@ -1,12 +1,12 @@
-// Package webhook answers GitLab's deliveries: it verifies one, finds out which
-// entity it concerns, puts a request on the queue, and says so. It reads
-// nothing of the payload but ids, and calls nothing but the queue and, for its
-// tokens, the secret.
+// Package webhook handles GitLab's deliveries. It verifies a delivery,
+// determines which entity it concerns, and sends a request to the queue. It
+// reads only ids from the payload, and calls only the queue and, for its tokens,
+// Secrets Manager.
 //
-// The answers:
+// The responses:
 //
 //	202  {"status":"queued","run_id":…,"project_id":…,"targets":[{"type":"issue","iid":7}]}
-//	200  {"status":"ignored","reason":…}, for what is valid and none of ours
+//	200  {"status":"ignored","reason":…}: valid, but not about an entity that is kept
 //	400  invalid_request: the body is not a JSON object or not valid base64
 //	401  invalid_signature
 //	413  payload_too_large
@@ -16,6 +16,6 @@
 //
 // All but the first two are problem documents (RFC 9457, package problem), with
 // the text in both detail and message. After a 5xx the delivery may be sent
-// again. A message is on the queue if, and as far as anyone can know only if,
-// the answer is 202.
+// again. If the response is 202, a message is on the queue. If it is not, there
+// is none, unless SQS stored a message without confirming it.
 package webhook

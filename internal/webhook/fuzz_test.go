@@ -13,9 +13,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-// Whatever comes in is answered, and is queued if and only if it is verified,
-// ours and answered with 202; what is queued is valid, names what the payload
-// names, and is the run that the answer names.
+// Every request gets a response, and is queued if and only if it is verified,
+// ours, and answered with 202. The queued request is valid, names the payload's
+// entity, and has the run id of the response.
 func FuzzHandle(f *testing.F) {
 	samples, err := events.All()
 	if err != nil {

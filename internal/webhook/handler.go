@@ -19,40 +19,40 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-// Enqueuer takes the request, for good if it returns nil.
+// Enqueuer durably enqueues the request. A nil error means that it was stored.
 type Enqueuer interface {
 	Send(context.Context, surgical.Request) error
 }
 
-// Verifiers gives the tokens in force; package secret has one.
+// Verifiers returns a verifier with the current tokens. Package secret implements it.
 type Verifiers interface {
 	Get(context.Context) (*delivery.Verifier, error)
-	// Refresh reads the tokens again, if that was not done just now; read says
-	// whether it was.
+	// Refresh reads the tokens again, unless they were read recently. read
+	// reports whether it did.
 	Refresh(context.Context) (v *delivery.Verifier, read bool, err error)
 }
 
-// Meter is told of every delivery that was answered.
+// Meter records every delivery once its response is sent.
 type Meter interface {
-	// Delivered takes the outcome, one of [metrics.Outcome]'s values, the code of
-	// a refused or failed delivery, and how long the answer took.
+	// Delivered records the outcome, one of [metrics.Outcome]'s values, the code
+	// of a refused or failed delivery, and how long the response took.
 	Delivered(outcome string, code surgical.Code, took time.Duration)
 }
 
-// Handler answers deliveries. All fields are required but NewTrace and Meter.
+// Handler handles deliveries. All fields except NewTrace and Meter are required.
 type Handler struct {
 	Verifiers Verifiers
 	Queue     Enqueuer
-	// Allows reports whether a project's entities are kept.
+	// Allows reports whether the project is on the allow list.
 	Allows func(projectID int64) bool
 	Clock  func() time.Time
 	Log    *slog.Logger
-	// NewTrace makes the traceparent of a delivery that brings none.
+	// NewTrace generates the traceparent of a delivery that has none.
 	NewTrace func(context.Context) string
 	Meter    Meter
 }
 
-// incoming is what is known of a delivery so far.
+// incoming is what is known about a delivery so far.
 type incoming struct {
 	trace  string
 	header http.Header
@@ -61,7 +61,7 @@ type incoming struct {
 	runID  string
 }
 
-// ServeHTTP implements [http.Handler]; it answers one delivery.
+// ServeHTTP implements [http.Handler]. It handles one delivery.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	receivedAt := h.Clock()
 	ctx, cancel := context.WithTimeout(r.Context(), surgical.WebhookCallTimeout)
@@ -79,8 +79,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, d, reason, failure)
 }
 
-// handle goes through the checks, the cheap and the strict ones first, and
-// returns why the delivery is ignored, if it is.
+// handle runs the cheap and strict checks first. If the delivery is
+// ignored, it returns the reason.
 func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, receivedAt time.Time) (reason string, err error) {
 	if d.body, err = readBody(r); err != nil {
 		return "", err
@@ -88,7 +88,7 @@ func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, rece
 	if err := h.verify(ctx, d, receivedAt); err != nil {
 		return "", err
 	}
-	// Whoever is not verified does not choose what the logs say.
+	// An unverified sender must not control what is logged.
 	d.trace = cmp.Or(trace.Parse(d.header.Get(trace.Header)), d.trace)
 	if d.event, err = delivery.Classify(d.header, d.body); err != nil {
 		return "", problem.Malformed(err)
@@ -109,12 +109,12 @@ func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, rece
 		Origin: surgical.OriginWebhook, EventAt: receivedAt.UTC(), TraceParent: d.trace,
 	}
 	if queue.FitsID(key) {
-		req.IdempotencyKey = key // an odd or endless one is not carried around
+		req.IdempotencyKey = key // a key that is malformed or too long is dropped
 	}
 	return "", h.Queue.Send(ctx, req)
 }
 
-// verify reads the tokens again when none of them fits: they may have been
+// verify reads the tokens again if none of them matches: they may have been
 // rotated.
 func (h *Handler) verify(ctx context.Context, d *incoming, now time.Time) error {
 	verifier, err := h.Verifiers.Get(ctx)
@@ -138,11 +138,11 @@ func (h *Handler) verify(ctx context.Context, d *incoming, now time.Time) error 
 }
 
 func unverifiable(cause error) error {
-	return problem.Unavailable(surgical.WrapError(surgical.CodeInternal, cause, "the tokens that deliveries are verified with are missing or out of reach; an operator must look"))
+	return problem.Unavailable(surgical.WrapError(surgical.CodeInternal, cause, "the tokens for verifying deliveries are missing or cannot be read; contact the operator"))
 }
 
-// readBody refuses by the length that the request declares, so that nothing of
-// a payload that is too large is decoded, and by what is really there.
+// readBody checks both the declared length, so that an oversized payload is
+// rejected before any of it is decoded, and the actual one.
 func readBody(r *http.Request) ([]byte, error) {
 	tooLarge := surgical.NewError(surgical.CodePayloadTooLarge, fmt.Sprintf("the payload is larger than %d bytes", surgical.MaxWebhookBody))
 	if r.ContentLength > surgical.MaxWebhookBody {
@@ -150,7 +150,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	}
 	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
 	if _, err := body.ReadFrom(io.LimitReader(r.Body, surgical.MaxWebhookBody+1)); err != nil {
-		return nil, problem.Malformed(surgical.WrapError(surgical.CodeInvalidRequest, err, "the body cannot be read, or is not the base64 that it is said to be"))
+		return nil, problem.Malformed(surgical.WrapError(surgical.CodeInvalidRequest, err, "the body cannot be read or is not valid base64"))
 	}
 	if body.Len() > surgical.MaxWebhookBody {
 		return nil, tooLarge
@@ -158,12 +158,12 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// idempotencyKey is what names the delivery: GitLab keeps the first two when it
-// sends one again.
+// idempotencyKey returns the id of the delivery. GitLab keeps the first two
+// headers when it resends a delivery.
 func idempotencyKey(h http.Header, requestID string) (string, error) {
 	key := cmp.Or(h.Get("Idempotency-Key"), h.Get("webhook-id"), requestID)
 	if key == "" {
-		// Two deliveries under one empty key would be one run.
+		// With an empty key, two deliveries would share one run.
 		return "", problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "the delivery has neither an Idempotency-Key nor a request id"))
 	}
 	return key, nil

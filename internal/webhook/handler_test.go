@@ -33,7 +33,7 @@ var (
 	signingToken = "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32)))
 )
 
-// fakeQueue takes what it is sent, or fails.
+// fakeQueue accepts what is sent to it, or fails.
 type fakeQueue struct {
 	taken []surgical.Request
 	err   error
@@ -47,7 +47,7 @@ func (q *fakeQueue) Send(ctx context.Context, r surgical.Request) error {
 	return nil
 }
 
-// fixture is a handler and what it stands on.
+// fixture is a handler and its dependencies.
 type fixture struct {
 	*webhook.Handler
 	queue *fakeQueue
@@ -254,7 +254,7 @@ func TestTheRunIsNamedAfterTheDelivery(t *testing.T) {
 }
 
 func TestWhatIsOutOfReachIsToldAsTemporary(t *testing.T) {
-	unavailable := surgical.WrapError(surgical.CodeQueueUnavailable, errors.New("dial tcp"), "the queue did not take the request")
+	unavailable := surgical.WrapError(surgical.CodeQueueUnavailable, errors.New("dial tcp"), "the request could not be sent to the queue")
 	tests := []struct {
 		name   string
 		spoil  func(*fixture)
@@ -322,7 +322,7 @@ func TestNoPayloadTokenOrTitleReachesTheLog(t *testing.T) {
 	}
 }
 
-// A request that is served without the gateway may not say how long it is.
+// Without the gateway in front, a request need not declare its length.
 func TestServeHTTPReadsNoMoreThanTheLimit(t *testing.T) {
 	for size, status := range map[int]int{surgical.MaxWebhookBody: 200, surgical.MaxWebhookBody + 1: 413, surgical.MaxWebhookBody * 2: 413} {
 		body := &counted{Reader: strings.NewReader("{}" + strings.Repeat(" ", size-2))}
@@ -344,7 +344,7 @@ func TestServeHTTPReadsNoMoreThanTheLimit(t *testing.T) {
 	}
 }
 
-// counted counts what is read.
+// counted counts the bytes read.
 type counted struct {
 	io.Reader
 	read int

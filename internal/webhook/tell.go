@@ -12,8 +12,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// tell writes the one line of a delivery, and tells the meter of it. Nothing
-// that the sender chose gets into either but ids, and these only once verified.
+// tell writes the delivery's only log line and reports it to the meter. The only
+// values from the sender in either are ids, and only once the delivery is verified.
 func (h *Handler) tell(ctx context.Context, d incoming, reason string, failure *problem.Problem, receivedAt time.Time) {
 	took := h.Clock().Sub(receivedAt)
 	level, outcome, code := slog.LevelInfo, metrics.OutcomeQueued, surgical.Code("")

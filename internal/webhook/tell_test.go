@@ -23,7 +23,7 @@ const (
 	ours   = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-00"
 )
 
-// told is what a meter hears of one delivery.
+// told is what a meter receives for one delivery.
 type told struct {
 	Outcome string
 	Code    surgical.Code
@@ -61,7 +61,7 @@ func TestTheMeterHearsOfEveryDelivery(t *testing.T) {
 	}
 }
 
-// The sender's trace is carried on, once the sender is known; else a new one.
+// A verified sender's trace is continued; otherwise a new one begins.
 func TestTheTraceOfADeliveryReachesTheQueueAndTheLog(t *testing.T) {
 	for name, c := range map[string]struct {
 		headers      []string
@@ -99,8 +99,8 @@ func TestTheTraceOfADeliveryReachesTheQueueAndTheLog(t *testing.T) {
 	}
 }
 
-// Whoever traces with an SDK pays for it at every cold start. What the webhook's
-// binary is made of beside the standard library and its own packages:
+// A tracing SDK would slow every cold start. These are the only modules in the
+// webhook's binary apart from the standard library and its own packages:
 func TestTheWebhooksBinaryHoldsNoTracingSDK(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f",
 		"{{if not .Standard}}{{.ImportPath}}{{end}}", "gitlab.com/lorehook/lorehook/functions/webhook").Output()

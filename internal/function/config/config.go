@@ -1,7 +1,7 @@
-// Package config reads the environment of each function. On AWS the stack
-// sets it; secrets stand in Secrets Manager, and the environment only names
-// them. A value given directly (GITLAB_TOKEN and the like) wins, for tools
-// and tests.
+// Package config reads the configuration of each function from the environment,
+// which on AWS is set by the stack. Secrets are stored in Secrets Manager; the
+// environment only holds their ids. A value set directly (such as GITLAB_TOKEN)
+// takes precedence, for tools and tests.
 package config
 
 import (
@@ -17,15 +17,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 )
 
-// Telemetry is what every function hears of its logs and metrics.
+// Telemetry configures the logs and metrics of every function.
 type Telemetry struct {
-	// LogLevel is the least level that is logged. Metrics are told at any.
+	// LogLevel is the lowest level that is logged. It does not affect metrics.
 	LogLevel slog.Level `env:"LOREHOOK_LOG_LEVEL" envDefault:"INFO"`
 	// MetricsNamespace keeps the metrics of two stacks in one account apart.
 	MetricsNamespace string `env:"LOREHOOK_METRICS_NAMESPACE" envDefault:"lorehook"`
 }
 
-// Observability returns t itself: every configuration embeds one.
+// Observability returns t. Every configuration embeds a Telemetry.
 func (t Telemetry) Observability() Telemetry { return t }
 
 // Tables are the real names of the tables.
@@ -43,21 +43,21 @@ type Webhook struct {
 	Telemetry
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
 	Projects         AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
-	// SecretID names the secret that holds
+	// SecretID is the id of the secret that holds
 	// {"signing_tokens":"whsec_…,whsec_…","secret_tokens":"…"}.
 	SecretID      string   `env:"LOREHOOK_WEBHOOK_SECRET_ID"`
 	SigningTokens []string `env:"GITLAB_WEBHOOK_SIGNING_TOKENS"`
 	SecretTokens  []string `env:"GITLAB_WEBHOOK_SECRET_TOKENS"`
 }
 
-// GitLab says where GitLab is and how fast to ask.
+// GitLab configures where GitLab is and how fast to send requests.
 type GitLab struct {
 	BaseURL string `env:"GITLAB_BASE_URL,required"`
 	Token   string `env:"GITLAB_TOKEN"`
-	// TokenSecretID names the secret whose text is the token.
+	// TokenSecretID is the id of the secret whose text is the token.
 	TokenSecretID string `env:"LOREHOOK_GITLAB_TOKEN_SECRET_ID"`
-	// RequestsPerSecond is this worker's own rate; times the mapping's maximum
-	// concurrency it is the share of GitLab's budget.
+	// RequestsPerSecond is the rate of this worker only. Multiplied by the maximum
+	// concurrency of the event source mappings, it is the share of GitLab's budget.
 	RequestsPerSecond float64 `env:"LOREHOOK_GITLAB_REQUESTS_PER_SECOND" envDefault:"4"`
 }
 
@@ -73,16 +73,16 @@ type Worker struct {
 	StateMachineARN    string    `env:"LOREHOOK_STATE_MACHINE_ARN,required"`
 }
 
-// Embedder chooses and addresses the embedder.
+// Embedder configures the embedder.
 type Embedder struct {
 	// Kind is bedrock, openai or lexical.
 	Kind string `env:"LOREHOOK_EMBEDDER" envDefault:"lexical"`
-	// URL is the base URL of an OpenAI-compatible endpoint, up to /v1.
+	// URL is the base URL of an OpenAI-compatible endpoint, up to and including /v1.
 	URL   string `env:"LOREHOOK_EMBEDDER_URL"`
 	Model string `env:"LOREHOOK_EMBEDDER_MODEL"`
-	// APIKey goes to the OpenAI-compatible endpoint as a bearer token.
+	// APIKey is sent to the OpenAI-compatible endpoint as a bearer token.
 	APIKey string `env:"LOREHOOK_EMBEDDER_API_KEY"`
-	// APIKeySecretID names the secret whose text is the API key.
+	// APIKeySecretID is the id of the secret whose text is the API key.
 	APIKeySecretID string `env:"LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"`
 }
 
@@ -123,7 +123,8 @@ type Widget struct {
 	Tables
 }
 
-// Load reads T from the environment and reports all that is wrong at once.
+// Load reads T from the environment. Its error reports everything that is wrong
+// at once.
 func Load[T any]() (T, error) {
 	c, err := env.ParseAs[T]()
 	if err != nil {
@@ -137,7 +138,7 @@ func Load[T any]() (T, error) {
 	return c, nil
 }
 
-// Validate checks what the environment's types cannot say.
+// Validate checks what the types of the fields cannot express.
 func (g GitLab) Validate() error {
 	var errs []error
 	if _, err := baseurl.Parse(g.BaseURL); err != nil {
@@ -152,7 +153,7 @@ func (g GitLab) Validate() error {
 	return errors.Join(errs...)
 }
 
-// AllowList is the projects whose entities are kept: ids, or all.
+// AllowList is the projects whose entities are kept: a list of ids, or all.
 type AllowList struct {
 	all bool
 	ids []int64
@@ -169,7 +170,7 @@ func (a *AllowList) UnmarshalText(text []byte) error {
 		}
 		id, err := strconv.ParseInt(field, 10, 64)
 		if err != nil || id <= 0 {
-			return fmt.Errorf("LOREHOOK_PROJECTS takes project ids or *, got %q", field)
+			return fmt.Errorf("LOREHOOK_PROJECTS must hold project ids or *, got %q", field)
 		}
 		a.ids = append(a.ids, id)
 	}

@@ -96,7 +96,7 @@ func TestLoadReportsAllThatIsWrongAtOnce(t *testing.T) {
 			"LOREHOOK_TABLE_CONTENT", "LOREHOOK_TABLE_SYNC_RUNS", "LOREHOOK_TABLE_SYNC_RUN_ENTITIES", "LOREHOOK_TABLE_DIRTY_SOURCES",
 			"LOREHOOK_TABLE_DEPENDENT_QUEUE", "LOREHOOK_TABLE_STATE", "LOREHOOK_STATE_MACHINE_ARN", "LOREHOOK_REQUESTS_QUEUE_URL", "LOREHOOK_BULK_QUEUE_URL"}},
 		"values of the wrong kind": {map[string]string{"LOREHOOK_REQUESTS_QUEUE_URL": "q", "LOREHOOK_LOG_LEVEL": "loud", "LOREHOOK_PROJECTS": "7,x"},
-			load[config.Webhook], []string{"LogLevel", `LOREHOOK_PROJECTS takes project ids or *, got "x"`}},
+			load[config.Webhook], []string{"LogLevel", `LOREHOOK_PROJECTS must hold project ids or *, got "x"`}},
 		"what types cannot say": {worker(map[string]string{"GITLAB_BASE_URL": "https://user:pw@gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "0"}),
 			load[config.Worker], []string{"GITLAB_BASE_URL must be", "GITLAB_TOKEN or LOREHOOK_GITLAB_TOKEN_SECRET_ID", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND must be positive, got 0"}},
 	} {

@@ -7,36 +7,36 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// EventHeader names the kind of a hook.
+// EventHeader is the header with the kind of hook.
 const EventHeader = "X-Gitlab-Event"
 
 // Reasons for which a delivery is ignored.
 const (
-	ReasonUnhandledEvent    = "unhandled_event"    // a hook that concerns no issue and no merge request
+	ReasonUnhandledEvent    = "unhandled_event"    // a hook for something other than an issue or a merge request
 	ReasonUnhandledNoteable = "unhandled_noteable" // a note on a commit, a snippet, a design, an epic
 	ReasonEpic              = "epic"               // epics belong to a group, not to a project
-	ReasonNoProject         = "no_project"         // a work item of a group
-	ReasonMissingIdentity   = "missing_identity"   // ours, but its ids are missing or unusable
+	ReasonNoProject         = "no_project"         // a work item that belongs to a group
+	ReasonMissingIdentity   = "missing_identity"   // an issue or merge request whose ids are missing or unusable
 )
 
-// Event is what a delivery says: the entity to refresh, or why it is none of
-// ours.
+// Event is what a delivery means: the entity to refresh, or why it is ignored.
 type Event struct {
 	ProjectID int64
 	Target    surgical.Target
-	// Ignored is one of the reasons, and empty if the event is ours.
+	// Ignored is one of the reasons, or empty if there is an entity to refresh.
 	Ignored string
 }
 
-// Classify finds the entity that a delivery concerns, whatever happened to it:
-// an unknown action still means that it must be refreshed. Only a body that is
-// no JSON object is an error ([surgical.CodeInvalidRequest]); all other oddities
-// are reasons to ignore it, since GitLab disables a hook that gets 4xx.
+// Classify determines which entity a delivery concerns, whatever its action: an
+// unknown action still means that the entity must be refreshed. Only a body that
+// is not a JSON object is an error ([surgical.CodeInvalidRequest]). Anything else
+// unexpected is a reason to ignore it, because GitLab disables a hook that gets
+// a 4xx response.
 func Classify(h http.Header, body []byte) (Event, error) {
 	payload, err := parseObject(body)
 	if err != nil {
-		// The cause is left out: it may quote the payload.
-		return Event{}, surgical.NewError(surgical.CodeInvalidRequest, "the body is no JSON object")
+		// The cause is dropped, because it may quote the payload.
+		return Event{}, surgical.NewError(surgical.CodeInvalidRequest, "the body is not a JSON object")
 	}
 	switch kindOf(h.Get(EventHeader), payload) {
 	case "issue", "work_item":
@@ -50,8 +50,9 @@ func Classify(h http.Header, body []byte) (Event, error) {
 	}
 }
 
-// kindOf returns the payload's kind if it is one that the hook may carry, else
-// "". A pipeline's payload, say, has a merge_request and an iid, and is not one.
+// kindOf returns the payload's kind if the hook may carry it, else "". For
+// example, a pipeline's payload has a merge_request and an iid, but is not a
+// merge request's.
 func kindOf(hook string, payload object) string {
 	kind := strings.TrimPrefix(firstText(payload.text("object_kind"), payload.text("event_type")), "confidential_")
 	switch hook {
@@ -62,19 +63,19 @@ func kindOf(hook string, payload object) string {
 	case "Note Hook", "Confidential Note Hook":
 		return oneOf(kind, "note")
 	case "System Hook":
-		// A system hook is told apart by its payload alone: no kind, not ours.
+		// Only its payload tells what a system hook is about: without a kind, ignore it.
 		if kind != "merge_request" {
 			return ""
 		}
 		return kind
-	case "": // a proxy or a replay dropped it
+	case "": // a proxy or a replay dropped the header
 		return kind
 	default:
 		return ""
 	}
 }
 
-// oneOf returns kind if it is allowed, the first allowed one if it is missing.
+// oneOf returns kind if it is allowed, or the first allowed one if it is missing.
 func oneOf(kind string, allowed ...string) string {
 	if kind == "" {
 		return allowed[0]
@@ -135,8 +136,8 @@ func classifyNote(payload object) Event {
 	}
 }
 
-// event puts the parts together; found says whether the payload named any
-// project at all.
+// event combines the parts. found reports whether the payload names any project
+// at all.
 func event(typ surgical.EntityType, project int64, found bool, iid int64) Event {
 	switch {
 	case !found:
@@ -148,8 +149,8 @@ func event(typ surgical.EntityType, project int64, found bool, iid int64) Event 
 	}
 }
 
-// mergeRequestProjectID prefers the target project: the merge request of a fork
-// names the fork as its source, and lives in the target.
+// mergeRequestProjectID prefers the target project: a merge request from a fork
+// has the fork as its source, but belongs to the target.
 func mergeRequestProjectID(payload, mergeRequest object) (id int64, found bool) {
 	if id := mergeRequest.id("target_project_id"); id > 0 {
 		return id, true
@@ -157,8 +158,8 @@ func mergeRequestProjectID(payload, mergeRequest object) (id int64, found bool) 
 	return projectID(payload, mergeRequest)
 }
 
-// projectID returns the first usable id of the places that GitLab uses, and
-// whether any of them held something.
+// projectID returns the first usable id among the fields that GitLab uses, and
+// whether any of them had a value.
 func projectID(payload object, entities ...object) (id int64, found bool) {
 	candidates := []object{{"project_id": payload.object("project")["id"]}, payload}
 	for _, c := range append(candidates, entities...) {
@@ -170,6 +171,6 @@ func projectID(payload object, entities ...object) (id int64, found bool) {
 			return id, true
 		}
 	}
-	// A project that is there but without an id is malformed, not absent.
+	// A project without an id is malformed, not absent.
 	return 0, found || payload.has("project")
 }

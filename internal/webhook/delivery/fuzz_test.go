@@ -18,8 +18,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-// hmacOf is the signature by the book, not by the library: HMAC-SHA256 under
-// the token's key over id, time and body.
+// hmacOf computes the signature as specified, without the library: HMAC-SHA256
+// with the token's key over id, time and body.
 func hmacOf(t *testing.T, token, id string, seconds int64, body []byte) string {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(token, "whsec_"))
@@ -32,9 +32,9 @@ func hmacOf(t *testing.T, token, id string, seconds int64, body []byte) string {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// A delivery that is let in carries the right HMAC of a configured token over
-// exactly its id, time and body, at a time near now; or no signature at all and
-// a configured secret token. One that is rightly signed is let in.
+// An accepted delivery has either a correct HMAC over exactly its id, time and
+// body, with the key of a configured token and a time near now, or no signature
+// and a configured secret token. A correctly signed delivery is accepted.
 func FuzzVerify(f *testing.F) {
 	ours := sampleToken("a")
 	good := sign(f, ours, now, body)
@@ -79,9 +79,9 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// A body is classified by its values alone, however its JSON is written; the
-// ids of what comes out stood in it, and none of them was a merge request's
-// source, which may be a fork.
+// Only a body's values decide its class, however its JSON is written. The ids of
+// the event come from the body, and never from a merge request's source, which
+// may be a fork.
 func FuzzClassify(f *testing.F) {
 	samples, err := events.All()
 	if err != nil {
@@ -127,7 +127,7 @@ func FuzzClassify(f *testing.F) {
 	})
 }
 
-// withoutSource drops what an event says of the source of a merge request.
+// withoutSource drops the source of a merge request from an event.
 func withoutSource(t *testing.T, payload []byte) []byte {
 	t.Helper()
 	value, ok := decoded(payload)
@@ -147,8 +147,8 @@ func withoutSource(t *testing.T, payload []byte) []byte {
 	return raw
 }
 
-// rewrite encodes an object's values anew: other order, other spacing, other
-// escapes, and the last of members with one name.
+// rewrite re-encodes an object's values: with a different order, spacing and
+// escapes, and only the last of members with the same name.
 func rewrite(payload []byte) ([]byte, bool) {
 	value, ok := decoded(payload)
 	if !ok {
@@ -162,6 +162,6 @@ func decoded(payload []byte) (map[string]any, bool) {
 	decoder := json.NewDecoder(bytes.NewReader(payload))
 	decoder.UseNumber()
 	var value map[string]any
-	// A valid payload is one value, with nothing behind it.
+	// A valid payload is one value with nothing after it.
 	return value, decoder.Decode(&value) == nil && value != nil && json.Valid(payload)
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// object is a JSON object whose members are decoded only when asked for: one
-// field of an unexpected type must not hide the others.
+// object is a JSON object whose members are decoded on access: one field of an
+// unexpected type must not hide the others.
 type object map[string]json.RawMessage
 
 var errNoObject = errors.New("not a JSON object")
@@ -24,7 +24,7 @@ func parseObject(raw []byte) (object, error) {
 	return o, nil
 }
 
-// object returns the member if it is an object, else nil, which has no members.
+// object returns the member if it is an object, or nil, which has no members.
 func (o object) object(name string) object {
 	member, err := parseObject(o[name])
 	if err != nil {
@@ -33,7 +33,7 @@ func (o object) object(name string) object {
 	return member
 }
 
-// text returns the member if it is a string, else "".
+// text returns the member if it is a string, or "".
 func (o object) text(name string) string {
 	var s string
 	if json.Unmarshal(o[name], &s) != nil {
@@ -42,13 +42,13 @@ func (o object) text(name string) string {
 	return s
 }
 
-// has reports whether the member is there and not null.
+// has reports whether the member is present and not null.
 func (o object) has(name string) bool {
 	return len(o[name]) > 0 && string(o[name]) != "null"
 }
 
-// id returns the member if it is a positive whole number, or a string of one,
-// else 0.
+// id returns the member if it is a positive integer, or a string that holds one,
+// and otherwise 0.
 func (o object) id(name string) int64 {
 	digits := string(o[name])
 	if s := o.text(name); s != "" {

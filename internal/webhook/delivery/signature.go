@@ -16,31 +16,32 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Tolerance is how far a signature's timestamp may lie from now, either way.
+// Tolerance is how far a signature's timestamp may be from now, in either
+// direction.
 const Tolerance = 5 * time.Minute
 
 // TokenHeader carries a hook's secret token.
 const TokenHeader = "X-Gitlab-Token"
 
-// minKeyBytes is the least that the Standard Webhooks specification allows;
-// GitLab's keys have 32 bytes. An empty key would let everybody sign.
+// minKeyBytes is the minimum that the Standard Webhooks specification allows.
+// GitLab's keys have 32 bytes. With an empty key, anyone could sign.
 const minKeyBytes = 24
 
-// ErrNoTokens says that nothing is configured to verify deliveries with. It is
-// the operator's fault, not the sender's.
+// ErrNoTokens means that no token is configured to verify deliveries with. This
+// is the operator's mistake, not the sender's.
 var ErrNoTokens = errors.New("neither a signing token nor a secret token is configured")
 
-// Verifier decides whether a delivery comes from a hook that knows one of our
-// tokens. It is safe for concurrent use.
+// Verifier checks whether a delivery comes from a hook that knows one of the
+// configured tokens. It is safe for concurrent use.
 type Verifier struct {
 	signing []*standardwebhooks.Webhook
 	secrets [][sha256.Size]byte
 }
 
-// NewVerifier takes signing tokens (whsec_ and the base64 of a key) and secret
-// tokens (sent as they are). Several of each make rotation possible; blank ones
-// are skipped, for an empty list in the environment yields one. It fails if a
-// signing token is malformed, without quoting it.
+// NewVerifier returns a verifier for signing tokens (whsec_ and the base64 of a
+// key) and secret tokens (sent in the clear). Several of each make rotation
+// possible. Blank ones are skipped, because an empty list in the environment
+// yields one. A malformed signing token is an error, which does not quote it.
 func NewVerifier(signingTokens, secretTokens []string) (*Verifier, error) {
 	v := &Verifier{}
 	for i, token := range signingTokens {
@@ -50,7 +51,7 @@ func NewVerifier(signingTokens, secretTokens []string) (*Verifier, error) {
 		encoded, ok := strings.CutPrefix(token, "whsec_")
 		key, err := base64.StdEncoding.DecodeString(encoded)
 		if !ok || err != nil || len(key) < minKeyBytes {
-			return nil, fmt.Errorf("signing token %d is not whsec_ and the base64 of at least %d bytes", i+1, minKeyBytes)
+			return nil, fmt.Errorf("signing token %d is not whsec_ followed by the base64 of at least %d bytes", i+1, minKeyBytes)
 		}
 		wh, err := standardwebhooks.NewWebhookRaw(key)
 		if err != nil {
@@ -66,12 +67,12 @@ func NewVerifier(signingTokens, secretTokens []string) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify accepts a delivery whose webhook-signature header, if there is one,
-// signs body under one of the signing tokens at a time within [Tolerance] of
-// now; only without that header does a known X-Gitlab-Token count. A wrong
-// signature is thus never saved by a right token.
+// Verify returns nil if the delivery is authentic. If it has a webhook-signature
+// header, only the signature is checked: one of the signing tokens must have
+// signed body, at a time within [Tolerance] of now. Without that header, the
+// X-Gitlab-Token must be one of the secret tokens.
 //
-// It fails with [surgical.CodeInvalidSignature], or with [ErrNoTokens].
+// Its errors are [surgical.CodeInvalidSignature] and [ErrNoTokens].
 func (v *Verifier) Verify(h http.Header, body []byte, now time.Time) error {
 	if len(v.signing) == 0 && len(v.secrets) == 0 {
 		return ErrNoTokens
@@ -85,26 +86,26 @@ func (v *Verifier) Verify(h http.Header, body []byte, now time.Time) error {
 func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) error {
 	seconds, err := strconv.ParseInt(h.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
 	if err != nil {
-		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp header is missing or no number of seconds")
+		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp header is missing or not a number of seconds")
 	}
-	// Compared in whole seconds: a Duration would overflow for absurd times.
+	// Compare whole seconds: a Duration would overflow for absurd times.
 	if at, limit := now.Unix(), int64(Tolerance/time.Second); seconds < at-limit || seconds > at+limit {
-		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp lies more than 5 minutes from now; check both clocks")
+		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp is more than 5 minutes from now; check both clocks")
 	}
 	for _, wh := range v.signing {
-		// The library's own check of the time reads the wall clock.
+		// The library's own check of the timestamp reads the wall clock.
 		if wh.VerifyIgnoringTimestamp(body, h) == nil {
 			return nil
 		}
 	}
-	return surgical.NewError(surgical.CodeInvalidSignature, "no signature of the delivery matches a configured signing token")
+	return surgical.NewError(surgical.CodeInvalidSignature, "none of the delivery's signatures matches a configured signing token")
 }
 
 func (v *Verifier) verifyToken(token string) error {
 	if token == "" {
-		return surgical.NewError(surgical.CodeInvalidSignature, "the delivery carries neither a webhook-signature nor an X-Gitlab-Token header")
+		return surgical.NewError(surgical.CodeInvalidSignature, "the delivery has neither a webhook-signature nor an X-Gitlab-Token header")
 	}
-	// Hashes have one length, so that the comparison does not tell the token's.
+	// Hashes have a fixed length, so the comparison does not leak the token's.
 	got, match := sha256.Sum256([]byte(token)), 0
 	for _, want := range v.secrets {
 		match |= subtle.ConstantTimeCompare(got[:], want[:])

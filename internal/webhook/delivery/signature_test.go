@@ -20,7 +20,7 @@ var now = time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC)
 
 const body = `{"object_kind":"issue","title":"Grüße"}`
 
-// sampleToken is a signing token that is visibly no secret.
+// sampleToken is a signing token that is visibly fake.
 func sampleToken(letter string) string {
 	return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(letter, 32)))
 }
