@@ -140,7 +140,8 @@ func TestWriteDocuments_OfManyUsesSeveralTransactions(t *testing.T) {
 	}
 	w.calls = nil
 	w.write(head, many...)
-	if n := callsOf[*dynamodb.TransactWriteItemsInput](w); n < 2 || n > 4 {
+	// 80 write units each, 500 at most in a transaction.
+	if n := callsOf[*dynamodb.TransactWriteItemsInput](w); n != 150/6 {
 		t.Errorf("%d transactions", n)
 	}
 	for _, call := range w.calls {

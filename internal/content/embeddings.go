@@ -171,13 +171,13 @@ type EmbeddingsWrite struct {
 // them one by one.
 func (s *Store) WriteEmbeddings(ctx context.Context, ref surgical.EntityRef, writes ...EmbeddingsWrite) error {
 	var shared []types.TransactWriteItem
-	bytes := 0
+	units := 0
 	flush := func() error {
 		if len(shared) == 0 {
 			return nil
 		}
 		err := s.transactOnce(ctx, shared)
-		shared, bytes = nil, 0
+		shared, units = nil, 0
 		return err
 	}
 	for _, write := range writes {
@@ -185,19 +185,19 @@ func (s *Store) WriteEmbeddings(ctx context.Context, ref surgical.EntityRef, wri
 		if err != nil {
 			return err
 		}
-		size := putBytes(items)
-		if len(items) > maxTransactItems || size > maxTransactBytes {
+		cost := transactUnits(items)
+		if len(items) > maxTransactItems || cost > maxTransactUnits {
 			if err := s.transact(ctx, check, items); err != nil {
 				return fmt.Errorf("write embeddings of %s: %w", ref, err)
 			}
 			continue
 		}
-		if len(shared)+len(items) > maxTransactItems || bytes+size > maxTransactBytes {
+		if len(shared)+len(items) > maxTransactItems || units+cost > maxTransactUnits {
 			if err := flush(); err != nil {
 				return fmt.Errorf("write embeddings of %s: %w", ref, err)
 			}
 		}
-		shared, bytes = append(append(shared, check), items...), bytes+size
+		shared, units = append(append(shared, check), items...), units+cost
 	}
 	if err := flush(); err != nil {
 		return fmt.Errorf("write embeddings of %s: %w", ref, err)

@@ -2,6 +2,7 @@ package content
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -209,12 +210,14 @@ func TestJoinBodies_RefusesWhatIsNoFrame(t *testing.T) {
 	}
 }
 
-// A vector that no longer fits a transaction is the caller's to split.
-func TestPutBytes_CountsOnlyPuts(t *testing.T) {
-	item := dynamo.Item{"pk": &types.AttributeValueMemberS{Value: "abc"}}
-	items := []types.TransactWriteItem{{Put: &types.Put{Item: item}}, {Delete: &types.Delete{Key: item}}, {Put: &types.Put{Item: item}}}
-	if got := putBytes(items); got != 2*dynamo.ItemSize(item) {
-		t.Errorf("%d bytes", got)
+func TestTransactUnits_TwiceThoseOfSingleWrites(t *testing.T) {
+	small := dynamo.Item{"pk": &types.AttributeValueMemberS{Value: "abc"}}
+	large := dynamo.Item{"pk": &types.AttributeValueMemberS{Value: strings.Repeat("a", 2000)}}
+	items := []types.TransactWriteItem{
+		{Put: &types.Put{Item: small}}, {Put: &types.Put{Item: large}}, {Delete: &types.Delete{Key: small}}, {ConditionCheck: &types.ConditionCheck{Key: small}},
+	}
+	if got := transactUnits(items); got != 2*(1+2+1+1) {
+		t.Errorf("%d units", got)
 	}
 }
 

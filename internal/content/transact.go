@@ -12,8 +12,11 @@ import (
 const (
 	// maxTransactItems is DynamoDB's limit of 100, less one for the check.
 	maxTransactItems = 99
-	// maxTransactBytes stays well below DynamoDB's limit of 4 MB.
-	maxTransactBytes = 3 << 20
+	// maxTransactUnits is the most write units of one transaction, unless a single
+	// item takes more. All items of an entity share one partition key, which takes
+	// 1,000 units a second, and a transaction is throttled as a whole. It also
+	// keeps a transaction well below DynamoDB's limit of 4 MB.
+	maxTransactUnits = 500
 )
 
 // transact writes the items in order, in as few transactions as possible, each
@@ -21,10 +24,10 @@ const (
 // [surgical.ErrMoved].
 func (s *Store) transact(ctx context.Context, check types.TransactWriteItem, writes []types.TransactWriteItem) error {
 	for len(writes) > 0 {
-		n, bytes := 0, 0
+		n, units := 0, 0
 		for n < len(writes) && n < maxTransactItems {
-			bytes += putBytes(writes[n : n+1])
-			if n > 0 && bytes > maxTransactBytes {
+			units += transactUnits(writes[n : n+1])
+			if n > 0 && units > maxTransactUnits {
 				break
 			}
 			n++
@@ -45,13 +48,17 @@ func (s *Store) transactOnce(ctx context.Context, items []types.TransactWriteIte
 	return err
 }
 
-// putBytes returns the total size of the items that are put.
-func putBytes(items []types.TransactWriteItem) int {
-	bytes := 0
+// transactUnits returns the write units of the items within a transaction, which
+// are twice those of single writes. What a delete removes is not known here: it
+// counts as a small item.
+func transactUnits(items []types.TransactWriteItem) int {
+	units := 0
 	for _, item := range items {
+		size := 0
 		if item.Put != nil {
-			bytes += dynamo.ItemSize(item.Put.Item)
+			size = dynamo.ItemSize(item.Put.Item)
 		}
+		units += 2 * dynamo.WriteUnits(size)
 	}
-	return bytes
+	return units
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -20,8 +19,6 @@ const (
 	maxBatchBytes = 4 << 20
 	// parallelBatches hides latency without flooding a cold table.
 	parallelBatches = 8
-	// maxBatchTries bounds how often a batch with unprocessed items is sent.
-	maxBatchTries = 10
 )
 
 // PutAll puts the items, in no particular order and not atomically. A nil error
@@ -55,21 +52,34 @@ func putBatch(ctx context.Context, db *dynamodb.Client, table string, items []It
 	for i, item := range items {
 		pending[i].PutRequest = &types.PutRequest{Item: item}
 	}
-	for try := range maxBatchTries {
-		if err := pause(ctx, try); err != nil {
-			return err
-		}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for p := (pace{}); ; {
 		out, err := db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 			RequestItems: map[string][]types.WriteRequest{table: pending},
 		})
-		if err != nil {
+		switch {
+		case err != nil && !Throttled(err):
 			return fmt.Errorf("write a batch of %d items: %w", len(pending), err)
+		case err == nil:
+			left := out.UnprocessedItems[table]
+			if len(left) == 0 {
+				return nil
+			}
+			if len(left) < len(pending) {
+				p.progress()
+			}
+			pending, err = left, errUnprocessed
 		}
-		if pending = out.UnprocessedItems[table]; len(pending) == 0 {
-			return nil
+		again, ended := p.again(ctx)
+		if ended != nil {
+			return ended
+		}
+		if !again {
+			return fmt.Errorf("write a batch of %d items, %d tries: %w", len(pending), p.tries, err)
 		}
 	}
-	return fmt.Errorf("%d items were left unprocessed %d times", len(pending), maxBatchTries)
 }
 
 // GetAll reads the items with the given keys with strong consistency, in no
@@ -96,41 +106,34 @@ func GetAll(ctx context.Context, db *dynamodb.Client, table string, keys []Item)
 func getBatch(ctx context.Context, db *dynamodb.Client, table string, keys []Item) ([]Item, error) {
 	var found []Item
 	pending := map[string]types.KeysAndAttributes{table: {Keys: keys, ConsistentRead: aws.Bool(true)}}
-	for empty := 0; empty < maxBatchTries; {
-		if err := pause(ctx, empty); err != nil {
-			return nil, err
-		}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for p := (pace{}); ; {
 		out, err := db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: pending})
-		if err != nil {
+		switch {
+		case err != nil && !Throttled(err):
 			return nil, fmt.Errorf("read a batch of %d items: %w", len(keys), err)
+		case err == nil:
+			got := out.Responses[table]
+			found = append(found, got...)
+			if pending = maps.Clone(out.UnprocessedKeys); len(pending[table].Keys) == 0 {
+				return found, nil
+			}
+			// A response is cut at 16 MB: as long as items arrive, there is no need to
+			// pause.
+			if len(got) > 0 {
+				p = pace{}
+				continue
+			}
+			err = errUnprocessed
 		}
-		got := out.Responses[table]
-		found = append(found, got...)
-		if pending = maps.Clone(out.UnprocessedKeys); len(pending[table].Keys) == 0 {
-			return found, nil
+		again, ended := p.again(ctx)
+		if ended != nil {
+			return nil, ended
 		}
-		// A response is cut at 16 MB: as long as items arrive, there is no need to
-		// pause.
-		if len(got) == 0 {
-			empty++
-		} else {
-			empty = 0
+		if !again {
+			return nil, fmt.Errorf("read a batch of %d items, %d tries: %w", len(keys), p.tries, err)
 		}
-	}
-	return nil, fmt.Errorf("keys were left unprocessed %d times", maxBatchTries)
-}
-
-// pause waits before a retry: 0, 20, 40, 80 ms and so on, up to 2 s.
-func pause(ctx context.Context, try int) error {
-	if try == 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(min(2*time.Second, 10*time.Millisecond<<try))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
@@ -80,4 +81,23 @@ func Contended(err error) bool {
 		}
 	}
 	return true
+}
+
+// Throttled reports whether err means that DynamoDB asked for a slower pace, and
+// nothing else is wrong: the same request succeeds later. A transaction counts if
+// any of its items was throttled and none is invalid; whether its conditions hold
+// is not known then.
+func Throttled(err error) bool {
+	var cancelled *types.TransactionCanceledException
+	if !errors.As(err, &cancelled) {
+		return errors.Is(err, errUnprocessed) ||
+			retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary
+	}
+	return !Invalid(err) && slices.ContainsFunc(cancelled.CancellationReasons, func(reason types.CancellationReason) bool {
+		switch aws.ToString(reason.Code) {
+		case "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded":
+			return true
+		}
+		return false
+	})
 }

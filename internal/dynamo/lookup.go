@@ -30,28 +30,45 @@ func GetTogether(ctx context.Context, db *dynamodb.Client, lookups ...Lookup) ([
 		keys.Keys, keys.ConsistentRead = append(keys.Keys, l.Key), aws.Bool(true)
 		pending[l.Table] = keys
 	}
-	for try := range maxBatchTries {
-		if err := pause(ctx, try); err != nil {
-			return nil, err
-		}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for p := (pace{}); ; {
 		out, err := db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: pending})
-		if err != nil {
+		switch {
+		case err != nil && !Throttled(err):
 			return nil, fmt.Errorf("read %d items: %w", len(lookups), err)
-		}
-		for table, items := range out.Responses {
-			for _, item := range items {
-				i := slices.IndexFunc(lookups, func(l Lookup) bool { return l.Table == table && hasKey(item, l.Key) })
-				if i < 0 {
-					return nil, errors.New("DynamoDB returned an item that was not requested")
-				}
-				found[i] = item
+		case err == nil:
+			if err := place(found, lookups, out.Responses); err != nil {
+				return nil, err
 			}
+			if pending = maps.Clone(out.UnprocessedKeys); len(pending) == 0 {
+				return found, nil
+			}
+			err = errUnprocessed
 		}
-		if pending = maps.Clone(out.UnprocessedKeys); len(pending) == 0 {
-			return found, nil
+		again, ended := p.again(ctx)
+		if ended != nil {
+			return nil, ended
+		}
+		if !again {
+			return nil, fmt.Errorf("read %d items, %d tries: %w", len(lookups), p.tries, err)
 		}
 	}
-	return nil, fmt.Errorf("keys were left unprocessed %d times", maxBatchTries)
+}
+
+// place puts the items of a response where their lookups are in the list.
+func place(found []Item, lookups []Lookup, responses map[string][]Item) error {
+	for table, items := range responses {
+		for _, item := range items {
+			i := slices.IndexFunc(lookups, func(l Lookup) bool { return l.Table == table && hasKey(item, l.Key) })
+			if i < 0 {
+				return errors.New("DynamoDB returned an item that was not requested")
+			}
+			found[i] = item
+		}
+	}
+	return nil
 }
 
 // hasKey reports whether the item has the key's attributes, which are strings in

@@ -12,14 +12,26 @@ import (
 const maxConflicts = 6
 
 // Transact writes the items in one transaction. It sends the transaction again if
-// it was cancelled because of a conflict with another writer.
+// it was cancelled because of a conflict with another writer, and, as long as the
+// context's deadline leaves time, if it was throttled: the SDK does not retry a
+// transaction that one throttled item cancelled.
 func Transact(ctx context.Context, db *dynamodb.Client, items []types.TransactWriteItem) error {
-	for try := 0; ; try++ {
+	var p pace
+	for conflicts := 0; ; {
 		_, err := db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
-		if err == nil || !Contended(err) || Refusals(err) != nil || try == maxConflicts {
-			return err
-		}
-		if pauseErr := pause(ctx, try+1); pauseErr != nil {
+		switch {
+		case err == nil:
+			return nil
+		case Throttled(err):
+			if again, ended := p.again(ctx); !again || ended != nil {
+				return err
+			}
+		case Contended(err) && Refusals(err) == nil && conflicts < maxConflicts:
+			conflicts++
+			if pause(ctx, conflicts) != nil {
+				return err
+			}
+		default:
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // answered is an error as the SDK gives it: the operation's, of a response.
@@ -51,35 +52,36 @@ const (
 	collection             = "ItemCollectionSizeLimitExceeded"
 )
 
-func TestRefusalsContendedAndInvalid_OfEveryAnswer(t *testing.T) {
+func TestRefusalsContendedInvalidAndThrottled_OfEveryAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
 		err       error
 		refusals  []int
 		contended bool
 		invalid   bool
 		condition bool
+		throttled bool
 	}{
-		"success":                        {nil, nil, false, false, false},
-		"one condition failed":           {cancelled(none, failed, none), []int{1}, true, false, false},
-		"two conditions failed":          {cancelled(failed, "", failed), []int{0, 2}, true, false, false},
-		"a conflict":                     {cancelled(none, conflict), nil, true, false, false},
-		"a condition and a conflict":     {cancelled(failed, conflict), nil, true, false, false},
-		"a condition and a throttle":     {cancelled(failed, throttled), nil, false, false, false},
-		"a throttle":                     {cancelled(none, throttled), nil, false, false, false},
-		"provisioned throughput":         {cancelled("ProvisionedThroughputExceeded"), nil, false, false, false},
-		"invalid":                        {cancelled(none, invalid), nil, false, true, false},
-		"invalid and a condition":        {cancelled(failed, invalid), nil, false, true, false},
-		"a collection that is too large": {cancelled(collection), nil, false, true, false},
-		"an unknown reason":              {cancelled("Mystery"), nil, false, false, false},
-		"no reasons":                     {cancelled(), nil, true, false, false},
+		"success":                        {nil, nil, false, false, false, false},
+		"one condition failed":           {cancelled(none, failed, none), []int{1}, true, false, false, false},
+		"two conditions failed":          {cancelled(failed, "", failed), []int{0, 2}, true, false, false, false},
+		"a conflict":                     {cancelled(none, conflict), nil, true, false, false, false},
+		"a condition and a conflict":     {cancelled(failed, conflict), nil, true, false, false, false},
+		"a condition and a throttle":     {cancelled(failed, throttled), nil, false, false, false, true},
+		"a throttle":                     {cancelled(none, throttled), nil, false, false, false, true},
+		"provisioned throughput":         {cancelled("ProvisionedThroughputExceeded"), nil, false, false, false, true},
+		"invalid":                        {cancelled(none, invalid), nil, false, true, false, false},
+		"invalid and a condition":        {cancelled(failed, invalid), nil, false, true, false, false},
+		"a collection that is too large": {cancelled(collection), nil, false, true, false, false},
+		"an unknown reason":              {cancelled("Mystery"), nil, false, false, false, false},
+		"no reasons":                     {cancelled(), nil, true, false, false, false},
 		"a single write's condition": {answered("PutItem", &types.ConditionalCheckFailedException{Message: aws.String("The conditional request failed")}),
-			nil, false, false, true},
-		"a single write that met a transaction": {answered("UpdateItem", &types.TransactionConflictException{}), nil, false, false, false},
+			nil, false, false, true, false},
+		"a single write that met a transaction": {answered("UpdateItem", &types.TransactionConflictException{}), nil, false, false, false, false},
 		"a request that is invalid": {answered("PutItem", &smithy.GenericAPIError{Code: "ValidationException", Message: "Item size has exceeded the maximum allowed size"}),
-			nil, false, true, false},
-		"throttled":       {answered("PutItem", &types.ThrottlingException{}), nil, false, false, false},
-		"a broken server": {answered("PutItem", &types.InternalServerError{}), nil, false, false, false},
-		"no answer":       {&smithy.OperationError{ServiceID: "DynamoDB", OperationName: "PutItem", Err: context.DeadlineExceeded}, nil, false, false, false},
+			nil, false, true, false, false},
+		"throttled":       {answered("PutItem", &types.ThrottlingException{}), nil, false, false, false, true},
+		"a broken server": {answered("PutItem", &types.InternalServerError{}), nil, false, false, false, false},
+		"no answer":       {&smithy.OperationError{ServiceID: "DynamoDB", OperationName: "PutItem", Err: context.DeadlineExceeded}, nil, false, false, false, false},
 	} {
 		for _, err := range []error{c.err, wrapped(c.err)} {
 			if got := dynamo.Refusals(err); !slices.Equal(got, c.refusals) {
@@ -90,6 +92,9 @@ func TestRefusalsContendedAndInvalid_OfEveryAnswer(t *testing.T) {
 			}
 			if got := dynamo.Invalid(err); got != c.invalid {
 				t.Errorf("%s: invalid %v", name, got)
+			}
+			if got := dynamo.Throttled(err); got != c.throttled {
+				t.Errorf("%s: throttled %v", name, got)
 			}
 			if got := dynamo.IsConditionFailed(err); got != c.condition {
 				t.Errorf("%s: condition failed %v", name, got)
@@ -113,7 +118,7 @@ func put(tb *table) []types.TransactWriteItem {
 	}}}
 }
 
-func TestTransact_SendsOnlyConflictsAgain(t *testing.T) {
+func TestTransact_SendsConflictsAndThrottlesAgain(t *testing.T) {
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {
 		answer error
@@ -128,7 +133,12 @@ func TestTransact_SendsOnlyConflictsAgain(t *testing.T) {
 		"conflicts without end":            {cancelled(conflict), 100, 7, true, (20 + 40 + 80 + 160 + 320 + 640) * time.Millisecond},
 		"a failed condition":               {cancelled(failed), 1, 1, true, 0},
 		"a failed condition, and conflict": {cancelled(failed, conflict), 1, 2, false, 20 * time.Millisecond},
-		"throttled":                        {cancelled(throttled), 1, 1, true, 0},
+		"throttled":                        {cancelled(none, throttled), 1, 2, false, 20 * time.Millisecond},
+		"throttled, and a condition":       {cancelled(failed, throttled), 1, 2, false, 20 * time.Millisecond},
+		"throttled by the table":           {cancelled("ProvisionedThroughputExceeded", none), 1, 2, false, 20 * time.Millisecond},
+		"throttled as a request":           {answered("TransactWriteItems", &types.ThrottlingException{}), 1, 2, false, 20 * time.Millisecond},
+		"throttled, and invalid":           {cancelled(throttled, invalid), 1, 1, true, 0},
+		"throttled without end":            {cancelled(throttled), 100, 10, true, (20 + 40 + 80 + 160 + 320 + 640 + 1280 + 2000 + 2000) * time.Millisecond},
 		"invalid":                          {cancelled(invalid), 1, 1, true, 0},
 		"broken":                           {broken, 1, 1, true, 0},
 	} {
@@ -152,6 +162,40 @@ func TestTransact_SendsOnlyConflictsAgain(t *testing.T) {
 				t.Errorf("%s: stored %v", name, stored)
 			}
 		})
+	}
+}
+
+// Under sustained throttling a function waits as long as it can, and keeps the
+// time that it needs to hand its work on.
+func TestTransactAndPutAll_WaitOutAThrottleAndKeepAReserve(t *testing.T) {
+	for name, send := range map[string]func(ctx context.Context, tb *table) error{
+		"Transact": func(ctx context.Context, tb *table) error { return dynamo.Transact(ctx, tb.client, put(tb)) },
+		"PutAll": func(ctx context.Context, tb *table) error {
+			return dynamo.PutAll(ctx, tb.client, tb.name, items(1, 10))
+		},
+	} {
+		for throttled, passes := range map[time.Duration]bool{85 * time.Second: true, time.Hour: false} {
+			synctest.Test(t, func(t *testing.T) {
+				tb := newTable()
+				began := time.Now()
+				tb.around = func(_ any, send func() (any, error)) (any, error) {
+					if time.Since(began) < throttled {
+						return nil, answered("X", &types.ProvisionedThroughputExceededException{})
+					}
+					return send()
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+				defer cancel()
+				err := send(ctx, tb)
+				left := 100*time.Second - time.Since(began)
+				if passes && err != nil || !passes && !dynamo.Throttled(err) {
+					t.Errorf("%s, throttled for %v: %v", name, throttled, err)
+				}
+				if left < surgical.ThrottleReserve || !passes && left > surgical.ThrottleReserve+3*time.Second {
+					t.Errorf("%s, throttled for %v: %v are left", name, throttled, left)
+				}
+			})
+		}
 	}
 }
 

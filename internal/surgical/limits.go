@@ -45,6 +45,9 @@ const (
 	MaxRetryAfter = 11 * time.Hour
 	// DefaultPause is how long all workers wait if GitLab does not say.
 	DefaultPause = time.Minute
+	// ThrottleReserve is how long before its deadline a function stops repeating
+	// throttled requests to DynamoDB: enough to hand its work on.
+	ThrottleReserve = 10 * time.Second
 	// UnknownDelay is the delay after a failure of one of Lorehook's own parts.
 	UnknownDelay = 5 * time.Second
 	// NotFoundTries is how often a webhook's entity must be missing before that
