@@ -215,7 +215,7 @@ func TestEveryWrite_ThatFailsIsReportedAsWhatItIs(t *testing.T) {
 	}
 }
 
-// If it is unknown whether a write was applied, the caller hears of it.
+// If it is unknown whether a write was applied, the caller receives an error.
 func TestEveryWrite_ThatCannotBeLookedUpIsReported(t *testing.T) {
 	broken := errors.New("broken")
 	for _, c := range changes() {

@@ -281,7 +281,7 @@ func TestClose_LeavesARowForEachTarget(t *testing.T) {
 	}
 }
 
-// Whoever closes a run, it is counted, and only once.
+// A run is counted once, however often it is closed.
 func TestClose_CountsARunOnce(t *testing.T) {
 	m := inMemory(t)
 	var out bytes.Buffer

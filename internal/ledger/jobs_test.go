@@ -134,8 +134,8 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 	}
 }
 
-// A throttled transaction is no lost claim: the stage releases the job and tries
-// again.
+// A throttled transaction does not mean that the claim is lost: the stage releases
+// the job and tries again.
 func TestFinishJob_TellsALostClaimFromAFailure(t *testing.T) {
 	for code, moved := range map[string]bool{"ConditionalCheckFailed": true, "ThrottlingError": false, "ValidationError": false} {
 		m := inMemory(t)
