@@ -72,8 +72,13 @@ func TestRelease_KeepsWhyTheRunWaits(t *testing.T) {
 		m := inMemory(t)
 		why := surgical.NewError(code, "x")
 		why.RetryAfter = 90 * time.Second
-		m.must(m.Release(m.Context(), m.ingesting("r", 7), why, 3))
+		held := m.ingesting("r", 7)
+		m.must(m.Release(m.Context(), held, why, 3))
 		run := m.run("r")
+		// A worker that saw it leased does not know that it was given back.
+		if _, err := m.Claim(m.Context(), held, claimOf(held, "late")); !errors.Is(err, surgical.ErrMoved) {
+			t.Errorf("%s: claimed by a worker that saw it leased: %v", code, err)
+		}
 		if run.FailedAttempts != 1 || run.NotFound != notFound || run.Counters.GitLabRequests != 8 || !run.LeaseUntil.IsZero() ||
 			run.Status != surgical.StatusRunning || !run.SweepPending {
 			t.Errorf("%s: %+v", code, run)

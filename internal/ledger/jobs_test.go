@@ -110,9 +110,9 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 	} {
 		m := inMemory(t)
 		job := progressed(m.claimJob(m.committed("r", 7), surgical.JobDocs, 7))
-		m.leave(source(job.DirtyID, "r", 7, 3))
+		m.leave(source(job.DirtyID, "r", 7, 3), source("s.1", "s", 7, 4)) // a later run's own
 		m.must(m.FinishJob(m.Context(), job, c.done))
-		run, left := m.run("r"), len(m.dirty(issue(7)))
+		run, left := m.run("r"), len(m.dirty(issue(7)))-1
 		if got := m.jobs("r"); left != c.dirty || !slices.Equal(got, c.jobs) || run.JobsInserted != int64(len(c.jobs)) {
 			t.Errorf("%s: %d dirty sources, jobs %v, %d inserted", name, left, got, run.JobsInserted)
 		}

@@ -1,6 +1,9 @@
 package ledger_test
 
 import (
+	"maps"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,7 +27,7 @@ func object(item dynamo.Item) types.AttributeValue { return &types.AttributeValu
 func writtenBefore() map[string]dynamo.Item {
 	request := dynamo.Item{
 		"run_id": str("w1"), "project_id": number("1"), "origin": str("webhook"), "targets": list(str("issue#7"), str("merge_request#12")),
-		"options": object(nil), "event_at": number("1793599214000023"), "created_at": number("1793599216000027"), "jobs_inserted": number("0"), "counters": object(nil),
+		"options": object(dynamo.Item{}), "event_at": number("1793599214000023"), "created_at": number("1793599216000027"), "jobs_inserted": number("0"), "counters": object(dynamo.Item{}),
 	}
 	with := func(more dynamo.Item) dynamo.Item {
 		item := dynamo.Item{}
@@ -89,6 +92,32 @@ func TestRunOf_ReadsTheRowsOfEarlierVersions(t *testing.T) {
 		if diff := cmp.Diff(want[name], got, errorsByText); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
+	}
+}
+
+// While a deployment is under way, and after a rollback, earlier versions read the
+// rows of this one.
+func TestRunRows_AreWrittenAsEarlierVersionsReadThem(t *testing.T) {
+	m := inMemory(t)
+	want := writtenBefore()["queued"]
+	run, err := ledger.RunOf(want)
+	m.must(err)
+	m.now = run.CreatedAt
+	_, err = m.Queue(m.Context(), run.Request)
+	m.must(err)
+	got := m.row("w1")
+	got["write_token"] = want["write_token"]
+	if !reflect.DeepEqual(want, got) {
+		t.Errorf("queued as %v\nwant      %v", got, want)
+	}
+	_, err = m.Claim(m.Context(), m.run("w1"), claimOf(run, "m"))
+	m.must(err)
+	names := slices.Sorted(maps.Keys(m.row("w1")))
+	if diff := cmp.Diff([]string{
+		"attempt", "counters", "created_at", "event_at", "first_claimed_at", "idempotency_key", "jobs_inserted", "lease_until", "message_ids", "options",
+		"origin", "preflight_started_at", "project_id", "run_id", "stage", "status", "targets", "write_token",
+	}, names); diff != "" {
+		t.Errorf("attributes of a claimed run (-want +got):\n%s", diff)
 	}
 }
 

@@ -129,3 +129,30 @@ func TestAnInvalidRequestIsNotSent(t *testing.T) {
 		}
 	}
 }
+
+// Messages outlive a deployment by two weeks, and a rollback reads those of the
+// newer version: the form of the body changes for nobody.
+func TestMessages_KeepTheFormOfEarlierVersions(t *testing.T) {
+	at := time.Date(2026, 5, 28, 7, 0, 0, 123456000, time.UTC)
+	for body, want := range map[string]surgical.Request{
+		`{"run_id":"w1","project_id":1,"targets":[{"type":"issue","iid":7}],"origin":"webhook","event_at":"2026-05-28T07:00:00.123456Z","idempotency_key":"k"}`: {
+			RunID: "w1", ProjectID: 1, Targets: []surgical.Target{{Type: surgical.Issue, IID: 7}}, Origin: surgical.OriginWebhook, EventAt: at, IdempotencyKey: "k",
+		},
+		`{"run_id":"r1","project_id":1,"targets":[{"type":"issue","iid":7},{"type":"merge_request","iid":12}],"options":{"preflight_only":true,"no_docs":true,"no_embed":true},"origin":"retry","event_at":"2026-05-28T07:00:00.123456Z","retry_of":"m0"}`: {
+			RunID: "r1", ProjectID: 1, Targets: []surgical.Target{{Type: surgical.Issue, IID: 7}, {Type: surgical.MergeRequest, IID: 12}},
+			Options: surgical.Options{PreflightOnly: true, NoDocs: true, NoEmbed: true}, Origin: surgical.OriginRetry, EventAt: at, RetryOf: "m0",
+		},
+	} {
+		got, err := queue.Decode(body)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +decoded):\n%s", body, err, diff)
+		}
+		client := &fakeSQS{}
+		if err := queue.NewSender(client, "q").Send(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		if sent := aws.ToString(client.sent[0].MessageBody); sent != body {
+			t.Errorf("sent as %s\nwant    %s", sent, body)
+		}
+	}
+}
