@@ -6,166 +6,56 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 
-	"gitlab.com/lorehook/lorehook/internal/tables"
+	"gitlab.com/lorehook/lorehook/infra/access"
 )
 
-// access is what a function may do with one table, and which indexes of it
-// the function may query. A transaction needs the action of each of its parts.
-type access struct {
-	table   tables.Table
-	actions []string
-	indexes []string
-}
-
-// on names DynamoDB actions without their prefix.
-func on(t tables.Table, actions ...string) access { return access{table: t, actions: actions} }
-
-func (a access) by(indexes ...string) access {
-	a.indexes = indexes
-	return a
-}
-
-// grantAll writes every function's permissions, and nothing beyond them.
+// grantAll gives every function's role what package access lists, the secrets
+// that it reads and the model that it invokes, and nothing else.
 func (st *stack) grantAll() {
-	st.grantWebhook()
-	st.grantWorker()
-	st.grantDocs()
-	st.grantEmbed()
-	st.grantClosing(st.functions.finish)
-	st.grantClosing(st.functions.abort)
-	st.grantSweeper()
-	st.grantAPI()
-	st.grantWidget()
-}
-
-func (st *stack) grantWebhook() {
-	f := st.functions.webhook
-	st.allowSend(f, st.queues.requests)
-	allowSecret(f, st.secrets.webhook)
-}
-
-// grantWorker withholds DeleteItem on content: workers delete no child.
-func (st *stack) grantWorker() {
-	f := st.functions.worker
-	st.allowTables(f,
-		on(tables.Content(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "BatchWriteItem"),
-		// An attempt begins with one read of its run, the pause and the head.
-		on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
-		on(tables.SyncRunEntities(), "PutItem"),
-		on(tables.DirtySources(), "Query", "PutItem", "DeleteItem"),
-		on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem"),
-		on(tables.State(), "GetItem", "BatchGetItem", "UpdateItem"),
-	)
-	allow(f.Role(), []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"},
-		st.queues.requests.QueueArn(), st.queues.bulk.QueueArn())
-	st.allowSend(f, st.queues.deadLetters)
-	st.allowStart(f)
-	allowSecret(f, st.secrets.gitlabToken)
-}
-
-func (st *stack) grantDocs() {
-	f := st.functions.docs
-	st.allowTables(f,
-		on(tables.Content(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "ConditionCheckItem"),
-		on(tables.SyncRuns(), "GetItem", "UpdateItem"),
-		on(tables.DirtySources(), "DeleteItem"),
-		on(tables.DependentQueue(), "GetItem", "Query", "PutItem", "UpdateItem"),
-	)
-	st.allowStart(f)
-}
-
-func (st *stack) grantEmbed() {
-	f := st.functions.embed
-	st.allowTables(f,
-		on(tables.Content(), "BatchGetItem", "Query", "PutItem", "DeleteItem", "ConditionCheckItem"),
-		on(tables.SyncRuns(), "GetItem", "UpdateItem"),
-		on(tables.DirtySources(), "DeleteItem"),
-		on(tables.DependentQueue(), "GetItem", "Query", "UpdateItem"),
-	)
-	st.allowStart(f)
+	granted := access.Functions()
+	for _, f := range st.functions.all() {
+		st.grant(f, granted[f.spec.name])
+	}
+	allowSecret(st.functions.webhook, st.secrets.webhook)
+	allowSecret(st.functions.worker, st.secrets.gitlabToken)
 	if st.settings.Embedder == "bedrock" {
-		allow(f.Role(), []string{"bedrock:InvokeModel"}, st.FormatArn(&awscdk.ArnComponents{
+		allow(st.functions.embed.Role(), []string{"bedrock:InvokeModel"}, st.FormatArn(&awscdk.ArnComponents{
 			Service: jsii.String("bedrock"), Account: jsii.String(""),
 			Resource: jsii.String("foundation-model"), ResourceName: &st.settings.EmbedderModel,
 		}))
 	}
 	if st.secrets.embedderAPIKey != nil {
-		allowSecret(f, st.secrets.embedderAPIKey)
+		allowSecret(st.functions.embed, st.secrets.embedderAPIKey)
 	}
 }
 
-// grantClosing is for finish and abort: they see no content.
-func (st *stack) grantClosing(f function) {
-	st.allowTables(f,
-		on(tables.SyncRuns(), "GetItem", "UpdateItem"),
-		on(tables.SyncRunEntities(), "PutItem"),
-		on(tables.DependentQueue(), "Query", "UpdateItem"),
-	)
-}
-
-func (st *stack) grantSweeper() {
-	f := st.functions.sweeper
-	st.allowTables(f,
-		on(tables.Content(), "GetItem", "BatchGetItem", "Query", "UpdateItem"),
-		on(tables.SyncRuns(), "GetItem", "UpdateItem").by(tables.RunsToSweep, tables.RunsByStatus),
-		on(tables.SyncRunEntities(), "PutItem"),
-		// The whole table is the backlog and the work of the moment.
-		on(tables.DirtySources(), "Scan"),
-		on(tables.DependentQueue(), "Query", "UpdateItem"),
-	)
-	st.allowStart(f)
-	st.allowSend(f, st.queues.requests, st.queues.bulk)
-}
-
-// grantAPI withholds every write of content.
-func (st *stack) grantAPI() {
-	f := st.functions.api
-	st.allowTables(f,
-		on(tables.Content(), "GetItem", "BatchGetItem", "Query"),
-		on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
-		on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
-		on(tables.DirtySources(), "Query"),
-		on(tables.DependentQueue(), "Query", "UpdateItem"),
-	)
-	st.allowSend(f, st.queues.requests)
-}
-
-// grantWidget is for reads of the ledger alone: who sees the dashboard need not
-// be allowed to see content.
-func (st *stack) grantWidget() {
-	f := st.functions.widget
-	st.allowTables(f,
-		on(tables.SyncRuns(), "GetItem", "BatchGetItem").by(tables.RunsByProject, tables.RunsByStatus),
-		on(tables.SyncRunEntities(), "Query", "BatchGetItem").by(tables.EntitiesByEntity),
-		on(tables.DependentQueue(), "Query"),
-		on(tables.State(), "GetItem"),
-	)
-}
-
-func (st *stack) allowTables(f function, all ...access) {
-	for _, a := range all {
-		table := st.tables.of(a.table)
-		var actions []string
-		for _, action := range a.actions {
-			actions = append(actions, "dynamodb:"+action)
-		}
-		allow(f.Role(), actions, table.TableArn())
-		for _, index := range a.indexes {
-			allow(f.Role(), []string{"dynamodb:Query"}, jsii.String(*table.TableArn()+"/index/"+index))
+func (st *stack) grant(f function, granted access.Function) {
+	for _, t := range granted.Tables {
+		table := st.tables.of(t.Table)
+		allow(f.Role(), t.Actions, table.TableArn())
+		for _, index := range t.Indexes {
+			allow(f.Role(), []string{access.Query}, jsii.String(access.Index(*table.TableArn(), index)))
 		}
 	}
-}
-
-func (st *stack) allowSend(f function, queues ...awssqs.Queue) {
-	var arns []*string
-	for _, q := range queues {
-		arns = append(arns, q.QueueArn())
+	if arns := st.queueARNs(granted.Receives); len(arns) > 0 {
+		allow(f.Role(), access.Receive(), arns...)
 	}
-	allow(f.Role(), []string{"sqs:SendMessage"}, arns...)
+	if arns := st.queueARNs(granted.Sends); len(arns) > 0 {
+		allow(f.Role(), []string{access.Send}, arns...)
+	}
+	if granted.Starts {
+		allow(f.Role(), []string{access.Start}, st.machine.arn)
+	}
 }
 
-func (st *stack) allowStart(f function) {
-	allow(f.Role(), []string{"states:StartExecution"}, st.machine.arn)
+func (st *stack) queueARNs(names []string) (arns []*string) {
+	queues := map[string]awssqs.Queue{
+		access.Requests: st.queues.requests, access.Bulk: st.queues.bulk, access.DeadLetters: st.queues.deadLetters,
+	}
+	for _, name := range names {
+		arns = append(arns, queues[name].QueueArn())
+	}
+	return arns
 }
 
 func allowSecret(f function, arn *string) {

@@ -37,10 +37,12 @@ func wantGrants() map[string]grants {
 		model  = "arn:${AWS::Partition}:bedrock:${AWS::Region}::foundation-model/amazon.titan-embed-text-v2:0"
 	)
 	machine := machineARN("lorehook")
-	closing := grants{
-		"SyncRuns.Arn":        dynamodb("GetItem", "UpdateItem"),
-		"SyncRunEntities.Arn": dynamodb("PutItem"),
-		"DependentQueue.Arn":  dynamodb("Query", "UpdateItem"),
+	closing := func(ofJobs ...string) grants {
+		return grants{
+			"SyncRuns.Arn":        dynamodb("GetItem", "UpdateItem"),
+			"SyncRunEntities.Arn": dynamodb("PutItem"),
+			"DependentQueue.Arn":  dynamodb(ofJobs...),
+		}
 	}
 	return map[string]grants{
 		"WebhookRole": traced("Webhook", grants{"Requests.Arn": send, "WebhookSecret.Id": read}),
@@ -50,7 +52,7 @@ func wantGrants() map[string]grants {
 			"SyncRuns.Arn":        dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
 			"SyncRunEntities.Arn": dynamodb("PutItem"),
 			"DirtySources.Arn":    dynamodb("DeleteItem", "PutItem", "Query"),
-			"DependentQueue.Arn":  dynamodb("PutItem", "Query", "UpdateItem"),
+			"DependentQueue.Arn":  dynamodb("PutItem"),
 			"State.Arn":           dynamodb("BatchGetItem", "GetItem", "UpdateItem"),
 			"Requests.Arn":        take, "Bulk.Arn": take, "DeadLetters.Arn": send,
 			machine: start, "GitLabTokenSecret.Id": read,
@@ -69,8 +71,8 @@ func wantGrants() map[string]grants {
 			"DependentQueue.Arn": dynamodb("GetItem", "Query", "UpdateItem"),
 			machine:              start, model: "bedrock:InvokeModel",
 		}),
-		"FinishRole": traced("Finish", closing),
-		"AbortRole":  traced("Abort", closing),
+		"FinishRole": traced("Finish", closing("Query")),
+		"AbortRole":  traced("Abort", closing("Query", "UpdateItem")),
 		"SweeperRole": traced("Sweeper", grants{
 			"Content.Arn":                       dynamodb("BatchGetItem", "GetItem", "Query", "UpdateItem"),
 			"SyncRuns.Arn":                      dynamodb("GetItem", "UpdateItem"),
@@ -89,7 +91,6 @@ func wantGrants() map[string]grants {
 			"SyncRuns.Arn/index/runs_by_status":        dynamodb("Query"),
 			"SyncRunEntities.Arn":                      dynamodb("PutItem", "Query"),
 			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
-			"DirtySources.Arn":                         dynamodb("Query"),
 			"DependentQueue.Arn":                       dynamodb("Query", "UpdateItem"),
 			"Requests.Arn":                             send,
 		}),

@@ -106,6 +106,7 @@ type Cloud struct {
 	keys       atomic.Int64
 	polls      int
 	skew       atomic.Int64
+	denied     sync.Map // what authorize reported
 }
 
 // TB is what a cloud needs of a test. A program such as a benchmark brings its

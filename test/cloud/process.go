@@ -61,6 +61,9 @@ func (c *Cloud) boundary(ctx context.Context, call Call, send func() error) erro
 	if p.dead.Load() {
 		return errDead
 	}
+	if err := c.authorize(p.Function, call); err != nil {
+		return err
+	}
 	if req, ok := call.Input.(*http.Request); ok {
 		c.replica.remember(req)
 	}

@@ -1,0 +1,181 @@
+// Package access lists which operations of DynamoDB, SQS and Step Functions each
+// function may call. The stack's roles are made of it, and the simulated cloud of
+// the tests refuses every other call, as IAM does.
+package access
+
+import (
+	"slices"
+
+	"gitlab.com/lorehook/lorehook/internal/tables"
+)
+
+// The queues, and the state machine, as [Function.Allows] names them.
+const (
+	Requests    = "requests.fifo"
+	Bulk        = "bulk.fifo"
+	DeadLetters = "dead-letters.fifo"
+	Workflow    = "workflow"
+)
+
+// The actions that are not DynamoDB's.
+const (
+	Send  = "sqs:SendMessage"
+	Start = "states:StartExecution"
+)
+
+// Receive returns the actions that the event source mapping and the worker need
+// on a queue that the worker is invoked with.
+func Receive() []string {
+	return []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
+}
+
+// Query is the only action on an index.
+const Query = "dynamodb:Query"
+
+// Table is what a function may do with one table, and which indexes of it the
+// function may query. A transaction needs the action of each of its parts.
+type Table struct {
+	Table   tables.Table
+	Actions []string
+	Indexes []string
+}
+
+// Function is what one function may do.
+type Function struct {
+	Tables []Table
+	// Sends and Receives are queues.
+	Sends, Receives []string
+	// Starts reports whether the function may start executions of the workflow.
+	Starts bool
+}
+
+// on takes DynamoDB actions without their prefix.
+func on(t tables.Table, actions ...string) Table {
+	for i, action := range actions {
+		actions[i] = "dynamodb:" + action
+	}
+	return Table{Table: t, Actions: actions}
+}
+
+func (t Table) by(indexes ...string) Table {
+	t.Indexes = indexes
+	return t
+}
+
+// Functions returns what each function may do, by its name.
+func Functions() map[string]Function {
+	return map[string]Function{
+		"webhook": {Sends: []string{Requests}},
+		"worker":  worker(),
+		"docs": {
+			Tables: []Table{
+				on(tables.Content(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "ConditionCheckItem"),
+				on(tables.SyncRuns(), "GetItem", "UpdateItem"),
+				on(tables.DirtySources(), "DeleteItem"),
+				on(tables.DependentQueue(), "GetItem", "Query", "PutItem", "UpdateItem"),
+			},
+			Starts: true,
+		},
+		"embed": {
+			Tables: []Table{
+				on(tables.Content(), "BatchGetItem", "Query", "PutItem", "DeleteItem", "ConditionCheckItem"),
+				on(tables.SyncRuns(), "GetItem", "UpdateItem"),
+				on(tables.DirtySources(), "DeleteItem"),
+				on(tables.DependentQueue(), "GetItem", "Query", "UpdateItem"),
+			},
+			Starts: true,
+		},
+		"finish":  closing("Query"),
+		"abort":   closing("Query", "UpdateItem"),
+		"sweeper": sweeper(),
+		"api":     api(),
+		"widget":  widget(),
+	}
+}
+
+// worker withholds DeleteItem on content: workers delete no child.
+func worker() Function {
+	return Function{
+		Tables: []Table{
+			on(tables.Content(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "BatchWriteItem"),
+			// An attempt begins with one read of its run, the pause and the head.
+			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
+			on(tables.SyncRunEntities(), "PutItem"),
+			on(tables.DirtySources(), "Query", "PutItem", "DeleteItem"),
+			on(tables.DependentQueue(), "PutItem"),
+			// Versions before this read read the pause by itself: while a deployment
+			// is under way, the old code runs with the new role.
+			on(tables.State(), "GetItem", "BatchGetItem", "UpdateItem"),
+		},
+		Receives: []string{Requests, Bulk}, Sends: []string{DeadLetters}, Starts: true,
+	}
+}
+
+// closing is for finish and abort: they see no content. Finish changes no job,
+// because it ends a run only once all of them are done.
+func closing(ofJobs ...string) Function {
+	return Function{Tables: []Table{
+		on(tables.SyncRuns(), "GetItem", "UpdateItem"),
+		on(tables.SyncRunEntities(), "PutItem"),
+		on(tables.DependentQueue(), ofJobs...),
+	}}
+}
+
+func sweeper() Function {
+	return Function{
+		Tables: []Table{
+			on(tables.Content(), "GetItem", "BatchGetItem", "Query", "UpdateItem"),
+			on(tables.SyncRuns(), "GetItem", "UpdateItem").by(tables.RunsToSweep, tables.RunsByStatus),
+			on(tables.SyncRunEntities(), "PutItem"),
+			// The whole table is the backlog and the work in progress.
+			on(tables.DirtySources(), "Scan"),
+			on(tables.DependentQueue(), "Query", "UpdateItem"),
+		},
+		Sends: []string{Requests, Bulk}, Starts: true,
+	}
+}
+
+// api withholds every write of content.
+func api() Function {
+	return Function{
+		Tables: []Table{
+			on(tables.Content(), "GetItem", "BatchGetItem", "Query"),
+			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
+			on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
+			on(tables.DependentQueue(), "Query", "UpdateItem"),
+		},
+		Sends: []string{Requests},
+	}
+}
+
+// widget reads the ledger only: whoever sees the dashboard need not be allowed to
+// see content.
+func widget() Function {
+	return Function{Tables: []Table{
+		on(tables.SyncRuns(), "GetItem", "BatchGetItem").by(tables.RunsByProject, tables.RunsByStatus),
+		on(tables.SyncRunEntities(), "Query", "BatchGetItem").by(tables.EntitiesByEntity),
+		on(tables.DependentQueue(), "Query"),
+		on(tables.State(), "GetItem"),
+	}}
+}
+
+// Allows reports whether the function may do the action, such as
+// dynamodb:GetItem, with a table, an index ([Index]), a queue or the workflow.
+func (f Function) Allows(action, resource string) bool {
+	for _, t := range f.Tables {
+		if resource == t.Table.Name && slices.Contains(t.Actions, action) {
+			return true
+		}
+		for _, index := range t.Indexes {
+			if resource == Index(t.Table.Name, index) && action == Query {
+				return true
+			}
+		}
+	}
+	return action == Send && slices.Contains(f.Sends, resource) ||
+		slices.Contains(Receive(), action) && slices.Contains(f.Receives, resource) ||
+		action == Start && resource == Workflow && f.Starts
+}
+
+// Index names an index of a table.
+func Index(table, index string) string { return table + "/index/" + index }
