@@ -7,13 +7,13 @@ MAKEFLAGS += --no-print-directory
 LOCAL := .local/bin/local
 CDK := .local/cdk/node_modules/.bin/cdk
 
-# Where scripts/setup puts Node.js if this machine's is missing or too old.
+# scripts/setup installs Node.js here if this machine's is missing or too old.
 export PATH := $(CURDIR)/.local/toolchain/path:$(PATH)
 
 ##@ Try it on this machine
 
 .PHONY: demo
-demo: setup $(LOCAL) ## Start everything, deliver sample webhooks, check what came of each
+demo: setup $(LOCAL) ## Start everything, deliver sample webhooks, check the result of each
 	@$(LOCAL) demo
 
 .PHONY: up
@@ -21,11 +21,11 @@ up: setup $(LOCAL) ## Start the stack in the background (GITLAB_BASE_URL and GIT
 	@$(LOCAL) up
 
 .PHONY: status
-status: $(LOCAL) ## Say what runs and where
+status: $(LOCAL) ## Show what is running, and where
 	@$(LOCAL) status
 
 .PHONY: down
-down: $(LOCAL) ## Stop what up and demo started
+down: $(LOCAL) ## Stop everything that up and demo started
 	@$(LOCAL) down
 
 .PHONY: lore
@@ -34,27 +34,27 @@ lore: ## Build the lore CLI into .local/bin/lore
 	@go build -buildvcs=false -o .local/bin/lore ./cmd/lore
 
 .PHONY: logs
-logs: $(LOCAL) ## Print what the functions logged (FUNCTION=worker for one)
+logs: $(LOCAL) ## Print the functions' logs (FUNCTION=worker for one function)
 	@$(LOCAL) logs $(FUNCTION)
 
 ##@ Work on it
 
-# The slowest suites come first, so that none runs by itself in the end. The
-# model explores more in make model and make nightly.
-# Not from the cache: Go does not see what the deployed functions are built of.
+# The slowest suites come first, so that none is left to run by itself at the
+# end. make model and make nightly explore more of the model.
+# Uncached, because Go does not see the sources of the deployed functions.
 .PHONY: test
 test: setup-test ## Run every test: unit, property, storage, infrastructure, end to end
 	@go test -count=1 -p 3 -timeout 9m \
 	  ./test/suites/e2e ./test/suites/model ./test/suites/reliability ./...
 
 .PHONY: test-fast
-test-fast: ## Test the product packages on one engine, without a browser; unchanged ones are not run again
+test-fast: ## Test the product packages on one engine, without a browser; reuse cached results
 	@scripts/setup check ministack
 	@go test -short -p 3 ./cmd/... ./events ./functions/... ./infra/... ./internal/...
 
-# Hours. Each part prints its own closing line; the first failure ends it.
+# Takes hours. Each part prints its own summary; the first failure ends it.
 .PHONY: nightly
-nightly: ## Run what is too slow for every change: a larger model, the matrix, mutants, fuzzing, load, bench
+nightly: ## Run everything that is too slow for every change: a larger model, the matrix, mutants, fuzzing, load, bench
 	@$(MAKE) model SEQUENCES=$(or $(SEQUENCES),50000)
 	@$(MAKE) matrix
 	@$(MAKE) mutants
@@ -67,12 +67,12 @@ model: setup-test ## Explore random interleavings (SEQUENCES=n, SEED=s)
 	@scripts/model $(or $(SEQUENCES),1000) $(or $(SEED),$(shell date +%s))
 
 .PHONY: matrix
-matrix: ## Let every call fail in every way, in every scenario, and print what was tried
+matrix: ## Make every call fail in every way, in every scenario, and print a summary
 	@LOREHOOK_FULL_MATRIX=1 go test -count=1 -timeout 120m -v -run 'TestWhateverFails|TestWhereverAProcessDiesTheCopy' ./test/suites/reliability | \
 	  grep -E '^ +\| |_test.go:|^ *--- FAIL|^(ok|FAIL|panic)' | sed 's/^ *|/|/'
 
 .PHONY: mutants
-mutants: setup-test ## Break one rule at a time and see tests notice (MUTANTS="name" for some, FAST=1, AGAIN=1)
+mutants: setup-test ## Break one rule at a time and check that a test fails (MUTANTS="name" for some, FAST=1, AGAIN=1)
 	@go run ./scripts/mutants $(if $(FAST),-fast) $(if $(AGAIN),-again) $(if $(MUTANTS),"$(MUTANTS)")
 
 .PHONY: lint
@@ -85,19 +85,19 @@ docs: ## Write docs/api.md from the API's OpenAPI description
 	@go run ./scripts/apidoc
 
 .PHONY: bench
-bench: setup-test ## Measure; print a table and write .local/bench.json
+bench: setup-test ## Measure what a change costs; print a table and write .local/bench.json
 	@go run ./scripts/bench
 
 .PHONY: load
-load: setup $(LOCAL) ## Send 20,000 events through a stack of its own and compare (EVENTS, ENTITIES, SEED, RATE)
+load: setup $(LOCAL) ## Send 20,000 events through a dedicated stack and compare the results (EVENTS, ENTITIES, SEED, RATE)
 	@$(LOCAL) load --events $(or $(EVENTS),20000) --entities $(or $(ENTITIES),2000) --seed $(or $(SEED),1) --rate $(or $(RATE),0) $(LOAD_ARGS)
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target, one after the other (FUZZTIME=5s each, FUZZ=regexp)
+fuzz: ## Run every fuzz target, one after another (FUZZTIME=5s each, FUZZ=regexp)
 	@scripts/fuzz $(or $(FUZZTIME),5s) '$(or $(FUZZ),.)'
 
 .PHONY: screenshots
-screenshots: demo ## Take the README's pictures of the operations console (needs Chromium)
+screenshots: demo ## Take the README's screenshots of the operations console (needs Chromium)
 	@go run ./scripts/screenshots
 
 .PHONY: build
@@ -105,7 +105,7 @@ build: $(LOCAL) ## Compile the functions for this machine
 	@$(LOCAL) build
 
 .PHONY: clean
-clean: down ## Stop, and remove what was built and the local copy (not what was installed)
+clean: down ## Stop, and remove build output and the local copy (but not installed tools)
 	@rm -rf .build .local/ministack .local/demogitlab .local/console .local/load .local/cdk.out .local/run .local/logs .local/*.json .local/bin
 
 ##@ Deploy it to AWS
@@ -135,11 +135,11 @@ setup-cdk:
 setup-test:
 	@scripts/setup check ministack schemathesis cdk dynamodblocal browser
 
-# Go knows best whether it is up to date.
+# Go decides whether it is up to date.
 .PHONY: $(LOCAL)
 $(LOCAL):
 	@scripts/setup go
-	@[ -x $@ ] || echo "  compiling this project's tools (the first time it takes a while)"
+	@[ -x $@ ] || echo "  compiling this project's tools (this takes a while the first time)"
 	@go build -buildvcs=false -o $@ ./scripts/local
 
 .PHONY: help

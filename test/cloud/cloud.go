@@ -73,7 +73,7 @@ type Cloud struct {
 
 	// Around intercepts the calls at the boundary; nil lets every call through.
 	Around Around
-	// Fate is what becomes of the work of a process that died.
+	// Fate decides about the work of a process that died.
 	Fate Fate
 	// Skews are the clock differences of successive workers, in rotation.
 	Skews []time.Duration
@@ -120,7 +120,7 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Fate is what becomes of the work of a process that died.
+// Fate is what happens to the work of a process that died.
 type Fate int
 
 // The fates.

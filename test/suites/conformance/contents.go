@@ -13,7 +13,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// snapshot is a fetch of now, of an issue with one discussion.
+// snapshot returns a fetch made now, of an issue with one discussion.
 func (s *stores) snapshot(ref surgical.EntityRef, note string) surgical.Snapshot {
 	updated := s.now.Add(-time.Minute)
 	return surgical.Snapshot{
@@ -48,8 +48,9 @@ func (e Engine) contentConditions(t *testing.T) {
 	s.expiries()
 }
 
-// guards: a head is replaced from the revision that was read, by a fetch that
-// began no earlier than the visible one ended, and by no older updated_at.
+// guards: a head is replaced only at the revision that was read, by a fetch
+// that started no earlier than the visible one ended, and never by an older
+// updated_at.
 func (s *stores) guards() {
 	ref := issue(1001)
 	first, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "a"), surgical.AttemptID{RunID: "r1", Number: 1}, nil)
@@ -69,7 +70,7 @@ func (s *stores) guards() {
 		{"nothing moved", nil, false},
 		{"an equal updated_at", []poke{{"updated_at", updated}}, false},
 		{"a newer updated_at", []poke{{"updated_at", updated + 1}}, true},
-		{"a fetch that ended as this one began", []poke{{"fetched_until", fetched}}, false},
+		{"a fetch that ended when this one started", []poke{{"fetched_until", fetched}}, false},
 		{"a fetch that ended later", []poke{{"fetched_until", fetched + 1}}, true},
 		{"a newer revision", []poke{{"revision", 3}}, true},
 	} {
@@ -90,7 +91,8 @@ func document(id, text string) surgical.Document {
 	return surgical.Document{ID: id, Title: "T", Text: text, Hash: "hash of " + text}
 }
 
-// documents are written under the revision that they were rendered from.
+// documents are written on condition of the revision that they were rendered
+// from.
 func (s *stores) documents() {
 	ctx := s.t.Context()
 	for i, c := range []struct {
@@ -118,7 +120,8 @@ func (s *stores) documents() {
 	}
 }
 
-// embeddings are written and removed under the document that was read.
+// embeddings are written and removed on condition of the document that was
+// read.
 func (s *stores) embeddings() {
 	ctx := s.t.Context()
 	vector := map[string][]float32{"c1": {1, 2}}
@@ -146,7 +149,7 @@ func (s *stores) embeddings() {
 			s.t.Errorf("embeddings under %s: %v", c.name, err)
 		}
 		if err := s.content.RemoveEmbeddings(ctx, ref, "entity"); !errors.Is(err, surgical.ErrMoved) {
-			s.t.Errorf("embeddings of a document that is there were removed: %v", err)
+			s.t.Errorf("embeddings of an existing document were removed: %v", err)
 		}
 	}
 	if err := s.content.RemoveEmbeddings(ctx, issue(1030), "none"); err != nil {
@@ -154,7 +157,8 @@ func (s *stores) embeddings() {
 	}
 }
 
-// hidden bytes go only while they are older than the revision that hides them.
+// hidden bytes are removed only while they are older than the revision that
+// hides them.
 func (s *stores) hidden() {
 	ctx := s.t.Context()
 	for i, c := range []struct {
@@ -171,16 +175,16 @@ func (s *stores) hidden() {
 		head := s.visible(ref, "r1", "a")
 		s.must(s.content.WriteDocuments(ctx, head, "r1.d1", []surgical.Document{document("entity", "x")}, nil))
 		head.DocumentsVisibleFrom = 5
-		s.meanwhile = func() { s.poke(s.Tables.Content, entityKey(ref, "doc#entity"), c.poke...) }
+		s.beforeWrite = func() { s.poke(s.Tables.Content, entityKey(ref, "doc#entity"), c.poke...) }
 		_, err := s.content.RemoveHidden(ctx, head, func() bool { return true })
 		s.must(err)
 		if gone := s.get(s.t, entityKey(ref, "doc#entity")) == nil; gone != c.gone {
-			s.t.Errorf("hidden bytes, meanwhile %s: gone %v", c.name, gone)
+			s.t.Errorf("hidden bytes, after %s: removed %v", c.name, gone)
 		}
 	}
 }
 
-// expiries are set once, and bring nothing back.
+// expiries are set once, and never recreate an item.
 func (s *stores) expiries() {
 	ctx := s.t.Context()
 	ref := issue(1050)
@@ -190,7 +194,7 @@ func (s *stores) expiries() {
 	s.must(err)
 	old := entityKey(ref, "child#discussion#d1#r1.1#000")
 	if s.get(s.t, old) == nil {
-		s.t.Fatal("the child is not where it was looked for")
+		s.t.Fatal("the child is missing")
 	}
 	for range 2 {
 		want := plain(s.t, s.get(s.t, old))["expires_at"]
@@ -210,6 +214,6 @@ func (s *stores) expiries() {
 	s.remove(gone)
 	s.must(s.content.ExpireSuperseded(ctx, []*content.Change{change}))
 	if item := s.get(s.t, gone); item != nil {
-		s.t.Errorf("an expiry brought back %v", item)
+		s.t.Errorf("an expiry recreated %v", item)
 	}
 }

@@ -17,7 +17,7 @@ func value(v any) expression.ValueBuilder         { return expression.Value(v) }
 func exists(n string) expression.ConditionBuilder { return expression.AttributeExists(name(n)) }
 func absent(n string) expression.ConditionBuilder { return expression.AttributeNotExists(name(n)) }
 
-// sample is the item that conditions are asked of.
+// sample is the item that conditions are evaluated on.
 func sample(pk string) dynamo.Item {
 	return with(key(pk, "s"), dynamo.Item{
 		"n": num(5), "s": str("b"), "empty": str(""), "flag": &types.AttributeValueMemberBOOL{Value: true},
@@ -104,11 +104,11 @@ func (e Engine) conditions(t *testing.T) {
 type updateCase struct {
 	name   string
 	update expression.UpdateBuilder
-	// want are the attributes afterwards that differ from the sample; nil for
-	// one that is gone.
+	// want has the attributes that then differ from the sample; nil for a
+	// removed one.
 	want dynamo.Item
 	code string
-	// strict cases are left out for lenient engines.
+	// strict cases are skipped for lenient engines.
 	strict bool
 }
 
@@ -119,9 +119,9 @@ func updateCases() []updateCase {
 		{name: "set a nested name", update: expression.Set(name("m.y"), value(2)), want: dynamo.Item{"m": object(dynamo.Item{"x": num(1), "y": num(2)})}},
 		{name: "set null", update: expression.Set(name("s"), value([]string(nil))), want: dynamo.Item{"s": &types.AttributeValueMemberNULL{Value: true}}},
 		{name: "if_not_exists, there", update: expression.Set(name("n"), name("n").IfNotExists(value(9))), want: dynamo.Item{}},
-		{name: "if_not_exists, not there", update: expression.Set(name("k"), expression.IfNotExists(name("k"), value(9))), want: dynamo.Item{"k": num(9)}},
+		{name: "if_not_exists, absent", update: expression.Set(name("k"), expression.IfNotExists(name("k"), value(9))), want: dynamo.Item{"k": num(9)}},
 		{name: "remove", update: expression.Remove(name("s")), want: dynamo.Item{"s": nil}},
-		{name: "remove what is not there", update: expression.Remove(name("none")), want: dynamo.Item{}},
+		{name: "remove an absent name", update: expression.Remove(name("none")), want: dynamo.Item{}},
 		{name: "add to a number", update: expression.Add(name("n"), value(3)), want: dynamo.Item{"n": num(8)}},
 		{name: "add zero to nothing", update: expression.Add(name("k"), value(0)), want: dynamo.Item{"k": num(0)}},
 		{name: "add to a nested number", update: expression.Add(name("m.x"), value(3)), want: dynamo.Item{"m": object(dynamo.Item{"x": num(4)})}},
@@ -175,7 +175,7 @@ func (e Engine) updates(t *testing.T) {
 	e.updateOfNothing(t)
 }
 
-// An update without a condition makes the item: so every update has one.
+// An update without a condition creates the item, so every update has one.
 func (e Engine) updateOfNothing(t *testing.T) {
 	expr, err := expression.NewBuilder().WithUpdate(expression.Set(name("n"), value(1))).Build()
 	if err != nil {
@@ -198,7 +198,7 @@ func (e Engine) updateOfNothing(t *testing.T) {
 	}
 }
 
-// plain makes items comparable: sets have no order.
+// plain makes items comparable by sorting their sets.
 func plain(t *testing.T, item dynamo.Item) map[string]any {
 	t.Helper()
 	var out map[string]any

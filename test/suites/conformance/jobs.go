@@ -47,7 +47,7 @@ func (e Engine) jobConditions(t *testing.T) {
 	s.drains()
 }
 
-// heldJobs are given back and finished by their holder alone.
+// heldJobs are released and finished only by their holder.
 func (s *stores) heldJobs() {
 	ctx := s.t.Context()
 	next := func(job surgical.Job) *surgical.Job {
@@ -64,7 +64,7 @@ func (s *stores) heldJobs() {
 		{"nothing", nil, nil, true, true},
 		{"another claim", nil, []poke{{"attempts", 2}}, false, false},
 		{"an abort", nil, []poke{{"status", "aborted"}}, false, false},
-		{"it was given back", nil, []poke{{"status", "pending"}}, false, false},
+		{"it was released", nil, []poke{{"status", "pending"}}, false, false},
 		{"its run ended", []poke{{"status", "failed"}}, nil, true, false},
 	} {
 		for _, way := range []string{"hand on", "finish", "finish with an embed job", "finish and settle"} {
@@ -86,14 +86,14 @@ func (s *stores) heldJobs() {
 				err = s.ledger.FinishJob(ctx, claimed, ledger.LeftDirty())
 			}
 			if want != (err == nil) || err != nil && !errors.Is(err, surgical.ErrMoved) {
-				s.t.Errorf("%s, meanwhile %s: %v", way, c.name, err)
+				s.t.Errorf("%s, after %s: %v", way, c.name, err)
 			}
 			s.afterFinish(run.RunID, job, way, want)
 		}
 	}
 }
 
-// afterFinish checks what finishing a job brought with it, or did not.
+// afterFinish checks the effects of finishing a job, or of failing to.
 func (s *stores) afterFinish(runID string, job surgical.Job, way string, done bool) {
 	s.t.Helper()
 	dirty, err := s.ledger.DirtySources(s.t.Context(), job.Ref)
@@ -124,17 +124,17 @@ func (s *stores) drains() {
 		return run
 	}
 	if run, err := s.ledger.Drain(ctx, drain()); err != nil || run.JobsInserted != 0 {
-		s.t.Errorf("a drain took what belongs to an open run: %+v, error %v", run, err)
+		s.t.Errorf("a drain took an open run's dirty source: %+v, error %v", run, err)
 	}
 	_, err := s.ledger.Close(ctx, ended, surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")})
 	s.must(err)
 	run := drain()
-	s.meanwhile = func() {
+	s.beforeWrite = func() {
 		_, err := s.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.Tables.DirtySources, Key: dynamo.Item{"entity": str(job.Ref.Key()), "dirty_id": str(job.DirtyID)}})
 		s.must(err)
 	}
 	if _, err := s.ledger.Drain(ctx, run); surgical.CodeOf(err) != surgical.CodeIngestFailed {
-		s.t.Errorf("a drain took what another drain had taken: %v", err)
+		s.t.Errorf("a drain took another drain's dirty source: %v", err)
 	}
 	if s.run(run.RunID).Committed() {
 		s.t.Error("a refused drain is committed")

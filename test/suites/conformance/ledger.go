@@ -25,9 +25,9 @@ func (e Engine) ledgerConditions(t *testing.T) {
 	s.check([]guarded{
 		{"claim of an expired lease", s.claimed, claim,
 			append(ended, poke{"attempt", 2}, poke{"lease_until", other}, poke{"lease_until", nil}, poke{"committed_by", 1}), []poke{{"not_found", 2}}},
-		{"claim of one given back", s.released, claim,
+		{"claim of a released run", s.released, claim,
 			append(ended, poke{"attempt", 2}, poke{"lease_until", other}, poke{"committed_by", 1}), nil},
-		{"claim of a queued one", s.queued, claim,
+		{"claim of a queued run", s.queued, claim,
 			append(ended, poke{"status", "running"}, poke{"attempt", 1}, poke{"lease_until", other}, poke{"committed_by", 1}), nil},
 		{"next attempt", s.claimed, func(run surgical.Run) error {
 			_, err := s.ledger.NextAttempt(ctx, run, time.Minute)
@@ -66,7 +66,7 @@ func (e Engine) ledgerConditions(t *testing.T) {
 	s.lists()
 }
 
-// insertions refuse what is there already.
+// insertions refuse to replace existing rows.
 func (s *stores) insertions() {
 	ctx := s.t.Context()
 	run := s.queued()
@@ -74,7 +74,7 @@ func (s *stores) insertions() {
 		s.t.Errorf("a run was queued twice: %v", err)
 	}
 	if _, err := s.ledger.Claim(ctx, surgical.Run{}, surgical.Claim{Request: run.Request, Lease: time.Minute}); !errors.Is(err, surgical.ErrMoved) {
-		s.t.Errorf("a claim replaced a row that it had not seen: %v", err)
+		s.t.Errorf("a claim replaced a row that it had not read: %v", err)
 	}
 	_, job := s.commit(s.claimed())
 	insert, err := s.ledger.InsertJob(job)
@@ -95,7 +95,7 @@ func (s *stores) insertions() {
 	}
 }
 
-// closings meet what happened between their reading and their writing.
+// closings encounter what happened between their read and their write.
 func (s *stores) closings() {
 	ctx := s.t.Context()
 	why := surgical.NewError(surgical.CodeIngestFailed, "x")
@@ -113,28 +113,28 @@ func (s *stores) closings() {
 		{"another attempt, of no attempt's closing", 0, poke{"attempt", 2}, false, surgical.StatusFailed},
 	} {
 		run := s.claimed()
-		s.meanwhile = func() { s.poke(s.Tables.SyncRuns, runKey(run.RunID), c.poke) }
+		s.beforeWrite = func() { s.poke(s.Tables.SyncRuns, runKey(run.RunID), c.poke) }
 		var ending surgical.Ending = surgical.Failed{Error: why}
 		if c.attempt != 0 {
 			ending = surgical.GivenUp{Error: why, Attempt: c.attempt}
 		}
 		_, err := s.ledger.Close(ctx, run, ending)
 		if errors.Is(err, surgical.ErrMoved) != c.moved || !c.moved && err != nil {
-			s.t.Errorf("closing, meanwhile %s: %v", c.name, err)
+			s.t.Errorf("closing, after %s: %v", c.name, err)
 		}
 		if got := s.run(run.RunID).Status; got != c.status {
-			s.t.Errorf("closing, meanwhile %s: the run is %s, want %s", c.name, got, c.status)
+			s.t.Errorf("closing, after %s: the run is %s, want %s", c.name, got, c.status)
 		}
 	}
 	s.closingWithCommit()
 	s.closingWithJobs()
 }
 
-// A commit that comes while a run is cancelled decides its entity rows.
+// A commit during the cancellation of a run decides its entity rows.
 func (s *stores) closingWithCommit() {
 	run := s.claimed()
 	target := run.Targets[0]
-	s.meanwhile = func() {
+	s.beforeWrite = func() {
 		row, err := s.ledger.CommitRun(run, ledger.CommitMark{At: s.now, Outcomes: map[surgical.Target]surgical.Outcome{target: {Status: surgical.EntityOK, Revision: 1}}})
 		s.must(err)
 		s.transactAll(row)
@@ -156,7 +156,7 @@ func (s *stores) closingWithJobs() {
 	s.must(err)
 	next := job
 	next.ID, next.Type = "embed#issue#1", surgical.JobEmbed
-	s.meanwhile = func() { s.must(s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(next))) }
+	s.beforeWrite = func() { s.must(s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(next))) }
 	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	jobs, err := s.ledger.Jobs(ctx, run.RunID)
@@ -166,17 +166,17 @@ func (s *stores) closingWithJobs() {
 			s.t.Errorf("job %d: %+v, want it %s", i, jobs, want)
 		}
 	}
-	// A listing that misses the new job alone must not close either.
+	// A listing that misses only the new job must not close the run either.
 	run = s.claimed()
-	s.meanwhile = func() { s.commit(run) }
+	s.beforeWrite = func() { s.commit(run) }
 	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	if jobs, err := s.ledger.Jobs(ctx, run.RunID); err != nil || len(jobs) != 1 || jobs[0].Status != surgical.JobAborted {
-		s.t.Errorf("the job of a commit that came meanwhile: %+v, error %v", jobs, err)
+		s.t.Errorf("the job of a commit between listing and closing: %+v, error %v", jobs, err)
 	}
-	// Nor a listing that misses one by which nothing that is listed changes.
+	// Nor must a listing that misses a job while the listed ones are unchanged.
 	run, job = s.commit(s.claimed())
-	s.meanwhile = func() {
+	s.beforeWrite = func() {
 		row, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Tables.DependentQueue, Key: jobKey(job)})
 		s.must(err)
 		row.Item["job_id"] = str("docs#issue#2")
@@ -193,14 +193,14 @@ func (s *stores) closingWithJobs() {
 			s.t.Errorf("one of %d jobs: %+v", len(jobs), got)
 		}
 	}
-	// Done between the listing and the closing: it stays done.
+	// A job done between listing and closing stays done.
 	run, job = s.commit(s.claimed())
 	key := jobKey(job)
-	s.meanwhile = func() { s.poke(s.Tables.DependentQueue, key, poke{"status", "done"}) }
+	s.beforeWrite = func() { s.poke(s.Tables.DependentQueue, key, poke{"status", "done"}) }
 	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	if jobs, err := s.ledger.Jobs(ctx, run.RunID); err != nil || jobs[0].Status != surgical.JobDone {
-		s.t.Errorf("a job that was done meanwhile: %+v, error %v", jobs, err)
+		s.t.Errorf("a job done between listing and closing: %+v, error %v", jobs, err)
 	}
 }
 
@@ -227,12 +227,12 @@ func (s *stores) lists() {
 	}
 	swept := s.closed(surgical.StatusFailed)()
 	if has(s.ledger.RunsToSweep(ctx), swept.RunID) {
-		s.t.Error("a run is swept at once")
+		s.t.Error("a run is swept immediately")
 	}
 	before := s.now
 	s.now = s.now.Add(15 * time.Minute)
 	if !has(s.ledger.RunsToSweep(ctx), swept.RunID) {
-		s.t.Error("a run is not swept when it is time")
+		s.t.Error("a run is not swept when it is due")
 	}
 	s.now = before
 }

@@ -313,11 +313,11 @@ func (e Engine) refusals(t *testing.T) {
 		{"a missing sort key", put(content, dynamo.Item{"pk": str("a")}), "ValidationException", false},
 		{"an empty key", put(content, key("", "s")), "ValidationException", false},
 		{"a key of the wrong type", put(content, dynamo.Item{"pk": num(1), "sk": str("s")}), "ValidationException", true},
-		{"a key with too much", get(dynamo.Item{"pk": str("a"), "sk": str("b"), "x": str("c")}), "ValidationException", true},
-		{"a key with too little", get(dynamo.Item{"pk": str("a")}), "ValidationException", false},
+		{"a key with an extra attribute", get(dynamo.Item{"pk": str("a"), "sk": str("b"), "x": str("c")}), "ValidationException", true},
+		{"a key with a missing attribute", get(dynamo.Item{"pk": str("a")}), "ValidationException", false},
 		{"an empty string", put(content, with(key("refusal", "e"), dynamo.Item{"t": str("")})), "", false},
 		{"an empty set", put(content, with(key("refusal", "e"), dynamo.Item{"t": &types.AttributeValueMemberSS{}})), "ValidationException", true},
-		{"a number that is none", put(content, with(key("refusal", "e"), dynamo.Item{"t": &types.AttributeValueMemberN{Value: "one"}})), "ValidationException", true},
+		{"an invalid number", put(content, with(key("refusal", "e"), dynamo.Item{"t": &types.AttributeValueMemberN{Value: "one"}})), "ValidationException", true},
 		{"an index key of the wrong type", put(content, with(key("refusal", "e"), dynamo.Item{"project_id": str("1"), "entity": str("x")})), "ValidationException", true},
 	} {
 		if c.strict && e.Lenient {

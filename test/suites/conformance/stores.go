@@ -18,24 +18,24 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-// stores are the two planes on the engine, on a clock that stands still unless
-// it is moved, with a hook between what a call reads and what it writes.
+// stores are the two planes on the engine, with a clock that moves only by
+// hand, and a hook between a call's reads and its write.
 type stores struct {
 	Engine
 	t       *testing.T
 	now     time.Time
 	ledger  *ledger.Ledger
 	content *content.Store
-	// meanwhile runs once, before the next write of the stores.
-	meanwhile func()
-	runs      int
+	// beforeWrite runs once, before the next write of the stores.
+	beforeWrite func()
+	runs        int
 }
 
 func (e Engine) stores(t *testing.T) *stores {
 	s := &stores{Engine: e, t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	db := cloud.Intercept(e.DB, func(_ context.Context, call cloud.Call, send func() error) error {
-		if f := s.meanwhile; f != nil && call.Writes() {
-			s.meanwhile = nil
+		if f := s.beforeWrite; f != nil && call.Writes() {
+			s.beforeWrite = nil
 			f()
 		}
 		return send()
@@ -45,8 +45,8 @@ func (e Engine) stores(t *testing.T) *stores {
 	return s
 }
 
-// poke changes one attribute behind the back of the code: what another
-// process's write would have done. A nil value removes it.
+// poke changes one attribute as another process's write would have. A nil value
+// removes it.
 type poke struct {
 	attribute string
 	value     any
@@ -83,7 +83,7 @@ func issue(iid int64) surgical.EntityRef {
 	return surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: iid}}
 }
 
-// request is a request of a run that nobody has seen.
+// request returns a request for a new run.
 func (s *stores) request() surgical.Request {
 	s.runs++
 	return surgical.Request{
@@ -157,8 +157,8 @@ func (s *stores) transactAll(items ...types.TransactWriteItem) {
 	}
 }
 
-// guarded is one conditional write of a run's row: after each poke of refuse
-// it must refuse, after each of allow it must not.
+// guarded is one conditional write of a run's row, which must fail after each
+// poke in refuse and succeed after each in allow.
 type guarded struct {
 	name   string
 	make   func() surgical.Run
@@ -190,7 +190,7 @@ func (s *stores) check(cases []guarded) {
 	}
 }
 
-// refusedAs turns the refusal of a transaction's item into ErrMoved.
+// refusedAs turns a failed condition of the transaction's item into ErrMoved.
 func (s *stores) refusedAs(items ...types.TransactWriteItem) error {
 	refused, err := s.transact(s.t.Context(), items...)
 	if refused != nil {
@@ -199,7 +199,7 @@ func (s *stores) refusedAs(items ...types.TransactWriteItem) error {
 	return err
 }
 
-// remove deletes an item of the content table, as a TTL does.
+// remove deletes an item of the content table, as its TTL would.
 func (s *stores) remove(key dynamo.Item) {
 	s.t.Helper()
 	_, err := s.DB.DeleteItem(s.t.Context(), &dynamodb.DeleteItemInput{TableName: &s.Tables.Content, Key: key})

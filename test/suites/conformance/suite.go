@@ -18,8 +18,8 @@ import (
 type Engine struct {
 	DB     *dynamodb.Client
 	Tables config.Tables
-	// Lenient engines accept some input that DynamoDB refuses: these cases are
-	// left out for them.
+	// Lenient engines accept some input that DynamoDB rejects; these cases are
+	// skipped for them.
 	Lenient bool
 }
 
@@ -43,7 +43,7 @@ func num(n int64) types.AttributeValue {
 }
 func object(item dynamo.Item) types.AttributeValue { return &types.AttributeValueMemberM{Value: item} }
 
-// key is a key of the content table.
+// key returns a key of the content table.
 func key(pk, sk string) dynamo.Item { return dynamo.Item{"pk": str(pk), "sk": str(sk)} }
 
 // with returns the key with further attributes.
@@ -73,7 +73,7 @@ func (e Engine) get(t *testing.T, key dynamo.Item) dynamo.Item {
 	return out.Item
 }
 
-// code is the code of an API error; "" for success.
+// code returns the code of an API error; "" for success.
 func code(err error) string {
 	var api smithy.APIError
 	switch {
@@ -85,7 +85,8 @@ func code(err error) string {
 	return err.Error()
 }
 
-// transact writes and returns the codes of the reasons of a cancellation.
+// transact executes the writes and returns the codes of the cancellation
+// reasons.
 func (e Engine) transact(ctx context.Context, items ...types.TransactWriteItem) ([]string, error) {
 	_, err := e.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
 	var cancelled *types.TransactionCanceledException

@@ -64,7 +64,7 @@ func TestTheDeployedWidgetShowsTheLedger(t *testing.T) {
 	}
 }
 
-// start asks for a run by hand and returns its id.
+// start requests a run through the API and returns its id.
 func (s stack) start(t *testing.T, body string) string {
 	t.Helper()
 	resp, err := http.Post(s.Endpoints.APIURL+"/v1/sync-runs", "application/json", strings.NewReader(body))
@@ -109,7 +109,7 @@ func TestTheConsoleComesUpWithTheStack(t *testing.T) {
 	}
 	after, err := devstack.Running(s.dir)
 	if err != nil || after["console"].PID != before["console"].PID {
-		t.Errorf("a console that runs was started again: process %d, then %d, %v", before["console"].PID, after["console"].PID, err)
+		t.Errorf("a running console was started again: process %d, then %d, %v", before["console"].PID, after["console"].PID, err)
 	}
 }
 

@@ -13,15 +13,15 @@ import (
 	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
-// The many calls are made in one process (internal/api); these few show that
-// gateway, adapter and function change nothing about the answers.
+// Most contract tests run in one process (internal/api); these few show that
+// gateway, adapter and function do not change the responses.
 func TestTheDeployedAPIAnswersAsItsOwnDescriptionSays(t *testing.T) {
 	s := up(t)
 	var description map[string]any
 	if status := s.get(t, "/openapi.json", &description); status != http.StatusOK {
-		t.Fatalf("the description was answered with %d", status)
+		t.Fatalf("the description returned %d", status)
 	}
-	// The local gateway asks for no signatures.
+	// The local gateway does not require signatures.
 	delete(description["components"].(map[string]any), "securitySchemes")
 	for _, item := range description["paths"].(map[string]any) {
 		for _, operation := range item.(map[string]any) {

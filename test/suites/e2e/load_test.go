@@ -22,7 +22,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/load"
 )
 
-// loadPatience is longer than a lost lease is waited for.
+// loadPatience is longer than the wait for a lost lease.
 const loadPatience = 5 * time.Minute
 
 func (s stack) underLoad(t *testing.T, shape load.Shape) load.Report {
@@ -51,8 +51,8 @@ func TestASmallLoadIsAccountedForAndEveryDifferenceFromTheTruthIsNamed(t *testin
 	s.tamper(t)
 }
 
-// tamper spoils the copies of some entities of the load, each in another way,
-// and checks that the comparison names exactly these.
+// tamper corrupts the copies of some of the load's entities, each in another
+// way, and checks that the comparison names exactly these.
 func (s stack) tamper(t *testing.T) {
 	t.Helper()
 	target := load.NewTarget(s.Stack, s.gitlab)
@@ -151,7 +151,7 @@ func (s stack) spoilVector(t *testing.T, ref surgical.EntityRef) (chunk string) 
 
 func TestALoadThatLostAnEventOnTheQueueSaysWhich(t *testing.T) {
 	s := up(t)
-	// One event an entity: no other one's fetch can make up for it.
+	// One event per entity, so that no other event's fetch can make up for it.
 	const events = 6
 	resume := s.pauseWorker(t)
 	done := make(chan load.Report, 1)
@@ -210,7 +210,7 @@ func (s stack) pauseWorker(t *testing.T) (resume func()) {
 	return func() { set(t.Context(), true) }
 }
 
-// dropMessage takes the first message off requests.fifo.
+// dropMessage deletes the first message of requests.fifo.
 func (s stack) dropMessage(t *testing.T) surgical.Request {
 	t.Helper()
 	client, url := sqs.NewFromConfig(s.AWS), s.Outputs["RequestsQueueUrl"]

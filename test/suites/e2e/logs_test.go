@@ -46,7 +46,7 @@ func TestNoTokenTitleOrTextReachesALog(t *testing.T) {
 		}
 	}
 	if len(seen) < 5 {
-		t.Errorf("only the logs of %v were read: the test shows little", seen)
+		t.Errorf("only the logs of %v were read: the test proves little", seen)
 	}
 }
 
@@ -80,8 +80,8 @@ func TestOneQueryShowsTheWayOfADeliveryThroughAllFunctions(t *testing.T) {
 	}
 }
 
-// Lines of the deployed functions are JSON under the names of the list, and
-// metrics that CloudWatch would take.
+// The deployed functions log only JSON with the listed field names, and metrics
+// that CloudWatch would accept.
 func TestDeployedFunctionsWriteLinesAndMetricsOfTheLists(t *testing.T) {
 	s := up(t)
 	began := now()
@@ -101,14 +101,14 @@ func TestDeployedFunctionsWriteLinesAndMetricsOfTheLists(t *testing.T) {
 			for _, d := range data {
 				told[line.Function+" "+d.Name] = true
 				if d.Namespace != "lorehook" {
-					t.Errorf("%s tells %s under %s", line.Function, d.Name, d.Namespace)
+					t.Errorf("%s reports %s with %s", line.Function, d.Name, d.Namespace)
 				}
 			}
 			continue
 		}
 		for name := range line.fields {
 			if logs.Fields()[name] == "" {
-				t.Errorf("%s: %s is no field of logs.Fields: %s", line.Function, name, line.Text)
+				t.Errorf("%s: %s is not in logs.Fields: %s", line.Function, name, line.Text)
 			}
 		}
 	}
@@ -117,13 +117,13 @@ func TestDeployedFunctionsWriteLinesAndMetricsOfTheLists(t *testing.T) {
 		"worker IngestDuration", "worker Freshness", "worker ContentWriteUnits", "docs DocumentsRegenerated", "embed ChunksEmbedded", "finish Runs",
 	} {
 		if !told[want] {
-			t.Errorf("nothing of %s; told were %q", want, slices.Sorted(maps.Keys(told)))
+			t.Errorf("%s was not emitted; emitted were %q", want, slices.Sorted(maps.Keys(told)))
 		}
 	}
 }
 
-// logLine is a line of one of our functions, decoded; the emulator's own lines
-// are left out.
+// logLine decodes a line of one of our functions; the emulator's own lines are
+// skipped.
 type logLine struct {
 	devstack.LogLine
 	fields map[string]any

@@ -25,15 +25,16 @@ import (
 const (
 	gitlabToken = "glpat-not-a-real-token"
 	secretToken = "not-a-real-secret-token"
-	// patience is for conditions that hold within seconds on an idle machine.
+	// patience limits the wait for conditions that hold within seconds on an
+	// idle machine.
 	patience = 90 * time.Second
 )
 
-// stack is the stack under test; TestMain brings it up once, for it takes
+// stack is the stack under test. TestMain starts it once, because that takes
 // longer than all tests together.
 type stack struct {
 	*devstack.Stack
-	// dir holds its state, logs and records.
+	// dir contains its state, logs and records.
 	dir    string
 	gitlab *fakegitlab.Server
 	err    error
@@ -59,7 +60,7 @@ func run(m *testing.M) int {
 		Projects: "1,2", GitLabRequestsPerSecond: 200, Progress: func(step string) { fmt.Fprintln(os.Stderr, "e2e:", step) },
 	})
 	if shared.err == nil {
-		defer func() { _ = shared.Stop() }() // what is left would show as a process
+		defer func() { _ = shared.Stop() }() // anything left running would show up as a process
 	}
 	return m.Run()
 }
@@ -79,14 +80,14 @@ type delivery struct {
 	event string
 	body  []byte
 	key   string
-	// header is set last; an empty value removes what was there.
+	// header is set last; an empty value removes a header.
 	header map[string]string
 }
 
 type answer struct {
 	Status int
 	Body   struct {
-		// Status is a word, or the number of a problem.
+		// Status is a word, or the HTTP status of a problem.
 		Status any               `json:"status"`
 		Reason string            `json:"reason"`
 		RunID  string            `json:"run_id"`
@@ -137,12 +138,12 @@ func (s stack) deliver(t *testing.T, d delivery) answer {
 	}
 	a := answer{Status: resp.StatusCode, Header: resp.Header}
 	if err := json.Unmarshal(raw, &a.Body); err != nil {
-		t.Errorf("the answer %d is no JSON: %.200s", resp.StatusCode, raw)
+		t.Errorf("the response %d is not JSON: %.200s", resp.StatusCode, raw)
 	}
 	return a
 }
 
-// get reads JSON from the API, if the answer is 200.
+// get reads JSON from the API if the status is 200.
 func (s stack) get(t *testing.T, path string, into any) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Endpoints.APIURL+path, nil)

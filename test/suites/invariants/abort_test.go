@@ -9,7 +9,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// Under load finish may time out twice, and abort comes.
+// Under load, finish may time out twice, and abort runs.
 func TestARunWhoseWorkIsDoneSucceedsThoughItsFinishFailed(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))

@@ -16,7 +16,7 @@ func TestTheBacklogIsDrainedWithoutARequestToGitLab(t *testing.T) {
 		quiet.Options = surgical.Options{NoDocs: true, NoEmbed: true}
 		w.Sync(quiet)
 
-		// A run that is still open keeps what is its own.
+		// An open run keeps its own dirty sources.
 		open := w.GitLab.AddDiscussion(issue, fakegitlab.Note{Body: "of an open run"})
 		if _, err := w.Deliver(w.Request(surgical.OriginManual, issue)); err != nil {
 			t.Fatal(err)
@@ -48,7 +48,7 @@ func TestTheBacklogIsDrainedWithoutARequestToGitLab(t *testing.T) {
 			}
 			for _, source := range dirty {
 				if source.RunID == quiet.RunID || source.RunID == run.RunID {
-					t.Errorf("dirty source %s of %s is left", source.ID, ref)
+					t.Errorf("dirty source %s of %s remains", source.ID, ref)
 				}
 			}
 		}

@@ -14,8 +14,8 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// The worker does not know that its commit will land, and is about to give the
-// run up: too old, its last attempt failed.
+// The worker does not know that its commit will land, and is about to give up
+// the run: it is too old, and its last attempt failed.
 func TestInvariant9ARunIsNotGivenUpIfItsCommitLandsMeanwhile(t *testing.T) {
 	for _, when := range []string{"before the row is read", "between the row and the closing"} {
 		t.Run(when, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestInvariant9ARunIsNotGivenUpIfItsCommitLandsMeanwhile(t *testing.T) {
 					}
 					commit = nil
 				}
-				lost, reads := errors.New("the answer got lost"), 0
+				lost, reads := errors.New("the response was lost"), 0
 				db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 					runs := slices.Contains(call.Tables(), e.Tables.SyncRuns)
 					switch {
@@ -39,7 +39,7 @@ func TestInvariant9ARunIsNotGivenUpIfItsCommitLandsMeanwhile(t *testing.T) {
 						return lost
 					case call.Operation == "GetItem" && runs && commit != nil:
 						if reads++; reads == 1 {
-							return lost // how the worker would have found out
+							return lost // how the worker would have learned of it
 						}
 						if when == "before the row is read" {
 							land(call)

@@ -11,9 +11,9 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// overlapping lets another run commit in the middle of each fetch, as often as
-// left says: a fetch that began before ours ended, and too early to cover the
-// event that is received at eventAt.
+// overlapping makes another run commit in the middle of each fetch, left times:
+// its fetch started before ours ended, and too early to cover the event
+// received at eventAt.
 func overlapping(t *testing.T, w *cloud.World, eventAt time.Time, left int) *int {
 	fetches := 0
 	real := w.Fetch
@@ -49,8 +49,8 @@ func TestInvariant9AFetchThatTheGuardRefusesIsSkippedOnlyIfTheHeadCoversTheEvent
 func TestARefusedFetchIsRepeatedOnceAndThenWaits(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
-		// The second head does cover the event if its fetch may begin where the
-		// first one's ended, so the event is later for it.
+		// The second head would cover the event if its fetch could start where
+		// the first one's ended, so its event is later.
 		fetches := overlapping(t, w, req.EventAt, 2)
 		req.EventAt = req.EventAt.Add(time.Hour)
 		msg := w.Message(req)
@@ -66,7 +66,7 @@ func TestARefusedFetchIsRepeatedOnceAndThenWaits(t *testing.T) {
 	})
 }
 
-// A replica that lags answers with an older updated_at, later.
+// A lagging replica later responds with an older updated_at.
 func TestInvariant3AnAnswerOfALaggingReplicaIsSkippedAtOnce(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
@@ -102,7 +102,7 @@ func TestABusyEntityIsFetchedForWebhooksEveryFiveSecondsAtMost(t *testing.T) {
 			t.Fatalf("verdict %v after %v, error %v", verdict, cloud.After(verdict), err)
 		}
 		if _, err := w.Ledger.Run(t.Context(), req.RunID); surgical.CodeOf(err) != surgical.CodeRunNotFound {
-			t.Errorf("the run was begun: %v", err)
+			t.Errorf("the run was started: %v", err)
 		}
 		w.Clock.Advance(cloud.After(verdict))
 		w.Sync(req)
@@ -120,7 +120,7 @@ func TestInvariant7ARepeatedDocsStageCountsWhatIsNotEmbeddedNotWhatItWrote(t *te
 		if err != nil || len(jobs) != 1 {
 			t.Fatalf("jobs %v, error %v", jobs, err)
 		}
-		// The stage writes its documents and dies before it says so.
+		// The stage writes its documents and dies before it reports them.
 		if _, err := w.Docs.Work.Do(t.Context(), w.Run(req.RunID), &jobs[0], &workflow.Budget{TimeLeft: func() bool { return true }}); err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// journal notes what happened in which order.
+// journal records what happened, in order.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -49,7 +49,7 @@ func (j *journal) count(line string) int {
 	return n
 }
 
-// watched returns a world that notes every answer of GitLab ("fetched") and
+// watched returns a world that records every response of GitLab ("fetched") and
 // every write of content ("wrote").
 func watched(t *testing.T, e engines.Engine) (*cloud.World, *journal) {
 	j := &journal{}
@@ -117,7 +117,7 @@ func TestInvariant2PreflightOnlyReportsAndWritesNoContent(t *testing.T) {
 	})
 }
 
-// Every order in which four fetches, one after the other, may come to commit.
+// Every order in which four consecutive fetches may commit.
 func TestInvariant3NoOrderOfCommitsMakesTheVisibleCopyOlder(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
 		iid := int64(100)
@@ -127,7 +127,7 @@ func TestInvariant3NoOrderOfCommitsMakesTheVisibleCopyOlder(t *testing.T) {
 			w.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "Text", fakegitlab.Time{Time: w.Clock.Now()}))
 			var snaps []surgical.Snapshot
 			for i := range order {
-				// Comments in quick succession leave updated_at as it is.
+				// Comments in quick succession do not move updated_at.
 				w.Clock.Advance(5 * time.Second)
 				w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprint("Comment ", i)})
 				snap, err := w.Fetch(t.Context(), ref)
@@ -178,7 +178,7 @@ func permutations(of []int) [][]int {
 
 func TestInvariant4AReaderSeesOneFetchWholeWhileCommitsGoOn(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
-		ref := many(t, w, 60) // more than a head names itself
+		ref := many(t, w, 60) // too many for the head itself
 		var mu sync.Mutex
 		truth := map[int64]int{} // discussions by fetched_at
 		real := w.Fetch
@@ -226,7 +226,7 @@ func TestInvariant4AReaderSeesOneFetchWholeWhileCommitsGoOn(t *testing.T) {
 			}
 		}
 		if len(revisions) < 2 {
-			t.Errorf("the reader saw %d revisions: the test shows little", len(revisions))
+			t.Errorf("the reader saw %d revisions: the test proves little", len(revisions))
 		}
 	})
 }
@@ -286,7 +286,7 @@ func TestInvariant7EmbedRunsOnlyOnWhatThisRunRegenerated(t *testing.T) {
 	})
 }
 
-// A job is inserted just between the listing of the open jobs and the closing.
+// A job is inserted between the listing of the open jobs and the closing.
 func TestInvariant8AJobInsertedWhileTheRunIsClosedIsAbortedToo(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		var meanwhile func()
@@ -318,8 +318,8 @@ func TestInvariant8AJobInsertedWhileTheRunIsClosedIsAbortedToo(t *testing.T) {
 	})
 }
 
-// insertJob inserts an embed job as every insertion does: with the run's
-// counter raised, under the check that it is running.
+// insertJob inserts an embed job as all insertions do: it raises the run's
+// counter on condition that the run is running.
 func insertJob(t *testing.T, w *cloud.World, req surgical.Request) {
 	t.Helper()
 	job, err := w.Ledger.InsertJob(surgical.Job{
@@ -351,7 +351,7 @@ func TestInvariant9ACommitWhoseAnswerIsLostCountsAndIsNotRepeated(t *testing.T) 
 			err := send()
 			if lose && err == nil && call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), e.Tables.Content) {
 				lose = false
-				return errors.New("the answer got lost")
+				return errors.New("the response was lost")
 			}
 			return err
 		})
@@ -381,7 +381,7 @@ func TestInvariant9AWorkflowThatWasNeverStartedIsStartedByTheSweeper(t *testing.
 	})
 }
 
-// noWorkflow cannot launch anything.
+// noWorkflow fails to start any workflow.
 
 func noWorkflow(context.Context, surgical.Run, int64, bool) error {
 	return errors.New("out of reach")

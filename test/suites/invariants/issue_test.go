@@ -18,7 +18,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// The tests of this file carry the names that the pipeline was specified with.
+// The tests in this file have the names from the pipeline's specification.
 func TestSpecified(t *testing.T) {
 	t.Run("preflight_success_then_ingest_failure_rolls_back_all_content_writes", func(t *testing.T) {
 		engines.Run(t, func(t *testing.T, e engines.Engine) {
@@ -52,7 +52,7 @@ func TestSpecified(t *testing.T) {
 			if jobs, err := w.Ledger.Jobs(t.Context(), req.RunID); err != nil || len(jobs) > 0 {
 				t.Errorf("jobs %v, error %v", jobs, err)
 			}
-			// What was staged is gone in the end.
+			// The staged items are gone in the end.
 			w.Clock.Advance(time.Hour)
 			if report := w.Sweep(); report.Expired == 0 {
 				t.Error("the sweeper found nothing that was staged")
@@ -134,7 +134,7 @@ func TestSpecified(t *testing.T) {
 			Origin: surgical.OriginManual, EventAt: time.Unix(1, 0), Options: surgical.Options{NoDocs: true},
 		}
 		if err := req.Validate(); surgical.CodeOf(err) != surgical.CodeInvalidRequest {
-			t.Errorf("no_docs alone: %v", err)
+			t.Errorf("only no_docs: %v", err)
 		}
 		req.Options.NoEmbed = true
 		if err := req.Validate(); err != nil {

@@ -15,7 +15,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// Decision 005: no two attempts share the key of what they stage.
+// Decision 005: no two attempts stage items under the same key.
 func TestInvariant9WhatALostAttemptStagedMayLandAfterTheCommitOfTheNext(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		var late []func() error
@@ -51,8 +51,8 @@ func TestInvariant9WhatALostAttemptStagedMayLandAfterTheCommitOfTheNext(t *testi
 	})
 }
 
-// A stage that removes what an issue's turning confidential hides dies, is
-// repeated, and then its removals land.
+// An issue becomes confidential. The stage that removes what this hides dies
+// and is repeated; then the first one's removals land.
 func TestARemovalOfHiddenBytesThatLandsLateHitsNothingNewer(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		var mu sync.Mutex // removals are concurrent
@@ -82,7 +82,7 @@ func TestARemovalOfHiddenBytesThatLandsLateHitsNothingNewer(t *testing.T) {
 		want := embedded(w, t, ref)
 		for _, land := range late {
 			if err := land(); err != nil {
-				t.Log(err) // refused, as it should be
+				t.Log(err) // refused, as expected
 			}
 		}
 		if diff := cmp.Diff(want, embedded(w, t, ref)); diff != "" {

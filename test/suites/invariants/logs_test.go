@@ -21,7 +21,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/metricstest"
 )
 
-// everything drives all of it and returns what was written.
+// everything runs the whole pipeline and returns its output.
 func everything(t *testing.T, e engines.Engine) []string {
 	t.Helper()
 	o := newObserved(t, e)
@@ -52,8 +52,8 @@ func TestInvariant12NoTokenSignatureTitleOrTextReachesALogWhateverGoesWrong(t *t
 	})
 }
 
-// checkLines checks that every line is JSON under the names of the list, and
-// that what did not happen at all is not taken for well.
+// checkLines checks that every line is JSON with the listed field names, and
+// that the lines prove that everything did happen.
 func checkLines(t *testing.T, lines []string) {
 	t.Helper()
 	fields := logs.Fields()
@@ -70,17 +70,17 @@ func checkLines(t *testing.T, lines []string) {
 		msg, _ := l["msg"].(string)
 		seen[msg]++
 		if !msgForm.MatchString(msg) || l["time"] == nil || l["level"] == nil {
-			t.Errorf("not a line like all others: %s", line)
+			t.Errorf("a line in another format: %s", line)
 		}
 		for name := range l {
 			if fields[name] == "" {
-				t.Errorf("%s is no field of logs.Fields: %s", name, line)
+				t.Errorf("%s is not in logs.Fields: %s", name, line)
 			}
 		}
-		// A sweep is about no run; a request and a delivery may be refused.
-		// What is left of a log at logLevel=warn still tells all that failed.
+		// A sweep concerns no single run; a request or a delivery may be
+		// refused. At logLevel=warn the log still reports every failure.
 		if l["code"] != nil && l["level"] == "INFO" && msg != "request" {
-			t.Errorf("a failure that is no warning: %s", line)
+			t.Errorf("a failure below level warn: %s", line)
 		}
 		if l["traceparent"] == nil && msg != "swept" {
 			t.Errorf("a line without a trace: %s", line)
@@ -94,12 +94,12 @@ func checkLines(t *testing.T, lines []string) {
 		"closed", "workflow_started", "job_done", "stage_ended", "stage_failed", "swept", "resent", "swept_run",
 	} {
 		if seen[msg] == 0 {
-			t.Errorf("no line %q was written: the test shows too little; there were %v", msg, seen)
+			t.Errorf("no line %q was written: the test proves too little; there were %v", msg, seen)
 		}
 	}
 }
 
-// checkMetrics checks that every metric of the list is emitted, and no other.
+// checkMetrics checks that every listed metric is emitted, and no other.
 func checkMetrics(t *testing.T, lines []string) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -125,7 +125,8 @@ func checkMetrics(t *testing.T, lines []string) {
 	}
 }
 
-// query is Logs Insights' `filter field = value | sort @timestamp | fields msg`.
+// query is the Logs Insights query `filter field = value | sort @timestamp |
+// fields msg`.
 func query(t *testing.T, lines []string, field, value string) []string {
 	t.Helper()
 	var msgs []string
@@ -141,7 +142,7 @@ func query(t *testing.T, lines []string, field, value string) []string {
 	return msgs
 }
 
-// failingStart cannot start a workflow.
+// failingStart fails to start any workflow.
 func failingStart(context.Context, surgical.Run, int64, bool) error { return errors.New("away") }
 
 func TestOneQueryShowsTheWholeWayOfADelivery(t *testing.T) {

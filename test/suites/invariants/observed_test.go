@@ -26,7 +26,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// What must never reach a log. Each word occurs nowhere else.
+// Texts that must never reach a log. Each occurs nowhere else.
 const (
 	canarySecret      = "canary-secret-token"
 	canaryForged      = "canary-forged-token"
@@ -47,15 +47,15 @@ func canarySigning() string {
 	return "whsec_" + base64.StdEncoding.EncodeToString([]byte("canary signing key of 32 bytes.."))
 }
 
-// observed is a pipeline from webhook to sweeper that writes one output.
+// observed is a pipeline from webhook to sweeper with one shared output.
 type observed struct {
 	*cloud.World
 	hook   *webhook.Handler
 	api    http.Handler
 	tokens func() (string, error)
-	// spoil, if set, is what the next commit fails with.
+	// spoil, if set, is the error of the next commit.
 	spoil error
-	// worked counts passes of the worker.
+	// worked counts the worker's passes.
 	worked int
 	keys   int
 }
@@ -110,14 +110,14 @@ func (o *observed) GetSecretValue(context.Context, *secretsmanager.GetSecretValu
 	return &secretsmanager.GetSecretValueOutput{SecretString: &text}, err
 }
 
-// payload is a webhook's body about an issue, full of what must not leak.
+// payload is a webhook's body about an issue, full of texts that must not leak.
 func payload(iid int64) string {
 	return fmt.Sprintf(`{"object_kind":"issue","user":{"username":%q},"project":{"id":1},"object_attributes":{"iid":%d,"title":%q,"description":%q}}`,
 		canaryUser, iid, canaryPayload, canaryPayload)
 }
 
-// deliver sends a webhook under the secret token, unless headers say otherwise,
-// and returns the answer's status.
+// deliver sends a webhook with the secret token, unless headers say otherwise,
+// and returns the response's status.
 func (o *observed) deliver(body string, headers ...string) int {
 	o.T.Helper()
 	o.keys++
@@ -135,14 +135,14 @@ func (o *observed) deliver(body string, headers ...string) int {
 	return answer.StatusCode
 }
 
-// work lets the worker take all messages, again and again until none is left,
-// and then every workflow that was started.
+// work runs the worker until no message is left, and then every started
+// workflow.
 func (o *observed) work() {
 	o.T.Helper()
 	dead := &deliveries{}
 	for left := o.Sent(); len(left.Records) > 0; {
 		if o.worked++; o.worked > 500 {
-			o.T.Fatal("messages are left for ever")
+			o.T.Fatal("messages never run out")
 		}
 		o.Clock.Advance(2*time.Minute + 2*time.Second)
 		response, err := o.Batch(dead).Handle(o.T.Context(), left)
@@ -155,7 +155,7 @@ func (o *observed) work() {
 	o.Drive()
 }
 
-// once lets the worker take all messages once, and no workflow run.
+// once runs the worker once on all messages, and no workflow.
 func (o *observed) once() {
 	o.T.Helper()
 	o.Clock.Advance(surgical.Settle + time.Second)
@@ -164,7 +164,7 @@ func (o *observed) once() {
 	}
 }
 
-// send queues a request as somebody in between would.
+// send enqueues a request without the webhook or the API.
 func (o *observed) send(req surgical.Request) {
 	o.T.Helper()
 	if err := o.ToBulk.Send(o.T.Context(), req); err != nil {
@@ -172,7 +172,7 @@ func (o *observed) send(req surgical.Request) {
 	}
 }
 
-// sweepOnce lets the sweeper run, and every workflow that it started.
+// sweepOnce runs the sweeper, and every workflow that it started.
 func (o *observed) sweepOnce() {
 	o.T.Helper()
 	o.Sweep()
@@ -186,7 +186,7 @@ func (o *observed) call(method, path, body string) {
 	o.api.ServeHTTP(httptest.NewRecorder(), r)
 }
 
-// confidential makes an issue whose every text is a canary.
+// confidential creates an issue whose every text is a canary.
 func (o *observed) confidential(iid int64) surgical.EntityRef {
 	ref := fakegitlab.IssueRef(iid)
 	issue := fakegitlab.NewIssue(iid, canaryTitle, canaryDescription, fakegitlab.Time{Time: o.Clock.Now()})

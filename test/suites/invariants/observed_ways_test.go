@@ -23,10 +23,10 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// theirs is a sender's trace.
+// theirs is the sender's trace.
 const theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-// goesWell is every way that ends well.
+// goesWell takes every path that succeeds.
 func (o *observed) goesWell(t *testing.T) {
 	ref := o.confidential(100)
 	signer, err := standardwebhooks.NewWebhook(canarySigning())
@@ -43,28 +43,28 @@ func (o *observed) goesWell(t *testing.T) {
 	if status := o.deliver(payload(100), signed...); status != 202 {
 		t.Fatalf("a signed delivery: %d", status)
 	}
-	o.deliver(payload(100)) // in one batch with the first: its fetch covers both
+	o.deliver(payload(100)) // in one batch with the first, whose fetch covers both
 	o.work()
 	if got := o.Entity(ref).Head.Attributes.Title; got != canaryTitle {
-		t.Fatalf("the copy's title is %q: the test shows nothing", got)
+		t.Fatalf("the copy's title is %q: the test proves nothing", got)
 	}
-	// A change, and one without.
+	// A sync with a change, and one without.
 	o.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: canaryNote})
 	o.deliver(payload(100))
 	o.work()
 	o.deliver(payload(100))
 	o.work()
-	// What nobody fetches.
+	// Deliveries that cause no fetch.
 	if status := o.deliver(`{"object_kind":"push"}`, "x-gitlab-event", "Push Hook"); status != 200 {
 		t.Errorf("a push: %d", status)
 	}
 	o.deliver(strings.Replace(payload(100), `"project":{"id":1}`, `"project":{"id":3}`, 1))
-	// By hand.
+	// Requested by hand.
 	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":1,"issues":[100],"preflight_only":true}`)
 	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":1,"issues":[100],"no_docs":true,"no_embed":true}`)
 	o.call(http.MethodGet, "/v1/projects/1/issues/100", "")
 	o.work()
-	// A run whose message got lost, one whose workflow got lost, and the backlog.
+	// A run with a lost message, one with a lost workflow, and the backlog.
 	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":1,"issues":[7]}`)
 	o.Sent()
 	o.Clock.Advance(20 * time.Minute)
@@ -78,7 +78,7 @@ func (o *observed) goesWell(t *testing.T) {
 	o.work()
 }
 
-// stale lets a newer copy come first, which the guard then skips for.
+// stale commits a newer copy first, so that the guard skips this run's.
 func (o *observed) stale() {
 	ref := fakegitlab.IssueRef(9)
 	fetch := o.Fetch
@@ -95,7 +95,7 @@ func (o *observed) stale() {
 	o.Drive()
 }
 
-// goesWrong is every way that ends in a failure, as far as one can be had.
+// goesWrong takes every path that fails, as far as a test can reach it.
 func (o *observed) goesWrong(t *testing.T) {
 	for name, status := range map[string]int{
 		"forged token":     o.deliver(payload(100), "x-gitlab-token", canaryForged),
@@ -110,7 +110,7 @@ func (o *observed) goesWrong(t *testing.T) {
 	}
 	o.brokenSecret(t)
 	o.brokenGitLab(t)
-	// A body that nobody can read, and a project that is not allowed any more.
+	// A body that cannot be decoded, and a project that is no longer allowed.
 	o.send(o.Request(surgical.OriginReconcile, fakegitlab.IssueRef(7)))
 	garbage := o.Sent()
 	garbage.Records[0].Body = canaryPayload
@@ -122,7 +122,7 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.deliver(payload(101))
 	o.work()
 	o.Engine.Allows = func(int64) bool { return true }
-	// DynamoDB refuses the commit for good, and says why.
+	// DynamoDB rejects the commit permanently, and says why.
 	o.spoil = &types.TransactionCanceledException{
 		Message:             aws.String("Transaction cancelled, please refer cancellation reasons for specific reasons [ValidationError]"),
 		CancellationReasons: []types.CancellationReason{{Code: aws.String("ValidationError"), Message: aws.String(canaryItem), Item: itemOf(canaryItem)}},
@@ -131,7 +131,7 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.deliver(payload(102))
 	o.work()
 	o.brokenEmbedder(t)
-	// Cancelled by hand while its jobs wait, and what clients get wrong.
+	// A run cancelled while its jobs wait, and clients' mistakes.
 	o.confidential(104)
 	o.deliver(payload(104))
 	o.once()
@@ -140,7 +140,7 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":"`+canaryRequest+`"}`)
 	o.call(http.MethodGet, "/v1/projects/1/issues/"+canaryRequest+"?cursor="+canaryRequest, "")
 	o.call(http.MethodGet, "/"+canaryRequest, "")
-	// What the sweeper fails: a run that nobody brought to an end.
+	// A run that nothing ever completed, which the sweeper fails.
 	o.deliver(payload(105))
 	o.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(105), Requests: 5, Status: 500, Body: canaryAnswer})
 	o.once()
@@ -150,10 +150,10 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.sweepOnce()
 }
 
-// lastKey is the number of the last delivery's key: the trace took the next.
+// lastKey is the number of the last delivery's key; the trace took the next.
 func (o *observed) lastKey() int { return o.keys - 1 }
 
-// brokenSecret lets the secret fail, and hold nonsense.
+// brokenSecret makes the secret unreadable, and then invalid.
 func (o *observed) brokenSecret(t *testing.T) {
 	fresh := func(tokens func() (string, error)) int {
 		tokensBefore, verifiers := o.tokens, o.hook.Verifiers
@@ -173,7 +173,8 @@ func (o *observed) brokenSecret(t *testing.T) {
 	}
 }
 
-// brokenGitLab lets GitLab answer in every wrong way, its texts being canaries.
+// brokenGitLab makes GitLab respond with every kind of error, whose texts are
+// canaries.
 func (o *observed) brokenGitLab(t *testing.T) {
 	for i, f := range []fakegitlab.Fault{
 		{Status: 429, Body: canaryAnswer, Header: http.Header{"Retry-After": {"7"}, "Ratelimit-Remaining": {"0"}}},
@@ -197,7 +198,7 @@ func (o *observed) brokenGitLab(t *testing.T) {
 	}
 }
 
-// brokenEmbedder lets an endpoint refuse a text, which it quotes.
+// brokenEmbedder makes an endpoint reject a text, which its error quotes.
 func (o *observed) brokenEmbedder(t *testing.T) {
 	asked := 0
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -219,7 +220,7 @@ func (o *observed) brokenEmbedder(t *testing.T) {
 		o.work()
 	}
 	if asked == 0 {
-		t.Error("nothing was embedded: the test shows little")
+		t.Error("nothing was embedded: the test proves little")
 	}
 }
 

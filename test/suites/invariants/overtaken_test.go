@@ -12,8 +12,8 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// overtaking is a world in which something else happens once, just before a
-// docs stage's next transaction on the content table.
+// overtaking is a world in which something else happens once, immediately
+// before a docs stage's next transaction on the content table.
 func overtaking(t *testing.T, e engines.Engine) (w *cloud.World, before func(func())) {
 	var other func()
 	db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
@@ -47,7 +47,7 @@ func handle(w *cloud.World, stage *workflow.Runner, in workflow.Input) {
 	}
 }
 
-// embedded fails unless each stored document is embedded as it is.
+// embedded fails unless the embeddings of each stored document are current.
 func embedded(w *cloud.World, t *testing.T, ref surgical.EntityRef) []string {
 	t.Helper()
 	head, err := w.Content.Head(t.Context(), ref)
@@ -68,7 +68,7 @@ func embedded(w *cloud.World, t *testing.T, ref surgical.EntityRef) []string {
 	}
 	for _, d := range documents {
 		if !embeddings[d.ID].Current(head, d.Hash) {
-			t.Errorf("what embeds %s is not current", d.ID)
+			t.Errorf("the embeddings of %s are not current", d.ID)
 		}
 	}
 	return ids
@@ -88,7 +88,7 @@ func TestInvariant7WhatIsRegeneratedIsDecidedWhenTheDocumentsAreWritten(t *testi
 		handle(w, w.Docs, second)
 		describe("one")
 		third := committed(w, ref)
-		// Until now the text "one" is embedded; then the second run embeds "two".
+		// So far the text "one" is embedded; then the second run embeds "two".
 		before(func() { handle(w, w.Embed, second) })
 		handle(w, w.Docs, third)
 		handle(w, w.Embed, third)

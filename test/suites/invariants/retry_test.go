@@ -14,8 +14,8 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// A redelivery by GitLab (another message) of an event whose documents could
-// not be regenerated does so at last, although the content is unchanged.
+// GitLab redelivers (in another message) an event whose documents could not be
+// regenerated. This time they are, although the content is unchanged.
 func TestInvariant10ARetryDoesWhatTheFailedRunLeftUndoneEvenIfNothingChanged(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
 		ref := fakegitlab.IssueRef(7)
@@ -46,7 +46,7 @@ func TestInvariant10ARetryDoesWhatTheFailedRunLeftUndoneEvenIfNothingChanged(t *
 	})
 }
 
-// aborted delivers the request and lets its documents fail.
+// aborted delivers the request and makes its docs stage fail.
 func aborted(t *testing.T, w *cloud.World, req surgical.Request) surgical.Run {
 	t.Helper()
 	if _, err := w.Deliver(req); err != nil {
@@ -59,7 +59,7 @@ func aborted(t *testing.T, w *cloud.World, req surgical.Request) surgical.Run {
 	return w.Run(req.RunID)
 }
 
-// retry is the request by which run is retried.
+// retry returns the request that retries the run.
 func retry(t *testing.T, w *cloud.World, run surgical.Run) surgical.Request {
 	t.Helper()
 	req := w.Request(surgical.OriginRetry, run.Refs()...)
@@ -115,7 +115,7 @@ func TestInvariant10ARetryThatIsOvertakenStillDoesWhatWasLeftUndone(t *testing.T
 	})
 }
 
-// overtake commits a later fetch of the entity by another run, without its
+// overtake commits a later fetch of the entity by another run, without
 // documents.
 func overtake(t *testing.T, w *cloud.World, fetch cloud.Fetch, ref surgical.EntityRef) {
 	t.Helper()
@@ -126,7 +126,7 @@ func overtake(t *testing.T, w *cloud.World, fetch cloud.Fetch, ref surgical.Enti
 	commitAs(t, w, snap)
 }
 
-// commitAs commits the snapshot by a run of its own.
+// commitAs commits the snapshot in its own run.
 func commitAs(t *testing.T, w *cloud.World, snap surgical.Snapshot) {
 	t.Helper()
 	req := w.Request(surgical.OriginReconcile, snap.Ref)
@@ -172,7 +172,7 @@ func TestAJobThatNoTryCanDoIsMarkedAsFailed(t *testing.T) {
 	})
 }
 
-// hopeless is work that no try gets done.
+// hopeless is work that fails every time.
 type hopeless struct{ workflow.Work }
 
 // Do implements workflow.Work.

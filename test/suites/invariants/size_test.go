@@ -23,7 +23,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// noise returns text that does not compress, so that it needs several items.
+// noise returns incompressible text, which needs several items.
 func noise(bytes int) string {
 	random := rand.New(rand.NewPCG(1, 2))
 	var b strings.Builder
@@ -44,7 +44,7 @@ func TestAOneMegabyteDescriptionIsStoredWholeAndReadBackEqual(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got.Description != text {
-				t.Errorf("%s: %d bytes came back of %d", name, len(got.Description), len(text))
+				t.Errorf("%s: %d of %d bytes were read back", name, len(got.Description), len(text))
 			}
 			document, err := w.Content.Document(t.Context(), ref, "entity")
 			if err != nil || !strings.HasSuffix(document.Text, text+"\n") {
@@ -54,7 +54,7 @@ func TestAOneMegabyteDescriptionIsStoredWholeAndReadBackEqual(t *testing.T) {
 	})
 }
 
-// many returns a world with an issue of so many discussions.
+// many returns a world with an issue that has n discussions.
 func many(t *testing.T, w *cloud.World, discussions int) surgical.EntityRef {
 	t.Helper()
 	ref := fakegitlab.IssueRef(8)
@@ -78,7 +78,7 @@ func TestAnIssueWithAThousandDiscussionsIsStoredWholeAndReadBackEqual(t *testing
 	})
 }
 
-// childrenOf lists what was read as the fetch lists it.
+// childrenOf lists the stored children in the format of a fetch.
 func childrenOf(e content.Entity) []surgical.Child {
 	var children []surgical.Child
 	for _, raw := range e.Discussions {
@@ -92,8 +92,8 @@ func childrenOf(e content.Entity) []surgical.Child {
 	return children
 }
 
-// sorted makes two lists of children comparable, whatever their order and
-// their JSON's spacing.
+// sorted makes two lists of children comparable, regardless of their order and
+// JSON white space.
 func sorted(t *testing.T, children []surgical.Child) []string {
 	t.Helper()
 	var list []string
@@ -114,7 +114,7 @@ func sorted(t *testing.T, children []surgical.Child) []string {
 
 func TestOneNewCommentOnAThousandDiscussionsCostsAtMost24WriteUnits(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
-		// The run counts its commit; DynamoDB reports what expiring costs.
+		// The run counts its commit; DynamoDB reports the cost of expiring.
 		var mu sync.Mutex
 		expired := 0.0
 		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
@@ -134,7 +134,7 @@ func TestOneNewCommentOnAThousandDiscussionsCostsAtMost24WriteUnits(t *testing.T
 		w := cloud.NewWorld(t, db, e.Tables)
 		ref := many(t, w, 1000)
 		w.Webhook(ref)
-		for range 10 { // wear: parts of many runs
+		for range 10 { // wear: parts from many runs
 			w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "One more."})
 			expired = 0
 			run := w.Webhook(ref)
@@ -150,7 +150,7 @@ func TestOneNewCommentOnAThousandDiscussionsCostsAtMost24WriteUnits(t *testing.T
 
 func TestWriteUnitsAreCountedFromWhatReachesTheTable(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
-		// A first pass stages and commits, so its units are those of its items.
+		// A first sync stages and commits, so its units are those of its items.
 		var units int64
 		db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			units += putUnits(call, e.Tables.Content)
@@ -168,7 +168,7 @@ func TestWriteUnitsAreCountedFromWhatReachesTheTable(t *testing.T) {
 	})
 }
 
-// putUnits are the write units of the puts into the table.
+// putUnits returns the write units of the puts into the table.
 func putUnits(call cloud.Call, table string) int64 {
 	units := 0
 	switch in := call.Input.(type) {

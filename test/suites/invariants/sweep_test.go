@@ -16,7 +16,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// expireAll lets everything expire that will.
+// expireAll expires everything that has an expiry.
 func expireAll(t *testing.T, e engines.Engine) int {
 	t.Helper()
 	n, err := cloud.Expire(t.Context(), e.DynamoDB, e.Tables.Content)
@@ -41,7 +41,8 @@ func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T)
 		w := cloud.NewWorld(t, db, e.Tables)
 		ref := fakegitlab.IssueRef(7)
 		w.Sync(w.Request(surgical.OriginManual, ref))
-		// A commit slips in before the first call of a sweep, the second, and so on.
+		// A commit happens before the first call of a sweep, before the second,
+		// and so on.
 		for {
 			edited := fmt.Sprintf("Edited before call %d.", at+1)
 			meanwhile = func() {
@@ -54,7 +55,7 @@ func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T)
 				t.Fatal(err)
 			}
 			if meanwhile != nil {
-				break // it makes fewer calls
+				break // the sweep makes fewer calls
 			}
 			want := w.Entity(ref)
 			expireAll(t, e)
@@ -63,7 +64,7 @@ func TestInvariant4TheSweeperTakesNothingThatACommitNamesMeanwhile(t *testing.T)
 			}
 		}
 		if meanwhile = nil; at < 5 {
-			t.Errorf("a sweep makes %d calls: the test shows nothing", at-1)
+			t.Errorf("a sweep makes %d calls: the test proves nothing", at-1)
 		}
 	})
 }
@@ -92,14 +93,14 @@ func TestInvariant4TheSweeperTakesNothingThatAnOpenAttemptStaged(t *testing.T) {
 		if verdict, err := w.Deliver(req); cloud.Deleted(verdict) || err == nil {
 			t.Fatalf("verdict %v, error %v", verdict, err)
 		}
-		w.Sync(req) // the first attempt's leftovers are the sweeper's
+		w.Sync(req) // the sweeper expires the first attempt's leftovers
 		w.Clock.Advance(time.Hour)
 		w.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Description = "Edited." })
 		sweep = true
 		w.Sync(w.Request(surgical.OriginManual, ref))
 		want := w.Entity(ref)
 		if n := expireAll(t, e); n == 0 || swept != 1 {
-			t.Errorf("%d runs were swept and %d items expire: the test shows nothing", swept, n)
+			t.Errorf("%d runs were swept and %d items expire: the test proves nothing", swept, n)
 		}
 		if diff := cmp.Diff(want, w.Entity(ref)); diff != "" {
 			t.Errorf("the copy changed (-before +after):\n%s", diff)

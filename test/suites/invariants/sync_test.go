@@ -44,7 +44,7 @@ func TestASecondCommentUnderAnUnchangedUpdatedAtIsStored(t *testing.T) {
 		w.Clock.Advance(20 * time.Second)
 		w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "second"})
 		if !w.GitLab.UpdatedAt(ref).Equal(before) {
-			t.Fatal("the comment moved updated_at: the test shows nothing")
+			t.Fatal("the comment moved updated_at: the test proves nothing")
 		}
 		w.Webhook(ref)
 		if got := len(w.Entity(ref).Discussions); got != had+1 {

@@ -19,7 +19,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// deliveries is a queue that remembers what a batch asked of it.
+// deliveries is a queue that records the calls of a batch.
 type deliveries struct {
 	delayed map[string]int32
 	dead    []string
@@ -129,7 +129,7 @@ func TestNoFetchBeginsBeforeItCoversTheNewestEventOfItsGroup(t *testing.T) {
 			t.Errorf("left for later (-want +got):\n%s", diff)
 		}
 		if _, err := w.Ledger.Run(t.Context(), first.RunID); surgical.CodeOf(err) != surgical.CodeRunNotFound {
-			t.Errorf("the first run was begun: %v", err)
+			t.Errorf("the first run was started: %v", err)
 		}
 	})
 }
@@ -158,7 +158,7 @@ func TestARateLimitDelaysTheWholeGroupInOrderAndPausesAllWorkers(t *testing.T) {
 		}
 		other := w.Request(surgical.OriginManual, neighbour)
 		if verdict, err := w.Deliver(other); err != nil || cloud.Deleted(verdict) || cloud.After(verdict) < 20*time.Second {
-			t.Errorf("a worker went on meanwhile: verdict %v after %v, error %v", verdict, cloud.After(verdict), err)
+			t.Errorf("a worker continued during the pause: verdict %v after %v, error %v", verdict, cloud.After(verdict), err)
 		}
 		w.Clock.Advance(31 * time.Second)
 		w.Sync(other)
@@ -204,7 +204,7 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The run is another attempt's, which has not committed yet.
+		// The run belongs to another attempt, which has not committed yet.
 		if _, err := w.Ledger.Claim(t.Context(), zombie, claim); err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,7 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 	})
 }
 
-// hurried has time for a single batch in each generation.
+// hurried has time for only one batch per generation.
 type hurried struct{ workflow.Work }
 
 // Do implements workflow.Work.
@@ -246,8 +246,9 @@ func TestAStageNearItsLimitHandsTheRestOnUntilAllIsDone(t *testing.T) {
 	})
 }
 
-// A worker died over the run, the next one's fetch failed in order: the run may
-// kill again, and would take others of its batch along.
+// A worker died while processing the run, and the next one's fetch failed in an
+// orderly way. The run may kill again, and would take others of its batch with
+// it.
 func TestARunOverWhichAWorkerDiedStaysAloneAlsoAfterAFailureInOrder(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
 		req := w.Request(surgical.OriginWebhook, fakegitlab.IssueRef(7))

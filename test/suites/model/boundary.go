@@ -26,7 +26,8 @@ type Engine interface {
 }
 
 // client returns an SDK client whose every call stops at the scheduler and is
-// then applied by the engine; a call of no process is applied at once.
+// then applied by the engine. A call outside of a process is applied
+// immediately.
 func (w *world) client() *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
@@ -47,7 +48,7 @@ func (w *world) dynamo(ctx context.Context, input any) (any, error) {
 	c := &call{
 		what:  fmt.Sprintf("%s %s", strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", input), "*dynamodb."), "Input"), strings.Join(touched, " ")),
 		write: write, input: input,
-		land: func() { _, _ = w.engine.Do(input) }, // nobody is there to hear of a refusal
+		land: func() { _, _ = w.engine.Do(input) }, // the caller is gone, so an error is dropped
 	}
 	f, err := w.park(ctx, c)
 	if err != nil {
@@ -68,7 +69,7 @@ func (w *world) dynamo(ctx context.Context, input any) (any, error) {
 	return output, err
 }
 
-// conflictOf is what DynamoDB answers to a write that meets a transaction.
+// conflictOf is DynamoDB's error for a write that conflicts with a transaction.
 func conflictOf(input any) error {
 	in, ok := input.(*dynamodb.TransactWriteItemsInput)
 	if !ok {
@@ -85,14 +86,15 @@ func conflictOf(input any) error {
 	return cancelled
 }
 
-// item is one item that a call is about.
+// item identifies one item of a call.
 type touchedItem struct {
 	table  string
 	key    dynamo.Item
 	delete bool
 }
 
-// touches names what a call is about, and tells whether it changes anything.
+// touches returns the items that a call reads or writes, and whether it changes
+// anything.
 func touches(input any) (names []string, write bool) {
 	items, write := itemsOf(input)
 	for _, item := range items {
@@ -154,7 +156,7 @@ func itemsOf(input any) (items []touchedItem, write bool) {
 	return items, write
 }
 
-// keyString shows the key attributes among the item's, in a fixed order.
+// keyString formats the item's key attributes in a fixed order.
 func keyString(item dynamo.Item) string {
 	var parts []string
 	for _, name := range []string{"pk", "sk", "run_id", "target", "entity", "dirty_id", "scope_run_id", "job_id", "name", ":0", ":1"} {
@@ -168,7 +170,7 @@ func keyString(item dynamo.Item) string {
 	return strings.Join(parts, "/")
 }
 
-// roundTripper is GitLab as a process sees it.
+// roundTripper is the GitLab that a process sees.
 type roundTripper struct{ w *world }
 
 // RoundTrip implements [http.RoundTripper].
@@ -187,7 +189,7 @@ func (w *world) service(ctx context.Context, in cloud.Call, send func() error) e
 	if processOf(ctx) == nil {
 		return send()
 	}
-	c := &call{what: nameOf(in), write: true, land: func() { _ = in.Land() }} // nobody is there to hear of a refusal
+	c := &call{what: nameOf(in), write: true, land: func() { _ = in.Land() }} // the caller is gone, so an error is dropped
 	f, err := w.park(ctx, c)
 	switch {
 	case err != nil:
@@ -202,7 +204,7 @@ func (w *world) service(ctx context.Context, in cloud.Call, send func() error) e
 	return err
 }
 
-// nameOf names the call, the same each time the sequence runs.
+// nameOf names the call, identically each time the sequence runs.
 func nameOf(in cloud.Call) string {
 	switch input := in.Input.(type) {
 	case *sqs.SendMessageInput:

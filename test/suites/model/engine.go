@@ -36,9 +36,9 @@ func (c Client) Do(input any) (any, error) {
 	return nil, fmt.Errorf("model: %T is not supported", input)
 }
 
-// Outside is an engine for calls from within a bubble over a network. What
-// waits for a network in a bubble is never at rest, so that its time would
-// stand still: the calls are made by a goroutine outside.
+// Outside is an engine for network calls from within a bubble. A goroutine that
+// waits for the network is not durably blocked, so the bubble's time would not
+// advance. A goroutine outside of the bubble therefore makes the calls.
 type Outside struct {
 	inputs  chan any
 	outputs chan outside
@@ -49,8 +49,8 @@ type outside struct {
 	err    error
 }
 
-// NewOutside returns an engine that passes calls on to another. It must be made
-// outside of the bubble, and closed at the end.
+// NewOutside returns an engine that forwards calls to another. It must be
+// created outside of the bubble, and closed at the end.
 func NewOutside(engine Engine) *Outside {
 	o := &Outside{inputs: make(chan any), outputs: make(chan outside)}
 	go func() {
@@ -62,7 +62,7 @@ func NewOutside(engine Engine) *Outside {
 	return o
 }
 
-// Do implements [Engine]. The scheduler lets one call go at a time.
+// Do implements [Engine]. The scheduler releases one call at a time.
 func (o *Outside) Do(input any) (any, error) {
 	o.inputs <- input
 	answer := <-o.outputs

@@ -17,25 +17,26 @@ import (
 )
 
 const (
-	// maxLag and maxSkew together stay below the settle time, as the design asks
-	// for: a replica lags by up to maxLag, two clocks differ by up to 2*maxSkew.
+	// maxLag and maxSkew together stay below the settle time, as the design
+	// requires: a replica lags by up to maxLag, and two clocks differ by up to
+	// 2*maxSkew.
 	maxLag  = 1000 * time.Millisecond
 	maxSkew = 400 * time.Millisecond
 )
 
-// explorer draws what happens next.
+// explorer draws the next action.
 type explorer struct {
 	*world
 	rt   *rapid.T
 	refs []surgical.EntityRef
-	// arrivals are deliveries on their way from GitLab.
+	// arrivals are deliveries in flight from GitLab.
 	arrivals []arrival
-	// acknowledged are the events that the webhook answered with 2xx.
+	// acknowledged are the events that got a 2xx from the webhook.
 	acknowledged []event
 	events       int
 }
 
-// event is a change that GitLab tells about.
+// event is a change that GitLab reports.
 type event struct {
 	ref surgical.EntityRef
 	// state is the entity's state that the change led to.
@@ -48,9 +49,9 @@ type arrival struct {
 	at time.Time
 }
 
-// draw returns a number below n, each equally likely: rapid's own ranges prefer
-// small ones, and would hardly ever get to the rare actions. It is made of bits,
-// which shrink to 0.
+// draw returns a number below n, uniformly distributed: rapid's own ranges
+// prefer small numbers and would hardly ever reach the rare actions. It is
+// composed of bits, which shrink to 0.
 func (x *explorer) draw(n int, what string) int {
 	drawn := 0
 	for i := range bits.Len(uint(n-1)) + 3 {
@@ -63,8 +64,8 @@ func (x *explorer) draw(n int, what string) int {
 
 func pick[T any](x *explorer, what string, of ...T) T { return of[x.draw(len(of), what)] }
 
-// entity is most often the same one: what happens to one entity at a time is
-// what may go wrong.
+// entity is most often the same one, because concurrent work on one entity is
+// what can go wrong.
 func (x *explorer) entity() surgical.EntityRef {
 	return pick(x, "entity", x.refs[0], x.refs[0], x.refs[1], x.refs[2])
 }
@@ -73,7 +74,7 @@ func (x *explorer) skew() time.Duration {
 	return pick(x, "skew", 0, 0, -maxSkew, maxSkew)
 }
 
-// setUp makes the entities. They were never synced.
+// setUp creates the entities, which have never been synced.
 func (x *explorer) setUp() {
 	x.refs = []surgical.EntityRef{fakegitlab.IssueRef(1), fakegitlab.IssueRef(2), fakegitlab.MergeRequestRef(3)}
 	created := fakegitlab.Time{Time: time.Now().UTC().Add(-time.Hour)}
@@ -94,7 +95,7 @@ func (x *explorer) setUp() {
 	}
 }
 
-// action is something that may happen, as often as its weight says.
+// action is a possible action, drawn in proportion to its weight.
 type action struct {
 	name   string
 	weight int
@@ -136,7 +137,7 @@ func (x *explorer) explore() {
 	}
 }
 
-// run lets one process make some calls; the last may go wrong.
+// run lets one process make some calls; the last may fail.
 func (x *explorer) run() {
 	ready := x.ready()
 	switch {
@@ -158,8 +159,8 @@ func (x *explorer) run() {
 	x.steps(racers, pick(x, "calls", 1, 2, 3, 5, 8, 13, 20, 30, 300, 300))
 }
 
-// steps lets the processes make so many calls in turn; the last may go wrong.
-// At a slow pace fetches take long enough to overlap.
+// steps lets the processes make n calls in turn; the last may fail. At a slow
+// pace, fetches take long enough to overlap.
 func (x *explorer) steps(racers []*process, n int) {
 	goesWrong := x.draw(2, "goes wrong") == 1
 	order := x.draw(5, "order")
@@ -191,7 +192,7 @@ func (x *explorer) steps(racers []*process, n int) {
 	}
 }
 
-// pickLag spreads answers over replicas without a draw for each request.
+// pickLag spreads responses over replicas without a draw for each request.
 func pickLag(order, i int) time.Duration {
 	if order < 2 {
 		return 0
@@ -210,7 +211,7 @@ func (x *explorer) fault(c *call) fault {
 	}
 }
 
-// change changes an entity in GitLab, and lets the webhook know, or not.
+// change changes an entity in GitLab, and may send an event to the webhook.
 func (x *explorer) change() {
 	ref := x.entity()
 	if !x.truth.server.Has(ref) {
@@ -258,7 +259,7 @@ func (x *explorer) change() {
 	}
 }
 
-// acknowledge is the webhook's answer of 202: the request is on the queue.
+// acknowledge is the webhook's 202: the request is enqueued.
 func (x *explorer) acknowledge(e event) {
 	x.acknowledged = append(x.acknowledged, e)
 	x.send(x.outside.ToRequests, surgical.Request{
@@ -267,7 +268,7 @@ func (x *explorer) acknowledge(e event) {
 	})
 }
 
-// send queues the request as somebody does whom nothing stops.
+// send enqueues the request without faults.
 func (x *explorer) send(to *queue.Sender, req surgical.Request) {
 	if err := to.Send(background(), req); err != nil {
 		x.failf("send %s: %v", req.RunID, err)
@@ -276,7 +277,7 @@ func (x *explorer) send(to *queue.Sender, req surgical.Request) {
 
 func (x *explorer) queues() []*fakesqs.Queue { return []*fakesqs.Queue{x.requests, x.bulk} }
 
-// arrive acknowledges the deliveries that were on their way until then.
+// arrive acknowledges the deliveries due by then.
 func (x *explorer) arrive(until time.Time) {
 	left := x.arrivals
 	x.arrivals = nil
@@ -289,14 +290,14 @@ func (x *explorer) arrive(until time.Time) {
 	}
 }
 
-// resend is GitLab delivering an event again, by somebody's click.
+// resend makes GitLab deliver an event again, as a user can request.
 func (x *explorer) resend() {
 	if len(x.acknowledged) > 0 {
 		x.acknowledge(x.acknowledged[x.draw(len(x.acknowledged), "event")])
 	}
 }
 
-// receive lets a worker take a batch.
+// receive delivers a batch to a worker.
 func (x *explorer) receive() {
 	queues := slices.DeleteFunc(x.queues(), func(q *fakesqs.Queue) bool { return q.Receivable() == 0 })
 	if len(queues) == 0 {
@@ -307,7 +308,7 @@ func (x *explorer) receive() {
 	x.deliver(q, 1+x.draw(min(q.Receivable(), fakesqs.BatchSize), "messages"), x.skew(), limit)
 }
 
-// begin starts an execution of the workflow that was asked for.
+// begin starts a requested execution of the workflow.
 func (x *explorer) begin() {
 	if len(x.pending) == 0 {
 		return
@@ -320,7 +321,7 @@ func (x *explorer) begin() {
 	x.execute(e, x.skew())
 }
 
-// timeOut ends an execution as a timeout does: without a catch.
+// timeOut ends an execution as its timeout does: without a catch.
 func (x *explorer) timeOut() {
 	for _, e := range x.executing {
 		if e.Status == stepfunctions.Running {
@@ -336,13 +337,13 @@ func (x *explorer) wait() {
 		131*time.Second, 150*time.Second, 150*time.Second, 6*time.Minute, 16*time.Minute, 7*time.Hour))
 }
 
-// another asks for a run on the other queue, which nothing orders among those of
-// the first.
+// another requests a run on the other queue, whose messages are not ordered
+// relative to those of the first.
 func (x *explorer) another() {
 	x.reconcileOf(x.entity(), "other-"+x.newID())
 }
 
-// request asks for a run by hand.
+// request requests a run through the API.
 func (x *explorer) request() {
 	var issues, mergeRequests []string
 	first, n := slices.Index(x.refs, x.entity()), 1+x.draw(len(x.refs), "targets")
@@ -357,7 +358,7 @@ func (x *explorer) request() {
 	options := pick(x, "options", "", "", "", `,"no_embed":true`, `,"no_docs":true,"no_embed":true`, `,"preflight_only":true`)
 	body := fmt.Sprintf(`{"project_id":1,"issues":[%s],"merge_requests":[%s]%s}`, strings.Join(issues, ","), strings.Join(mergeRequests, ","), options)
 	key := pick(x, "key", "", "key-1", "key-2")
-	x.note("asked for %s under %q", body, key)
+	x.note("requested %s with key %q", body, key)
 	x.call(x.skew(), "POST", "/v1/sync-runs", key, body)
 }
 
@@ -391,5 +392,5 @@ func (x *explorer) someRun(what string) (string, bool) {
 
 func (x *explorer) outage() {
 	x.truth.down = pick(x, "outage", none, none, unavailable, limited, expired)
-	x.note("GitLab answers %q", x.truth.down)
+	x.note("GitLab responds %q", x.truth.down)
 }

@@ -7,9 +7,9 @@ type fault string
 
 const (
 	none fault = ""
-	// failsBefore: an error, and nothing was done.
+	// failsBefore: an error, and nothing was applied.
 	failsBefore fault = "fails before"
-	// failsAfter: an error, although it was done.
+	// failsAfter: an error, although the call was applied.
 	failsAfter fault = "fails after"
 	throttled  fault = "throttled"
 	conflicts  fault = "conflicts"
@@ -18,16 +18,16 @@ const (
 	diesAfter  fault = "dies after"
 	// flies ends the process, and the write may land later.
 	flies fault = "dies while it flies"
-	// died is what the scheduler tells a call of a dead process.
+	// died is the fault of every call of a dead process.
 	died fault = "died"
 
-	// Of GitLab alone.
+	// Faults of GitLab only.
 	unavailable fault = "503"
 	limited     fault = "429"
 	cutOff      fault = "truncated"
 	expired     fault = "401"
 )
 
-// longestFlight is how long after its caller's death a write can land. It is
-// shorter than the ledger's delay before a sweep, which is meant to exceed it.
+// longestFlight is how long after its caller's death a write can land. The
+// ledger's delay before a sweep is meant to exceed it.
 const longestFlight = 10 * time.Minute

@@ -21,7 +21,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
-// failed unwinds a sequence whose check failed.
+// failed unwinds a sequence after a failed check.
 type failed string
 
 // sequence runs one random sequence on the engine.
@@ -55,28 +55,29 @@ func sequence(t *testing.T, rt *rapid.T, engine Engine, tables config.Tables, ta
 	switch {
 	case caught == nil:
 	case strings.HasPrefix(fmt.Sprintf("%T", caught), "rapid."):
-		panic(caught) // how rapid gives a sequence up
+		panic(caught) // how rapid discards a sequence
 	default:
 		rt.Fatalf("%v\n%s", caught, strings.Join(trace, "\n"))
 	}
 }
 
 func TestMain(m *testing.M) {
-	// Thousands of small worlds: their garbage costs more than their memory.
+	// Thousands of small worlds: collecting their garbage costs more than their
+	// memory.
 	debug.SetGCPercent(800)
 	os.Exit(engines.Main(m))
 }
 
 const (
-	// sequencesEnv and seedEnv set how much is explored, and from where.
+	// sequencesEnv and seedEnv set the number of sequences and the seed.
 	sequencesEnv = "LOREHOOK_MODEL_SEQUENCES"
 	seedEnv      = "LOREHOOK_MODEL_SEED"
-	// In every run of the tests the same sequences are explored: a rare failure
-	// belongs to whoever explores, not to whoever comes by. It is a smoke test:
-	// .ci/run explores 10,000.
+	// Every run of the tests explores the same sequences, so that a rare
+	// failure does not hit an unrelated change. This is a smoke test: .ci/run
+	// explores 10,000.
 	sequences = 250
 	seed      = "20261125"
-	// onEngine is the part of the sequences that is run on a real engine.
+	// onEngine says which share of the sequences also runs on a real engine.
 	onEngine = 50
 )
 
@@ -121,7 +122,7 @@ func TestModelOfInterleavings(t *testing.T) {
 func TestModelOnDynamoDBLocal(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		if e.Name != "dynamodb-local" {
-			t.Skip("the reference engine is enough")
+			t.Skip("the reference engine suffices")
 		}
 		explored(t, onEngine)
 		var tally Tally
@@ -141,7 +142,8 @@ func TestModelOnDynamoDBLocal(t *testing.T) {
 	})
 }
 
-// drop deletes a sequence's tables: the engine keeps all it has in memory.
+// drop deletes a sequence's tables, because the engine keeps everything in
+// memory.
 func drop(t *testing.T, db *dynamodb.Client, tables config.Tables) {
 	t.Helper()
 	for _, name := range []string{tables.Content, tables.SyncRuns, tables.SyncRunEntities, tables.DirtySources, tables.DependentQueue, tables.State} {

@@ -16,20 +16,20 @@ import (
 )
 
 // oracle checks what every reader may rely on, after each call that changed
-// something. It reads past the scheduler.
+// something. Its reads bypass the scheduler.
 type oracle struct {
 	w       *world
 	content *content.Store
 	ledger  *ledger.Ledger
 	heads   map[surgical.EntityRef]surgical.Head
 	ended   map[string]surgical.RunStatus
-	// dirty tells whose run each dirty source is.
+	// dirty maps each dirty source to its run.
 	dirty map[string]string
 	// runs are the ids of all runs, in the order in which they appeared.
 	runs []string
-	// steps counts what was checked.
+	// steps counts the checks.
 	steps int
-	// succeeded is told of each run that just succeeded.
+	// succeeded is called with each run that has just succeeded.
 	succeeded func(run surgical.Run)
 }
 
@@ -41,10 +41,11 @@ func newOracle(w *world) oracle {
 	}
 }
 
-// background is a context of no process: calls under it are applied at once.
+// background is a context outside of any process: its calls are applied
+// immediately.
 func background() context.Context { return context.Background() }
 
-// after checks what the call may have changed.
+// after checks everything that the call may have changed.
 func (o *oracle) after(c *call) {
 	o.steps++
 	if !c.write || c.input == nil {
@@ -88,7 +89,7 @@ func refOf(pk string) surgical.EntityRef {
 	return ref
 }
 
-// visible checks what a reader of the entity sees now.
+// visible checks what a reader of the entity now sees.
 func (o *oracle) visible(ref surgical.EntityRef, c *call) {
 	entity, err := o.content.Read(background(), ref)
 	if surgical.CodeOf(err) == surgical.CodeEntityNotFound {
@@ -114,7 +115,7 @@ func (o *oracle) visible(ref surgical.EntityRef, c *call) {
 	o.documents(head, c)
 }
 
-// fetchOf finds the fetch that the entity shows.
+// fetchOf finds the fetch whose content the entity shows.
 func (o *oracle) fetchOf(entity content.Entity) *fetch {
 	o.w.mu.Lock()
 	defer o.w.mu.Unlock()
@@ -127,7 +128,7 @@ func (o *oracle) fetchOf(entity content.Entity) *fetch {
 	return nil
 }
 
-// documents checks that nothing that has to be hidden is visible.
+// documents checks that nothing hidden is visible.
 func (o *oracle) documents(head surgical.Head, c *call) {
 	if !head.Attributes.Confidential {
 		return
@@ -144,7 +145,7 @@ func (o *oracle) documents(head surgical.Head, c *call) {
 	}
 }
 
-// closed checks that a run which ended stays as it ended, without open jobs.
+// closed checks that an ended run does not change and has no open jobs.
 func (o *oracle) closed(id string, c *call) {
 	run, err := o.ledger.Run(background(), id)
 	if surgical.CodeOf(err) == surgical.CodeRunNotFound {
@@ -177,7 +178,7 @@ func (o *oracle) closed(id string, c *call) {
 			o.w.failf("after %s: run %s is %s and its job %s is %s", c.what, id, run.Status, job.ID, job.Status)
 		}
 		if job.Type == surgical.JobEmbed && (run.Options.NoEmbed || run.Options.NoDocs) {
-			o.w.failf("after %s: run %s must not embed and has a job for it", c.what, id)
+			o.w.failf("after %s: run %s must not embed but has an embed job", c.what, id)
 		}
 	}
 	if run.Status == surgical.StatusFailed && (run.Error == nil || run.Error.Code == "" || run.Error.Action == "") {
@@ -189,8 +190,8 @@ func (o *oracle) closed(id string, c *call) {
 	}
 }
 
-// dirtySources checks that a run lets only its own dirty sources go, and a
-// drain besides those of runs that have ended.
+// dirtySources checks that a run deletes only its own dirty sources, and a
+// drain also those of runs that have ended.
 func (o *oracle) dirtySources(items []touchedItem, runs map[string]bool) {
 	for _, item := range items {
 		if item.table != o.w.tables.DirtySources {
@@ -204,7 +205,7 @@ func (o *oracle) dirtySources(items []touchedItem, runs map[string]bool) {
 			continue
 		}
 		if o.present(item.key) {
-			continue // the write was refused
+			continue // the write was rejected
 		}
 		owner := o.dirty[key]
 		for run := range runs {
@@ -215,7 +216,7 @@ func (o *oracle) dirtySources(items []touchedItem, runs map[string]bool) {
 			}
 			_, ended := o.ended[owner]
 			if run != owner && (row.Origin != surgical.OriginDrain || !ended) {
-				o.w.failf("run %s let the dirty source %s of run %s go", run, key, owner)
+				o.w.failf("run %s deleted the dirty source %s of run %s", run, key, owner)
 			}
 		}
 	}

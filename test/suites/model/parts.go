@@ -8,11 +8,11 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// parts is the content of an entity, comparable: canonical JSON by kind and id,
-// without the listed volatile fields.
+// parts is an entity's content in comparable form: canonical JSON by kind and
+// id, without the listed volatile fields.
 type parts map[string]string
 
-// partsOf are the parts of a fetched snapshot.
+// partsOf returns the parts of a fetched snapshot.
 func partsOf(snap surgical.Snapshot) parts {
 	all := parts{"entity": canonicalEntity(snap.Entity)}
 	for _, child := range snap.Children {
@@ -21,7 +21,7 @@ func partsOf(snap surgical.Snapshot) parts {
 	return all
 }
 
-// visibleParts are the parts that a reader sees.
+// visibleParts returns the parts that a reader sees.
 func visibleParts(entity content.Entity) parts {
 	all := parts{"entity": canonicalEntity(entity.Entity)}
 	for _, discussion := range entity.Discussions {

@@ -13,8 +13,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// rendered is what the documents and embeddings of the content should be, by
-// their keys, without regard to how the stages come there.
+// rendered holds the expected documents and embeddings of the content, by key,
+// independently of how the stages produce them.
 func rendered(entity content.Entity) (map[string]string, error) {
 	attributes, err := surgical.ParseAttributes(entity.Entity)
 	if err != nil {
@@ -48,8 +48,7 @@ func rendered(entity content.Entity) (map[string]string, error) {
 	return want, nil
 }
 
-// embeddings are the embeddings and vectors that are stored, hidden ones left
-// out.
+// embeddings returns the stored embeddings and vectors, except hidden ones.
 func (o *oracle) embeddings(head surgical.Head) (map[string]string, error) {
 	embedded, err := o.content.Embedded(background(), head.Ref)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// tick is how long a step of the scheduler takes: two steps never happen at
-// one instant.
+// tick is the duration of a scheduler step, so that no two steps happen at the
+// same time.
 const tick = time.Millisecond
 
-// errDead is what a dead process is answered, whatever it asks for.
+// errDead is the error of every call of a dead process.
 var errDead = errors.New("the process is dead")
 
-// scheduler lets the calls of all processes go, one at a time.
+// scheduler releases the calls of all processes, one at a time.
 type scheduler struct {
 	mu     sync.Mutex
 	parked []*call
@@ -34,14 +34,15 @@ type scheduler struct {
 type process struct {
 	id   int
 	name string
-	// skew is how far the clock of its machine is ahead.
+	// skew is how far its machine's clock is ahead.
 	skew    time.Duration
 	ctx     context.Context
 	cancel  context.CancelFunc
 	started time.Time
-	// limit is when it is killed; a frozen process outlives its leases by far.
+	// limit is when it is killed; a frozen process far outlives its leases.
 	limit time.Duration
-	// ended is called once by the scheduler when the process has returned alive.
+	// ended is called once by the scheduler when the process has returned
+	// without being killed.
 	ended func()
 
 	mu       sync.Mutex
@@ -49,22 +50,22 @@ type process struct {
 	returned bool
 }
 
-// call is one call on its way out of a process.
+// call is one outgoing call of a process.
 type call struct {
 	by   *process
 	what string
-	// write tells that it changes something; such a call may land late.
+	// write marks a call that changes something, which may land late.
 	write bool
-	// input is the SDK's, of a call to DynamoDB.
+	// input is the SDK's input, for a call to DynamoDB.
 	input any
-	// land applies a write that nobody waits for any more.
+	// land applies a write whose caller no longer waits for it.
 	land func()
-	// lag is how old the answer of GitLab is.
+	// lag is how old GitLab's response is.
 	lag time.Duration
 	go_ chan fault
 }
 
-// lateWrite is a write on its way that nobody waits for.
+// lateWrite is a write in flight whose caller no longer waits for it.
 type lateWrite struct {
 	what  string
 	until time.Time
@@ -78,7 +79,7 @@ func processOf(ctx context.Context) *process {
 	return p
 }
 
-// now is the time on the process's own clock.
+// now returns the time on the process's own clock.
 func (p *process) now() time.Time {
 	return time.Now().Add(p.skew).UTC().Truncate(time.Microsecond)
 }
@@ -95,7 +96,7 @@ func (p *process) isReturned() bool {
 	return p.returned
 }
 
-// spawn starts a process. It runs to its first call.
+// spawn starts a process and runs it up to its first call.
 func (s *scheduler) spawn(name string, skew, timeout time.Duration, run func(p *process), ended func()) *process {
 	s.nextP++
 	p := &process{id: s.nextP, name: name, skew: skew, started: time.Now(), limit: timeout, ended: ended}
@@ -113,8 +114,8 @@ func (s *scheduler) spawn(name string, skew, timeout time.Duration, run func(p *
 	return p
 }
 
-// park stops the caller until the scheduler lets its call go; what it is told
-// is how the call goes wrong.
+// park blocks the caller until the scheduler releases its call, and returns the
+// call's fault.
 func (s *scheduler) park(ctx context.Context, c *call) (fault, error) {
 	c.by = processOf(ctx)
 	c.go_ = make(chan fault, 1)
@@ -134,7 +135,7 @@ func (s *scheduler) park(ctx context.Context, c *call) (fault, error) {
 		s.mu.Lock()
 		s.parked = slices.DeleteFunc(s.parked, func(o *call) bool { return o == c })
 		if c.write {
-			// It was on its way already, perhaps.
+			// The call may already have left.
 			s.late = append(s.late, lateWrite{what: c.what, until: time.Now().Add(longestFlight), c: c})
 		}
 		s.mu.Unlock()
@@ -143,7 +144,7 @@ func (s *scheduler) park(ctx context.Context, c *call) (fault, error) {
 }
 
 // settle waits until every process is stopped at a call, asleep, or done, and
-// sees to those that are done.
+// cleans up those that are done.
 func (s *scheduler) settle() {
 	synctest.Wait()
 	var ended []*process
@@ -161,8 +162,8 @@ func (s *scheduler) settle() {
 	}
 }
 
-// calls lists the parked calls of a process, in an order that is the same each
-// time the sequence runs.
+// calls lists the parked calls of a process, in the same order each time the
+// sequence runs.
 func (s *scheduler) calls(p *process) []*call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,7 +177,7 @@ func (s *scheduler) calls(p *process) []*call {
 	return list
 }
 
-// ready lists the processes that have a call to make.
+// ready lists the processes with a parked call.
 func (s *scheduler) ready() []*process {
 	var list []*process
 	for _, p := range s.procs {
@@ -187,14 +188,13 @@ func (s *scheduler) ready() []*process {
 	return list
 }
 
-// step lets one call go, and everything that follows from it up to the next
-// calls.
+// step releases one call and runs everything up to the next calls.
 func (s *scheduler) step(c *call, f fault) {
 	s.mu.Lock()
 	s.parked = slices.DeleteFunc(s.parked, func(o *call) bool { return o == c })
 	s.mu.Unlock()
 	if f == flies && c.write {
-		// The caller dies while the write is on its way.
+		// The caller dies while the write is in flight.
 		s.late = append(s.late, lateWrite{what: c.what, until: time.Now().Add(longestFlight), c: c})
 		c.go_ <- died
 		s.kill(c.by)
@@ -208,8 +208,8 @@ func (s *scheduler) step(c *call, f fault) {
 	}
 	if dies {
 		f = none
-		// Nothing after this call has an effect: the process is dead before it
-		// sees the answer.
+		// Nothing after this call has an effect: the process dies before it
+		// gets the response.
 		c.by.mu.Lock()
 		c.by.dead = true
 		c.by.mu.Unlock()
@@ -223,7 +223,7 @@ func (s *scheduler) step(c *call, f fault) {
 	s.pass(tick)
 }
 
-// kill ends a process: none of its calls has an effect any more.
+// kill ends a process: none of its further calls has an effect.
 func (s *scheduler) kill(p *process) {
 	p.mu.Lock()
 	p.dead = true
@@ -244,7 +244,7 @@ func (s *scheduler) kill(p *process) {
 	}
 }
 
-// pass lets time go by. Functions beyond their time are killed.
+// pass lets time pass. Functions that exceed their timeout are killed.
 func (s *scheduler) pass(d time.Duration) {
 	time.Sleep(d)
 	s.settle()
@@ -258,7 +258,7 @@ func (s *scheduler) pass(d time.Duration) {
 	s.mu.Unlock()
 }
 
-// land lets a late write arrive.
+// land applies a late write.
 func (s *scheduler) land(i int) {
 	w := s.late[i]
 	s.late = slices.Delete(s.late, i, i+1)
@@ -268,7 +268,7 @@ func (s *scheduler) land(i int) {
 	s.pass(tick)
 }
 
-// stop ends everything that still runs.
+// stop ends everything that is still running.
 func (s *scheduler) stop() {
 	for len(s.procs) > 0 {
 		for _, p := range slices.Clone(s.procs) {

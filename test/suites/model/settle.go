@@ -12,9 +12,9 @@ import (
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
 )
 
-// calm brings everything to rest without any further fault: late deliveries
-// arrive, late writes land, messages are received, executions run, the
-// sweeper sweeps each minute.
+// calm runs everything to quiescence without further faults: late deliveries
+// arrive, late writes land, messages are received, executions run, and the
+// sweeper runs every minute.
 func (x *explorer) calm(why string) {
 	x.note("calm: %s", why)
 	x.truth.down = none
@@ -43,19 +43,19 @@ func (x *explorer) calm(why string) {
 		x.finishAll()
 		step := time.Minute
 		if round > 20 {
-			step = time.Hour // for what only time brings to an end
+			step = time.Hour // for what only time ends
 		}
 		x.pass(step)
 	}
-	x.failf("no rest after %s: %d and %d messages, open runs %v", why, len(x.requests.Messages()), len(x.bulk.Messages()), x.open())
+	x.failf("not quiescent after %s: %d and %d messages, open runs %v", why, len(x.requests.Messages()), len(x.bulk.Messages()), x.open())
 }
 
-// finishAll runs every process to its end.
+// finishAll runs every process to completion.
 func (x *explorer) finishAll() {
 	for len(x.procs) > 0 {
 		ready := x.ready()
 		if len(ready) == 0 {
-			x.pass(100 * time.Millisecond) // they sleep
+			x.pass(100 * time.Millisecond) // they are asleep
 			continue
 		}
 		x.step(x.calls(ready[0])[0], none)
@@ -71,8 +71,8 @@ func (x *explorer) open() []string {
 	return slices.DeleteFunc(slices.Clone(x.oracle.runs), func(run string) bool { return x.oracle.ended[run] != "" })
 }
 
-// accounted checks that every acknowledged event is applied, or that a run
-// which carries the request says why not, or that its message is a dead letter.
+// accounted checks that every acknowledged event is applied, or that a run with
+// its request says why not, or that its message is a dead letter.
 func (x *explorer) accounted() {
 	for _, e := range x.acknowledged {
 		id := surgical.RunID(surgical.OriginWebhook, e.key)
@@ -93,8 +93,8 @@ func (x *explorer) accounted() {
 	}
 }
 
-// appliedBy checks, at the moment at which a run succeeds, that the event it was
-// for is visible; a retry is for the event of the run that it retries.
+// appliedBy checks, when a run succeeds, that its event is visible. A retry has
+// the event of the run that it retries.
 func (x *explorer) appliedBy(run surgical.Run) {
 	for root := run; ; {
 		for _, e := range x.acknowledged {
@@ -130,7 +130,7 @@ func (x *explorer) shown(e event, run surgical.Run) {
 	}
 }
 
-// reconcile syncs every entity once, and lets the backlog drain.
+// reconcile syncs every entity once, and drains the backlog.
 func (x *explorer) reconcile() {
 	for _, ref := range x.refs {
 		x.reconcileOf(ref, "reconcile-"+ref.Key())
@@ -168,8 +168,8 @@ func (x *explorer) backlog() []string {
 	return list
 }
 
-// compare checks the end: content equals GitLab's, documents and embeddings
-// equal what it renders to, and nothing is left over.
+// compare checks the final state: the content equals GitLab's, documents and
+// embeddings match the rendered content, and nothing is left over.
 func (x *explorer) compare() {
 	for _, ref := range x.refs {
 		entity, err := x.oracle.content.Read(background(), ref)
@@ -177,17 +177,17 @@ func (x *explorer) compare() {
 			continue
 		}
 		if err != nil {
-			x.failf("%s in the end: %v", ref, err)
+			x.failf("%s at the end: %v", ref, err)
 			return
 		}
 		if f := x.oracle.fetchOf(entity); x.truth.server.Has(ref) && (f == nil || f.oldest != len(x.truth.states[ref])-1) {
-			x.failf("%s does not show GitLab's truth in the end: %+v, want state %d", ref, f, len(x.truth.states[ref])-1)
+			x.failf("%s does not show GitLab's truth at the end: %+v, want state %d", ref, f, len(x.truth.states[ref])-1)
 		}
 		x.rendered(entity)
 	}
 }
 
-// rendered compares documents and embeddings with what the content renders to.
+// rendered compares documents and embeddings with the rendered content.
 func (x *explorer) rendered(entity content.Entity) {
 	want, err := rendered(entity)
 	if err != nil {
@@ -222,7 +222,7 @@ func (x *explorer) rendered(entity content.Entity) {
 	}
 }
 
-// swept checks that what was staged for nothing goes in the end.
+// swept checks that orphaned items are eventually removed.
 func (x *explorer) swept() {
 	for range 6 {
 		x.pass(20 * time.Minute)
@@ -238,7 +238,7 @@ func (x *explorer) swept() {
 	}
 }
 
-// expire lets everything expire that will: nothing of it may be visible.
+// expire expires everything that has an expiry: none of it may be visible.
 func (x *explorer) expire() {
 	if _, err := cloud.Expire(background(), x.world.db, x.world.tables.Content); err != nil {
 		x.failf("expire: %v", err)

@@ -10,8 +10,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Tally counts what the sequences came across, to show that they reach what
-// they are meant to reach.
+// Tally counts what happened in the sequences, to show that they cover what
+// they are meant to cover.
 type Tally struct {
 	mu     sync.Mutex
 	counts map[string]int
@@ -37,7 +37,7 @@ func (t *Tally) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// count adds one sequence, which has come to its end.
+// count adds one finished sequence.
 func (t *Tally) count(x *explorer) {
 	t.add("sequences", 1)
 	t.add("calls", x.oracle.steps)
@@ -62,13 +62,13 @@ func (t *Tally) run(run surgical.Run) {
 		t.add("runs with error "+string(run.Error.Code), 1)
 	}
 	for name, is := range map[string]bool{
-		"runs coalesced":                  run.CoalescedWith != "",
-		"runs with lost leases":           run.LostLeases > 0,
-		"runs with failed attempts":       run.FailedAttempts > 0,
-		"runs of several attempts":        run.Attempt > 1 && run.FailedAttempts+run.LostLeases < run.Attempt-1,
-		"runs of several generations":     run.Generation > 1,
-		"runs retried":                    run.RetriedBy != "",
-		"runs of which jobs were aborted": run.Counters.JobsAborted > 0,
+		"runs coalesced":                run.CoalescedWith != "",
+		"runs with lost leases":         run.LostLeases > 0,
+		"runs with failed attempts":     run.FailedAttempts > 0,
+		"runs with several attempts":    run.Attempt > 1 && run.FailedAttempts+run.LostLeases < run.Attempt-1,
+		"runs with several generations": run.Generation > 1,
+		"runs retried":                  run.RetriedBy != "",
+		"runs with aborted jobs":        run.Counters.JobsAborted > 0,
 	} {
 		if is {
 			t.add(name, 1)

@@ -16,20 +16,20 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// truth is the GitLab of a sequence. It remembers every state that an entity
-// ever had, so that a lagging replica can show an old one, and so that it is
-// known which state a fetch saw.
+// truth is the GitLab of a sequence. It remembers every state of an entity, so
+// that a lagging replica can show an old one, and the oracle knows which state
+// a fetch saw.
 type truth struct {
 	server *fakegitlab.Server
 	states map[surgical.EntityRef][]state
-	// down, if set, is what all requests are answered with.
+	// down, if set, is the response to all requests.
 	down fault
 }
 
-// state is one state of an entity; its number is its place in the list.
+// state is one state of an entity; its number is its index in the list.
 type state struct {
 	since time.Time
-	// answers by the path's last part: the list's name, or the iid.
+	// responses by the last segment of the path: the list's name, or the iid.
 	answers map[string]*httptest.ResponseRecorder
 }
 
@@ -40,7 +40,7 @@ func newTruth() *truth {
 	}
 }
 
-// changed remembers the entity's state of now and returns its number.
+// changed records the entity's current state and returns its number.
 func (g *truth) changed(ref surgical.EntityRef) int {
 	s := state{since: time.Now(), answers: map[string]*httptest.ResponseRecorder{}}
 	for _, list := range []string{"", "/discussions", "/resource_state_events", "/resource_label_events", "/resource_milestone_events"} {
@@ -60,7 +60,7 @@ func pathOf(ref surgical.EntityRef) string {
 	return "/api/v4/projects/" + project + "/" + collection + "/" + iid
 }
 
-// answer is what a replica that lags gives to a request.
+// answer is a lagging replica's response to a request.
 func (g *truth) answer(r *http.Request, f fault, lag time.Duration, record *fetch) (*http.Response, error) {
 	if f == none && g.down != none {
 		f = g.down
@@ -97,7 +97,7 @@ func (g *truth) answer(r *http.Request, f fault, lag time.Duration, record *fetc
 	return response(http.StatusNotFound, nil, `{"message":"404 Not found"}`), nil
 }
 
-// broken is the end of a connection that was cut.
+// broken is a body whose connection breaks.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
@@ -110,7 +110,7 @@ func response(status int, header http.Header, body string) *http.Response {
 
 type fetchKey struct{}
 
-// fetch is one fetch of one entity as the oracle knows it.
+// fetch is the oracle's record of one fetch of one entity.
 type fetch struct {
 	ref surgical.EntityRef
 	// oldest is the oldest state that any of its requests saw.
@@ -130,7 +130,7 @@ func (f *fetch) saw(n int) {
 	}
 }
 
-// recorded remembers every snapshot that is fetched.
+// recorded records every fetched snapshot.
 func (w *world) recorded(next cloud.Fetch) cloud.Fetch {
 	return func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 		record := &fetch{ref: ref}

@@ -26,13 +26,14 @@ import (
 )
 
 const (
-	// Timeouts of the functions, as the stack has them.
+	// Timeouts of the functions, as in the stack.
 	workerTimeout = 120 * time.Second
 	stageTimeout  = 50 * time.Second
 	shortTimeout  = 30 * time.Second
 	sweepTimeout  = 50 * time.Second
-	// frozen is how long a process goes on that froze and thawed. Together with
-	// longestFlight it stays below the ledger's delay before a sweep.
+	// frozen is how long a process continues after it froze and thawed.
+	// Together with longestFlight it stays below the ledger's delay before a
+	// sweep.
 	frozen = 4 * time.Minute
 )
 
@@ -47,7 +48,7 @@ type world struct {
 
 	requests, bulk, dead *fakesqs.Queue
 	machine              *stepfunctions.Machine
-	pending              []json.RawMessage // executions that were started and have not begun
+	pending              []json.RawMessage // started executions that have not run yet
 	executing            []*execution
 	fetches              []*fetch
 	ids                  int
@@ -55,12 +56,12 @@ type world struct {
 
 	oracle oracle
 	trace  []string
-	// happened counts faults and the like, for the tally.
+	// happened counts faults and other occurrences for the tally.
 	happened map[string]int
 	log      *slog.Logger
-	// environment is what all functions stand on, but their clocks.
+	// environment is shared by all functions, except for their clocks.
 	environment cloud.Environment
-	// outside are the functions that no scheduler stops.
+	// outside are functions whose calls bypass the scheduler.
 	outside *cloud.Functions
 }
 
@@ -108,7 +109,7 @@ func (w *world) note(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf("%s  ", time.Now().UTC().Format("15:04:05.000"))+fmt.Sprintf(format, args...))
 }
 
-// functions are Lorehook's as one process has them, on its own clock.
+// functions returns Lorehook's functions for one process, on its own clock.
 func (w *world) functions(p *process) *cloud.Functions {
 	client, err := gitlab.NewClient(gitlab.Options{
 		BaseURL: "http://gitlab.example.com", Clock: p.now, HTTP: roundTripper{w},
@@ -122,7 +123,7 @@ func (w *world) functions(p *process) *cloud.Functions {
 	return e.Functions()
 }
 
-// deliver hands up to most messages to a worker.
+// deliver passes messages, at most the given number, to a worker.
 func (w *world) deliver(q *fakesqs.Queue, most int, skew, limit time.Duration) {
 	batch := q.Batch(most)
 	if len(batch.Records) == 0 {
@@ -138,7 +139,7 @@ func (w *world) deliver(q *fakesqs.Queue, most int, skew, limit time.Duration) {
 	}
 }
 
-// requestOf decodes what Lorehook sent.
+// requestOf decodes a request that Lorehook sent.
 func requestOf(body string) surgical.Request {
 	req, err := queue.Decode(body)
 	if err != nil {
@@ -150,11 +151,11 @@ func requestOf(body string) surgical.Request {
 // sweep starts the sweeper.
 func (w *world) sweep(skew time.Duration) {
 	w.spawn("sweeper", skew, sweepTimeout, func(p *process) {
-		_, _ = w.functions(p).Sweeper.Handle(p.ctx) // the next minute's goes on
+		_, _ = w.functions(p).Sweeper.Handle(p.ctx) // the next minute's sweep continues
 	}, nil)
 }
 
-// api is the API on the process's clock. It is costly to make.
+// api returns the API on the process's clock. It is expensive to create.
 func (w *world) api(p *process) http.Handler {
 	if handler, ok := w.apis[p.skew]; ok {
 		return handler
@@ -188,7 +189,7 @@ func (w *world) call(skew time.Duration, method, path, key, body string) {
 	}, nil)
 }
 
-// execute begins an execution of infra/workflow.asl.json.
+// execute starts an execution of infra/workflow.asl.json.
 func (w *world) execute(input json.RawMessage, skew time.Duration) {
 	var in workflow.Input
 	if err := json.Unmarshal(input, &in); err != nil {
@@ -200,12 +201,12 @@ func (w *world) execute(input json.RawMessage, skew time.Duration) {
 	}
 	e := &execution{Execution: begun, name: fmt.Sprintf("%s %d", in.RunID, in.Generation), started: time.Now()}
 	w.executing = append(w.executing, e)
-	w.note("execution %s begins", e.name)
+	w.note("execution %s starts", e.name)
 	w.enter(e, skew)
 }
 
-// enter invokes the function that the execution waits for. If its process dies,
-// the execution ends as a timeout does.
+// enter invokes the function that the execution is waiting for. If its process
+// dies, the execution ends as with a timeout.
 func (w *world) enter(e *execution, skew time.Duration) {
 	call := e.Call()
 	var answer json.RawMessage

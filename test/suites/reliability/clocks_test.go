@@ -12,8 +12,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
-// The settle time (2 s) is more than the replicas' lag (1 s) and the clocks'
-// difference together.
+// The settle time (2 s) exceeds the sum of the replicas' lag (1 s) and the
+// clock difference.
 func skews() []time.Duration {
 	return []time.Duration{900 * time.Millisecond, -900 * time.Millisecond, 0, 400 * time.Millisecond, -700 * time.Millisecond}
 }
@@ -30,7 +30,7 @@ func TestWorkersWhoseClocksDifferBringEveryScenarioToGitLabsTruth(t *testing.T) 
 }
 
 // A busy entity: a comment every 1.3 s, each with its event, some on the bulk
-// queue, while every answer comes from a replica that is a second behind and
+// queue, while every response comes from a replica that is a second behind and
 // the workers' clocks differ.
 func TestEveryCommentOfABusyEntityArrivesThoughReplicasLagAndClocksDiffer(t *testing.T) {
 	for shift := range skews() {

@@ -10,8 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-// death is one way to die: before or after a call, and what becomes of the
-// work.
+// death is one way to die: before or after a call, and the fate of the work.
 type death struct {
 	point
 	after bool
@@ -27,8 +26,8 @@ func (d death) String() string {
 }
 
 // deaths lists every way to die at the points: before and after every call that
-// writes. What dies between two of them leaves the same behind as what dies
-// just before the second.
+// writes. A process that dies between two of these leaves the same state as one
+// that dies just before the second.
 func deaths(points []point) []death {
 	var all []death
 	for _, p := range points {
@@ -65,7 +64,7 @@ func (d death) boundary(died *bool) *boundary {
 
 func TestWhereverAProcessDiesTheCopyIsGitLabsTruthInTheEnd(t *testing.T) {
 	seen, full, total := places{}, os.Getenv(fullMatrix) != "", 0
-	defer func() { t.Logf("%d deaths in all", total) }()
+	defer func() { t.Logf("%d deaths in total", total) }()
 	for _, s := range scenarios() {
 		points := s.points(t)
 		s.unsuccessful = s.baseline(t)
@@ -98,14 +97,14 @@ func (s scenario) dies(t *testing.T, d death) {
 			c.T.Fatalf("the point was never reached")
 		}
 		if failed := unsuccessful(c); d.harmless() && failed > s.unsuccessful {
-			c.T.Errorf("%d runs did not succeed, undisturbed it is %d", failed, s.unsuccessful)
+			c.T.Errorf("%d runs did not succeed; undisturbed, %d", failed, s.unsuccessful)
 		}
 		s.recovered(c, b, d.fate != cloud.Lost)
 	})
 }
 
-// harmless deaths make no run fail: a worker's, and a stage's if its execution
-// is repeated.
+// harmless deaths do not make a run fail: a worker's, and a stage's if its
+// execution is repeated.
 func (d death) harmless() bool {
 	switch d.function {
 	case "docs", "embed", "finish":

@@ -1,5 +1,4 @@
-// Package reliability holds the tests of what docs/reliability.md promises:
-// every fault at every call, every process dead at every point, and recovery
-// from outages. They check outcomes: what readers see in the end, against
-// GitLab's truth.
+// Package reliability tests the promises of docs/reliability.md: every fault at
+// every call, a process death at every point, and recovery from outages. The
+// tests check outcomes: what readers finally see, compared with GitLab's truth.
 package reliability

@@ -7,11 +7,12 @@ import (
 	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
-// every is which of the deaths are tried on the real engines.
+// every says which deaths are tried on the real engines: every nth.
 const every = 149
 
-// The complete enumeration runs on the in-memory DynamoDB, which the conformance suite holds to
-// the real engines; this shows a sample of it on these.
+// The complete enumeration runs on the in-memory DynamoDB, which the
+// conformance suite compares with the real engines; this runs a sample on
+// these.
 func TestWhereverAProcessDiesOnARealEngineTheCopyIsGitLabsTruthInTheEnd(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		n := 0

@@ -20,7 +20,7 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// lore runs the CLI against the cloud's API; while it waits, the cloud works.
+// lore runs the CLI against the cloud's API; while it waits, the cloud runs.
 func lore[T any](t *testing.T, c *cloud.Cloud, args ...string) T {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -64,8 +64,8 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 		synced(70)(c)
 		small(c, 72)
 		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
-		// One run loses its access, another its worker and its message, and of a
-		// third the embedder fails.
+		// One run loses access to GitLab, another its worker and its message,
+		// and a third one's embedder fails.
 		c.Around = forbidden(issue(72))
 		c.Webhook(issue(72))
 		c.Settle()
@@ -92,7 +92,7 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 				t.Errorf("the retry of %s (%s): %+v", id, code, retry)
 			}
 			if again := lore[apiclient.Run](t, c, "sync-runs", "--run-id", id, "--retry-failed"); again.RunID != retry.RunID {
-				t.Errorf("asked twice, %s is retried by %s and by %s", id, retry.RunID, again.RunID)
+				t.Errorf("requested twice, %s is retried by %s and by %s", id, retry.RunID, again.RunID)
 			}
 		}
 		c.Settle()

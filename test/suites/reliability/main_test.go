@@ -9,7 +9,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Thousands of small worlds: their garbage costs more than their memory.
+	// Thousands of small worlds: collecting their garbage costs more than their
+	// memory.
 	debug.SetGCPercent(800)
 	os.Exit(engines.Main(m))
 }

@@ -16,13 +16,14 @@ import (
 	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
-// extent is how much fails.
+// extent says how many calls fail.
 type extent string
 
 const (
-	// once: the one call.
+	// once: only this call.
 	once extent = "once"
-	// minute: from this call on everything that can fail so, for a minute.
+	// minute: for a minute from this call on, every call that can fail in this
+	// way.
 	minute extent = "minute"
 )
 
@@ -43,8 +44,8 @@ func (f fault) String() string {
 	return text
 }
 
-// alike are kinds that differ in their types alone: nothing, or everything, was
-// applied.
+// alike groups kinds that differ only in their types: nothing, or everything,
+// was applied.
 func alike() [][]faults.Kind {
 	return [][]faults.Kind{
 		{faults.ServerError, faults.BrokenConnection, faults.Timeout, faults.ThroughputExceeded, faults.Throttled},
@@ -52,15 +53,15 @@ func alike() [][]faults.Kind {
 	}
 }
 
-// lateness is when a late write lands: in a moment, after its caller's lease was
-// taken over, or as late as a dead function's write may (the sweeper waits for
-// 15 minutes).
+// lateness says when a late write lands: almost immediately, after its caller's
+// lease was taken over, or as late as a dead function's write can (the sweeper
+// waits for 15 minutes).
 func lateness() []time.Duration {
 	return []time.Duration{3 * time.Second, 4 * time.Minute, 14 * time.Minute}
 }
 
-// cells lists the ways in which the calls can fail: all of them, or of those
-// that are alike one after the other.
+// cells lists the ways in which the calls can fail: all of them, or those that
+// are alike in rotation.
 func cells(points []point, all bool) []fault {
 	var list []fault
 	for i, p := range points {
@@ -96,14 +97,14 @@ func turn(kind faults.Kind, i int) bool {
 	return true
 }
 
-// few are the cells of a large scenario: nothing applied, applied, late.
+// few lists the cells of a large scenario: nothing applied, applied, late.
 func few(cells []fault) []fault {
 	return slices.DeleteFunc(cells, func(f fault) bool {
 		return f.extent != once || !slices.Contains([]faults.Kind{faults.ServerError, faults.LostAnswer, faults.LateWrite}, f.kind)
 	})
 }
 
-// boundary lets the call fail. It needs the cloud that it is in.
+// boundary makes the call fail in the given cloud.
 func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
 	held := &faults.Held{}
 	var over time.Time
@@ -133,16 +134,16 @@ func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
 	}}
 }
 
-// fullMatrix asks for every cell and every death. Else a call that an earlier
-// scenario makes in the same place is left out, and kinds that are alike take
-// turns at failing for a minute.
+// fullMatrix requests every cell and every death. Otherwise a call that an
+// earlier scenario makes in the same place is skipped, and kinds that are alike
+// take turns at failing for a minute.
 const fullMatrix = "LOREHOOK_FULL_MATRIX"
 
 func TestWhateverFailsTheCopyIsGitLabsTruthInTheEnd(t *testing.T) {
 	tried := newTally()
 	t.Cleanup(func() { t.Log(tried.table()) })
 	seen, full, total := places{}, os.Getenv(fullMatrix) != "", 0
-	defer func() { t.Logf("%d cells in all", total) }()
+	defer func() { t.Logf("%d cells in total", total) }()
 	for _, s := range scenarios() {
 		points := s.points(t)
 		s.unsuccessful = s.baseline(t)
@@ -172,21 +173,20 @@ func (s scenario) fails(t *testing.T, f fault) {
 			c.T.Fatalf("the call was never made")
 		}
 		if failed := unsuccessful(c); f.harmless() && failed > s.unsuccessful {
-			c.T.Errorf("%d runs did not succeed, undisturbed it is %d", failed, s.unsuccessful)
+			c.T.Errorf("%d runs did not succeed; undisturbed, %d", failed, s.unsuccessful)
 		}
 		s.recovered(c, b, true)
 	})
 }
 
-// harmless faults are met once, and nothing was applied: another try is all
-// that it takes.
+// harmless faults happen once and apply nothing: a retry is enough.
 func (f fault) harmless() bool {
 	return f.extent == once && !slices.Contains([]faults.Kind{
 		faults.LostAnswer, faults.TimeoutApplied, faults.TransactionInProgress, faults.LateWrite, faults.Forbidden, faults.NotFound,
 	}, f.kind)
 }
 
-// tally counts what was tried.
+// tally counts the faults that were tried.
 type tally struct {
 	mu     sync.Mutex
 	counts map[faults.Kind]map[extent]int
@@ -203,7 +203,7 @@ func (t *tally) count(f fault) {
 	t.counts[f.kind][f.extent]++
 }
 
-// table is the tally as docs/reliability.md shows it.
+// table formats the tally as docs/reliability.md shows it.
 func (t *tally) table() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -34,7 +34,7 @@ func TestAnOutageOfGitLabOfOneHourEndsWithEveryEventAppliedAndNoDeadLetter(t *te
 				iids := []int64{70, 71, 72}
 				synced(iids...)(c)
 				end := c.Clock.Now().Add(time.Hour)
-				asked := sync.Map{} // the workers that asked meanwhile
+				asked := sync.Map{} // the workers that sent a request in the meantime
 				c.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
 					if call.Service == cloud.GitLab && c.Clock.Now().Before(end) {
 						asked.Store(cloud.ProcessOf(ctx), true)
@@ -42,7 +42,7 @@ func TestAnOutageOfGitLabOfOneHourEndsWithEveryEventAppliedAndNoDeadLetter(t *te
 					}
 					return send()
 				}
-				// Comments come in all the time.
+				// Comments keep arriving.
 				var requests []surgical.Request
 				for i := range 12 {
 					for _, iid := range iids {
@@ -70,24 +70,25 @@ func TestAnOutageOfGitLabOfOneHourEndsWithEveryEventAppliedAndNoDeadLetter(t *te
 				if highest >= cloud.MaxReceives/2 {
 					t.Errorf("a message was received %d times of %d", highest, cloud.MaxReceives)
 				}
-				// The longest pause that GitLab can have asked for before its end.
+				// The longest pause that GitLab can have requested before the
+				// outage ended.
 				if late := last.Sub(end); late > 21*time.Minute {
-					t.Errorf("all is applied only %s after the outage", late)
+					t.Errorf("everything is applied only %s after the outage", late)
 				}
 				workers := 0
 				asked.Range(func(any, any) bool { workers++; return true })
 				if most := pauses(kind); most > 0 && workers > most {
-					t.Errorf("%d workers asked GitLab, which wanted a pause from all of them: at most %d", workers, most)
+					t.Errorf("%d workers sent requests to GitLab, which made all of them pause; want at most %d", workers, most)
 				}
-				t.Logf("%d workers asked GitLab, %d receipts, at most %d of one message; all applied %s after the outage", workers, received, highest, last.Sub(end).Round(time.Second))
+				t.Logf("%d workers sent requests to GitLab, %d receipts, at most %d of one message; everything applied %s after the outage", workers, received, highest, last.Sub(end).Round(time.Second))
 				c.Check(issue(70), issue(71), issue(72))
 			})
 		})
 	}
 }
 
-// pauses is how many workers may ask in an hour in which GitLab wants all of
-// them to wait after each; 0 if it does not say so.
+// pauses is how many workers may send a request in an hour in which each
+// response makes all of them pause; 0 if GitLab does not say how long.
 func pauses(kind faults.Kind) int {
 	switch kind {
 	case faults.RateLimited, faults.RateLimitedSilent, faults.Unauthorized:
@@ -127,7 +128,7 @@ func TestAMessageThatCannotBeDecodedGoesToTheDeadLettersAloneAndHoldsUpNothing(t
 	})
 }
 
-// The dead letters themselves are out of reach for a while.
+// The dead-letter queue itself is unreachable for a while.
 func TestAMessageThatCannotBeDecodedIsNotLostWhileTheDeadLettersAreOutOfReach(t *testing.T) {
 	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
 		small(c, 70)
@@ -156,7 +157,8 @@ func TestARunOverWhichFiveWorkersDiedGoesToTheDeadLettersAloneAndTheNextEventGoe
 			return call.Service == cloud.GitLab && call.String() == "GET /api/v4/projects/1/issues/70"
 		})
 		c.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
-			// In the bubble's time: both runs are claimed, then the deadly one goes first.
+			// In the bubble's time, both runs are claimed, then the deadly one
+			// is processed first.
 			switch call.String() {
 			case "GET /api/v4/projects/1/issues/70":
 				time.Sleep(time.Millisecond)
@@ -175,8 +177,8 @@ func TestARunOverWhichFiveWorkersDiedGoesToTheDeadLettersAloneAndTheNextEventGoe
 		if dead := c.DeadLetters.Messages(); len(dead) != 1 || dead[0].Group != issue(70).Key() {
 			t.Errorf("dead letters %+v", dead)
 		}
-		// The first worker had both runs when it died; the second began with the
-		// wrong one; the third knew better.
+		// The first worker had both runs when it died; the second started with
+		// the wrong one; the third started with the right one.
 		if run, err = c.Ledger.Run(t.Context(), healthy.RunID); err != nil || run.Status != surgical.StatusSucceeded || run.LostLeases != 1 {
 			t.Errorf("its neighbour: run %s after %d lost leases, error %v", cloud.Outcome(run), run.LostLeases, err)
 		} else if took := run.FinishedAt.Sub(run.CreatedAt); took > 2*cloud.Visibility+time.Minute {

@@ -8,7 +8,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
-// These are no failures: DynamoDB may answer so at any time.
+// These are not failures: DynamoDB may respond like this at any time.
 func TestPagesThatAlwaysEndEarlyAndBatchesThatAreNeverProcessedWholeChangeNothing(t *testing.T) {
 	for _, s := range scenarios() {
 		for _, kind := range []faults.Kind{faults.PartialPage, faults.EmptyPage, faults.UnprocessedItems, faults.UnprocessedKeys} {
@@ -23,7 +23,7 @@ func TestPagesThatAlwaysEndEarlyAndBatchesThatAreNeverProcessedWholeChangeNothin
 					}}
 				}, func(c *cloud.Cloud, b *boundary) {
 					if failed := unsuccessful(c); failed != want {
-						t.Errorf("%d runs did not succeed, else it is %d", failed, want)
+						t.Errorf("%d runs did not succeed; otherwise, %d", failed, want)
 					}
 					s.recovered(c, b, true)
 				})

@@ -24,7 +24,7 @@ type point struct {
 
 func (p point) String() string { return fmt.Sprintf("%s %s #%d", p.function, p.call, p.n) }
 
-// place names the call without what differs between scenarios.
+// place names the call without the parts that differ between scenarios.
 func (p point) place() string {
 	call := p.call
 	for _, name := range []struct{ pattern, is string }{
@@ -35,7 +35,7 @@ func (p point) place() string {
 	return fmt.Sprint(p.function, " ", call, " ", p.n)
 }
 
-// places are calls that were seen.
+// places is a set of calls.
 type places map[string]bool
 
 func (s places) add(points []point) {
@@ -44,19 +44,19 @@ func (s places) add(points []point) {
 	}
 }
 
-// without returns the points at places that were not seen.
+// without returns the points whose places are not in the set.
 func (s places) without(points []point) []point {
 	return slices.DeleteFunc(slices.Clone(points), func(p point) bool { return s[p.place()] })
 }
 
-// boundary counts calls and does something at some of them.
+// boundary counts calls and disturbs some of them.
 type boundary struct {
 	mu     sync.Mutex
 	counts map[string]int
 	points []point
-	// began is when the disturbance began.
+	// began is when the disturbance started.
 	began time.Time
-	// at does something with a call, or lets it through.
+	// at disturbs a call, or lets it through.
 	at func(ctx context.Context, p point, call cloud.Call, send func() error) error
 }
 
@@ -77,8 +77,8 @@ func (b *boundary) around(ctx context.Context, call cloud.Call, send func() erro
 	return b.at(ctx, p, call, send)
 }
 
-// play runs the scenario on the in-memory DynamoDB, disturbed as the boundary says, until it is
-// at rest, and leaves the rest to check.
+// play runs the scenario on the in-memory DynamoDB, disturbed by the boundary,
+// until it has settled, and then calls check.
 func (s scenario) play(t *testing.T, disturb func(c *cloud.Cloud) *boundary, check func(c *cloud.Cloud, b *boundary)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,8 +108,8 @@ func (s scenario) points(t *testing.T) []point {
 	return b.points
 }
 
-// recovered holds the cloud to what is promised once it is at rest: at once if
-// no work was lost, and after one more event of each entity in any case.
+// recovered verifies what a settled cloud promises: immediately if no work was
+// lost, and after one more event of each entity in any case.
 func (s scenario) recovered(c *cloud.Cloud, b *boundary, nothingLost bool) {
 	c.CheckRuns()
 	if nothingLost {
@@ -118,12 +118,12 @@ func (s scenario) recovered(c *cloud.Cloud, b *boundary, nothingLost bool) {
 				c.T.Errorf("%s, and no run says why not:\n%s", ref, problem)
 			}
 		}
-		dead := map[string]bool{} // one may come twice, its copy late
+		dead := map[string]bool{} // one may arrive twice, the copy late
 		for _, m := range c.DeadLetters.Messages() {
 			dead[m.Group+" "+m.Body] = true
 		}
 		if len(dead) > s.deadLetters {
-			c.T.Errorf("%d dead letters, at most %d were to be expected", len(dead), s.deadLetters)
+			c.T.Errorf("%d dead letters, want at most %d", len(dead), s.deadLetters)
 		}
 	}
 	c.Fate = cloud.Redelivered
@@ -134,8 +134,8 @@ func (s scenario) recovered(c *cloud.Cloud, b *boundary, nothingLost bool) {
 	c.Check(s.refs...)
 }
 
-// accounted reports whether a run of the disturbed time carries the entity and
-// says why it failed.
+// accounted reports whether a run from the time of the disturbance has the
+// entity as a target and says why it failed.
 func accounted(c *cloud.Cloud, b *boundary, ref surgical.EntityRef) bool {
 	return slices.ContainsFunc(c.Runs(), func(run surgical.Run) bool {
 		return run.Status != surgical.StatusSucceeded && run.FinishedAt.After(b.began) && slices.Contains(run.Targets, ref.Target)
@@ -153,7 +153,8 @@ func unsuccessful(c *cloud.Cloud) int {
 	return n
 }
 
-// baseline is how many runs of the undisturbed scenario do not succeed.
+// baseline is the number of runs of the undisturbed scenario that do not
+// succeed.
 func (s scenario) baseline(t *testing.T) (n int) {
 	s.play(t, func(*cloud.Cloud) *boundary { return &boundary{} }, func(c *cloud.Cloud, _ *boundary) { n = unsuccessful(c) })
 	return n

@@ -17,7 +17,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
-// inCloud runs the test in a cloud on the in-memory DynamoDB, in time of its own.
+// inCloud runs the test in a cloud on the in-memory DynamoDB, in a synctest
+// bubble.
 func inCloud(t *testing.T, test func(t *testing.T, c *cloud.Cloud)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -28,8 +29,8 @@ func inCloud(t *testing.T, test func(t *testing.T, c *cloud.Cloud)) {
 	})
 }
 
-// killAt lets the process of the function die just before a call, the first
-// times that it is made.
+// killAt kills the function's process just before a call, the first times that
+// it is made.
 func killAt(function string, times int, at func(call cloud.Call) bool) cloud.Around {
 	return func(ctx context.Context, call cloud.Call, send func() error) error {
 		if p := cloud.ProcessOf(ctx); p.Function == function && times > 0 && at(call) {
@@ -64,7 +65,7 @@ func TestARunWhoseWorkerDiedIsTakenOverWhenItsLeaseHasExpiredAndNotBefore(t *tes
 		if err != nil || run.Attempt != 1 || !run.LeaseUntil.After(c.Clock.Now()) {
 			t.Fatalf("run %+v, error %v", run, err)
 		}
-		// A copy of the message comes while the lease holds: it waits.
+		// A copy of the message arrives while the lease is live: it waits.
 		again := req
 		again.IdempotencyKey = "a copy"
 		c.Send(again)
@@ -97,7 +98,7 @@ func TestARunThatNobodyBringsToItsEndIsEndedAsLostAndCanBeRetried(t *testing.T) 
 		if err != nil || run.Status != surgical.StatusFailed || run.Error.Code != surgical.CodeRunLost || run.Error.Action != surgical.ActionRetryFailed {
 			t.Fatalf("run %s, error %v", cloud.Outcome(run), err)
 		}
-		// Not before it may be sure: it could have been waiting.
+		// Not earlier, because until then the run could have been waiting.
 		if after := run.FinishedAt.Sub(began); after < 18*time.Hour || after > 20*time.Hour {
 			t.Errorf("ended after %s", after)
 		}
@@ -123,16 +124,16 @@ func TestWhatALostAttemptStagedExpiresAndNothingThatIsVisibleDoes(t *testing.T) 
 		c.Clock.Advance(surgical.Settle)
 		c.Poll(c.Requests)
 		if orphans, err := c.Content.Orphans(t.Context(), issue(70)); err != nil || len(orphans) == 0 {
-			t.Fatalf("nothing was staged before the worker died: the test shows nothing (error %v)", err)
+			t.Fatalf("nothing was staged before the worker died: the test proves nothing (error %v)", err)
 		}
 		c.Settle()
 		for _, item := range c.Rows("content") {
-			// Not at once: a reader may be slow.
+			// Not immediately, because a reader may be slow.
 			if expires, ok := number(item["expires_at"]); ok && expires < c.Clock.Now().Unix() {
 				t.Errorf("%v expired already", item["sk"])
 			}
 		}
-		c.Check(issue(70)) // no orphan is left, and all that is named is there
+		c.Check(issue(70)) // no orphan is left, and everything named exists
 	})
 }
 
@@ -142,7 +143,7 @@ func TestAMessageThatGotLostBehindItsRowIsSentAgain(t *testing.T) {
 		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 		c.Around = killAt("api", 1, operation("SendMessage"))
 		if status, _ := c.API(http.MethodPost, "/v1/sync-runs", "by-hand", `{"project_id":1,"issues":[70]}`); status != http.StatusBadGateway {
-			t.Fatalf("the API answered with %d", status)
+			t.Fatalf("the API returned %d", status)
 		}
 		c.Settle()
 		run, err := c.Ledger.Run(t.Context(), byHandID())
@@ -184,11 +185,11 @@ func TestAMessageThatStaysLostIsSentAgainEveryTenMinutesAndNotMoreOften(t *testi
 	})
 }
 
-// startBroken asks for a run whose message does not get through.
+// startBroken requests a run whose message is not sent.
 func startBroken(c *cloud.Cloud) {
 	status, answer := c.API(http.MethodPost, "/v1/sync-runs", "by-hand", `{"project_id":1,"issues":[70]}`)
 	if status != http.StatusServiceUnavailable || !strings.Contains(answer, string(surgical.CodeQueueUnavailable)) {
-		c.T.Fatalf("the API answered with %d %s", status, answer)
+		c.T.Fatalf("the API returned %d %s", status, answer)
 	}
 }
 
@@ -199,7 +200,7 @@ func TestAnExecutionThatTimesOutIsEndedByTheSweeperAndItsDocumentsComeWithTheDra
 				synced(70)(c)
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				req := c.Webhook(issue(70))
-				// A stage that hangs until its time is over.
+				// A stage that hangs until its timeout.
 				c.Fate, c.Around = cloud.Lost, func(ctx context.Context, call cloud.Call, send func() error) error {
 					if cloud.ProcessOf(ctx).Function == string(stage) && call.Operation == "BatchGetItem" {
 						<-ctx.Done()

@@ -15,19 +15,21 @@ import (
 	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
-// scenario is a piece of Lorehook's work. What act begins is disturbed, what
-// prepare does is not.
+// scenario is a piece of Lorehook's work. Everything that act starts is
+// disturbed; prepare is not.
 type scenario struct {
 	name    string
 	refs    []surgical.EntityRef
 	prepare func(c *cloud.Cloud)
 	act     func(c *cloud.Cloud)
-	// large scenarios are disturbed by few kinds of fault, and only where no
-	// other makes the same call; in huge ones processes die only there, too.
+	// large scenarios are disturbed by few kinds of fault, and only at calls
+	// that no other scenario makes; in huge ones, processes also die only
+	// there.
 	large, huge bool
-	// unsuccessful is how many of its runs do not succeed.
+	// unsuccessful is the number of its runs that do not succeed.
 	unsuccessful int
-	// deadLetters is how many messages it leaves there.
+	// deadLetters is the number of messages that it leaves in the dead-letter
+	// queue.
 	deadLetters int
 	apis        *cloudapi.APIs
 }
@@ -42,7 +44,7 @@ func small(c *cloud.Cloud, iid int64) {
 	}
 }
 
-// synced adds small issues and brings their copies up to date.
+// synced adds small issues and syncs them.
 func synced(iids ...int64) func(c *cloud.Cloud) {
 	return func(c *cloud.Cloud) {
 		for _, iid := range iids {
@@ -54,8 +56,8 @@ func synced(iids ...int64) func(c *cloud.Cloud) {
 	}
 }
 
-// post calls the API as a client does: a failure that another try may not meet
-// is tried again after ten seconds.
+// post calls the API as a client does: it retries transient failures after ten
+// seconds.
 func post(c *cloud.Cloud, path, key, body string) {
 	for range 12 {
 		status, _ := c.API(http.MethodPost, path, key, body)
@@ -63,7 +65,7 @@ func post(c *cloud.Cloud, path, key, body string) {
 			return
 		}
 		if c.Fate == cloud.Lost {
-			return // the client is gone, too
+			return // the client is gone too
 		}
 		c.Clock.Advance(10 * time.Second)
 	}
@@ -79,7 +81,7 @@ func scenarios() []scenario {
 	return all
 }
 
-// deliveries begin with an event.
+// deliveries are the scenarios that start with an event.
 func deliveries() []scenario {
 	return []scenario{
 		{name: "first sync", refs: []surgical.EntityRef{issue(70)},
@@ -88,7 +90,7 @@ func deliveries() []scenario {
 		{name: "delivery", refs: []surgical.EntityRef{issue(70)},
 			prepare: func(c *cloud.Cloud) { small(c, 70) },
 			act: func(c *cloud.Cloud) {
-				for range 12 { // GitLab itself does not repeat it, its user may
+				for range 12 { // GitLab itself does not repeat it, but its user may
 					if c.Deliver(issue(70), "delivery") < 500 || c.Fate == cloud.Lost {
 						return
 					}
@@ -115,7 +117,7 @@ func deliveries() []scenario {
 	}
 }
 
-// byHand begin with a call of the API.
+// byHand are the scenarios that start with a call of the API.
 func byHand() []scenario {
 	return []scenario{
 		{name: "several targets", refs: []surgical.EntityRef{issue(70), issue(71), fakegitlab.MergeRequestRef(73)}, prepare: synced(70),
@@ -138,10 +140,11 @@ func byHand() []scenario {
 	}
 }
 
-// byHandID is the run that startRun asks for.
+// byHandID is the id of the run that startRun requests.
 func byHandID() string { return surgical.RunID(surgical.OriginManual, "by-hand") }
 
-// unlucky end otherwise than they began.
+// unlucky are the scenarios in which something fails even without a
+// disturbance.
 func unlucky() []scenario {
 	return []scenario{
 		{name: "retry", refs: []surgical.EntityRef{issue(70), issue(72)},
@@ -174,7 +177,7 @@ func unlucky() []scenario {
 			act: func(c *cloud.Cloud) {
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				c.Webhook(issue(70))
-				c.Hopeless = 2 // the stage and its repetition
+				c.Hopeless = 2 // the stage and its retry
 			}},
 		{name: "GitLab fails once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusServiceUnavailable)},
 		{name: "GitLab limits once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusTooManyRequests)},
@@ -190,24 +193,25 @@ func unlucky() []scenario {
 	}
 }
 
-// spoilt answers one request of a webhook's fetch with the status.
+// spoilt responds to one request of a webhook's fetch with the status.
 func spoilt(status int) func(c *cloud.Cloud) {
 	return func(c *cloud.Cloud) {
 		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
-		// Later than the other answers, so that the calls are the same each time.
+		// Later than the other responses, so that the calls are the same each
+		// time.
 		c.GitLab.Inject(fakegitlab.Fault{Status: status, Endpoint: "discussions", Requests: 1, Latency: time.Second})
 		c.Webhook(issue(70))
 	}
 }
 
-// died lets so many workers of a webhook die just before a call.
+// died kills the given number of a webhook's workers just before a call.
 func died(workers int, before func(cloud.Call) bool) func(c *cloud.Cloud) {
 	return func(c *cloud.Cloud) {
 		synced(70)(c)
 		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 		c.Webhook(issue(70))
 		fate := c.Fate
-		c.Fate, c.Around = cloud.Redelivered, killAt("worker", workers, before) // what follows is of another death
+		c.Fate, c.Around = cloud.Redelivered, killAt("worker", workers, before) // what follows belongs to another death
 		c.Clock.Advance(surgical.Settle)
 		for range workers {
 			if !c.Poll(c.Requests) {
@@ -219,7 +223,7 @@ func died(workers int, before func(cloud.Call) bool) func(c *cloud.Cloud) {
 	}
 }
 
-// large are scenarios of large entities.
+// large are the scenarios with large entities.
 func large() []scenario {
 	return []scenario{
 		{name: "handed on", large: true, refs: []surgical.EntityRef{issue(70)},
@@ -246,7 +250,7 @@ func large() []scenario {
 	}
 }
 
-// forbidden lets GitLab refuse an entity.
+// forbidden makes GitLab refuse access to an entity.
 func forbidden(ref surgical.EntityRef) cloud.Around {
 	return func(ctx context.Context, call cloud.Call, send func() error) error {
 		if req, ok := call.Input.(*http.Request); ok && strings.Contains(req.URL.Path+"/", fmt.Sprintf("/issues/%d/", ref.IID)) {
@@ -256,8 +260,8 @@ func forbidden(ref surgical.EntityRef) cloud.Around {
 	}
 }
 
-// longText is longer than one item holds, in more chunks than are embedded at
-// a time.
+// longText is too long for one item, and has more chunks than are embedded at a
+// time.
 func longText(word string) string {
 	var text strings.Builder
 	for i := 0; text.Len() < 310<<10; i++ {

@@ -23,7 +23,7 @@ import (
 )
 
 // onWire returns a client with the functions' own options whose requests pass
-// the wire. Its pauses between repetitions are cut short.
+// through the wire. Its retry delays are shortened.
 func onWire(e engines.Engine, wire *faults.Wire) *dynamodb.Client {
 	cfg := e.AWS.Copy()
 	cfg.Retryer = func() aws.Retryer {
@@ -34,8 +34,8 @@ func onWire(e engines.Engine, wire *faults.Wire) *dynamodb.Client {
 	return dynamo.New(cfg)
 }
 
-// changed is one run of the worker and all stages, on a fresh issue and on one
-// that has a copy, and what the runs say of themselves.
+// changed runs the worker and all stages for a new issue and for one with a
+// copy, and returns what the runs report.
 func changed(t *testing.T, client *dynamodb.Client, e engines.Engine, spoil func(on bool)) []string {
 	t.Helper()
 	c := cloud.New(t, client, e.Tables)
@@ -58,9 +58,8 @@ func changed(t *testing.T, client *dynamodb.Client, e engines.Engine, spoil func
 	return said
 }
 
-// Every request, read or write, is answered once by a failure that the SDK
-// repeats: by then it may have been applied. What the runs did is the same as
-// without.
+// Every request, read or write, gets one failure that the SDK retries, by which
+// time it may have been applied. The runs do the same as without failures.
 func TestTheSDKsOwnRepetitionsOfAWriteThatWasAppliedChangeNothing(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		want := changed(t, onWire(e, &faults.Wire{Spoil: func(string, int) faults.Kind { return "" }}), e, func(bool) {})
@@ -83,7 +82,7 @@ func TestTheSDKsOwnRepetitionsOfAWriteThatWasAppliedChangeNothing(t *testing.T) 
 					t.Errorf("(-undisturbed +disturbed)\n%s", diff)
 				}
 				if spoiled["TransactWriteItems"] < 5 || kind != faults.TransactionInProgress && spoiled["UpdateItem"] < 5 {
-					t.Errorf("too little was spoiled: %v", spoiled)
+					t.Errorf("too few requests failed: %v", spoiled)
 				}
 				t.Logf("spoiled %v", spoiled)
 			})
@@ -91,7 +90,7 @@ func TestTheSDKsOwnRepetitionsOfAWriteThatWasAppliedChangeNothing(t *testing.T) 
 	})
 }
 
-// fresh gives the engine empty tables of their own.
+// fresh creates empty tables on the engine.
 func fresh(t *testing.T, e engines.Engine) engines.Engine {
 	t.Helper()
 	var err error
