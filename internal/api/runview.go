@@ -36,7 +36,7 @@ type SyncResult struct {
 	DocumentsRegenerated int64    `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
 	SkippedStale         int      `json:"skipped_stale" doc:"Targets whose stored copy was newer and covers the request."`
 	SkippedStaleIIDs     IIDsView `json:"skipped_stale_iids" doc:"Those targets."`
-	FailedIIDs           IIDsView `json:"failed_iids" doc:"Targets that failed, including those that a peer aborted."`
+	FailedIIDs           IIDsView `json:"failed_iids" doc:"Targets that failed, including those that a peer aborted and those whose documents or embeddings were left undone."`
 
 	Entities []EntityRowView `json:"entities" nullable:"false" doc:"The outcome of each target; empty until the run has committed or ended."`
 	Jobs     JobsView        `json:"jobs" doc:"Number of jobs by stage and status."`
@@ -87,8 +87,8 @@ type IIDsView struct {
 // EntityRowView is the outcome of one target.
 type EntityRowView struct {
 	TargetView
-	Stage     surgical.Stage        `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"The run's stage when this was decided."`
-	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale" doc:"ok is only set by the commit; skipped_stale: the stored copy was newer and covers the request."`
+	Stage     surgical.Stage        `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"The stage that failed, or the run's stage when this was decided."`
+	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale" doc:"failed in docs or embed: the copy is stored, but its documents or embeddings are not current; skipped_stale: the stored copy was newer and covers the request."`
 	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found" doc:"What stopped it; aborted_by_peer if another target did."`
 	Message   string                `json:"error_message,omitempty" doc:"The same for humans."`
 	UpdatedAt time.Time             `json:"updated_at,omitzero" doc:"When this was decided."`
@@ -118,7 +118,7 @@ type ErrorView struct {
 	After     int64                   `json:"retry_after,omitempty" doc:"For a waiting run: the seconds to wait before its next attempt."`
 	RunID     string                  `json:"run_id" doc:"The run."`
 	Total     int                     `json:"total,omitempty" doc:"Number of targets of the run."`
-	Failures  []problem.TargetProblem `json:"failures,omitempty" nullable:"false" doc:"The targets that stopped the run, without those that a peer aborted."`
+	Failures  []problem.TargetProblem `json:"failures,omitempty" nullable:"false" doc:"The targets that failed, without those that a peer aborted."`
 }
 
 func summaryOf(run surgical.Run) RunSummary {

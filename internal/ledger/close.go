@@ -33,6 +33,8 @@ type closing struct {
 	// clean reports that nothing the run staged can be an orphan. Otherwise the
 	// orphan sweeper looks at the run's entities a while after its end.
 	clean bool
+	// undone is what the run leaves without documents or embeddings, by target.
+	undone map[surgical.Target]undone
 }
 
 // closingOf decides what the ending does to the run as it was read.
@@ -102,9 +104,10 @@ func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, ending surgical
 	if err != nil {
 		return run, err
 	}
-	if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {
+	if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, surgical.Job.Open) {
 		return run, surgical.ErrOpenJobs
 	}
+	c = c.withJobs(run, jobs)
 	c.clean = c.clean && !repeated(jobs)
 	open, now := openJobs(jobs), l.clock()
 	items, err := l.closingItems(run, c, open, now)
@@ -155,12 +158,8 @@ func (l *Ledger) jobsOf(ctx context.Context, run surgical.Run) ([]surgical.Job, 
 	return l.Jobs(ctx, run.RunID)
 }
 
-func isNotDone(job surgical.Job) bool { return job.Status != surgical.JobDone }
-
 func openJobs(jobs []surgical.Job) []surgical.Job {
-	return slices.DeleteFunc(slices.Clone(jobs), func(job surgical.Job) bool {
-		return job.Status != surgical.JobPending && job.Status != surgical.JobClaimed
-	})
+	return slices.DeleteFunc(slices.Clone(jobs), func(job surgical.Job) bool { return !job.Open() })
 }
 
 // repeated reports whether a job was ever interrupted: what it wrote last may
@@ -248,8 +247,9 @@ func (l *Ledger) abortJob(job surgical.Job, c closing, now time.Time) (types.Tra
 			Remove(expression.Name("lease_until")))
 }
 
-// entityRows say what became of each target: what the commit decided, else
-// the target's own failure, else that a peer stopped it.
+// entityRows say what became of each target: that its documents or embeddings
+// were left undone, else what the commit decided, else the target's own failure,
+// else that a peer stopped it.
 func entityRows(run surgical.Run, c closing) []surgical.EntityRow {
 	failures := map[surgical.Target]surgical.TargetFailure{}
 	if c.err != nil {
@@ -262,7 +262,10 @@ func entityRows(run surgical.Run, c closing) []surgical.EntityRow {
 		row := surgical.EntityRow{RunID: run.RunID, Ref: ref, Stage: run.Stage}
 		outcome, committed := run.Outcomes[ref.Target]
 		failure, failed := failures[ref.Target]
+		left, isUndone := c.undone[ref.Target]
 		switch {
+		case isUndone:
+			row.Stage, row.Status, row.Code, row.Message = left.stage, surgical.EntityFailed, left.failure.Code, left.failure.Message
 		case committed:
 			row.Status = outcome.Status
 		case c.status == surgical.StatusSucceeded:

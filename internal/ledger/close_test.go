@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
@@ -130,17 +131,97 @@ func TestClose_OfAnAttemptThatLostItsRunIsRefused(t *testing.T) {
 	}
 }
 
-func TestClose_SucceedsOnlyOnceEveryJobIsDone(t *testing.T) {
+func TestClose_SucceedsOnlyOnceEveryJobHasEnded(t *testing.T) {
 	m := inMemory(t)
 	run := m.committed("r", 7, 8)
 	m.must(m.FinishJob(m.Context(), m.claimJob(run, surgical.JobDocs, 7), ledger.Settled()))
 	if got, err := m.Close(m.Context(), m.run("r"), surgical.Succeeded{}); !errors.Is(err, surgical.ErrOpenJobs) || got.Status != surgical.StatusRunning {
 		t.Errorf("with a pending job: %s, %v", got.Status, err)
 	}
-	failed := m.claimJob(run, surgical.JobDocs, 8)
-	m.must(m.FailJob(m.Context(), failed))
-	if _, err := m.Close(m.Context(), m.run("r"), surgical.Succeeded{}); !errors.Is(err, surgical.ErrOpenJobs) || m.run("r").Status != surgical.StatusRunning {
-		t.Errorf("with a failed job: %v", err)
+	m.must(m.FinishJob(m.Context(), m.claimJob(run, surgical.JobDocs, 8), ledger.Settled()))
+	got, err := m.Close(m.Context(), m.run("r"), surgical.Succeeded{})
+	m.must(err)
+	if got.Status != surgical.StatusSucceeded || got.Error != nil {
+		t.Errorf("with all jobs done: %s, %v", got.Status, got.Error)
+	}
+}
+
+// Whoever closes the run, its error and its entity rows name the targets whose
+// documents or embeddings were left undone, each with its own reason.
+func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
+	unreadable := surgical.NewError(surgical.CodeDocsFailed, "unreadable")
+	unreadable.Action, unreadable.Retryable = surgical.ActionContactOperator, false
+	refused := surgical.NewError(surgical.CodeEmbedFailed, "refused")
+	refused.Action, refused.Retryable = surgical.ActionContactOperator, false
+	slow := surgical.NewError(surgical.CodeDocsFailed, "slow")
+	docsLost, embedLost := surgical.StageError("r", surgical.StageDocs), surgical.StageError("r", surgical.StageEmbed)
+	cancelled := surgical.NewError(surgical.CodeRunCancelled, "cancelled")
+	failure := func(iid int64, e *surgical.Error) surgical.TargetFailure {
+		return surgical.TargetFailure{Target: issue(iid).Target, Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable}
+	}
+	fail := func(m *memory, job surgical.Job, why *surgical.Error) {
+		job.Error = why
+		m.must(m.FailJob(m.Context(), job))
+	}
+	docs := func(m *memory, iid int64) surgical.Job { return m.claimJob(m.run("r"), surgical.JobDocs, iid) }
+	// Of 7, 8 and 9, the first is done.
+	embedded := func(m *memory, iid int64) surgical.Job {
+		job := docs(m, iid)
+		m.must(m.FinishJob(m.Context(), job, ledger.LeftToEmbed(surgical.Job{
+			RunID: "r", ID: ledger.JobID(surgical.JobEmbed, job.Ref.Target), Type: surgical.JobEmbed, Ref: job.Ref, DirtyID: job.DirtyID, Status: surgical.JobPending,
+		})))
+		return m.claimJob(m.run("r"), surgical.JobEmbed, iid)
+	}
+	type want struct {
+		Status surgical.RunStatus
+		Error  *surgical.Error
+		Rows   []string
+	}
+	failed := func(e *surgical.Error, action surgical.Action, retryable bool, failures ...surgical.TargetFailure) *surgical.Error {
+		return &surgical.Error{Code: e.Code, Message: e.Message, Action: action, Retryable: retryable, RunID: "r", Total: 3, Failures: failures}
+	}
+	for name, c := range map[string]struct {
+		given  func(m *memory)
+		ending surgical.Ending
+		want   want
+	}{
+		"one target can never be rendered": {func(m *memory) {
+			m.must(m.FinishJob(m.Context(), docs(m, 8), ledger.Settled()))
+			fail(m, docs(m, 9), unreadable)
+		}, surgical.Succeeded{}, want{surgical.StatusFailed, failed(docsLost, surgical.ActionContactOperator, false, failure(9, unreadable)),
+			[]string{"issue#7 docs ok  ", "issue#8 docs ok  ", "issue#9 docs failed docs_failed unreadable"}}},
+		"one was not rendered, one not embedded": {func(m *memory) {
+			fail(m, docs(m, 8), unreadable)
+			fail(m, embedded(m, 9), refused)
+		}, surgical.Succeeded{}, want{surgical.StatusFailed, failed(docsLost, surgical.ActionContactOperator, false, failure(8, unreadable), failure(9, refused)),
+			[]string{"issue#7 docs ok  ", "issue#8 docs failed docs_failed unreadable", "issue#9 embed failed embed_failed refused"}}},
+		"the workflow failed over one of them": {func(m *memory) {
+			job := docs(m, 8)
+			job.Error = slow
+			_, err := m.HandOn(m.Context(), job)
+			m.must(err)
+			fail(m, docs(m, 9), unreadable)
+		}, surgical.Failed{Error: docsLost}, want{surgical.StatusFailed, failed(docsLost, surgical.ActionRetryFailed, true, failure(8, slow), failure(9, unreadable)),
+			[]string{"issue#7 docs ok  ", "issue#8 docs failed docs_failed slow", "issue#9 docs failed docs_failed unreadable"}}},
+		"the workflow was lost": {func(m *memory) { embedded(m, 8) }, surgical.Failed{Error: embedLost},
+			want{surgical.StatusFailed, failed(embedLost, surgical.ActionRetryFailed, true, failure(8, embedLost), failure(9, docsLost)),
+				[]string{"issue#7 docs ok  ", "issue#8 embed failed embed_failed " + embedLost.Message, "issue#9 docs failed docs_failed " + docsLost.Message}}},
+		"cancelled": {func(m *memory) { embedded(m, 8) }, surgical.Cancelled{Error: cancelled},
+			want{surgical.StatusCancelled, &surgical.Error{Code: cancelled.Code, Message: cancelled.Message, Action: cancelled.Action, Retryable: true, RunID: "r"},
+				[]string{"issue#7 docs ok  ", "issue#8 embed failed run_cancelled cancelled", "issue#9 docs failed run_cancelled cancelled"}}},
+	} {
+		m := inMemory(t)
+		m.committed("r", 7, 8, 9)
+		m.must(m.FinishJob(m.Context(), docs(m, 7), ledger.Settled()))
+		c.given(m)
+		closed, err := m.Close(m.Context(), m.run("r"), c.ending)
+		m.must(err)
+		if diff := cmp.Diff(c.want, want{closed.Status, closed.Error, m.entities("r")}, cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(m.run("r"), closed, cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+			t.Errorf("%s (-stored +returned):\n%s", name, diff)
+		}
 	}
 }
 
@@ -239,11 +320,12 @@ func TestClose_ReportsWhatItCouldNotReadOrWrite(t *testing.T) {
 	}
 }
 
-// What a commit decided stands, even if a later stage failed; of the others,
-// each says why it failed itself, or that a peer stopped it.
+// What a commit decided stands, unless a later stage left the target undone; of
+// the others, each says why it failed itself, or that a peer stopped it.
 func TestClose_LeavesARowForEachTarget(t *testing.T) {
 	preflight := surgical.NewError(surgical.CodePreflightFailed, "not every target")
 	preflight.Total = 3
+	undone := surgical.StageError("", surgical.StageDocs).Message
 	preflight.Failures = []surgical.TargetFailure{{Target: issue(8).Target, Code: surgical.CodeGitLabNotFound, Message: "gone", Action: surgical.ActionVerifyIID}}
 	for name, c := range map[string]struct {
 		run    func(m *memory) surgical.Run
@@ -257,7 +339,7 @@ func TestClose_LeavesARowForEachTarget(t *testing.T) {
 		"nothing was to be done": {func(m *memory) surgical.Run { return m.claimed("r", 7, 8) }, surgical.Coalesced{Attempt: 1, With: "x"},
 			[]string{"issue#7 preflight ok  ", "issue#8 preflight ok  "}},
 		"its docs failed": {func(m *memory) surgical.Run { return m.committed("r", 7, 8) }, surgical.Failed{Error: errBroken},
-			[]string{"issue#7 docs ok  ", "issue#8 docs ok  "}},
+			[]string{"issue#7 docs failed docs_failed " + undone, "issue#8 docs failed docs_failed " + undone}},
 		"one target was overtaken": {func(m *memory) surgical.Run {
 			run := m.ingesting("r", 7, 8)
 			row, err := m.CommitRun(run, ledger.CommitMark{At: m.now, Outcomes: map[surgical.Target]surgical.Outcome{

@@ -36,7 +36,9 @@ type jobItem struct {
 	DocumentsWritten int64    `dynamodbav:"documents_written,omitempty"`
 	ChunksEmbedded   int64    `dynamodbav:"chunks_embedded,omitempty"`
 	Unclean          bool     `dynamodbav:"unclean,omitempty"`
-	ExpiresAt        int64    `dynamodbav:"expires_at,omitempty"`
+	// Error has no failures of its own. It is absent from rows of older versions.
+	Error     *errorItem `dynamodbav:"error,omitempty"`
+	ExpiresAt int64      `dynamodbav:"expires_at,omitempty"`
 }
 
 // JobID is the id of a job within its run: there is one per target and type.
@@ -50,7 +52,7 @@ func itemOfJob(j surgical.Job) jobItem {
 		All: j.Scope.All, Children: j.Scope.Children, Hide: j.Scope.Hide, DirtyID: j.DirtyID,
 		Status: string(j.Status), AbortedReason: j.AbortedReason, Attempts: j.Attempts, LeaseUntil: micros(j.LeaseUntil),
 		Cursor: j.Cursor, Regenerated: j.Regenerated, RegeneratedAll: j.RegeneratedAll, RegeneratedCount: j.RegeneratedCount,
-		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded, Unclean: j.Unclean,
+		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded, Unclean: j.Unclean, Error: itemOfError(j.Error),
 	}
 }
 
@@ -63,13 +65,17 @@ func jobOf(item dynamo.Item) (surgical.Job, error) {
 	if err != nil {
 		return surgical.Job{}, fmt.Errorf("decode job %s: %w", row.ID, err)
 	}
+	why, err := row.Error.error(row.RunID)
+	if err != nil {
+		return surgical.Job{}, fmt.Errorf("decode job %s: %w", row.ID, err)
+	}
 	return surgical.Job{
 		RunID: row.RunID, ID: row.ID, Type: surgical.JobType(row.Type), Ref: ref,
 		Scope:   surgical.Scope{All: row.All, Children: row.Children, Hide: row.Hide},
 		DirtyID: row.DirtyID, Status: surgical.JobStatus(row.Status), AbortedReason: row.AbortedReason,
 		Attempts: row.Attempts, LeaseUntil: fromMicros(row.LeaseUntil),
 		Cursor: row.Cursor, Regenerated: row.Regenerated, RegeneratedAll: row.RegeneratedAll, RegeneratedCount: row.RegeneratedCount,
-		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded, Unclean: row.Unclean,
+		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded, Unclean: row.Unclean, Error: why,
 	}, nil
 }
 
@@ -123,7 +129,8 @@ func heldJob(job surgical.Job) expression.ConditionBuilder {
 		And(expression.Name("attempts").Equal(expression.Value(job.Attempts)))
 }
 
-// HandOn gives the job back with what was done so far, for the next generation.
+// HandOn gives the job back with what was done so far, for the next generation
+// or, if the job has an error, for the next try.
 func (l *Ledger) HandOn(ctx context.Context, job surgical.Job) (surgical.Job, error) {
 	return l.updateJob(ctx, job, heldJob(job),
 		progress(job).
@@ -131,7 +138,7 @@ func (l *Ledger) HandOn(ctx context.Context, job surgical.Job) (surgical.Job, er
 			Remove(expression.Name("lease_until")))
 }
 
-// FailJob marks the claimed job as failed for good.
+// FailJob marks the claimed job as failed for good, with its error.
 func (l *Ledger) FailJob(ctx context.Context, job surgical.Job) error {
 	_, err := l.updateJob(ctx, job, heldJob(job),
 		progress(job).
@@ -143,7 +150,11 @@ func (l *Ledger) FailJob(ctx context.Context, job surgical.Job) error {
 
 // progress sets everything that working on a job changes in it.
 func progress(job surgical.Job) expression.UpdateBuilder {
-	return expression.Set(expression.Name("cursor"), expression.Value(job.Cursor)).
+	update := expression.Remove(expression.Name("error"))
+	if job.Error != nil {
+		update = expression.Set(expression.Name("error"), expression.Value(itemOfError(job.Error)))
+	}
+	return update.Set(expression.Name("cursor"), expression.Value(job.Cursor)).
 		Set(expression.Name("regenerated"), expression.Value(job.Regenerated)).
 		Set(expression.Name("regenerated_all"), expression.Value(job.RegeneratedAll)).
 		Set(expression.Name("regenerated_count"), expression.Value(job.RegeneratedCount)).

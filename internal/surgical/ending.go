@@ -5,7 +5,9 @@ package surgical
 // rows. The implementations below are the complete list.
 type Ending interface{ ending() }
 
-// Succeeded ends a committed run whose jobs are all done.
+// Succeeded ends a committed run whose jobs have all ended. If a job failed, the
+// run ends as failed instead, with a failure for each target whose documents or
+// embeddings were left undone. With an open job it is refused with [ErrOpenJobs].
 type Succeeded struct {
 	// Clean reports that whatever this run staged is named by a head or already
 	// expires, so that the orphan sweeper has nothing to look for. It adds to
@@ -51,6 +53,7 @@ type Lost struct {
 }
 
 // Failed ends a committed run whose workflow failed. What was committed stays.
+// The ledger adds a failure for each target with a job that is not done.
 type Failed struct{ Error *Error }
 
 // Cancelled ends a run by request, whatever it is doing.

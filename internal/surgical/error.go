@@ -92,6 +92,6 @@ func CodeOf(err error) Code { return AsError(err).Code }
 // written: read it again.
 var ErrMoved = errors.New("the row is no longer as it was read")
 
-// ErrOpenJobs reports that a run cannot succeed yet, because not every job is
-// done.
-var ErrOpenJobs = errors.New("not every job is done")
+// ErrOpenJobs reports that a run cannot succeed yet, because not every job has
+// ended.
+var ErrOpenJobs = errors.New("not every job has ended")

@@ -218,7 +218,12 @@ type Job struct {
 	// Unclean tells that segments of documents may have been written for
 	// nothing.
 	Unclean bool
+	// Error is why the job failed, or why its last try did.
+	Error *Error
 }
+
+// Open reports whether the job is still to be done.
+func (j Job) Open() bool { return j.Status == JobPending || j.Status == JobClaimed }
 
 // Claim is what taking a run records.
 type Claim struct {

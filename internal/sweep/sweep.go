@@ -159,7 +159,7 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 	}
 	err = s.finish(ctx, run, report)
 	if errors.Is(err, surgical.ErrOpenJobs) {
-		e := workflow.StageError(run.RunID, run.Stage)
+		e := surgical.StageError(run.RunID, run.Stage)
 		return s.fail(ctx, run, surgical.Failed{Error: e}, report)
 	}
 	return err

@@ -28,8 +28,8 @@ type Abort struct {
 
 // Handle closes the run as failed and aborts its open jobs, unless a newer
 // generation is at work. What was committed stays, and its dirty sources wait
-// for a retry or the drain. A run whose jobs are all done succeeded, though
-// nobody lived to say so: only finish failed.
+// for a retry or the drain. If all of the run's jobs have ended, only finish
+// failed: the run is closed as finish would have closed it.
 func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 	ctx = trace.With(ctx, in.TraceParent, in.RunID)
 	run, err := a.Ledger.Run(ctx, in.RunID)
@@ -43,25 +43,11 @@ func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 		run, err = a.Ledger.Close(ctx, run, surgical.Succeeded{})
 	}
 	if !run.Committed() || errors.Is(err, surgical.ErrOpenJobs) {
-		run, err = a.Ledger.Close(ctx, run, surgical.Failed{Error: StageError(in.RunID, surgical.Stage(in.Stage))})
+		run, err = a.Ledger.Close(ctx, run, surgical.Failed{Error: surgical.StageError(in.RunID, surgical.Stage(in.Stage))})
 	}
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("abort run %s: %w", in.RunID, err)}
 	}
 	run.LogClosed(ctx, a.Log, "error_name", in.Error, "generation", in.Generation)
 	return Result{Outcome: Done}, nil
-}
-
-// StageError is the error of a run whose stage failed after its commit.
-func StageError(runID string, stage surgical.Stage) *surgical.Error {
-	code, message := surgical.CodeInternal, "the run could not be finished"
-	switch stage {
-	case surgical.StageDocs:
-		code, message = surgical.CodeDocsFailed, "the documents could not be regenerated; the content is committed"
-	case surgical.StageEmbed:
-		code, message = surgical.CodeEmbedFailed, "the documents could not be embedded; the content is committed"
-	}
-	e := surgical.NewError(code, message)
-	e.RunID = runID
-	return e
 }

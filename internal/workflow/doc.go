@@ -10,10 +10,15 @@
 //     embed job for each target whose documents have no current embeddings.
 //  2. Embed ([Runner] with [Embeddings]) embeds those documents. It is skipped
 //     if nothing was regenerated, or if the run asked for no embeddings.
-//  3. Finish ([Finish]) closes the run as succeeded.
+//  3. Finish ([Finish]) closes the run: as succeeded, or as failed if a job
+//     failed.
 //
-// A state that fails, after one retry of a [Transient] error, leads to Abort
-// ([Abort]), which closes the run as failed. Docs and embed may also end
+// A job that fails does not stop the others. A permanent failure ends the job
+// only; its run is closed as failed once the others are done, with a failure for
+// each target that was left undone. If any job failed with an error that may not
+// occur again, the state fails with a [Transient] error after the others. A state
+// that fails, after one retry of a [Transient] error, leads to Abort ([Abort]),
+// which closes the run as failed. Docs and embed may also end
 // without leading anywhere: they answer [HandedOn] when the next generation
 // (another execution of the same run) does the rest, and [Yielded] when
 // somebody else works on the run or it has ended.

@@ -11,14 +11,14 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Finish is the function that ends a run whose jobs are all done.
+// Finish is the function that ends a run whose jobs have all ended.
 type Finish struct {
 	Ledger *ledger.Ledger
 	Log    *slog.Logger
 }
 
-// Handle closes the run as succeeded. With open jobs it ends quietly: the
-// execution that does them comes here later.
+// Handle closes the run: as succeeded, or as failed if a job failed. With open
+// jobs it ends quietly: the execution that does them comes here later.
 func (f *Finish) Handle(ctx context.Context, in Input) (Result, error) {
 	ctx = trace.With(ctx, in.TraceParent, in.RunID)
 	run, err := f.Ledger.Run(ctx, in.RunID)

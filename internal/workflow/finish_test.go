@@ -28,6 +28,12 @@ func TestFinishAndAbort_CloseTheRun(t *testing.T) {
 	newer := func(w *world, in workflow.Input) {
 		w.must(w.Ledger.WorkflowStarted(w.T.Context(), w.Run(in.RunID), 2, false))
 	}
+	hopeless := surgical.NewError(surgical.CodeDocsFailed, "hopeless")
+	hopeless.Retryable = false
+	failedJob := func(w *world, in workflow.Input) {
+		w.Docs.Work = failing{w.Docs.Work, hopeless}
+		w.handle(w.Docs, in)
+	}
 	down := func(w *world, _ workflow.Input) {
 		w.intercept(func(context.Context, cloud.Call, func() error) error { return errDown })
 	}
@@ -43,11 +49,13 @@ func TestFinishAndAbort_CloseTheRun(t *testing.T) {
 	}{
 		{"finish, all done", done, finish, workflow.Done, succeeded, "", surgical.JobDone},
 		{"finish, a job is open", nil, finish, workflow.Yielded, running, "", surgical.JobPending},
+		{"finish, a job failed", failedJob, finish, workflow.Done, failed, surgical.CodeDocsFailed, surgical.JobFailed},
 		{"finish, DynamoDB is down", down, finish, "", running, "", surgical.JobPending},
 		{"abort of docs", nil, abort("docs"), workflow.Done, failed, surgical.CodeDocsFailed, surgical.JobAborted},
 		{"abort of embed", nil, abort("embed"), workflow.Done, failed, surgical.CodeEmbedFailed, surgical.JobAborted},
 		{"abort of finish, a job is open", nil, abort("finish"), workflow.Done, failed, surgical.CodeInternal, surgical.JobAborted},
 		{"abort of finish, all done", done, abort("finish"), workflow.Done, succeeded, "", surgical.JobDone},
+		{"abort of finish, a job failed", failedJob, abort("finish"), workflow.Done, failed, surgical.CodeDocsFailed, surgical.JobFailed},
 		{"abort, a newer generation is at work", newer, abort("docs"), workflow.Yielded, running, "", surgical.JobPending},
 		{"abort, DynamoDB is down", down, abort("docs"), "", running, "", surgical.JobPending},
 	} {

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,8 @@ type Outcome string
 
 // The outcomes.
 const (
-	// Done: every job of this type is done, the next state may begin.
+	// Done: every job of this type has ended, the next state may begin. A job that
+	// failed for good makes the run fail when it is closed.
 	Done Outcome = "done"
 	// HandedOn: a new generation does the rest.
 	HandedOn Outcome = "handed_on"
@@ -94,10 +96,11 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	return result, nil
 }
 
-// jobs does the run's jobs of this type and returns all of them, also those that
-// somebody else has done. It returns [ErrOutOfTime] if one was left unfinished
+// jobs does the run's jobs of this type and returns all of them, including those
+// that failed for good and those that somebody else has done. A job that fails
+// does not stop the others. jobs returns [ErrOutOfTime] if one was left unfinished
 // for the next generation.
-func (r *Runner) jobs(ctx context.Context, run surgical.Run) (done []surgical.Job, err error) {
+func (r *Runner) jobs(ctx context.Context, run surgical.Run) (ended []surgical.Job, err error) {
 	if len(run.Targets) == 1 {
 		// There is only one job of this type: claim it without listing the jobs.
 		held, err := r.claim(ctx, surgical.Job{RunID: run.RunID, ID: ledger.JobID(r.Work.Type(), run.Targets[0])})
@@ -113,21 +116,39 @@ func (r *Runner) jobs(ctx context.Context, run surgical.Run) (done []surgical.Jo
 	if err != nil {
 		return nil, err
 	}
+	var failures []error
 	for _, job := range jobs {
 		if job.Type != r.Work.Type() {
 			continue
 		}
-		if job.Status != surgical.JobDone {
-			if job, err = r.claim(ctx, job); err != nil {
-				return nil, err
-			}
-			if job, err = r.do(ctx, run, job); err != nil {
-				return nil, err
-			}
+		var err error
+		if job.Open() {
+			job, err = r.claimAndDo(ctx, run, job)
 		}
-		done = append(done, job)
+		switch {
+		case err == nil:
+			ended = append(ended, job)
+		case endsStage(err):
+			return nil, cmp.Or(errors.Join(failures...), err)
+		default:
+			failures = append(failures, err)
+		}
 	}
-	return done, nil
+	return ended, errors.Join(failures...)
+}
+
+func (r *Runner) claimAndDo(ctx context.Context, run surgical.Run, job surgical.Job) (surgical.Job, error) {
+	held, err := r.claim(ctx, job)
+	if err != nil {
+		return job, err
+	}
+	return r.do(ctx, run, held)
+}
+
+// endsStage reports whether the error leaves nothing to do for this execution,
+// whatever the other jobs are.
+func endsStage(err error) bool {
+	return errors.Is(err, ErrOutOfTime) || errors.Is(err, ErrEnded) || errors.Is(err, surgical.ErrMoved)
 }
 
 // claim claims the job if there is time for a batch of it.
@@ -138,23 +159,25 @@ func (r *Runner) claim(ctx context.Context, job surgical.Job) (surgical.Job, err
 	return r.Ledger.ClaimJob(ctx, job, lease(ctx))
 }
 
-// do does the claimed job and returns it with its progress. A job that failed, or
-// that no time is left for, is given back.
+// do does the claimed job and returns it with its progress. A job that no time is
+// left for, or whose failure may not occur again, is given back. One that failed
+// for good is returned as such, without an error.
 func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (surgical.Job, error) {
+	job.Error = nil
 	done, err := r.Work.Do(ctx, run, &job, r.budget(ctx, run.RunID))
 	switch {
 	case errors.Is(err, ErrEnded):
 		return job, err
 	case errors.Is(err, ErrOutOfTime):
 		if _, err := r.Ledger.HandOn(ctx, job); err != nil {
-			return job, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), job, err))
+			return r.failedJob(context.WithoutCancel(ctx), run, job, err)
 		}
 		return job, err
 	case err == nil:
 		err = r.Ledger.FinishJob(ctx, job, done)
 	}
 	if err != nil {
-		return job, errors.Join(err, r.giveBack(context.WithoutCancel(ctx), job, err))
+		return r.failedJob(context.WithoutCancel(ctx), run, job, err)
 	}
 	r.Log.InfoContext(ctx, "job_done", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
 		"stage", r.Work.Type(), "documents_written", job.DocumentsWritten, "documents_regenerated", job.RegeneratedCount, "chunks_embedded", job.ChunksEmbedded)
@@ -164,19 +187,37 @@ func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (su
 	return job, nil
 }
 
-// giveBack ends the claim of a job that failed, so that another try does not have
-// to wait for the lease. If the error is permanent, the job is marked as failed.
-func (r *Runner) giveBack(ctx context.Context, job surgical.Job, cause error) error {
-	var err error
-	if surgical.AsError(cause).Retryable {
-		_, err = r.Ledger.HandOn(ctx, job)
-	} else {
-		err = r.Ledger.FailJob(ctx, job)
+// failedJob records why the job failed and ends its claim, so that another try
+// does not have to wait for the lease. A permanent failure is the job's end; any
+// other is returned.
+func (r *Runner) failedJob(ctx context.Context, run surgical.Run, job surgical.Job, cause error) (surgical.Job, error) {
+	job.Error = r.reason(run.RunID, cause)
+	if job.Error.Retryable {
+		_, err := r.Ledger.HandOn(ctx, job)
+		if errors.Is(err, surgical.ErrMoved) {
+			err = nil // the job was aborted, or somebody else claimed it
+		}
+		return job, errors.Join(cause, err)
 	}
-	if errors.Is(err, surgical.ErrMoved) {
-		return nil // the job was aborted, or somebody else claimed it
+	if err := r.Ledger.FailJob(ctx, job); err != nil {
+		return job, fmt.Errorf("record the failure of job %s: %w", job.ID, err)
 	}
-	return err
+	job.Status = surgical.JobFailed
+	r.Log.WarnContext(ctx, "job_failed", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
+		"stage", r.Work.Type(), "code", job.Error.Code, "error", cause.Error())
+	return job, nil
+}
+
+// reason returns the failure of a job for its row. What is no typed error gets the
+// code of the stage.
+func (r *Runner) reason(runID string, cause error) *surgical.Error {
+	why := surgical.AsError(cause)
+	if why.Code != surgical.CodeInternal {
+		return why
+	}
+	e := surgical.StageError(runID, surgical.Stage(r.Work.Type()))
+	e.Message += "; the logs hold the cause"
+	return e
 }
 
 // handOn launches the next generation, which does what is left.

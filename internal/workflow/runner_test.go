@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -51,7 +52,7 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 	}
 	hopeless := surgical.NewError(surgical.CodeDocsFailed, "hopeless")
 	hopeless.Retryable = false
-	const transient, permanent = "transient", "permanent"
+	const transient = "transient"
 	type want struct {
 		Outcome  workflow.Outcome
 		Err      string
@@ -86,7 +87,7 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 			held, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), time.Minute)
 			w.must(err)
 			w.must(w.Ledger.FailJob(w.T.Context(), held))
-		}, 0, want{Outcome: workflow.Yielded, Job: surgical.JobFailed, Attempts: 1, Generation: 1}},
+		}, 0, want{Outcome: workflow.Done, Job: surgical.JobFailed, Attempts: 1, Generation: 1}},
 		{"a stale generation", func(w *world, in *workflow.Input) {
 			w.must(w.Ledger.WorkflowStarted(w.T.Context(), w.Run(in.RunID), 2, false))
 		}, 0, want{Outcome: workflow.Yielded, Job: surgical.JobPending, Generation: 2}},
@@ -108,7 +109,7 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 		{"a failure of DynamoDB", fails(fmt.Errorf("write: %w", errDown)), 0,
 			want{Err: transient, Job: surgical.JobPending, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
 		{"a failure that every try meets", fails(hopeless), 0,
-			want{Err: permanent, Job: surgical.JobFailed, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
+			want{Outcome: workflow.Done, Job: surgical.JobFailed, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
 		{"its run ends in between", func(w *world, in *workflow.Input) {
 			w.Docs.Work = unhurried{w.Docs.Work, &workflow.Budget{TimeLeft: func() bool { return true }, MayGoOn: func(context.Context) error { return workflow.ErrEnded }}}
 		}, 0, want{Outcome: workflow.Yielded, Job: surgical.JobClaimed, Attempts: 1, Generation: 1}},
@@ -135,11 +136,10 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 			case job.Status == surgical.JobDone && len(documents) < 62:
 				t.Errorf("the job is done, and there are %d documents", len(documents))
 			}
-			switch {
-			case errors.As(err, new(workflow.Transient)):
+			if errors.As(err, new(workflow.Transient)) {
 				got.Err = transient
-			case err != nil:
-				got.Err = permanent
+			} else if err != nil {
+				t.Error(err)
 			}
 			for _, launched := range w.launched {
 				got.Launched = append(got.Launched, launched.Generation)
@@ -177,6 +177,82 @@ func TestRunner_DoesTheOpenJobsOfARunAndCountsAll(t *testing.T) {
 	}
 	w.settled(one)
 	w.settled(two)
+}
+
+// A job that fails, for good or until another try, does not stop the others, and
+// its row says why.
+func TestRunner_GoesOnPastAJobThatFails(t *testing.T) {
+	hopeless := surgical.NewError(surgical.CodeDocsFailed, "hopeless")
+	hopeless.Action, hopeless.Retryable = surgical.ActionContactOperator, false
+	for _, c := range []struct {
+		name string
+		err  error
+		// status and why are those of the job that fails.
+		status surgical.JobStatus
+		why    *surgical.Error
+	}{
+		{"for good", hopeless, surgical.JobFailed, hopeless},
+		{"until another try", fmt.Errorf("write: %w", errDown), surgical.JobPending, &surgical.Error{
+			Code: surgical.CodeDocsFailed, Message: "the documents could not be regenerated; the content is committed; the logs hold the cause",
+			Action: surgical.ActionRetryFailed, Retryable: true,
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			one, odd, three := gitlab.IssueRef(7), gitlab.IssueRef(8), gitlab.MergeRequestRef(12)
+			w.GitLab.SetIssue(gitlab.NewIssue(8, "Another", "Text", gitlab.Time{Time: w.Clock.Now()}))
+			in := w.commit(surgical.Options{}, one, odd, three)
+			sound := w.Docs.Work
+			w.Docs.Work = failingFor{sound, odd, c.err}
+			result, err := w.Docs.Handle(t.Context(), in)
+			if permanent := c.status == surgical.JobFailed; permanent != (err == nil && result.Outcome == workflow.Done) || permanent == errors.As(err, new(workflow.Transient)) {
+				t.Errorf("%+v, error %v", result, err)
+			}
+			jobs, err := w.Ledger.Jobs(t.Context(), in.RunID)
+			w.must(err)
+			for _, job := range jobs {
+				if job.Type != surgical.JobDocs {
+					continue
+				}
+				want := surgical.Job{Status: surgical.JobDone}
+				if job.Ref == odd {
+					want = surgical.Job{Status: c.status, Error: c.why}
+				}
+				// An error of a row names its run.
+				if diff := cmp.Diff(want, surgical.Job{Status: job.Status, Error: job.Error}, cmpopts.IgnoreFields(surgical.Error{}, "RunID"), cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", job.ID, diff)
+				}
+			}
+			w.handle(w.Embed, in)
+			w.settled(one)
+			w.settled(three)
+			w.Docs.Work = sound
+			w.handle(w.Docs, in)
+			if c.status == surgical.JobPending {
+				w.handle(w.Embed, in)
+				w.settled(odd)
+			}
+			run, err := w.Ledger.Close(t.Context(), w.Run(in.RunID), surgical.Succeeded{})
+			w.must(err)
+			if failed := c.status == surgical.JobFailed; failed != (run.Status == surgical.StatusFailed) || failed && run.Error.Failures[0].Target != odd.Target {
+				t.Errorf("the run is %s: %+v", run.Status, run.Error)
+			}
+		})
+	}
+}
+
+// failingFor fails for one entity.
+type failingFor struct {
+	workflow.Work
+	ref surgical.EntityRef
+	err error
+}
+
+func (f failingFor) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *workflow.Budget) (ledger.Done, error) {
+	if job.Ref == f.ref {
+		return ledger.Done{}, f.err
+	}
+	return f.Work.Do(ctx, run, job, budget)
 }
 
 // brittle does one job and fails at the next.

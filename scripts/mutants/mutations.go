@@ -136,7 +136,16 @@ func stageMutations() []mutation {
 			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}"},
 		}, outcomes()},
 		{"finish closes a run with open jobs", []edit{
-			{"internal/ledger/close.go", "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, isNotDone) {", "if false && slices.ContainsFunc(jobs, isNotDone) {"},
+			{"internal/ledger/close.go", "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, surgical.Job.Open) {", "if false && slices.ContainsFunc(jobs, surgical.Job.Open) {"},
+		}, outcomes()},
+		{"a run with a failed job succeeds", []edit{
+			{"internal/ledger/undone.go", "if !job.Open() && job.Status != surgical.JobFailed {", "if !job.Open() {"},
+		}, outcomes()},
+		{"a failed stage names no targets", []edit{
+			{"internal/ledger/undone.go", "\tc.err = c.err.With(len(run.Targets), failures)\n", "\t_ = failures\n"},
+		}, outcomes()},
+		{"a failed job stops the others", []edit{
+			{"internal/workflow/runner.go", "\t\t\tfailures = append(failures, err)\n", "\t\t\treturn nil, err\n"},
 		}, outcomes()},
 		{"a dirty source is deleted before its embeddings are current", []edit{
 			{jobs, "\tif done.settled {", "\tif done.settled || done.next != nil {"},

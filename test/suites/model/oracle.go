@@ -174,8 +174,13 @@ func (o *oracle) closed(id string, c *call) {
 		return
 	}
 	for _, job := range jobs {
-		if job.Status == surgical.JobPending || job.Status == surgical.JobClaimed {
+		if job.Open() {
 			o.w.failf("after %s: run %s is %s and its job %s is %s", c.what, id, run.Status, job.ID, job.Status)
+		}
+		if run.Status == surgical.StatusFailed && run.Error != nil && job.Status != surgical.JobDone && !slices.ContainsFunc(run.Error.Failures, func(f surgical.TargetFailure) bool {
+			return f.Target == job.Ref.Target && f.Code != "" && f.Action != ""
+		}) {
+			o.w.failf("after %s: run %s failed, its job %s is %s and no failure says so: %+v", c.what, id, job.ID, job.Status, run.Error)
 		}
 		if job.Type == surgical.JobEmbed && (run.Options.NoEmbed || run.Options.NoDocs) {
 			o.w.failf("after %s: run %s must not embed but has an embed job", c.what, id)
