@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 )
 
 // Consumer is the worker's side of the queues, apart from Lambda's polling.
@@ -37,7 +39,7 @@ func (q *Consumer) Delay(ctx context.Context, record events.SQSMessage, seconds 
 }
 
 func (q *Consumer) queueOf(record events.SQSMessage) (string, error) {
-	name := nameOf(record)
+	name := awsenv.NameOfARN(record.EventSourceARN)
 	for _, url := range q.QueueURLs {
 		if strings.HasSuffix(url, "/"+name) {
 			return url, nil
@@ -64,16 +66,10 @@ func (q *Consumer) DeadLetter(ctx context.Context, record events.SQSMessage) err
 	return nil
 }
 
-// nameOf is the name of the queue that the message came from, the last part of
-// its ARN.
-func nameOf(record events.SQSMessage) string {
-	return record.EventSourceARN[strings.LastIndex(record.EventSourceARN, ":")+1:]
-}
-
 // ShortName is the queue's name without the stack's, which may contain hyphens:
 // requests of lorehook-requests.fifo.
 func ShortName(record events.SQSMessage) string {
-	name := nameOf(record)
+	name := awsenv.NameOfARN(record.EventSourceARN)
 	return strings.TrimSuffix(name[strings.LastIndex(name, "-")+1:], ".fifo")
 }
 
