@@ -228,7 +228,7 @@ func (l *Ledger) closeRun(run surgical.Run, c closing, aborted int, now time.Tim
 		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
 	} else {
 		update = update.Set(expression.Name("sweep"), expression.Value(sweepPending)).
-			Set(expression.Name("sweep_after"), expression.Value(micros(now.Add(sweepDelay))))
+			Set(expression.Name("sweep_after"), expression.Value(micros(now.Add(surgical.SweepDelay))))
 	}
 	return l.runUpdate(run.RunID, condition, update)
 }

@@ -17,14 +17,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 )
 
-const (
-	// runLifetime is how long terminal runs, their entity rows and jobs stay.
-	runLifetime = 90 * 24 * time.Hour
-	// sweepDelay is how long a run's staged children are left alone before the
-	// orphan sweeper looks at them: longer than any write of a dead worker takes
-	// to land.
-	sweepDelay = 15 * time.Minute
-)
+// runLifetime is how long terminal runs, their entity rows and jobs stay.
+const runLifetime = 90 * 24 * time.Hour
 
 // Ledger reads and writes the control plane's tables.
 type Ledger struct {

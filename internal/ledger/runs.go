@@ -135,7 +135,7 @@ func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int
 		expression.Set(expression.Name("stage"), expression.Value(surgical.StageIngest)).
 			Set(expression.Name("ingest_started_at"), expression.Value(micros(now))).
 			Set(expression.Name("sweep"), expression.Value(sweepPending)).
-			Set(expression.Name("sweep_after"), expression.Value(micros(now.Add(sweepDelay)))).
+			Set(expression.Name("sweep_after"), expression.Value(micros(now.Add(surgical.SweepDelay)))).
 			Add(expression.Name("counters.gitlab_requests"), expression.Value(requests)))
 }
 

@@ -57,7 +57,7 @@ func (l *Ledger) runIDs(ctx context.Context, index string, condition expression.
 // SweepAgain postpones the sweep of a run that may still stage something.
 func (l *Ledger) SweepAgain(ctx context.Context, runID string) error {
 	_, err := l.update(ctx, runID, expression.AttributeExists(expression.Name("sweep")),
-		expression.Set(expression.Name("sweep_after"), expression.Value(micros(l.clock().Add(sweepDelay)))))
+		expression.Set(expression.Name("sweep_after"), expression.Value(micros(l.clock().Add(surgical.SweepDelay)))))
 	return err
 }
 
@@ -71,7 +71,7 @@ func (l *Ledger) Swept(ctx context.Context, run surgical.Run) error {
 // Settled reports whether nothing that the run began can land any more: it
 // ended longer ago than any write of a dead function takes.
 func (l *Ledger) Settled(run surgical.Run) bool {
-	return run.Status.Terminal() && !l.clock().Before(run.FinishedAt.Add(sweepDelay))
+	return run.Status.Terminal() && !l.clock().Before(run.FinishedAt.Add(surgical.SweepDelay))
 }
 
 // Resend notes that the run's message is sent again; [surgical.ErrMoved] tells

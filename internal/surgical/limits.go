@@ -130,6 +130,35 @@ const (
 	DefaultRequestsPerSecond = 4
 )
 
+// What the sweeper waits for before it steps in.
+const (
+	// SweepGrace is how long a healthy run may take between two of its steps.
+	SweepGrace = time.Minute
+	// WorkflowLostAfter is a little more than [WorkflowTimeout]: an execution
+	// that times out runs no catch, so only the sweeper can close its run.
+	WorkflowLostAfter = 5 * time.Minute
+	// MaxHidden is the longest time for which SQS hides a message.
+	MaxHidden = 12 * time.Hour
+	// RunLostAfter is the age, counted from the first claim, at which an
+	// uncommitted run is lost. Until then it may only be waiting.
+	RunLostAfter = GiveUpAfter + MaxHidden
+	// ResendInterval is the least time between two messages of one queued run.
+	ResendInterval = 10 * time.Minute
+	// BacklogAge is how old a dirty source of an ended run gets before it is
+	// drained, so that a retry can come first.
+	BacklogAge = 15 * time.Minute
+	// DrainInterval is the least time between two drain runs for the same dirty
+	// sources: one that failed before it took them over is not repeated sooner.
+	DrainInterval = 6 * time.Hour
+	// SweepDelay is how long a run's staged items are left alone before the
+	// sweeper looks for orphans among them: longer than any write of a dead
+	// worker takes to land.
+	SweepDelay = 15 * time.Minute
+	// SweepReserve is the part of SweeperTimeout that a sweep reserves for its
+	// report.
+	SweepReserve = 2 * time.Second
+)
+
 // The edges.
 const (
 	// MaxWebhookBody is the largest payload of a delivery, decoded, in bytes:

@@ -6,18 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
-
-// backlogAge is how old a dirty source of an ended run gets before it is drained,
-// so that a retry can come first.
-const backlogAge = 15 * time.Minute
-
-// drainInterval is how often a drain run is requested for the same dirty sources:
-// one that failed before it took them over is not repeated sooner.
-const drainInterval = 6 * time.Hour
 
 // backlog requests drain runs, each for up to 25 entities of one project, as soon
 // as so many are found. The id of a run is derived from the dirty sources that it
@@ -25,7 +16,7 @@ const drainInterval = 6 * time.Hour
 // the ledger is not requested.
 func (s *Sweeper) backlog(ctx context.Context, report *Report) error {
 	projects := map[int64]map[surgical.Target][]string{}
-	for source, err := range s.Ledger.Backlog(ctx, s.Clock().Add(-backlogAge)) {
+	for source, err := range s.Ledger.Backlog(ctx, s.Clock().Add(-surgical.BacklogAge)) {
 		if err != nil {
 			return err
 		}
@@ -53,7 +44,7 @@ func (s *Sweeper) backlog(ctx context.Context, report *Report) error {
 func (s *Sweeper) drain(ctx context.Context, project int64, sources map[surgical.Target][]string, report *Report) error {
 	targets := slices.SortedFunc(maps.Keys(sources), surgical.Target.Compare)
 	var key strings.Builder
-	fmt.Fprintf(&key, "%d %d\n", project, s.Clock().Truncate(drainInterval).Unix())
+	fmt.Fprintf(&key, "%d %d\n", project, s.Clock().Truncate(surgical.DrainInterval).Unix())
 	for _, target := range targets {
 		slices.Sort(sources[target])
 		fmt.Fprintf(&key, "%s %q\n", target, sources[target])

@@ -20,21 +20,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
-const (
-	// grace is how long a healthy run may take between two of its steps.
-	grace = time.Minute
-	// workflowLimit is a little more than the timeout of an execution, which runs
-	// no catch when it times out.
-	workflowLimit = 5 * time.Minute
-	// lostAfter is the age at which workers give up plus the longest time that SQS
-	// hides a message: until then a run may only be waiting.
-	lostAfter = 6*time.Hour + 12*time.Hour
-	// resendInterval is how often the message of a queued run is sent again.
-	resendInterval = 10 * time.Minute
-	// endReserve is the time that a sweep keeps for its report.
-	endReserve = 2 * time.Second
-)
-
 // Sender puts a request on a queue.
 type Sender interface {
 	Send(ctx context.Context, req surgical.Request) error
@@ -89,21 +74,21 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	return report, err
 }
 
-// share returns a context with one n-th of the time that is left, with endReserve
-// kept back.
+// share returns a context with one n-th of the remaining time, after
+// [surgical.SweepReserve].
 func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, (time.Until(deadline)-endReserve)/time.Duration(n))
+	return context.WithTimeout(ctx, (time.Until(deadline)-surgical.SweepReserve)/time.Duration(n))
 }
 
 // openRuns returns the step that calls do for every run in the status.
 func (s *Sweeper) openRuns(status surgical.RunStatus, do func(context.Context, string, *Report) error) func(context.Context, *Report) error {
 	return func(ctx context.Context, report *Report) error {
 		var errs []error
-		for runID, err := range s.Ledger.OpenRuns(ctx, status, s.Clock().Add(-grace)) {
+		for runID, err := range s.Ledger.OpenRuns(ctx, status, s.Clock().Add(-surgical.SweepGrace)) {
 			if err != nil {
 				return errors.Join(append(errs, err)...)
 			}
@@ -142,19 +127,19 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 	now := s.Clock()
 	switch {
 	case !run.Committed():
-		if now.Sub(run.FirstClaimedAt) < lostAfter || run.LeaseUntil.After(now) {
+		if now.Sub(run.FirstClaimedAt) < surgical.RunLostAfter || run.LeaseUntil.After(now) {
 			return nil
 		}
 		e := surgical.NewError(surgical.CodeRunLost, "the run was not brought to an end, and nothing of it is committed")
 		e.RunID = run.RunID
 		return s.fail(ctx, run, surgical.Lost{Attempt: run.Attempt, Error: e}, report)
-	case now.Sub(run.Marks.Committed) < grace:
+	case now.Sub(run.Marks.Committed) < surgical.SweepGrace:
 		return nil
 	case run.JobsInserted == 0:
 		return s.finish(ctx, run, report)
 	case run.Generation == 0:
 		return s.start(ctx, run, report)
-	case now.Sub(run.GenerationStartedAt) < workflowLimit:
+	case now.Sub(run.GenerationStartedAt) < surgical.WorkflowLostAfter:
 		return nil
 	}
 	err = s.finish(ctx, run, report)
@@ -200,7 +185,7 @@ func (s *Sweeper) start(ctx context.Context, run surgical.Run, report *Report) e
 
 // queued sends the message of a queued run again: no worker has seen it.
 func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) error {
-	run, err := s.Ledger.Resend(ctx, runID, resendInterval)
+	run, err := s.Ledger.Resend(ctx, runID, surgical.ResendInterval)
 	if errors.Is(err, surgical.ErrMoved) {
 		return nil
 	}

@@ -164,7 +164,7 @@ func sweepMutations() []mutation {
 			{sweep, "return run.Status.Terminal() || run.Attempt != attempt.Number, nil", "return true, nil"},
 		}, outcomes()},
 		{"the sweeper ends a run that waits", []edit{
-			{sweep, "lostAfter = 6*time.Hour + 12*time.Hour", "lostAfter = 5 * time.Minute"},
+			{sweep, "now.Sub(run.FirstClaimedAt) < surgical.RunLostAfter", "now.Sub(run.FirstClaimedAt) < 5*time.Minute"},
 		}, []suite{model(), recovery()}},
 		{"a timed-out workflow is never cleaned up", []edit{
 			{sweep, "\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {", "\tif run.RunID != \"\" {\n\t\treturn nil\n\t}\n\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {"},

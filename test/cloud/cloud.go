@@ -39,19 +39,6 @@ import (
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
-// Times of the queues and functions, see infra/queues.go and functions.go.
-const (
-	Visibility     = 140 * time.Second
-	MaxReceives    = 1000
-	retention      = 14 * 24 * time.Hour
-	workerTimeout  = 120 * time.Second
-	stageTimeout   = 50 * time.Second
-	closingTimeout = 8 * time.Second
-	sweeperTimeout = 60 * time.Second
-	apiTimeout     = 29 * time.Second
-	webhookTimeout = 10 * time.Second
-)
-
 // Cloud is Lorehook with all the services it uses. Its fields may be changed
 // before use; Around also later.
 type Cloud struct {
@@ -154,7 +141,7 @@ func New(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
 	e.Fetch = c.client(InterceptHTTP(c.transport, c.boundary), e.Clock).Fetch
 	c.worker = e.Functions()
 	c.api = sync.OnceValue(func() http.Handler { return c.LendAPI(c, c.functions) })
-	c.nextSweep = c.Clock.Now().Add(sweepInterval)
+	c.nextSweep = c.Clock.Now().Add(surgical.SweepInterval)
 	return c
 }
 
@@ -192,11 +179,11 @@ func (c *Cloud) environment(db *dynamodb.Client) Environment {
 func (c *Cloud) queues() {
 	queue := func(name string) *fakesqs.Queue {
 		return fakesqs.New(fakesqs.Options{
-			Name: name, Clock: c.Clock.Now, Delay: surgical.Settle, Visibility: Visibility, Retention: retention,
-			DeadLetters: c.DeadLetters, MaxReceives: MaxReceives,
+			Name: name, Clock: c.Clock.Now, Delay: surgical.Settle, Visibility: surgical.Visibility, Retention: surgical.Retention,
+			DeadLetters: c.DeadLetters, MaxReceives: surgical.MaxReceives,
 		})
 	}
-	c.DeadLetters = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: c.Clock.Now, Visibility: Visibility, Retention: retention})
+	c.DeadLetters = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: c.Clock.Now, Visibility: surgical.Visibility, Retention: surgical.Retention})
 	c.Requests, c.Bulk = queue("requests.fifo"), queue("bulk.fifo")
 }
 

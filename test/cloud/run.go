@@ -87,7 +87,7 @@ func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 		Body: fmt.Sprintf(`{"object_kind":%q,"project":{"id":%d},"object_attributes":{"iid":%d,"target_project_id":%d,"action":"update"}}`, kind, ref.ProjectID, ref.IID, ref.ProjectID),
 	}
 	var answer events.APIGatewayV2HTTPResponse
-	_, err := c.invoke("webhook", webhookTimeout, func(ctx context.Context) (err error) {
+	_, err := c.invoke("webhook", surgical.WebhookTimeout, func(ctx context.Context) (err error) {
 		answer, err = gateway.Adapt(c.functions.Hook)(ctx, req)
 		return err
 	})
@@ -137,7 +137,7 @@ func (c *Cloud) API(method, path, key, body string) (status int, answer string) 
 // ServeAPI serves a request to the manual API in its own process.
 func (c *Cloud) ServeAPI(w http.ResponseWriter, req *http.Request) {
 	recorder := httptest.NewRecorder()
-	_, err := c.invoke("api", apiTimeout, func(ctx context.Context) error {
+	_, err := c.invoke("api", surgical.APITimeout, func(ctx context.Context) error {
 		c.api().ServeHTTP(recorder, req.WithContext(ctx))
 		return nil
 	})
@@ -160,7 +160,7 @@ func (c *Cloud) Poll(q *fakesqs.Queue) bool {
 	var batch events.SQSEvent
 	n, err := q.Poll(c.T.Context(), func(_ context.Context, e events.SQSEvent) (response events.SQSEventResponse, err error) {
 		batch = e
-		_, err = c.invoke("worker", workerTimeout, func(ctx context.Context) error {
+		_, err = c.invoke("worker", surgical.WorkerTimeout, func(ctx context.Context) error {
 			response, err = c.worker.Worker.Handle(ctx, e)
 			return err
 		})
@@ -200,13 +200,19 @@ func (c *Cloud) Execute(input json.RawMessage) {
 	}
 }
 
+// TimeLimit returns how long the call's function may run: until its own timeout
+// or that of the state, whichever is shorter.
+func TimeLimit(call stepfunctions.Call) time.Duration {
+	limit := surgical.StageTimeout
+	if call.Function == "finish" || call.Function == "abort" {
+		limit = surgical.ClosingTimeout
+	}
+	return min(limit, call.Timeout)
+}
+
 // call invokes the function in its own process.
 func (c *Cloud) call(call stepfunctions.Call) (answer json.RawMessage, err error) {
-	limit := stageTimeout
-	if call.Function == "finish" || call.Function == "abort" {
-		limit = closingTimeout
-	}
-	_, err = c.invoke(call.Function, min(limit, call.Timeout), func(ctx context.Context) (err error) {
+	_, err = c.invoke(call.Function, TimeLimit(call), func(ctx context.Context) (err error) {
 		answer, err = c.functions.Invoke(ctx, call.Function, call.Payload)
 		return err
 	})
@@ -236,7 +242,7 @@ func (c *Cloud) abandoned(input json.RawMessage) bool {
 // Sweep runs the sweeper once. A failure is ignored, because the sweeper runs
 // again.
 func (c *Cloud) Sweep() {
-	_, _ = c.invoke("sweeper", sweeperTimeout, func(ctx context.Context) error {
+	_, _ = c.invoke("sweeper", surgical.SweeperTimeout, func(ctx context.Context) error {
 		_, err := c.functions.Sweeper.Handle(ctx)
 		return err
 	})

@@ -8,12 +8,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 const (
-	// sweepInterval is the schedule's. In an idle cloud, where hours just have
-	// to pass, the interval grows to maxSweepInterval.
-	sweepInterval    = time.Minute
+	// maxSweepInterval is what the sweeper's interval grows to in an idle cloud,
+	// where hours just have to pass.
 	maxSweepInterval = time.Hour
 	// maxSteps ends a test that never settles.
 	maxSteps = 3000
@@ -36,10 +36,10 @@ func (c *Cloud) After(d time.Duration, do func()) {
 // source and nothing to sweep.
 func (c *Cloud) Settle() {
 	c.T.Helper()
-	interval := sweepInterval
+	interval := surgical.SweepInterval
 	for range maxSteps {
 		if c.work() {
-			interval = sweepInterval
+			interval = surgical.SweepInterval
 			continue
 		}
 		if c.resting() {

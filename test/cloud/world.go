@@ -171,7 +171,7 @@ func (w *World) Sync(req surgical.Request) surgical.Run {
 // interval in which webhooks do not fetch again.
 func (w *World) Webhook(ref surgical.EntityRef) surgical.Run {
 	w.T.Helper()
-	w.Clock.Advance(6 * time.Second)
+	w.Clock.Advance(surgical.RefetchInterval + time.Second)
 	return w.Sync(w.Request(surgical.OriginWebhook, ref))
 }
 

@@ -5,10 +5,9 @@ import (
 	"strconv"
 
 	"github.com/aws/aws-lambda-go/events"
-)
 
-// BatchSize is the mapping's, see infra/queues.go.
-const BatchSize = 10
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
 
 // Handler is a Lambda function that processes batches.
 type Handler func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
@@ -19,7 +18,7 @@ type Handler func(context.Context, events.SQSEvent) (events.SQSEventResponse, er
 // there are none, the handler is not invoked. If the handler fails, nothing is
 // deleted.
 func (q *Queue) Poll(ctx context.Context, handle Handler) (int, error) {
-	event := q.Batch(BatchSize)
+	event := q.Batch(surgical.BatchSize)
 	if len(event.Records) == 0 {
 		return 0, nil
 	}

@@ -304,8 +304,8 @@ func (x *explorer) receive() {
 		return
 	}
 	q := queues[x.draw(len(queues), "queue")]
-	limit := pick(x, "limit", workerTimeout, workerTimeout, frozen)
-	x.deliver(q, 1+x.draw(min(q.Receivable(), fakesqs.BatchSize), "messages"), x.skew(), limit)
+	limit := pick(x, "limit", surgical.WorkerTimeout, surgical.WorkerTimeout, frozen)
+	x.deliver(q, 1+x.draw(min(q.Receivable(), surgical.BatchSize), "messages"), x.skew(), limit)
 }
 
 // begin starts a requested execution of the workflow.

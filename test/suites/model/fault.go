@@ -29,5 +29,5 @@ const (
 )
 
 // longestFlight is how long after its caller's death a write can land. The
-// ledger's delay before a sweep is meant to exceed it.
+// sweeper's delay ([surgical.SweepDelay]) is meant to exceed it.
 const longestFlight = 10 * time.Minute

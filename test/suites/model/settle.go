@@ -26,7 +26,7 @@ func (x *explorer) calm(why string) {
 		}
 		for _, q := range x.queues() {
 			for q.Receivable() > 0 {
-				x.deliver(q, fakesqs.BatchSize, 0, workerTimeout)
+				x.deliver(q, surgical.BatchSize, 0, surgical.WorkerTimeout)
 				x.finishAll()
 			}
 		}
@@ -41,7 +41,7 @@ func (x *explorer) calm(why string) {
 		}
 		x.sweep(0)
 		x.finishAll()
-		step := time.Minute
+		step := surgical.SweepInterval
 		if round > 20 {
 			step = time.Hour // for what only time ends
 		}

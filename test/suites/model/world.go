@@ -25,17 +25,10 @@ import (
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
 
-const (
-	// Timeouts of the functions, as in the stack.
-	workerTimeout = 120 * time.Second
-	stageTimeout  = 50 * time.Second
-	shortTimeout  = 30 * time.Second
-	sweepTimeout  = 50 * time.Second
-	// frozen is how long a process continues after it froze and thawed.
-	// Together with longestFlight it stays below the ledger's delay before a
-	// sweep.
-	frozen = 4 * time.Minute
-)
+// frozen is how long a process continues after it froze and thawed.
+// Together with longestFlight it stays below the ledger's delay before a
+// sweep.
+const frozen = 4 * time.Minute
 
 // world is one sequence's AWS and GitLab.
 type world struct {
@@ -78,10 +71,10 @@ func newWorld(engine Engine, tables config.Tables, machine *stepfunctions.Machin
 		log: slog.New(slog.DiscardHandler),
 	}
 	w.db = w.client()
-	w.dead = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: time.Now, Visibility: cloud.Visibility})
+	w.dead = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: time.Now, Visibility: surgical.Visibility})
 	fifo := func(name string) *fakesqs.Queue {
 		return fakesqs.New(fakesqs.Options{
-			Name: name, Clock: time.Now, Delay: surgical.Settle, Visibility: cloud.Visibility, DeadLetters: w.dead, MaxReceives: cloud.MaxReceives,
+			Name: name, Clock: time.Now, Delay: surgical.Settle, Visibility: surgical.Visibility, DeadLetters: w.dead, MaxReceives: surgical.MaxReceives,
 		})
 	}
 	w.requests, w.bulk = fifo("requests.fifo"), fifo("bulk.fifo")
@@ -150,7 +143,7 @@ func requestOf(body string) surgical.Request {
 
 // sweep starts the sweeper.
 func (w *world) sweep(skew time.Duration) {
-	w.spawn("sweeper", skew, sweepTimeout, func(p *process) {
+	w.spawn("sweeper", skew, surgical.SweeperTimeout, func(p *process) {
 		_, _ = w.functions(p).Sweeper.Handle(p.ctx) // the next minute's sweep continues
 	}, nil)
 }
@@ -175,7 +168,7 @@ func (w *world) api(p *process) http.Handler {
 
 // call sends a request to the API.
 func (w *world) call(skew time.Duration, method, path, key, body string) {
-	w.spawn("api", skew, shortTimeout, func(p *process) {
+	w.spawn("api", skew, surgical.APITimeout, func(p *process) {
 		r := httptest.NewRequestWithContext(p.ctx, method, path, strings.NewReader(body))
 		if body != "" {
 			r.Header.Set("Content-Type", "application/json")
@@ -211,7 +204,7 @@ func (w *world) enter(e *execution, skew time.Duration) {
 	call := e.Call()
 	var answer json.RawMessage
 	var err error
-	w.spawn(call.Function, skew, min(stageTimeout, call.Timeout), func(p *process) {
+	w.spawn(call.Function, skew, cloud.TimeLimit(call), func(p *process) {
 		time.Sleep(call.Wait)
 		answer, err = w.functions(p).Invoke(p.ctx, call.Function, call.Payload)
 	}, func() {

@@ -67,8 +67,8 @@ func TestAnOutageOfGitLabOfOneHourEndsWithEveryEventAppliedAndNoDeadLetter(t *te
 					t.Errorf("%d events, %d dead letters", len(requests), len(dead))
 				}
 				received, highest := c.Requests.Counts()
-				if highest >= cloud.MaxReceives/2 {
-					t.Errorf("a message was received %d times of %d", highest, cloud.MaxReceives)
+				if highest >= surgical.MaxReceives/2 {
+					t.Errorf("a message was received %d times of %d", highest, surgical.MaxReceives)
 				}
 				// The longest pause that GitLab can have requested before the
 				// outage ended.
@@ -181,7 +181,7 @@ func TestARunOverWhichFiveWorkersDiedGoesToTheDeadLettersAloneAndTheNextEventGoe
 		// the wrong one; the third started with the right one.
 		if run, err = c.Ledger.Run(t.Context(), healthy.RunID); err != nil || run.Status != surgical.StatusSucceeded || run.LostLeases != 1 {
 			t.Errorf("its neighbour: run %s after %d lost leases, error %v", cloud.Outcome(run), run.LostLeases, err)
-		} else if took := run.FinishedAt.Sub(run.CreatedAt); took > 2*cloud.Visibility+time.Minute {
+		} else if took := run.FinishedAt.Sub(run.CreatedAt); took > 2*surgical.Visibility+time.Minute {
 			t.Errorf("its neighbour was done after %s", took)
 		}
 		c.Webhook(issue(70))

@@ -79,7 +79,7 @@ func TestARunWhoseWorkerDiedIsTakenOverWhenItsLeaseHasExpiredAndNotBefore(t *tes
 		if err != nil || run.Status != surgical.StatusSucceeded || run.Attempt != 2 || run.LostLeases != 1 {
 			t.Errorf("run %s in attempt %d with %d lost leases, error %v", cloud.Outcome(run), run.Attempt, run.LostLeases, err)
 		}
-		if took := run.Marks.Committed.Sub(died); took > cloud.Visibility+5*time.Second {
+		if took := run.Marks.Committed.Sub(died); took > surgical.Visibility+5*time.Second {
 			t.Errorf("recovered after %s", took)
 		}
 		c.Check(issue(70))

@@ -217,7 +217,7 @@ func died(workers int, before func(cloud.Call) bool) func(c *cloud.Cloud) {
 			if !c.Poll(c.Requests) {
 				c.T.Fatal("no message")
 			}
-			c.Clock.Advance(cloud.Visibility)
+			c.Clock.Advance(surgical.Visibility)
 		}
 		c.Fate = fate
 	}
