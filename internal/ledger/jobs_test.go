@@ -137,6 +137,22 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 	}
 }
 
+// The run's row decides, not the job's: a job that no closing aborted is not
+// finished once its run has ended.
+func TestFinishJob_OfARunThatEndedIsRefused(t *testing.T) {
+	for _, done := range []ledger.Done{ledger.Settled(), ledger.LeftToEmbed(jobFor("r", surgical.JobEmbed, issue(7))), ledger.LeftDirty()} {
+		m := inMemory(t)
+		job := m.claimJob(m.committed("r", 7), surgical.JobDocs, 7)
+		ended := m.row("r")
+		ended["status"] = str("failed")
+		_, err := m.db.Client().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &m.tables.SyncRuns, Item: ended})
+		m.must(err)
+		if err := m.FinishJob(m.Context(), job, done); !errors.Is(err, surgical.ErrMoved) || !slices.Equal(m.jobs("r"), []string{"docs#issue#7 claimed "}) {
+			t.Errorf("%v, jobs %v", err, m.jobs("r"))
+		}
+	}
+}
+
 // A throttled transaction does not mean that the claim is lost: the stage releases
 // the job and tries again.
 func TestFinishJob_TellsALostClaimFromAFailure(t *testing.T) {
