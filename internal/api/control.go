@@ -40,7 +40,11 @@ type retryOutput struct {
 // retryOf finds or creates the run that retries.
 func (s *server) retryOf(ctx context.Context, run surgical.Run) (surgical.Run, error) {
 	if run.RetriedBy != "" {
-		return s.Runs.Run(ctx, run.RetriedBy)
+		retry, err := s.Runs.Run(ctx, run.RetriedBy)
+		if err == nil && !retries(run, retry) {
+			err = conflictOf(run, "it was retried as run "+retry.RunID+", which is about other entities; start a new run")
+		}
+		return retry, err
 	}
 	if run.Status != surgical.StatusFailed && run.Status != surgical.StatusCancelled {
 		return run, conflictOf(run, "only a failed or cancelled run can be retried; its status is "+string(run.Status))
@@ -65,6 +69,13 @@ func (s *server) retryOf(ctx context.Context, run surgical.Run) (surgical.Run, e
 		return run, movedOn(run.RunID)
 	}
 	return retry, err
+}
+
+// retries reports whether the entities of a retry are among those of the run.
+func retries(run, retry surgical.Run) bool {
+	return retry.ProjectID == run.ProjectID && !slices.ContainsFunc(retry.Targets, func(t surgical.Target) bool {
+		return !slices.Contains(run.Targets, t)
+	})
 }
 
 // retryTargets are the failed targets that can succeed, and those whose

@@ -56,6 +56,29 @@ func TestARetryTakesWhatCanSucceedAndIsTheSameWhenAskedTwice(t *testing.T) {
 	})
 }
 
+// Earlier versions could link a run to a retry that another entity's delivery under
+// the same key had begun.
+func TestRetryFailed_RefusesARetryThatIsAboutOtherEntities(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		f.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
+		id := f.start(`{"project_id":1,"issues":[8]}`)
+		f.work()
+		run, err := f.Ledger.Run(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := f.Request(surgical.OriginRetry, fakegitlab.IssueRef(7))
+		other.RetryOf = id
+		if _, err := f.Ledger.Retry(t.Context(), run, other, "message"); err != nil {
+			t.Fatal(err)
+		}
+		p := problemIn(t, f.post("/v1/sync-runs/"+id+"/retry-failed", ""), http.StatusConflict)
+		if p.Code != surgical.CodeConflict || !strings.Contains(p.Detail, other.RunID) {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
 func TestARetryTakesTargetsWhoseDocumentsWereLeftUndone(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		id := f.start(`{"project_id":1,"issues":[7,8]}`)

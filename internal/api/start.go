@@ -135,18 +135,15 @@ func (s *server) repeated(ctx context.Context, req surgical.Request) (surgical.R
 
 // same reports whether two requests ask for the same.
 func same(a, b surgical.Request) bool {
-	return a.ProjectID == b.ProjectID && a.Options == b.Options && slices.Equal(a.Targets, b.Targets)
+	return a.SameEntities(b) && a.Options == b.Options
 }
 
 // accepted sends the message of a waiting run on every request: an earlier one
-// may have written the row without sending it. The message is deduplicated by
-// the run, not by the key, which another origin may have used too.
+// may have written the row without sending it.
 func (s *server) accepted(ctx context.Context, run surgical.Run) (*startOutput, error) {
 	noteRun(ctx, run.RunID)
 	if run.Status == surgical.StatusQueued {
-		req := run.Request
-		req.IdempotencyKey = ""
-		if err := s.Queue.Send(ctx, req); err != nil {
+		if err := s.Queue.Send(ctx, run.Request); err != nil {
 			return nil, withRun(err, run)
 		}
 	}

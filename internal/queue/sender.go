@@ -2,9 +2,10 @@
 //
 // A message's body is the request as JSON. Its group is the entity (or the run,
 // if it has several targets), so that requests for one entity stay in order. Its
-// deduplication id is the idempotency key, so that a delivery repeated within
-// five minutes is one message. Its attributes hold the run and the trace, so that
-// both can be seen without reading the body.
+// deduplication id is the run's id, so that SQS ignores a request that is repeated
+// within [surgical.DeduplicationInterval], and never one for another run. Its
+// attributes hold the run and the trace, so that both can be seen without reading
+// the body.
 package queue
 
 import (
@@ -50,8 +51,8 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	if !FitsID(r.Group()) {
-		return surgical.NewError(surgical.CodeInvalidRequest, "the run_id is not a valid SQS message group id")
+	if !FitsID(r.RunID) {
+		return surgical.NewError(surgical.CodeInvalidRequest, "the run_id is not a valid SQS deduplication id")
 	}
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -61,7 +62,7 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 		QueueUrl:               aws.String(s.url),
 		MessageBody:            aws.String(string(body)),
 		MessageGroupId:         aws.String(r.Group()),
-		MessageDeduplicationId: aws.String(deduplicationID(r)),
+		MessageDeduplicationId: aws.String(r.RunID),
 		MessageAttributes:      attributes(r),
 	})
 	if err != nil {
@@ -79,13 +80,6 @@ func attributes(r surgical.Request) map[string]types.MessageAttributeValue {
 		all[TraceAttribute] = text(r.TraceParent)
 	}
 	return all
-}
-
-func deduplicationID(r surgical.Request) string {
-	if FitsID(r.IdempotencyKey) {
-		return r.IdempotencyKey
-	}
-	return r.RunID
 }
 
 // FitsID reports whether SQS accepts s as a group or deduplication id: 1 to 128

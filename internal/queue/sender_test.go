@@ -44,9 +44,9 @@ func TestARequestComesBackAsItWasSent(t *testing.T) {
 		request      surgical.Request
 		group, dedup string
 	}{
-		{"one target: the entity is the group", request("key-1", issue7), "1#issue#7", "key-1"},
-		{"several: the run is", request("key-2", issue7, mr12), surgical.RunID(surgical.OriginWebhook, "key-2"), "key-2"},
-		{"the longest key", request(longest, mr12), "1#merge_request#12", longest},
+		{"one target: the entity is the group", request("key-1", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "key-1")},
+		{"several: the run is", request("key-2", issue7, mr12), surgical.RunID(surgical.OriginWebhook, "key-2"), surgical.RunID(surgical.OriginWebhook, "key-2")},
+		{"the longest key", request(longest, mr12), "1#merge_request#12", surgical.RunID(surgical.OriginWebhook, longest)},
 		{"a key that is too long", request(longest+"k", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, longest+"k")},
 		{"a key with a space", request("a b", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "a b")},
 		{"a key beyond ASCII", request("clé", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "clé")},

@@ -113,6 +113,9 @@ const (
 	Visibility = 140 * time.Second
 	// Retention is how long SQS keeps a message; it is SQS's maximum.
 	Retention = 14 * 24 * time.Hour
+	// DeduplicationInterval is how long SQS ignores a message with the deduplication
+	// id of an earlier one, counted from that one.
+	DeduplicationInterval = 5 * time.Minute
 	// MaxReceives is this high because waiting (a 429, an outage) receives a
 	// message again and again; the worker itself gives up by time.
 	MaxReceives = 1000

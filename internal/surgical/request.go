@@ -111,7 +111,8 @@ type Request struct {
 	// EventAt is when the event was received, or the request accepted. A fetch
 	// covers the event if it began later than this plus the settle time.
 	EventAt time.Time `json:"event_at"`
-	// IdempotencyKey is what RunID was derived from.
+	// IdempotencyKey is the sender's name for the delivery or the request, from
+	// which RunID was derived.
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 	// RetryOf is the run that this one retries.
 	RetryOf string `json:"retry_of,omitempty"`
@@ -179,6 +180,33 @@ func (r Request) Validate() error {
 		return nil
 	}
 	return NewError(CodeInvalidRequest, errors.Join(errs...).Error())
+}
+
+// SameEntities reports whether both requests name the same targets of the same
+// project, in any order.
+func (r Request) SameEntities(o Request) bool {
+	return r.ProjectID == o.ProjectID && slices.Equal(sorted(r.Targets), sorted(o.Targets))
+}
+
+func sorted(targets []Target) []Target {
+	return slices.SortedFunc(slices.Values(targets), Target.Compare)
+}
+
+// DeliveryRunID derives the id of a webhook's run from the delivery's name and the
+// entity that it is about. Two deliveries that share a name but not an entity have
+// different runs.
+func DeliveryRunID(name string, ref EntityRef) string {
+	return RunID(OriginWebhook, name+"\x00"+ref.Key())
+}
+
+// OwnRunID derives the id of the run that carries out r if the run that r names
+// turns out to be about other entities.
+func (r Request) OwnRunID() string {
+	key := r.RunID + "\x00" + strconv.FormatInt(r.ProjectID, 10)
+	for _, t := range sorted(r.Targets) {
+		key += "\x00" + t.String()
+	}
+	return RunID(r.Origin, key)
 }
 
 // RunID derives the id of a run from an idempotency key, namespaced by

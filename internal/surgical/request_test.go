@@ -1,6 +1,7 @@
 package surgical_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +90,55 @@ func TestRunID_IsNamespacedByOriginAndStartsWithItsLetter(t *testing.T) {
 				t.Errorf("%s %q has the id of %s", origin, key, other)
 			}
 			ids[id] = string(origin) + " " + key
+		}
+	}
+}
+
+func TestRequestSameEntities_IgnoresOnlyTheOrder(t *testing.T) {
+	two := request(func(r *surgical.Request) { r.Targets = []surgical.Target{issue(7), issue(8)} })
+	for name, c := range map[string]struct {
+		change func(*surgical.Request)
+		want   bool
+	}{
+		"the same":        {nil, true},
+		"another order":   {func(r *surgical.Request) { r.Targets = []surgical.Target{issue(8), issue(7)} }, true},
+		"another id":      {func(r *surgical.Request) { r.RunID = "w2" }, true},
+		"another project": {func(r *surgical.Request) { r.ProjectID = 2 }, false},
+		"fewer targets":   {func(r *surgical.Request) { r.Targets = r.Targets[:1] }, false},
+		"another type": {func(r *surgical.Request) {
+			r.Targets = []surgical.Target{issue(7), {Type: surgical.MergeRequest, IID: 8}}
+		}, false},
+	} {
+		other := two
+		other.Targets = slices.Clone(two.Targets)
+		if c.change != nil {
+			c.change(&other)
+		}
+		if got := two.SameEntities(other); got != c.want {
+			t.Errorf("%s: SameEntities = %t", name, got)
+		}
+		other.RunID = two.RunID
+		if got := two.OwnRunID() == other.OwnRunID(); got != c.want {
+			t.Errorf("%s: the own run ids are equal: %t", name, got)
+		}
+	}
+	if own := two.OwnRunID(); own == two.RunID || own[0] != 'w' || own != two.OwnRunID() {
+		t.Errorf("own run id %s of run %s", own, two.RunID)
+	}
+}
+
+func TestDeliveryRunID_DependsOnTheNameAndTheEntity(t *testing.T) {
+	ids := map[string]bool{}
+	for _, name := range []string{"a", "b"} {
+		for _, ref := range []surgical.EntityRef{
+			{ProjectID: 1, Target: issue(7)}, {ProjectID: 1, Target: issue(8)}, {ProjectID: 2, Target: issue(7)},
+			{ProjectID: 1, Target: surgical.Target{Type: surgical.MergeRequest, IID: 7}},
+		} {
+			id := surgical.DeliveryRunID(name, ref)
+			if ids[id] || id != surgical.DeliveryRunID(name, ref) || id[0] != 'w' {
+				t.Errorf("%s of %s: %s", name, ref, id)
+			}
+			ids[id] = true
 		}
 	}
 }

@@ -198,9 +198,7 @@ func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) erro
 		queue = s.Bulk
 	}
 	ctx = trace.With(ctx, run.TraceParent, run.RunID)
-	req := run.Request
-	req.IdempotencyKey = "" // another origin may have used the same key
-	if err := queue.Send(ctx, req); err != nil {
+	if err := queue.Send(ctx, run.Request); err != nil {
 		return fmt.Errorf("send run %s again: %w", runID, err)
 	}
 	report.Resent++

@@ -175,9 +175,7 @@ func TestSweeper_SendsLostMessagesAgain(t *testing.T) {
 				t.Errorf("%d were reported", resent)
 			}
 			for _, sent := range append(w.requests.sent, w.bulk.sent...) {
-				want := req
-				want.IdempotencyKey = ""
-				if diff := cmp.Diff(want, sent); diff != "" {
+				if diff := cmp.Diff(req, sent); diff != "" {
 					t.Error(diff)
 				}
 			}

@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/problem"
@@ -17,6 +18,9 @@ type accepted struct {
 	RunID     string            `json:"run_id,omitempty"`
 	ProjectID int64             `json:"project_id,omitempty"`
 	Targets   []surgical.Target `json:"targets,omitempty"`
+	// ResendAfter is the time from which a resend of the delivery is not ignored as
+	// a duplicate, and retries the run if it failed.
+	ResendAfter time.Time `json:"resend_after,omitzero"`
 }
 
 func answer(w http.ResponseWriter, d incoming, reason string, failure *problem.Problem) {
@@ -30,6 +34,7 @@ func answer(w http.ResponseWriter, d incoming, reason string, failure *problem.P
 	default:
 		succeed(w, http.StatusAccepted, accepted{
 			Status: metrics.OutcomeQueued, RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
+			ResendAfter: d.resendAfter.UTC().Truncate(time.Second).Add(time.Second),
 		})
 	}
 }

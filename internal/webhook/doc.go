@@ -5,7 +5,8 @@
 //
 // The responses:
 //
-//	202  {"status":"queued","run_id":…,"project_id":…,"targets":[{"type":"issue","iid":7}]}
+//	202  {"status":"queued","run_id":…,"project_id":…,"targets":[{"type":"issue","iid":7}],
+//	     "resend_after":"2026-05-28T07:05:01Z"}
 //	200  {"status":"ignored","reason":…}: valid, but not about an entity that is kept
 //	400  invalid_request: the body is not a JSON object or not valid base64
 //	401  invalid_signature
@@ -13,6 +14,10 @@
 //	500  internal
 //	503  queue_unavailable, or internal if the tokens cannot be read or none is
 //	     configured; with Retry-After
+//
+// SQS ignores a delivery that is repeated within five minutes. If the run fails
+// before resend_after, a resend until then changes nothing, and one after it retries
+// the run; the API's retry-failed retries it at any time.
 //
 // All but the first two are problem documents (RFC 9457, package problem), with
 // the text in both detail and message. After a 5xx the delivery may be sent

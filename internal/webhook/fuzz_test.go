@@ -55,19 +55,18 @@ func FuzzHandle(f *testing.F) {
 		if err != nil || named.Ignored != "" || named.ProjectID != 1 {
 			t.Fatalf("queued although it names %+v, %v", named, err)
 		}
-		runKey := key
-		if runKey == "" {
-			runKey = "gateway-1"
-		}
 		want := surgical.Request{
-			RunID: surgical.RunID(surgical.OriginWebhook, runKey), ProjectID: 1, Targets: []surgical.Target{named.Target},
+			RunID: a.RunID, ProjectID: 1, Targets: []surgical.Target{named.Target},
 			Origin: surgical.OriginWebhook, EventAt: start,
 		}
 		if diff := cmp.Diff([]surgical.Request{want}, fix.queue.taken, cmpopts.IgnoreFields(surgical.Request{}, "IdempotencyKey")); diff != "" {
 			t.Errorf("queued (-want +got):\n%s", diff)
 		}
-		if err := fix.queue.taken[0].Validate(); err != nil || a.RunID != want.RunID {
-			t.Errorf("%v; the answer names run %q", err, a.RunID)
+		if err := fix.queue.taken[0].Validate(); err != nil {
+			t.Error(err)
+		}
+		if _, again := fix.answer(t, req); again.RunID != a.RunID {
+			t.Errorf("sent again, it is run %s, and was %s", again.RunID, a.RunID)
 		}
 	})
 }

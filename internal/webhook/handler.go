@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,9 @@ type incoming struct {
 	body   []byte
 	event  delivery.Event
 	runID  string
+	// resendAfter is the time from which another delivery under the same name is
+	// a message of its own.
+	resendAfter time.Time
 }
 
 // ServeHTTP implements [http.Handler]. It handles one delivery.
@@ -99,11 +103,13 @@ func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, rece
 	if !h.Allows(d.event.ProjectID) {
 		return string(surgical.CodeProjectNotAllowed), nil
 	}
-	key, err := idempotencyKey(d.header, gateway.RequestID(ctx))
-	if err != nil {
-		return "", err
+	key, name := d.named(gateway.RequestID(ctx))
+	if key == "" {
+		// Two deliveries under one empty key would be one run.
+		return "", problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "the delivery has neither a webhook-id, an Idempotency-Key nor a request id"))
 	}
-	d.runID = surgical.RunID(surgical.OriginWebhook, key)
+	d.runID = surgical.DeliveryRunID(name, surgical.EntityRef{ProjectID: d.event.ProjectID, Target: d.event.Target})
+	d.resendAfter = receivedAt.Add(surgical.DeduplicationInterval)
 	req := surgical.Request{
 		RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
 		Origin: surgical.OriginWebhook, EventAt: receivedAt.UTC(), TraceParent: d.trace,
@@ -158,13 +164,18 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// idempotencyKey returns the id of the delivery. GitLab keeps the first two
-// headers when it resends a delivery.
-func idempotencyKey(h http.Header, requestID string) (string, error) {
-	key := cmp.Or(h.Get("Idempotency-Key"), h.Get("webhook-id"), requestID)
-	if key == "" {
-		// With an empty key, two deliveries would share one run.
-		return "", problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "the delivery has neither an Idempotency-Key nor a request id"))
+// named returns the delivery's key, "" if it has none, and the name that its run is
+// derived from. GitLab keeps both when it sends a delivery again.
+//
+// The name depends only on what was verified. A signature covers the webhook-id, so
+// that is the name of a signed delivery, and other headers do not count. A secret
+// token covers nothing: the sender chooses the key, so the name includes the body,
+// and a key that is used again for another event does not hide that event.
+func (d *incoming) named(requestID string) (key, name string) {
+	if delivery.Signed(d.header) {
+		key = delivery.Header(d.header, delivery.IDHeader)
+		return key, key
 	}
-	return key, nil
+	key = cmp.Or(delivery.Header(d.header, "Idempotency-Key"), delivery.Header(d.header, delivery.IDHeader), requestID)
+	return key, fmt.Sprintf("%s\x00%x", key, sha256.Sum256(d.body))
 }

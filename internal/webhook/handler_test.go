@@ -6,9 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,18 +104,19 @@ func encoded(req awsevents.APIGatewayV2HTTPRequest) awsevents.APIGatewayV2HTTPRe
 }
 
 type answer struct {
-	Type      string            `json:"type"`
-	Title     string            `json:"title"`
-	Status    any               `json:"status"`
-	RunID     string            `json:"run_id"`
-	ProjectID int64             `json:"project_id"`
-	Targets   []surgical.Target `json:"targets"`
-	Reason    string            `json:"reason"`
-	Code      surgical.Code     `json:"code"`
-	Message   string            `json:"message"`
-	Detail    string            `json:"detail"`
-	Action    surgical.Action   `json:"action"`
-	Retryable bool              `json:"retryable"`
+	Type        string            `json:"type"`
+	Title       string            `json:"title"`
+	Status      any               `json:"status"`
+	RunID       string            `json:"run_id"`
+	ProjectID   int64             `json:"project_id"`
+	Targets     []surgical.Target `json:"targets"`
+	Reason      string            `json:"reason"`
+	ResendAfter string            `json:"resend_after"`
+	Code        surgical.Code     `json:"code"`
+	Message     string            `json:"message"`
+	Detail      string            `json:"detail"`
+	Action      surgical.Action   `json:"action"`
+	Retryable   bool              `json:"retryable"`
 }
 
 func (f *fixture) answer(t testing.TB, req awsevents.APIGatewayV2HTTPRequest) (awsevents.APIGatewayV2HTTPResponse, answer) {
@@ -132,9 +135,9 @@ func (f *fixture) answer(t testing.TB, req awsevents.APIGatewayV2HTTPRequest) (a
 func TestAnEventOfOursIsQueued(t *testing.T) {
 	f := newFixture()
 	resp, a := f.answer(t, sample(t, "merge_request_fork"))
-	runID := surgical.RunID(surgical.OriginWebhook, "key-1")
+	runID := f.queue.taken[0].RunID
 	targets := []surgical.Target{{Type: surgical.MergeRequest, IID: 12}}
-	if diff := cmp.Diff(answer{Status: "queued", RunID: runID, ProjectID: 1, Targets: targets}, a); diff != "" || resp.StatusCode != 202 {
+	if diff := cmp.Diff(answer{Status: "queued", RunID: runID, ProjectID: 1, Targets: targets, ResendAfter: "2026-05-28T07:05:01Z"}, a); diff != "" || resp.StatusCode != 202 {
 		t.Errorf("status %d, answer (-want +got):\n%s", resp.StatusCode, diff)
 	}
 	want := []surgical.Request{{RunID: runID, ProjectID: 1, Targets: targets, Origin: surgical.OriginWebhook, EventAt: start, IdempotencyKey: "key-1"}}
@@ -222,13 +225,70 @@ func TestASignedDeliveryIsVerifiedOverItsRawBody(t *testing.T) {
 	}
 }
 
-func TestTheRunIsNamedAfterTheDelivery(t *testing.T) {
+// signed adds a signature over the id and the body.
+func signed(t testing.TB, req awsevents.APIGatewayV2HTTPRequest, id string) awsevents.APIGatewayV2HTTPRequest {
+	t.Helper()
+	wh, err := standardwebhooks.NewWebhook(signingToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := wh.Sign(id, start, []byte(req.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Headers["webhook-id"], req.Headers["webhook-timestamp"], req.Headers["webhook-signature"] = id, strconv.FormatInt(start.Unix(), 10), signature
+	delete(req.Headers, "x-gitlab-token")
+	return req
+}
+
+func TestHandler_NamesASignedDeliveryByItsWebhookIDAlone(t *testing.T) {
+	f := newFixture()
+	runs := map[string]bool{}
+	for _, key := range []string{"", "key-1", "key-2", "id-1,id-2", strings.Repeat("k", 5000)} {
+		resp, a := f.answer(t, signed(t, sample(t, "issue_opened", "idempotency-key", key), "id-1"))
+		if resp.StatusCode != 202 {
+			t.Fatalf("key %.20q: %d %s", key, resp.StatusCode, resp.Body)
+		}
+		runs[a.RunID] = true
+	}
+	if len(runs) != 1 || f.queue.taken[0].IdempotencyKey != "id-1" {
+		t.Errorf("%d runs for one webhook-id under several keys; the message has the key %q", len(runs), f.queue.taken[0].IdempotencyKey)
+	}
+	if _, a := f.answer(t, signed(t, sample(t, "issue_opened"), "id-2")); runs[a.RunID] {
+		t.Error("another webhook-id under the same key is the same run")
+	}
+}
+
+func TestHandler_GivesEveryEntityItsOwnRun(t *testing.T) {
+	f := newFixture()
+	f.Allows = func(int64) bool { return true }
+	body := func(project, iid int, kind string) string {
+		return fmt.Sprintf(`{"object_kind":%q,"project":{"id":%d},"object_attributes":{"iid":%d}}`, kind, project, iid)
+	}
+	same := []string{body(1, 7, "issue"), body(1, 8, "issue"), body(2, 7, "issue"), body(1, 7, "merge_request")}
+	runs := map[string]string{}
+	for _, b := range same {
+		for kind, req := range map[string]awsevents.APIGatewayV2HTTPRequest{
+			"signed": signed(t, request("", b), "one-id"), "token": request("", b, "idempotency-key", "one-id"),
+		} {
+			resp, a := f.answer(t, req)
+			if other, taken := runs[a.RunID]; taken || resp.StatusCode != 202 {
+				t.Errorf("%s %s: status %d, run %s of %s", kind, b, resp.StatusCode, a.RunID, other)
+			}
+			runs[a.RunID] = kind + " " + b
+		}
+	}
+}
+
+// A secret token does not cover the key: whoever makes the hook can choose it.
+func TestHandler_NamesAnUnsignedDeliveryByItsKeyAndBody(t *testing.T) {
 	tests := []struct {
 		name, key string
 		headers   []string
 		carried   string
 	}{
 		{"Idempotency-Key", "key-1", nil, "key-1"},
+		{"the same key twice", "key-1", []string{"idempotency-key", "key-1, key-1"}, "key-1"},
 		{"webhook-id without it", "id-1", []string{"idempotency-key", "", "webhook-id", "id-1"}, "id-1"},
 		{"the gateway's request id without both", "gateway-1", []string{"idempotency-key", ""}, "gateway-1"},
 		{"an endless key is not carried around", strings.Repeat("k", 5000), []string{"idempotency-key", strings.Repeat("k", 5000)}, ""},
@@ -237,8 +297,12 @@ func TestTheRunIsNamedAfterTheDelivery(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture()
 			_, a := f.answer(t, sample(t, "issue_opened", tt.headers...))
-			if want := surgical.RunID(surgical.OriginWebhook, tt.key); a.RunID != want || f.queue.taken[0].RunID != want {
-				t.Errorf("run_id = %s, want %s", a.RunID, want)
+			_, again := f.answer(t, sample(t, "issue_opened", "idempotency-key", tt.key))
+			if a.RunID != again.RunID || f.queue.taken[0].RunID != a.RunID {
+				t.Errorf("run_id = %s, and %s when it is sent again", a.RunID, again.RunID)
+			}
+			if _, other := f.answer(t, sample(t, "issue_closed", "idempotency-key", tt.key)); other.RunID == a.RunID {
+				t.Error("another event of the entity under the same key is the same run")
 			}
 			if got := f.queue.taken[0].IdempotencyKey; got != tt.carried {
 				t.Errorf("key = %.20q, want %q", got, tt.carried)

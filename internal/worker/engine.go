@@ -12,6 +12,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -37,7 +38,7 @@ type Engine struct {
 	Meter  *metrics.Emitter
 }
 
-// Process brings the message's run as far as it goes. Alone promises that
+// Process brings the message's run as far as it goes. isolated promises that
 // nothing else runs in this process in the meantime.
 func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdict {
 	now := e.Clock()
@@ -50,6 +51,9 @@ func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdic
 	seen, err := e.look(ctx, msg)
 	if err != nil {
 		return e.unknown(err)
+	}
+	if seen.run != nil && !seen.run.SameEntities(msg.Request) {
+		return e.apart(ctx, msg, isolated)
 	}
 	run, err := e.runOf(ctx, msg, seen)
 	if err != nil {
@@ -117,6 +121,18 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 	return seen, err
 }
 
+// apart processes a message whose run id belongs to a run of other entities, as can
+// happen if two deliveries share a name. The message must neither end with that run
+// nor retry it, so it gets a run of its own. The new id depends on nothing but the
+// message: a redelivery finds the same run.
+func (e *Engine) apart(ctx context.Context, msg Message, isolated bool) Verdict {
+	taken := msg.RunID
+	msg.RunID = msg.OwnRunID()
+	ctx = trace.With(ctx, msg.TraceParent, msg.RunID)
+	e.warn(ctx, surgical.Run{Request: msg.Request}, "run_id_taken", "taken_by", taken)
+	return e.Process(ctx, msg, isolated)
+}
+
 // runOf returns the run that the message asks for: the one of its own id, or
 // the last of the chain that retries it. A run without a row yet has an empty
 // Status. Another delivery of a webhook whose run failed or was cancelled begins
@@ -125,12 +141,16 @@ func (e *Engine) runOf(ctx context.Context, msg Message, seen sight) (surgical.R
 	if seen.run == nil {
 		return surgical.Run{Request: msg.Request}, nil
 	}
-	run, err := *seen.run, error(nil)
-	for err == nil && !slices.Contains(run.MessageIDs, msg.ID) && run.RetriedBy != "" {
-		run, err = e.Ledger.Run(ctx, run.RetriedBy)
-	}
-	if err != nil {
-		return run, err
+	run := *seen.run
+	for !slices.Contains(run.MessageIDs, msg.ID) && run.RetriedBy != "" {
+		next, err := e.Ledger.Run(ctx, run.RetriedBy)
+		if err != nil {
+			return run, err
+		}
+		if !next.SameEntities(msg.Request) {
+			return run, nil // a retry of some of the targets has its own message
+		}
+		run = next
 	}
 	unsuccessful := run.Status == surgical.StatusFailed || run.Status == surgical.StatusCancelled
 	if !unsuccessful || msg.Origin != surgical.OriginWebhook || slices.Contains(run.MessageIDs, msg.ID) {

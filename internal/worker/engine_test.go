@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
@@ -164,6 +165,47 @@ func TestProcess_RepeatsNothingForARedelivery(t *testing.T) {
 	want(t, w.deliver(req), worker.Done{})
 	if w.fetches != 1 || w.launches != 1 {
 		t.Errorf("%d fetches, %d launches", w.fetches, w.launches)
+	}
+}
+
+// Two deliveries under one name: the second must not end with the run of the first,
+// nor retry it.
+func TestProcess_GivesAMessageAboutOtherEntitiesItsOwnRun(t *testing.T) {
+	for name, status := range map[string]int{"the run succeeded": 200, "the run failed": 403} {
+		for what, ref := range map[string]surgical.EntityRef{
+			"another issue": fakegitlab.IssueRef(8), "another type": mr12, "another project": {ProjectID: 2, Target: issue7.Target},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				w := newWorld(t)
+				if ref.Type == surgical.Issue {
+					other := fakegitlab.NewIssue(ref.IID, "Another", "Text", fakegitlab.Time{Time: w.Clock.Now()})
+					other.ProjectID = ref.ProjectID
+					w.GitLab.SetIssue(other)
+				}
+				first := w.Request(surgical.OriginWebhook, issue7)
+				if status != 200 {
+					w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 5, Status: status, Body: `{"message":"403 Forbidden"}`})
+				}
+				want(t, w.deliver(first), worker.Done{})
+				ended := w.Run(first.RunID)
+
+				second := w.Request(surgical.OriginWebhook, ref)
+				second.RunID = first.RunID
+				want(t, w.deliver(second), worker.Done{})
+				if diff := cmp.Diff(ended, w.Run(first.RunID), cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+					t.Errorf("the first run (-before +after):\n%s", diff)
+				}
+				own := w.Run(second.OwnRunID())
+				if !own.SameEntities(second) || !own.Status.Terminal() && !own.Committed() {
+					t.Errorf("the second message's run: %+v", own)
+				}
+				fetches := w.fetches
+				want(t, w.deliver(second), worker.Done{})
+				if w.fetches != fetches {
+					t.Error("a redelivery fetched again")
+				}
+			})
+		}
 	}
 }
 

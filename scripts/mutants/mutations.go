@@ -80,6 +80,15 @@ func commitMutations() []mutation {
 		{"a redelivered message retries its failed run", []edit{
 			{engine, "|| msg.Origin != surgical.OriginWebhook || slices.Contains(run.MessageIDs, msg.ID)", "|| msg.Origin != surgical.OriginWebhook"},
 		}, outcomes()},
+		{"a message ends with a run of other entities", []edit{
+			{engine, "if seen.run != nil && !seen.run.SameEntities(msg.Request) {", "if false {"},
+		}, []suite{recovery()}},
+		{"the id of a delivery's run leaves the entity out", []edit{
+			{"internal/surgical/request.go", "RunID(OriginWebhook, name+\"\\x00\"+ref.Key())", "RunID(OriginWebhook, name)"},
+		}, []suite{recovery()}},
+		{"a signed delivery is named by the key that no signature covers", []edit{
+			{"internal/webhook/handler.go", "if delivery.Signed(d.header) {", "if false {"},
+		}, []suite{recovery()}},
 		{"a claim does not count a lost lease", []edit{
 			{runs, "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(1))", "update = update.Add(expression.Name(\"lost_leases\"), expression.Value(0))"},
 		}, outcomes()},
@@ -170,7 +179,7 @@ func sweepMutations() []mutation {
 			{sweep, "\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {", "\tif run.RunID != \"\" {\n\t\treturn nil\n\t}\n\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {"},
 		}, outcomes()},
 		{"a message lost between row and queue is not resent", []edit{
-			{sweep, "\tif err := queue.Send(ctx, req); err != nil {\n\t\treturn fmt.Errorf(\"send run %s again: %w\", runID, err)\n\t}\n", "\t_ = queue\n"},
+			{sweep, "\tif err := queue.Send(ctx, run.Request); err != nil {\n\t\treturn fmt.Errorf(\"send run %s again: %w\", runID, err)\n\t}\n", "\t_ = queue\n"},
 		}, outcomes()},
 		{"the backlog is not drained", []edit{
 			{"internal/sweep/backlog.go", "\tif err := s.Bulk.Send(ctx, req); err != nil {\n\t\treturn fmt.Errorf(\"send drain run %s: %w\", req.RunID, err)\n\t}\n", ""},

@@ -37,6 +37,7 @@ func Fields() map[string]string {
 		"error_name":  "the kind of failure: a Go type, or a Step Functions error name such as States.Timeout",
 		"stack":       "the stack of a panic",
 		"covered_by":  "the run whose fetch covers this run's event",
+		"taken_by":    "the run that has the id that the message asked for, and is about other entities",
 
 		// Counts and times.
 		"attempt":               "the run's attempt number",

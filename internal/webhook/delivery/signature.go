@@ -23,6 +23,9 @@ const Tolerance = 5 * time.Minute
 // TokenHeader carries a hook's secret token.
 const TokenHeader = "X-Gitlab-Token"
 
+// IDHeader carries the delivery's id, which the signature covers.
+const IDHeader = standardwebhooks.HeaderWebhookID
+
 // minKeyBytes is the minimum that the Standard Webhooks specification allows.
 // GitLab's keys have 32 bytes. With an empty key, anyone could sign.
 const minKeyBytes = 24
@@ -77,11 +80,15 @@ func (v *Verifier) Verify(h http.Header, body []byte, now time.Time) error {
 	if len(v.signing) == 0 && len(v.secrets) == 0 {
 		return ErrNoTokens
 	}
-	if len(h.Values(standardwebhooks.HeaderWebhookSignature)) > 0 {
+	if Signed(h) {
 		return v.verifySignature(h, body, now)
 	}
 	return v.verifyToken(h.Get(TokenHeader))
 }
+
+// Signed reports whether the delivery carries a signature, and so must not be
+// judged by anything else.
+func Signed(h http.Header) bool { return len(h.Values(standardwebhooks.HeaderWebhookSignature)) > 0 }
 
 func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) error {
 	seconds, err := strconv.ParseInt(h.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)

@@ -1,8 +1,10 @@
 package invariants_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -58,6 +60,8 @@ type observed struct {
 	// worked counts the worker's passes.
 	worked int
 	keys   int
+	// delivered is the run that the last accepted delivery was answered with.
+	delivered string
 }
 
 func newObserved(t *testing.T, e engines.Engine) *observed {
@@ -132,6 +136,13 @@ func (o *observed) deliver(body string, headers ...string) int {
 	if err != nil {
 		o.T.Fatal(err)
 	}
+	var accepted struct {
+		RunID string `json:"run_id"`
+	}
+	if err := json.Unmarshal([]byte(answer.Body), &accepted); err != nil {
+		o.T.Fatal(err)
+	}
+	o.delivered = cmp.Or(accepted.RunID, o.delivered)
 	return answer.StatusCode
 }
 

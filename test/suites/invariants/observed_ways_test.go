@@ -135,7 +135,7 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.confidential(104)
 	o.deliver(payload(104))
 	o.once()
-	o.call(http.MethodPost, "/v1/sync-runs/"+surgical.RunID(surgical.OriginWebhook, "delivery-"+strconv.Itoa(o.lastKey()))+"/cancel", "")
+	o.call(http.MethodPost, "/v1/sync-runs/"+o.delivered+"/cancel", "")
 	o.Drive()
 	o.call(http.MethodPost, "/v1/sync-runs", `{"project_id":"`+canaryRequest+`"}`)
 	o.call(http.MethodGet, "/v1/projects/1/issues/"+canaryRequest+"?cursor="+canaryRequest, "")
@@ -149,9 +149,6 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.Clock.Advance(20 * time.Minute)
 	o.sweepOnce()
 }
-
-// lastKey is the number of the last delivery's key; the trace took the next.
-func (o *observed) lastKey() int { return o.keys - 1 }
 
 // brokenSecret makes the secret unreadable, and then invalid.
 func (o *observed) brokenSecret(t *testing.T) {

@@ -2,6 +2,7 @@ package reliability_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -66,9 +67,11 @@ func TestARunWhoseWorkerDiedIsTakenOverWhenItsLeaseHasExpiredAndNotBefore(t *tes
 			t.Fatalf("run %+v, error %v", run, err)
 		}
 		// A copy of the message arrives while the lease is live: it waits.
-		again := req
-		again.IdempotencyKey = "a copy"
-		c.Send(again)
+		body, err := json.Marshal(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Requests.Send(req.Group(), "a copy", string(body))
 		c.Clock.Advance(surgical.Lease - 5*time.Second)
 		c.Poll(c.Requests)
 		if run, err = c.Ledger.Run(t.Context(), req.RunID); err != nil || run.Attempt != 1 {
