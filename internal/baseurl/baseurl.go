@@ -46,3 +46,10 @@ func Loopback(u *url.URL) bool {
 	host := u.Hostname()
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
+
+// SecureRule is what [Secure] demands, for error messages: "… must be " + SecureRule.
+const SecureRule = "an https URL (http is accepted only for this machine, such as http://127.0.0.1)"
+
+// Secure reports whether what is sent to the URL cannot be read on the way: it is
+// https, or does not leave this machine.
+func Secure(u *url.URL) bool { return u.Scheme == "https" || Loopback(u) }

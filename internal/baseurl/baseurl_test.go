@@ -70,6 +70,17 @@ func TestLoopbackIsThisMachineOnly(t *testing.T) {
 	}
 }
 
+func TestSecureIsHTTPSOrThisMachine(t *testing.T) {
+	for text, want := range map[string]bool{
+		"https://gitlab.com": true, "https://10.0.0.1": true, "http://127.0.0.1:8929": true, "http://localhost": true, "http://[::1]:80": true,
+		"http://gitlab.com": false, "http://10.0.0.1": false, "http://127.0.0.1.example.com": false, "ftp://gitlab.com": false,
+	} {
+		if got := baseurl.Secure(parse(t, text)); got != want {
+			t.Errorf("Secure(%s) = %v, want %v", text, got, want)
+		}
+	}
+}
+
 func parse(t *testing.T, text string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(text)

@@ -2,9 +2,12 @@ package cli_test
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +85,37 @@ func TestProject_KeepsTheCodeOfGitLabsError(t *testing.T) {
 	p.env["GITLAB_TOKEN"] = gitlabToken
 	if _, got := p.robot("sync", "-p", "group/project", "--issue", "7"); got.exit != 24 {
 		t.Errorf("without a GitLab: %s", got.out)
+	}
+}
+
+// A self-managed GitLab may have a certificate of a private authority.
+func TestHooks_TrustTheAuthorityInTheFile(t *testing.T) {
+	gitlab := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") }))
+	defer gitlab.Close()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: gitlab.Certificate().Raw}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := newProgram(t)
+	p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = gitlab.URL, gitlabToken
+	if _, got := p.robot("hooks", "list", "-p", "1"); got.exit != 24 || !strings.Contains(got.out, "certificate") {
+		t.Errorf("without the file: exit %d: %s", got.exit, got.out)
+	}
+	p.env["LOREHOOK_GITLAB_CA_FILE"] = file
+	if _, got := p.robot("hooks", "list", "-p", "1"); got.exit != 0 {
+		t.Errorf("with the file: exit %d: %s", got.exit, got.out)
+	}
+	p.env["LOREHOOK_GITLAB_CA_FILE"] = file + ".none"
+	if _, got := p.robot("hooks", "list", "-p", "1"); got.exit == 0 || !strings.Contains(got.out, "LOREHOOK_GITLAB_CA_FILE") {
+		t.Errorf("with a missing file: exit %d: %s", got.exit, got.out)
+	}
+}
+
+func TestHooks_SendTheTokenOverHTTPSOnly(t *testing.T) {
+	p := newProgram(t)
+	p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = "http://gitlab.example.com", gitlabToken
+	if _, got := p.robot("hooks", "list", "-p", "1"); !strings.Contains(got.out, "must be an https URL") {
+		t.Errorf("exit %d: %s", got.exit, got.out)
 	}
 }
 

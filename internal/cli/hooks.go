@@ -119,7 +119,8 @@ type hooksListCommand struct{ hookProject }
 
 // Help implements [kong.HelpProvider].
 func (*hooksListCommand) Help() string {
-	return `Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL.
+	return `Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL. For a GitLab
+with a private certificate authority, LOREHOOK_GITLAB_CA_FILE names its PEM file.
 
 Example:
 
@@ -158,7 +159,8 @@ type hooksVerifyCommand struct {
 func (*hooksVerifyCommand) Help() string {
 	return `Reports what is wrong and exits with hook_unhealthy, unless the webhook is healthy. GitLab disables a webhook temporarily after four consecutive failures, and permanently after forty.
 
-Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL.
+Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL. For a GitLab
+with a private certificate authority, LOREHOOK_GITLAB_CA_FILE names its PEM file.
 
 Example:
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	"gitlab.com/lorehook/lorehook/internal/cabundle"
 	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -60,16 +62,39 @@ func (s *session) gitlab() (*gitlab.Client, error) {
 	if err != nil {
 		return nil, invalid("GITLAB_BASE_URL %v, got %q", err, base)
 	}
+	if !baseurl.Secure(u) {
+		return nil, invalid("GITLAB_BASE_URL must be %s, got %q", baseurl.SecureRule, base)
+	}
 	token := strings.TrimSpace(s.lookup("GITLAB_TOKEN"))
 	if token == "" {
 		return nil, surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN is not set; it is needed for project paths and for hooks")
 	}
+	transport, err := s.gitlabTransport()
+	if err != nil {
+		return nil, err
+	}
 	client, err := gitlab.NewClient(token, gitlab.WithBaseURL(u.String()), gitlab.WithUserAgent("lore/"+s.Version), gitlab.WithoutRetries(),
-		gitlab.WithHTTPClient(&http.Client{Transport: s.HTTP, Timeout: gitlabTimeout, CheckRedirect: sameOrigin}))
+		gitlab.WithHTTPClient(&http.Client{Transport: transport, Timeout: gitlabTimeout, CheckRedirect: sameOrigin}))
 	if err != nil {
 		return nil, invalid("the GitLab client could not be created: %v", err)
 	}
 	return client, nil
+}
+
+// gitlabTransport also trusts the authorities in LOREHOOK_GITLAB_CA_FILE, if that
+// is set.
+func (s *session) gitlabTransport() (http.RoundTripper, error) {
+	file := s.lookup("LOREHOOK_GITLAB_CA_FILE")
+	if file == "" {
+		return s.HTTP, nil
+	}
+	roots, err := cabundle.ReadFile(file)
+	if err != nil {
+		return nil, invalid("LOREHOOK_GITLAB_CA_FILE: %v", err)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	return transport, nil
 }
 
 // sameOrigin follows the redirects of a renamed project, but never sends the
