@@ -116,8 +116,16 @@ synth: setup-cdk build-aws ## Write the CloudFormation template to .build/cdk.ou
 	@echo "The template is in .build/cdk.out."
 
 .PHONY: deploy
-deploy: setup-cdk build-aws ## Deploy to the AWS account of your credentials (arm64)
-	@$(CDK) deploy --all --output .build/cdk.out $(CDK_ARGS)
+deploy: setup-cdk build-aws build-infra ## Deploy to the AWS account of your credentials (arm64)
+	@go run -buildvcs=false ./scripts/deploy up $(CDK_ARGS)
+
+.PHONY: destroy
+destroy: setup-cdk build-aws build-infra ## Delete the stack, not its tables (asks; CONFIRM=<stack name> without a terminal)
+	@CONFIRM=$(CONFIRM) go run -buildvcs=false ./scripts/deploy down $(CDK_ARGS)
+
+.PHONY: build-infra
+build-infra:
+	@go build -buildvcs=false -o .build/infra ./infra
 
 .PHONY: build-aws
 build-aws: $(LOCAL)

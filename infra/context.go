@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/jsii-runtime-go"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -36,7 +36,7 @@ type settings struct {
 	LambdaDir string
 	// GitLabBaseURL is `gitlabBaseUrl`, https://gitlab.com if unset.
 	GitLabBaseURL string
-	// Projects is `projects`: project ids, comma-separated, or * (if unset).
+	// Projects is `projects`: project ids, comma-separated, or *. Required.
 	Projects string
 	// Embedder is `embedder`: bedrock, openai or lexical. Unset, it is bedrock,
 	// and lexical on the local stack.
@@ -73,6 +73,17 @@ type settings struct {
 	// RunbooksURL is `runbooksUrl`: where docs/runbooks can be read, this
 	// project's own place if unset.
 	RunbooksURL string
+	// Protected is `protected`: true keeps the termination protection of a stack
+	// that exists. `make deploy` sets it; a stack that is being created must not
+	// have it, because the CDK repeats a failed creation by deleting the stack.
+	Protected bool
+}
+
+// effective is the value of every setting by its name: those that were given,
+// and the defaults of the others. It leaves out what says nothing about the
+// stack: where its functions are built, and whether it existed before.
+type effective struct {
+	Given, Default map[string]string
 }
 
 // Where this project's documents can be read.
@@ -82,14 +93,16 @@ const (
 	costPage  = documents + "/cost.md"
 )
 
-// appContext looks context values up in the app.
-func appContext(app awscdk.App) func(name string) any {
-	return func(name string) any { return app.Node().TryGetContext(jsii.String(name)) }
+// appContext returns all context values of the app.
+func appContext(app awscdk.App) map[string]any {
+	values, _ := app.Node().GetAllContext(nil).(map[string]any)
+	return values
 }
 
-// readSettings reads all context values and reports all that are wrong at once.
-func readSettings(lookup func(name string) any, getenv func(name string) string) (settings, error) {
-	r := reader{lookup: lookup}
+// readSettings reads all context values and reports all that are wrong at once,
+// and those that no setting has the name of.
+func readSettings(values map[string]any, getenv func(name string) string) (settings, effective, error) {
+	r := reader{values: values, effective: effective{Given: map[string]string{}, Default: map[string]string{}}}
 	account, region := getenv("CDK_DEFAULT_ACCOUNT"), getenv("CDK_DEFAULT_REGION")
 	if account == "" || region == "" {
 		// A region without credentials says nothing of where to deploy to.
@@ -113,6 +126,7 @@ func readSettings(lookup func(name string) any, getenv func(name string) string)
 		Tracing:                 r.oneOf("tracing", "active", "off"),
 		AlarmTopicARN:           r.matching("alarmTopicArn", "", `^(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256})?$`),
 		RunbooksURL:             r.httpURL("runbooksUrl", runbooks),
+		Protected:               r.boolean("protected"),
 	}
 	if s.Account == localAccount {
 		s.Embedder = r.oneOf("embedder", "lexical", "bedrock", "openai")
@@ -124,7 +138,12 @@ func readSettings(lookup func(name string) any, getenv func(name string) string)
 		model = titan
 	}
 	s.EmbedderModel = r.text("embedderModel", model)
-	return s, errors.Join(append(r.errs, s.validate()...)...)
+	r.refuseUnknown()
+	for _, name := range []string{"lambdaDir", "protected"} {
+		delete(r.effective.Given, name)
+		delete(r.effective.Default, name)
+	}
+	return s, r.effective, errors.Join(append(r.errs, s.validate()...)...)
 }
 
 // validate checks what values say together.
@@ -160,30 +179,69 @@ func (s settings) validateEmbedder() []error {
 	return errs
 }
 
-// reader reads context values and collects what is wrong with them.
+// reader reads context values and collects what is wrong with them, and which
+// it read.
 type reader struct {
-	lookup func(name string) any
-	errs   []error
+	values    map[string]any
+	effective effective
+	errs      []error
 }
 
-// text takes the CLI's strings and the numbers and booleans of cdk.json alike.
+// text accepts the CLI's strings and the numbers and booleans of cdk.json alike.
 func (r *reader) text(name, unset string) string {
-	switch v := r.lookup(name).(type) {
+	var text string
+	switch v := r.values[name].(type) {
 	case nil:
-		return unset
 	case string:
-		if v == "" {
-			return unset
-		}
-		return v
+		text = v
 	case bool:
-		return strconv.FormatBool(v)
+		text = strconv.FormatBool(v)
 	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64) // a project id is no 7.148e+07
+		text = strconv.FormatFloat(v, 'f', -1, 64) // a project id is not 7.148e+07
 	default:
 		r.reject(name, "text, a number or true or false", fmt.Sprint(v))
+	}
+	if text == "" {
+		r.effective.Default[name] = unset
 		return unset
 	}
+	r.effective.Given[name] = text
+	return text
+}
+
+// known are the names that were read, in order.
+func (r *reader) known() []string {
+	return slices.Sorted(maps.Keys(merged(r.effective.Given, r.effective.Default)))
+}
+
+// refuseUnknown rejects every context value that is neither a setting nor the
+// CDK's own. A misspelt setting would silently deploy the default.
+func (r *reader) refuseUnknown() {
+	known := r.known()
+	for _, name := range slices.Sorted(maps.Keys(r.values)) {
+		if slices.Contains(known, name) || ofCDK(name) {
+			continue
+		}
+		hint := "the settings are " + strings.Join(known, ", ")
+		if near := nearest(name, known); near != "" {
+			hint = fmt.Sprintf("did you mean %s?", near)
+		}
+		r.errs = append(r.errs, fmt.Errorf("context value %s is not a setting: %s", name, hint))
+	}
+}
+
+// ofCDK reports whether the CDK itself gives or stores a context value of this
+// name: feature flags and versions (@aws-cdk/…, aws:cdk:…), cached lookups
+// (availability-zones:account=…), and two switches of its CLI.
+func ofCDK(name string) bool {
+	return strings.ContainsAny(name, "@:") || name == "cli-telemetry" || name == "acknowledged-issue-numbers"
+}
+
+// merged returns a map with the entries of both.
+func merged(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
 }
 
 func (r *reader) reject(name, want, got string) {
@@ -225,18 +283,32 @@ func (r *reader) httpURL(name, unset string) string {
 	}
 	u, err := baseurl.Parse(v)
 	if err != nil {
-		r.reject(name, baseurl.Rule, v)
+		if strings.ContainsAny(v, "@?") { // it may hold a password
+			r.errs = append(r.errs, fmt.Errorf("context value %s must be %s", name, baseurl.Rule))
+		} else {
+			r.reject(name, baseurl.Rule, v)
+		}
 		return v
+	}
+	if !baseurl.Secure(u) {
+		r.reject(name, baseurl.SecureRule, v)
 	}
 	return u.String()
 }
 
-// projects accepts exactly what the functions will accept.
+// projects accepts exactly what the functions will accept. It has no default: all
+// projects are copied only if that is what was asked for.
 func (r *reader) projects(name string) string {
-	v := r.text(name, "*")
+	v := r.text(name, "")
+	if v == "" {
+		r.errs = append(r.errs, fmt.Errorf("context value %s is required: %s", name, projectsRule))
+		return v
+	}
 	var list config.AllowList
 	if err := list.UnmarshalText([]byte(v)); err != nil {
-		r.reject(name, "project ids, comma-separated, or *", v)
+		r.reject(name, projectsRule, v)
 	}
 	return v
 }
+
+const projectsRule = "project ids, comma-separated, or * for every project that the token can read"

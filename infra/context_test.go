@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -9,15 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// given looks values up as the app would.
-func given(values map[string]any) func(string) any {
-	return func(name string) any { return values[name] }
+// given adds what must be given to values.
+func given(values map[string]any) map[string]any {
+	return with(map[string]any{"projects": "*"}, values)
 }
 
 func noEnvironment(string) string { return "" }
 
 func TestDefaultsFitAnyAccount(t *testing.T) {
-	got, err := readSettings(given(nil), noEnvironment)
+	got, _, err := readSettings(given(nil), noEnvironment)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,20 +39,20 @@ func TestContextValuesAreTakenAsTextAndAsJSON(t *testing.T) {
 		Account: localAccount, Region: "us-east-1", StackName: "team-a", Architecture: "x86_64", LambdaDir: "/somewhere",
 		GitLabBaseURL: "http://127.0.0.1:8929", Projects: "71480000", Embedder: "openai", EmbedderURL: "http://127.0.0.1:11434/v1",
 		EmbedderModel: "nomic-embed-text", EmbedderAPIKey: true, AllowUnsignedAPI: true, WorkerConcurrency: 2, GitLabRequestsPerSecond: 1, LogRetentionDays: 7,
-		LogLevel: "error", Tracing: "off", AlarmTopicARN: "arn:aws:sns:us-east-1:000000000000:alarms", RunbooksURL: "http://wiki.example.com",
+		LogLevel: "error", Tracing: "off", AlarmTopicARN: "arn:aws:sns:us-east-1:000000000000:alarms", RunbooksURL: "https://wiki.example.com",
 	}
 	text := map[string]any{
 		"account": localAccount, "region": "us-east-1", "stackName": "team-a", "architecture": "x86_64", "lambdaDir": "/somewhere",
 		"gitlabBaseUrl": "http://127.0.0.1:8929/", "projects": "71480000", "embedder": "openai", "embedderUrl": "http://127.0.0.1:11434/v1",
 		"embedderModel": "nomic-embed-text", "embedderApiKey": "true", "allowUnsignedApi": "true", "workerConcurrency": "2",
 		"gitlabRequestsPerSecond": "1", "logRetentionDays": "7", "logLevel": "error", "tracing": "off",
-		"alarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms", "runbooksUrl": "http://wiki.example.com/",
+		"alarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms", "runbooksUrl": "https://wiki.example.com/",
 	}
 	typed := with(text, map[string]any{
 		"projects": 71480000.0, "embedderApiKey": true, "allowUnsignedApi": true, "workerConcurrency": 2.0, "gitlabRequestsPerSecond": 1.0, "logRetentionDays": 7.0,
 	})
 	for name, values := range map[string]map[string]any{"-c on the command line": text, "cdk.json": typed} {
-		got, err := readSettings(given(values), noEnvironment)
+		got, _, err := readSettings(given(values), noEnvironment)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -72,7 +75,7 @@ func TestTheAccountIsTheContextsElseThatOfTheCredentialsElseAny(t *testing.T) {
 		"another region":      {map[string]any{"region": "us-west-2"}, cli, "123456789012", "us-west-2"},
 		"neither one of both": {nil, nil, "", ""},
 	} {
-		got, err := readSettings(given(c.context), func(name string) string { return c.environment[name] })
+		got, _, err := readSettings(given(c.context), func(name string) string { return c.environment[name] })
 		if err != nil || got.Account != c.account || got.Region != c.region {
 			t.Errorf("%s: account %q, region %q, %v; want %q, %q", name, got.Account, got.Region, err, c.account, c.region)
 		}
@@ -118,9 +121,21 @@ func TestBadContextValuesAreRefusedByName(t *testing.T) {
 		"stack name too long":        {map[string]any{"stackName": strings.Repeat("a", 41)}, []string{"stackName"}},
 		"account":                    {map[string]any{"account": "prod", "region": "eu-central-1"}, []string{"account", `"prod"`, "12 digits"}},
 		"account without region":     {map[string]any{"account": "123456789012"}, []string{"account and region", `"123456789012"`, `""`}},
-		"a list":                     {map[string]any{"projects": []any{1.0, 2.0}}, []string{"projects", "[1 2]"}},
+		"a list":                     {map[string]any{"stackName": []any{1.0, 2.0}}, []string{"stackName", "[1 2]"}},
+		"no projects":                {map[string]any{"projects": nil}, []string{"projects", "required", "or *"}},
+		"empty projects":             {map[string]any{"projects": ""}, []string{"projects", "required", "or *"}},
+		"http":                       {map[string]any{"gitlabBaseUrl": "http://gitlab.example.com"}, []string{"gitlabBaseUrl", `"http://gitlab.example.com"`, "https"}},
+		"an address without TLS":     {map[string]any{"gitlabBaseUrl": "http://10.0.0.7"}, []string{"gitlabBaseUrl", "https"}},
+		"openai over http":           {with(openai, map[string]any{"embedderUrl": "http://embeddings.example.com/v1"}), []string{"embedderUrl", "https"}},
+		"runbooks over http":         {map[string]any{"runbooksUrl": "http://wiki.example.com"}, []string{"runbooksUrl", "https"}},
+		"a swapped letter":           {map[string]any{"porjects": "42"}, []string{"context value porjects is not a setting", "did you mean projects?"}},
+		"other capitals":             {map[string]any{"gitLabBaseURL": "https://gitlab.example.com"}, []string{"gitLabBaseURL", "did you mean gitlabBaseUrl?"}},
+		"underscores":                {map[string]any{"gitlab_base_url": "https://gitlab.example.com"}, []string{"gitlab_base_url", "did you mean gitlabBaseUrl?"}},
+		"a letter left out":          {map[string]any{"project": "42"}, []string{"context value project is", "did you mean projects?"}},
+		"something else":             {map[string]any{"colour": "blue"}, []string{"colour", "the settings are account, alarmTopicArn,", "workerConcurrency"}},
+		"a variable's name":          {map[string]any{"LOREHOOK_PROJECTS": "42"}, []string{"LOREHOOK_PROJECTS", "not a setting"}},
 	} {
-		_, err := readSettings(given(c.values), noEnvironment)
+		_, _, err := readSettings(given(c.values), noEnvironment)
 		if err == nil {
 			t.Errorf("%s: accepted", name)
 			continue
@@ -137,16 +152,88 @@ func TestBadContextValuesAreRefusedByName(t *testing.T) {
 }
 
 func TestAllThatIsWrongIsReportedAtOnce(t *testing.T) {
-	_, err := readSettings(given(map[string]any{
-		"architecture": "riscv", "gitlabBaseUrl": "gitlab", "projects": "x", "workerConcurrency": "1", "allowUnsignedApi": "true",
+	_, _, err := readSettings(given(map[string]any{
+		"architecture": "riscv", "gitlabBaseUrl": "gitlab", "projects": "x", "workerConcurrency": "1", "allowUnsignedApi": "true", "logLevels": "info",
 	}), noEnvironment)
 	if err == nil {
 		t.Fatal("accepted")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	for _, name := range []string{"architecture", "gitlabBaseUrl", "projects", "workerConcurrency", "allowUnsignedApi"} {
+	for _, name := range []string{"architecture", "gitlabBaseUrl", "projects", "workerConcurrency", "allowUnsignedApi", "logLevels"} {
 		if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, "context value "+name) }) {
 			t.Errorf("nothing is said of %s:\n%v", name, err)
+		}
+	}
+}
+
+func TestReadSettings_LeavesTheCDKsOwnContextAlone(t *testing.T) {
+	_, _, err := readSettings(given(map[string]any{
+		"@aws-cdk/core:newStyleStackSynthesis": true, "aws:cdk:enable-path-metadata": true, "aws-cdk:enableDiffNoFail": "true", "cli-telemetry": false,
+		"acknowledged-issue-numbers": []any{1.0}, "availability-zones:account=123456789012:region=eu-central-1": []any{"a"},
+	}), noEnvironment)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadSettings_DoesNotRepeatAPassword(t *testing.T) {
+	_, _, err := readSettings(given(map[string]any{"gitlabBaseUrl": "https://user:not-a-password@gitlab.example.com"}), noEnvironment)
+	if err == nil || strings.Contains(err.Error(), "not-a-password") {
+		t.Error(err)
+	}
+}
+
+// Operators see what a deployment will do with the settings that they left out.
+func TestReadSettings_TellsWhatWasGivenFromDefaults(t *testing.T) {
+	_, got, err := readSettings(map[string]any{"projects": "42", "logLevel": "warn", "lambdaDir": "/elsewhere", "protected": "true", "tracing": ""}, noEnvironment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"projects": "42", "logLevel": "warn"}, got.Given); diff != "" {
+		t.Errorf("given (-want +got):\n%s", diff)
+	}
+	for name, want := range map[string]string{"gitlabBaseUrl": "https://gitlab.com", "embedder": "bedrock", "embedderModel": titan, "tracing": "active"} {
+		if got.Default[name] != want {
+			t.Errorf("default of %s: %q, want %q", name, got.Default[name], want)
+		}
+	}
+	if text := fmt.Sprint(got); strings.Contains(text, "lambdaDir") || strings.Contains(text, "protected") {
+		t.Errorf("these are not about the stack: %s", text)
+	}
+}
+
+// The table in the README is the list of settings.
+func TestReadSettings_KnowsTheSettingsThatAreDocumented(t *testing.T) {
+	_, all, err := readSettings(given(nil), noEnvironment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(read(t, filepath.Join("..", "README.md")), "### Stack (context values)")
+	section, _, _ = strings.Cut(section, "\n### ")
+	var documented []string
+	for line := range strings.Lines(section) {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for _, m := range regexp.MustCompile("`([A-Za-z]+)`").FindAllStringSubmatch(cells[1], -1) {
+				documented = append(documented, m[1])
+			}
+		}
+	}
+	slices.Sort(documented)
+	want := append(slices.Collect(maps.Keys(merged(all.Given, all.Default))), "lambdaDir", "protected")
+	slices.Sort(want)
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("settings (-known +documented):\n%s", diff)
+	}
+}
+
+func TestNearest_SuggestsOnlyWhatIsClose(t *testing.T) {
+	names := []string{"account", "architecture", "embedder", "embedderApiKey", "embedderModel", "embedderUrl", "gitlabBaseUrl", "logLevel", "projects", "region", "tracing"}
+	for name, want := range map[string]string{
+		"projets": "projects", "Projects": "projects", "project_ids": "projects", "gitlabUrl": "", "gitlab-base-url": "gitlabBaseUrl", "gitlabBaseUri": "gitlabBaseUrl",
+		"embeder": "embedder", "embedderURL": "embedderUrl", "embedderApikey": "embedderApiKey", "trace": "", "regoin": "region", "x": "", "": "",
+	} {
+		if got := nearest(name, names); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
 		}
 	}
 }
@@ -165,7 +252,7 @@ func TestSynthesisRefusesAnUnsignedAPIOnARealAccount(t *testing.T) {
 
 func TestEveryNamedRetentionIsOneOfCloudWatchLogs(t *testing.T) {
 	for days := range retentions {
-		_, err := readSettings(given(map[string]any{"logRetentionDays": float64(days)}), noEnvironment)
+		_, _, err := readSettings(given(map[string]any{"logRetentionDays": float64(days)}), noEnvironment)
 		if err != nil {
 			t.Error(err)
 		}

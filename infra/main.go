@@ -31,10 +31,13 @@ func run() error {
 // build adds the stack that the app's context values ask for. cdk-nag will
 // check it at synthesis.
 func build(app awscdk.App, getenv func(name string) string) (awscdk.Stack, error) {
-	s, err := readSettings(appContext(app), getenv)
+	s, values, err := readSettings(appContext(app), getenv)
 	if err != nil {
 		return nil, err
 	}
 	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
-	return newStack(app, s), nil
+	stack := newStack(app, s)
+	// What is deployed can be read from CloudFormation, and `make deploy` prints it.
+	stack.AddMetadata(jsii.String("Lorehook"), map[string]any{"Given": values.Given, "Default": values.Default})
+	return stack, nil
 }

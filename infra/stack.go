@@ -32,10 +32,9 @@ type stack struct {
 // machine's name is fixed, so functions may name it before it exists.
 func newStack(scope constructs.Construct, s settings) awscdk.Stack {
 	props := &awscdk.StackProps{
-		StackName:   &s.StackName,
-		Description: jsii.String("Lorehook: a complete, current copy of GitLab issues and merge requests"),
-		// A repeated deletion by accident must not take the data with it.
-		TerminationProtection: jsii.Bool(s.Account != localAccount),
+		StackName:             &s.StackName,
+		Description:           jsii.String("Lorehook: a complete, current copy of GitLab issues and merge requests"),
+		TerminationProtection: &s.Protected,
 	}
 	if s.Account != "" {
 		props.Env = &awscdk.Environment{Account: &s.Account, Region: &s.Region}

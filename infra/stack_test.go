@@ -164,10 +164,26 @@ func TestOutputsNameWhatIsLookedFor(t *testing.T) {
 	}
 }
 
-func TestOnlyTheLocalStackMayBeDeletedInOneStep(t *testing.T) {
-	got := map[string]bool{"aws": onAWS(t).TerminationProtected, "openai": onOpenAI(t).TerminationProtected, "local": onLocal(t).TerminationProtected}
-	if diff := cmp.Diff(map[string]bool{"aws": true, "openai": true, "local": false}, got); diff != "" {
+// The CDK repeats a failed creation by deleting the stack: until it exists, it
+// must not be protected.
+func TestTheStackIsProtectedOnceItExists(t *testing.T) {
+	existing, err := synthesize(map[string]any{"protected": "true"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{"new": onAWS(t).TerminationProtected, "existing": existing.TerminationProtected}
+	if diff := cmp.Diff(map[string]bool{"new": false, "existing": true}, got); diff != "" {
 		t.Errorf("termination protection (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(onAWS(t).Resources, existing.Resources); diff != "" {
+		t.Errorf("the template differs, too (-new +existing):\n%s", diff)
+	}
+}
+
+func TestTheTemplateRecordsTheEffectiveSettings(t *testing.T) {
+	got := onOpenAI(t).Metadata.Lorehook
+	if got.Given["projects"] != "7, 8" || got.Given["stackName"] != "team-a" || got.Default["tracing"] != "active" || got.Given["tracing"] != "" {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -20,7 +20,10 @@ type table struct {
 // tableSet is all tables in the order of [tables.All].
 type tableSet []table
 
-// newTables makes every table of [tables.All]. They outlive the stack.
+// newTables makes every table of [tables.All]. They outlive the stack, unless its
+// creation failed: then they hold nothing. Their deletion protection is not part of
+// the template, because it would make a failed creation impossible to roll back;
+// `make deploy` switches it on after each success.
 func newTables(st *stack) tableSet {
 	var set tableSet
 	for _, schema := range tables.All() {
@@ -32,8 +35,7 @@ func newTables(st *stack) tableSet {
 			PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
 			TimeToLiveAttribute:              jsii.String(tables.ExpiresAt),
 			Encryption:                       awsdynamodb.TableEncryption_AWS_MANAGED,
-			DeletionProtection:               jsii.Bool(true),
-			RemovalPolicy:                    awscdk.RemovalPolicy_RETAIN,
+			RemovalPolicy:                    awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 		})
 		for _, index := range schema.Indexes {
 			t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{

@@ -53,6 +53,7 @@ func everyVariant(t *testing.T, test func(t *testing.T, s stackTemplate)) {
 type stackTemplate struct {
 	Resources map[string]resource
 	Outputs   map[string]struct{ Value any }
+	Metadata  struct{ Lorehook effective }
 	// Findings are the errors and warnings of synthesis, those of cdk-nag among them.
 	Findings             []string
 	TerminationProtected bool
@@ -99,7 +100,7 @@ func synthesize(context map[string]any, add ...func(awscdk.Stack)) (s stackTempl
 	if err := fakeLambdas(lambdas); err != nil {
 		return s, err
 	}
-	values := map[string]any{"lambdaDir": lambdas}
+	values := map[string]any{"lambdaDir": lambdas, "projects": "*"}
 	maps.Copy(values, context)
 	app := awscdk.NewApp(&awscdk.AppProps{
 		Context: &values, Outdir: jsii.String(filepath.Join(dir, "cdk.out")), AnalyticsReporting: jsii.Bool(false), TreeMetadata: jsii.Bool(false),
