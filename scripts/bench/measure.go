@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/devstack"
@@ -65,8 +66,10 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 	})
 	b.waves = &waves{}
 	b.world = cloud.NewWorld(p, counted, tables, b.waves.watch)
+	b.world.Ledger = ledger.New(db, tables, b.world.Clock.Now) // the bench's own reads are not counted
 	b.requests()
 	b.thousand()
+	b.comment()
 	b.watching()
 	return b.figures, nil
 }
@@ -78,6 +81,8 @@ func (b *bench) add(name string, value float64, unit string, limit float64) {
 // requests measures one change of an issue and of a merge request with one page
 // each.
 func (b *bench) requests() {
+	b.waves.latency = 50 * time.Millisecond
+	defer func() { b.waves.latency = 0 }()
 	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)} {
 		name := "changed " + strings.ReplaceAll(string(ref.Type), "_", " ")
 		b.world.Webhook(ref)
@@ -110,6 +115,15 @@ func (b *bench) thousand() {
 	b.change(ref, "one reply in a thread of 1,000 discussions", 24, func() { gitlab.AddNote(ref, thread, fakegitlab.Note{Body: "Yes."}) })
 	b.change(ref, "one label on an issue with 1,000 discussions", 0, func() { gitlab.Relabel(ref, []string{"later"}, nil) })
 	b.change(ref, "nothing changed on 1,000 discussions", 0, func() {})
+}
+
+// comment measures what most events are: a comment on an issue of one page.
+func (b *bench) comment() {
+	ref := fakegitlab.IssueRef(7)
+	b.world.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "One more."})
+	b.calls.reset()
+	b.world.Webhook(ref)
+	b.add("one new comment on an issue of one page: DynamoDB, whole run", float64(b.calls.total()), "calls", 22)
 }
 
 func (b *bench) change(ref surgical.EntityRef, name string, limit float64, change func()) {

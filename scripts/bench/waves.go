@@ -10,6 +10,11 @@ import (
 // waves counts round trips: the longest chain of requests in which each began
 // after the previous one had ended.
 type waves struct {
+	// latency is that of the network, if round trips are to be counted: the server
+	// in this process responds so quickly that requests made at the same time would
+	// not always overlap.
+	latency time.Duration
+
 	mu    sync.Mutex
 	spans []span
 }
@@ -20,6 +25,7 @@ type span struct{ began, ended time.Time }
 func (w *waves) watch(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		began := time.Now()
+		time.Sleep(w.latency)
 		resp, err := next.RoundTrip(req)
 		w.mu.Lock()
 		defer w.mu.Unlock()
