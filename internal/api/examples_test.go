@@ -171,7 +171,7 @@ func (r *recorder) starts() {
 	if queued["run_id"] != surgical.RunID(surgical.OriginManual, "nightly-2026-05-28") {
 		r.Errorf("run %s", queued["run_id"])
 	}
-	r.show("start-sync-run.plan", "A dry run: the plan alone", "POST", path, `{"project_id":1,"issues":[7,21],"dry_run":true,"no_embed":true}`)
+	r.show("start-sync-run.plan", "A dry run: only the plan", "POST", path, `{"project_id":1,"issues":[7,21],"dry_run":true,"no_embed":true}`)
 	r.show("start-sync-run.key_used", "The key of another request", "POST", path, `{"project_id":1,"issues":[8]}`, key, "nightly-2026-05-28")
 	r.show("start-sync-run.not_allowed", "A project outside the allow list", "POST", path, `{"project_id":99,"issues":[7]}`)
 	r.show("start-sync-run.not_valid", "Two values that are not valid", "POST", path, `{"project_id":1,"issues":[-7],"dryrun":true}`)
@@ -193,7 +193,7 @@ func (r *recorder) ends() {
 	r.show("retry-failed.queued", "The run that retries: without the issue that GitLab does not have", "POST", runs+failed+"/retry-failed", "")
 	looked := r.start(`{"project_id":1,"issues":[7,4711],"preflight_only":true}`, "Idempotency-Key", "look")
 	r.work()
-	r.show("get-sync-run.preflight_only", "A preflight alone: one of two can be fetched", "GET", runs+looked, "")
+	r.show("get-sync-run.preflight_only", "Only a preflight: one of two can be fetched", "GET", runs+looked, "")
 	r.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(9), Requests: 1, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}})
 	waiting := r.start(`{"project_id":1,"issues":[9]}`, "Idempotency-Key", "limited")
 	if _, err := r.Deliver(r.queue.take()[0]); surgical.CodeOf(err) != surgical.CodeGitLabRateLimited {

@@ -33,7 +33,7 @@ func exitCodes() []exitCode {
 	return []exitCode{
 		{0, "ok", "success"},
 		{unexpected, surgical.CodeInternal, "an unexpected failure, here or in the API"},
-		{2, surgical.CodeInvalidRequest, "the command line or the request is wrong"},
+		{2, surgical.CodeInvalidRequest, "the command line or the request is invalid"},
 		means(10, surgical.CodeProjectNotAllowed),
 		means(11, surgical.CodeInvalidSignature),
 		means(12, surgical.CodePayloadTooLarge),

@@ -496,7 +496,7 @@ func TestPrepare_FromAHeadThatWasReadEarlier(t *testing.T) {
 			}
 		}
 	}
-	// A head of another entity is no base.
+	// A head of another entity is not a base.
 	w.now = w.now.Add(time.Minute)
 	if change, _, err := w.Prepare(ctx(), w.snapshot(ref, newIssue()), attempt("r9", 1), base(issue(2))); err != nil || change.Base.Ref != ref || !change.Base.Exists() {
 		t.Errorf("prepared from %+v, %v", change, err)

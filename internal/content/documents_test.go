@@ -272,7 +272,7 @@ func TestDocumentsAfter_PagesThroughEverythingInOrder(t *testing.T) {
 		}
 	}
 	// A long document that is deleted after it was listed is left out.
-	meanwhile[*dynamodb.BatchGetItemInput](w, func() {
+	beforeFirst[*dynamodb.BatchGetItemInput](w, func() {
 		w.must(w.WriteDocuments(ctx(), head, "t.d9", nil, w.stored(ref, document("d049", ""))))
 	})
 	delete(want, "d049")

@@ -103,7 +103,7 @@ func TestWriteEmbeddings_SharesTransactionsAsFarAsTheyFit(t *testing.T) {
 		"nothing":          {0, 0, 0, 0},
 		"ten small ones":   {10, 3, 4, 1},
 		"more than fit":    {30, 6, 4, 3},     // 8 items each
-		"one that is long": {1, 150, 4, 2},    // its vectors alone are more than fit
+		"one that is long": {1, 150, 4, 2},    // even its vectors do not fit
 		"large vectors":    {2, 60, 8192, 18}, // 66 write units each, 500 at most in a transaction
 	} {
 		w := newWorld(t)

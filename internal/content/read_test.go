@@ -93,9 +93,9 @@ func TestRead_BeginsAgainWhenItsRevisionExpires(t *testing.T) {
 			w.expire(ref)
 		}
 		if name == "children" {
-			meanwhile[*dynamodb.QueryInput](w, overtake)
+			beforeFirst[*dynamodb.QueryInput](w, overtake)
 		} else {
-			meanwhile[*dynamodb.BatchGetItemInput](w, overtake)
+			beforeFirst[*dynamodb.BatchGetItemInput](w, overtake)
 		}
 		entity, err := w.Read(ctx(), ref)
 		if err != nil || entity.Revision != 2 {

@@ -84,8 +84,8 @@ func (w *world) same(what string, want, got any) {
 	}
 }
 
-// meanwhile runs f once, before the first call of the input's type.
-func meanwhile[Input any](w *world, f func()) {
+// beforeFirst runs f once, before the first call of the input's type.
+func beforeFirst[Input any](w *world, f func()) {
 	var done atomic.Bool
 	w.around = func(input any, send func() (any, error)) (any, error) {
 		if _, ok := input.(Input); ok && done.CompareAndSwap(false, true) {

@@ -171,8 +171,8 @@ func (m *memory) stored() (rows []dynamo.Item) {
 	return rows
 }
 
-// The SDK sends a write again that got no answer. The second one finds its own
-// token: it counts once, and its caller never learns of it.
+// The SDK repeats a write that got no response. The second one finds its own
+// token: it counts once, and the caller does not notice.
 func TestEveryWrite_WhoseAnswerGotLostIsAppliedOnce(t *testing.T) {
 	for _, c := range changes() {
 		want := inMemory(t)
@@ -181,8 +181,8 @@ func TestEveryWrite_WhoseAnswerGotLostIsAppliedOnce(t *testing.T) {
 		write := c.of(m)
 		m.around = func(input any, send func() (any, error)) (any, error) {
 			if isWrite(input) {
-				// A write that is refused, such as of a generation that the row does
-				// not know, got its answer.
+				// A write that is rejected, such as one for a generation that the row
+				// does not know, got its response.
 				if out, err := send(); err != nil {
 					return out, err
 				}
@@ -195,8 +195,8 @@ func TestEveryWrite_WhoseAnswerGotLostIsAppliedOnce(t *testing.T) {
 	}
 }
 
-// A write that DynamoDB did not take is not taken for a lost race: its caller
-// tries again, and nothing is written.
+// A write that DynamoDB did not accept is not mistaken for a lost race: nothing
+// is written, and the caller tries again.
 func TestEveryWrite_ThatFailsIsReportedAsWhatItIs(t *testing.T) {
 	for name, want := range map[string]error{
 		"throttled": &types.ProvisionedThroughputExceededException{Message: aws.String("slow down")},

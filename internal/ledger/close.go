@@ -17,7 +17,7 @@ import (
 )
 
 // maxCloseTries bounds how often a closing reads again because a job was
-// inserted or ended in the meantime: a run has at most two jobs a target.
+// inserted or ended in the meantime: a run has at most two jobs per target.
 const maxCloseTries = 2*surgical.MaxTargets + 2
 
 // closing is what an [surgical.Ending] does to a run.
@@ -67,10 +67,11 @@ func closingOf(run surgical.Run, ending surgical.Ending) closing {
 // jobs and writes its entity rows. The transaction requires the counter of
 // inserted jobs that was read before the jobs were listed, so that no job can
 // slip in between. seen is the run as the caller read it last; it is read again
-// only if it has moved. A run that is already terminal is returned as it is.
+// only if it has changed. A run that is already terminal is returned unchanged.
 //
-// A run that moved on past the ending gives [surgical.ErrMoved], success with
-// open jobs gives [surgical.ErrOpenJobs]; both come with the run as it is.
+// If the run has moved on past the ending, the error is [surgical.ErrMoved]. If
+// it has open jobs and should succeed, the error is [surgical.ErrOpenJobs]. Both
+// come with the current run.
 func (l *Ledger) Close(ctx context.Context, seen surgical.Run, ending surgical.Ending) (surgical.Run, error) {
 	run := seen
 	for try := range maxCloseTries {
@@ -201,7 +202,7 @@ func (l *Ledger) closeRun(run surgical.Run, c closing, aborted int, now time.Tim
 		condition = condition.And(held(run))
 	}
 	if !run.Committed() {
-		// A commit in the meantime changes what the entity rows have to say.
+		// A commit in the meantime changes the entity rows.
 		condition = condition.And(uncommitted())
 	}
 	update := expression.Set(expression.Name("status"), expression.Value(c.status)).
@@ -247,7 +248,7 @@ func (l *Ledger) abortJob(job surgical.Job, c closing, now time.Time) (types.Tra
 			Remove(expression.Name("lease_until")))
 }
 
-// entityRows say what became of each target: that its documents or embeddings
+// entityRows returns the outcome of each target: that its documents or embeddings
 // were left undone, else what the commit decided, else the target's own failure,
 // else that a peer stopped it.
 func entityRows(run surgical.Run, c closing) []surgical.EntityRow {

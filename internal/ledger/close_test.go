@@ -71,7 +71,7 @@ func TestClose_EndsARunAsItsEndingSays(t *testing.T) {
 	}
 }
 
-// The first ending stands, whatever is asked for later.
+// The first ending stands, whatever is requested later.
 func TestClose_ChangesNoTerminalRun(t *testing.T) {
 	for _, status := range []surgical.RunStatus{surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled} {
 		for _, ending := range []surgical.Ending{
@@ -239,7 +239,7 @@ func TestClose_AbortsEveryOpenJobAndNoOther(t *testing.T) {
 		if diff := cmp.Diff(want, m.jobs("r")); diff != "" || closed.Counters.JobsAborted != 3 {
 			t.Errorf("%T: %d aborted (-want +got):\n%s", ending, closed.Counters.JobsAborted, diff)
 		}
-		// An aborted job is nobody's, and goes with its run.
+		// An aborted job has no holder, and expires with its run.
 		if _, err := m.ClaimJob(m.Context(), jobFor("r", surgical.JobDocs, issue(4)), time.Minute); !errors.Is(err, surgical.ErrMoved) {
 			t.Errorf("%T: an aborted job was claimed: %v", ending, err)
 		}
@@ -284,7 +284,7 @@ func TestClose_GivesUpOnARunThatKeepsMoving(t *testing.T) {
 			tries++
 		}
 	}
-	// At most two jobs a target come and end in the meantime.
+	// At most two jobs per target are inserted and end in the meantime.
 	if !errors.Is(err, surgical.ErrMoved) || tries != 2*surgical.MaxTargets+2 {
 		t.Errorf("after %d tries: %v", tries, err)
 	}
@@ -321,7 +321,7 @@ func TestClose_ReportsWhatItCouldNotReadOrWrite(t *testing.T) {
 }
 
 // What a commit decided stands, unless a later stage left the target undone; of
-// the others, each says why it failed itself, or that a peer stopped it.
+// the others, each reports why it failed itself, or that a peer stopped it.
 func TestClose_LeavesARowForEachTarget(t *testing.T) {
 	preflight := surgical.NewError(surgical.CodePreflightFailed, "not every target")
 	preflight.Total = 3

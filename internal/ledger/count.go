@@ -13,9 +13,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// Count returns how many runs in the status were made within the span, and
-// whether there are more: it counts up to most. It reads the index alone,
-// which lags a little behind the rows.
+// Count returns how many runs in the status were created within the span, up to
+// most, and whether there are more. It reads only the index, which lags a little
+// behind the rows.
 func (l *Ledger) Count(ctx context.Context, status surgical.RunStatus, made Span, most int) (n int, more bool, err error) {
 	if made.empty() {
 		return 0, false, nil
@@ -30,7 +30,7 @@ func (l *Ledger) Count(ctx context.Context, status surgical.RunStatus, made Span
 		KeyConditionExpression: expr.KeyCondition(), ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
 	}
 	for {
-		// One more than asked for tells whether there are more.
+		// One more than requested tells whether there are more.
 		in.Limit = aws.Int32(int32(most + 1 - n))
 		out, err := l.db.Query(ctx, in)
 		if err != nil {

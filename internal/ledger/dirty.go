@@ -77,7 +77,7 @@ func (l *Ledger) DirtySources(ctx context.Context, ref surgical.EntityRef) ([]su
 }
 
 // Undone returns what the runs left of the entity without current documents or
-// embeddings; false if nothing.
+// embeddings, or false if there is nothing.
 func (l *Ledger) Undone(ctx context.Context, ref surgical.EntityRef, runIDs []string) (surgical.Scope, bool, error) {
 	sources, err := l.DirtySources(ctx, ref)
 	if err != nil {
@@ -93,8 +93,8 @@ func (l *Ledger) Undone(ctx context.Context, ref surgical.EntityRef, runIDs []st
 	return undone, found, nil
 }
 
-// Retried lists the runs that the run retries: the one before it, the one that
-// that one retried, and so on. One that expired ends the list.
+// Retried lists the runs that the run retries: its predecessor, that run's
+// predecessor, and so on. The list ends at a run that has expired.
 func (l *Ledger) Retried(ctx context.Context, run surgical.Run) ([]string, error) {
 	var chain []string
 	for id := run.RetryOf; id != ""; {

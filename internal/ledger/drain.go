@@ -49,7 +49,7 @@ func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, err
 		return run, err
 	}
 	failure := dynamo.Transact(ctx, l.db, append([]types.TransactWriteItem{row}, items...))
-	// Whatever the answer was, the row decides.
+	// Whatever the response was, the row decides.
 	after, err := l.Run(ctx, run.RunID)
 	switch {
 	case err != nil:
@@ -118,7 +118,7 @@ func (l *Ledger) takeOver(run surgical.Run, ref surgical.EntityRef, old []surgic
 	return append(items, dirty, job), err
 }
 
-// deleteExistingDirty refuses if another drain took the row first.
+// deleteExistingDirty fails if another drain took the row over first.
 func (l *Ledger) deleteExistingDirty(ref surgical.EntityRef, id string) (types.TransactWriteItem, error) {
 	expr, err := expression.NewBuilder().WithCondition(expression.AttributeExists(expression.Name("dirty_id"))).Build()
 	if err != nil {
@@ -130,8 +130,8 @@ func (l *Ledger) deleteExistingDirty(ref surgical.EntityRef, id string) (types.T
 }
 
 // Backlog yields every dirty source that was inserted before the time and
-// whose run has ended. It scans the table, which holds the backlog and the
-// work of the moment and nothing else.
+// whose run has ended. It scans the table, which holds only the backlog and the
+// current work.
 func (l *Ledger) Backlog(ctx context.Context, before time.Time) iter.Seq2[surgical.DirtySource, error] {
 	return func(yield func(surgical.DirtySource, error) bool) {
 		ended := map[string]bool{} // a run that left many rows is read once

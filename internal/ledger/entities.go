@@ -7,7 +7,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Entities lists what became of each target of the run. A run that is not
+// Entities lists the outcome of each target of the run. A run that is not
 // terminal has no rows yet.
 func (l *Ledger) Entities(ctx context.Context, runID string) ([]surgical.EntityRow, error) {
 	var rows []surgical.EntityRow

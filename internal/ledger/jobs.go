@@ -175,7 +175,7 @@ func (l *Ledger) updateJob(ctx context.Context, job surgical.Job, condition expr
 	return jobOf(item)
 }
 
-// EnterStage records that the committed run is in the stage now, and since when,
+// EnterStage records that the committed run is now in the stage, and since when,
 // and returns the row. A generation that the row does not know yet is recorded as
 // well, because its launcher may have died before it could. A run that is not
 // running, or is in a newer generation, gives [surgical.ErrMoved].
@@ -195,8 +195,8 @@ func (l *Ledger) EnterStage(ctx context.Context, runID string, stage surgical.St
 		enter().Set(known, expression.Value(generation)).Set(expression.Name("generation_started_at"), now))
 }
 
-// Done says what finishing a job makes of its dirty source: it is [Settled],
-// [LeftToEmbed] or [LeftDirty].
+// Done decides what happens to the dirty source of a finished job: it is
+// [Settled], [LeftToEmbed] or [LeftDirty].
 type Done struct {
 	next    *surgical.Job
 	settled bool
@@ -210,7 +210,7 @@ func Settled() Done { return Done{settled: true} }
 // dirty source.
 func LeftToEmbed(next surgical.Job) Done { return Done{next: &next} }
 
-// LeftDirty is for a job whose run does not ask for more, although something is
+// LeftDirty is for a job whose run does not request more, although something is
 // left to do. The dirty source stays for a drain run.
 func LeftDirty() Done { return Done{} }
 

@@ -65,7 +65,7 @@ func TestHandOn_LetsTheNextClaimContinue(t *testing.T) {
 	}
 }
 
-// What an earlier claim still believes to hold, it cannot change.
+// An earlier claim cannot change a job that it no longer holds.
 func TestJobs_OfAClaimThatWasLostStayAsTheyAre(t *testing.T) {
 	for name, write := range map[string]func(m *memory, job surgical.Job) error{
 		"hand on": func(m *memory, job surgical.Job) error { _, err := m.HandOn(m.Context(), job); return err },

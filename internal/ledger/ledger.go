@@ -27,8 +27,8 @@ type Ledger struct {
 	clock  func() time.Time
 	// meter counts the runs that this ledger closed.
 	meter *metrics.Emitter
-	// tokens makes a token for each write of a row, by which a caller whose
-	// answer got lost knows its own write again.
+	// tokens generates a token for each write of a row, by which a caller that
+	// lost the response recognizes its own write.
 	tokens func() string
 }
 
@@ -45,7 +45,7 @@ func (l *Ledger) Metered(meter *metrics.Emitter) *Ledger {
 	return &metered
 }
 
-// micros is a time as the tables hold it: Unix microseconds, 0 for none.
+// micros is a time as stored in the tables: Unix microseconds, 0 for none.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

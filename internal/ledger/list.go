@@ -22,15 +22,15 @@ import (
 // runs costs several pages, not one that never ends.
 const maxListed = 1000
 
-// RunFilter chooses runs; zero fields choose all.
+// RunFilter selects runs. Zero fields select all.
 type RunFilter struct {
 	ProjectID int64
 	Statuses  []surgical.RunStatus
-	// Made is when the runs were made.
+	// Made is when the runs were created.
 	Made Span
 }
 
-// Span is the time from Since to Until, both included; a zero end is open.
+// Span is the time from Since to Until, both inclusive. A zero end is open.
 type Span struct{ Since, Until time.Time }
 
 // before is the span up to the time, if that is earlier than its end.
@@ -59,7 +59,7 @@ func (s Span) condition(hash expression.KeyConditionBuilder, name string) expres
 }
 
 // RunPlace is a place in a list of runs, newest first: after the run that was
-// made, or became terminal, at the time. The zero place is the beginning.
+// created, or became terminal, at the time. The zero place is the beginning.
 type RunPlace struct {
 	At    time.Time
 	RunID string
@@ -69,9 +69,9 @@ type RunPlace struct {
 func (p RunPlace) IsZero() bool { return p.RunID == "" }
 
 // List returns up to limit runs from the place on, newest first, and where the
-// next page begins; a zero place says that there is none. A page may hold fewer
-// runs than limit, even none, and still have a next one. The indexes lag a
-// little behind the rows; the rows that are returned are current.
+// next page begins; a zero place means that there is none. A page may hold fewer
+// runs than limit, even none, and still have a next page. The indexes lag a
+// little behind the rows; the returned rows are current.
 func (l *Ledger) List(ctx context.Context, filter RunFilter, from RunPlace, limit int) ([]surgical.Run, RunPlace, error) {
 	var sources []iter.Seq2[RunPlace, error]
 	if byStatus := l.indexStatuses(filter); byStatus == nil {
@@ -87,8 +87,8 @@ func (l *Ledger) List(ctx context.Context, filter RunFilter, from RunPlace, limi
 	})
 }
 
-// indexStatuses chooses the index: nil for that of the project, else the
-// statuses to ask for. Open runs are few in any project.
+// indexStatuses selects the index: nil for that of the project, else the
+// statuses to query. Every project has few open runs.
 func (l *Ledger) indexStatuses(filter RunFilter) []surgical.RunStatus {
 	terminal := slices.ContainsFunc(filter.Statuses, surgical.RunStatus.Terminal)
 	switch {
@@ -100,8 +100,8 @@ func (l *Ledger) indexStatuses(filter RunFilter) []surgical.RunStatus {
 	return surgical.RunStatuses()
 }
 
-// ListOfEntity is [Ledger.List] for the terminal runs of one entity, by the
-// time at which they ended.
+// ListOfEntity is [Ledger.List] for the terminal runs of one entity, ordered by
+// the time at which they ended.
 func (l *Ledger) ListOfEntity(ctx context.Context, ref surgical.EntityRef, from RunPlace, limit int) ([]surgical.Run, RunPlace, error) {
 	source := l.places(ctx, l.tables.SyncRunEntities, tables.EntitiesByEntity, "entity", ref.Key(), "updated_at", Span{Until: from.At})
 	return l.page(ctx, []iter.Seq2[RunPlace, error]{source}, from, limit, func(surgical.Run) bool { return true })
@@ -143,7 +143,7 @@ func (l *Ledger) page(ctx context.Context, sources []iter.Seq2[RunPlace, error],
 	return runs, last, nil
 }
 
-// rows reads runs; those that expired are left out.
+// rows reads runs, leaving out those that have expired.
 func (l *Ledger) rows(ctx context.Context, places []RunPlace) (map[string]surgical.Run, error) {
 	keys := make([]dynamo.Item, len(places))
 	for i, place := range places {
@@ -243,7 +243,7 @@ func merged(sources []iter.Seq2[RunPlace, error], from RunPlace) iter.Seq2[RunPl
 	}
 }
 
-// pulled is the first place of a source that was not taken yet.
+// pulled is the first place of a source that has not been consumed yet.
 type pulled struct {
 	next  func() (RunPlace, error, bool)
 	place RunPlace

@@ -8,8 +8,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Open returns the runs that have not ended, those first that have been open
-// longest, and whether there are more: it reads up to most of either status.
+// Open returns the runs that have not ended, those open longest first, and
+// whether there are more: it reads up to most of either status.
 func (l *Ledger) Open(ctx context.Context, most int) (runs []surgical.Run, more bool, err error) {
 	var places []RunPlace
 	for _, status := range []surgical.RunStatus{surgical.StatusQueued, surgical.StatusRunning} {
@@ -25,7 +25,7 @@ func (l *Ledger) Open(ctx context.Context, most int) (runs []surgical.Run, more 
 			places = append(places, RunPlace{RunID: id})
 		}
 	}
-	// The index may hold a run that was claimed meanwhile in both statuses.
+	// The index may hold a run that was just claimed in both statuses.
 	slices.SortFunc(places, func(a, b RunPlace) int { return cmp.Compare(a.RunID, b.RunID) })
 	rows, err := l.rows(ctx, slices.Compact(places))
 	if err != nil {

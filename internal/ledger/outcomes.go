@@ -15,12 +15,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// parallelQueries is how many queries are under way at once.
+// parallelQueries is the maximum number of concurrent queries.
 const parallelQueries = 8
 
-// Outcomes returns what became of each entity, without repetitions, in the
-// run of it that ended last. An entity of which no run has ended is left out.
-// The index lags a little behind the rows.
+// Outcomes returns each entity's outcome in the run that ended last, without
+// repetitions. An entity without an ended run is left out. The index lags a
+// little behind the rows.
 func (l *Ledger) Outcomes(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.EntityRow, error) {
 	keys := make([]dynamo.Item, len(refs))
 	group, queries := errgroup.WithContext(ctx)
@@ -55,7 +55,7 @@ func (l *Ledger) Outcomes(ctx context.Context, refs []surgical.EntityRef) (map[s
 	return outcomes, nil
 }
 
-// lastOutcome is the key of the entity's newest row; nil if it has none.
+// lastOutcome returns the key of the entity's newest row, or nil if it has none.
 func (l *Ledger) lastOutcome(ctx context.Context, ref surgical.EntityRef) (dynamo.Item, error) {
 	expr, err := expression.NewBuilder().WithKeyCondition(expression.Key("entity").Equal(expression.Value(ref.Key()))).Build()
 	if err != nil {

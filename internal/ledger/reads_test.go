@@ -19,7 +19,7 @@ type book struct {
 	now time.Time
 }
 
-// made puts a run into the ledger that ends with the status, or stays open.
+// made adds a run to the ledger that ends with the status, or stays open.
 func (b *book) made(id string, status surgical.RunStatus, iids ...int64) {
 	b.Helper()
 	b.now = b.now.Add(time.Second)

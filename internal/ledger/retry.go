@@ -12,10 +12,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Retry makes the run that retries a failed or cancelled one, or returns the one
-// made before. One transaction inserts the new run and names it in the old one,
-// so that the chain of retries can be followed and a run is retried once. The new run is queued and remembers the message that
-// asks for it.
+// Retry creates the run that retries a failed or cancelled one, or returns the
+// one created earlier. One transaction inserts the new run and records it in the
+// old one, so that the chain of retries can be followed and a run is retried
+// once. The new run is queued and remembers the message that requested it.
 func (l *Ledger) Retry(ctx context.Context, run surgical.Run, req surgical.Request, messageID string) (surgical.Run, error) {
 	row := newRunItem(req, surgical.StatusQueued, micros(l.clock()))
 	if messageID != "" {

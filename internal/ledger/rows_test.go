@@ -69,7 +69,7 @@ func TestRetry_OnceOfARunThatFailedOrWasCancelled(t *testing.T) {
 		if retry.Status != surgical.StatusQueued || !slices.Equal(retry.MessageIDs, []string{"message"}) || retry.RetryOf != "old" || m.run("old").RetriedBy != "new" {
 			t.Errorf("of a run that is %s: %+v, retried by %q", status, retry, m.run("old").RetriedBy)
 		}
-		// Asked again, the answer is the same; another run does not retry it too.
+		// Repeating the retry returns the same run; no other run retries it too.
 		if again, err := m.Retry(m.Context(), m.run("old"), retryOf(m, "new", "old"), "other"); err != nil || !cmp.Equal(retry, again) {
 			t.Errorf("the second time: %+v, %v", again, err)
 		}

@@ -11,8 +11,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// runItem is a row of sync_runs as it stands in the table. Times are Unix
-// microseconds; what is absent is zero.
+// runItem is a row of sync_runs as stored in the table. Times are Unix
+// microseconds; absent attributes are zero.
 type runItem struct {
 	RunID          string      `dynamodbav:"run_id"`
 	ProjectID      int64       `dynamodbav:"project_id"`
@@ -157,7 +157,7 @@ func (e *errorItem) error(runID string) (*surgical.Error, error) {
 	return out, nil
 }
 
-// newRunItem is the row of a run that nobody has seen yet.
+// newRunItem returns the row of a run that has no row yet.
 func newRunItem(req surgical.Request, status surgical.RunStatus, createdAt int64) runItem {
 	item := runItem{
 		RunID: req.RunID, ProjectID: req.ProjectID, Origin: string(req.Origin), Options: optionsItem(req.Options),

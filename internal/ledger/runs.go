@@ -37,8 +37,8 @@ func runKey(runID string) dynamo.Item {
 	return dynamo.Item{"run_id": &types.AttributeValueMemberS{Value: runID}}
 }
 
-// Queue inserts a run that waits for a worker. An existing row stays as it is
-// and gives [surgical.ErrMoved].
+// Queue inserts a run that waits for a worker. An existing row stays unchanged,
+// and the error is [surgical.ErrMoved].
 func (l *Ledger) Queue(ctx context.Context, req surgical.Request) (surgical.Run, error) {
 	return l.insert(ctx, newRunItem(req, surgical.StatusQueued, micros(l.clock())))
 }
@@ -113,7 +113,7 @@ func uncommitted() expression.ConditionBuilder {
 	return expression.AttributeNotExists(expression.Name("committed_by"))
 }
 
-// nextAttempt gives the run's next attempt a lease; it begins with preflight.
+// nextAttempt gives a lease to the run's next attempt, which begins with preflight.
 func nextAttempt(run surgical.Run, now time.Time, lease time.Duration) expression.UpdateBuilder {
 	return expression.Set(expression.Name("attempt"), expression.Value(run.Attempt+1)).
 		Set(expression.Name("lease_until"), expression.Value(micros(now.Add(lease)))).
@@ -139,8 +139,8 @@ func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int
 			Add(expression.Name("counters.gitlab_requests"), expression.Value(requests)))
 }
 
-// Release gives the lease back after an attempt that failed for why, and that
-// sent so many requests to GitLab.
+// Release gives the lease back after an attempt that failed with why and sent
+// the given number of requests to GitLab.
 func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) error {
 	update := expression.Remove(expression.Name("lease_until")).
 		Set(expression.Name("error"), expression.Value(itemOfError(why))).
@@ -181,8 +181,8 @@ func (l *Ledger) update(ctx context.Context, runID string, condition expression.
 	return RunOf(out)
 }
 
-// write updates a row and leaves its token there. The SDK sends again what it
-// got no answer to: a write that finds its own token is not applied twice.
+// write updates a row and stores its token in it. The SDK repeats a write that
+// got no response: one that finds its own token is not applied twice.
 func (l *Ledger) write(ctx context.Context, table string, key dynamo.Item, token string, condition expression.ConditionBuilder, update expression.UpdateBuilder) (dynamo.Item, error) {
 	mark := expression.Name(writeToken)
 	fresh := expression.AttributeNotExists(mark).Or(mark.NotEqual(expression.Value(token)))
@@ -206,8 +206,8 @@ func (l *Ledger) write(ctx context.Context, table string, key dynamo.Item, token
 
 const writeToken = "write_token"
 
-// ownRun is for a write of a run that was refused: if the row holds the
-// write's own token, it was applied and its answer got lost; else the row has
+// ownRun handles a rejected write of a run. If the row holds the write's own
+// token, the write was applied and its response was lost; otherwise the row has
 // moved.
 func (l *Ledger) ownRun(ctx context.Context, runID, token string) (surgical.Run, error) {
 	item, err := l.own(ctx, l.tables.SyncRuns, runKey(runID), token)
@@ -220,7 +220,7 @@ func (l *Ledger) ownRun(ctx context.Context, runID, token string) (surgical.Run,
 func (l *Ledger) own(ctx context.Context, table string, key dynamo.Item, token string) (dynamo.Item, error) {
 	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return nil, fmt.Errorf("read what became of a write: %w", err)
+		return nil, fmt.Errorf("read the result of a write: %w", err)
 	}
 	if mark, ok := out.Item[writeToken].(*types.AttributeValueMemberS); !ok || mark.Value != token {
 		return nil, surgical.ErrMoved

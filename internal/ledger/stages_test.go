@@ -107,7 +107,7 @@ func (m *memory) row(id string) dynamo.Item {
 	return nil
 }
 
-// errorsByText compares failures by what is stored of them: not their cause.
+// errorsByText compares failures by what is stored: everything but the cause.
 var errorsByText = cmp.Comparer(func(a, b *surgical.Error) bool {
 	if a == nil || b == nil {
 		return a == b

@@ -13,7 +13,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 )
 
-// pauseName is the row of the state table that lets all workers wait.
+// pauseName is the row of the state table that makes all workers wait.
 const pauseName = "gitlab_pause"
 
 type pauseItem struct {

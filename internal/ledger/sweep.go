@@ -15,7 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
-// OpenRuns yields the ids of the runs in the status that were made before the
+// OpenRuns yields the ids of the runs in the status that were created before the
 // time, oldest first. The index lags a little behind the rows.
 func (l *Ledger) OpenRuns(ctx context.Context, status surgical.RunStatus, before time.Time) iter.Seq2[string, error] {
 	return l.runIDs(ctx, tables.RunsByStatus, expression.KeyAnd(
@@ -61,7 +61,7 @@ func (l *Ledger) SweepAgain(ctx context.Context, runID string) error {
 	return err
 }
 
-// Swept notes that nothing of the terminal run is left to sweep.
+// Swept records that nothing of the terminal run is left to sweep.
 func (l *Ledger) Swept(ctx context.Context, run surgical.Run) error {
 	_, err := l.update(ctx, run.RunID, expression.Name("status").Equal(expression.Value(run.Status)),
 		expression.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after")))
@@ -74,8 +74,9 @@ func (l *Ledger) Settled(run surgical.Run) bool {
 	return run.Status.Terminal() && !l.clock().Before(run.FinishedAt.Add(surgical.SweepDelay))
 }
 
-// Resend notes that the run's message is sent again; [surgical.ErrMoved] tells
-// that it is queued no more, or that it was sent less than interval ago.
+// Resend records that the run's message is sent again. The error is
+// [surgical.ErrMoved] if the run is no longer queued, or if the message was sent
+// less than interval ago.
 func (l *Ledger) Resend(ctx context.Context, runID string, interval time.Duration) (surgical.Run, error) {
 	now := l.clock()
 	sent := expression.Name("resent_at")

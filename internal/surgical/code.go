@@ -1,6 +1,6 @@
 package surgical
 
-// Code is the machine-readable kind of a failure; the same in the API, the
+// Code is the machine-readable kind of a failure. It is the same in the API, the
 // ledger and the CLI.
 type Code string
 
@@ -30,7 +30,7 @@ const (
 	CodeInternal           Code = "internal"
 )
 
-// Codes lists every code, those of requests first, then GitLab's, then those of
+// Codes lists every code: first those of requests, then GitLab's, then those of
 // runs.
 func Codes() []Code {
 	return []Code{
@@ -41,31 +41,31 @@ func Codes() []Code {
 	}
 }
 
-// Means says in a few words what happened, for lists of codes; empty for an
-// unknown code.
+// Means describes in a few words what happened, for lists of codes. It is empty
+// for an unknown code.
 func (c Code) Means() string {
 	return map[Code]string{
-		CodeInvalidRequest:     "the request is wrong",
+		CodeInvalidRequest:     "the request is invalid",
 		CodeProjectNotAllowed:  "the project is not on the allow list",
 		CodeInvalidSignature:   "the webhook's signature or token is wrong",
 		CodePayloadTooLarge:    "the payload or request is too large",
 		CodeGitLabUnauthorized: "GitLab refused the token",
-		CodeGitLabForbidden:    "GitLab forbids it to this token",
-		CodeGitLabNotFound:     "GitLab does not have it, or not for this token",
-		CodeGitLabRateLimited:  "GitLab asks for fewer requests",
-		CodeGitLabUnavailable:  "GitLab is out of reach or failing",
+		CodeGitLabForbidden:    "GitLab denied the token access",
+		CodeGitLabNotFound:     "GitLab does not have the entity, or hides it from the token",
+		CodeGitLabRateLimited:  "GitLab's rate limit was reached",
+		CodeGitLabUnavailable:  "GitLab is unreachable or failing",
 		CodeGitLabTimeout:      "GitLab did not answer in time",
 		CodePreflightFailed:    "targets could not be fetched; nothing was written",
 		CodeIngestFailed:       "the fetched copies could not be stored",
-		CodeDocsFailed:         "documents could not be made; the copies are stored",
-		CodeEmbedFailed:        "embeddings could not be made; the documents are stored",
+		CodeDocsFailed:         "documents could not be generated; the copies are stored",
+		CodeEmbedFailed:        "embeddings could not be generated; the documents are stored",
 		CodeAbortedByPeer:      "another target of the same run failed",
 		CodeRunCancelled:       "the run was cancelled",
 		CodeRunLost:            "too many workers ended while they held the run",
-		CodeQueueUnavailable:   "the queue is out of reach",
+		CodeQueueUnavailable:   "the queue is unreachable",
 		CodeRunNotFound:        "there is no such run",
 		CodeEntityNotFound:     "there is no copy of the entity",
-		CodeConflict:           "it contradicts what is there",
+		CodeConflict:           "the request conflicts with the current state",
 		CodeInternal:           "an unexpected failure",
 	}[c]
 }

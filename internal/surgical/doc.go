@@ -4,6 +4,5 @@
 //
 // A run has two halves. Preflight fetches everything and writes nothing;
 // ingest stages what is new and makes all of it visible in one conditional
-// transaction. The package knows neither AWS nor GitLab: what it needs of
-// them stands in small interfaces beside their use.
+// transaction. The package depends on neither AWS nor GitLab.
 package surgical

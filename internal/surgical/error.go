@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Action is what a machine (or a person) can do about a failure.
+// Action is what a client or a person can do about a failure.
 type Action string
 
 // The actions.
@@ -20,14 +20,14 @@ const (
 	ActionContactOperator Action = "contact_operator"
 )
 
-// Error is every failure that leaves the domain. Message is for people and
-// holds no secret; the wrapped cause is for logs alone.
+// Error is the type of every failure that leaves the domain. Message is for
+// humans and holds no secret. The wrapped cause is only for logs.
 type Error struct {
 	Code      Code   `json:"code"`
 	Message   string `json:"message"`
 	Action    Action `json:"action"`
 	Retryable bool   `json:"retryable"`
-	// RetryAfter is how long to wait at least; 0 when nobody said.
+	// RetryAfter is the minimum time to wait, or 0 if it is unknown.
 	RetryAfter time.Duration `json:"-"`
 	// RunID, Total and Failures are set for a run's failure.
 	RunID    string          `json:"run_id,omitempty"`
@@ -75,8 +75,8 @@ func WrapError(code Code, cause error, message string) *Error {
 	return e
 }
 
-// AsError returns err as an *Error; what is none becomes [CodeInternal], whose
-// message tells nothing of the cause.
+// AsError returns err as an *Error. Any other error becomes [CodeInternal], whose
+// message reveals nothing about the cause.
 func AsError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

@@ -2,8 +2,8 @@ package surgical
 
 import "time"
 
-// Head is the version of an entity that readers see. The zero Head (revision
-// 0) stands for an entity that has none yet.
+// Head is the version of an entity that readers see. The zero Head (revision 0)
+// means that the entity has none yet.
 type Head struct {
 	Ref      EntityRef
 	Revision int64
@@ -30,8 +30,8 @@ func Covers(fetchedAt, eventAt time.Time) bool { return fetchedAt.After(eventAt.
 
 // Accepts is the guard: it reports whether the snapshot may replace the head.
 // Fetches that become visible never overlap, and neither clock goes back.
-// Equal updated_at is accepted, for GitLab moves it at most once a minute.
-// The commit's condition says the same to DynamoDB.
+// Equal updated_at is accepted, because GitLab advances it at most once a minute.
+// The commit's condition expresses the same in DynamoDB.
 func (h Head) Accepts(s Snapshot) bool {
 	return !h.Exists() || !h.UpdatedAt.After(s.UpdatedAt) && !h.FetchedUntil.After(s.FetchedAt)
 }

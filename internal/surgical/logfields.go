@@ -15,9 +15,9 @@ func (r Run) LogFields() []any {
 	return fields
 }
 
-// LogClosed writes the line that tells how a terminal run ended: its status, the
-// stage that it ended in, and of a failed one, as a warning, the code and the
-// code of the first target that made it fail.
+// LogClosed logs how a terminal run ended: its status and the stage that it ended
+// in. A failed run is logged as a warning, with its code and the code of the first
+// target that made it fail.
 func (r Run) LogClosed(ctx context.Context, log *slog.Logger, args ...any) {
 	level := slog.LevelInfo
 	if r.Status == StatusFailed {

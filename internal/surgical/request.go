@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// EntityType tells the two kinds of entity apart. Its values are used in keys,
+// EntityType is one of the two kinds of entity. Its values are used in keys,
 // in JSON and in log lines.
 type EntityType string
 
@@ -31,7 +31,7 @@ type Target struct {
 	IID  int64      `json:"iid"`
 }
 
-// String returns the target as it stands in keys and messages: "issue#7".
+// String returns the target as written in keys and messages: "issue#7".
 func (t Target) String() string { return string(t.Type) + "#" + strconv.FormatInt(t.IID, 10) }
 
 // Compare orders targets by type, then iid.
@@ -50,18 +50,18 @@ func ParseTarget(s string) (Target, error) {
 	return t, nil
 }
 
-// EntityRef names one entity of GitLab. Project ids are GitLab's numbers.
+// EntityRef identifies one entity in GitLab. Project ids are GitLab's numbers.
 type EntityRef struct {
 	ProjectID int64
 	Target
 }
 
-// String returns the reference as it stands in messages: "project 1 issue#7".
+// String returns the reference as written in messages: "project 1 issue#7".
 func (r EntityRef) String() string {
 	return "project " + strconv.FormatInt(r.ProjectID, 10) + " " + r.Target.String()
 }
 
-// Key returns the reference as it stands in keys: "1#issue#7".
+// Key returns the reference as written in keys: "1#issue#7".
 func (r EntityRef) Key() string { return strconv.FormatInt(r.ProjectID, 10) + "#" + r.Target.String() }
 
 // ParseEntityRef is the inverse of [EntityRef.Key]: an entity has one key.
@@ -80,7 +80,7 @@ func ParseEntityRef(s string) (EntityRef, error) {
 type Options struct {
 	// PreflightOnly fetches, reports and writes no content.
 	PreflightOnly bool `json:"preflight_only,omitempty"`
-	// DryRun answers with the plan: no fetch, no message, no write.
+	// DryRun returns only the plan: no fetch, no message, no write.
 	DryRun bool `json:"dry_run,omitempty"`
 	// NoDocs leaves documents (and so embeddings) to a later drain.
 	NoDocs bool `json:"no_docs,omitempty"`
@@ -88,7 +88,7 @@ type Options struct {
 	NoEmbed bool `json:"no_embed,omitempty"`
 }
 
-// Origin says who asked for a run.
+// Origin is who requested a run.
 type Origin string
 
 // The origins.
@@ -101,7 +101,7 @@ const (
 	OriginDrain     Origin = "drain"
 )
 
-// Request asks for one run.
+// Request requests one run.
 type Request struct {
 	RunID     string   `json:"run_id"`
 	ProjectID int64    `json:"project_id"`
@@ -116,8 +116,8 @@ type Request struct {
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 	// RetryOf is the run that this one retries.
 	RetryOf string `json:"retry_of,omitempty"`
-	// TraceParent is the W3C traceparent of whoever asked, or "". It travels
-	// beside the body of the message, in an attribute.
+	// TraceParent is the W3C traceparent of the requester, or "". It is sent in an
+	// attribute of the message, not in its body.
 	TraceParent string `json:"-"`
 }
 

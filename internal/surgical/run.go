@@ -2,7 +2,7 @@ package surgical
 
 import "time"
 
-// RunStatus is where a run stands. A terminal status never changes.
+// RunStatus is the status of a run. A terminal status never changes.
 type RunStatus string
 
 // The statuses.
@@ -36,7 +36,7 @@ const (
 	StageDone      Stage = "done"
 )
 
-// EntityStatus is how one target of a run came out.
+// EntityStatus is the outcome of one target of a run.
 type EntityStatus string
 
 // The entity statuses.
@@ -51,8 +51,8 @@ type Run struct {
 	Request
 	Status RunStatus
 	Stage  Stage
-	// CreatedAt is when the row was made, FirstClaimedAt when a worker first
-	// took the run, FinishedAt when it became terminal.
+	// CreatedAt is when the row was created, FirstClaimedAt when a worker first
+	// claimed the run, FinishedAt when it became terminal.
 	CreatedAt, FirstClaimedAt, FinishedAt time.Time
 	// Attempt counts the passes of fetch, stage and commit; the newest one
 	// holds the lease until LeaseUntil (zero: given back).
@@ -78,11 +78,11 @@ type Run struct {
 	CoalescedWith string
 	// RetriedBy is the run that retries this one.
 	RetriedBy string
-	// Error is why the run failed; of a running one, why it waits.
+	// Error is why the run failed or, while it is running, why it is waiting.
 	Error *Error
 	// Marks are the times at which the stages began and ended.
 	Marks Marks
-	// Counters tell what the run did.
+	// Counters count what the run did.
 	Counters Counters
 	// SweepPending is set while staged children of this run may be orphans.
 	SweepPending bool
@@ -104,8 +104,8 @@ type Outcome struct {
 	Changed bool `json:"changed"`
 }
 
-// Preview is what a preflight found of one target, for a run that writes no
-// content.
+// Preview is what a preflight found out about one target, for a run that writes
+// no content.
 type Preview struct {
 	// UpdatedAt is GitLab's: the version.
 	UpdatedAt time.Time
@@ -167,7 +167,7 @@ const (
 	JobEmbed JobType = "embed"
 )
 
-// JobStatus is where a job stands.
+// JobStatus is the status of a job.
 type JobStatus string
 
 // The job statuses.
@@ -215,8 +215,7 @@ type Job struct {
 	RegeneratedCount int64
 	DocumentsWritten int64
 	ChunksEmbedded   int64
-	// Unclean tells that segments of documents may have been written for
-	// nothing.
+	// Unclean reports that segments of documents may have been written in vain.
 	Unclean bool
 	// Error is why the job failed, or why its last try did.
 	Error *Error

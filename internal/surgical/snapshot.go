@@ -39,7 +39,7 @@ type Snapshot struct {
 	// FetchedAt and FetchedUntil enclose all requests of the fetch, on the
 	// worker's clock, in whole microseconds.
 	FetchedAt, FetchedUntil time.Time
-	// Entity is the answer to GET .../issues/:iid or .../merge_requests/:iid.
+	// Entity is the response to GET .../issues/:iid or .../merge_requests/:iid.
 	Entity json.RawMessage
 	// Children are the discussions and resource events.
 	Children []Child

@@ -10,9 +10,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// attempt claims the run and carries it to its end. covering is the id of a run
-// whose fetch makes this one unnecessary, or empty; base is the head as it was
-// read before the claim.
+// attempt claims the run and processes it to the end. covering is the id of a run
+// whose fetch makes this one unnecessary, or empty. base is the head as read
+// before the claim.
 //
 // The claim gives this process the run until the lease expires. If it dies
 // before the commit, another worker claims the run after that, which counts the
@@ -78,7 +78,7 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 			return e.afterCommit(ctx, r.Run, r.ExpireSuperseded)
 		case Refused:
 			if refetched {
-				return e.failed(ctx, entered, surgical.NewError(surgical.CodeIngestFailed, "a newer copy that does not cover the event came twice"), 0)
+				return e.failed(ctx, entered, surgical.NewError(surgical.CodeIngestFailed, "a newer copy that does not cover the event was committed twice"), 0)
 			}
 			refetch = r.Refetch
 		case Moved: // the same snapshots once more
@@ -100,7 +100,7 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 			replace(snaps, again.snapshots)
 		}
 	}
-	return e.failed(ctx, run, surgical.NewError(surgical.CodeIngestFailed, "other commits came first too often"), 0)
+	return e.failed(ctx, run, surgical.NewError(surgical.CodeIngestFailed, "other commits won the race too often"), 0)
 }
 
 // only restricts a run to some of its targets, for judging their failures.
@@ -209,14 +209,14 @@ func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []s
 	return nil, ingestFailed(failure)
 }
 
-// ingestFailed gives a failure its code. What DynamoDB calls invalid stays
-// invalid however often it is sent; anything else may pass.
+// ingestFailed gives a failure its code. A request that DynamoDB calls invalid
+// stays invalid however often it is sent; anything else may be transient.
 func ingestFailed(err error) error {
 	var coded *surgical.Error
 	if errors.As(err, &coded) {
 		return err
 	}
-	coded = surgical.WrapError(surgical.CodeIngestFailed, err, "the copy could not be written; nothing of it is visible")
+	coded = surgical.WrapError(surgical.CodeIngestFailed, err, "the copy could not be written; none of it is visible")
 	if dynamo.Invalid(err) {
 		coded.Retryable = false
 	}
@@ -227,8 +227,8 @@ func ingestFailed(err error) error {
 // starts the workflow of any other. It can be repeated until it succeeds; a
 // crash before that leaves it to the next delivery, or to the sweeper.
 func (e *Engine) afterCommit(ctx context.Context, run surgical.Run, expireSuperseded func(context.Context) error) Verdict {
-	// What a crash left superseded, or another attempt staged, is the orphan
-	// sweeper's.
+	// The orphan sweeper expires what a crash left superseded and what other
+	// attempts staged.
 	clean := expireSuperseded != nil && run.CommittedBy == 1
 	if expireSuperseded != nil {
 		if err := expireSuperseded(ctx); err != nil {

@@ -18,9 +18,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Queue is the worker's side of SQS, beside Lambda's polling: [queue.Consumer].
+// Queue is the worker's side of SQS, apart from Lambda's polling: [queue.Consumer].
 type Queue interface {
-	// Delay hides the message for so many seconds from now.
+	// Delay hides the message for the given number of seconds from now.
 	Delay(ctx context.Context, record events.SQSMessage, seconds int32) error
 	// DeadLetter sends a copy of the message to the dead-letter queue.
 	DeadLetter(ctx context.Context, record events.SQSMessage) error
@@ -34,7 +34,7 @@ type Batch struct {
 	Queue   Queue
 	Clock   func() time.Time
 	Log     *slog.Logger
-	// NewTrace makes the traceparent of a message that has none.
+	// NewTrace generates the traceparent of a message that has none.
 	NewTrace func(context.Context) string
 	Meter    *metrics.Emitter
 }
@@ -112,7 +112,7 @@ func (b *Batch) lane(ctx context.Context, records []events.SQSMessage) *lane {
 }
 
 // advance processes the lane's messages in order, up to the first that is not
-// done: it and all behind it wait, or they would overtake it.
+// done: it and all that follow wait, or they would overtake it.
 func (b *Batch) advance(ctx context.Context, l *lane, isolated bool) {
 	l.isolate = nil
 	for len(l.items) > 0 {

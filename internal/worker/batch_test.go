@@ -134,8 +134,7 @@ func TestBatchNamesRunAndTraceInEveryLine(t *testing.T) {
 	}
 }
 
-// What stands in an attribute was not checked by anybody: it must fit into a
-// line.
+// The value of an attribute is unchecked input: it must fit into a log line.
 func TestBatchLogsNoAttributeThatIsNotAnID(t *testing.T) {
 	garbage := record(t, "run-1", "requests", 0, map[string]string{"run_id": "a title\nwith a line break", "traceparent": "a title"})
 	garbage.Body = "{"

@@ -193,7 +193,7 @@ func mayCoalesce(msg Message, run surgical.Run) bool {
 }
 
 // ifDoingTheSame returns the id of the run if its options are these. Otherwise
-// it does not treat documents and embeddings as the message asks.
+// it does not treat documents and embeddings as the message requests.
 func (e *Engine) ifDoingTheSame(ctx context.Context, runID string, options surgical.Options) (string, error) {
 	run, err := e.Ledger.Run(ctx, runID)
 	if surgical.CodeOf(err) == surgical.CodeRunNotFound || err == nil && run.Options != options {
@@ -212,7 +212,7 @@ func deaths(run surgical.Run) int64 {
 }
 
 // ended is the verdict on a message whose run is terminal. A run that was lost
-// takes the message that asked for it to the dead letters, however many
+// moves the message that requested it to the dead-letter queue, however many
 // deliveries that takes.
 func ended(run surgical.Run, msg Message) Verdict {
 	if run.Error != nil && run.Error.Code == surgical.CodeRunLost && slices.Contains(run.MessageIDs, msg.ID) {

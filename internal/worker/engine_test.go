@@ -70,7 +70,8 @@ var (
 	mr12   = fakegitlab.MergeRequestRef(12)
 )
 
-// deliver waits until the request has settled and processes it once, alone.
+// deliver waits until the request has settled and processes it once, with nothing
+// else running.
 func (w *world) deliver(req surgical.Request) worker.Verdict {
 	w.T.Helper()
 	verdict, _ := w.Deliver(req)
@@ -87,7 +88,7 @@ func want(t *testing.T, got, want worker.Verdict) {
 	}
 }
 
-// wantRun checks how the run stands.
+// wantRun checks the state of the run.
 func (w *world) wantRun(id string, status surgical.RunStatus, code surgical.Code) surgical.Run {
 	w.T.Helper()
 	run := w.Run(id)
@@ -582,7 +583,7 @@ func TestProcess_CommitsAllTargetsOrNone(t *testing.T) {
 	}
 }
 
-// The answer to the commit is lost: the row says what became of it.
+// The response to the commit is lost: the row shows whether it succeeded.
 func TestProcess_GoesOnFromTheRowIfTheAnswerToTheCommitIsLost(t *testing.T) {
 	for name, applied := range map[string]bool{"applied": true, "not applied": false} {
 		t.Run(name, func(t *testing.T) {

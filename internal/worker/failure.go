@@ -8,8 +8,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// failed ends an attempt that holds the run: for good, or until later. requests
-// is how many requests to GitLab the row does not count yet.
+// failed ends an attempt that holds the run: it gives the run up or postpones it.
+// requests is how many requests to GitLab the row does not count yet.
 func (e *Engine) failed(ctx context.Context, run surgical.Run, cause error, requests int64) Verdict {
 	if errors.Is(cause, surgical.ErrMoved) {
 		// Another process has the run, or it was cancelled: the next delivery will
@@ -42,7 +42,7 @@ func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.E
 }
 
 // pauseIfTold makes every worker wait if GitLab told this one to, whatever
-// becomes of the run.
+// happens to the run.
 func (e *Engine) pauseIfTold(ctx context.Context, run surgical.Run, f fetched) {
 	for _, why := range f.failed {
 		if !pausesAll(why.Code) {
@@ -91,7 +91,7 @@ func (e *Engine) log(ctx context.Context, run surgical.Run, decision string, arg
 	e.Log.InfoContext(ctx, decision, append(run.LogFields(), args...)...)
 }
 
-// warn is log for what an operator may have to look at.
+// warn logs what may need an operator's attention.
 func (e *Engine) warn(ctx context.Context, run surgical.Run, decision string, args ...any) {
 	e.Log.WarnContext(ctx, decision, append(run.LogFields(), args...)...)
 }

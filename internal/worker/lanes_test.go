@@ -17,8 +17,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/worker"
 )
 
-// lanes is a worker whose verdicts a test writes down, and a queue that
-// remembers what it was told.
+// lanes is a worker whose verdicts the test specifies, and a queue that records
+// its calls.
 type lanes struct {
 	verdicts map[string][]worker.Verdict // by run id, one after the other; then Done
 

@@ -20,7 +20,7 @@ type Message struct {
 	SharesFetch bool
 }
 
-// Verdict decides what becomes of a message. The implementations below are the
+// Verdict decides what happens to a message. The implementations below are the
 // complete list.
 type Verdict interface {
 	verdict()

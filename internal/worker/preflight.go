@@ -60,7 +60,8 @@ func (e *Engine) fetchAll(ctx context.Context, refs []surgical.EntityRef) fetche
 	return f
 }
 
-// fetchError gives a fetch that the attempt's own deadline ended its code.
+// fetchError returns the error of a fetch, with a code of its own if the attempt's
+// deadline ended it.
 func fetchError(err error) *surgical.Error {
 	var e *surgical.Error
 	if !errors.As(err, &e) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {

@@ -14,9 +14,9 @@ import (
 const (
 	// embedBatch is how many documents are read, embedded and written together.
 	embedBatch = 50
-	// maxSlice is the most chunks of one long document that are embedded before
-	// their vectors are stored; longer documents are embedded alone, and short
-	// ones together up to about as many.
+	// maxSlice is the maximum number of chunks of one long document that are
+	// embedded before their vectors are stored. Longer documents are embedded one
+	// by one, shorter ones together up to about as many chunks.
 	maxSlice = 64
 	// maxEmbeds bounds how often a document is embedded again because it changed
 	// in the meantime.

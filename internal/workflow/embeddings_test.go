@@ -276,6 +276,6 @@ func TestEmbeddings_GivesUpOnADocumentThatNeverRests(t *testing.T) {
 	}
 	w.once(w.writesContent, change)
 	if _, err := w.Embed.Handle(t.Context(), in); err == nil || changes != 21 {
-		t.Errorf("%d changes, error %v", changes, err) // one together, twenty alone
+		t.Errorf("%d changes, error %v", changes, err) // one for the batch, twenty one by one
 	}
 }

@@ -24,7 +24,7 @@ type planned struct {
 
 // together embeds the documents with few chunks, with as few reads, calls of the
 // embedder and transactions as possible. It returns the ids that
-// have to be embedded alone. If time runs out, what was embedded until then is
+// have to be embedded one by one. If time runs out, what was embedded until then is
 // stored, and the next generation finds it current.
 func (s *Embeddings) together(ctx context.Context, job *surgical.Job, ids []string, budget *Budget) (alone []string, err error) {
 	plans, alone, err := s.plan(ctx, job.Ref, ids)
@@ -92,7 +92,7 @@ func (s *Embeddings) write(ctx context.Context, job *surgical.Job, plans []plann
 }
 
 // plan reads the documents and splits them: those that are current are dropped,
-// and those that are long or gone are returned as alone.
+// and those that are long or gone are returned for embedding one by one.
 func (s *Embeddings) plan(ctx context.Context, ref surgical.EntityRef, ids []string) (plans []planned, alone []string, err error) {
 	read, err := s.Content.Batch(ctx, ref, ids)
 	if err != nil {

@@ -229,8 +229,8 @@ func (r *Runner) handOn(ctx context.Context, in Input, run surgical.Run) (Result
 	return r.end(ctx, in, HandedOn), nil
 }
 
-// failed answers [Yielded] if the run has ended or somebody else works on it.
-// Any other error is judged by its code.
+// failed returns [Yielded] if the run has ended or another process works on it.
+// For any other error, the code decides.
 func (r *Runner) failed(ctx context.Context, in Input, err error) (Result, error) {
 	if errors.Is(err, surgical.ErrMoved) || errors.Is(err, ErrEnded) {
 		return r.end(ctx, in, Yielded), nil

@@ -87,7 +87,7 @@ func (w *world) once(matches func(cloud.Call) bool, do func(send func() error) e
 	})
 }
 
-// intercept lets around decide what becomes of each call to DynamoDB, until
+// intercept lets around decide the result of each call to DynamoDB, until
 // w.around is reset or something else intercepts.
 func (w *world) intercept(around cloud.Around) { w.around.Store(&hook{around}) }
 
