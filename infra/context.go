@@ -61,14 +61,14 @@ type settings struct {
 	// LogRetentionDays is `logRetentionDays`, 30 if unset.
 	LogRetentionDays int
 	// LogLevel is `logLevel`: info (if unset), warn or error. Above info, Lambda's
-	// own lines about invocations that went well are left out too. Metrics are told
-	// at any.
+	// own lines about successful invocations are omitted too. It does not affect
+	// metrics.
 	LogLevel string
 	// Tracing is `tracing`: active (if unset) or off. Lambda samples the first
 	// request of a second and 5% of the others, and lets nobody change that.
 	Tracing string
-	// AlarmTopicARN is `alarmTopicArn`: an SNS topic that hears of alarms. None if
-	// unset.
+	// AlarmTopicARN is `alarmTopicArn`: an SNS topic that is notified of alarms.
+	// None if unset.
 	AlarmTopicARN string
 	// RunbooksURL is `runbooksUrl`: where docs/runbooks can be read, this
 	// project's own place if unset.
@@ -150,7 +150,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 func (s settings) validate() []error {
 	var errs []error
 	if s.AllowUnsignedAPI && s.Account != localAccount {
-		errs = append(errs, fmt.Errorf("context value allowUnsignedApi is for the local stack alone (account %s), got account %q: the API of a real account is signed", localAccount, s.Account))
+		errs = append(errs, fmt.Errorf("context value allowUnsignedApi is only for the local stack (account %s), got account %q: the API of a real account is signed", localAccount, s.Account))
 	}
 	if (s.Account == "") != (s.Region == "") {
 		errs = append(errs, fmt.Errorf("context values account and region go together, got %q and %q", s.Account, s.Region))

@@ -18,9 +18,9 @@ const (
 	graphHeight = 6
 )
 
-// newDashboard answers an operator's questions, one per section, in the order
-// they are asked, with the alarms at the top. logs are the log groups that do not
-// belong to a function.
+// newDashboard answers an operator's questions, one per section, in their usual
+// order, with the alarms at the top. logs are the log groups that do not belong
+// to a function.
 func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, logs ...awslogs.LogGroup) {
 	d := awscloudwatch.NewDashboard(st.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
 		DashboardName:   &st.settings.StackName,

@@ -53,8 +53,7 @@ func dashboard(t *testing.T, s stackTemplate) (widgets []widget) {
 	return d.Widgets
 }
 
-// Alarms on top, then an operator's questions in the order in which they are
-// asked.
+// Alarms on top, then an operator's questions in their usual order.
 func TestTheDashboardAnswersItsQuestionsInOrder(t *testing.T) {
 	want := []string{"Alarms", "Are we fresh?", "Are we losing anything?", "What is GitLab doing to us?", "What fails and why?", "What does it cost?"}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
@@ -201,7 +200,7 @@ func TestEveryMetricOfAWidgetOrAlarmIsEmitted(t *testing.T) {
 				checkMetric(t, name, m["Namespace"].(string), m["MetricName"].(string), dimensions)
 			}
 		}
-		// What functions and filters tell is told under the name of the stack.
+		// Functions and filters publish their metrics under the name of the stack.
 		own := "lorehook"
 		if strings.HasSuffix(t.Name(), "/openai") {
 			own = "team-a"
@@ -262,8 +261,8 @@ func seriesOf(t *testing.T, title string) map[string]bool {
 	return all
 }
 
-// DynamoDB counts a table without its indexes: what is asked of it is asked of
-// each of them.
+// DynamoDB's table metrics exclude the indexes: every metric of a table is also
+// needed for each of its indexes.
 func TestWhatIsShownOfATableIsShownOfItsIndexesToo(t *testing.T) {
 	for title, names := range map[string][]string{
 		"Throttled DynamoDB requests": {"ReadThrottleEvents", "WriteThrottleEvents"},
@@ -386,7 +385,7 @@ func TestTablesOfFailuresReadTheLogsOfThoseWhoWriteThem(t *testing.T) {
 	}
 }
 
-// words of Logs Insights that are no fields; what follows "as" is none either.
+// words of Logs Insights that are not fields; what follows "as" is not one either.
 var (
 	keyword = regexp.MustCompile(`^(filter|fields|stats|sort|limit|by|desc|asc|and|or|in|like|as|count|latest|max|pct|bin|\d+[mh]?)$`)
 	quoted  = regexp.MustCompile(`"[^"]*"|/[^/]*/`)

@@ -66,7 +66,7 @@ func newFunctions(st *stack) functionSet {
 			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		abort: st.function("Abort", functionSpec{name: "abort", does: "Closes a run whose workflow failed",
 			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
-		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes what crashed for good",
+		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes runs that crashed permanently",
 			memory: 256, timeout: surgical.SweeperTimeout, env: []map[string]*string{tableNames, requests, bulk, machine}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
 			memory: 256, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects}}),
@@ -130,6 +130,6 @@ func (st *stack) function(id string, spec functionSpec) function {
 		props.SystemLogLevelV2 = awslambda.SystemLogLevel_WARN
 	}
 	f := awslambda.NewFunction(st.Stack, jsii.String(id+"Function"), props)
-	st.suppress(role, "AwsSolutions-IAM5", "X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords are allowed on * alone.", "Resource::*")
+	st.suppress(role, "AwsSolutions-IAM5", "X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords are only allowed on *.", "Resource::*")
 	return function{Function: f, id: id, spec: spec, logs: logs}
 }

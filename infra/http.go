@@ -105,8 +105,8 @@ func (st *stack) countAnswers(logs awslogs.LogGroup) {
 	})
 }
 
-// accessLogFormat is one JSON line a request. No path and no query: they would
-// name entities; no header and no body.
+// accessLogFormat is one JSON line per request. It omits the path and the query,
+// which would name entities, and all headers and bodies.
 func accessLogFormat() string {
 	fields := map[string]string{
 		"requestId":        "$context.requestId",

@@ -21,7 +21,7 @@ type evaluation struct {
 	States   any `json:"states"`
 }
 
-// evaluated is what came of it; Error also if an expression had no value.
+// evaluated is the result; Error is also set if an expression had no value.
 type evaluated struct {
 	Value any
 	Error string
@@ -75,8 +75,8 @@ func TestTheDefinitionIsValidByTheLanguagesSchema(t *testing.T) {
 	}
 }
 
-// Embed runs only if documents were regenerated and nobody forbade it; what is
-// no plain answer of a stage that is done neither embeds nor finishes.
+// Embed runs only if documents were regenerated and the run allows it. A result
+// other than that of a finished stage leads to neither embed nor finish.
 func TestTheAnswerOfAStageDecidesWhatFollows(t *testing.T) {
 	const left = "Left to another execution"
 	cases := []struct {

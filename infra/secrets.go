@@ -36,7 +36,7 @@ func (st *stack) secret(id, description, placeholder string) *string {
 		Description:       jsii.String("Lorehook: " + description),
 		SecretStringValue: awscdk.SecretValue_UnsafePlainText(&placeholder),
 	})
-	st.suppress(s, "AwsSolutions-SMG4", "Another system issues this value: its operator rotates it there and here; several webhook tokens are accepted meanwhile.")
+	st.suppress(s, "AwsSolutions-SMG4", "Another system issues this value: its operator rotates it there and here; several webhook tokens are accepted during a rotation.")
 	// Ref would do on AWS, but emulators answer it with the name, and no policy
 	// allows a name.
 	return s.Node().DefaultChild().(awssecretsmanager.CfnSecret).AttrId()

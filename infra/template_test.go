@@ -146,7 +146,7 @@ func readJSON(file string, v any) error {
 	return json.Unmarshal(text, v)
 }
 
-// fakeLambdas stands in for the binaries, of which the template knows a hash alone.
+// fakeLambdas stands in for the binaries, of which the template only has a hash.
 func fakeLambdas(dir string) error {
 	sources, err := filepath.Glob("../functions/*/main.go")
 	if err != nil || len(sources) == 0 {

@@ -60,7 +60,7 @@ func (st *stack) newWorkflow() awslogs.LogGroup {
 		st.suppress(machine, "AwsSolutions-SF2", "The operator switched tracing off; the logs carry the ids all the same.")
 	}
 	st.suppress(machine, "AwsSolutions-SF1", "The ledger is the history of a run; the log holds what failed.")
-	st.suppress(role, "AwsSolutions-IAM5", "X-Ray and the delivery of a state machine's logs take no resource: their actions are allowed on * alone.", "Resource::*")
+	st.suppress(role, "AwsSolutions-IAM5", "X-Ray and the delivery of a state machine's logs take no resource: their actions are only allowed on *.", "Resource::*")
 	return logs
 }
 

@@ -198,7 +198,7 @@ func (m machine) longest(t *testing.T, name string, before []string) time.Durati
 	s := m.States[name]
 	attempts, waits := 1, 0.0
 	for _, r := range s.Retry {
-		// What AWS takes if nothing is said.
+		// AWS's defaults.
 		interval, retries, rate := orElse(r.IntervalSeconds, 1), orElse(r.MaxAttempts, 3), orElse(r.BackoffRate, 2)
 		attempts += retries
 		for i := range retries {
