@@ -148,7 +148,7 @@ func api() Function {
 	}
 }
 
-// widget reads the ledger only: whoever sees the dashboard need not be allowed to
+// widget reads only the ledger: people who see the dashboard need not be allowed to
 // see content.
 func widget() Function {
 	return Function{Tables: []Table{

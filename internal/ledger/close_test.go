@@ -146,7 +146,7 @@ func TestClose_SucceedsOnlyOnceEveryJobHasEnded(t *testing.T) {
 	}
 }
 
-// Whoever closes the run, its error and its entity rows name the targets whose
+// Whichever caller closes the run, its error and its entity rows name the targets whose
 // documents or embeddings were left undone, each with its own reason.
 func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
 	unreadable := surgical.NewError(surgical.CodeDocsFailed, "unreadable")

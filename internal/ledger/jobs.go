@@ -138,7 +138,7 @@ func (l *Ledger) HandOn(ctx context.Context, job surgical.Job) (surgical.Job, er
 			Remove(expression.Name("lease_until")))
 }
 
-// FailJob marks the claimed job as failed for good, with its error.
+// FailJob marks the claimed job as failed permanently, with its error.
 func (l *Ledger) FailJob(ctx context.Context, job surgical.Job) error {
 	_, err := l.updateJob(ctx, job, heldJob(job),
 		progress(job).

@@ -20,7 +20,7 @@ type Outcome string
 // The outcomes.
 const (
 	// Done: every job of this type has ended, the next state may begin. A job that
-	// failed for good makes the run fail when it is closed.
+	// failed permanently makes the run fail when it is closed.
 	Done Outcome = "done"
 	// HandedOn: a new generation does the rest.
 	HandedOn Outcome = "handed_on"
@@ -97,7 +97,7 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 }
 
 // jobs does the run's jobs of this type and returns all of them, including those
-// that failed for good and those that somebody else has done. A job that fails
+// that failed permanently and those that another process has done. A job that fails
 // does not stop the others. jobs returns [ErrOutOfTime] if one was left unfinished
 // for the next generation.
 func (r *Runner) jobs(ctx context.Context, run surgical.Run) (ended []surgical.Job, err error) {
@@ -161,7 +161,7 @@ func (r *Runner) claim(ctx context.Context, job surgical.Job) (surgical.Job, err
 
 // do does the claimed job and returns it with its progress. A job that no time is
 // left for, or whose failure may not occur again, is given back. One that failed
-// for good is returned as such, without an error.
+// permanently is returned as such, without an error.
 func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (surgical.Job, error) {
 	job.Error = nil
 	done, err := r.Work.Do(ctx, run, &job, r.budget(ctx, run.RunID))
@@ -208,7 +208,7 @@ func (r *Runner) failedJob(ctx context.Context, run surgical.Run, job surgical.J
 	return job, nil
 }
 
-// reason returns the failure of a job for its row. What is no typed error gets the
+// reason returns the failure of a job for its row. An untyped error gets the
 // code of the stage.
 func (r *Runner) reason(runID string, cause error) *surgical.Error {
 	why := surgical.AsError(cause)

@@ -83,7 +83,7 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 			claim(time.Minute)(w, in)
 			w.Clock.Advance(time.Minute)
 		}, 0, want{Outcome: workflow.Done, Job: surgical.JobDone, Attempts: 2, Generation: 1, Cursor: "entity"}},
-		{"a job that failed for good", func(w *world, in *workflow.Input) {
+		{"a job that failed permanently", func(w *world, in *workflow.Input) {
 			held, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), time.Minute)
 			w.must(err)
 			w.must(w.Ledger.FailJob(w.T.Context(), held))
@@ -179,7 +179,7 @@ func TestRunner_DoesTheOpenJobsOfARunAndCountsAll(t *testing.T) {
 	w.settled(two)
 }
 
-// A job that fails, for good or until another try, does not stop the others, and
+// A job that fails, permanently or until another try, does not stop the others, and
 // its row says why.
 func TestRunner_GoesOnPastAJobThatFails(t *testing.T) {
 	hopeless := surgical.NewError(surgical.CodeDocsFailed, "hopeless")
@@ -191,7 +191,7 @@ func TestRunner_GoesOnPastAJobThatFails(t *testing.T) {
 		status surgical.JobStatus
 		why    *surgical.Error
 	}{
-		{"for good", hopeless, surgical.JobFailed, hopeless},
+		{"permanently", hopeless, surgical.JobFailed, hopeless},
 		{"until another try", fmt.Errorf("write: %w", errDown), surgical.JobPending, &surgical.Error{
 			Code: surgical.CodeDocsFailed, Message: "the documents could not be regenerated; the content is committed; the logs hold the cause",
 			Action: surgical.ActionRetryFailed, Retryable: true,
