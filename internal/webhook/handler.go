@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -161,7 +162,22 @@ func readBody(r *http.Request) ([]byte, error) {
 	if body.Len() > surgical.MaxWebhookBody {
 		return nil, tooLarge
 	}
-	return body.Bytes(), nil
+	return unwrapped(body.Bytes()), nil
+}
+
+// unwrapped decodes a JSON object that a proxy encoded in base64 without saying so.
+// GitLab signed what was encoded. Base64 has no braces, so nothing else can be meant.
+func unwrapped(body []byte) []byte {
+	text := bytes.TrimSpace(body)
+	if len(text) == 0 || bytes.ContainsAny(text, "{}[]\"") {
+		return body
+	}
+	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(decoded, text)
+	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(decoded[:n]), []byte("{")) {
+		return body
+	}
+	return decoded[:n]
 }
 
 // named returns the delivery's key, "" if it has none, and the name that its run is

@@ -159,6 +159,10 @@ func TestEveryDeliveryGetsItsAnswer(t *testing.T) {
 		reason string // of an ignored one, else the code
 	}{
 		{"base64", encoded(sample(t, "issue_opened")), 202, ""},
+		{"base64 that no flag announces", request("Issue Hook", base64.StdEncoding.EncodeToString([]byte(`{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":7}}`))), 202, ""},
+		{"base64 of something else", request("Issue Hook", base64.StdEncoding.EncodeToString([]byte("object_kind=issue"))), 400, "invalid_request"},
+		{"the hook's name twice", request("Issue Hook,Issue Hook", `{"project":{"id":1},"object_attributes":{"iid":7}}`), 202, ""},
+		{"two hooks' names", request("Issue Hook,Note Hook", `{"project":{"id":1},"object_attributes":{"iid":7}}`), 200, "ambiguous_event"},
 		{"system hook", sample(t, "system_merge_request"), 202, ""},
 		{"push", sample(t, "push"), 200, "unhandled_event"},
 		{"epic", sample(t, "epic"), 200, "epic"},
@@ -213,7 +217,9 @@ func TestASignedDeliveryIsVerifiedOverItsRawBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Headers["webhook-id"], req.Headers["webhook-timestamp"], req.Headers["webhook-signature"] = "key-1", "1779951600", signature
-	for _, r := range []awsevents.APIGatewayV2HTTPRequest{req, encoded(req)} {
+	undeclared := encoded(req)
+	undeclared.IsBase64Encoded = false
+	for _, r := range []awsevents.APIGatewayV2HTTPRequest{req, encoded(req), undeclared} {
 		if resp, _ := newFixture().answer(t, r); resp.StatusCode != 202 {
 			t.Errorf("status %d: %s", resp.StatusCode, resp.Body)
 		}

@@ -4,7 +4,8 @@
 // The body of an event is decoded when the handler first reads it, and
 // [http.Request.ContentLength] is known before: a handler that refuses by length
 // never pays for the decoding. Every header is one value, as the gateway sends
-// it: it joins repeated headers with commas, and a signature may hold one.
+// it: it joins repeated headers with commas, and a signature may hold one. Only a
+// name that an event holds in two spellings has two values.
 package gateway
 
 import (
@@ -12,8 +13,10 @@ import (
 	"context"
 	"encoding/base64"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,9 +51,10 @@ func request(ctx context.Context, event events.APIGatewayV2HTTPRequest) *http.Re
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: make(http.Header, len(event.Headers)), Host: event.RequestContext.DomainName, RemoteAddr: event.RequestContext.HTTP.SourceIP,
 	}
-	for name, value := range event.Headers {
+	// In a fixed order, so that a name in two spellings always yields the same list.
+	for _, name := range slices.Sorted(maps.Keys(event.Headers)) {
 		if !strings.EqualFold(name, "Host") { // it is in r.Host, as on a server
-			r.Header.Set(name, value)
+			r.Header.Add(name, event.Headers[name])
 		}
 	}
 	if len(event.Cookies) > 0 {

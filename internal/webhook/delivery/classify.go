@@ -12,6 +12,7 @@ const EventHeader = "X-Gitlab-Event"
 
 // Reasons for which a delivery is ignored.
 const (
+	ReasonAmbiguousEvent    = "ambiguous_event"    // the names of several hooks, and no kind in the payload
 	ReasonUnhandledEvent    = "unhandled_event"    // a hook for something other than an issue or a merge request
 	ReasonUnhandledNoteable = "unhandled_noteable" // a note on a commit, a snippet, a design, an epic
 	ReasonEpic              = "epic"               // epics belong to a group, not to a project
@@ -38,63 +39,66 @@ func Classify(h http.Header, body []byte) (Event, error) {
 		// The cause is dropped, because it may quote the payload.
 		return Event{}, surgical.NewError(surgical.CodeInvalidRequest, "the body is not a JSON object")
 	}
-	switch kindOf(h.Get(EventHeader), payload) {
-	case "issue", "work_item":
+	switch kindOf(Header(h, EventHeader), payload) {
+	case "issue", "workitem":
 		return classifyIssue(payload), nil
-	case "merge_request":
+	case "mergerequest":
 		return classifyMergeRequest(payload), nil
 	case "note":
 		return classifyNote(payload), nil
+	case ambiguous:
+		return Event{Ignored: ReasonAmbiguousEvent}, nil
 	default:
 		return Event{Ignored: ReasonUnhandledEvent}, nil
 	}
 }
 
-// kindOf returns the payload's kind if the hook may carry it, else "". For
-// example, a pipeline's payload has a merge_request and an iid, but is not a
-// merge request's.
-func kindOf(hook string, payload object) string {
-	kind := strings.TrimPrefix(firstText(payload.text("object_kind"), payload.text("event_type")), "confidential_")
-	switch hook {
-	case "Issue Hook", "Confidential Issue Hook":
-		return oneOf(kind, "issue", "work_item")
-	case "Merge Request Hook":
-		return oneOf(kind, "merge_request")
-	case "Note Hook", "Confidential Note Hook":
-		return oneOf(kind, "note")
-	case "System Hook":
-		// Only its payload tells what a system hook is about: without a kind, ignore it.
-		if kind != "merge_request" {
-			return ""
-		}
-		return kind
-	case "": // a proxy or a replay dropped the header
-		return kind
-	default:
-		return ""
-	}
-}
+// ambiguous is the kind of a delivery whose payload has none, under the names of
+// several hooks.
+const ambiguous = "ambiguous"
 
-// oneOf returns kind if it is allowed, or the first allowed one if it is missing.
-func oneOf(kind string, allowed ...string) string {
-	if kind == "" {
-		return allowed[0]
-	}
-	for _, a := range allowed {
-		if kind == a {
+// kindOf returns what a delivery is about, as [spelling] writes it. The payload's
+// object_kind decides, then its event_type, and only without either the hook's name:
+// a signature covers the payload but not the header, and GitLab renames hooks and
+// adds new ones, which carry the same kinds. A pipeline's payload, for example, has
+// a merge_request and an iid, but its kind is not a merge request's.
+func kindOf(hook string, payload object) string {
+	for _, member := range []string{"object_kind", "event_type"} {
+		if kind := spelling(payload.text(member)); kind != "" {
 			return kind
 		}
 	}
-	return ""
-}
-
-func firstText(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
+	if payload.text("event_name") != "" {
+		return "" // a system hook's other events name themselves in this member
+	}
+	kind := ""
+	for name := range strings.SplitSeq(hook, ",") {
+		switch named := strings.TrimSuffix(spelling(name), "hook"); {
+		case named == "":
+		case kind == "":
+			kind = named
+		case named != kind:
+			return ambiguous
 		}
 	}
-	return ""
+	return kind
+}
+
+// spelling reduces a name to its lower-case letters, without a leading
+// "confidential": "Confidential Issue Hook", "issue-hook" and "ISSUE_HOOK" are all
+// "issuehook".
+func spelling(name string) string {
+	letters := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r
+		case 'A' <= r && r <= 'Z':
+			return r - 'A' + 'a'
+		default:
+			return -1
+		}
+	}, name)
+	return strings.TrimPrefix(letters, "confidential")
 }
 
 func classifyIssue(payload object) Event {
@@ -118,12 +122,12 @@ func classifyNote(payload object) Event {
 	if issue == nil {
 		issue = payload.object("work_item")
 	}
-	noteable := attributes.text("noteable_type")
+	noteable := spelling(attributes.text("noteable_type"))
 	switch {
-	case noteable == "MergeRequest", noteable == "" && mergeRequest != nil:
+	case noteable == "mergerequest", noteable == "" && mergeRequest != nil:
 		project, found := mergeRequestProjectID(payload, mergeRequest)
 		return event(surgical.MergeRequest, project, found, mergeRequest.id("iid"))
-	case noteable == "Issue", noteable == "WorkItem", noteable == "" && issue != nil:
+	case noteable == "issue", noteable == "workitem", noteable == "" && issue != nil:
 		if strings.EqualFold(issue.text("type"), "epic") {
 			return Event{Ignored: ReasonEpic}
 		}

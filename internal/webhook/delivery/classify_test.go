@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,8 +89,9 @@ func TestIDsAreFoundWhereverGitLabPutsThem(t *testing.T) {
 		{"attributes of the wrong type", issueHook, `{"object_kind":"issue","project":{"id":1},"object_attributes":[7]}`, missing},
 		{"project without an id", issueHook, `{"object_kind":"issue","project":{},"object_attributes":{"iid":7}}`, missing},
 		{"a pipeline under an issue's hook", issueHook, `{"object_kind":"pipeline","project":{"id":1},"object_attributes":{"iid":7}}`, ignored(delivery.ReasonUnhandledEvent)},
-		{"an issue under a system hook", "System Hook", `{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":7}}`, ignored(delivery.ReasonUnhandledEvent)},
-		{"a hook of the future", "Telepathy Hook", `{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":7}}`, ignored(delivery.ReasonUnhandledEvent)},
+		{"an issue under a system hook", "System Hook", `{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":7}}`, issue(7)},
+		{"a hook of the future", "Telepathy Hook", `{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":7}}`, issue(7)},
+		{"a hook of the future about something else", "Telepathy Hook", `{"object_kind":"thought","project":{"id":1},"object_attributes":{"iid":7}}`, ignored(delivery.ReasonUnhandledEvent)},
 		{"an empty object", "", `{}`, ignored(delivery.ReasonUnhandledEvent)},
 	}
 	for _, tt := range tests {
@@ -102,6 +104,42 @@ func TestIDsAreFoundWhereverGitLabPutsThem(t *testing.T) {
 				t.Errorf("event (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Proxies join and rewrite headers, and GitLab's versions spell names differently.
+func TestClassify_AcceptsEverySpellingOfANameThatIsUnambiguous(t *testing.T) {
+	ids := `"project":{"id":1},"object_attributes":{"iid":7,"noteable_type":"%s"},"issue":{"iid":7},"merge_request":{"iid":12}`
+	for _, tt := range []struct {
+		hook, kind, noteable string
+		want                 delivery.Event
+	}{
+		{"Issue Hook,Issue Hook", "", "", issue(7)},
+		{"Issue Hook, Confidential Issue Hook", "", "", issue(7)},
+		{"ISSUE HOOK", "", "", issue(7)},
+		{"issue_hook", "", "", issue(7)},
+		{"confidential-issue-hook", "", "", issue(7)},
+		{"Work Item Hook", "", "", issue(7)},
+		{"WorkItem Hook", "", "", issue(7)},
+		{"Issue Hook,", "", "", issue(7)},
+		{"Issue Hook,Pipeline Hook", "issue", "", issue(7)},
+		{"Issue Hook", "work-item", "", issue(7)},
+		{"", "WorkItem", "", issue(7)},
+		{"Merge-Request Hook", "", "", mergeRequest(7)},
+		{"Note Hook", "", "merge_request", mergeRequest(12)},
+		{"Confidential Note Hook,Confidential Note Hook", "", "work_item", issue(7)},
+		{"Issue Hook,Note Hook", "", "", ignored(delivery.ReasonAmbiguousEvent)},
+		{"Issue Hook,Pipeline Hook", "", "", ignored(delivery.ReasonAmbiguousEvent)},
+		{"System Hook", "", "", ignored(delivery.ReasonUnhandledEvent)},
+		{"Issue Hook", "pipeline", "", ignored(delivery.ReasonUnhandledEvent)},
+		{"Tissue Hook", "", "", ignored(delivery.ReasonUnhandledEvent)},
+		{" , ", "", "", ignored(delivery.ReasonUnhandledEvent)},
+	} {
+		body := fmt.Sprintf(`{"object_kind":%q,`+ids+"}", tt.kind, tt.noteable)
+		got, err := delivery.Classify(hook(tt.hook), []byte(body))
+		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+			t.Errorf("hook %q, kind %q: error %v, event (-want +got):\n%s", tt.hook, tt.kind, err, diff)
+		}
 	}
 }
 

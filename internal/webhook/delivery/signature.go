@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,7 +84,7 @@ func (v *Verifier) Verify(h http.Header, body []byte, now time.Time) error {
 	if Signed(h) {
 		return v.verifySignature(h, body, now)
 	}
-	return v.verifyToken(h.Get(TokenHeader))
+	return v.verifyToken(h.Values(TokenHeader))
 }
 
 // Signed reports whether the delivery carries a signature, and so must not be
@@ -91,7 +92,8 @@ func (v *Verifier) Verify(h http.Header, body []byte, now time.Time) error {
 func Signed(h http.Header) bool { return len(h.Values(standardwebhooks.HeaderWebhookSignature)) > 0 }
 
 func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) error {
-	seconds, err := strconv.ParseInt(h.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
+	timestamp := Header(h, standardwebhooks.HeaderWebhookTimestamp)
+	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
 		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp header is missing or not a number of seconds")
 	}
@@ -99,26 +101,54 @@ func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) er
 	if at, limit := now.Unix(), int64(Tolerance/time.Second); seconds < at-limit || seconds > at+limit {
 		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp is more than 5 minutes from now; check both clocks")
 	}
-	for _, wh := range v.signing {
-		// The library's own check of the timestamp reads the wall clock.
-		if wh.VerifyIgnoringTimestamp(body, h) == nil {
-			return nil
+	plain := http.Header{}
+	plain.Set(standardwebhooks.HeaderWebhookTimestamp, timestamp)
+	plain.Set(standardwebhooks.HeaderWebhookSignature, signatures(h.Values(standardwebhooks.HeaderWebhookSignature)))
+	for _, id := range slices.Compact([]string{strings.Join(h.Values(IDHeader), ","), Header(h, IDHeader)}) {
+		plain.Set(IDHeader, id)
+		for _, wh := range v.signing {
+			// The library's own check of the timestamp reads the wall clock.
+			if wh.VerifyIgnoringTimestamp(body, plain) == nil {
+				return nil
+			}
 		}
 	}
 	return surgical.NewError(surgical.CodeInvalidSignature, "none of the delivery's signatures matches a configured signing token")
 }
 
-func (v *Verifier) verifyToken(token string) error {
-	if token == "" {
+// signatures returns the v1 signatures of a delivery, separated by spaces as the
+// specification says. A proxy joins repeated headers with commas, which also
+// separate a signature from its version: in "v1,AAAA,v1,BBBB" a version stands
+// before each.
+func signatures(values []string) string {
+	parts := strings.FieldsFunc(strings.Join(values, ","), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
+	var found []string
+	for i := 1; i < len(parts); i++ {
+		if parts[i-1] == "v1" {
+			found = append(found, "v1,"+parts[i])
+		}
+	}
+	return strings.Join(found, " ")
+}
+
+// verifyToken accepts a token as it was sent, or the one that equal copies joined by
+// a proxy hold: a token may contain a comma itself.
+func (v *Verifier) verifyToken(values []string) error {
+	sent := strings.TrimSpace(strings.Join(values, ","))
+	if sent == "" {
 		return surgical.NewError(surgical.CodeInvalidSignature, "the delivery has neither a webhook-signature nor an X-Gitlab-Token header")
 	}
+	if !v.knows(sent) && !v.knows(once(sent)) {
+		return surgical.NewError(surgical.CodeInvalidSignature, "the X-Gitlab-Token is not a configured secret token")
+	}
+	return nil
+}
+
+func (v *Verifier) knows(token string) bool {
 	// Hashes have a fixed length, so the comparison does not leak the token's.
 	got, match := sha256.Sum256([]byte(token)), 0
 	for _, want := range v.secrets {
 		match |= subtle.ConstantTimeCompare(got[:], want[:])
 	}
-	if match != 1 {
-		return surgical.NewError(surgical.CodeInvalidSignature, "the X-Gitlab-Token is not a configured secret token")
-	}
-	return nil
+	return match == 1
 }
