@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -293,31 +294,33 @@ func TestClose_GivesUpOnARunThatKeepsMoving(t *testing.T) {
 // Waiting is not failing: a transaction that is throttled or unanswered says
 // so, and the run stays as it was.
 func TestClose_ReportsWhatItCouldNotReadOrWrite(t *testing.T) {
-	throttled := &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("None")}, {Code: aws.String("ThrottlingError")}}}
-	broken := errors.New("broken")
-	for name, fail := range map[string]func(m *memory) error{
-		"throttled": func(m *memory) error {
-			failing[*dynamodb.TransactWriteItemsInput](m, false, throttled)
-			return throttled
-		},
-		"the transaction":     func(m *memory) error { failing[*dynamodb.TransactWriteItemsInput](m, false, broken); return broken },
-		"the list of jobs":    func(m *memory) error { failing[*dynamodb.QueryInput](m, false, broken); return broken },
-		"the row, once moved": func(m *memory) error { failing[*dynamodb.GetItemInput](m, false, broken); return broken },
-	} {
-		m := inMemory(t)
-		run := m.committed("r", 7)
-		if name == "the row, once moved" {
-			run.JobsInserted++
+	synctest.Test(t, func(t *testing.T) { // throttled writes wait before they are sent again
+		throttled := &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("None")}, {Code: aws.String("ThrottlingError")}}}
+		broken := errors.New("broken")
+		for name, fail := range map[string]func(m *memory) error{
+			"throttled": func(m *memory) error {
+				failing[*dynamodb.TransactWriteItemsInput](m, false, throttled)
+				return throttled
+			},
+			"the transaction":     func(m *memory) error { failing[*dynamodb.TransactWriteItemsInput](m, false, broken); return broken },
+			"the list of jobs":    func(m *memory) error { failing[*dynamodb.QueryInput](m, false, broken); return broken },
+			"the row, once moved": func(m *memory) error { failing[*dynamodb.GetItemInput](m, false, broken); return broken },
+		} {
+			m := inMemory(t)
+			run := m.committed("r", 7)
+			if name == "the row, once moved" {
+				run.JobsInserted++
+			}
+			want := fail(m)
+			if _, err := m.Close(m.Context(), run, surgical.Failed{Error: errBroken}); !errors.Is(err, want) || errors.Is(err, surgical.ErrMoved) {
+				t.Errorf("%s: %v", name, err)
+			}
+			m.around = nil
+			if jobs := m.jobs("r"); m.run("r").Status != surgical.StatusRunning || !slices.Equal(jobs, []string{"docs#issue#7 pending "}) {
+				t.Errorf("%s: the run is %s, its jobs %v", name, m.run("r").Status, jobs)
+			}
 		}
-		want := fail(m)
-		if _, err := m.Close(m.Context(), run, surgical.Failed{Error: errBroken}); !errors.Is(err, want) || errors.Is(err, surgical.ErrMoved) {
-			t.Errorf("%s: %v", name, err)
-		}
-		m.around = nil
-		if jobs := m.jobs("r"); m.run("r").Status != surgical.StatusRunning || !slices.Equal(jobs, []string{"docs#issue#7 pending "}) {
-			t.Errorf("%s: the run is %s, its jobs %v", name, m.run("r").Status, jobs)
-		}
-	}
+	})
 }
 
 // What a commit decided stands, unless a later stage left the target undone; of

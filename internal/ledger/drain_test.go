@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -137,43 +138,45 @@ func TestDrain_IsRefusedWhenAnotherTookARowFirst(t *testing.T) {
 
 // Whatever the answer was, the row decides.
 func TestDrain_GoesByTheRowAndNotByTheAnswer(t *testing.T) {
-	cancelled := func(code string) error {
-		return &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String(code)}}}
-	}
-	broken := errors.New("broken")
-	for name, c := range map[string]struct {
-		answer    error
-		landed    bool
-		committed bool
-		code      surgical.Code
-		retryable bool
-	}{
-		"the answer got lost":  {broken, true, true, "", false},
-		"it never arrived":     {broken, false, false, "", false},
-		"a condition failed":   {cancelled("ConditionalCheckFailed"), false, false, surgical.CodeIngestFailed, true},
-		"throttled":            {cancelled("ThrottlingError"), false, false, "", false},
-		"it cannot be written": {cancelled("ValidationError"), false, false, surgical.CodeIngestFailed, false},
-		"an invalid request":   {&smithy.GenericAPIError{Code: "ValidationException"}, false, false, surgical.CodeIngestFailed, false},
-	} {
-		m := inMemory(t)
-		m.made("done", surgical.StatusSucceeded, 7)
-		m.leave(source("done.1", "done", 7, 1, "a"))
-		run := m.drain("drain", 7)
-		failing[*dynamodb.TransactWriteItemsInput](m, c.landed, c.answer)
-		after, err := m.Drain(m.Context(), run)
-		if c.committed != (err == nil && after.Committed()) {
-			t.Errorf("%s: committed %v, %v", name, after.Committed(), err)
+	synctest.Test(t, func(t *testing.T) { // throttled writes wait before they are sent again
+		cancelled := func(code string) error {
+			return &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String(code)}}}
 		}
-		if c.committed {
-			continue
+		broken := errors.New("broken")
+		for name, c := range map[string]struct {
+			answer    error
+			landed    bool
+			committed bool
+			code      surgical.Code
+			retryable bool
+		}{
+			"the answer got lost":  {broken, true, true, "", false},
+			"it never arrived":     {broken, false, false, "", false},
+			"a condition failed":   {cancelled("ConditionalCheckFailed"), false, false, surgical.CodeIngestFailed, true},
+			"throttled":            {cancelled("ThrottlingError"), false, false, "", false},
+			"it cannot be written": {cancelled("ValidationError"), false, false, surgical.CodeIngestFailed, false},
+			"an invalid request":   {&smithy.GenericAPIError{Code: "ValidationException"}, false, false, surgical.CodeIngestFailed, false},
+		} {
+			m := inMemory(t)
+			m.made("done", surgical.StatusSucceeded, 7)
+			m.leave(source("done.1", "done", 7, 1, "a"))
+			run := m.drain("drain", 7)
+			failing[*dynamodb.TransactWriteItemsInput](m, c.landed, c.answer)
+			after, err := m.Drain(m.Context(), run)
+			if c.committed != (err == nil && after.Committed()) {
+				t.Errorf("%s: committed %v, %v", name, after.Committed(), err)
+			}
+			if c.committed {
+				continue
+			}
+			if !errors.Is(err, c.answer) || m.run("drain").Committed() {
+				t.Errorf("%s: %v", name, err)
+			}
+			if c.code != "" && (surgical.CodeOf(err) != c.code || surgical.AsError(err).Retryable != c.retryable) {
+				t.Errorf("%s: %#v", name, surgical.AsError(err))
+			}
 		}
-		if !errors.Is(err, c.answer) || m.run("drain").Committed() {
-			t.Errorf("%s: %v", name, err)
-		}
-		if c.code != "" && (surgical.CodeOf(err) != c.code || surgical.AsError(err).Retryable != c.retryable) {
-			t.Errorf("%s: %#v", name, surgical.AsError(err))
-		}
-	}
+	})
 }
 
 func TestDrain_ByAnAttemptThatLostItsRunWritesNothing(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -156,20 +157,22 @@ func TestFinishJob_OfARunThatEndedIsRefused(t *testing.T) {
 // A throttled transaction does not mean that the claim is lost: the stage releases
 // the job and tries again.
 func TestFinishJob_TellsALostClaimFromAFailure(t *testing.T) {
-	for code, moved := range map[string]bool{"ConditionalCheckFailed": true, "ThrottlingError": false, "ValidationError": false} {
-		m := inMemory(t)
-		job := m.claimJob(m.committed("r", 7), surgical.JobDocs, 7)
-		answer := &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("None")}, {Code: aws.String(code)}}}
-		failing[*dynamodb.TransactWriteItemsInput](m, false, answer)
-		err := m.FinishJob(m.Context(), job, ledger.Settled())
-		if errors.Is(err, surgical.ErrMoved) != moved || !moved && !errors.Is(err, answer) {
-			t.Errorf("%s: %v", code, err)
+	synctest.Test(t, func(t *testing.T) { // throttled writes wait before they are sent again
+		for code, moved := range map[string]bool{"ConditionalCheckFailed": true, "ThrottlingError": false, "ValidationError": false} {
+			m := inMemory(t)
+			job := m.claimJob(m.committed("r", 7), surgical.JobDocs, 7)
+			answer := &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("None")}, {Code: aws.String(code)}}}
+			failing[*dynamodb.TransactWriteItemsInput](m, false, answer)
+			err := m.FinishJob(m.Context(), job, ledger.Settled())
+			if errors.Is(err, surgical.ErrMoved) != moved || !moved && !errors.Is(err, answer) {
+				t.Errorf("%s: %v", code, err)
+			}
+			m.around = nil
+			if got := m.jobs("r"); !slices.Equal(got, []string{"docs#issue#7 claimed "}) {
+				t.Errorf("%s: %v", code, got)
+			}
 		}
-		m.around = nil
-		if got := m.jobs("r"); !slices.Equal(got, []string{"docs#issue#7 claimed "}) {
-			t.Errorf("%s: %v", code, got)
-		}
-	}
+	})
 }
 
 // An execution records its generation if its launcher died before it could, and
