@@ -31,7 +31,7 @@ down: $(LOCAL) ## Stop everything that up and demo started
 .PHONY: lore
 lore: ## Build the lore CLI into .local/bin/lore
 	@scripts/setup go
-	@go build -buildvcs=false -o .local/bin/lore ./cmd/lore
+	@go build -buildvcs=false -ldflags "$$(scripts/version)" -o .local/bin/lore ./cmd/lore
 
 .PHONY: logs
 logs: $(LOCAL) ## Print the functions' logs (FUNCTION=worker for one function)

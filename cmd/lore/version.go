@@ -9,7 +9,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/cli"
 )
 
-// Set by the linker of a release: -ldflags "-X main.version=v1.2.3 -X
+// Set by the linker (scripts/version, for make lore): -ldflags "-X main.version=v1.2.3 -X
 // main.commit=… -X main.date=2026-05-28T07:00:00Z".
 var version, commit, date string
 

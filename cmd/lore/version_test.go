@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,4 +59,67 @@ func TestVersionIsSetByTheLinker(t *testing.T) {
 	if want := "lore v1.2.3 (commit 0123abcd, 2026-05-28T07:00:00Z)\n"; string(out) != want || err != nil {
 		t.Errorf("%q, %v, want %q", out, err, want)
 	}
+}
+
+// scripts/version is copied into each checkout, as make finds it.
+func TestVersionOfMakeIsThatOfTheProjectsOwnRepository(t *testing.T) {
+	script, err := os.ReadFile(filepath.Join("..", "..", "scripts", "version"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment := append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_CEILING_DIRECTORIES=",
+		"GIT_AUTHOR_NAME=Mira", "GIT_AUTHOR_EMAIL=mira@example.com", "GIT_COMMITTER_NAME=Mira", "GIT_COMMITTER_EMAIL=mira@example.com",
+		"GIT_AUTHOR_DATE=2026-05-28T09:00:00+02:00", "GIT_COMMITTER_DATE=2026-05-28T09:00:00+02:00")
+	run := func(dir, name string, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir, cmd.Env = dir, environment
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s %q: %v", name, args, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	checkout := func(parent string) string {
+		root := filepath.Join(parent, "lorehook")
+		if err := os.MkdirAll(filepath.Join(root, "scripts"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "scripts", "version"), script, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return root
+	}
+	version := func(root string) string { return run(root, filepath.Join(root, "scripts", "version")) }
+	same := func(what, got, want string) {
+		t.Helper()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	commitAll := func(dir string) string {
+		run(dir, "git", "init", "--quiet")
+		run(dir, "git", "add", ".")
+		run(dir, "git", "commit", "--quiet", "-m", "Start")
+		return run(dir, "git", "rev-parse", "HEAD")
+	}
+
+	outer := t.TempDir()
+	archive := checkout(outer)
+	same("no repository", version(archive), "")
+	commitAll(outer)
+	same("an archive within another repository", version(archive), "")
+
+	root := checkout(t.TempDir())
+	run(root, "git", "init", "--quiet")
+	same("no commit", version(root), "")
+	commit := commitAll(root)
+	const date = " -X main.date=2026-05-28T07:00:00Z"
+	same("no tag", version(root), "-X main.commit="+commit+date)
+	run(root, "git", "tag", "v1.2.3")
+	same("a tag", version(root), "-X main.version=v1.2.3 -X main.commit="+commit+date)
+	if err := os.WriteFile(filepath.Join(root, "scripts", "version"), append(script, '\n'), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	same("a changed file", version(root), "-X main.version=v1.2.3-dirty -X main.commit="+commit+"-dirty"+date)
 }
