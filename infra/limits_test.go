@@ -74,7 +74,7 @@ func TestTheWorkflowHasTheLimits(t *testing.T) {
 func limitRows() map[string]string {
 	s := func(d time.Duration) string { return fmt.Sprintf("%v s", d.Seconds()) }
 	return map[string]string{
-		"settle time": s(surgical.Settle),
+		"settle time": s(surgical.Settle), "confirmation time": fmt.Sprintf("%v min", surgical.Confirmation.Minutes()),
 		"worker timeout, lease, visibility timeout": s(surgical.WorkerTimeout) + ", " + s(surgical.Lease) + ", " + s(surgical.Visibility),
 		"webhook":                     s(surgical.WebhookTimeout) + ", its calls " + s(surgical.WebhookCallTimeout),
 		"docs and embed":              s(surgical.StageTimeout) + " per try, the last " + s(surgical.HandOnReserve) + " reserved for handing on",

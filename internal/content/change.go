@@ -38,16 +38,19 @@ type Change struct {
 }
 
 // guard is the condition on the head: nothing was committed since the base was
-// read, and neither clock goes back. The second part follows from the first and
-// from Head.Accepts; it is repeated here so that no bug elsewhere can overwrite
-// a newer copy with an older one.
+// read, the fetches do not overlap, and updated_at goes back only after the
+// confirmation time. All but the first part follows from it and from
+// Head.Accepts; it is repeated here so that no bug elsewhere can overwrite a
+// newer copy with an older one.
 func guard(base surgical.Head, snap surgical.Snapshot) expression.ConditionBuilder {
 	if !base.Exists() {
 		return expression.AttributeNotExists(expression.Name("pk"))
 	}
+	fetchedUntil := expression.Name("fetched_until")
 	return expression.Name("revision").Equal(expression.Value(base.Revision)).
-		And(expression.Name("updated_at").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro()))).
-		And(expression.Name("fetched_until").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))
+		And(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro()))).
+		And(expression.Name("updated_at").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())).
+			Or(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))
 }
 
 // Put returns the write of the head, for the transaction of the commit.

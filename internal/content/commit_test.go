@@ -27,7 +27,8 @@ func TestPrepare_RefusesWhatTheGuardRefuses(t *testing.T) {
 	}{
 		"equal updated_at, fetched as the visible fetch ended": {0, 0, true},
 		"newer on both clocks":                                 {us, us, true},
-		"older updated_at":                                     {-us, time.Hour, false},
+		"older updated_at":                                     {-us, surgical.Confirmation - us, false},
+		"older updated_at, confirmed":                          {-us, surgical.Confirmation, true},
 		"overlaps the visible fetch":                           {time.Hour, -us, false},
 		"older updated_at and overlaps":                        {-us, -us, false},
 	} {
@@ -59,6 +60,7 @@ func TestChangePut_IsRefusedUnderAHeadThatMoved(t *testing.T) {
 		"an older revision":              {"revision", func(h surgical.Head, _ surgical.Snapshot) int64 { return h.Revision - 1 }, true},
 		"an equal updated_at":            {"updated_at", func(_ surgical.Head, s surgical.Snapshot) int64 { return s.UpdatedAt.UnixMicro() }, false},
 		"a newer updated_at":             {"updated_at", func(_ surgical.Head, s surgical.Snapshot) int64 { return s.UpdatedAt.UnixMicro() + 1 }, true},
+		"a date of the far future":       {"updated_at", func(surgical.Head, surgical.Snapshot) int64 { return 4070908800_000000 }, true},
 		"a fetch that ended as it began": {"fetched_until", func(_ surgical.Head, s surgical.Snapshot) int64 { return s.FetchedAt.UnixMicro() }, false},
 		"a fetch that ended later":       {"fetched_until", func(_ surgical.Head, s surgical.Snapshot) int64 { return s.FetchedAt.UnixMicro() + 1 }, true},
 	} {
@@ -75,6 +77,29 @@ func TestChangePut_IsRefusedUnderAHeadThatMoved(t *testing.T) {
 			t.Errorf("under %s: refused %v, want %v", name, moved, c.moved)
 		}
 	}
+}
+
+// The rule and the condition are one rule told twice: whatever head a change
+// meets, DynamoDB decides as Head.Accepts does.
+func TestChangePut_DecidesAsTheGuardDoes(t *testing.T) {
+	offset := func(t *rapid.T, name string) time.Duration {
+		near := rapid.SampledFrom([]time.Duration{-surgical.Confirmation, -surgical.Confirmation / 2, 0, surgical.Confirmation}).Draw(t, name)
+		return near + time.Duration(rapid.IntRange(-2, 2).Draw(t, name+" by"))*time.Microsecond
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		ref := issue(1)
+		w.commit(ref, newIssue())
+		w.now = w.now.Add(time.Hour)
+		snap := w.snapshot(ref, newIssue().with("title", "U"))
+		change, head, err := w.Prepare(ctx(), snap, attempt("late", 1), nil)
+		w.must(err)
+		head.UpdatedAt, head.FetchedUntil = snap.UpdatedAt.Add(offset(t, "updated_at")), snap.FetchedAt.Add(offset(t, "fetched_until"))
+		w.poke(ref, "head", map[string]any{"updated_at": head.UpdatedAt.UnixMicro(), "fetched_until": head.FetchedUntil.UnixMicro()})
+		if refused := dynamo.Refusals(w.put(change)) != nil; refused == head.Accepts(snap) {
+			t.Fatalf("refused %v, accepted by the guard %v: head %+v, fetch at %v of %v", refused, head.Accepts(snap), head, snap.FetchedAt, snap.UpdatedAt)
+		}
+	})
 }
 
 func TestChangePut_TheFirstHeadReplacesNone(t *testing.T) {
@@ -297,6 +322,39 @@ func TestPrepare_ReplacesBytesThatAreNotUTF8(t *testing.T) {
 	}
 }
 
+func TestPrepare_KeepsTheLastRevisionThatChangedContent(t *testing.T) {
+	w := newWorld(t)
+	ref := issue(1)
+	g := newIssue()
+	for i, step := range []struct {
+		g    gitlab
+		want int64
+	}{{g, 1}, {g.with("user_notes_count", 7), 1}, {g, 1}, {g.with("title", "U"), 4}, {g.with("title", "U"), 4}} {
+		head, _ := w.commit(ref, step.g)
+		if head.Revision != int64(i+1) || head.ChangedRevision != step.want {
+			t.Errorf("revision %d changed content last in %d, want %d", head.Revision, head.ChangedRevision, step.want)
+		}
+	}
+	// A head of an earlier version does not say: it may have changed content.
+	w.poke(ref, "head", map[string]any{"changed_revision": nil})
+	if head, _ := w.commit(ref, g.with("title", "U")); head.ChangedRevision != 5 {
+		t.Errorf("after an upgrade, revision %d changed content last in %d, want 5", head.Revision, head.ChangedRevision)
+	}
+}
+
+func TestPrepare_CarriesOnWhatHides(t *testing.T) {
+	w := newWorld(t)
+	ref := issue(1)
+	w.commit(ref, newIssue())
+	since := w.now.Add(-time.Second)
+	w.poke(ref, "head", map[string]any{"hidden_since": since.UnixMicro(), "gone": true})
+	for _, title := range []string{"T", "U"} {
+		if head, _ := w.commit(ref, newIssue().with("title", title)); !head.HiddenSince.Equal(since) || !head.Gone {
+			t.Errorf("a commit lost hidden_since or gone: %+v", head)
+		}
+	}
+}
+
 func TestChangeWriteUnits_AreThoseOfTheItemsWritten(t *testing.T) {
 	w := newWorld(t)
 	g := newIssue().with("description", strings.Repeat("words ", 1000))
@@ -340,11 +398,18 @@ func TestChangePut_InAnyOrderNeverGoesBack(t *testing.T) {
 		for i := range rapid.IntRange(1, 12).Draw(t, "steps") {
 			if len(open) == 0 || rapid.Bool().Draw(t, "fetch") {
 				w.now = begin.Add(time.Duration(rapid.IntRange(0, 8).Draw(t, "at")) * time.Second)
+				if rapid.IntRange(0, 3).Draw(t, "much later") == 3 {
+					w.now = w.now.Add(surgical.Confirmation)
+				}
 				snap := w.snapshot(ref, newIssue().with("title", fmt.Sprint("fetch ", i)))
+				if rapid.Bool().Draw(t, "set back") {
+					snap = w.dated(snap, snap.UpdatedAt.Add(-time.Hour))
+				}
 				snap.FetchedUntil = w.now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "took")) * time.Second)
 				change, head, err := w.Prepare(ctx(), snap, attempt(fmt.Sprintf("r%d", i), 1), nil)
 				w.must(err)
-				if accepts := visible.Revision == 0 || !snap.UpdatedAt.Before(visible.UpdatedAt) && !snap.FetchedAt.Before(visible.FetchedUntil); accepts != (change != nil) {
+				confirmed := !snap.FetchedAt.Before(visible.FetchedUntil.Add(surgical.Confirmation))
+				if accepts := visible.Revision == 0 || !snap.FetchedAt.Before(visible.FetchedUntil) && (confirmed || !snap.UpdatedAt.Before(visible.UpdatedAt)); accepts != (change != nil) {
 					t.Fatalf("prepared %v under %+v", change != nil, head)
 				}
 				if change != nil {
@@ -362,7 +427,8 @@ func TestChangePut_InAnyOrderNeverGoesBack(t *testing.T) {
 			}
 			head, readErr := w.Head(ctx(), ref)
 			w.must(readErr)
-			if head.Revision < visible.Revision || head.UpdatedAt.Before(visible.UpdatedAt) || head.FetchedAt.Before(visible.FetchedUntil) && err == nil && visible.Exists() {
+			wentBack := head.UpdatedAt.Before(visible.UpdatedAt) && head.FetchedAt.Before(visible.FetchedUntil.Add(surgical.Confirmation))
+			if head.Revision < visible.Revision || wentBack || head.FetchedAt.Before(visible.FetchedUntil) && err == nil && visible.Exists() {
 				t.Fatalf("the head went from %+v to %+v", visible, head)
 			}
 			if visible = head; err == nil {

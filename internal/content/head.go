@@ -1,6 +1,7 @@
 package content
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -41,6 +42,12 @@ type headItem struct {
 	FetchedUntil         int64  `dynamodbav:"fetched_until"`
 	RunID                string `dynamodbav:"run_id"`
 	DocumentsVisibleFrom int64  `dynamodbav:"documents_visible_from,omitempty"`
+	ChangedRevision      int64  `dynamodbav:"changed_revision,omitempty"`
+	MaxNoteID            int64  `dynamodbav:"max_note_id,omitempty"`
+	MaxNoteUpdatedAt     int64  `dynamodbav:"max_note_updated_at,omitempty"`
+	UserNotesCount       int64  `dynamodbav:"user_notes_count,omitempty"`
+	HiddenSince          int64  `dynamodbav:"hidden_since,omitempty"`
+	Gone                 bool   `dynamodbav:"gone,omitempty"`
 
 	Attributes attributesItem `dynamodbav:"attributes"`
 	Children   packedEntries  `dynamodbav:"children,omitempty"`
@@ -83,8 +90,28 @@ func (h headItem) head(ref surgical.EntityRef) surgical.Head {
 		FetchedUntil:         time.UnixMicro(h.FetchedUntil).UTC(),
 		RunID:                h.RunID,
 		DocumentsVisibleFrom: h.DocumentsVisibleFrom,
+		ChangedRevision:      cmp.Or(h.ChangedRevision, h.Revision),
+		Notes:                surgical.Notes{MaxID: h.MaxNoteID, MaxUpdatedAt: fromMicros(h.MaxNoteUpdatedAt)},
+		UserNotesCount:       h.UserNotesCount,
+		HiddenSince:          fromMicros(h.HiddenSince),
+		Gone:                 h.Gone,
 		Attributes:           h.Attributes.attributes(),
 	}
+}
+
+// micros is an optional time as the table holds it, 0 for none.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
 }
 
 // Head reads the entity's head with strong consistency. If there is none, the

@@ -277,6 +277,13 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	if p.turnsConfidential(attributes) {
 		head.DocumentsVisibleFrom = head.Revision
 	}
+	head.ChangedRevision = p.change.Base.ChangedRevision
+	if p.change.Changed {
+		head.ChangedRevision = head.Revision
+	}
+	notes := snap.Notes()
+	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = notes.MaxID, micros(notes.MaxUpdatedAt), snap.UserNotesCount()
+	head.HiddenSince, head.Gone = micros(p.change.Base.HiddenSince), p.change.Base.Gone
 	head.Attributes = itemOfAttributes(attributes)
 	var err error
 	if p.change.head, err = attributevalue.MarshalMap(head); err != nil {

@@ -159,7 +159,7 @@ func (w *world) snapshot(ref surgical.EntityRef, g gitlab) surgical.Snapshot {
 	snap := surgical.Snapshot{Ref: ref, UpdatedAt: w.now.Add(-time.Minute), FetchedAt: w.now, FetchedUntil: w.now.Add(time.Second)}
 	fields := maps.Clone(g.fields)
 	fields["iid"], fields["project_id"] = ref.IID, ref.ProjectID
-	fields["updated_at"] = snap.UpdatedAt.Format("2006-01-02T15:04:05.000Z07:00")
+	fields["updated_at"] = written(snap.UpdatedAt)
 	var err error
 	snap.Entity, err = json.Marshal(fields)
 	w.must(err)
@@ -167,6 +167,16 @@ func (w *world) snapshot(ref surgical.EntityRef, g gitlab) surgical.Snapshot {
 		kind, id, _ := strings.Cut(child, "#")
 		snap.Children = append(snap.Children, surgical.Child{Kind: surgical.ChildKind(kind), ID: id, Raw: json.RawMessage(g.children[child])})
 	}
+	return snap
+}
+
+// written is a time as GitLab writes it.
+func written(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
+
+// dated is the snapshot with another updated_at.
+func (w *world) dated(snap surgical.Snapshot, updatedAt time.Time) surgical.Snapshot {
+	snap.Entity = json.RawMessage(strings.Replace(string(snap.Entity), written(snap.UpdatedAt), written(updatedAt), 1))
+	snap.UpdatedAt = updatedAt
 	return snap
 }
 

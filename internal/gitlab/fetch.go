@@ -132,9 +132,10 @@ func (c *Client) entity(ctx context.Context, path string, ref surgical.EntityRef
 		return nil, time.Time{}, err
 	}
 	var entity struct {
-		IID       int64  `json:"iid"`
-		ProjectID int64  `json:"project_id"`
-		UpdatedAt string `json:"updated_at"`
+		IID       int64 `json:"iid"`
+		ProjectID int64 `json:"project_id"`
+		UpdatedAt any   `json:"updated_at"`
+		CreatedAt any   `json:"created_at"`
 	}
 	if json.Unmarshal(raw, &entity) != nil {
 		return nil, time.Time{}, notJSON(what)
@@ -142,11 +143,20 @@ func (c *Client) entity(ctx context.Context, path string, ref surgical.EntityRef
 	if entity.IID != ref.IID || entity.ProjectID != ref.ProjectID {
 		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned a different entity")
 	}
-	updatedAt, timeErr := time.Parse(time.RFC3339, entity.UpdatedAt)
-	if timeErr != nil {
-		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned no valid updated_at")
+	return raw, dateOf(entity.UpdatedAt, entity.CreatedAt), nil
+}
+
+// dateOf returns the first of the members that is a time. Old rows of GitLab have
+// no updated_at, and importers write odd ones. Such an entity is dated 1970: the
+// guard then accepts it as it accepts any date that was set back.
+func dateOf(members ...any) time.Time {
+	for _, member := range members {
+		text, _ := member.(string)
+		if t, ok := surgical.ParseTime(text); ok {
+			return t
+		}
 	}
-	return raw, updatedAt.UTC(), nil
+	return time.Unix(0, 0).UTC()
 }
 
 // get returns the body of one response verbatim.

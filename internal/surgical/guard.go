@@ -14,7 +14,20 @@ type Head struct {
 	RunID string
 	// DocumentsVisibleFrom hides documents and embeddings of older revisions.
 	DocumentsVisibleFrom int64
-	Attributes           Attributes
+	// ChangedRevision is the last revision that changed content. Heads of earlier
+	// versions do not say: it is their own revision then.
+	ChangedRevision int64
+	// Notes are the marks of the fetch's notes, without Internal; zero on heads
+	// of earlier versions.
+	Notes Notes
+	// UserNotesCount is GitLab's count of comments in that fetch.
+	UserNotesCount int64
+	// HiddenSince and Gone are carried on by every commit. HiddenSince is the time
+	// since which the entity may not be shown as public; zero: it may. Gone marks
+	// a tombstone.
+	HiddenSince time.Time
+	Gone        bool
+	Attributes  Attributes
 }
 
 // Exists reports whether the entity was ever committed.
@@ -29,9 +42,17 @@ func (h Head) Covers(eventAt time.Time) bool { return h.Exists() && Covers(h.Fet
 func Covers(fetchedAt, eventAt time.Time) bool { return fetchedAt.After(eventAt.Add(Settle)) }
 
 // Accepts is the guard: it reports whether the snapshot may replace the head.
-// Fetches that become visible never overlap, and neither clock goes back.
-// Equal updated_at is accepted, because GitLab advances it at most once a minute.
-// The commit's condition expresses the same in DynamoDB.
+// Fetches that become visible never overlap. An older updated_at is accepted
+// only by a fetch that began the confirmation time after the head's had ended: a
+// lagging replica must not take the copy back, but a date that was set back, or
+// lay in the future, must not keep it from ever changing. Equal updated_at is
+// accepted, because GitLab moves it at most once a minute. The commit's condition
+// says the same to DynamoDB.
 func (h Head) Accepts(s Snapshot) bool {
-	return !h.Exists() || !h.UpdatedAt.After(s.UpdatedAt) && !h.FetchedUntil.After(s.FetchedAt)
+	return !h.Exists() || !h.Overlaps(s) &&
+		(!h.UpdatedAt.After(s.UpdatedAt) || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation)))
 }
+
+// Overlaps reports whether the snapshot's fetch began before the head's had
+// ended: neither is known to be the newer one.
+func (h Head) Overlaps(s Snapshot) bool { return h.FetchedUntil.After(s.FetchedAt) }

@@ -13,7 +13,8 @@ func after(seconds float64) time.Time {
 	return t0.Add(time.Duration(seconds * float64(time.Second)))
 }
 
-func TestHeadAccepts_NoFetchThatOverlapsAndNoOlderCopy(t *testing.T) {
+func TestHeadAccepts_NoFetchThatOverlapsAndNoOlderCopyUnlessConfirmed(t *testing.T) {
+	c := surgical.Confirmation.Seconds()
 	head := surgical.Head{Revision: 3, UpdatedAt: after(0), FetchedAt: after(10), FetchedUntil: after(12)}
 	for name, c := range map[string]struct {
 		head  surgical.Head
@@ -27,6 +28,12 @@ func TestHeadAccepts_NoFetchThatOverlapsAndNoOlderCopy(t *testing.T) {
 		"begun as the head's fetch ended":   {head, surgical.Snapshot{UpdatedAt: after(0), FetchedAt: after(12)}, true},
 		"begun before the head's had ended": {head, surgical.Snapshot{UpdatedAt: after(0), FetchedAt: after(11.999999)}, false},
 		"newer, but begun before it ended":  {head, surgical.Snapshot{UpdatedAt: after(9), FetchedAt: after(11)}, false},
+		"older, C after the head's began":   {head, surgical.Snapshot{UpdatedAt: after(-1), FetchedAt: after(10 + c)}, false},
+		"older, not quite C later":          {head, surgical.Snapshot{UpdatedAt: after(-1), FetchedAt: after(12 + c - 0.000001)}, false},
+		"older, confirmed":                  {head, surgical.Snapshot{UpdatedAt: after(-1), FetchedAt: after(12 + c)}, true},
+		"without a date, confirmed":         {head, surgical.Snapshot{UpdatedAt: time.Unix(0, 0), FetchedAt: after(12 + c)}, true},
+		"a head of the future, confirmed":   {surgical.Head{Revision: 3, UpdatedAt: after(1e9), FetchedUntil: after(12)}, surgical.Snapshot{UpdatedAt: after(400), FetchedAt: after(12 + c)}, true},
+		"a head of the future":              {surgical.Head{Revision: 3, UpdatedAt: after(1e9), FetchedUntil: after(12)}, surgical.Snapshot{UpdatedAt: after(100), FetchedAt: after(101)}, false},
 	} {
 		if got := c.head.Accepts(c.fetch); got != c.want {
 			t.Errorf("%s: Accepts = %t, want %t", name, got, c.want)

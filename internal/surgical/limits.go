@@ -19,6 +19,10 @@ const (
 	// than the event's receipt plus M. It must exceed GitLab's replica lag plus
 	// the difference between the clocks.
 	Settle = 2 * time.Second
+	// Confirmation is the confirmation time C: a fetch that contradicts what an
+	// earlier one saw is believed if it began so long after that one ended. It must
+	// exceed the longest lag of a replica that GitLab still reads from.
+	Confirmation = 5 * time.Minute
 	// RefetchInterval keeps webhooks from fetching one busy entity over and over.
 	RefetchInterval = 5 * time.Second
 

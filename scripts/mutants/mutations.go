@@ -18,16 +18,22 @@ func guardMutations() []mutation {
 			{guard, "!h.UpdatedAt.After(s.UpdatedAt)", "h.UpdatedAt.Before(s.UpdatedAt)"},
 		}, outcomes()},
 		{"guard without fetched_until", []edit{
-			{guard, " && !h.FetchedUntil.After(s.FetchedAt)", ""},
-			{change, ".\n\t\tAnd(expression.Name(\"fetched_until\").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+			{guard, "!h.Overlaps(s) &&\n\t\t", ""},
+			{change, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
 		}, outcomes()},
 		{"guard without updated_at", []edit{
-			{guard, "!h.UpdatedAt.After(s.UpdatedAt) && ", ""},
-			{change, ".\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())))", ""},
+			{guard, "(!h.UpdatedAt.After(s.UpdatedAt) || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation)))", "s.Requests >= 0"},
+			{change, ".\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())).\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ""},
+		}, outcomes()},
+		{"guard without confirmation", []edit{
+			{guard, " || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation))", ""},
+		}, outcomes()},
+		{"guard that confirms from the beginning of the head's fetch", []edit{
+			{guard, " || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation))", " || !h.FetchedAt.After(s.FetchedAt.Add(-Confirmation))"},
 		}, outcomes()},
 		{"guard off", []edit{
-			{guard, "return !h.Exists() || !h.UpdatedAt.After(s.UpdatedAt) && !h.FetchedUntil.After(s.FetchedAt)", "return true || s.Requests > 0"},
-			{change, ".\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro()))).\n\t\tAnd(expression.Name(\"fetched_until\").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+			{guard, "return !h.Exists() || !h.Overlaps(s) &&\n\t\t(!h.UpdatedAt.After(s.UpdatedAt) || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation)))", "return true || s.Requests > 0"},
+			{change, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro()))).\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())).\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ""},
 		}, outcomes()},
 		{"no settle time", []edit{{"internal/surgical/limits.go", "Settle = 2 * time.Second", "Settle = 0 * time.Second"}}, outcomes()},
 		{"a head that exists covers every event", []edit{
@@ -243,7 +249,13 @@ func expressionMutations() []mutation {
 			{change, "expression.Name(\"updated_at\").LessThanEqual(", "expression.Name(\"revision\").LessThanEqual("},
 		}, by},
 		{"expression: a head put over one that was fetched later", []edit{
-			{change, ".\n\t\tAnd(expression.Name(\"fetched_until\").LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+			{change, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+		}, by},
+		{"expression: a date that went back and is never confirmed", []edit{
+			{change, ".\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ")"},
+		}, by},
+		{"expression: a date that went back, confirmed too early", []edit{
+			{change, "snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()", "snap.FetchedAt.Add(1-surgical.Confirmation/2).UnixMicro()"},
 		}, by},
 		{"expression: jobs listed without the counter", []edit{
 			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},

@@ -45,7 +45,8 @@ func (c *Cloud) observeHeads() {
 			c.T.Errorf("%v", err)
 			return
 		}
-		if head.Revision < before.Revision || head.UpdatedAt.Before(before.UpdatedAt) || head.FetchedAt.Before(before.FetchedAt) {
+		unconfirmed := head.UpdatedAt.Before(before.UpdatedAt) && head.FetchedAt.Before(before.FetchedUntil.Add(surgical.Confirmation))
+		if head.Revision < before.Revision || unconfirmed || head.FetchedAt.Before(before.FetchedAt) {
 			c.T.Errorf("%s went back: revision %d of %v fetched at %v, after revision %d of %v fetched at %v",
 				ref, head.Revision, head.UpdatedAt, head.FetchedAt, before.Revision, before.UpdatedAt, before.FetchedAt)
 		}

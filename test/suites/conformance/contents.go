@@ -49,8 +49,8 @@ func (e Engine) contentConditions(t *testing.T) {
 }
 
 // guards: a head is replaced only at the revision that was read, by a fetch
-// that started no earlier than the visible one ended, and never by an older
-// updated_at.
+// that started no earlier than the visible one ended, and by an older
+// updated_at only after the confirmation time.
 func (s *stores) guards() {
 	ref := issue(1001)
 	first, _, err := s.content.Prepare(s.t.Context(), s.snapshot(ref, "a"), surgical.AttemptID{RunID: "r1", Number: 1}, nil)
@@ -61,7 +61,7 @@ func (s *stores) guards() {
 	}
 	s.now = s.now.Add(time.Minute)
 	snap := s.snapshot(ref, "b")
-	updated, fetched := snap.UpdatedAt.UnixMicro(), snap.FetchedAt.UnixMicro()
+	updated, fetched, confirmation := snap.UpdatedAt.UnixMicro(), snap.FetchedAt.UnixMicro(), surgical.Confirmation.Microseconds()
 	for i, c := range []struct {
 		name  string
 		pokes []poke
@@ -70,6 +70,8 @@ func (s *stores) guards() {
 		{"nothing moved", nil, false},
 		{"an equal updated_at", []poke{{"updated_at", updated}}, false},
 		{"a newer updated_at", []poke{{"updated_at", updated + 1}}, true},
+		{"a newer updated_at, confirmed", []poke{{"updated_at", updated + 1}, {"fetched_until", fetched - confirmation}}, false},
+		{"a newer updated_at, not yet confirmed", []poke{{"updated_at", updated + 1}, {"fetched_until", fetched - confirmation + 1}}, true},
 		{"a fetch that ended when this one started", []poke{{"fetched_until", fetched}}, false},
 		{"a fetch that ended later", []poke{{"fetched_until", fetched + 1}}, true},
 		{"a newer revision", []poke{{"revision", 3}}, true},

@@ -104,8 +104,8 @@ func (o *oracle) visible(ref surgical.EntityRef, c *call) {
 	switch {
 	case head.Revision < before.Revision:
 		o.w.failf("after %s: the revision of %s went back from %d to %d", c.what, ref, before.Revision, head.Revision)
-	case head.UpdatedAt.Before(before.UpdatedAt):
-		o.w.failf("after %s: updated_at of %s went back from %v to %v", c.what, ref, before.UpdatedAt, head.UpdatedAt)
+	case head.UpdatedAt.Before(before.UpdatedAt) && head.FetchedAt.Before(before.FetchedUntil.Add(surgical.Confirmation)):
+		o.w.failf("after %s: updated_at of %s went back from %v to %v without a confirmation", c.what, ref, before.UpdatedAt, head.UpdatedAt)
 	case head.FetchedAt.Before(before.FetchedAt):
 		o.w.failf("after %s: fetched_at of %s went back from %v to %v", c.what, ref, before.FetchedAt, head.FetchedAt)
 	}

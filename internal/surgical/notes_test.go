@@ -1,0 +1,50 @@
+package surgical_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func TestSnapshotNotes_AreTheGreatestOfAllDiscussions(t *testing.T) {
+	at := time.Date(2026, 11, 2, 6, 0, 0, 123e6, time.UTC)
+	for name, c := range map[string]struct {
+		discussions []string
+		want        surgical.Notes
+	}{
+		"none": {nil, surgical.Notes{}},
+		"two discussions": {[]string{
+			`{"notes":[{"id":9,"created_at":"2026-11-02T06:00:00.123Z","updated_at":"2026-11-02T05:00:00Z"},{"id":7}]}`,
+			`{"notes":[{"id":8,"updated_at":"2026-11-02T05:00:00Z"}]}`,
+		}, surgical.Notes{MaxID: 9, MaxUpdatedAt: at}},
+		"an older note edited later": {[]string{`{"notes":[{"id":9,"updated_at":"2026-11-01T06:00:00Z"},{"id":7,"updated_at":"2026-11-02T06:00:00.123Z"}]}`},
+			surgical.Notes{MaxID: 9, MaxUpdatedAt: at}},
+		"internal":            {[]string{`{"notes":[{"id":9,"internal":true}]}`}, surgical.Notes{MaxID: 9, Internal: true}},
+		"internal, as before": {[]string{`{"notes":[{"id":9,"confidential":true}]}`}, surgical.Notes{MaxID: 9, Internal: true}},
+		"odd ones are left out alone": {[]string{
+			`{"notes":[{"id":"x","updated_at":"2026-11-02T06:00:00.123Z"},{"id":9,"updated_at":17},7,null]}`, `{"notes":{}}`, `[]`, `{`,
+		}, surgical.Notes{MaxID: 9, MaxUpdatedAt: at}},
+	} {
+		snap := surgical.Snapshot{Children: []surgical.Child{{Kind: surgical.KindStateEvent, ID: "99", Raw: json.RawMessage(`{"notes":[{"id":99}]}`)}}}
+		for _, raw := range c.discussions {
+			snap.Children = append(snap.Children, surgical.Child{Kind: surgical.KindDiscussion, Raw: json.RawMessage(raw)})
+		}
+		if diff := cmp.Diff(c.want, snap.Notes()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestSnapshotUserNotesCount_IsThatOfGitLab(t *testing.T) {
+	for entity, want := range map[string]int64{
+		`{"user_notes_count":3}`: 3, `{}`: 0, `{"user_notes_count":"3"}`: 0, `{"user_notes_count":-1}`: 0, `[]`: 0,
+	} {
+		if got := (surgical.Snapshot{Entity: json.RawMessage(entity)}).UserNotesCount(); got != want {
+			t.Errorf("%s: %d, want %d", entity, got, want)
+		}
+	}
+}
