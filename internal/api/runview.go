@@ -91,6 +91,7 @@ type EntityRowView struct {
 	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale" doc:"failed in docs or embed: the copy is stored, but its documents or embeddings are not current; skipped_stale: the stored copy was newer and covers the request."`
 	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found" doc:"What stopped it; aborted_by_peer if another target did."`
 	Message   string                `json:"error_message,omitempty" doc:"The same for humans."`
+	Warnings  []string              `json:"warnings,omitempty" nullable:"false" doc:"Records that the target's documents show incompletely or not at all, each with the reason: GitLab's JSON has an unexpected type. The copy is complete."`
 	UpdatedAt time.Time             `json:"updated_at,omitzero" doc:"When this was decided."`
 	Preview   *PreviewView          `json:"preview,omitempty" doc:"What a preflight_only run found."`
 }
@@ -150,7 +151,7 @@ func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job)
 			view.FailedIIDs.add(row.Ref.Target)
 		}
 		entity := EntityRowView{
-			TargetView: TargetView(row.Ref.Target), Stage: row.Stage, Status: row.Status, Code: row.Code, Message: row.Message, UpdatedAt: row.UpdatedAt,
+			TargetView: TargetView(row.Ref.Target), Stage: row.Stage, Status: row.Status, Code: row.Code, Message: row.Message, Warnings: row.Warnings, UpdatedAt: row.UpdatedAt,
 		}
 		if preview, ok := run.Previews[row.Ref.Target]; ok {
 			found := PreviewView(preview)

@@ -57,6 +57,8 @@ type RunEntity struct {
 	Status  surgical.EntityStatus `json:"status"`
 	Code    surgical.Code         `json:"error_code"`
 	Message string                `json:"error_message"`
+	// Warnings name the records that documents show incompletely or not at all.
+	Warnings []string `json:"warnings"`
 	// Preview is what a preflight_only run found.
 	Preview *struct {
 		UpdatedAt   time.Time `json:"updated_at"`

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"testing"
@@ -8,7 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
@@ -108,4 +111,86 @@ func (s *stack) retryTakesAllBut(id string, missing int64) {
 			s.t.Errorf("issue %d is stored: %v, error %v", iid, head.Exists(), err)
 		}
 	}
+}
+
+// One of three entities can never be rendered, another has a comment with an odd
+// field: both are named, the third is complete, and the retry takes the first.
+func TestSync_ReportsWhatDocsLeftUndoneLikeTheAPIAndTheLedger(t *testing.T) {
+	onEngines(t, func(t *testing.T, s *stack) {
+		created := fakegitlab.Time{Time: s.Clock.Now()}
+		for iid := int64(201); iid < 204; iid++ {
+			s.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "Text", created))
+		}
+		fetch := s.Fetch
+		s.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+			snap, err := fetch(ctx, ref)
+			if ref == fakegitlab.IssueRef(202) {
+				snap.Children = append(snap.Children, surgical.Child{Kind: surgical.KindDiscussion, ID: "odd", Raw: json.RawMessage(`{"id":"odd","notes":[{"id":{},"body":"Said."}]}`)})
+			}
+			return snap, err
+		}
+		sound := s.Docs.Work
+		s.Docs.Work = hopelessFor{sound, fakegitlab.IssueRef(201)}
+		ofCLI := s.goldens("docs_failed", 32, "sync", "-p", "1", "--issue", "201,202,203", "--wait", "--idempotency-key", "undone").Error.Error
+		id := ofCLI.RunID
+		shown, printed := s.robot("sync-runs", "--run-id", id)
+		var ofAPI struct {
+			Error      surgical.Error `json:"error"`
+			FailedIIDs struct {
+				Issues []int64 `json:"issues"`
+			} `json:"failed_iids"`
+			Entities []struct {
+				surgical.Target
+				Stage    surgical.Stage        `json:"stage"`
+				Status   surgical.EntityStatus `json:"status"`
+				Code     surgical.Code         `json:"error_code"`
+				Warnings []string              `json:"warnings"`
+			} `json:"entities"`
+		}
+		if err := json.Unmarshal(shown.Data, &ofAPI); err != nil {
+			t.Fatalf("%v in %s", err, printed.out)
+		}
+		for name, e := range map[string]surgical.Error{"API": ofAPI.Error, "CLI": ofCLI} {
+			if diff := cmp.Diff(*s.Run(id).Error, e, cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+				t.Errorf("-ledger +%s:\n%s", name, diff)
+			}
+		}
+		want := surgical.Error{
+			Code: surgical.CodeDocsFailed, Message: surgical.StageError("", surgical.StageDocs).Message, Action: surgical.ActionContactOperator, RunID: id, Total: 3,
+			Failures: []surgical.TargetFailure{{Target: issue(201), Code: surgical.CodeDocsFailed, Message: "hopeless", Action: surgical.ActionContactOperator}},
+		}
+		if diff := cmp.Diff(want, ofCLI, cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]int64{201}, ofAPI.FailedIIDs.Issues); diff != "" {
+			t.Errorf("failed iids (-want +got):\n%s", diff)
+		}
+		for i, row := range ofAPI.Entities {
+			failed, odd := row.IID == 201, row.IID == 202
+			if failed != (row.Status == surgical.EntityFailed) || failed != (row.Stage == surgical.StageDocs && row.Code == surgical.CodeDocsFailed) || odd != (len(row.Warnings) == 1) {
+				t.Errorf("row %d: %+v", i, row)
+			}
+		}
+		s.goldens("run_docs_failed", 0, "sync-runs", "--run-id", id)
+		s.Docs.Work = sound
+		got, printed := s.robot("sync-runs", "--run-id", id, "--retry-failed", "--wait")
+		if retry := s.Run(got.field(t, "run_id")); printed.exit != 0 || len(retry.Targets) != 1 || retry.Targets[0] != issue(201) {
+			t.Errorf("exit %d, the retry has %v", printed.exit, retry.Targets)
+		}
+	})
+}
+
+// hopelessFor is work that never succeeds for one entity.
+type hopelessFor struct {
+	workflow.Work
+	ref surgical.EntityRef
+}
+
+func (h hopelessFor) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *workflow.Budget) (ledger.Done, error) {
+	if job.Ref != h.ref {
+		return h.Work.Do(ctx, run, job, budget)
+	}
+	e := surgical.NewError(surgical.CodeDocsFailed, "hopeless")
+	e.Action, e.Retryable = surgical.ActionContactOperator, false
+	return ledger.Done{}, e
 }

@@ -47,6 +47,11 @@ func (p *printer) run(r apiclient.Run) {
 		p.line("")
 		p.table([]string{"TYPE", "IID", "STATUS", "STAGE", "ERROR", "MESSAGE"}, rows)
 	}
+	for _, e := range r.Entities {
+		for _, warning := range e.Warnings {
+			p.line("%s", p.warn.Sprint(printable(fmt.Sprintf("%s: %s", e.Target, warning))))
+		}
+	}
 }
 
 // preview describes what a preflight found.

@@ -47,6 +47,8 @@ type targetRow struct {
 	Target        targetRef
 	Outcome       mark
 	Code, Message string
+	// Warnings name the records that documents show incompletely or not at all.
+	Warnings []string
 	// Change describes the commit's effect on the copy.
 	Change string
 }
@@ -206,6 +208,9 @@ func (f frame) targetRows(run surgical.Run, rows []surgical.EntityRow, known tit
 		}
 		if row, ok := ended[ref]; ok {
 			target.Outcome, target.Code, target.Message = markOfEntity(row.Status), string(row.Code), printable(row.Message)
+			for _, warning := range row.Warnings {
+				target.Warnings = append(target.Warnings, printable(warning))
+			}
 		}
 		if preview, ok := run.Previews[ref.Target]; ok {
 			target.Change = fmt.Sprintf("found %s, %s, %s", count(preview.Discussions, false, "discussion"),

@@ -291,15 +291,14 @@ func TestPrepare_OfMoreChangesThanAScopeNames(t *testing.T) {
 
 func TestPrepare_OfAnEntityThatCannotBeDecodedFailsForGood(t *testing.T) {
 	w := newWorld(t)
-	_, _, err := w.Prepare(ctx(), w.snapshot(issue(1), newIssue().with("labels", "none")), attempt("r1", 1), nil)
+	_, _, err := w.Prepare(ctx(), w.snapshot(issue(1), newIssue().with("confidential", 0)), attempt("r1", 1), nil)
 	var e *surgical.Error
 	if !errors.As(err, &e) || e.Code != surgical.CodeIngestFailed || e.Retryable || e.Action != surgical.ActionContactOperator {
-		t.Errorf("a field of an unknown type: %#v", err)
+		t.Errorf("an entity that does not say whether it is confidential: %#v", err)
 	}
 	for name, spoil := range map[string]func(*surgical.Snapshot){
-		"broken JSON of the entity":     func(s *surgical.Snapshot) { s.Entity = json.RawMessage(`{`) },
-		"a description that is no text": func(s *surgical.Snapshot) { s.Entity = json.RawMessage(`{"description":1}`) },
-		"broken JSON of a child":        func(s *surgical.Snapshot) { s.Children[0].Raw = json.RawMessage(`{`) },
+		"broken JSON of the entity": func(s *surgical.Snapshot) { s.Entity = json.RawMessage(`{`) },
+		"broken JSON of a child":    func(s *surgical.Snapshot) { s.Children[0].Raw = json.RawMessage(`{`) },
 	} {
 		snap := w.snapshot(issue(1), newIssue())
 		spoil(&snap)
@@ -309,6 +308,19 @@ func TestPrepare_OfAnEntityThatCannotBeDecodedFailsForGood(t *testing.T) {
 	}
 	if len(w.db.Items(w.Table())) > 0 {
 		t.Error("Prepare wrote something")
+	}
+}
+
+// What is only displayed does not decide whether an entity can be stored.
+func TestPrepare_StoresAnEntityWithOddFields(t *testing.T) {
+	for field, value := range map[string]any{
+		"title": 7, "state": []string{"opened"}, "labels": "none", "author": "ada", "description": 1, "web_url": false, "draft": 0, "milestone": []int{1},
+	} {
+		w := newWorld(t)
+		change, _, err := w.Prepare(ctx(), w.snapshot(issue(1), newIssue().with(field, value)), attempt("r1", 1), nil)
+		if err != nil || change == nil {
+			t.Errorf("%s: %v", field, err)
+		}
 	}
 }
 

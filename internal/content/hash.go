@@ -52,17 +52,14 @@ func contentHash(c surgical.Child) ([]byte, error) {
 }
 
 // withoutDescription splits GitLab's JSON of an entity into the description and
-// the rest, so that a new label does not store the text again. A missing or null
-// description stays in the rest.
+// the rest, so that a new label does not store the text again. A description that
+// is not a text stays in the rest.
 func withoutDescription(raw json.RawMessage) (rest json.RawMessage, description *string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return nil, nil, fmt.Errorf("decode entity: %w", err)
 	}
-	if err := json.Unmarshal(fields["description"], &description); err != nil && fields["description"] != nil {
-		return nil, nil, fmt.Errorf("decode description: %w", err)
-	}
-	if description == nil {
+	if json.Unmarshal(fields["description"], &description) != nil || description == nil {
 		return raw, nil, nil
 	}
 	delete(fields, "description")

@@ -101,10 +101,10 @@ func (p *preparation) run(ctx context.Context) error {
 	return p.head(head, attributes)
 }
 
-// undecodable is the error for an entity with a field of an unexpected type.
-// Fetching it again does not help.
+// undecodable is the error for an entity that does not say whether it is
+// confidential. Fetching it again does not help.
 func undecodable(ref surgical.EntityRef, cause error) error {
-	e := surgical.WrapError(surgical.CodeIngestFailed, cause, ref.String()+" has a field of an unknown type; nothing was written")
+	e := surgical.WrapError(surgical.CodeIngestFailed, cause, ref.String()+" does not say whether it is confidential; nothing was written")
 	e.Retryable, e.Action = false, surgical.ActionContactOperator
 	return e
 }

@@ -14,6 +14,7 @@ import (
 
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -131,27 +132,21 @@ func (c *Client) entity(ctx context.Context, path string, ref surgical.EntityRef
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	var entity struct {
-		IID       int64 `json:"iid"`
-		ProjectID int64 `json:"project_id"`
-		UpdatedAt any   `json:"updated_at"`
-		CreatedAt any   `json:"created_at"`
-	}
-	if json.Unmarshal(raw, &entity) != nil {
+	entity, ok := record.Read(raw)
+	if !ok {
 		return nil, time.Time{}, notJSON(what)
 	}
-	if entity.IID != ref.IID || entity.ProjectID != ref.ProjectID {
+	if entity.Integer("iid") != ref.IID || entity.Integer("project_id") != ref.ProjectID {
 		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned a different entity")
 	}
-	return raw, dateOf(entity.UpdatedAt, entity.CreatedAt), nil
+	return raw, dateOf(entity.Text("updated_at"), entity.Text("created_at")), nil
 }
 
-// dateOf returns the first of the members that is a time. Old rows of GitLab have
+// dateOf returns the first of the texts that is a time. Old rows of GitLab have
 // no updated_at, and importers write odd ones. Such an entity is dated 1970: the
 // guard then accepts it as it accepts any date that was set back.
-func dateOf(members ...any) time.Time {
-	for _, member := range members {
-		text, _ := member.(string)
+func dateOf(texts ...string) time.Time {
+	for _, text := range texts {
 		if t, ok := surgical.ParseTime(text); ok {
 			return t
 		}

@@ -10,6 +10,7 @@ import (
 
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -104,12 +105,12 @@ func (c *Client) page(ctx context.Context, path, what string, kind surgical.Chil
 		return page{}, notJSON(what)
 	}
 	p := page{children: make([]surgical.Child, 0, len(records)), total: total(resp.Header), pages: resp.TotalPages, next: nextPage(resp)}
-	for _, record := range records {
-		id := recordID(record)
-		if id == "" {
-			return page{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned a record without a valid id")
+	for _, raw := range records {
+		id, ok := record.Name(raw)
+		if !ok {
+			return page{}, notJSON(what)
 		}
-		p.children = append(p.children, surgical.Child{Kind: kind, ID: id, Raw: record})
+		p.children = append(p.children, surgical.Child{Kind: kind, ID: id, Raw: raw})
 	}
 	return p, nil
 }
@@ -136,26 +137,6 @@ func merge(all []page, what string, l listing) ([]surgical.Child, error) {
 		return nil, shifted
 	}
 	return merged, nil
-}
-
-// recordID returns a record's id, which may be a string or a number, or "" if it
-// cannot be part of a key.
-func recordID(record json.RawMessage) string {
-	const longest = 128 // GitLab's own ids have at most 40 characters
-	var r struct {
-		ID json.RawMessage `json:"id"`
-	}
-	if json.Unmarshal(record, &r) != nil {
-		return ""
-	}
-	var text string
-	if json.Unmarshal(r.ID, &text) == nil && len(text) <= longest {
-		return text
-	}
-	if id, err := strconv.ParseInt(string(r.ID), 10, 64); err == nil && id > 0 {
-		return strconv.FormatInt(id, 10)
-	}
-	return ""
 }
 
 func total(h http.Header) int {

@@ -66,7 +66,6 @@ func TestClientFetch_NoticesShiftedPages(t *testing.T) {
 		{"no totals, X-Next-Page", "discussions", map[int]onePage{1: {ids: []string{"a"}, next: "2"}, 2: {ids: []string{"b"}}}, []string{"a:1", "b:2"}},
 		{"no totals, a next link with an internal host", "discussions", map[int]onePage{1: {ids: []string{"a"}, link: `<http://10.0.0.1/x?page=2&per_page=100>; rel="next"`}, 2: {ids: []string{"b"}}}, []string{"a:1", "b:2"}},
 		{"a loop of pages", "discussions", map[int]onePage{1: {ids: []string{"a"}, next: "2"}, 2: {ids: []string{"b"}, next: "1"}}, nil},
-		{"a record without an id", "discussions", map[int]onePage{1: {ids: []string{"a", ""}}}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

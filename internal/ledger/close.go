@@ -33,8 +33,12 @@ type closing struct {
 	// clean reports that nothing the run staged can be an orphan. Otherwise the
 	// orphan sweeper looks at the run's entities a while after its end.
 	clean bool
+	// stage, if set, is the one that the run failed in.
+	stage surgical.Stage
 	// undone is what the run leaves without documents or embeddings, by target.
 	undone map[surgical.Target]undone
+	// warnings are those of the docs jobs, by target.
+	warnings map[surgical.Target][]string
 }
 
 // closingOf decides what the ending does to the run as it was read.
@@ -143,6 +147,8 @@ func (c closing) applied(run surgical.Run, now time.Time) (surgical.Run, error) 
 	run.Counters.GitLabRequests += c.requests
 	if c.status == surgical.StatusSucceeded {
 		run.Stage = surgical.StageDone
+	} else if c.stage != "" {
+		run.Stage = c.stage
 	}
 	if c.previews != nil {
 		run.Previews = c.previews
@@ -213,6 +219,8 @@ func (l *Ledger) closeRun(run surgical.Run, c closing, aborted int, now time.Tim
 		Add(expression.Name("counters.jobs_aborted"), expression.Value(aborted))
 	if c.status == surgical.StatusSucceeded {
 		update = update.Set(expression.Name("stage"), expression.Value(surgical.StageDone))
+	} else if c.stage != "" {
+		update = update.Set(expression.Name("stage"), expression.Value(c.stage))
 	}
 	if c.err != nil {
 		update = update.Set(expression.Name("error"), expression.Value(itemOfError(c.err)))
@@ -260,7 +268,7 @@ func entityRows(run surgical.Run, c closing) []surgical.EntityRow {
 	}
 	rows := make([]surgical.EntityRow, 0, len(run.Targets))
 	for _, ref := range run.Refs() {
-		row := surgical.EntityRow{RunID: run.RunID, Ref: ref, Stage: run.Stage}
+		row := surgical.EntityRow{RunID: run.RunID, Ref: ref, Stage: run.Stage, Warnings: c.warnings[ref.Target]}
 		outcome, committed := run.Outcomes[ref.Target]
 		failure, failed := failures[ref.Target]
 		left, isUndone := c.undone[ref.Target]
@@ -286,25 +294,26 @@ func entityRows(run surgical.Run, c closing) []surgical.EntityRow {
 
 // entityItem is a row of sync_run_entities.
 type entityItem struct {
-	RunID     string `dynamodbav:"run_id"`
-	Target    string `dynamodbav:"target"`
-	Entity    string `dynamodbav:"entity"`
-	Type      string `dynamodbav:"entity_type"`
-	IID       int64  `dynamodbav:"iid"`
-	ProjectID int64  `dynamodbav:"project_id"`
-	Stage     string `dynamodbav:"stage"`
-	Status    string `dynamodbav:"status"`
-	Code      string `dynamodbav:"error_code,omitempty"`
-	Message   string `dynamodbav:"error_message,omitempty"`
-	UpdatedAt int64  `dynamodbav:"updated_at"`
-	ExpiresAt int64  `dynamodbav:"expires_at"`
+	RunID     string   `dynamodbav:"run_id"`
+	Target    string   `dynamodbav:"target"`
+	Entity    string   `dynamodbav:"entity"`
+	Type      string   `dynamodbav:"entity_type"`
+	IID       int64    `dynamodbav:"iid"`
+	ProjectID int64    `dynamodbav:"project_id"`
+	Stage     string   `dynamodbav:"stage"`
+	Status    string   `dynamodbav:"status"`
+	Code      string   `dynamodbav:"error_code,omitempty"`
+	Message   string   `dynamodbav:"error_message,omitempty"`
+	Warnings  []string `dynamodbav:"warnings,omitempty"`
+	UpdatedAt int64    `dynamodbav:"updated_at"`
+	ExpiresAt int64    `dynamodbav:"expires_at"`
 }
 
 func (l *Ledger) putEntity(row surgical.EntityRow, now time.Time) (types.TransactWriteItem, error) {
 	item, err := attributevalue.MarshalMap(entityItem{
 		RunID: row.RunID, Target: row.Ref.Target.String(), Entity: row.Ref.Key(),
 		Type: string(row.Ref.Type), IID: row.Ref.IID, ProjectID: row.Ref.ProjectID,
-		Stage: string(row.Stage), Status: string(row.Status), Code: string(row.Code), Message: row.Message,
+		Stage: string(row.Stage), Status: string(row.Status), Code: string(row.Code), Message: row.Message, Warnings: row.Warnings,
 		UpdatedAt: micros(now), ExpiresAt: now.Add(runLifetime).Unix(),
 	})
 	if err != nil {

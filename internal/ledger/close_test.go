@@ -175,6 +175,7 @@ func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
 	}
 	type want struct {
 		Status surgical.RunStatus
+		Stage  surgical.Stage
 		Error  *surgical.Error
 		Rows   []string
 	}
@@ -189,12 +190,12 @@ func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
 		"one target can never be rendered": {func(m *memory) {
 			m.must(m.FinishJob(m.Context(), docs(m, 8), ledger.Settled()))
 			fail(m, docs(m, 9), unreadable)
-		}, surgical.Succeeded{}, want{surgical.StatusFailed, failed(docsLost, surgical.ActionContactOperator, false, failure(9, unreadable)),
+		}, surgical.Succeeded{}, want{surgical.StatusFailed, surgical.StageDocs, failed(docsLost, surgical.ActionContactOperator, false, failure(9, unreadable)),
 			[]string{"issue#7 docs ok  ", "issue#8 docs ok  ", "issue#9 docs failed docs_failed unreadable"}}},
 		"one was not rendered, one not embedded": {func(m *memory) {
 			fail(m, docs(m, 8), unreadable)
 			fail(m, embedded(m, 9), refused)
-		}, surgical.Succeeded{}, want{surgical.StatusFailed, failed(docsLost, surgical.ActionContactOperator, false, failure(8, unreadable), failure(9, refused)),
+		}, surgical.Succeeded{}, want{surgical.StatusFailed, surgical.StageDocs, failed(docsLost, surgical.ActionContactOperator, false, failure(8, unreadable), failure(9, refused)),
 			[]string{"issue#7 docs ok  ", "issue#8 docs failed docs_failed unreadable", "issue#9 embed failed embed_failed refused"}}},
 		"the workflow failed over one of them": {func(m *memory) {
 			job := docs(m, 8)
@@ -202,13 +203,13 @@ func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
 			_, err := m.HandOn(m.Context(), job)
 			m.must(err)
 			fail(m, docs(m, 9), unreadable)
-		}, surgical.Failed{Error: docsLost}, want{surgical.StatusFailed, failed(docsLost, surgical.ActionRetryFailed, true, failure(8, slow), failure(9, unreadable)),
+		}, surgical.Failed{Error: docsLost}, want{surgical.StatusFailed, surgical.StageDocs, failed(docsLost, surgical.ActionRetryFailed, true, failure(8, slow), failure(9, unreadable)),
 			[]string{"issue#7 docs ok  ", "issue#8 docs failed docs_failed slow", "issue#9 docs failed docs_failed unreadable"}}},
 		"the workflow was lost": {func(m *memory) { embedded(m, 8) }, surgical.Failed{Error: embedLost},
-			want{surgical.StatusFailed, failed(embedLost, surgical.ActionRetryFailed, true, failure(8, embedLost), failure(9, docsLost)),
+			want{surgical.StatusFailed, surgical.StageDocs, failed(embedLost, surgical.ActionRetryFailed, true, failure(8, embedLost), failure(9, docsLost)),
 				[]string{"issue#7 docs ok  ", "issue#8 embed failed embed_failed " + embedLost.Message, "issue#9 docs failed docs_failed " + docsLost.Message}}},
 		"cancelled": {func(m *memory) { embedded(m, 8) }, surgical.Cancelled{Error: cancelled},
-			want{surgical.StatusCancelled, &surgical.Error{Code: cancelled.Code, Message: cancelled.Message, Action: cancelled.Action, Retryable: true, RunID: "r"},
+			want{surgical.StatusCancelled, surgical.StageDocs, &surgical.Error{Code: cancelled.Code, Message: cancelled.Message, Action: cancelled.Action, Retryable: true, RunID: "r"},
 				[]string{"issue#7 docs ok  ", "issue#8 embed failed run_cancelled cancelled", "issue#9 docs failed run_cancelled cancelled"}}},
 	} {
 		m := inMemory(t)
@@ -217,7 +218,7 @@ func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
 		c.given(m)
 		closed, err := m.Close(m.Context(), m.run("r"), c.ending)
 		m.must(err)
-		if diff := cmp.Diff(c.want, want{closed.Status, closed.Error, m.entities("r")}, cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
+		if diff := cmp.Diff(c.want, want{closed.Status, closed.Stage, closed.Error, m.entities("r")}, cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		if diff := cmp.Diff(m.run("r"), closed, cmpopts.IgnoreUnexported(surgical.Error{})); diff != "" {

@@ -38,6 +38,7 @@ type jobItem struct {
 	Unclean          bool     `dynamodbav:"unclean,omitempty"`
 	// Error has no failures of its own. It is absent from rows of older versions.
 	Error     *errorItem `dynamodbav:"error,omitempty"`
+	Warnings  []string   `dynamodbav:"warnings,omitempty"`
 	ExpiresAt int64      `dynamodbav:"expires_at,omitempty"`
 }
 
@@ -52,7 +53,7 @@ func itemOfJob(j surgical.Job) jobItem {
 		All: j.Scope.All, Children: j.Scope.Children, Hide: j.Scope.Hide, DirtyID: j.DirtyID,
 		Status: string(j.Status), AbortedReason: j.AbortedReason, Attempts: j.Attempts, LeaseUntil: micros(j.LeaseUntil),
 		Cursor: j.Cursor, Regenerated: j.Regenerated, RegeneratedAll: j.RegeneratedAll, RegeneratedCount: j.RegeneratedCount,
-		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded, Unclean: j.Unclean, Error: itemOfError(j.Error),
+		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded, Unclean: j.Unclean, Error: itemOfError(j.Error), Warnings: j.Warnings,
 	}
 }
 
@@ -75,7 +76,7 @@ func jobOf(item dynamo.Item) (surgical.Job, error) {
 		DirtyID: row.DirtyID, Status: surgical.JobStatus(row.Status), AbortedReason: row.AbortedReason,
 		Attempts: row.Attempts, LeaseUntil: fromMicros(row.LeaseUntil),
 		Cursor: row.Cursor, Regenerated: row.Regenerated, RegeneratedAll: row.RegeneratedAll, RegeneratedCount: row.RegeneratedCount,
-		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded, Unclean: row.Unclean, Error: why,
+		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded, Unclean: row.Unclean, Error: why, Warnings: row.Warnings,
 	}, nil
 }
 
@@ -153,6 +154,9 @@ func progress(job surgical.Job) expression.UpdateBuilder {
 	update := expression.Remove(expression.Name("error"))
 	if job.Error != nil {
 		update = expression.Set(expression.Name("error"), expression.Value(itemOfError(job.Error)))
+	}
+	if len(job.Warnings) > 0 {
+		update = update.Set(expression.Name("warnings"), expression.Value(job.Warnings))
 	}
 	return update.Set(expression.Name("cursor"), expression.Value(job.Cursor)).
 		Set(expression.Name("regenerated"), expression.Value(job.Regenerated)).

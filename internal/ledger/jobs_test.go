@@ -48,6 +48,7 @@ func TestClaimJob_TakesAJobWhoseLeaseIsOver(t *testing.T) {
 func progressed(job surgical.Job) surgical.Job {
 	job.Cursor, job.Regenerated, job.RegeneratedCount = "discussion#b", []string{"discussion#a", "discussion#b"}, 2
 	job.DocumentsWritten, job.ChunksEmbedded, job.Unclean = 2, 5, true
+	job.Warn("a is incomplete")
 	why := *errBroken
 	why.RunID = job.RunID
 	job.Error = &why

@@ -15,6 +15,12 @@ type undone struct {
 // failed job fails, and a failure of the workflow becomes one of each target
 // that it left undone.
 func (c closing) withJobs(run surgical.Run, jobs []surgical.Job) closing {
+	c.warnings = map[surgical.Target][]string{}
+	for _, job := range jobs {
+		if job.Type == surgical.JobDocs {
+			c.warnings[job.Ref.Target] = job.Warnings
+		}
+	}
 	c.undone = c.undoneBy(run, jobs)
 	if len(c.undone) == 0 || c.status == surgical.StatusCancelled {
 		return c
@@ -32,7 +38,7 @@ func (c closing) withJobs(run surgical.Run, jobs []surgical.Job) closing {
 		}
 	}
 	if c.status == surgical.StatusSucceeded {
-		c.status, c.err = surgical.StatusFailed, surgical.StageError(run.RunID, stage)
+		c.status, c.stage, c.err = surgical.StatusFailed, stage, surgical.StageError(run.RunID, stage)
 	}
 	c.err = c.err.With(len(run.Targets), failures)
 	return c

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -34,8 +35,8 @@ func FuzzRenderEntity(f *testing.F) {
 		}
 		checkDocument(t, d)
 		checkDescription(t, d, description)
-		var entity surgical.Attributes
-		if err := json.Unmarshal([]byte(raw), &entity); err != nil {
+		entity, err := surgical.ParseAttributes(json.RawMessage(raw))
+		if err != nil {
 			t.Fatalf("it was rendered but cannot be decoded: %v", err)
 		}
 		front, _, _ := strings.Cut(d.Text, "\n---\n")
@@ -64,6 +65,7 @@ func FuzzRenderDiscussion(f *testing.F) {
 	f.Add("\xff\n# x", "://", `{"id":"\ud800","notes":[{"id":-1,"position":{"old_line":1}}]}`)
 	f.Add("x", "https://gitlab.example.com/7", `{"id":"d","notes":[{"body":"\n\n## @ada, 2026\n\n- Internal note: yes\n\n> quoted"},{"body":"a\r- System note: yes","author":{"username":"b\n## @eve"},"created_at":"\n## x","internal":true}]}`)
 	f.Add("```", "https://gitlab.example.com/7", `{"id":"d","notes":[{"body":"`+"```\\n<!--"+`","resolvable":true,"resolved":true,"resolved_by":{"name":"\n> - Resolved: no"}},{"body":"-->\n---","position":{"new_path":"a\n- At: b"}}]}`)
+	f.Add("x", "", `{"notes":[{"id":"5004","internal":0},{"id":5.0,"position":{"new_line":"4"}},null,7]}`)
 	f.Fuzz(func(t *testing.T, title, url, raw string) {
 		head := Head{Title: title, WebURL: url}
 		d, err := Discussion(mr12, head, json.RawMessage(raw))
@@ -71,21 +73,22 @@ func FuzzRenderDiscussion(f *testing.F) {
 			return
 		}
 		checkDocument(t, d)
-		var thread discussion
-		if err := json.Unmarshal([]byte(raw), &thread); err != nil {
-			t.Fatalf("it was rendered but cannot be decoded: %v", err)
+		in, ok := record.Read(json.RawMessage(raw))
+		if !ok {
+			t.Fatal("it was rendered but cannot be decoded")
 		}
-		checkThread(t, d, len(thread.Notes))
+		thread := notesOf(in)
+		checkThread(t, d, len(thread))
 		if strings.Contains(d.Text, "\r") {
 			t.Fatalf("a carriage return, after which the text is not quoted:\n%q", d.Text)
 		}
 		front, notes, _ := strings.Cut(d.Text, "\n---\n")
 		fields := metadata(t, strings.Split(strings.TrimSuffix(front, "\n"), "\n")[2:], "Type", "Of", "Confidential", "Link")
-		internal := slices.ContainsFunc(thread.Notes, note.isInternal)
+		internal := slices.ContainsFunc(thread, func(n note) bool { return n.internal })
 		if fields["Confidential"] != yes(internal) || d.Confidential != internal || fields["Link"] != bracketed(d.URL) {
 			t.Fatalf("confidential is %v and %v, link %q:\n%s", internal, d.Confidential, fields["Link"], d.Text)
 		}
-		checkMarks(t, notes, thread.Notes)
+		checkMarks(t, notes, thread)
 		again, err := Discussion(mr12, head, compact(t, raw))
 		if diff := cmp.Diff(d, again); diff != "" || err != nil {
 			t.Fatalf("rendered again: %v (-first +second)\n%s", err, diff)
@@ -173,10 +176,10 @@ func checkMarks(t *testing.T, text string, notes []note) {
 	check()
 	want := map[bool]int{}
 	for _, n := range notes {
-		if n.isInternal() {
+		if n.internal {
 			want[true]++
 		}
-		if n.System {
+		if n.system {
 			want[false]++
 		}
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -24,34 +26,25 @@ func HeadOf(a surgical.Attributes) Head {
 	return Head{Title: a.Title, WebURL: a.WebURL, Confidential: a.Confidential}
 }
 
-// discussion is the part of GitLab's discussion that is rendered.
-type discussion struct {
-	ID    string `json:"id"`
-	Notes []note `json:"notes"`
-}
-
 type note struct {
-	ID        int64          `json:"id"`
-	Body      string         `json:"body"`
-	Author    *surgical.User `json:"author"`
-	CreatedAt string         `json:"created_at"`
-	System    bool           `json:"system"`
-	Internal  bool           `json:"internal"`
-	// Confidential is the name of Internal in older GitLab versions.
-	Confidential bool           `json:"confidential"`
-	Resolvable   bool           `json:"resolvable"`
-	Resolved     bool           `json:"resolved"`
-	ResolvedBy   *surgical.User `json:"resolved_by"`
-	Position     *position      `json:"position"`
+	// id is GitLab's, as decimal digits, or "".
+	id        string
+	body      string
+	author    *surgical.User
+	createdAt string
+	system    bool
+	internal  bool
+
+	resolvable, resolved bool
+	resolvedBy           *surgical.User
+	position             *position
 }
 
-// position is a note's position in a diff. OldLine is 0 for an added line, NewLine
+// position is a note's position in a diff. oldLine is 0 for an added line, newLine
 // for a removed one, and both are 0 for a note on a file or an image.
 type position struct {
-	OldPath string `json:"old_path"`
-	NewPath string `json:"new_path"`
-	OldLine int64  `json:"old_line"`
-	NewLine int64  `json:"new_line"`
+	oldPath, newPath string
+	oldLine, newLine int64
 }
 
 // Discussion renders one discussion from GitLab's JSON. Notes are sorted by
@@ -59,26 +52,26 @@ type position struct {
 // quote. The document is confidential if the entity is, or if any note is
 // internal.
 //
-// JSON that is malformed, has fields of the wrong type or lacks the discussion's
-// id gives a [surgical.CodeDocsFailed] error that is not retryable. Other missing
-// fields and unknown fields are ignored.
+// Fields that are missing, unknown or of an unexpected type are ignored, and a
+// note that does not say whether it is internal is left out; LeftOut says so. JSON
+// that is not an object gives a [surgical.CodeDocsFailed] error that is not
+// retryable.
 func Discussion(ref surgical.EntityRef, head Head, raw json.RawMessage) (surgical.Document, error) {
-	var in discussion
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return surgical.Document{}, unreadable(ref, "discussion", err)
+	in, ok := record.Read(raw)
+	id, named := record.Name(raw)
+	if !ok || !named {
+		return surgical.Document{}, unreadable(ref, "discussion", errors.New("it is not a JSON object"))
 	}
-	if in.ID == "" {
-		return surgical.Document{}, unreadable(ref, "discussion", errors.New("it has no id"))
-	}
-	slices.SortStableFunc(in.Notes, byCreation)
+	notes := notesOf(in)
 	d := surgical.Document{
-		ID:           DiscussionID(in.ID),
+		ID:           DiscussionID(id),
 		Title:        titleOf(ref.Target, head.Title),
 		URL:          safeURL(head.WebURL),
-		Confidential: head.Confidential || slices.ContainsFunc(in.Notes, note.isInternal),
+		Confidential: head.Confidential || slices.ContainsFunc(notes, func(n note) bool { return n.internal }),
+		LeftOut:      in.Odd(),
 	}
-	if d.URL != "" && len(in.Notes) > 0 && in.Notes[0].ID > 0 {
-		d.URL += "#note_" + strconv.FormatInt(in.Notes[0].ID, 10)
+	if d.URL != "" && len(notes) > 0 && notes[0].id != "" {
+		d.URL += "#note_" + notes[0].id
 	}
 	_, reference := kind(ref.Target)
 	var p page
@@ -89,18 +82,56 @@ func Discussion(ref surgical.EntityRef, head Head, raw json.RawMessage) (surgica
 	p.flag("Confidential", d.Confidential)
 	p.link(d.URL)
 	p.rule()
-	for _, n := range in.Notes {
+	for _, n := range notes {
 		n.write(&p)
 	}
 	d.Text = p.String()
 	return sealed(d), nil
 }
 
-func (n note) isInternal() bool { return n.Internal || n.Confidential }
+// notesOf returns the notes of a discussion in the order in which they are shown.
+func notesOf(discussion record.Fields) []note {
+	var notes []note
+	for _, f := range discussion.Objects("notes") {
+		internal, err := isInternal(f)
+		if err != nil {
+			f.LeaveOut(err.Error() + ", so the note is left out")
+			continue
+		}
+		n := note{
+			id: f.ID("id"), body: f.Text("body"), author: surgical.UserOf(f, "author"), createdAt: f.Text("created_at"),
+			system: f.Flag("system"), internal: internal,
+			resolvable: f.Flag("resolvable"), resolved: f.Flag("resolved"), resolvedBy: surgical.UserOf(f, "resolved_by"),
+		}
+		if strings.Trim(n.id, "0123456789") != "" {
+			n.id = ""
+		}
+		if p, ok := f.Object("position"); ok {
+			n.position = &position{
+				oldPath: p.Text("old_path"), newPath: p.Text("new_path"), oldLine: p.Integer("old_line"), newLine: p.Integer("new_line"),
+			}
+		}
+		notes = append(notes, n)
+	}
+	slices.SortStableFunc(notes, byCreation)
+	return notes
+}
+
+// isInternal reports whether the note is internal. Older versions of GitLab call
+// it confidential. The error is about a field that does not tell, unless the other
+// one says that it is.
+func isInternal(note record.Fields) (bool, error) {
+	internal, err := note.Access("internal")
+	confidential, olderErr := note.Access("confidential")
+	if internal || confidential {
+		return true, nil
+	}
+	return false, cmp.Or(err, olderErr)
+}
 
 func (n note) write(p *page) {
-	who := cmp.Or(person(n.Author), "unknown author")
-	if when := date(n.CreatedAt); when != "" {
+	who := cmp.Or(person(n.author), "unknown author")
+	if when := date(n.createdAt); when != "" {
 		who += ", " + when
 	}
 	p.WriteByte('\n')
@@ -108,7 +139,7 @@ func (n note) write(p *page) {
 	if marks := n.marks(); marks != "" {
 		p.WriteString("\n" + marks)
 	}
-	if body := quote(n.Body); body != "" {
+	if body := quote(n.body); body != "" {
 		p.WriteString("\n" + body)
 	}
 }
@@ -116,14 +147,14 @@ func (n note) write(p *page) {
 // marks returns the note's attributes as a list, or "" if it has none.
 func (n note) marks() string {
 	var p page
-	p.flag("Internal note", n.isInternal())
-	p.flag("System note", n.System)
-	if n.Position != nil {
-		p.field("At", n.Position.String())
+	p.flag("Internal note", n.internal)
+	p.flag("System note", n.system)
+	if n.position != nil {
+		p.field("At", n.position.String())
 	}
-	if n.Resolvable && n.Resolved {
-		p.field("Resolved", cmp.Or(by(n.ResolvedBy), "yes"))
-	} else if n.Resolvable {
+	if n.resolvable && n.resolved {
+		p.field("Resolved", cmp.Or(by(n.resolvedBy), "yes"))
+	} else if n.resolvable {
 		p.field("Resolved", "no")
 	}
 	return p.String()
@@ -138,9 +169,9 @@ func by(u *surgical.User) string {
 
 // String returns the position as escaped text, such as "cache.go:42".
 func (p position) String() string {
-	path, line := cmp.Or(inline(p.NewPath), inline(p.OldPath)), p.NewLine
-	if line == 0 && p.OldLine != 0 {
-		return cmp.Or(inline(p.OldPath), path) + ":" + strconv.FormatInt(p.OldLine, 10) + " (removed line)"
+	path, line := cmp.Or(inline(p.newPath), inline(p.oldPath)), p.newLine
+	if line == 0 && p.oldLine != 0 {
+		return cmp.Or(inline(p.oldPath), path) + ":" + strconv.FormatInt(p.oldLine, 10) + " (removed line)"
 	}
 	if path != "" && line > 0 {
 		path += ":" + strconv.FormatInt(line, 10)
@@ -151,12 +182,14 @@ func (p position) String() string {
 // byCreation orders notes by creation time, then id. Invalid times come first, in
 // lexical order.
 func byCreation(a, b note) int {
-	at, aErr := time.Parse(time.RFC3339, a.CreatedAt)
-	bt, bErr := time.Parse(time.RFC3339, b.CreatedAt)
+	at, aErr := time.Parse(time.RFC3339, a.createdAt)
+	bt, bErr := time.Parse(time.RFC3339, b.createdAt)
+	// Decimal digits without leading zeros.
+	byID := cmp.Or(cmp.Compare(len(a.id), len(b.id)), cmp.Compare(a.id, b.id))
 	if aErr != nil || bErr != nil {
-		return cmp.Or(boolCompare(aErr == nil, bErr == nil), cmp.Compare(a.CreatedAt, b.CreatedAt), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(boolCompare(aErr == nil, bErr == nil), cmp.Compare(a.createdAt, b.createdAt), byID)
 	}
-	return cmp.Or(at.Compare(bt), cmp.Compare(a.ID, b.ID))
+	return cmp.Or(at.Compare(bt), byID)
 }
 
 func boolCompare(a, b bool) int {

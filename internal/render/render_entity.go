@@ -12,9 +12,10 @@ import (
 // description is ignored in favour of the description argument. That text is
 // included verbatim, except that invalid UTF-8 is replaced.
 //
-// The document does not depend on updated_at or on counters. JSON that is
-// malformed or has fields of the wrong type gives a [surgical.CodeDocsFailed]
-// error that is not retryable. Missing and unknown fields are ignored.
+// The document does not depend on updated_at or on counters. Fields that are
+// missing, unknown or of an unexpected type are ignored; the last are named in
+// LeftOut. JSON that is malformed, or that does not say whether the entity is
+// confidential, gives a [surgical.CodeDocsFailed] error that is not retryable.
 func Entity(ref surgical.EntityRef, entity json.RawMessage, description string) (surgical.Document, error) {
 	a, err := surgical.ParseAttributes(entity)
 	if err != nil {
@@ -25,6 +26,7 @@ func Entity(ref surgical.EntityRef, entity json.RawMessage, description string) 
 		Title:        titleOf(ref.Target, a.Title),
 		URL:          safeURL(a.WebURL),
 		Confidential: a.Confidential,
+		LeftOut:      a.LeftOut,
 	}
 	var p page
 	p.Grow(len(description) + 1024)
@@ -54,9 +56,7 @@ func writeAttributes(p *page, ref surgical.EntityRef, a surgical.Attributes) {
 	p.flag("Draft", a.Draft)
 	p.flag("Confidential", a.Confidential)
 	p.field("Labels", labels(a.Labels))
-	if a.Milestone != nil {
-		p.field("Milestone", inline(a.Milestone.Title))
-	}
+	p.field("Milestone", inline(a.Milestone))
 	p.field("Author", person(a.Author))
 	p.field("Assignees", people(byUsername(a.Assignees)))
 	if ref.Type == surgical.MergeRequest {

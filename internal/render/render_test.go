@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,7 +137,7 @@ func TestDiscussion_DependsOnlyOnTheHeadOfItsEntity(t *testing.T) {
 	}
 	before := mustDiscussion(t, issue7, HeadOf(a), discussionJSON)
 	relabelled := a
-	relabelled.Labels, relabelled.State, relabelled.Assignees, relabelled.Milestone = []string{"other"}, "opened", nil, nil
+	relabelled.Labels, relabelled.State, relabelled.Assignees, relabelled.Milestone = []string{"other"}, "opened", nil, ""
 	if diff := cmp.Diff(before, mustDiscussion(t, issue7, HeadOf(relabelled), discussionJSON)); diff != "" {
 		t.Errorf("a relabelled issue re-renders its discussions:\n%s", diff)
 	}
@@ -176,22 +177,105 @@ func TestRender_MarksConfidentialDocuments(t *testing.T) {
 }
 
 func TestRender_RejectsUnreadableJSONForGood(t *testing.T) {
-	for name, raw := range map[string]string{
-		"empty": "", "cut off": `{"id":"d","notes":[{"bo`, "a list": `[]`, "a wrong type": `{"id":"d","title":1,"notes":[{"internal":"yes"}]}`,
+	for name, raw := range map[string]string{"empty": "", "cut off": `{"id":"d","notes":[{"bo`, "a list": `[]`, "null": "null"} {
+		_, entityErr := Entity(issue7, json.RawMessage(raw), "")
+		_, discussionErr := Discussion(issue7, Head{}, json.RawMessage(raw))
+		for _, err := range []error{entityErr, discussionErr} {
+			var e *surgical.Error
+			if !errors.As(err, &e) || e.Code != surgical.CodeDocsFailed || e.Retryable {
+				t.Errorf("%s: got %v, want a permanent docs_failed", name, err)
+			}
+		}
+	}
+	// A guess could show what is confidential.
+	for _, confidential := range []string{"0", "1", `"true"`, "{}"} {
+		if _, err := Entity(issue7, json.RawMessage(`{"confidential":`+confidential+`}`), ""); surgical.CodeOf(err) != surgical.CodeDocsFailed {
+			t.Errorf("confidential is %s: got %v", confidential, err)
+		}
+	}
+}
+
+// One odd field costs nothing but itself, and the document says what it lacks.
+func TestDiscussion_LeavesOutOnlyWhatIsOdd(t *testing.T) {
+	sound := map[string]any{
+		"id": 5004, "body": "Said.", "author": map[string]any{"username": "ada", "name": "Ada"}, "created_at": "2026-01-04T09:30:00Z",
+		"position": map[string]any{"new_path": "a.go", "old_line": 3, "new_line": 4},
+	}
+	whole := "\n## @ada (Ada), 2026-01-04T09:30:00Z\n\n- At: a.go:4\n\n> Said.\n"
+	for _, c := range []struct {
+		name, field string
+		value       any
+		text        string
+		anchor      string
+		leftOut     []string
+	}{
+		{"id as text", "id", "5004", whole, "#note_5004", nil},
+		{"id as a float", "id", json.RawMessage("5004.0"), whole, "#note_5004", nil},
+		{"id beyond int64", "id", json.RawMessage("18446744073709551615"), whole, "#note_18446744073709551615", nil},
+		{"id as an object", "id", map[string]any{"n": 1}, whole, "", []string{"notes[0].id is an object"}},
+		{"id as a word", "id", "abc", whole, "", nil},
+		{"lines as text", "position", map[string]any{"new_path": "a.go", "old_line": "3", "new_line": "4"}, whole, "#note_5004", nil},
+		{"a line as a list", "position", map[string]any{"new_path": "a.go", "new_line": []int{4}},
+			strings.Replace(whole, "a.go:4", "a.go", 1), "#note_5004", []string{"notes[0].position.new_line is a list"}},
+		{"a position as text", "position", "a.go:4", strings.Replace(whole, "- At: a.go:4\n\n", "", 1), "#note_5004", []string{"notes[0].position is a text"}},
+		{"an author as text", "author", "ada", strings.Replace(whole, "@ada (Ada)", "unknown author", 1), "#note_5004", []string{"notes[0].author is a text"}},
+		{"a name as a number", "author", map[string]any{"username": "ada", "name": 7}, strings.Replace(whole, " (Ada)", "", 1), "#note_5004", []string{"notes[0].author.name is a number"}},
+		{"a date as a number", "created_at", 1767519000, strings.Replace(whole, ", 2026-01-04T09:30:00Z", "", 1), "#note_5004", []string{"notes[0].created_at is a number"}},
+		{"a body as a list", "body", []string{"Said."}, strings.Replace(whole, "\n> Said.\n", "", 1), "#note_5004", []string{"notes[0].body is a list"}},
+		{"a flag as a number", "system", 1, whole, "#note_5004", []string{"notes[0].system is a number"}},
+		{"null everywhere it may be", "system", nil, whole, "#note_5004", nil},
+		{"internal as a number", "internal", 0, "", "", []string{"notes[0].internal is a number, so the note is left out"}},
+		{"internal in two ways", "confidential", "no", "", "", []string{"notes[0].confidential is a text, so the note is left out"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, entityErr := Entity(issue7, json.RawMessage(raw), "")
-			_, discussionErr := Discussion(issue7, Head{}, json.RawMessage(raw))
-			for _, err := range []error{entityErr, discussionErr} {
-				var e *surgical.Error
-				if !errors.As(err, &e) || e.Code != surgical.CodeDocsFailed || e.Retryable {
-					t.Errorf("got %v, want a permanent docs_failed", err)
-				}
+		t.Run(c.name, func(t *testing.T) {
+			note := maps.Clone(sound)
+			note[c.field] = c.value
+			raw, err := json.Marshal(map[string]any{"id": "d", "notes": []any{note}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := mustDiscussion(t, mr12, Head{WebURL: mrHead.WebURL}, string(raw))
+			_, text, _ := strings.Cut(d.Text, "\n---\n")
+			if text != c.text || d.URL != mrHead.WebURL+c.anchor || d.Confidential {
+				t.Errorf("%s, confidential %v: %q, want %q", d.URL, d.Confidential, text, c.text)
+			}
+			if diff := cmp.Diff(c.leftOut, d.LeftOut); diff != "" {
+				t.Errorf("left out (-want +got):\n%s", diff)
 			}
 		})
 	}
-	if _, err := Discussion(issue7, Head{}, json.RawMessage(`{"notes":[]}`)); surgical.CodeOf(err) != surgical.CodeDocsFailed {
-		t.Errorf("a discussion without id: got %v", err)
+}
+
+func TestDiscussion_KeepsTheNotesBesideAnOddOne(t *testing.T) {
+	d := mustDiscussion(t, issue7, Head{}, `{"id":"d","notes":[{"id":1,"body":"one"},{"id":2,"body":"hush","internal":"yes"},null,"three",{"id":4,"body":"four"}]}`)
+	if !strings.Contains(d.Text, "> one\n") || !strings.Contains(d.Text, "> four\n") || strings.Contains(d.Text, "hush") {
+		t.Errorf("the text is\n%s", d.Text)
+	}
+	want := []string{"notes[2] is null", "notes[3] is a text", "notes[1].internal is a text, so the note is left out"}
+	if diff := cmp.Diff(want, d.LeftOut); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+	// A field that says that the note is internal outweighs one that does not tell.
+	if d := mustDiscussion(t, issue7, Head{}, `{"id":"d","notes":[{"body":"hush","internal":true,"confidential":0}]}`); !d.Confidential || !strings.Contains(d.Text, "hush") {
+		t.Errorf("confidential %v:\n%s", d.Confidential, d.Text)
+	}
+	if d := mustDiscussion(t, issue7, Head{}, `{"notes":7}`); len(d.LeftOut) != 1 || !strings.HasPrefix(d.ID, "discussion#unnamed-") {
+		t.Errorf("%s, left out %v", d.ID, d.LeftOut)
+	}
+}
+
+func TestEntity_LeavesOutOnlyWhatIsOdd(t *testing.T) {
+	d := mustEntity(t, mr12, `{"title":{"text":"x"},"state":7,"labels":["bug",7,{"name":"ui"},null,{"id":1}],"author":"ada","assignees":[{"username":"bob"},"x"],
+		"milestone":"1.4","draft":0,"work_in_progress":0,"created_at":1767519000,"web_url":false,"source_branch":[]}`, "Text")
+	if d.Title != "merge request !12" || !strings.Contains(d.Text, "- Labels: bug, ui\n- Assignees: @bob\n\n---\n\nText\n") {
+		t.Errorf("title %q, text\n%s", d.Title, d.Text)
+	}
+	want := []string{
+		"title is an object", "state is a number", "web_url is a boolean", "labels[1] is a number", "labels[3] is null", "author is a text", "assignees[1] is a text",
+		"created_at is a number", "draft is a number", "source_branch is a list", "milestone is a text",
+	}
+	if diff := cmp.Diff(want, d.LeftOut); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
 	}
 }
 

@@ -1,6 +1,9 @@
 package surgical
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // RunStatus is the status of a run. A terminal status never changes.
 type RunStatus string
@@ -149,12 +152,14 @@ type Counters struct {
 
 // EntityRow is a row of sync_run_entities.
 type EntityRow struct {
-	RunID     string
-	Ref       EntityRef
-	Stage     Stage
-	Status    EntityStatus
-	Code      Code
-	Message   string
+	RunID   string
+	Ref     EntityRef
+	Stage   Stage
+	Status  EntityStatus
+	Code    Code
+	Message string
+	// Warnings are those of the target's docs job.
+	Warnings  []string
 	UpdatedAt time.Time
 }
 
@@ -219,6 +224,27 @@ type Job struct {
 	Unclean bool
 	// Error is why the job failed, or why its last try did.
 	Error *Error
+	// Warnings name the records that documents show incompletely or not at all,
+	// because GitLab's JSON of them has an unexpected type; see [Job.Warn].
+	Warnings []string
+}
+
+// maxWarnings bounds a job's warnings, so that its row stays small.
+const maxWarnings = 20
+
+// Warn adds warnings that the job does not have yet. The last of too many says
+// that there are more.
+func (j *Job) Warn(warnings ...string) {
+	const more = "more records are shown incompletely or not at all"
+	for _, warning := range warnings {
+		switch {
+		case slices.Contains(j.Warnings, warning) || len(j.Warnings) > maxWarnings:
+		case len(j.Warnings) == maxWarnings:
+			j.Warnings = append(j.Warnings, more)
+		default:
+			j.Warnings = append(j.Warnings, warning)
+		}
+	}
 }
 
 // Open reports whether the job is still to be done.

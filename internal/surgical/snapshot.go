@@ -2,8 +2,11 @@ package surgical
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/record"
 )
 
 // ChildKind is the kind of a part of an entity that is stored as an item of
@@ -50,43 +53,79 @@ type Snapshot struct {
 // Attributes are the fields of an entity that the head carries and documents
 // are rendered from. Times are as GitLab wrote them.
 type Attributes struct {
-	Title        string   `json:"title"`
-	State        string   `json:"state"`
-	WebURL       string   `json:"web_url"`
-	Confidential bool     `json:"confidential"`
-	IssueType    string   `json:"issue_type"`
-	Labels       []string `json:"labels"`
-	Author       *User    `json:"author"`
-	Assignees    []User   `json:"assignees"`
-	Reviewers    []User   `json:"reviewers"`
-	Milestone    *struct {
-		Title string `json:"title"`
-	} `json:"milestone"`
-	CreatedAt    string `json:"created_at"`
-	UpdatedAt    string `json:"updated_at"`
-	ClosedAt     string `json:"closed_at"`
-	MergedAt     string `json:"merged_at"`
-	DueDate      string `json:"due_date"`
-	Draft        bool   `json:"draft"`
-	SourceBranch string `json:"source_branch"`
-	TargetBranch string `json:"target_branch"`
-	Description  string `json:"description"`
+	Title        string
+	State        string
+	WebURL       string
+	Confidential bool
+	IssueType    string
+	Labels       []string
+	Author       *User
+	Assignees    []User
+	Reviewers    []User
+	// Milestone is its title.
+	Milestone    string
+	CreatedAt    string
+	ClosedAt     string
+	MergedAt     string
+	DueDate      string
+	Draft        bool
+	SourceBranch string
+	TargetBranch string
+	Description  string
+	// LeftOut describes the fields above that have a type which GitLab does not
+	// document, and are empty for that reason.
+	LeftOut []string
 }
 
 // User is a person as GitLab shows them.
 type User struct {
-	Username string `json:"username"`
-	Name     string `json:"name"`
+	Username string
+	Name     string
 }
 
-// ParseAttributes decodes GitLab's JSON of an issue or merge request. JSON
-// null leaves a field empty.
+// ParseAttributes reads GitLab's JSON of an issue or merge request. A field that
+// is only displayed is left empty if it is absent, null or of an unexpected type.
+// It is an error if the JSON is not an object, or if confidential is neither a
+// boolean nor null.
 func ParseAttributes(raw json.RawMessage) (Attributes, error) {
-	var a Attributes
-	if err := json.Unmarshal(raw, &a); err != nil {
+	f, ok := record.Read(raw)
+	if !ok {
+		return Attributes{}, errors.New("decode entity: it is not a JSON object")
+	}
+	confidential, err := f.Access("confidential")
+	if err != nil {
 		return Attributes{}, fmt.Errorf("decode entity: %w", err)
 	}
+	a := Attributes{
+		Title: f.Text("title"), State: f.Text("state"), WebURL: f.Text("web_url"), Confidential: confidential,
+		IssueType: f.Text("issue_type"), Labels: f.Names("labels"),
+		Author: UserOf(f, "author"), Assignees: usersOf(f, "assignees"), Reviewers: usersOf(f, "reviewers"),
+		CreatedAt: f.Text("created_at"), ClosedAt: f.Text("closed_at"), MergedAt: f.Text("merged_at"), DueDate: f.Text("due_date"),
+		Draft: f.Flag("draft"), SourceBranch: f.Text("source_branch"), TargetBranch: f.Text("target_branch"),
+		Description: f.Text("description"),
+	}
+	if milestone, ok := f.Object("milestone"); ok {
+		a.Milestone = milestone.Text("title")
+	}
+	a.LeftOut = f.Odd()
 	return a, nil
+}
+
+// UserOf returns the person in a field of a record, or nil if there is none.
+func UserOf(f record.Fields, field string) *User {
+	user, ok := f.Object(field)
+	if !ok {
+		return nil
+	}
+	return &User{Username: user.Text("username"), Name: user.Text("name")}
+}
+
+func usersOf(f record.Fields, field string) []User {
+	var users []User
+	for _, user := range f.Objects(field) {
+		users = append(users, User{Username: user.Text("username"), Name: user.Text("name")})
+	}
+	return users
 }
 
 // Document is deterministic Markdown rendered from an entity or one of its
@@ -103,4 +142,7 @@ type Document struct {
 	Text string
 	// Hash is the hex SHA-256 of all of the above.
 	Hash string
+	// LeftOut describes what the document does not show, because it has a type
+	// that GitLab does not document. It is not stored with the document.
+	LeftOut []string
 }

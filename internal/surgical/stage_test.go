@@ -1,6 +1,7 @@
 package surgical_test
 
 import (
+	"fmt"
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -31,5 +32,17 @@ func TestErrorWith_AdvisesWhatItsFailuresNeed(t *testing.T) {
 		if got.Code != surgical.CodeDocsFailed || got.RunID != "r" || e.Total != 0 {
 			t.Errorf("%s: made %+v of %+v", c.name, got, e)
 		}
+	}
+}
+
+func TestJobWarn_KeepsARowSmall(t *testing.T) {
+	var job surgical.Job
+	for range 2 {
+		for i := range 30 {
+			job.Warn(fmt.Sprint(i), "0")
+		}
+	}
+	if n := len(job.Warnings); n != 21 || job.Warnings[19] != "19" || job.Warnings[20] != "more records are shown incompletely or not at all" {
+		t.Errorf("%d warnings: %v", n, job.Warnings)
 	}
 }

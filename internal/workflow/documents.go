@@ -162,7 +162,7 @@ const (
 // changes in the meantime, and adds those without current embeddings to the job.
 func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []string) error {
 	for try := range maxRenders {
-		written, stale, err := s.tryRegenerate(ctx, *job, try, ids)
+		made, err := s.tryRegenerate(ctx, *job, try, ids)
 		if errors.Is(err, surgical.ErrMoved) {
 			job.Unclean = true
 			continue
@@ -170,9 +170,10 @@ func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []str
 		if err != nil {
 			return err
 		}
-		job.DocumentsWritten += written
-		job.RegeneratedCount += int64(len(stale))
-		job.Regenerated = append(job.Regenerated, stale...)
+		job.DocumentsWritten += made.written
+		job.RegeneratedCount += int64(len(made.stale))
+		job.Regenerated = append(job.Regenerated, made.stale...)
+		job.Warn(made.warnings...)
 		if len(job.Regenerated) > maxNamed {
 			job.Regenerated, job.RegeneratedAll = nil, true
 		}
@@ -181,50 +182,66 @@ func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []str
 	return fmt.Errorf("documents of %s: the entity moved %d times", job.Ref, maxRenders)
 }
 
-func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int, ids []string) (written int64, stale []string, err error) {
+// made is the result of one batch.
+type made struct {
+	written int64
+	// stale are the documents without current embeddings.
+	stale []string
+	// warnings say what the documents do not show; see [surgical.Job].
+	warnings []string
+}
+
+func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int, ids []string) (made, error) {
 	ref := job.Ref
 	view, err := s.Content.View(ctx, ref, childrenOf(ids))
 	if err != nil {
-		return 0, nil, err
+		return made{}, err
 	}
 	before, children, err := view.Batch(ctx, ids, childrenOf(ids))
 	if err != nil {
-		return 0, nil, err
+		return made{}, err
 	}
-	rendered, err := renderAll(view.Head, children, ids)
+	rendered, warnings, err := renderAll(view.Head, children, ids)
 	if err != nil {
-		return 0, nil, err
+		return made{}, err
 	}
 	puts, replaced, gone := differences(view.Head, rendered, before.Documents, ids)
 	if len(puts)+len(replaced) > 0 {
 		token := content.TextToken(job.RunID, job.Attempts, view.Revision, try)
 		if err := s.Content.WriteDocuments(ctx, view.Head, token, puts, replaced); err != nil {
-			return 0, nil, err
+			return made{}, err
 		}
 	}
 	for _, id := range gone {
 		// If the document exists again, its embeddings belong to the run that wrote it.
 		if err := s.Content.RemoveEmbeddings(ctx, ref, id); err != nil && !errors.Is(err, surgical.ErrMoved) {
-			return 0, nil, err
+			return made{}, err
 		}
 	}
-	stale, err = s.stale(ctx, view.Head, rendered, before.Embeddings)
-	return int64(len(puts)), stale, err
+	stale, err := s.stale(ctx, view.Head, rendered, before.Embeddings)
+	return made{int64(len(puts)), stale, warnings}, err
 }
 
-// renderAll renders the documents whose child exists.
-func renderAll(head surgical.Head, children map[string]json.RawMessage, ids []string) (map[string]surgical.Document, error) {
-	rendered := make(map[string]surgical.Document, len(ids))
+// renderAll renders the documents whose child exists, and warns of what they do
+// not show. A record that cannot be rendered at all has no document.
+func renderAll(head surgical.Head, children map[string]json.RawMessage, ids []string) (rendered map[string]surgical.Document, warnings []string, err error) {
+	rendered = make(map[string]surgical.Document, len(ids))
 	for _, id := range ids {
 		document, exists, err := renderOne(head, children, id)
-		if err != nil {
-			return nil, err
-		}
-		if exists {
+		var unreadable *surgical.Error
+		switch {
+		case errors.As(err, &unreadable) && !unreadable.Retryable:
+			warnings = append(warnings, id+" has no document: "+unreadable.Message)
+		case err != nil:
+			return nil, nil, err
+		case exists:
 			rendered[id] = document
+			for _, what := range document.LeftOut {
+				warnings = append(warnings, id+" is incomplete: "+what)
+			}
 		}
 	}
-	return rendered, nil
+	return rendered, warnings, nil
 }
 
 func renderOne(head surgical.Head, children map[string]json.RawMessage, id string) (document surgical.Document, exists bool, err error) {

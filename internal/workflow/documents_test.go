@@ -1,6 +1,8 @@
 package workflow_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -341,5 +343,58 @@ func TestDocuments_FailsWithTheStore(t *testing.T) {
 				t.Errorf("the error is %v", err)
 			}
 		})
+	}
+}
+
+// One odd record costs neither its entity nor the other targets, and the run says
+// which it is.
+func TestDocuments_CostAnOddRecordNothingButItself(t *testing.T) {
+	w := newWorld(t)
+	odd, sound := gitlab.IssueRef(7), gitlab.MergeRequestRef(12)
+	fetch := w.Fetch
+	w.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+		snap, err := fetch(ctx, ref)
+		if err == nil && ref == odd {
+			for id, raw := range map[string]string{
+				"understood": `{"id":"understood","notes":[{"id":"5004","body":"one","position":{"new_path":"a","new_line":"4"}}]}`,
+				"incomplete": `{"id":"incomplete","notes":[{"id":1,"body":"two","author":"ada"},{"id":2,"body":"hush","internal":"yes"}]}`,
+				"unreadable": `["three"]`,
+			} {
+				snap.Children = append(snap.Children, surgical.Child{Kind: surgical.KindDiscussion, ID: id, Raw: json.RawMessage(raw)})
+			}
+		}
+		return snap, err
+	}
+	in := w.commit(surgical.Options{}, odd, sound)
+	w.handle(w.Docs, in)
+	w.handle(w.Embed, in)
+	_, err := w.Finish.Handle(t.Context(), in)
+	w.must(err)
+	w.settled(odd)
+	w.settled(sound)
+	documents := w.documents(odd)
+	for id, want := range map[string]string{"discussion#understood": "> one\n", "discussion#incomplete": "> two\n", "discussion#unreadable": ""} {
+		if got := documents[id].Text; (got == "") != (want == "") || !strings.Contains(got, want) || strings.Contains(got, "hush") {
+			t.Errorf("%s:\n%s", id, got)
+		}
+	}
+	rows, err := w.Ledger.Entities(t.Context(), in.RunID)
+	w.must(err)
+	got := map[surgical.EntityRef][]string{}
+	for _, row := range rows {
+		if got[row.Ref] = row.Warnings; row.Status != surgical.EntityOK {
+			t.Errorf("%s is %s", row.Ref, row.Status)
+		}
+	}
+	want := map[surgical.EntityRef][]string{sound: nil, odd: {
+		"discussion#incomplete is incomplete: notes[0].author is a text",
+		"discussion#incomplete is incomplete: notes[1].internal is a text, so the note is left out",
+		"discussion#unreadable has no document: the stored discussion of " + odd.String() + " could not be read",
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	if run := w.Run(in.RunID); run.Status != surgical.StatusSucceeded {
+		t.Errorf("the run is %s: %v", run.Status, run.Error)
 	}
 }

@@ -132,7 +132,7 @@ func stageMutations() []mutation {
 			{docs, "\tif len(current) == 0 {", "\tif len(current) >= 0 {"},
 		}, outcomes()},
 		{"regenerated counts documents written, not documents to embed", []edit{
-			{docs, "\tstale, err = s.stale(ctx, view.Head, rendered, before.Embeddings)\n\treturn int64(len(puts)), stale, err", "\tfor _, put := range puts {\n\t\tstale = append(stale, put.ID)\n\t}\n\treturn int64(len(puts)), stale, nil"},
+			{docs, "\tstale, err := s.stale(ctx, view.Head, rendered, before.Embeddings)\n\treturn made{int64(len(puts)), stale, warnings}, err", "\tvar stale []string\n\tfor _, put := range puts {\n\t\tstale = append(stale, put.ID)\n\t}\n\treturn made{int64(len(puts)), stale, warnings}, nil"},
 		}, outcomes()},
 		{"embeddings written under the head instead of their document", []edit{
 			{embeddings, "return s.check(key(ref, docKey(d.ID)), expression.Name(\"hash\").Equal(expression.Value(d.Hash)).\n\t\tAnd(expression.Name(\"revision\").Equal(expression.Value(d.Revision))))", "return s.check(key(ref, headKey), expression.Name(\"revision\").GreaterThanEqual(expression.Value(d.Revision)))"},
@@ -158,6 +158,12 @@ func stageMutations() []mutation {
 		}, outcomes()},
 		{"a failed stage names no targets", []edit{
 			{"internal/ledger/undone.go", "\tc.err = c.err.With(len(run.Targets), failures)\n", "\t_ = failures\n"},
+		}, outcomes()},
+		{"a note that does not say whether it is internal is shown", []edit{
+			{"internal/render/render_discussion.go", "\t\t\tf.LeaveOut(err.Error() + \", so the note is left out\")\n\t\t\tcontinue\n", "\t\t\tf.LeaveOut(err.Error() + \", so the note is left out\")\n"},
+		}, outcomes()},
+		{"a record that cannot be rendered stops the others", []edit{
+			{docs, "case errors.As(err, &unreadable) && !unreadable.Retryable:", "case errors.As(err, &unreadable) && unreadable.Retryable:"},
 		}, outcomes()},
 		{"a failed job stops the others", []edit{
 			{"internal/workflow/runner.go", "\t\t\tfailures = append(failures, err)\n", "\t\t\treturn nil, err\n"},

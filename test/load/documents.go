@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -56,7 +57,7 @@ func (t *Target) compareDocuments(ctx context.Context, c *Comparison, truth fake
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		_, wanted := want[id]
 		_, there := got[id]
-		if want[id] != got[id] {
+		if !reflect.DeepEqual(want[id], got[id]) {
 			differences = append(differences, "document "+id+" "+how(wanted, there))
 		}
 	}

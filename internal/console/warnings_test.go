@@ -1,0 +1,23 @@
+package console
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func TestTargetRows_ShowWhatDocumentsLack(t *testing.T) {
+	run := surgical.Run{Request: surgical.Request{ProjectID: 1, Targets: []surgical.Target{issue(7).Target, issue(8).Target}}}
+	rows := frame{}.targetRows(run, []surgical.EntityRow{
+		{Ref: issue(7), Status: surgical.EntityFailed, Stage: surgical.StageDocs, Code: surgical.CodeDocsFailed, Message: "slow"},
+		{Ref: issue(8), Status: surgical.EntityOK, Warnings: []string{"discussion#a\u202e is incomplete"}},
+	}, titles{})
+	if rows[0].Outcome.Word != "failed" || rows[0].Code != "docs_failed" || rows[0].Message != "slow" || rows[0].Warnings != nil {
+		t.Errorf("the failed target: %+v", rows[0])
+	}
+	if diff := cmp.Diff([]string{"discussion#a\ufffd is incomplete"}, rows[1].Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
