@@ -286,7 +286,7 @@ func TestHandler_GivesEveryEntityItsOwnRun(t *testing.T) {
 	}
 }
 
-// A secret token does not cover the key: whoever makes the hook can choose it.
+// A secret token does not cover the key: the owner of the hook can choose it.
 func TestHandler_NamesAnUnsignedDeliveryByItsKeyAndBody(t *testing.T) {
 	tests := []struct {
 		name, key string

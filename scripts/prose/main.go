@@ -42,7 +42,7 @@ func check(out io.Writer, roots []string) (int, error) {
 				return err
 			case entry.IsDir() && skipped(path, entry.Name()):
 				return fs.SkipDir
-			case !entry.Type().IsRegular():
+			case !entry.Type().IsRegular(), entry.Name() == "LICENSE": // not our words
 				return nil
 			}
 			found, err := checkFile(path)

@@ -76,6 +76,7 @@ func TestCheckSkipsStringsOfTestsAndWhatIsInstalled(t *testing.T) {
 	put(t, filepath.Join(root, ".local", "a.md"), "Meanwhile\n")
 	put(t, filepath.Join(root, "node_modules", "a.md"), "Meanwhile\n")
 	put(t, filepath.Join(root, "testdata", "a.md"), "Meanwhile\n")
+	put(t, filepath.Join(root, "LICENSE"), "Meanwhile\n")
 	put(t, filepath.Join(root, ".ci", "run"), "# Meanwhile\n")
 	var out bytes.Buffer
 	n, err := check(&out, []string{root})

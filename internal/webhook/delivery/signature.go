@@ -87,8 +87,8 @@ func (v *Verifier) Verify(h http.Header, body []byte, now time.Time) error {
 	return v.verifyToken(h.Values(TokenHeader))
 }
 
-// Signed reports whether the delivery carries a signature, and so must not be
-// judged by anything else.
+// Signed reports whether the delivery has a signature, in which case only the
+// signature may be checked.
 func Signed(h http.Header) bool { return len(h.Values(standardwebhooks.HeaderWebhookSignature)) > 0 }
 
 func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) error {
