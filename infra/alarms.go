@@ -23,6 +23,8 @@ const (
 	// nearTheLimit is the share of its timeout that a function may use. Workers
 	// and stages stop by themselves earlier, at 79% and 60%.
 	nearTheLimit = 0.85
+	// failedExecutions is how many workflow executions may fail within an hour.
+	failedExecutions = 3
 )
 
 // alarmSpec is one alarm. It goes off at or above its threshold and treats
@@ -72,7 +74,9 @@ func (st *stack) alarmSpecs() []alarmSpec {
 				says: "Invocations of the function failed in two of three five-minute periods.", metric: f.of("Errors", series{stat: sum}), atLeast: 1, periods: 3, reach: 2},
 			alarmSpec{name: "lambda-duration-" + f.spec.name, runbook: "lambda-duration",
 				says:   fmt.Sprintf("An invocation of the function took more than %.0f%% of its %.0f s timeout.", nearTheLimit*100, f.spec.timeout.Seconds()),
-				metric: f.of("Duration", series{stat: maximum}), atLeast: nearTheLimit * float64(f.spec.timeout.Milliseconds())})
+				metric: f.of("Duration", series{stat: maximum}), atLeast: nearTheLimit * float64(f.spec.timeout.Milliseconds())},
+			alarmSpec{name: "lambda-throttled-" + f.spec.name, runbook: "lambda-throttled",
+				says: "Lambda refused to start the function in two of three five-minute periods, for lack of concurrency.", metric: f.of("Throttles", series{stat: sum}), atLeast: 1, periods: 3, reach: 2})
 	}
 	return specs
 }
@@ -109,6 +113,14 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "failed-runs", runbook: "failed-runs",
 			says:   "Three or more runs failed within 15 minutes.",
 			metric: st.own(metrics.Runs(), series{stat: sum, seconds: 900, dims: dim(metrics.Status, string(surgical.StatusFailed))}), atLeast: 3},
+		// A failed run aborts, and its execution succeeds: these are executions that
+		// could not even do that.
+		{name: "executions-failed", runbook: "executions",
+			says:   fmt.Sprintf("Within an hour, %d workflow executions failed without closing their runs.", failedExecutions),
+			metric: st.machine.of("ExecutionsFailed", series{stat: sum, seconds: 3600}), atLeast: failedExecutions},
+		{name: "executions-timed-out", runbook: "executions",
+			says:   fmt.Sprintf("A workflow execution did not end within %.0f s, the time that all its tries have together.", surgical.WorkflowTimeout.Seconds()),
+			metric: st.machine.of("ExecutionsTimedOut", series{stat: sum}), atLeast: 1},
 		{name: "gitlab-unauthorized", runbook: "gitlab-unauthorized",
 			says:   "GitLab rejects the access token. All workers are waiting.",
 			metric: st.own(metrics.GitLabUnauthorized(), series{stat: sum}), atLeast: 2},

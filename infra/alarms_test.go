@@ -26,15 +26,17 @@ type watched struct {
 
 func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 	want := map[string]watched{
-		"lorehook-dead-letters":        {"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=DeadLetters.QueueName", "Maximum", 60, 1, 1, 1},
-		"lorehook-queue-age":           {"AWS/SQS ApproximateAgeOfOldestMessage QueueName=Requests.QueueName", "Maximum", 60, 5, 5, 600},
-		"lorehook-queue-age-received":  {"lorehook QueueAge Queue=requests", "Maximum", 300, 2, 2, 600_000},
-		"lorehook-sweeper-silent":      {"AWS/Lambda Invocations FunctionName=SweeperFunction", "Sum", 300, 3, 3, 1},
-		"lorehook-freshness":           {"lorehook Freshness Origin=webhook", "p95", 300, 3, 6, 60_000},
-		"lorehook-webhook-answers":     {"lorehook AnswersOtherThan2xx ", "Sum", 3600, 1, 1, 3},
-		"lorehook-refused-signatures":  {"lorehook RefusedSignatures ", "Sum", 3600, 1, 1, 3},
-		"lorehook-failed-runs":         {"lorehook Runs Status=failed", "Sum", 900, 1, 1, 3},
-		"lorehook-gitlab-unauthorized": {"lorehook GitLabUnauthorized ", "Sum", 300, 1, 1, 2},
+		"lorehook-dead-letters":         {"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=DeadLetters.QueueName", "Maximum", 60, 1, 1, 1},
+		"lorehook-queue-age":            {"AWS/SQS ApproximateAgeOfOldestMessage QueueName=Requests.QueueName", "Maximum", 60, 5, 5, 600},
+		"lorehook-queue-age-received":   {"lorehook QueueAge Queue=requests", "Maximum", 300, 2, 2, 600_000},
+		"lorehook-sweeper-silent":       {"AWS/Lambda Invocations FunctionName=SweeperFunction", "Sum", 300, 3, 3, 1},
+		"lorehook-freshness":            {"lorehook Freshness Origin=webhook", "p95", 300, 3, 6, 60_000},
+		"lorehook-webhook-answers":      {"lorehook AnswersOtherThan2xx ", "Sum", 3600, 1, 1, 3},
+		"lorehook-refused-signatures":   {"lorehook RefusedSignatures ", "Sum", 3600, 1, 1, 3},
+		"lorehook-failed-runs":          {"lorehook Runs Status=failed", "Sum", 900, 1, 1, 3},
+		"lorehook-executions-failed":    {"AWS/States ExecutionsFailed StateMachineArn=" + machineARN("lorehook"), "Sum", 3600, 1, 1, 3},
+		"lorehook-executions-timed-out": {"AWS/States ExecutionsTimedOut StateMachineArn=" + machineARN("lorehook"), "Sum", 300, 1, 1, 1},
+		"lorehook-gitlab-unauthorized":  {"lorehook GitLabUnauthorized ", "Sum", 300, 1, 1, 2},
 	}
 	timeouts := map[string]float64{}
 	for name, f := range onAWS(t).ofType("AWS::Lambda::Function") {
@@ -43,6 +45,7 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 	for _, id := range functionIDs() {
 		name, function := strings.ToLower(id), " FunctionName="+id+"Function"
 		want["lorehook-lambda-errors-"+name] = watched{"AWS/Lambda Errors" + function, "Sum", 300, 2, 3, 1}
+		want["lorehook-lambda-throttled-"+name] = watched{"AWS/Lambda Throttles" + function, "Sum", 300, 2, 3, 1}
 		want["lorehook-lambda-duration-"+name] = watched{"AWS/Lambda Duration" + function, "Maximum", 300, 1, 1, 850 * timeouts[id]}
 	}
 	for _, table := range tables.All() {

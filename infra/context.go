@@ -4,20 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	"gitlab.com/lorehook/lorehook/internal/cabundle"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // localAccount is the account id of the emulators; no real account has it.
 const localAccount = "000000000000"
+
+// defaultWarmWriteUnits is what AWS gives a new table on demand.
+const defaultWarmWriteUnits = 4000
 
 // titan is the one Bedrock model that the embed function can call.
 const titan = "amazon.titan-embed-text-v2:0"
@@ -65,7 +71,7 @@ type settings struct {
 	// metrics.
 	LogLevel string
 	// Tracing is `tracing`: active (if unset) or off. Lambda samples the first
-	// request of a second and 5% of the others, and lets nobody change that.
+	// request of a second and 5% of the others, which cannot be changed.
 	Tracing string
 	// AlarmTopicARN is `alarmTopicArn`: an SNS topic that is notified of alarms.
 	// None if unset.
@@ -73,6 +79,24 @@ type settings struct {
 	// RunbooksURL is `runbooksUrl`: where docs/runbooks can be read, this
 	// project's own place if unset.
 	RunbooksURL string
+	// WebhookReservedConcurrency is `webhookReservedConcurrency`, 1 to 1000: the
+	// concurrent invocations that only the webhook may use, and its maximum. 0 (if
+	// unset) reserves none.
+	WebhookReservedConcurrency int
+	// ContentWarmWriteUnits is `contentWarmWriteUnits`, more than 4000: the write
+	// units a second that the content table accepts at once. 0 (if unset) leaves
+	// it at what AWS gives a new table, 4000. Raising it costs once.
+	ContentWarmWriteUnits int
+	// GitLabCABundle is `gitlabCaBundle`: a PEM file with the certificates of
+	// private authorities that the worker trusts. None if unset.
+	GitLabCABundle string
+	// VPCSubnetIDs and VPCSecurityGroupIDs are `vpcSubnetIds` and
+	// `vpcSecurityGroupIds`, comma-separated: where the worker's network interfaces
+	// are. Without them it has the public internet.
+	VPCSubnetIDs, VPCSecurityGroupIDs []string
+	// WorkerDir is the worker's directory if it is not in LambdaDir: with a CA
+	// bundle, a copy that holds it.
+	WorkerDir string
 	// Protected is `protected`: true keeps the termination protection of a stack
 	// that exists. `make deploy` sets it; a stack that is being created must not
 	// have it, because the CDK repeats a failed creation by deleting the stack.
@@ -109,24 +133,29 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		account, region = "", ""
 	}
 	s := settings{
-		Account:                 r.text("account", account),
-		Region:                  r.text("region", region),
-		StackName:               r.matching("stackName", "lorehook", `^[a-z][a-z0-9-]{0,39}$`),
-		Architecture:            r.oneOf("architecture", "arm64", "x86_64"),
-		LambdaDir:               r.text("lambdaDir", ".build/lambda"),
-		GitLabBaseURL:           r.httpURL("gitlabBaseUrl", "https://gitlab.com"),
-		Projects:                r.projects("projects"),
-		EmbedderURL:             r.httpURL("embedderUrl", ""),
-		EmbedderAPIKey:          r.boolean("embedderApiKey"),
-		AllowUnsignedAPI:        r.boolean("allowUnsignedApi"),
-		WorkerConcurrency:       r.number("workerConcurrency", surgical.DefaultConcurrency, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
-		GitLabRequestsPerSecond: r.number("gitlabRequestsPerSecond", surgical.DefaultRequestsPerSecond, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
-		LogRetentionDays:        r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
-		LogLevel:                r.oneOf("logLevel", "info", "warn", "error"),
-		Tracing:                 r.oneOf("tracing", "active", "off"),
-		AlarmTopicARN:           r.matching("alarmTopicArn", "", `^(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256})?$`),
-		RunbooksURL:             r.httpURL("runbooksUrl", runbooks),
-		Protected:               r.boolean("protected"),
+		Account:                    r.text("account", account),
+		Region:                     r.text("region", region),
+		StackName:                  r.matching("stackName", "lorehook", `^[a-z][a-z0-9-]{0,39}$`),
+		Architecture:               r.oneOf("architecture", "arm64", "x86_64"),
+		LambdaDir:                  r.text("lambdaDir", ".build/lambda"),
+		GitLabBaseURL:              r.httpURL("gitlabBaseUrl", "https://gitlab.com"),
+		Projects:                   r.projects("projects"),
+		EmbedderURL:                r.httpURL("embedderUrl", ""),
+		EmbedderAPIKey:             r.boolean("embedderApiKey"),
+		AllowUnsignedAPI:           r.boolean("allowUnsignedApi"),
+		WorkerConcurrency:          r.number("workerConcurrency", surgical.DefaultConcurrency, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
+		GitLabRequestsPerSecond:    r.number("gitlabRequestsPerSecond", surgical.DefaultRequestsPerSecond, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
+		LogRetentionDays:           r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
+		LogLevel:                   r.oneOf("logLevel", "info", "warn", "error"),
+		Tracing:                    r.oneOf("tracing", "active", "off"),
+		AlarmTopicARN:              r.matching("alarmTopicArn", "", `^(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256})?$`),
+		RunbooksURL:                r.httpURL("runbooksUrl", runbooks),
+		WebhookReservedConcurrency: r.number("webhookReservedConcurrency", 0, func(n int) bool { return n >= 0 && n <= 1000 }, "a number from 0 to 1000"),
+		ContentWarmWriteUnits:      r.number("contentWarmWriteUnits", 0, func(n int) bool { return n == 0 || n > defaultWarmWriteUnits && n <= 40_000 }, "0, or a number from 4001 to 40000"),
+		GitLabCABundle:             r.certificates("gitlabCaBundle"),
+		VPCSubnetIDs:               r.ids("vpcSubnetIds", "subnet"),
+		VPCSecurityGroupIDs:        r.ids("vpcSecurityGroupIds", "sg"),
+		Protected:                  r.boolean("protected"),
 	}
 	if s.Account == localAccount {
 		s.Embedder = r.oneOf("embedder", "lexical", "bedrock", "openai")
@@ -157,6 +186,9 @@ func (s settings) validate() []error {
 	}
 	if s.Account != "" && !regexp.MustCompile(`^\d{12}$`).MatchString(s.Account) {
 		errs = append(errs, fmt.Errorf("context value account must be 12 digits, got %q", s.Account))
+	}
+	if (len(s.VPCSubnetIDs) == 0) != (len(s.VPCSecurityGroupIDs) == 0) {
+		errs = append(errs, errors.New("context values vpcSubnetIds and vpcSecurityGroupIds go together"))
 	}
 	return append(errs, s.validateEmbedder()...)
 }
@@ -294,6 +326,40 @@ func (r *reader) httpURL(name, unset string) string {
 		r.reject(name, baseurl.SecureRule, v)
 	}
 	return u.String()
+}
+
+// ids accepts AWS's ids of one kind, comma-separated.
+func (r *reader) ids(name, kind string) []string {
+	text := r.text(name, "")
+	if text == "" {
+		return nil
+	}
+	valid := regexp.MustCompile(`^` + kind + `-[0-9a-f]{8,17}$`)
+	ids := strings.Split(text, ",")
+	for i, id := range ids {
+		ids[i] = strings.TrimSpace(id)
+		if !valid.MatchString(ids[i]) || slices.Contains(ids[:i], ids[i]) {
+			r.reject(name, "different ids like "+kind+"-0123456789abcdef0, comma-separated", text)
+			break
+		}
+	}
+	return ids
+}
+
+// certificates accepts the path of a file whose certificates are valid now.
+func (r *reader) certificates(name string) string {
+	file := r.text(name, "")
+	if file == "" {
+		return ""
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		_, err = cabundle.Parse(text, time.Now())
+	}
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("context value %s must be a PEM file with certificates, got %q: %w", name, file, err))
+	}
+	return file
 }
 
 // projects accepts exactly what the functions will accept. It has no default: all

@@ -22,8 +22,11 @@ const (
 // order, with the alarms at the top. logs are the log groups that do not belong
 // to a function.
 func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, logs ...awslogs.LogGroup) {
+	// Dashboards are global in an account: without the region, the same stack in
+	// two regions would overwrite its own.
+	name := st.name(*st.Region())
 	d := awscloudwatch.NewDashboard(st.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
-		DashboardName:   &st.settings.StackName,
+		DashboardName:   &name,
 		DefaultInterval: awscdk.Duration_Hours(jsii.Number(3)),
 		// A sum is meaningful only if its period is known: always five minutes, or
 		// an hour for dollars, whatever the zoom.
@@ -44,7 +47,7 @@ func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, logs ...awslogs.LogG
 		d.AddWidgets(row...)
 	}
 	awscdk.NewCfnOutput(st.Stack, jsii.String("DashboardUrl"), &awscdk.CfnOutputProps{Value: jsii.String(fmt.Sprintf(
-		"https://%[1]s.console.aws.amazon.com/cloudwatch/home?region=%[1]s#dashboards/dashboard/%[2]s", *st.Region(), st.settings.StackName))})
+		"https://%[1]s.console.aws.amazon.com/cloudwatch/home?region=%[1]s#dashboards/dashboard/%[2]s", *st.Region(), name))})
 }
 
 // customWidgetRow shows the run ledger, rendered by a function that CloudWatch

@@ -109,7 +109,7 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 	}
 	return [][]awscloudwatch.IWidget{
 		st.question("What fails and why?",
-			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries the targets that can succeed.", "failed-runs", "lambda-errors", "lambda-duration", "sweeper-silent", "throttled-tables"),
+			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries the targets that can succeed.", "failed-runs", "executions", "lambda-errors", "lambda-duration", "lambda-throttled", "sweeper-silent", "throttled-tables"),
 		{
 			graph{title: "Finished runs", width: 8, stacked: true, unit: "runs", left: []awscloudwatch.IMetric{
 				ended(surgical.StatusSucceeded, green), ended(surgical.StatusCancelled, grey), ended(surgical.StatusFailed, red),

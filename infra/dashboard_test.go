@@ -448,8 +448,8 @@ func TestTheCustomWidgetShowsTheRunLedger(t *testing.T) {
 
 func TestTheDashboardsAddressIsAnOutput(t *testing.T) {
 	for want, s := range map[string]stackTemplate{
-		"https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/team-a":       onOpenAI(t),
-		"https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/lorehook": onAWS(t),
+		"https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/team-a-eu-central-1":         onOpenAI(t),
+		"https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/lorehook-${AWS::Region}": onAWS(t),
 	} {
 		if got := resolve(s.Outputs["DashboardUrl"].Value); got != want {
 			t.Errorf("output %v, want %s", got, want)

@@ -36,6 +36,16 @@ type functionSpec struct {
 	memory  int // MB
 	timeout time.Duration
 	env     []map[string]*string
+	// scheduled is for functions that start again soon anyway: Lambda neither
+	// repeats a failed invocation of theirs nor queues a throttled one for hours.
+	scheduled bool
+	// reserved is the concurrency that only this function may use, and at most;
+	// 0 reserves none.
+	reserved int
+	// dir holds its bootstrap, if that is not in the directory of all functions.
+	dir string
+	// inVPC is whether it joins the VPC, if one is configured: it calls GitLab.
+	inVPC bool
 }
 
 const architectureARM = "arm64"
@@ -48,11 +58,11 @@ func newFunctions(st *stack) functionSet {
 	machine := map[string]*string{"LOREHOOK_STATE_MACHINE_ARN": st.machine.arn}
 	return functionSet{
 		webhook: st.function("Webhook", functionSpec{name: "webhook", does: "Verifies, classifies and enqueues webhooks",
-			memory: 256, timeout: surgical.WebhookTimeout,
+			memory: 256, timeout: surgical.WebhookTimeout, reserved: st.settings.WebhookReservedConcurrency,
 			env: []map[string]*string{requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": st.secrets.webhook}}}),
 		worker: st.function("Worker", functionSpec{name: "worker", does: "Fetches entities from GitLab and commits them",
-			memory: 512, timeout: surgical.WorkerTimeout,
-			env: []map[string]*string{tableNames, requests, bulk, projects, machine, {
+			memory: surgical.WorkerMemory, timeout: surgical.WorkerTimeout, inVPC: true, dir: st.settings.WorkerDir,
+			env: []map[string]*string{tableNames, requests, bulk, projects, machine, st.caBundleEnv(), {
 				"LOREHOOK_DEAD_LETTER_QUEUE_URL":      st.queues.deadLetters.QueueUrl(),
 				"GITLAB_BASE_URL":                     &st.settings.GitLabBaseURL,
 				"LOREHOOK_GITLAB_TOKEN_SECRET_ID":     st.secrets.gitlabToken,
@@ -67,7 +77,7 @@ func newFunctions(st *stack) functionSet {
 		abort: st.function("Abort", functionSpec{name: "abort", does: "Closes a run whose workflow failed",
 			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes runs that crashed permanently",
-			memory: 256, timeout: surgical.SweeperTimeout, env: []map[string]*string{tableNames, requests, bulk, machine}}),
+			memory: 256, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, machine}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
 			memory: 256, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects}}),
 		widget: st.function("Widget", functionSpec{name: "widget", does: "Shows the run ledger in the dashboard",
@@ -90,6 +100,11 @@ func (st *stack) embedderEnv() map[string]*string {
 	return env
 }
 
+// dirOf is the directory that holds a function's bootstrap.
+func (s settings) dirOf(function string) string {
+	return filepath.Join(s.LambdaDir, s.Architecture, function)
+}
+
 // function makes one function with a role and a log group of its own. The role
 // may write its logs and traces; the rest is in permissions.go.
 func (st *stack) function(id string, spec functionSpec) function {
@@ -106,13 +121,17 @@ func (st *stack) function(id string, spec functionSpec) function {
 	for _, part := range spec.env {
 		maps.Copy(env, part)
 	}
+	st.checkEnvironment(spec.name, env)
+	if spec.dir == "" {
+		spec.dir = st.settings.dirOf(spec.name)
+	}
 	props := &awslambda.FunctionProps{
 		FunctionName:  jsii.String(st.name(spec.name)),
 		Description:   jsii.String("Lorehook: " + spec.does),
 		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
 		Architecture:  architecture,
 		Handler:       jsii.String("bootstrap"),
-		Code:          awslambda.Code_FromAsset(jsii.String(filepath.Join(st.settings.LambdaDir, st.settings.Architecture, spec.name)), nil),
+		Code:          awslambda.Code_FromAsset(&spec.dir, nil),
 		MemorySize:    jsii.Number(spec.memory),
 		Timeout:       lasting(spec.timeout),
 		Environment:   &env,
@@ -129,7 +148,20 @@ func (st *stack) function(id string, spec functionSpec) function {
 		// pass for INFO, and would be left out.
 		props.SystemLogLevelV2 = awslambda.SystemLogLevel_WARN
 	}
+	if spec.scheduled {
+		props.RetryAttempts, props.MaxEventAge = jsii.Number(0), lasting(surgical.SweepInterval)
+	}
+	if spec.reserved > 0 {
+		props.ReservedConcurrentExecutions = jsii.Number(spec.reserved)
+	}
+	inVPC := spec.inVPC && len(st.settings.VPCSubnetIDs) > 0
+	if inVPC {
+		st.allowInterfaces(role, *props.FunctionName)
+	}
 	f := awslambda.NewFunction(st.Stack, jsii.String(id+"Function"), props)
+	if inVPC {
+		st.joinVPC(f)
+	}
 	st.suppress(role, "AwsSolutions-IAM5", "X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords are only allowed on *.", "Resource::*")
 	return function{Function: f, id: id, spec: spec, logs: logs}
 }

@@ -14,6 +14,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
@@ -27,7 +28,7 @@ type size struct{ Memory, Timeout float64 }
 
 func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 	want := map[string]size{
-		"Webhook": {256, 10}, "Worker": {512, 120}, "Docs": {512, 50}, "Embed": {512, 50},
+		"Webhook": {256, 10}, "Worker": {surgical.WorkerMemory, 120}, "Docs": {512, 50}, "Embed": {512, 50},
 		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Api": {256, 29}, "Widget": {256, 15},
 	}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {

@@ -74,7 +74,7 @@ func (st *stack) route(api awsapigatewayv2.HttpApi, method awsapigatewayv2.HttpM
 // newStage makes the $default stage: throttled, with access logs, which it
 // returns.
 func (st *stack) newStage(api awsapigatewayv2.HttpApi) awslogs.LogGroup {
-	logs := st.logGroup("AccessLogs")
+	logs := st.vendedLogGroup("AccessLogs", "apigateway", "access")
 	st.countAnswers(logs)
 	stage := awsapigatewayv2.NewHttpStage(st.Stack, jsii.String("DefaultStage"), &awsapigatewayv2.HttpStageProps{
 		HttpApi:                api,

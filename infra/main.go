@@ -36,7 +36,13 @@ func build(app awscdk.App, getenv func(name string) string) (awscdk.Stack, error
 		return nil, err
 	}
 	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
-	stack := newStack(app, s)
+	if s.WorkerDir, err = stageWorker(s, *app.Outdir()); err != nil {
+		return nil, err
+	}
+	stack, err := newStack(app, s)
+	if err != nil {
+		return nil, err
+	}
 	// What is deployed can be read from CloudFormation, and `make deploy` prints it.
 	stack.AddMetadata(jsii.String("Lorehook"), map[string]any{"Given": values.Given, "Default": values.Default})
 	return stack, nil

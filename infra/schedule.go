@@ -9,8 +9,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// newSchedule starts the sweeper every [surgical.SweepInterval]. A start that fails is not
-// repeated: the next one comes soon enough.
+// newSchedule starts the sweeper every [surgical.SweepInterval]. A start that fails
+// is not repeated: the next one comes soon enough. RetryAttempts here governs what
+// EventBridge delivers; what Lambda accepted and could not run is governed by the
+// function's own retries and event age (functionSpec.scheduled).
 func (st *stack) newSchedule() {
 	awsevents.NewRule(st.Stack, jsii.String("SweeperSchedule"), &awsevents.RuleProps{
 		Description: jsii.String("Lorehook: starts the sweeper"),

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
@@ -26,11 +28,13 @@ type stack struct {
 	secrets   secretSet
 	functions functionSet
 	machine   machineRef
+	// errs are what is wrong with the settings and shows only in the stack.
+	errs []error
 }
 
 // newStack builds the whole stack. The order follows the references: the state
 // machine's name is fixed, so functions may name it before it exists.
-func newStack(scope constructs.Construct, s settings) awscdk.Stack {
+func newStack(scope constructs.Construct, s settings) (awscdk.Stack, error) {
 	props := &awscdk.StackProps{
 		StackName:             &s.StackName,
 		Description:           jsii.String("Lorehook: a complete, current copy of GitLab issues and merge requests"),
@@ -52,7 +56,7 @@ func newStack(scope constructs.Construct, s settings) awscdk.Stack {
 	api := st.newHTTPAPI()
 	st.newDashboard(st.newAlarms(), api.logs, workflowLogs)
 	st.newOutputs(api)
-	return st.Stack
+	return st.Stack, errors.Join(st.errs...)
 }
 
 // name is a fixed name, unique to the stack in its account.
@@ -60,8 +64,18 @@ func (st *stack) name(suffix string) string { return st.settings.StackName + "-"
 
 // logGroup is a log group that forgets after the configured time. Logs hold no
 // data of their own, so they go with the stack.
-func (st *stack) logGroup(id string) awslogs.LogGroup {
+func (st *stack) logGroup(id string) awslogs.LogGroup { return st.namedLogGroup(id, nil) }
+
+// vendedLogGroup is a log group that another service writes to through log
+// delivery. Under this prefix it needs no statement in the account's resource
+// policy, which holds 5,120 characters and would be full after a few stacks.
+func (st *stack) vendedLogGroup(id, service, suffix string) awslogs.LogGroup {
+	return st.namedLogGroup(id, jsii.String("/aws/vendedlogs/"+service+"/"+st.name(suffix)))
+}
+
+func (st *stack) namedLogGroup(id string, name *string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(st.Stack, jsii.String(id), &awslogs.LogGroupProps{
+		LogGroupName:  name,
 		Retention:     retentions[st.settings.LogRetentionDays],
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})

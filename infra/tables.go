@@ -28,7 +28,7 @@ func newTables(st *stack) tableSet {
 	var set tableSet
 	for _, schema := range tables.All() {
 		id := pascal(schema.Name)
-		t := awsdynamodb.NewTable(st.Stack, &id, &awsdynamodb.TableProps{
+		props := &awsdynamodb.TableProps{
 			PartitionKey:                     attribute(schema.Hash),
 			SortKey:                          optionalAttribute(schema.Sort),
 			BillingMode:                      awsdynamodb.BillingMode_PAY_PER_REQUEST,
@@ -36,7 +36,11 @@ func newTables(st *stack) tableSet {
 			TimeToLiveAttribute:              jsii.String(tables.ExpiresAt),
 			Encryption:                       awsdynamodb.TableEncryption_AWS_MANAGED,
 			RemovalPolicy:                    awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
-		})
+		}
+		if units := st.settings.ContentWarmWriteUnits; units > 0 && schema.Name == tables.Content().Name {
+			props.WarmThroughput = &awsdynamodb.WarmThroughput{WriteUnitsPerSecond: jsii.Number(units)}
+		}
+		t := awsdynamodb.NewTable(st.Stack, &id, props)
 		for _, index := range schema.Indexes {
 			t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 				IndexName:      &index.Name,

@@ -1,15 +1,22 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"maps"
+	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -41,6 +48,40 @@ var (
 	})
 )
 
+// inPrivate is for a self-managed GitLab that is not public, with everything set
+// that costs something or joins other networks.
+func inPrivate(t *testing.T) stackTemplate {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, testCA(t, time.Now()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := synthesize(map[string]any{
+		"account": "123456789012", "region": "eu-central-1", "gitlabBaseUrl": "https://gitlab.internal.example.com", "gitlabCaBundle": file,
+		"vpcSubnetIds": "subnet-0aaaaaaaaaaaaaaaa, subnet-0bbbbbbbbbbbbbbbb", "vpcSecurityGroupIds": "sg-0cccccccccccccccc",
+		"webhookReservedConcurrency": "20", "contentWarmWriteUnits": 12000.0,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// testCA is the PEM text of a certificate that is valid around the time.
+func testCA(t *testing.T, at time.Time) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: at.Add(-time.Hour), NotAfter: at.Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
 // everyVariant runs the test on each variant.
 func everyVariant(t *testing.T, test func(t *testing.T, s stackTemplate)) {
 	t.Helper()
@@ -57,6 +98,8 @@ type stackTemplate struct {
 	// Findings are the errors and warnings of synthesis, those of cdk-nag among them.
 	Findings             []string
 	TerminationProtected bool
+	// WorkerFiles are the files of the worker's code.
+	WorkerFiles []string
 }
 
 // resource is one resource of a template.
@@ -117,7 +160,22 @@ func synthesize(context map[string]any, add ...func(awscdk.Stack)) (s stackTempl
 	if s.Findings, err = findings(strings.Replace(*artifact.TemplateFullPath(), ".template.json", ".metadata.json", 1)); err != nil {
 		return s, err
 	}
-	return s, readJSON(*artifact.TemplateFullPath(), &s)
+	if err := readJSON(*artifact.TemplateFullPath(), &s); err != nil {
+		return s, err
+	}
+	s.WorkerFiles, err = s.filesOf("WorkerFunction", filepath.Dir(*artifact.TemplateFullPath()))
+	return s, err
+}
+
+// filesOf are the names of the files in a function's code.
+func (s stackTemplate) filesOf(function, assembly string) (names []string, err error) {
+	code, _ := s.ofType("AWS::Lambda::Function")[function]["Code"].(map[string]any)
+	hash, _, _ := strings.Cut(fmt.Sprint(code["S3Key"]), ".")
+	entries, err := os.ReadDir(filepath.Join(assembly, "asset."+hash))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
 }
 
 // findings are the errors and warnings in the metadata of a synthesized stack.

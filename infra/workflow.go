@@ -42,7 +42,7 @@ func (st *stack) newWorkflow() awslogs.LogGroup {
 	for _, f := range []function{st.functions.docs, st.functions.embed, st.functions.finish, st.functions.abort} {
 		allow(role, []string{"lambda:InvokeFunction"}, f.FunctionArn())
 	}
-	logs := st.logGroup("WorkflowLogs")
+	logs := st.vendedLogGroup("WorkflowLogs", "states", "workflow")
 	machine := awsstepfunctions.NewStateMachine(st.Stack, jsii.String("Workflow"), &awsstepfunctions.StateMachineProps{
 		StateMachineName:        st.machine.name,
 		StateMachineType:        awsstepfunctions.StateMachineType_EXPRESS,

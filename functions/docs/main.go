@@ -10,6 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
@@ -20,7 +21,7 @@ func main() { function.Main(build) }
 func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
-	starter := &workflow.Starter{Client: sfn.NewFromConfig(env.AWS), StateMachineARN: c.StateMachineARN}
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
 	runner := &workflow.Runner{
 		Ledger:   rows,
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},

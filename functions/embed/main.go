@@ -13,6 +13,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
@@ -25,12 +26,12 @@ func build(_ context.Context, env function.Env[config.Embed]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS)
 	secrets := func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) }
 	apiKey := secret.NewSource(secret.FromManager(secrets, c.APIKeySecretID, secret.Text), time.Now)
-	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrockruntime.NewFromConfig(env.AWS), APIKey: apiKey.Get})
+	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrockruntime.NewFromConfig(awsenv.Patient(env.AWS)), APIKey: apiKey.Get})
 	if err != nil {
 		return nil, err
 	}
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
-	starter := &workflow.Starter{Client: sfn.NewFromConfig(env.AWS), StateMachineARN: c.StateMachineARN}
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
 	runner := &workflow.Runner{
 		Ledger:   rows,
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},

@@ -13,6 +13,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
@@ -26,7 +27,7 @@ func main() { function.Main(build) }
 func build(_ context.Context, env function.Env[config.Sweeper]) (any, error) {
 	c, db, client := env.Config, dynamo.New(env.AWS), sqs.NewFromConfig(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
-	starter := &workflow.Starter{Client: sfn.NewFromConfig(env.AWS), StateMachineARN: c.StateMachineARN}
+	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
 	sweeper := &sweep.Sweeper{
 		Ledger:   rows,
 		Content:  content.NewStore(db, c.Content, time.Now),

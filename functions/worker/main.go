@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	crand "crypto/rand"
+	"crypto/x509"
 	"math/rand/v2"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"gitlab.com/lorehook/lorehook/internal/cabundle"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
@@ -30,10 +33,14 @@ func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	c, cfg, log, meter := env.Config, env.AWS, env.Log, env.Meter
+	roots, err := roots(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
 	token, refresh := token(c, cfg)
 	fetcher, err := gitlab.NewClient(gitlab.Options{
 		BaseURL: c.BaseURL, Token: token, RefreshToken: refresh, RequestsPerSecond: c.RequestsPerSecond, Clock: time.Now,
-		Meter: meter,
+		Meter: meter, RootCAs: roots,
 	})
 	if err != nil {
 		return nil, err
@@ -41,7 +48,7 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	db := dynamo.New(cfg)
 	store, rows := content.NewStore(db, c.Content, time.Now), ledger.New(db, c.Tables, time.Now).Metered(meter)
 	launcher := &workflow.Launcher{
-		Starter: &workflow.Starter{Client: sfn.NewFromConfig(cfg), StateMachineARN: c.StateMachineARN}, Ledger: rows,
+		Starter: &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(cfg)), StateMachineARN: c.StateMachineARN}, Ledger: rows,
 	}
 	engine := &worker.Engine{
 		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Launch: launcher.Launch,
@@ -56,6 +63,15 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 		NewTrace: trace.Source(crand.Reader),
 	}
 	return batch.Handle, nil
+}
+
+// roots returns the authorities that may have signed GitLab's certificate, or nil
+// for those of the runtime.
+func roots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	return cabundle.ReadFile(file)
 }
 
 // token returns how the GitLab token is read, when it is first needed, and how

@@ -7,6 +7,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -16,6 +18,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // Config is the configuration of any function: one of package config's types.
@@ -57,9 +60,21 @@ func realMain[C Config](ctx context.Context, build func(context.Context, Env[C])
 	if err != nil {
 		return nil, err
 	}
+	limitMemory(os.Getenv)
 	observability := c.Observability()
 	return build(ctx, Env[C]{
 		Config: c, AWS: awsenv.Config(), Log: logs.Function(observability.LogLevel),
 		Meter: metrics.New(os.Stdout, observability.MetricsNamespace, time.Now),
 	})
+}
+
+// limitMemory makes the garbage collector work harder before the process reaches
+// the function's memory, where Lambda would kill it. GOMEMLIMIT, if set, has
+// precedence.
+func limitMemory(getenv func(string) string) {
+	megabytes, err := strconv.ParseInt(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 32)
+	if err != nil || megabytes <= 0 || getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	debug.SetMemoryLimit(megabytes << 20 / 100 * surgical.GoMemoryPercent)
 }

@@ -50,8 +50,8 @@ func TestMain_LogsOneLineAndExitsWith1WhenItCannotStart(t *testing.T) {
 		env        []string
 	}{
 		"a setting is missing":        {"serve", "LOREHOOK_REQUESTS_QUEUE_URL", nil},
-		"the handler cannot be built": {"fail", "no client", []string{"LOREHOOK_REQUESTS_QUEUE_URL=q"}},
-		"and the level is above":      {"fail", "no client", []string{"LOREHOOK_REQUESTS_QUEUE_URL=q", "LOREHOOK_LOG_LEVEL=ERROR"}},
+		"the handler cannot be built": {"fail", "no client", []string{"LOREHOOK_REQUESTS_QUEUE_URL=q", "LOREHOOK_PROJECTS=1"}},
+		"and the level is above":      {"fail", "no client", []string{"LOREHOOK_REQUESTS_QUEUE_URL=q", "LOREHOOK_PROJECTS=1", "LOREHOOK_LOG_LEVEL=ERROR"}},
 	} {
 		out, err := start(t, t.Context(), c.kind, c.env...).Output()
 		var exit *exec.ExitError
@@ -86,7 +86,7 @@ func TestMain_ServesWhatWasBuilt(t *testing.T) {
 	defer runtime.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	cmd := start(t, ctx, "serve", "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(runtime.URL, "http://"), "AWS_REGION=eu-central-1", "LOREHOOK_REQUESTS_QUEUE_URL=q")
+	cmd := start(t, ctx, "serve", "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(runtime.URL, "http://"), "AWS_REGION=eu-central-1", "LOREHOOK_REQUESTS_QUEUE_URL=q", "LOREHOOK_PROJECTS=1")
 	var out strings.Builder
 	cmd.Stdout = &out
 	if err := cmd.Start(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -30,6 +31,26 @@ func TestRun_ServesOnlyWhatWasBuilt(t *testing.T) {
 		}, func(handler any) { served = handler })
 		if (exit == 1) != c.fails || (served != nil) == c.fails {
 			t.Errorf("%s: served %v, exit %d", name, served, exit)
+		}
+	}
+}
+
+func TestLimitMemory_LeavesRoomBelowTheFunctionsMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want int64
+	}{
+		"on Lambda":            {map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1000"}, 850 << 20},
+		"GOMEMLIMIT wins":      {map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1000", "GOMEMLIMIT": "700MiB"}, before},
+		"elsewhere":            {nil, before},
+		"something unreadable": {map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "many"}, before},
+	} {
+		debug.SetMemoryLimit(before)
+		limitMemory(func(name string) string { return c.env[name] })
+		if got := debug.SetMemoryLimit(-1); got != c.want {
+			t.Errorf("%s: the limit is %d, want %d", name, got, c.want)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package gitlab
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +42,9 @@ type Options struct {
 	RefreshToken func(context.Context) (bool, error)
 	// HTTP is the transport; nil means one made for this client.
 	HTTP http.RoundTripper
+	// RootCAs are the authorities that the client's own transport trusts; nil
+	// means those of this machine.
+	RootCAs *x509.CertPool
 	// RequestsPerSecond is the client-side rate limit; 0 means none.
 	RequestsPerSecond float64
 	Clock             func() time.Time
@@ -85,7 +90,7 @@ func NewClient(o Options) (*Client, error) {
 		o.Timeout = DefaultTimeout
 	}
 	if o.HTTP == nil {
-		o.HTTP = newTransport()
+		o.HTTP = newTransport(o.RootCAs)
 	}
 	client, err := api.NewAuthSourceClient(tokenSource(o.Token),
 		api.WithURLWarningLogger(slog.New(slog.DiscardHandler)),
@@ -106,13 +111,14 @@ func NewClient(o Options) (*Client, error) {
 
 // newTransport keeps enough idle connections for concurrent fetches. Go's default
 // of two per host would close and reopen the others every time.
-func newTransport() *http.Transport {
+func newTransport(roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 4 * endpoints,
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 10 * time.Second,
+		TLSClientConfig:     &tls.Config{RootCAs: roots},
 	}
 }
 

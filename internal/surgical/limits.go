@@ -168,9 +168,10 @@ const (
 
 // The edges.
 const (
-	// MaxWebhookBody is the largest payload of a delivery, decoded, in bytes:
-	// Lambda takes events of 6 MB.
-	MaxWebhookBody = 6 << 20
+	// MaxWebhookBody is the largest payload of a delivery, decoded, in bytes.
+	// Lambda accepts events of 6 MB, in which the payload is a JSON string: its
+	// quotes and backslashes count twice.
+	MaxWebhookBody = 5 << 20
 	// MaxAPIBody is the largest body of a request to the manual API, in bytes:
 	// 25 targets need a few hundred.
 	MaxAPIBody = 64 << 10
@@ -183,4 +184,31 @@ const (
 	// SecretRetryInterval is the least time between two attempts to read a
 	// secret for the first time. It is short: nothing works until then.
 	SecretRetryInterval = time.Second
+)
+
+// What functions may use.
+const (
+	// WorkerMemory is the worker's memory, in MB. Its measured peak, without a
+	// memory limit of Go's, was 782 MB: 25 issues with 468 MB of comments.
+	WorkerMemory = 1280
+	// GoMemoryPercent is the part of a function's memory from which on Go's garbage
+	// collector works harder. The rest is for what it does not count. Lambda kills
+	// a process that needs more than its memory.
+	GoMemoryPercent = 85
+	// MaxEnvironment is the largest environment of a function, in bytes.
+	MaxEnvironment = 4 << 10
+)
+
+// How long one attempt of a call to AWS may take; the SDK makes up to three. A
+// local AWS, on a busy machine, has ten times as long.
+const (
+	// AWSDialTimeout bounds the connecting, and AWSReadTimeout the wait for the
+	// first byte of the response after the request was sent.
+	AWSDialTimeout = time.Second
+	AWSReadTimeout = 2 * time.Second
+	// AWSSlowReadTimeout takes the place of AWSReadTimeout for services that do
+	// the work before they answer: Bedrock and Step Functions.
+	AWSSlowReadTimeout = 10 * time.Second
+	// AWSBodyTimeout bounds the reading of the response: up to 16 MB from DynamoDB.
+	AWSBodyTimeout = 5 * time.Second
 )

@@ -19,6 +19,7 @@ const (
 type stackSettings struct {
 	GitLabBaseURL string   `name:"gitlab-base-url" env:"GITLAB_BASE_URL" help:"GitLab to copy from, together with --gitlab-token; the bundled demo GitLab by default."`
 	GitLabToken   string   `name:"gitlab-token" env:"GITLAB_TOKEN" help:"Access token with the read_api scope. Set the variable rather than the flag."`
+	GitLabCAFile  string   `name:"gitlab-ca-file" env:"LOREHOOK_GITLAB_CA_FILE" type:"existingfile" help:"PEM file with the private authority of GitLab's certificate."`
 	SigningTokens []string `name:"signing-tokens" env:"GITLAB_WEBHOOK_SIGNING_TOKENS" sep:"," help:"Webhook signing tokens (whsec_…)."`
 	SecretTokens  []string `name:"secret-tokens" env:"GITLAB_WEBHOOK_SECRET_TOKENS" sep:"," help:"Webhook secret tokens."`
 	Projects      string   `name:"projects" env:"LOREHOOK_PROJECTS" default:"*" help:"Projects to copy: comma-separated ids, or *."`
@@ -68,7 +69,7 @@ func (p *place) up(ctx context.Context, s stackSettings) (*devstack.Stack, error
 func (p *place) bringUp(ctx context.Context, s stackSettings, progress *steps) (*devstack.Stack, error) {
 	o := devstack.StackOptions{
 		Root: p.root, Dir: p.dir, Port: awsPort,
-		GitLabBaseURL: s.GitLabBaseURL, GitLabToken: s.GitLabToken,
+		GitLabBaseURL: s.GitLabBaseURL, GitLabToken: s.GitLabToken, GitLabCABundle: s.GitLabCAFile,
 		SigningTokens: s.SigningTokens, SecretTokens: s.SecretTokens,
 		Projects: s.Projects, NoAuth: s.NoAuth, Detach: true, Progress: progress.begin,
 	}

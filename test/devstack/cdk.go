@@ -92,6 +92,9 @@ func (c cdk) fingerprint(ctx context.Context, values map[string]string, p Platfo
 		}
 		files = append(files, more...)
 	}
+	if bundle := values["gitlabCaBundle"]; bundle != "" {
+		files = append(files, bundle)
+	}
 	files = append(files, "go.mod", "go.sum", "cdk.json", filepath.Join("scripts", "cdk", "package-lock.json"))
 	h := sha256.New()
 	for _, k := range slices.Sorted(maps.Keys(values)) {

@@ -33,6 +33,9 @@ type StackOptions struct {
 	Port int
 	// GitLabBaseURL and GitLabToken address the GitLab to copy from.
 	GitLabBaseURL, GitLabToken string
+	// GitLabCABundle is a PEM file with the private authority of GitLab's
+	// certificate; empty if it has none.
+	GitLabCABundle string
 	// SigningTokens (whsec_…) and SecretTokens verify webhooks. If there is no
 	// signing token, a random one is created and kept.
 	SigningTokens, SecretTokens []string
@@ -207,7 +210,7 @@ func (u *upper) config() aws.Config { return Config(u.record.URL) }
 
 // context returns the context values for a local template.
 func (u *upper) context() map[string]string {
-	return map[string]string{
+	values := map[string]string{
 		"architecture":            Host().Architecture(),
 		"gitlabBaseUrl":           u.o.GitLabBaseURL,
 		"projects":                u.o.Projects,
@@ -217,6 +220,10 @@ func (u *upper) context() map[string]string {
 		"account":                 AccountID,
 		"region":                  Region,
 	}
+	if u.o.GitLabCABundle != "" {
+		values["gitlabCaBundle"] = u.o.GitLabCABundle
+	}
+	return values
 }
 
 // redeploy deploys the current checkout. The CDK CLI cannot publish its assets

@@ -2,15 +2,26 @@
 package awsenv
 
 import (
+	"net"
+	"net/http"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
+
+// localPatience is how much longer a local AWS may take: an emulator shares a
+// machine with everything else.
+const localPatience = 10
 
 // Config returns the configuration from the environment variables that Lambda
 // sets. It spares the cold start the SDK's search through files, profiles and
-// instance metadata. AWS_ENDPOINT_URL, if set, points to a local AWS.
+// instance metadata. AWS_ENDPOINT_URL, if set, points to a local AWS. Its clients
+// give up an attempt after [surgical.AWSDialTimeout] and [surgical.AWSReadTimeout].
 func Config() aws.Config {
 	cfg := aws.Config{
 		Region:      os.Getenv("AWS_REGION"),
@@ -19,5 +30,30 @@ func Config() aws.Config {
 	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
 		cfg.BaseEndpoint = aws.String(endpoint)
 	}
+	cfg.HTTPClient = client(cfg, surgical.AWSReadTimeout)
 	return cfg
+}
+
+// Patient returns cfg for clients of services that do the work before they answer:
+// Bedrock and Step Functions.
+func Patient(cfg aws.Config) aws.Config {
+	cfg.HTTPClient = client(cfg, surgical.AWSSlowReadTimeout)
+	return cfg
+}
+
+// client is the SDK's own HTTP client, but no attempt lasts longer than the times
+// in package surgical: a connection that hangs costs an attempt, not the whole
+// invocation. The SDK repeats an attempt that timed out.
+func client(cfg aws.Config, read time.Duration) aws.HTTPClient {
+	patience := time.Duration(1)
+	if cfg.BaseEndpoint != nil {
+		patience = localPatience
+	}
+	return awshttp.NewBuildableClient().
+		WithTimeout(patience * (surgical.AWSDialTimeout + read + surgical.AWSBodyTimeout)).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = patience * surgical.AWSDialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSHandshakeTimeout = patience * surgical.AWSReadTimeout
+			t.ResponseHeaderTimeout = patience * read
+		})
 }

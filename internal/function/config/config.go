@@ -42,7 +42,7 @@ type Tables struct {
 type Webhook struct {
 	Telemetry
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
-	Projects         AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
+	Projects         AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	// SecretID is the id of the secret that holds
 	// {"signing_tokens":"whsec_…,whsec_…","secret_tokens":"…"}.
 	SecretID      string   `env:"LOREHOOK_WEBHOOK_SECRET_ID"`
@@ -59,6 +59,9 @@ type GitLab struct {
 	// RequestsPerSecond is the rate of this worker only. Multiplied by the maximum
 	// concurrency of the event source mappings, it is the share of GitLab's budget.
 	RequestsPerSecond float64 `env:"LOREHOOK_GITLAB_REQUESTS_PER_SECOND" envDefault:"4"`
+	// CAFile is a PEM file with the private authorities that may have signed
+	// GitLab's certificate. References to other variables are expanded.
+	CAFile string `env:"LOREHOOK_GITLAB_CA_FILE,expand"`
 }
 
 // Worker is the configuration of the worker function.
@@ -66,7 +69,7 @@ type Worker struct {
 	Telemetry
 	Tables
 	GitLab
-	Projects           AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
+	Projects           AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	RequestsQueueURL   string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
 	BulkQueueURL       string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
 	DeadLetterQueueURL string    `env:"LOREHOOK_DEAD_LETTER_QUEUE_URL,required"`
@@ -112,7 +115,7 @@ type Sweeper struct {
 type API struct {
 	Telemetry
 	Tables
-	Projects         AllowList `env:"LOREHOOK_PROJECTS" envDefault:"*"`
+	Projects         AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
 }
 
@@ -141,8 +144,10 @@ func Load[T any]() (T, error) {
 // Validate checks what the types of the fields cannot express.
 func (g GitLab) Validate() error {
 	var errs []error
-	if _, err := baseurl.Parse(g.BaseURL); err != nil {
+	if u, err := baseurl.Parse(g.BaseURL); err != nil {
 		errs = append(errs, fmt.Errorf("GITLAB_BASE_URL %w", err))
+	} else if !baseurl.Secure(u) {
+		errs = append(errs, errors.New("GITLAB_BASE_URL must be "+baseurl.SecureRule))
 	}
 	if g.Token == "" && g.TokenSecretID == "" {
 		errs = append(errs, errors.New("GITLAB_TOKEN or LOREHOOK_GITLAB_TOKEN_SECRET_ID must be set"))

@@ -40,6 +40,7 @@ func worker(changes map[string]string) map[string]string {
 	for name, value := range map[string]string{
 		"LOREHOOK_REQUESTS_QUEUE_URL": "requests", "LOREHOOK_BULK_QUEUE_URL": "bulk", "LOREHOOK_DEAD_LETTER_QUEUE_URL": "dead",
 		"LOREHOOK_STATE_MACHINE_ARN": "machine", "GITLAB_BASE_URL": "https://gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "secret",
+		"LOREHOOK_PROJECTS": "*",
 	} {
 		settings[name] = value
 	}
@@ -86,6 +87,14 @@ func TestLoadReadsEveryKindOfSetting(t *testing.T) {
 	}
 }
 
+// Only Lambda knows where it unpacks a function's code.
+func TestLoadExpandsThePathOfTheCABundle(t *testing.T) {
+	setenv(t, worker(map[string]string{"LOREHOOK_GITLAB_CA_FILE": "${LAMBDA_TASK_ROOT}/ca.pem", "LAMBDA_TASK_ROOT": "/var/task"}))
+	if c, err := config.Load[config.Worker](); err != nil || c.CAFile != "/var/task/ca.pem" {
+		t.Errorf("%q, %v", c.CAFile, err)
+	}
+}
+
 func TestLoadReportsAllThatIsWrongAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings map[string]string
@@ -97,6 +106,8 @@ func TestLoadReportsAllThatIsWrongAtOnce(t *testing.T) {
 			"LOREHOOK_TABLE_DEPENDENT_QUEUE", "LOREHOOK_TABLE_STATE", "LOREHOOK_STATE_MACHINE_ARN", "LOREHOOK_REQUESTS_QUEUE_URL", "LOREHOOK_BULK_QUEUE_URL"}},
 		"values of the wrong kind": {map[string]string{"LOREHOOK_REQUESTS_QUEUE_URL": "q", "LOREHOOK_LOG_LEVEL": "loud", "LOREHOOK_PROJECTS": "7,x"},
 			load[config.Webhook], []string{"LogLevel", `LOREHOOK_PROJECTS must hold project ids or *, got "x"`}},
+		"no projects": {worker(map[string]string{"LOREHOOK_PROJECTS": ""}), load[config.Worker], []string{"LOREHOOK_PROJECTS"}},
+		"http":        {worker(map[string]string{"GITLAB_BASE_URL": "http://gitlab.example.com"}), load[config.Worker], []string{"GITLAB_BASE_URL must be an https URL"}},
 		"what types cannot say": {worker(map[string]string{"GITLAB_BASE_URL": "https://user:pw@gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "0"}),
 			load[config.Worker], []string{"GITLAB_BASE_URL must be", "GITLAB_TOKEN or LOREHOOK_GITLAB_TOKEN_SECRET_ID", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND must be positive, got 0"}},
 	} {

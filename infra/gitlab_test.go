@@ -1,0 +1,242 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestThePrivateVariantHasNoFindings(t *testing.T) {
+	for _, finding := range inPrivate(t).Findings {
+		t.Error(finding)
+	}
+}
+
+// Only the worker calls GitLab. The others would lose the public internet in a VPC,
+// and gain nothing.
+func TestOnlyTheWorkerJoinsTheVPC(t *testing.T) {
+	s := inPrivate(t)
+	want := map[string]any{"SubnetIds": []any{"subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"}, "SecurityGroupIds": []any{"sg-0cccccccccccccccc"}}
+	for name, f := range s.ofType("AWS::Lambda::Function") {
+		var wanted any
+		if name == "WorkerFunction" {
+			wanted = want
+		}
+		if diff := cmp.Diff(wanted, f["VpcConfig"]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	const allowed = "ec2:CreateNetworkInterface ec2:DescribeNetworkInterfaces ec2:DescribeSubnets ec2:DeleteNetworkInterface ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses"
+	effects := map[string]any{}
+	for name, policy := range s.ofType("AWS::IAM::Policy") {
+		document, _ := policy["PolicyDocument"].(map[string]any)
+		for _, statement := range objects(document["Statement"]) {
+			actions := strings.Join(texts(statement["Action"]), " ")
+			if !strings.Contains(actions, "ec2:") {
+				continue
+			}
+			if name != "WorkerRoleDefaultPolicy" || actions != allowed {
+				t.Errorf("%s: %s", name, actions)
+			}
+			effects[fmt.Sprint(statement["Effect"])] = statement["Condition"]
+		}
+	}
+	// Lambda connects the function with its role; its own code must not.
+	denied := map[string]any{"Allow": nil, "Deny": map[string]any{"ArnEquals": map[string]any{
+		"lambda:SourceFunctionArn": "arn:${AWS::Partition}:lambda:eu-central-1:123456789012:function:lorehook-worker",
+	}}}
+	if diff := cmp.Diff(denied, effects); diff != "" {
+		t.Errorf("statements on network interfaces (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheCABundleIsPartOfTheWorkersCode(t *testing.T) {
+	s := inPrivate(t)
+	if diff := cmp.Diff([]string{"bootstrap", "gitlab-ca.pem"}, s.WorkerFiles); diff != "" {
+		t.Errorf("the worker's files (-want +got):\n%s", diff)
+	}
+	if got := environment(s, "Worker")["LOREHOOK_GITLAB_CA_FILE"]; got != "${LAMBDA_TASK_ROOT}/gitlab-ca.pem" {
+		t.Errorf("the worker looks for it in %q", got)
+	}
+	if diff := cmp.Diff([]string{"bootstrap"}, onAWS(t).WorkerFiles); diff != "" {
+		t.Errorf("without a bundle (-want +got):\n%s", diff)
+	}
+}
+
+func TestABadCABundleIsRefusedAtSynthesis(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, text []byte) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for name, c := range map[string]struct{ file, says string }{
+		"missing": {filepath.Join(dir, "none.pem"), "no such file"},
+		"empty":   {write("empty.pem", nil), "no certificate"},
+		"expired": {write("old.pem", testCA(t, time.Now().AddDate(-1, 0, 0))), "is valid from"},
+		"a key":   {write("key.pem", []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")), "PRIVATE KEY"},
+	} {
+		_, _, err := readSettings(given(map[string]any{"gitlabCaBundle": c.file}), noEnvironment)
+		if err == nil || !strings.Contains(err.Error(), "gitlabCaBundle") || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v does not say %q", name, err, c.says)
+		}
+	}
+}
+
+func TestTheWebhookReservesConcurrencyOnlyIfAsked(t *testing.T) {
+	for name, f := range inPrivate(t).ofType("AWS::Lambda::Function") {
+		var want any
+		if name == "WebhookFunction" {
+			want = 20.0
+		}
+		if f["ReservedConcurrentExecutions"] != want {
+			t.Errorf("%s reserves %v, want %v", name, f["ReservedConcurrentExecutions"], want)
+		}
+	}
+}
+
+func TestContentIsWarmedOnlyIfAsked(t *testing.T) {
+	for name, table := range inPrivate(t).ofType("AWS::DynamoDB::Table") {
+		var want any
+		if name == "Content" {
+			want = map[string]any{"WriteUnitsPerSecond": 12000.0}
+		}
+		if diff := cmp.Diff(want, table["WarmThroughput"]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// projectIDs are n ids of eight digits.
+func projectIDs(n int) string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprint(10_000_000 + i)
+	}
+	return strings.Join(ids, ",")
+}
+
+func TestAnEnvironmentThatLambdaWouldRefuseIsRefusedAtSynthesis(t *testing.T) {
+	const fits, tooMany = 220, 450
+	if _, err := synthesize(map[string]any{"projects": projectIDs(fits)}); err != nil {
+		t.Errorf("%d projects: %v", fits, err)
+	}
+	_, err := synthesize(map[string]any{"projects": projectIDs(tooMany)})
+	if err == nil || !strings.Contains(err.Error(), "the function worker") || !strings.Contains(err.Error(), "4096") || !strings.Contains(err.Error(), "projects") {
+		t.Errorf("%d projects: %v", tooMany, err)
+	}
+}
+
+// names are the fixed names of a template's resources, by kind: what two stacks of
+// one account must not share.
+func (s stackTemplate) names() map[string][]string {
+	found := map[string][]string{}
+	for _, r := range s.Resources {
+		if r.Type == "AWS::IAM::Policy" {
+			continue // part of its role
+		}
+		properties, _ := resolve(r.Properties).(map[string]any)
+		for key, value := range properties {
+			name, ok := value.(string)
+			if !ok || !strings.HasSuffix(key, "Name") && key != "Name" {
+				continue
+			}
+			// Names of others, and of parts of a resource.
+			if slices.Contains([]string{"FunctionName", "LogGroupName", "StageName", "MetricName"}, key) && !definesName(r.Type, key) {
+				continue
+			}
+			found[r.Type] = append(found[r.Type], name)
+		}
+	}
+	for _, names := range found {
+		slices.Sort(names)
+	}
+	return found
+}
+
+// definesName reports whether the property is the name of the resource itself.
+func definesName(kind, property string) bool {
+	return kind == "AWS::Lambda::Function" && property == "FunctionName" || kind == "AWS::Logs::LogGroup" && property == "LogGroupName"
+}
+
+// Two stacks in one account: other names in the same region, and the same name in
+// another region, where only global names matter.
+func TestTwoStacksShareNoName(t *testing.T) {
+	at := func(name, region string) map[string][]string {
+		s, err := synthesize(map[string]any{"account": "123456789012", "region": region, "stackName": name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.names()
+	}
+	frankfurt, other, ireland := at("team-a", "eu-central-1"), at("team-b", "eu-central-1"), at("team-a", "eu-west-1")
+	for _, kind := range []string{"AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::CloudWatch::Dashboard", "AWS::CloudWatch::Alarm", "AWS::StepFunctions::StateMachine", "AWS::Logs::LogGroup"} {
+		if len(frankfurt[kind]) == 0 {
+			t.Errorf("no %s has a name: nothing was compared", kind)
+		}
+	}
+	equal := func(a, b map[string][]string, kinds ...string) {
+		for kind, names := range a {
+			if len(kinds) > 0 && !slices.Contains(kinds, kind) {
+				continue
+			}
+			for _, name := range names {
+				if slices.Contains(b[kind], name) {
+					t.Errorf("two stacks have the %s %s", kind, name)
+				}
+			}
+		}
+	}
+	equal(frankfurt, other)
+	// The kinds of this template whose names are global in an account. Roles have
+	// none of their own.
+	equal(frankfurt, ireland, "AWS::CloudWatch::Dashboard", "AWS::IAM::Role")
+	if len(frankfurt["AWS::IAM::Role"]) > 0 {
+		t.Errorf("roles have fixed names: %v", frankfurt["AWS::IAM::Role"])
+	}
+}
+
+func TestLogsThatServicesDeliverNeedNoResourcePolicy(t *testing.T) {
+	want := map[string]string{"AccessLogs": "/aws/vendedlogs/apigateway/lorehook-access", "WorkflowLogs": "/aws/vendedlogs/states/lorehook-workflow"}
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		for id, group := range s.ofType("AWS::Logs::LogGroup") {
+			name, _ := group["LogGroupName"].(string)
+			if wanted := want[id]; !strings.HasPrefix(strings.Replace(name, "team-a", "lorehook", 1), wanted) || (name == "") != (wanted == "") {
+				t.Errorf("%s is named %q, want %q", id, name, wanted)
+			}
+		}
+		if policies := s.ofType("AWS::Logs::ResourcePolicy"); len(policies) > 0 {
+			t.Errorf("resource policies: %v", policies)
+		}
+	})
+}
+
+// EventBridge's own retries end when Lambda has accepted the event.
+func TestAScheduledInvocationIsNeitherRepeatedNorKept(t *testing.T) {
+	everyVariant(t, func(t *testing.T, s stackTemplate) {
+		var scheduled []string
+		for _, config := range s.ofType("AWS::Lambda::EventInvokeConfig") {
+			if config["MaximumRetryAttempts"] != 0.0 || config["MaximumEventAgeInSeconds"] != 60.0 || config["Qualifier"] != "$LATEST" {
+				t.Errorf("%v", config)
+			}
+			scheduled = append(scheduled, config["FunctionName"].(string))
+		}
+		var targets []string
+		for _, rule := range s.ofType("AWS::Events::Rule") {
+			for _, target := range objects(rule["Targets"]) {
+				targets = append(targets, strings.TrimSuffix(target["Arn"].(string), ".Arn"))
+			}
+		}
+		if diff := cmp.Diff(targets, scheduled); diff != "" {
+			t.Errorf("functions (-scheduled +configured):\n%s", diff)
+		}
+	})
+}
