@@ -5,9 +5,8 @@ import (
 	"context"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -57,7 +56,7 @@ func (r reader) overview(ctx context.Context, f frame, q Query) (*overviewView, 
 	var open []surgical.Run
 	var more bool
 	var s sample
-	group, reads := errgroup.WithContext(ctx)
+	group, reads := parallel.WithContext(ctx)
 	group.Go(func() (err error) {
 		open, more, err = r.open(reads, q.ProjectID)
 		return err
@@ -116,7 +115,7 @@ func (r reader) ofAll(ctx context.Context, f frame, recent int) (s sample, err e
 	with := func(statuses ...surgical.RunStatus) ledger.RunFilter {
 		return ledger.RunFilter{Statuses: statuses, Made: f.made}
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := parallel.WithContext(ctx)
 	group.Go(func() (err error) {
 		s.recent, _, err = r.ledger.List(ctx, with(), ledger.RunPlace{}, recent)
 		return err

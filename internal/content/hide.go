@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -72,7 +72,7 @@ func (s *Store) hidden(ctx context.Context, head surgical.Head, prefix string) (
 }
 
 func (s *Store) removeAll(ctx context.Context, ref surgical.EntityRef, keys []string, expr expression.Expression) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelRemovals)
 	for _, sk := range keys {
 		group.Go(func() error {

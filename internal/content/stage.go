@@ -7,9 +7,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
@@ -38,7 +38,7 @@ func (s *Store) StageChildren(ctx context.Context, changes []*Change) error {
 // the changes no longer name them. They are kept as long as a reader may still
 // need them.
 func (s *Store) ExpireSuperseded(ctx context.Context, changes []*Change) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelExpiries)
 	for _, c := range changes {
 		for _, sk := range c.superseded {

@@ -9,7 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"golang.org/x/sync/errgroup"
+
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 // PutAll puts the items, in no particular order and not atomically. A nil error
 // means that all of them are written.
 func PutAll(ctx context.Context, db *dynamodb.Client, table string, items []Item) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelBatches)
 	for _, batch := range batches(items) {
 		group.Go(func() error { return putBatch(ctx, db, table, batch) })
@@ -86,7 +87,7 @@ func putBatch(ctx context.Context, db *dynamodb.Client, table string, items []It
 // particular order. Keys without an item are left out.
 func GetAll(ctx context.Context, db *dynamodb.Client, table string, keys []Item) ([]Item, error) {
 	found := make([][]Item, (len(keys)+maxBatchGet-1)/maxBatchGet)
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelBatches)
 	next := 0
 	for batch := range slices.Chunk(keys, maxBatchGet) {

@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"golang.org/x/sync/errgroup"
 
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -65,7 +65,7 @@ func (b Bedrock) Embed(ctx context.Context, texts []string) ([][]float32, error)
 		return nil, err
 	}
 	vectors := make([][]float32, len(texts))
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(bedrockConcurrency)
 	for i, text := range texts {
 		group.Go(func() (err error) {

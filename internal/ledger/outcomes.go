@@ -8,9 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
@@ -23,7 +23,7 @@ const parallelQueries = 8
 // little behind the rows.
 func (l *Ledger) Outcomes(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.EntityRow, error) {
 	keys := make([]dynamo.Item, len(refs))
-	group, queries := errgroup.WithContext(ctx)
+	group, queries := parallel.WithContext(ctx)
 	group.SetLimit(parallelQueries)
 	for i, ref := range refs {
 		group.Go(func() (err error) {

@@ -17,11 +17,12 @@ import (
 // The claim gives this process the run until the lease expires. If it dies
 // before the commit, another worker claims the run after that, which counts the
 // death; five of them end the run as lost.
-func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, covering string, base *content.Base) Verdict {
+func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, covering string, base *content.Base) (verdict Verdict) {
 	run, err := e.Ledger.Claim(ctx, seen, surgical.Claim{Request: seen.Request, MessageID: msg.ID, Lease: surgical.Lease})
 	if err != nil {
 		return e.unknown(err)
 	}
+	defer e.crashed(ctx, &run, &verdict)
 	switch {
 	case !e.Allows(run.ProjectID):
 		return e.giveUp(ctx, run, surgical.NewError(surgical.CodeProjectNotAllowed, "the project is not on the allow list"), 0)
@@ -58,7 +59,8 @@ func (e *Engine) drain(ctx context.Context, run surgical.Run) Verdict {
 // ingestUntilCommitted stages and commits what was fetched. If another commit
 // comes first, another attempt tries again: with the same snapshots if only the
 // revision moved, else after one more fetch.
-func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fetched fetched, base *content.Base) Verdict {
+func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fetched fetched, base *content.Base) (verdict Verdict) {
+	defer e.crashed(ctx, &run, &verdict) // run is the newest attempt here
 	snaps, requests, refetched := fetched.snapshots, fetched.requests, false
 	for range surgical.MaxAttempts {
 		// From here on items may be staged, so the row is marked for the orphan

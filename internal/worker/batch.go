@@ -162,9 +162,17 @@ func (b *Batch) isolate(ctx context.Context, lanes []*lane) {
 	}
 }
 
-func (b *Batch) process(ctx context.Context, msg Message, isolated bool) Verdict {
-	defer logs.Panics(ctx, b.Log) // a goroutine of its own, so aws-lambda-go never sees a panic here
-	verdict := b.Process(ctx, msg, isolated)
+// process processes one message. A panic that [Engine.Process] did not turn into
+// the end of its run moves the message to the dead letters: it would panic again,
+// and the process has other runs.
+func (b *Batch) process(ctx context.Context, msg Message, isolated bool) (verdict Verdict) {
+	defer func() {
+		if value := recover(); value != nil {
+			logs.Panic(ctx, b.Log, surgical.PanicOf(value))
+			verdict = DeadLetter{}
+		}
+	}()
+	verdict = b.Process(ctx, msg, isolated)
 	if w, ok := verdict.(Wait); ok && w.Cause != nil {
 		b.Log.WarnContext(ctx, "message_waits", "run_id", msg.RunID, "project_id", msg.ProjectID, "message_id", msg.ID,
 			"delay_ms", w.After.Milliseconds(), "code", surgical.CodeOf(w.Cause), "error", w.Cause.Error())

@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"golang.org/x/sync/errgroup"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -34,10 +34,12 @@ type plan struct {
 func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, base *content.Base) (plan, error) {
 	changes := make([]*content.Change, len(snaps))
 	heads := make([]surgical.Head, len(snaps))
-	group, groupCtx := errgroup.WithContext(ctx)
+	group, groupCtx := parallel.WithContext(ctx)
 	group.SetLimit(parallelPrepares)
 	for i, snap := range snaps {
 		group.Go(func() (err error) {
+			defer func() { err = e.crashedTarget(ctx, run, snap.Ref, err) }()
+			defer surgical.Recover(&err)
 			changes[i], heads[i], err = e.Content.Prepare(groupCtx, snap, run.AttemptID(), base)
 			return err
 		})

@@ -384,6 +384,13 @@ func TestProcess_JudgesAFailedPreflight(t *testing.T) {
 		"403":                    {fakegitlab.Fault{Status: 403, Body: `{"message":"403 Forbidden"}`}, surgical.OriginWebhook, worker.Done{}, surgical.StatusFailed, surgical.CodePreflightFailed, surgical.CodeGitLabForbidden, false},
 		"404 of a manual run":    {fakegitlab.Fault{Status: 404, Body: `{"message":"404 Not found"}`}, surgical.OriginManual, worker.Done{}, surgical.StatusFailed, surgical.CodePreflightFailed, surgical.CodeGitLabNotFound, false},
 		"404 of a webhook":       {fakegitlab.Fault{Status: 404, Body: `{"message":"404 Not found"}`}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabNotFound, surgical.CodeGitLabNotFound, false},
+		"403 of a firewall":      {fakegitlab.Fault{Status: 403, Foreign: true}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"404 of an ingress":      {fakegitlab.Fault{Status: 404, Foreign: true}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"401 of a login page":    {fakegitlab.Fault{Status: 401, Foreign: true}, surgical.OriginManual, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"a redirect elsewhere":   {fakegitlab.Fault{Status: 302, Header: http.Header{"Location": {"https://maintenance.invalid/"}}}, surgical.OriginManual, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"403 for the token":      {fakegitlab.Fault{Status: 403, Body: `{"error":"insufficient_scope"}`}, surgical.OriginManual, worker.Wait{After: surgical.DefaultPause}, waits, surgical.CodeGitLabUnauthorized, surgical.CodeGitLabUnauthorized, true},
+		"404 of one list":        {fakegitlab.Fault{Endpoint: "discussions", Status: 404}, surgical.OriginManual, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"a list of a newer one":  {fakegitlab.Fault{Endpoint: "resource_state_events", Status: 404, Body: `{"error":"404 Not Found"}`}, surgical.OriginManual, worker.Done{}, surgical.StatusFailed, surgical.CodePreflightFailed, surgical.CodeGitLabUnavailable, false},
 		"500":                    {fakegitlab.Fault{Status: 500}, surgical.OriginManual, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
 		"503 with Retry-After":   {fakegitlab.Fault{Status: 503, Header: retry("300")}, surgical.OriginManual, worker.Wait{After: 300 * time.Second}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
 		"an hour of Retry-After": {fakegitlab.Fault{Status: 429, Header: retry("86400")}, surgical.OriginManual, worker.Wait{After: surgical.MaxRetryAfter}, waits, surgical.CodeGitLabRateLimited, surgical.CodeGitLabRateLimited, true},
@@ -760,5 +767,54 @@ func TestProcess_NeedsNoMoreCallsToDynamoDBThanThese(t *testing.T) {
 		"UpdateItem",         // the workflow was started
 	}, calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestProcess_EndsARunWhoseFetchPanics(t *testing.T) {
+	w := newWorld(t)
+	fetch := w.Engine.Fetch
+	w.Engine.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+		if ref == mr12 {
+			panic("the text of an issue")
+		}
+		return fetch(ctx, ref)
+	}
+	req := w.Request(surgical.OriginManual, issue7, mr12)
+	want(t, w.deliver(req), worker.Done{})
+	run := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed)
+	failures := []surgical.TargetFailure{{
+		Target: mr12.Target, Code: surgical.CodeInternal, Action: surgical.ActionContactOperator,
+		Message: "the code that processes this entity crashed; its stack is in the log",
+	}}
+	if diff := cmp.Diff(failures, run.Error.Failures); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+	// The entity beside it is not affected.
+	w.Webhook(issue7)
+	if w.head(issue7).Revision != 1 {
+		t.Error("the healthy entity was not stored")
+	}
+}
+
+func TestProcess_EndsARunWhoseIngestPanics(t *testing.T) {
+	for _, operation := range []string{"GetItem", "TransactWriteItems"} {
+		t.Run(operation, func(t *testing.T) {
+			w := newWorld(t)
+			req := w.Request(surgical.OriginManual, issue7, mr12) // two targets: their heads are read after the fetch
+			fetched, crashed := false, false
+			w.during = func() { fetched = true }
+			w.around = func(_ context.Context, call cloud.Call, send func() error) error {
+				if fetched && !crashed && call.Operation == operation {
+					crashed = true
+					panic("the text of an issue")
+				}
+				return send()
+			}
+			want(t, w.deliver(req), worker.Done{})
+			run := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodeInternal)
+			if run.Error.Retryable || w.head(issue7).Exists() {
+				t.Errorf("error %v, head %+v", run.Error, w.head(issue7))
+			}
+		})
 	}
 }

@@ -3,8 +3,10 @@ package worker
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -34,7 +36,7 @@ func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.E
 		return e.giveUp(ctx, run, why, requests)
 	}
 	delay := e.delay(run, why)
-	e.warn(ctx, run, "postponed", "code", why.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt)
+	e.warn(ctx, run, "postponed", "code", why.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt, "error", causes(why))
 	if err := e.Ledger.Release(ctx, run, why, requests); err != nil {
 		return waitFor(delay, err)
 	}
@@ -75,15 +77,60 @@ func (e *Engine) delay(run surgical.Run, why *surgical.Error) time.Duration {
 
 // giveUp ends the run as failed, unless one of its attempts committed.
 func (e *Engine) giveUp(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) Verdict {
-	e.warn(ctx, run, "given_up", "code", why.Code, "attempt", run.Attempt)
+	e.warn(ctx, run, "given_up", "code", why.Code, "attempt", run.Attempt, "error", causes(why))
 	why.RunID = run.RunID
 	return e.end(ctx, run, surgical.GivenUp{Attempt: run.Attempt, Error: why, Previews: run.Previews, Requests: requests})
+}
+
+// causes describes a failure for the log: every target that failed and why, or
+// else the failure with its cause.
+func causes(why *surgical.Error) string {
+	if len(why.Failures) == 0 {
+		return why.Error()
+	}
+	texts := make([]string, len(why.Failures))
+	for i, f := range why.Failures {
+		texts[i] = string(f.Code) + ": " + f.Message
+	}
+	return strings.Join(texts, "; ")
 }
 
 // unknown is the verdict if one of Lorehook's own parts fails: nothing is known
 // to have changed, so the message comes again.
 func (e *Engine) unknown(err error) Verdict {
 	return waitFor(surgical.UnknownDelay+e.Jitter(surgical.UnknownDelay), err)
+}
+
+// crashedTarget logs a panic that was recovered, and returns it as the failure of
+// the target. It returns any other error as it is.
+func (e *Engine) crashedTarget(ctx context.Context, run surgical.Run, ref surgical.EntityRef, err error) error {
+	var p *surgical.Panic
+	if !errors.As(err, &p) {
+		return err
+	}
+	e.logPanic(ctx, run, ref, p)
+	why := surgical.PanicFailure(p)
+	why.Total = len(run.Targets)
+	why.Failures = []surgical.TargetFailure{{Target: ref.Target, Code: why.Code, Message: why.Message, Action: why.Action, Retryable: why.Retryable}}
+	return why
+}
+
+// logPanic logs the panic that one target's fetch or ingest ended with.
+func (e *Engine) logPanic(ctx context.Context, run surgical.Run, ref surgical.EntityRef, p *surgical.Panic) {
+	logs.Panic(ctx, e.Log, p, "run_id", run.RunID, "project_id", ref.ProjectID, "type", string(ref.Type), "iid", ref.IID, "attempt", run.Attempt)
+}
+
+// crashed must be deferred. If this attempt panics, it ends the run for good,
+// instead of the process with all other runs in it: the same input would panic
+// again.
+func (e *Engine) crashed(ctx context.Context, run *surgical.Run, verdict *Verdict) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	p := surgical.PanicOf(value)
+	logs.Panic(ctx, e.Log, p, run.LogFields()...)
+	*verdict = e.giveUp(context.WithoutCancel(ctx), *run, surgical.PanicFailure(p), 0)
 }
 
 // log writes one line for one decision.

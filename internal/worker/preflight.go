@@ -33,6 +33,12 @@ func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgica
 	took := e.Clock().Sub(began)
 	e.log(ctx, run, "preflight", "targets", len(refs), "attempt", run.Attempt, "duration_ms", took.Milliseconds())
 	e.Meter.Preflighted(took)
+	for i, ref := range refs {
+		var p *surgical.Panic
+		if why := f.failed[i]; why != nil && errors.As(why, &p) {
+			e.logPanic(ctx, run, ref, p)
+		}
+	}
 	e.pauseIfTold(context.WithoutCancel(ctx), run, f)
 	return f
 }
@@ -46,7 +52,7 @@ func (e *Engine) fetchAll(ctx context.Context, refs []surgical.EntityRef) fetche
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			snap, err := e.Fetch(ctx, ref)
+			snap, err := e.fetch(ctx, ref)
 			mu.Lock()
 			defer mu.Unlock()
 			f.requests += int64(snap.Requests)
@@ -58,6 +64,12 @@ func (e *Engine) fetchAll(ctx context.Context, refs []surgical.EntityRef) fetche
 	}
 	wg.Wait()
 	return f
+}
+
+// fetch fetches one entity; a panic fails this entity only.
+func (e *Engine) fetch(ctx context.Context, ref surgical.EntityRef) (snap surgical.Snapshot, err error) {
+	defer surgical.Recover(&err)
+	return e.Fetch(ctx, ref)
 }
 
 // fetchError returns the error of a fetch, with a code of its own if the attempt's
@@ -107,7 +119,7 @@ func (f fetched) failure(run surgical.Run) *surgical.Error {
 	if permanent {
 		return preflightFailed(run, failures, nil)
 	}
-	e := surgical.WrapError(worst.Code, worst, worst.Message)
+	e := surgical.WrapError(worst.Code, errors.Unwrap(worst), worst.Message)
 	e.Retryable, e.RetryAfter = true, wait // including a 404 that may yet appear
 	e.RunID, e.Total, e.Failures = run.RunID, len(run.Targets), failures
 	return e

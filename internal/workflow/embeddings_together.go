@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"golang.org/x/sync/errgroup"
-
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -110,7 +109,7 @@ func (s *Embeddings) plan(ctx context.Context, ref surgical.EntityRef, ids []str
 		}
 		plans = append(plans, planned{document: document, chunks: chunks})
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelReads)
 	for i := range plans {
 		p := &plans[i]

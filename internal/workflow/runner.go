@@ -164,7 +164,7 @@ func (r *Runner) claim(ctx context.Context, job surgical.Job) (surgical.Job, err
 // permanently is returned as such, without an error.
 func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (surgical.Job, error) {
 	job.Error = nil
-	done, err := r.Work.Do(ctx, run, &job, r.budget(ctx, run.RunID))
+	done, err := r.work(ctx, run, &job)
 	switch {
 	case errors.Is(err, ErrEnded):
 		return job, err
@@ -185,6 +185,18 @@ func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (su
 		r.Meter.JobDone(job)
 	}
 	return job, nil
+}
+
+// work does the job. A panic is logged and fails this job for good.
+func (r *Runner) work(ctx context.Context, run surgical.Run, job *surgical.Job) (done ledger.Done, err error) {
+	defer func() {
+		var p *surgical.Panic
+		if errors.As(err, &p) {
+			logs.Panic(ctx, r.Log, p, "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID, "stage", r.Work.Type())
+		}
+	}()
+	defer surgical.Recover(&err)
+	return r.Work.Do(ctx, run, job, r.budget(ctx, run.RunID))
 }
 
 // failedJob records why the job failed and ends its claim, so that another try
@@ -209,10 +221,10 @@ func (r *Runner) failedJob(ctx context.Context, run surgical.Run, job surgical.J
 }
 
 // reason returns the failure of a job for its row. An untyped error gets the
-// code of the stage.
+// code of the stage; a panic stays internal and permanent.
 func (r *Runner) reason(runID string, cause error) *surgical.Error {
 	why := surgical.AsError(cause)
-	if why.Code != surgical.CodeInternal {
+	if why.Code != surgical.CodeInternal || !why.Retryable {
 		return why
 	}
 	e := surgical.StageError(runID, surgical.Stage(r.Work.Type()))

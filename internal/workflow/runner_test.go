@@ -29,6 +29,14 @@ func (f failing) Do(_ context.Context, _ surgical.Run, job *surgical.Job, _ *wor
 	return ledger.Done{}, f.err
 }
 
+// panicking is work that makes some progress and panics.
+type panicking struct{ workflow.Work }
+
+func (panicking) Do(_ context.Context, _ surgical.Run, job *surgical.Job, _ *workflow.Budget) (ledger.Done, error) {
+	job.Cursor = "discussion#a"
+	panic("the text of an issue")
+}
+
 // unhurried is work with a budget of its own.
 type unhurried struct {
 	workflow.Work
@@ -109,6 +117,8 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 		{"a failure of DynamoDB", fails(fmt.Errorf("write: %w", errDown)), 0,
 			want{Err: transient, Job: surgical.JobPending, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
 		{"a failure that every try meets", fails(hopeless), 0,
+			want{Outcome: workflow.Done, Job: surgical.JobFailed, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
+		{"a panic", func(w *world, _ *workflow.Input) { w.Docs.Work = panicking{w.Docs.Work} }, 0,
 			want{Outcome: workflow.Done, Job: surgical.JobFailed, Attempts: 1, Generation: 1, Cursor: "discussion#a"}},
 		{"its run ends in between", func(w *world, in *workflow.Input) {
 			w.Docs.Work = unhurried{w.Docs.Work, &workflow.Budget{TimeLeft: func() bool { return true }, MayGoOn: func(context.Context) error { return workflow.ErrEnded }}}
