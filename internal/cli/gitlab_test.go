@@ -236,3 +236,70 @@ func TestSync_NamesTheKeyToRepeatALostRequestWith(t *testing.T) {
 		t.Errorf("%s", got.out)
 	}
 }
+
+func TestHooksList_ReadsEveryPageWhateverTheHeadersSay(t *testing.T) {
+	hooks := func(from, to int) string {
+		var all []string
+		for id := from; id <= to; id++ {
+			all = append(all, fmt.Sprintf(`{"id":%d,"url":"https://example.com/%d"}`, id, id))
+		}
+		return "[" + strings.Join(all, ",") + "]"
+	}
+	for name, test := range map[string]struct {
+		header http.Header
+		page   func(page string) string
+		want   int // -1 for gitlab_unavailable
+	}{
+		"no headers": {http.Header{}, func(page string) string {
+			return map[string]string{"1": hooks(1, 100), "2": hooks(101, 130), "3": "[]"}[page]
+		}, 130},
+		"a server that caps the page": {http.Header{}, func(page string) string {
+			return map[string]string{"1": hooks(1, 20), "2": hooks(21, 23), "3": "[]"}[page]
+		}, 23},
+		"a total": {http.Header{"X-Total": {"3"}}, func(page string) string {
+			return map[string]string{"1": hooks(1, 3)}[page]
+		}, 3},
+		"a Link header with a parameter without a value": {http.Header{"X-Total": {"3"}, "Link": {`<https://assets.example.com>; crossorigin; rel="preconnect"`}},
+			func(string) string { return hooks(1, 3) }, 3},
+		"a server that ignores the page": {http.Header{}, func(string) string { return hooks(1, 3) }, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gitlab := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for name, values := range test.header {
+					w.Header()[name] = values
+				}
+				fmt.Fprint(w, test.page(r.URL.Query().Get("page")))
+			}))
+			defer gitlab.Close()
+			p := newProgram(t)
+			p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = gitlab.URL, gitlabToken
+			e, got := p.robot("hooks", "list", "-p", "1")
+			if test.want < 0 {
+				if e.Error == nil || e.Error.Code != surgical.CodeGitLabUnavailable {
+					t.Errorf("%s", got.out)
+				}
+				return
+			}
+			if n := strings.Count(got.out, `"alert_status"`) + strings.Count(got.out, `"findings"`); got.exit != 0 || n != test.want {
+				t.Errorf("exit %d, %d hooks, want %d: %.300s", got.exit, n, test.want, got.out)
+			}
+		})
+	}
+}
+
+func TestProject_DoesNotTakeAProxysPageForGitLab(t *testing.T) {
+	for _, status := range []int{401, 403, 404} {
+		gitlab := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(status)
+			fmt.Fprint(w, "<html>")
+		}))
+		p := newProgram(t)
+		p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = gitlab.URL, gitlabToken
+		e, got := p.robot("hooks", "list", "-p", "1")
+		if e.Error == nil || e.Error.Code != surgical.CodeGitLabUnavailable || !strings.Contains(got.out, "text/html") {
+			t.Errorf("%d: %s", status, got.out)
+		}
+		gitlab.Close()
+	}
+}

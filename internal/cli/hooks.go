@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
@@ -45,21 +46,38 @@ func (s *session) hooks(ctx context.Context, project string) (hooks, error) {
 
 func (h hooks) what() string { return fmt.Sprintf("hooks of project %d", h.project) }
 
-// all returns all hooks, from every page.
+// maxHookPages bounds how many pages of hooks are read. GitLab allows 100 hooks
+// per project.
+const maxHookPages = 100
+
+// all returns all hooks, from every page. The list is complete if it has as many
+// hooks as GitLab counts, or if the page after the last is empty: a proxy may
+// remove the headers that name the next page.
 func (h hooks) all(ctx context.Context) ([]*gitlab.ProjectHook, error) {
 	opts := &gitlab.ListProjectHooksOptions{ListOptions: gitlab.ListOptions{PerPage: 100}}
 	var all []*gitlab.ProjectHook
-	for {
+	seen := map[int64]bool{}
+	for opts.Page = 1; opts.Page <= maxHookPages; opts.Page++ {
 		page, resp, err := h.client.Projects.ListProjectHooks(h.project, opts, gitlab.WithContext(ctx))
 		if err != nil {
 			return nil, gitlabFailure(ctx, h.what(), resp, err)
 		}
-		all = append(all, page...)
-		if resp.NextPage == 0 {
+		known := len(all)
+		for _, hook := range page {
+			if !seen[hook.ID] {
+				seen[hook.ID] = true
+				all = append(all, hook)
+			}
+		}
+		counted, err := strconv.Atoi(resp.Header.Get("X-Total"))
+		if len(page) == 0 || err == nil && counted == len(all) && resp.NextPage == 0 {
 			return all, nil
 		}
-		opts.Page = resp.NextPage
+		if len(all) == known {
+			break // it answers every page with the first
+		}
 	}
+	return nil, surgical.NewError(surgical.CodeGitLabUnavailable, h.what()+": GitLab's answers do not show whether the list is complete; check for a proxy that removes headers")
 }
 
 // at returns the hooks with the URL.

@@ -15,6 +15,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/cabundle"
+	guard "gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -74,7 +75,7 @@ func (s *session) gitlab() (*gitlab.Client, error) {
 		return nil, err
 	}
 	client, err := gitlab.NewClient(token, gitlab.WithBaseURL(u.String()), gitlab.WithUserAgent("lore/"+s.Version), gitlab.WithoutRetries(),
-		gitlab.WithHTTPClient(&http.Client{Transport: transport, Timeout: gitlabTimeout, CheckRedirect: sameOrigin}))
+		gitlab.WithHTTPClient(&http.Client{Transport: guard.Guard(transport, s.Clock), Timeout: gitlabTimeout, CheckRedirect: sameOrigin}))
 	if err != nil {
 		return nil, invalid("the GitLab client could not be created: %v", err)
 	}
@@ -113,6 +114,12 @@ func sameOrigin(next *http.Request, before []*http.Request) error {
 func gitlabFailure(ctx context.Context, what string, resp *gitlab.Response, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	var foreign *surgical.Error // of the transport: it was not GitLab that answered
+	if errors.As(err, &foreign) {
+		named := *foreign
+		named.Message = what + ": " + foreign.Message
+		return &named
 	}
 	var refused *gitlab.ErrorResponse
 	said := ""

@@ -25,6 +25,10 @@ const (
 	DefaultTimeout      = 30 * time.Second
 )
 
+// oldestGitLab is the first version that has every list in [listings]: resource
+// milestone events came with 13.1, resource state events with 13.2.
+const oldestGitLab = "13.2"
+
 // endpoints is how many requests a fetch starts with. The rate limit allows a
 // burst of that size, so that an entity with one page per list takes one round
 // trip.
@@ -99,7 +103,7 @@ func NewClient(o Options) (*Client, error) {
 		api.WithoutRetries(),
 		api.WithCustomLimiter(newLimiter(o.RequestsPerSecond)),
 		api.WithHTTPClient(&http.Client{
-			Transport:     &boundedTransport{next: o.HTTP, limit: o.MaxBodyBytes},
+			Transport:     &boundedTransport{next: Guard(o.HTTP, o.Clock), limit: o.MaxBodyBytes},
 			CheckRedirect: sameOrigin(base),
 			Timeout:       o.Timeout,
 		}))

@@ -17,15 +17,21 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// failure returns the typed error for a failed request. It never includes the
-// library's error or the response text, because both may quote a body.
-func failure(what string, resp *api.Response, err error, now time.Time) *surgical.Error {
+// failure returns the typed error for a failed request; said is what GitLab's
+// refusal said. It never includes the library's error or the response text,
+// because both may quote a body.
+func failure(what string, said refusal, resp *api.Response, err error, now time.Time) *surgical.Error {
 	var typed *surgical.Error
 	if errors.As(err, &typed) {
+		if typed.Code == surgical.CodeGitLabUnavailable { // the transport does not know what was requested
+			named := *typed
+			named.Message = what + ": " + typed.Message
+			return &named
+		}
 		return typed
 	}
 	if resp != nil && !succeeded(resp.StatusCode) {
-		e := statusFailure(what, resp.StatusCode)
+		e := statusFailure(what, said, resp)
 		if e.Retryable {
 			e.RetryAfter = retryAfter(resp.Header, now)
 		}
@@ -36,11 +42,12 @@ func failure(what string, resp *api.Response, err error, now time.Time) *surgica
 	case errors.Is(err, context.Canceled):
 		return surgical.WrapError(surgical.CodeGitLabTimeout, context.Canceled, what+" was cancelled")
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return surgical.WrapError(surgical.CodeGitLabTimeout, context.DeadlineExceeded, what+" did not answer in time")
+		return surgical.WrapError(surgical.CodeGitLabTimeout, context.DeadlineExceeded, what+": "+timeoutCause(err))
 	case resp != nil:
 		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the connection broke during the response")
 	default:
-		return surgical.NewError(surgical.CodeGitLabUnavailable, what+" could not be reached")
+		text, cause := transportCause(err)
+		return surgical.WrapError(surgical.CodeGitLabUnavailable, cause, what+" could not be reached: "+text)
 	}
 }
 
@@ -49,21 +56,45 @@ func succeeded(status int) bool {
 	return slices.Contains([]int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusNotModified}, status)
 }
 
-func statusFailure(what string, status int) *surgical.Error {
+func statusFailure(what string, said refusal, resp *api.Response) *surgical.Error {
+	status := resp.StatusCode
 	switch {
 	case status == http.StatusUnauthorized:
 		return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refused the token (401); it may have expired")
+	case status == http.StatusForbidden && said.tokenReason != "":
+		return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refuses every request of this token (403): "+said.tokenReason)
 	case status == http.StatusForbidden:
 		return surgical.NewError(surgical.CodeGitLabForbidden, what+": GitLab denied access (403)")
 	case status == http.StatusNotFound:
-		return surgical.NewError(surgical.CodeGitLabNotFound, what+" was not found (404): deleted, or not visible to this token")
+		e := surgical.NewError(surgical.CodeGitLabNotFound, what+" was not found (404): deleted, or not visible to this token")
+		if said.noRoute {
+			e = surgical.WrapError(e.Code, errNoRoute, e.Message)
+		}
+		return e
 	case status == http.StatusTooManyRequests:
 		return surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab rate-limited the request (429)")
 	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
 		return surgical.NewError(surgical.CodeGitLabTimeout, fmt.Sprintf("%s timed out (%d)", what, status))
+	case status == http.StatusBadRequest && resp.Request.URL.Scheme == "http" && !isJSON(resp.Header):
+		// What a web server says to plain HTTP on the port of https.
+		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": status 400 came with "+contentType(resp.Header)+"; if the port expects TLS, GITLAB_BASE_URL has to start with https://")
+	case !isJSON(resp.Header):
+		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: GitLab, or a proxy in front of it, returned status %d with %s", what, status, contentType(resp.Header)))
 	default:
 		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: GitLab returned status %d", what, status))
 	}
+}
+
+// errNoRoute is the cause of a 404 for an endpoint that this GitLab does not have.
+var errNoRoute = errors.New("GitLab has no such endpoint")
+
+// listNotFound judges the 404 of a list whose entity answered: GitLab is too old
+// for that list, or a replica does not have the entity yet.
+func listNotFound(e *surgical.Error, what string) *surgical.Error {
+	if errors.Is(e, errNoRoute) {
+		return permanent(what + ": this GitLab does not have the list (404), although the entity exists; Lorehook needs GitLab " + oldestGitLab + " or later: upgrade GitLab")
+	}
+	return surgical.NewError(surgical.CodeGitLabUnavailable, what+" was not found (404), although the entity exists: a replica lags, or GitLab is older than version "+oldestGitLab)
 }
 
 // retryAfter returns the wait in Retry-After (seconds or a date), or else until

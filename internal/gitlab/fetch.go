@@ -74,17 +74,26 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	snap := surgical.Snapshot{Ref: ref, FetchedAt: started.UTC().Truncate(time.Microsecond)}
 	lists := listings()
 	children := make([][]surgical.Child, len(lists))
+	absent := make([]error, len(lists)) // lists that are missing
 	tasks := []func(context.Context) error{func(ctx context.Context) (err error) {
 		snap.Entity, snap.UpdatedAt, err = c.entity(ctx, path, ref)
 		return err
 	}}
 	for i, l := range lists {
 		tasks = append(tasks, func(ctx context.Context) (err error) {
-			children[i], err = c.list(ctx, path+"/"+l.path, l, ref)
+			what := fmt.Sprintf("%s of %s", l.path, ref)
+			children[i], err = c.list(ctx, path+"/"+l.path, what, l)
+			if surgical.CodeOf(err) == surgical.CodeGitLabNotFound {
+				absent[i] = listNotFound(surgical.AsError(err), what)
+			}
 			return err
 		})
 	}
 	if err := together(ctx, tasks); err != nil {
+		// The entity exists, and only lists are missing.
+		if err.Code == surgical.CodeGitLabNotFound && snap.Entity != nil {
+			return surgical.Snapshot{}, mostTelling(absent)
+		}
 		return surgical.Snapshot{}, err
 	}
 	// Round up, so that the interval never ends before the fetch did. If the clock
@@ -106,10 +115,10 @@ func entityPath(ref surgical.EntityRef) (string, *surgical.Error) {
 	return fmt.Sprintf("projects/%d/%s/%d", ref.ProjectID, collection, ref.IID), nil
 }
 
-// together runs the tasks concurrently and cancels the rest when one fails. A 404
-// cancels nothing: every endpoint of a deleted entity returns 404, and the
-// entity's own error is the clearest. Unlike an errgroup, it waits for all errors
-// and returns the most informative one.
+// together runs the tasks concurrently and cancels the rest when one fails. A 403
+// or 404 cancels nothing: every endpoint of a deleted or forbidden entity returns
+// it, and the entity's own error is the clearest. Unlike an errgroup, it waits for
+// all errors, returns the most informative one, and turns a panic into a failure.
 func together(ctx context.Context, tasks []func(context.Context) error) *surgical.Error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -117,24 +126,33 @@ func together(ctx context.Context, tasks []func(context.Context) error) *surgica
 	var wg sync.WaitGroup
 	for i, task := range tasks {
 		wg.Go(func() {
-			if errs[i] = task(ctx); errs[i] != nil && surgical.CodeOf(errs[i]) != surgical.CodeGitLabNotFound {
-				cancel()
-			}
+			defer func() {
+				if errs[i] != nil && !refusesEntity(surgical.CodeOf(errs[i])) {
+					cancel()
+				}
+			}()
+			defer surgical.Recover(&errs[i])
+			errs[i] = task(ctx)
 		})
 	}
 	wg.Wait()
 	return mostTelling(errs)
 }
 
+// refusesEntity reports whether GitLab answers all requests for the entity so.
+func refusesEntity(code surgical.Code) bool {
+	return code == surgical.CodeGitLabNotFound || code == surgical.CodeGitLabForbidden
+}
+
 func (c *Client) entity(ctx context.Context, path string, ref surgical.EntityRef) (json.RawMessage, time.Time, error) {
 	what := ref.String()
-	raw, _, err := c.get(ctx, path, what)
+	raw, resp, err := c.get(ctx, path, what)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	entity, ok := record.Read(raw)
 	if !ok {
-		return nil, time.Time{}, notJSON(what)
+		return nil, time.Time{}, notJSON(what, resp)
 	}
 	if entity.Integer("iid") != ref.IID || entity.Integer("project_id") != ref.ProjectID {
 		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned a different entity")
@@ -156,6 +174,7 @@ func dateOf(texts ...string) time.Time {
 
 // get returns the body of one response verbatim.
 func (c *Client) get(ctx context.Context, path, what string, options ...api.RequestOptionFunc) ([]byte, *api.Response, error) {
+	ctx, said := withRefusal(ctx)
 	req, err := c.api.NewRequest(http.MethodGet, path, nil, append(options, api.WithContext(ctx)))
 	if err != nil {
 		return nil, nil, surgical.WrapError(surgical.CodeInternal, err, "a request to GitLab could not be built")
@@ -164,13 +183,17 @@ func (c *Client) get(ctx context.Context, path, what string, options ...api.Requ
 	resp, err := c.api.Do(req, &body)
 	if err != nil {
 		// A cancelled request's error does not always wrap the context's error.
-		return nil, nil, failure(what, resp, errors.Join(err, ctx.Err()), c.clock())
+		return nil, nil, failure(what, *said, resp, errors.Join(err, ctx.Err()), c.clock())
 	}
 	return body.Bytes(), resp, nil
 }
 
-func notJSON(what string) *surgical.Error {
-	return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the response is not GitLab's JSON; check for a proxy in between")
+// notJSON is the failure of a successful response that GitLab cannot have written.
+func notJSON(what string, resp *api.Response) *surgical.Error {
+	if isJSON(resp.Header) {
+		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the response is not the JSON that GitLab sends; check for a proxy in between")
+	}
+	return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: the response came with %s instead of GitLab's JSON; check for a proxy or a login page in between", what, contentType(resp.Header)))
 }
 
 func perPage(page int64) api.RequestOptionFunc {

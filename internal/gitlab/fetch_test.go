@@ -162,7 +162,11 @@ func TestClientFetch_ReturnsTypedErrors(t *testing.T) {
 				tt.fault.Requests, tt.fault.Endpoint = 1, endpoint
 				server.Inject(tt.fault)
 				snap, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
-				e := wantCode(t, err, tt.code, tt.retryable)
+				code, retryable := tt.code, tt.retryable
+				if code == surgical.CodeGitLabNotFound && endpoint != "entity" {
+					code, retryable = surgical.CodeGitLabUnavailable, true // the entity is there
+				}
+				e := wantCode(t, err, code, retryable)
 				if e.RetryAfter != tt.after {
 					t.Errorf("retry after %v, want %v", e.RetryAfter, tt.after)
 				}
@@ -271,7 +275,10 @@ func TestClientFetch_SendsTheTokenNowhereElse(t *testing.T) {
 	server, client := demo(t)
 	server.Inject(fakegitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {other + "/body-text"}}, Requests: 1})
 	_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
-	wantCode(t, err, surgical.CodeGitLabUnavailable, false)
+	e := wantCode(t, err, surgical.CodeGitLabUnavailable, true)
+	if host := strings.TrimPrefix(other, "http://"); !strings.Contains(e.Message, host) || !strings.Contains(e.Message, "redirect") {
+		t.Errorf("the message does not name the redirect to %s: %s", host, e.Message)
+	}
 	if leaked.Load() > 0 {
 		t.Error("the redirect was followed")
 	}
@@ -294,7 +301,7 @@ func TestClientFetch_StopsAtARedirectLoop(t *testing.T) {
 	server, client := demo(t)
 	server.Inject(fakegitlab.Fault{Endpoint: "entity", Status: http.StatusFound, Header: http.Header{"Location": {"/api/v4/projects/1/issues/7"}}, Requests: 1000})
 	_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
-	wantCode(t, err, surgical.CodeGitLabUnavailable, false)
+	wantCode(t, err, surgical.CodeGitLabUnavailable, true)
 }
 
 // Old rows of GitLab have no updated_at, and importers write what they like. None

@@ -35,8 +35,7 @@ type page struct {
 // list reads all pages of one list. Offsets shift when records are added or
 // deleted between two requests: a record that appears twice is kept once, as read
 // last, and a record that may have been skipped fails the fetch.
-func (c *Client) list(ctx context.Context, path string, l listing, ref surgical.EntityRef) ([]surgical.Child, error) {
-	what := fmt.Sprintf("%s of %s", l.path, ref)
+func (c *Client) list(ctx context.Context, path, what string, l listing) ([]surgical.Child, error) {
 	first, err := c.page(ctx, path, what, l.kind, 1)
 	if err != nil {
 		return nil, err
@@ -83,7 +82,7 @@ func (c *Client) pageRange(ctx context.Context, path, what string, kind surgical
 			case slots <- struct{}{}:
 				defer func() { <-slots }()
 			case <-ctx.Done():
-				return failure(what, nil, ctx.Err(), c.clock())
+				return failure(what, refusal{}, nil, ctx.Err(), c.clock())
 			}
 			all[i], err = c.page(ctx, path, what, kind, first+int64(i))
 			return err
@@ -102,13 +101,13 @@ func (c *Client) page(ctx context.Context, path, what string, kind surgical.Chil
 	}
 	var records []json.RawMessage
 	if json.Unmarshal(raw, &records) != nil || records == nil {
-		return page{}, notJSON(what)
+		return page{}, notJSON(what, resp)
 	}
 	p := page{children: make([]surgical.Child, 0, len(records)), total: total(resp.Header), pages: resp.TotalPages, next: nextPage(resp)}
 	for _, raw := range records {
 		id, ok := record.Name(raw)
 		if !ok {
-			return page{}, notJSON(what)
+			return page{}, notJSON(what, resp)
 		}
 		p.children = append(p.children, surgical.Child{Kind: kind, ID: id, Raw: raw})
 	}

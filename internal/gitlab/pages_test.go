@@ -64,7 +64,7 @@ func TestClientFetch_NoticesShiftedPages(t *testing.T) {
 		{"label events that the token may not see", "resource_label_events", map[int]onePage{1: {ids: []string{"1"}, total: "3"}}, []string{"1:1"}},
 		{"state events that are missing", "resource_state_events", map[int]onePage{1: {ids: []string{"1"}, total: "3"}}, nil},
 		{"no totals, X-Next-Page", "discussions", map[int]onePage{1: {ids: []string{"a"}, next: "2"}, 2: {ids: []string{"b"}}}, []string{"a:1", "b:2"}},
-		{"no totals, a next link with an internal host", "discussions", map[int]onePage{1: {ids: []string{"a"}, link: `<http://10.0.0.1/x?page=2&per_page=100>; rel="next"`}, 2: {ids: []string{"b"}}}, []string{"a:1", "b:2"}},
+		{"no totals, a next link with an internal host", "discussions", map[int]onePage{1: {ids: []string{"a"}, link: `<http://10.0.0.1/api/v4/projects/1/issues/7/discussions?page=2&per_page=100>; rel="next"`}, 2: {ids: []string{"b"}}}, []string{"a:1", "b:2"}},
 		{"a loop of pages", "discussions", map[int]onePage{1: {ids: []string{"a"}, next: "2"}, 2: {ids: []string{"b"}, next: "1"}}, nil},
 	}
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package gitlab_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
@@ -39,7 +40,11 @@ func TestClientFetch_ReportsItsTrafficToTheMeter(t *testing.T) {
 	}
 	answer := func(status int) func(http.Handler) http.Handler {
 		return func(http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(status)
+				fmt.Fprintf(w, `{"message":"%d"}`, status)
+			})
 		}
 	}
 	header := func(name, value string) func(http.Handler) http.Handler {

@@ -18,14 +18,18 @@ const maxRedirects = 5
 
 // sameOrigin follows redirects only to the scheme, host and port of base, so that
 // the token is never sent anywhere else. GitLab redirects requests for a renamed
-// project. A redirect to another origin is a permanent error.
+// project. A redirect to another host is transient: it leads to a maintenance or
+// login page, most likely. One from http to https is permanent.
 func sameOrigin(base *url.URL) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		switch {
+		case base.Scheme == "http" && req.URL.Scheme == "https" && req.URL.Hostname() == base.Hostname():
+			return permanent("GitLab redirects from http to https, which is not followed; set GITLAB_BASE_URL to https://" + req.URL.Host)
 		case !baseurl.SameOrigin(req.URL, base):
-			return permanent("GitLab redirects to another address, which is not followed; check GITLAB_BASE_URL")
+			return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf(
+				"a redirect to another address, %s://%s, is not followed: GitLab is under maintenance, asks for a login, or GITLAB_BASE_URL is wrong", req.URL.Scheme, req.URL.Host))
 		case len(via) > maxRedirects:
-			return permanent("GitLab redirects in a loop")
+			return surgical.NewError(surgical.CodeGitLabUnavailable, "redirected in a loop; check what GITLAB_BASE_URL leads to")
 		default:
 			return nil
 		}

@@ -28,6 +28,24 @@ func (k Kind) gitlabFault() fault {
 		return answer(http.StatusForbidden, jsonType, `{"message":"403 Forbidden"}`, 0)
 	case NotFound:
 		return answer(http.StatusNotFound, jsonType, `{"message":"404 Not found"}`, 0)
+	case TokenForbidden:
+		return answer(http.StatusForbidden, jsonType, `{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api read_api"}`, 0)
+	case ForeignForbidden:
+		return answer(http.StatusForbidden, "text/html", "<html><body>Checking your browser</body></html>", 0)
+	case ForeignNotFound:
+		return answer(http.StatusNotFound, "text/html", "<html><body>default backend - 404</body></html>", 0)
+	case Redirected:
+		return redirected
+	case StrippedHeaders:
+		return headers(func(h http.Header) {
+			for _, name := range []string{"X-Total", "X-Total-Pages", "X-Page", "X-Per-Page", "X-Prev-Page", "X-Next-Page", "Link"} {
+				h.Del(name)
+			}
+		})
+	case ForeignLinks:
+		return headers(func(h http.Header) {
+			h["Link"] = append([]string{`<https://assets.example.com/a,b>; crossorigin; rel="preconnect", </style.css>; rel=preload; nopush`}, h["Link"]...)
+		})
 	case RateLimited:
 		return answer(http.StatusTooManyRequests, "text/plain", retryLater, time.Minute)
 	case RateLimitedSilent:
@@ -95,6 +113,29 @@ func answer(status int, contentType, body string, retryAfter time.Duration) faul
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
 			ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader([]byte(body))), Request: call.Input.(*http.Request),
 		})
+		return nil
+	}
+}
+
+// redirected sends the client to another host.
+func redirected(ctx context.Context, call cloud.Call, send func() error) error {
+	if err := answer(http.StatusFound, "text/html", "", 0)(ctx, call, send); err != nil {
+		return err
+	}
+	call.Output().(*http.Response).Header.Set("Location", "https://maintenance.invalid/")
+	return nil
+}
+
+// headers changes the headers of GitLab's own answer.
+func headers(change func(http.Header)) fault {
+	return func(_ context.Context, call cloud.Call, send func() error) error {
+		if err := send(); err != nil {
+			return err
+		}
+		changed := *call.Output().(*http.Response)
+		changed.Header = changed.Header.Clone()
+		change(changed.Header)
+		call.Answer(&changed)
 		return nil
 	}
 }

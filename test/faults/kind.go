@@ -56,6 +56,18 @@ const (
 	Unauthorized Kind = "gitlab_401"
 	Forbidden    Kind = "gitlab_403"
 	NotFound     Kind = "gitlab_404"
+	// TokenForbidden is a 403 for every request of the token.
+	TokenForbidden Kind = "gitlab_403_token"
+	// ForeignForbidden and ForeignNotFound are HTML pages of a firewall and of an
+	// ingress in front of GitLab.
+	ForeignForbidden Kind = "gitlab_403_foreign"
+	ForeignNotFound  Kind = "gitlab_404_foreign"
+	// Redirected is a redirect to a maintenance page on another host.
+	Redirected Kind = "gitlab_redirect"
+	// StrippedHeaders leaves every header out that names a total or a next page.
+	StrippedHeaders Kind = "gitlab_stripped_headers"
+	// ForeignLinks puts links that are not GitLab's in front of its Link header.
+	ForeignLinks Kind = "gitlab_foreign_links"
 	// RateLimited is a plain-text 429 with a Retry-After of a minute.
 	RateLimited Kind = "gitlab_429"
 	// RateLimitedSilent has no Retry-After.
@@ -84,7 +96,8 @@ func Kinds() []Kind {
 		ServerError, BrokenConnection, LostAnswer, Timeout, TimeoutApplied, ThroughputExceeded, Throttled,
 		TransactionConflict, TransactionThrottled, TransactionInProgress, IdempotentMismatch, WriteConflict,
 		UnprocessedItems, UnprocessedKeys, PartialPage, EmptyPage, LateWrite,
-		Unauthorized, Forbidden, NotFound, RateLimited, RateLimitedSilent, RateLimitedLong,
+		Unauthorized, Forbidden, NotFound, TokenForbidden, ForeignForbidden, ForeignNotFound, Redirected, StrippedHeaders, ForeignLinks,
+		RateLimited, RateLimitedSilent, RateLimitedLong,
 		InternalError, BadGateway, Unavailable, GatewayTimeout, TruncatedBody, SlowBody, Refused, Changed, OldReplica,
 	}
 }

@@ -57,11 +57,14 @@ func (s *Server) disturb(ref surgical.EntityRef, endpoint string, n int) Fault {
 	return f
 }
 
-// String describes the fault: "429", "truncated", "2s late".
+// String describes the fault: "429", "404 foreign", "truncated", "2s late".
 func (f Fault) String() string {
 	var status, truncated, late string
 	if f.Status != 0 {
 		status = strconv.Itoa(f.Status)
+	}
+	if f.Foreign {
+		status += " foreign"
 	}
 	if f.Truncate {
 		truncated = "truncated"

@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -110,10 +111,13 @@ type Fault struct {
 	// Latency delays the response.
 	Latency time.Duration
 	// Status, if not 0, is returned with Header and Body instead of the truth.
-	// A 429 without a body says "Retry later", as GitLab does.
+	// Without a body, a 429 says "Retry later", and a 401, 403 or 404 has GitLab's
+	// JSON.
 	Status int
 	Header http.Header
 	Body   string
+	// Foreign returns Status with an HTML page of something in front of GitLab.
+	Foreign bool
 	// Truncate closes the connection after half of the body.
 	Truncate bool
 }
@@ -138,6 +142,21 @@ func (s *Server) takeFault(ref surgical.EntityRef, endpoint string, n int) Fault
 	return s.disturb(ref, endpoint, n)
 }
 
+// fill adds the body and content type that go with the fault's status.
+func (f Fault) fill(header http.Header, resp *response) {
+	switch {
+	case f.Foreign:
+		header.Set("Content-Type", "text/html; charset=utf-8")
+		resp.body = []byte("<!DOCTYPE html><html><body>a page of something in front of GitLab</body></html>")
+	case f.Body != "":
+	case f.Status == http.StatusTooManyRequests:
+		header.Set("Content-Type", "text/plain")
+		resp.body = []byte("Retry later\n")
+	case f.Status == http.StatusUnauthorized || f.Status == http.StatusForbidden || f.Status == http.StatusNotFound:
+		resp.body = fmt.Appendf(nil, `{"message":"%d %s"}`, f.Status, http.StatusText(f.Status))
+	}
+}
+
 // write sends the response, changed by the fault.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, resp response, f Fault) {
 	if f.Latency > 0 {
@@ -150,10 +169,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, resp response, f 
 	w.Header().Set("Content-Type", "application/json")
 	if f.Status != 0 {
 		resp = response{status: f.Status, header: f.Header, body: []byte(f.Body)}
-		if f.Status == http.StatusTooManyRequests && f.Body == "" {
-			w.Header().Set("Content-Type", "text/plain")
-			resp.body = []byte("Retry later\n")
-		}
+		f.fill(w.Header(), &resp)
 	}
 	maps.Copy(w.Header(), resp.header)
 	if f.Truncate {

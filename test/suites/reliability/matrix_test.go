@@ -50,6 +50,7 @@ func alike() [][]faults.Kind {
 	return [][]faults.Kind{
 		{faults.ServerError, faults.BrokenConnection, faults.Timeout, faults.ThroughputExceeded, faults.Throttled},
 		{faults.LostAnswer, faults.TimeoutApplied},
+		{faults.ForeignForbidden, faults.ForeignNotFound, faults.Redirected, faults.StrippedHeaders, faults.ForeignLinks},
 	}
 }
 

@@ -1,0 +1,168 @@
+package gitlab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// maxErrorBody is how much of an error's body is read: GitLab's own errors are
+// short.
+const maxErrorBody = 64 << 10
+
+// Guard returns a transport for the official GitLab client that lets through only
+// what that client understands and what GitLab itself answered:
+//
+//   - Link headers are reduced to the link to the next page. The client panics on
+//     some that are legal.
+//   - A 401, 403 or 404 whose body is not one of GitLab's JSON errors comes from a
+//     CDN, a firewall, a login page or an ingress. It fails with a transient
+//     [surgical.CodeGitLabUnavailable] that names the content type.
+//
+// A nil next is [http.DefaultTransport].
+func Guard(next http.RoundTripper, clock func() time.Time) http.RoundTripper {
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return guard{next, clock}
+}
+
+type guard struct {
+	next  http.RoundTripper
+	clock func() time.Time
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := g.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	readableLink(resp.Header, req.URL)
+	switch resp.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return g.refused(req, resp)
+	}
+	return resp, nil
+}
+
+// refused lets a refusal through if it is GitLab's own, and notes what it says
+// for the request's [refusalOf].
+func (g guard) refused(req *http.Request, resp *http.Response) (*http.Response, error) {
+	start, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		_ = resp.Body.Close() // the read error says more
+		return nil, err
+	}
+	said, ok := parseRefusal(start)
+	if resp.StatusCode == http.StatusUnauthorized && isJSON(resp.Header) {
+		ok = true // whatever it says, the token has to be looked at
+	}
+	if !ok {
+		_ = resp.Body.Close() // nothing was written to it
+		e := surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf(
+			"status %d came with %s, so it was not GitLab that answered but a proxy, firewall or login page in front of it; check what GITLAB_BASE_URL leads to",
+			resp.StatusCode, contentType(resp.Header)))
+		e.RetryAfter = retryAfter(resp.Header, g.clock())
+		return nil, e
+	}
+	if note, ok := req.Context().Value(refusalKey{}).(*refusal); ok {
+		*note = said
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
+	return resp, nil
+}
+
+// refusal is what GitLab said when it refused a request.
+type refusal struct {
+	// tokenReason is set if the refusal concerns every request of this token.
+	tokenReason string
+	// noRoute means that this GitLab does not have such an endpoint at all.
+	noRoute bool
+}
+
+type refusalKey struct{}
+
+// withRefusal returns a context for one request, and where [Guard] notes why
+// GitLab refused it.
+func withRefusal(ctx context.Context) (context.Context, *refusal) {
+	said := new(refusal)
+	return context.WithValue(ctx, refusalKey{}, said), said
+}
+
+// parseRefusal reads the body of an error. It reports false if GitLab did not
+// write it: GitLab's errors are JSON objects. The content type does not count,
+// because proxies change it.
+func parseRefusal(body []byte) (refusal, bool) {
+	var answer *struct {
+		Message json.RawMessage `json:"message"`
+		Error   json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer == nil {
+		return refusal{}, false
+	}
+	var code string
+	_ = json.Unmarshal(answer.Error, &code) // stays empty if it is not a string
+	return refusal{
+		tokenReason: tokenReason(code, string(answer.Message)),
+		// What GitLab's router says; a missing record is a message.
+		noRoute: answer.Message == nil && code == "404 Not Found",
+	}, true
+}
+
+// tokenReason says why GitLab refuses every request of a token, or "" if the
+// refusal concerns only what was asked for. The phrases are those of GitLab's
+// lib/gitlab/auth/user_access_denied_reason.rb; the reason never quotes the
+// answer.
+func tokenReason(code, message string) string {
+	if code == "insufficient_scope" {
+		return "it lacks the read_api scope"
+	}
+	for _, known := range []struct{ phrase, reason string }{
+		{"must accept the Terms of Service", "its user has to accept the Terms of Service in GitLab"},
+		{"Your account has been blocked", "its user is blocked"},
+		{"Your account is pending approval", "its user has to be approved by an administrator"},
+		{"Your account has been deactivated", "its user is deactivated and has to sign in to GitLab"},
+		{"Your primary email address is not confirmed", "its user has to confirm the email address"},
+		{"Your password expired", "its user's password has expired"},
+		{"cannot be performed by internal users", "it belongs to one of GitLab's internal users"},
+	} {
+		if strings.Contains(message, known.phrase) {
+			return known.reason
+		}
+	}
+	return ""
+}
+
+func isJSON(header http.Header) bool {
+	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+}
+
+// contentType names the media type of a response in a message. It never quotes a
+// header that is not a plain media type.
+func contentType(header http.Header) string {
+	const longest = 60
+	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case header.Get("Content-Type") == "":
+		return "no content type"
+	case err != nil || len(media) > longest:
+		return "an invalid content type"
+	case media == "application/json":
+		return "JSON that is not GitLab's"
+	default:
+		return "content type " + media
+	}
+}
