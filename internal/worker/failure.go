@@ -120,7 +120,7 @@ func (e *Engine) logPanic(ctx context.Context, run surgical.Run, ref surgical.En
 	logs.Panic(ctx, e.Log, p, "run_id", run.RunID, "project_id", ref.ProjectID, "type", string(ref.Type), "iid", ref.IID, "attempt", run.Attempt)
 }
 
-// crashed must be deferred. If this attempt panics, it ends the run for good,
+// crashed must be deferred. If this attempt panics, it ends the run permanently,
 // instead of the process with all other runs in it: the same input would panic
 // again.
 func (e *Engine) crashed(ctx context.Context, run *surgical.Run, verdict *Verdict) {

@@ -187,7 +187,7 @@ func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (su
 	return job, nil
 }
 
-// work does the job. A panic is logged and fails this job for good.
+// work does the job. A panic is logged and fails this job permanently.
 func (r *Runner) work(ctx context.Context, run surgical.Run, job *surgical.Job) (done ledger.Done, err error) {
 	defer func() {
 		var p *surgical.Panic
