@@ -36,6 +36,7 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		"lorehook-failed-runs":          {"lorehook Runs Status=failed", "Sum", 900, 1, 1, 3},
 		"lorehook-executions-failed":    {"AWS/States ExecutionsFailed StateMachineArn=" + machineARN("lorehook"), "Sum", 3600, 1, 1, 3},
 		"lorehook-executions-timed-out": {"AWS/States ExecutionsTimedOut StateMachineArn=" + machineARN("lorehook"), "Sum", 300, 1, 1, 1},
+		"lorehook-secrets":              {"lorehook SecretFailures ", "Sum", 300, 1, 1, 1},
 		"lorehook-gitlab-unauthorized":  {"lorehook GitLabUnauthorized ", "Sum", 300, 1, 1, 2},
 	}
 	timeouts := map[string]float64{}

@@ -5,12 +5,9 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
-)
 
-// unset is the text of a secret that the operator has not filled yet. The
-// template holds no real secret, and a later deployment with an unchanged
-// placeholder leaves the operator's value alone.
-const unset = "unset"
+	"gitlab.com/lorehook/lorehook/internal/token"
+)
 
 // secretSet is the ARNs of the secrets; embedderAPIKey is nil where none is
 // needed.
@@ -18,14 +15,16 @@ type secretSet struct {
 	webhook, gitlabToken, embedderAPIKey *string
 }
 
+// newSecrets makes the secrets with placeholders. A later deployment leaves the
+// operator's value alone only if the placeholder is unchanged, so never change one.
 func newSecrets(st *stack) secretSet {
 	set := secretSet{
-		webhook: st.secret("WebhookSecret", "Webhook tokens, comma-separated for rotation",
+		webhook: st.secret("WebhookSecret", "Webhook tokens, a JSON list of each kind",
 			`{"signing_tokens":"","secret_tokens":""}`),
-		gitlabToken: st.secret("GitLabTokenSecret", "GitLab token with the scope read_api", unset),
+		gitlabToken: st.secret("GitLabTokenSecret", "GitLab token with the scope read_api", token.Unset),
 	}
 	if st.settings.EmbedderAPIKey {
-		set.embedderAPIKey = st.secret("EmbedderApiKeySecret", "API key of the embedder", unset)
+		set.embedderAPIKey = st.secret("EmbedderApiKeySecret", "API key of the embedder", token.Unset)
 	}
 	return set
 }

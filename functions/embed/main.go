@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
@@ -17,6 +18,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/token"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
 
@@ -24,8 +26,8 @@ func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Embed]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS)
-	secrets := func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) }
-	apiKey := secret.NewSource(secret.FromManager(secrets, c.APIKeySecretID, secret.Text), time.Now)
+	secrets := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
+	apiKey := secret.NewSource(secret.FromManager(secrets, c.APIKeySecretID, token.Key), time.Now).OnFailure(env.SecretFailed)
 	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrockruntime.NewFromConfig(awsenv.Patient(env.AWS)), APIKey: apiKey.Get})
 	if err != nil {
 		return nil, err

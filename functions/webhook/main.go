@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -26,7 +25,7 @@ func main() { function.Main(build) }
 func build(_ context.Context, env function.Env[config.Webhook]) (any, error) {
 	c := env.Config
 	return gateway.Adapt(&webhook.Handler{
-		Verifiers: secret.NewSource(loadVerifier(c, env.AWS), time.Now),
+		Verifiers: secret.NewSource(loadVerifier(env), time.Now).OnFailure(env.SecretFailed),
 		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
 		Clock:     time.Now,
@@ -36,20 +35,23 @@ func build(_ context.Context, env function.Env[config.Webhook]) (any, error) {
 	}), nil
 }
 
-// loadVerifier takes the tokens from the environment if there are any, and else
-// from the secret, if one is named.
-func loadVerifier(c config.Webhook, cfg aws.Config) func(context.Context) (*delivery.Verifier, error) {
-	if len(c.SigningTokens)+len(c.SecretTokens) > 0 || c.SecretID == "" {
-		return func(context.Context) (*delivery.Verifier, error) {
-			return delivery.NewVerifier(c.SigningTokens, c.SecretTokens)
-		}
+// loadVerifier returns the load function for the tokens. They come from the environment
+// if it contains any, otherwise from the secret, if one is named. A token that cannot
+// be used is reported, and the others are used.
+func loadVerifier(env function.Env[config.Webhook]) func(context.Context) (*delivery.Verifier, error) {
+	c := env.Config
+	load := func(context.Context) (*delivery.Verifier, error) {
+		return delivery.NewVerifier(c.SigningTokens, c.SecretTokens)
 	}
-	client := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(cfg) })
-	return secret.FromManager(client, c.SecretID, func(text string) (*delivery.Verifier, error) {
-		tokens, err := secret.ParseWebhookTokens(text)
-		if err != nil {
-			return nil, err
+	if len(c.SigningTokens)+len(c.SecretTokens) == 0 && c.SecretID != "" {
+		client := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
+		load = secret.FromManager(client, c.SecretID, delivery.ParseVerifier)
+	}
+	return func(ctx context.Context) (*delivery.Verifier, error) {
+		verifier, err := load(ctx)
+		if err == nil && verifier.Defects() != nil {
+			env.SecretFailed(ctx, verifier.Defects())
 		}
-		return delivery.NewVerifier(tokens.Signing, tokens.Secret)
-	})
+		return verifier, err
+	}
 }

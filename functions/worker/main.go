@@ -7,9 +7,9 @@ import (
 	crand "crypto/rand"
 	"crypto/x509"
 	"math/rand/v2"
+	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -25,6 +25,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/token"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
@@ -37,9 +38,9 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, refresh := token(c, cfg)
+	accessToken, refresh := accessToken(c, env)
 	fetcher, err := gitlab.NewClient(gitlab.Options{
-		BaseURL: c.BaseURL, Token: token, RefreshToken: refresh, RequestsPerSecond: c.RequestsPerSecond, Clock: time.Now,
+		BaseURL: c.BaseURL, Token: accessToken, RefreshToken: refresh, RequestsPerSecond: c.RequestsPerSecond, Clock: time.Now,
 		Meter: meter, RootCAs: roots,
 	})
 	if err != nil {
@@ -74,14 +75,14 @@ func roots(file string) (*x509.CertPool, error) {
 	return cabundle.ReadFile(file)
 }
 
-// token returns how the GitLab token is read, when it is first needed, and how
+// accessToken returns how the GitLab token is read, when it is first needed, and how
 // it is read again after GitLab refused it.
-func token(c config.Worker, cfg aws.Config) (get func(context.Context) (string, error), refresh func(context.Context) (bool, error)) {
+func accessToken(c config.Worker, env function.Env[config.Worker]) (get func(context.Context) (string, error), refresh func(context.Context) (bool, error)) {
 	if c.Token != "" {
 		return func(context.Context) (string, error) { return c.Token, nil }, nil
 	}
-	client := func() secret.Reader { return secretsmanager.NewFromConfig(cfg) }
-	source := secret.NewSource(secret.FromManager(client, c.TokenSecretID, secret.Text), time.Now)
+	client := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
+	source := secret.NewSource(secret.FromManager(client, c.TokenSecretID, token.Access), time.Now).OnFailure(env.SecretFailed)
 	return source.Get, func(ctx context.Context) (bool, error) {
 		_, read, err := source.Refresh(ctx)
 		return read, err

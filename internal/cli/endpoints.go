@@ -16,6 +16,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/token"
 )
 
 // endpoints is .local/endpoints.json, which `make up` writes.
@@ -112,10 +113,18 @@ type webhook struct{ url, signingToken, secretToken string }
 // the local stack. The tokens come from the environment, except that the local
 // stack has its own signing token, which is never used for another URL.
 func (s *session) webhook(address string) (webhook, error) {
-	w := webhook{
-		url:          address,
-		signingToken: first(s.lookup("GITLAB_WEBHOOK_SIGNING_TOKENS")),
-		secretToken:  first(s.lookup("GITLAB_WEBHOOK_SECRET_TOKENS")),
+	w := webhook{url: address}
+	for name, first := range map[string]*string{"GITLAB_WEBHOOK_SIGNING_TOKENS": &w.signingToken, "GITLAB_WEBHOOK_SECRET_TOKENS": &w.secretToken} {
+		list, err := token.ParseList(s.lookup(name))
+		if err != nil {
+			return w, invalid("%s: %v", name, err)
+		}
+		if len(list) > 0 {
+			*first = list[0]
+		}
+	}
+	if err := w.check(); err != nil {
+		return w, err
 	}
 	if named := cmp.Or(s.APIURL, s.lookup("LOREHOOK_API_URL")); w.url == "" && named != "" {
 		w.url = strings.TrimRight(named, "/") + "/webhooks/gitlab"
@@ -137,11 +146,18 @@ func (s *session) webhook(address string) (webhook, error) {
 	return w, nil
 }
 
-func first(list string) string {
-	for token := range strings.SplitSeq(list, ",") {
-		if token = strings.TrimSpace(token); token != "" {
-			return token
+// check rejects tokens that neither GitLab nor an operator can have made, so that no
+// hook is created with one.
+func (w webhook) check() error {
+	if w.signingToken != "" {
+		if _, err := token.Signing(w.signingToken); err != nil {
+			return invalid("GITLAB_WEBHOOK_SIGNING_TOKENS: %v", err)
 		}
 	}
-	return ""
+	if w.secretToken != "" {
+		if _, err := token.Secret(w.secretToken); err != nil {
+			return invalid("GITLAB_WEBHOOK_SECRET_TOKENS: %v", err)
+		}
+	}
+	return nil
 }

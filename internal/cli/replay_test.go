@@ -125,7 +125,7 @@ func TestReplay_SendsTheLocalStacksTokenOnlyToTheLocalStack(t *testing.T) {
 	if e, got := p.robot("replay", "push", "--url", r.URL); got.exit != 11 || r.header != nil {
 		t.Errorf("without a token: %s", e.code())
 	}
-	p.env["GITLAB_WEBHOOK_SECRET_TOKENS"] = " , first-not-real,second"
+	p.env["GITLAB_WEBHOOK_SECRET_TOKENS"] = `["", "first-not-real", "second"]`
 	if got := p.run("replay", "push", "--url", r.URL); got.exit != 0 || r.header.Get("X-Gitlab-Token") != "first-not-real" || r.header.Get("Webhook-Signature") != "" {
 		t.Errorf("%+v, %v", got, r.header)
 	}

@@ -37,6 +37,13 @@ type Env[C Config] struct {
 	Meter *metrics.Emitter
 }
 
+// SecretFailed reports a reading of a secret that failed, or that found a token which
+// cannot be used. err must not quote the secret.
+func (e Env[C]) SecretFailed(ctx context.Context, err error) {
+	e.Log.ErrorContext(ctx, "secret_failed", "error", err.Error())
+	e.Meter.SecretFailed()
+}
+
 // Main is the body of a function's main: it loads the configuration, builds the
 // handler and serves invocations for as long as the process lives. If either of
 // the first two fails, it logs one line and exits with status 1.

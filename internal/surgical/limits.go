@@ -181,8 +181,19 @@ const (
 	// SecretInterval is the least time between two readings of a secret: a
 	// stranger's wrong signatures must not drive requests to Secrets Manager.
 	SecretInterval = 10 * time.Second
+	// SecretRefreshAge is the age from which a secret that is in use is read again in
+	// the background, and SecretMaxAge the age from which it is read again before it is
+	// used. So a removed token is refused at this age at the latest.
+	SecretRefreshAge = 30 * time.Second
+	SecretMaxAge     = 60 * time.Second
+	// SecretOutage is how long the last value is used while Secrets Manager is out of
+	// reach.
+	SecretOutage = 15 * time.Minute
+	// SecretReadTimeout bounds one reading: within [WebhookCallTimeout] it leaves time
+	// to enqueue the delivery.
+	SecretReadTimeout = 2 * time.Second
 	// SecretRetryInterval is the least time between two attempts to read a
-	// secret for the first time. It is short: nothing works until then.
+	// secret without a value that may be used. It is short: nothing works until then.
 	SecretRetryInterval = time.Second
 )
 

@@ -12,8 +12,8 @@
 //	401  invalid_signature
 //	413  payload_too_large
 //	500  internal
-//	503  queue_unavailable, or internal if the tokens cannot be read or none is
-//	     configured; with Retry-After
+//	503  queue_unavailable, or internal if the tokens could not be read for 15 minutes
+//	     or none can be used; with Retry-After
 //
 // SQS ignores a delivery that is repeated within five minutes. If the run fails
 // before resend_after, a resend until then changes nothing, and one after it retries

@@ -29,8 +29,9 @@ func (c *demoCommand) Run(ctx context.Context, p *place) error {
 	p.out.heading("Lorehook demo")
 	p.out.line("")
 	settings := stackSettings{Projects: "*", NoAuth: c.NoAuth}
-	settings.SigningTokens = splitTokens(os.Getenv("GITLAB_WEBHOOK_SIGNING_TOKENS"))
-	settings.SecretTokens = splitTokens(os.Getenv("GITLAB_WEBHOOK_SECRET_TOKENS"))
+	if err := settings.tokensFromEnvironment(); err != nil {
+		return err
+	}
 	if os.Getenv("GITLAB_BASE_URL") != "" {
 		p.out.line("  %s", p.out.faint.Sprint("Ignoring GITLAB_BASE_URL: the demo uses its own GitLab. To use yours, run make up."))
 	}
@@ -46,10 +47,6 @@ func (c *demoCommand) Run(ctx context.Context, p *place) error {
 		return err
 	}
 	return d.close(began)
-}
-
-func splitTokens(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // demo sends the deliveries and checks the result of each.

@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 
+	"gitlab.com/lorehook/lorehook/internal/token"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
@@ -17,13 +21,42 @@ const (
 // stackSettings come from the environment, because flags are visible in process
 // lists.
 type stackSettings struct {
-	GitLabBaseURL string   `name:"gitlab-base-url" env:"GITLAB_BASE_URL" help:"GitLab to copy from, together with --gitlab-token; the bundled demo GitLab by default."`
-	GitLabToken   string   `name:"gitlab-token" env:"GITLAB_TOKEN" help:"Access token with the read_api scope. Set the variable rather than the flag."`
-	GitLabCAFile  string   `name:"gitlab-ca-file" env:"LOREHOOK_GITLAB_CA_FILE" type:"existingfile" help:"PEM file with the private authority of GitLab's certificate."`
-	SigningTokens []string `name:"signing-tokens" env:"GITLAB_WEBHOOK_SIGNING_TOKENS" sep:"," help:"Webhook signing tokens (whsec_…)."`
-	SecretTokens  []string `name:"secret-tokens" env:"GITLAB_WEBHOOK_SECRET_TOKENS" sep:"," help:"Webhook secret tokens."`
-	Projects      string   `name:"projects" env:"LOREHOOK_PROJECTS" default:"*" help:"Projects to copy: comma-separated ids, or *."`
-	NoAuth        bool     `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
+	GitLabBaseURL string     `name:"gitlab-base-url" env:"GITLAB_BASE_URL" help:"GitLab to copy from, together with --gitlab-token; the bundled demo GitLab by default."`
+	GitLabToken   string     `name:"gitlab-token" env:"GITLAB_TOKEN" help:"Access token with the read_api scope. Set the variable rather than the flag."`
+	GitLabCAFile  string     `name:"gitlab-ca-file" env:"LOREHOOK_GITLAB_CA_FILE" type:"existingfile" help:"PEM file with the private authority of GitLab's certificate."`
+	SigningTokens token.List `name:"signing-tokens" env:"GITLAB_WEBHOOK_SIGNING_TOKENS" help:"Webhook signing token (whsec_…), or a JSON list of several."`
+	SecretTokens  token.List `name:"secret-tokens" env:"GITLAB_WEBHOOK_SECRET_TOKENS" help:"Webhook secret token, or a JSON list of several."`
+	Projects      string     `name:"projects" env:"LOREHOOK_PROJECTS" default:"*" help:"Projects to copy: comma-separated ids, or *."`
+	NoAuth        bool       `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
+}
+
+// tokensFromEnvironment reads the webhook tokens as kong does for make up.
+func (s *stackSettings) tokensFromEnvironment() error {
+	for name, list := range map[string]*token.List{"GITLAB_WEBHOOK_SIGNING_TOKENS": &s.SigningTokens, "GITLAB_WEBHOOK_SECRET_TOKENS": &s.SecretTokens} {
+		if err := list.UnmarshalText([]byte(os.Getenv(name))); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// check rejects tokens that neither GitLab nor an operator can have made, before they
+// are stored.
+func (s stackSettings) check() error {
+	verifier, err := delivery.NewVerifier(s.SigningTokens, s.SecretTokens)
+	if err == nil {
+		err = verifier.Defects()
+	}
+	if err != nil {
+		return fmt.Errorf("GITLAB_WEBHOOK_SIGNING_TOKENS, GITLAB_WEBHOOK_SECRET_TOKENS: %w", err)
+	}
+	if s.GitLabToken == "" {
+		return nil
+	}
+	if _, err := token.Access(s.GitLabToken); err != nil {
+		return fmt.Errorf("GITLAB_TOKEN: %w", err)
+	}
+	return nil
 }
 
 func (s stackSettings) realGitLab() (bool, error) {
@@ -67,6 +100,9 @@ func (p *place) up(ctx context.Context, s stackSettings) (*devstack.Stack, error
 }
 
 func (p *place) bringUp(ctx context.Context, s stackSettings, progress *steps) (*devstack.Stack, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	o := devstack.StackOptions{
 		Root: p.root, Dir: p.dir, Port: awsPort,
 		GitLabBaseURL: s.GitLabBaseURL, GitLabToken: s.GitLabToken, GitLabCABundle: s.GitLabCAFile,

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -67,10 +66,7 @@ func (u *upper) secrets() (webhookSecrets, error) {
 // put writes the secrets that the stack's outputs name, and reports whether any
 // changed.
 func (s webhookSecrets) put(ctx context.Context, cfg aws.Config, outputs Outputs) (changed bool, err error) {
-	webhook, err := json.Marshal(map[string]string{
-		"signing_tokens": strings.Join(s.signing, ","),
-		"secret_tokens":  strings.Join(s.secret, ","),
-	})
+	webhook, err := json.Marshal(map[string][]string{"signing_tokens": s.signing, "secret_tokens": s.secret})
 	if err != nil {
 		return false, err
 	}

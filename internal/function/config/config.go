@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	"gitlab.com/lorehook/lorehook/internal/token"
 )
 
 // Telemetry configures the logs and metrics of every function.
@@ -44,10 +45,10 @@ type Webhook struct {
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
 	Projects         AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	// SecretID is the id of the secret that holds
-	// {"signing_tokens":"whsec_…,whsec_…","secret_tokens":"…"}.
-	SecretID      string   `env:"LOREHOOK_WEBHOOK_SECRET_ID"`
-	SigningTokens []string `env:"GITLAB_WEBHOOK_SIGNING_TOKENS"`
-	SecretTokens  []string `env:"GITLAB_WEBHOOK_SECRET_TOKENS"`
+	// {"signing_tokens":["whsec_…"],"secret_tokens":["…"]}.
+	SecretID      string     `env:"LOREHOOK_WEBHOOK_SECRET_ID"`
+	SigningTokens token.List `env:"GITLAB_WEBHOOK_SIGNING_TOKENS"`
+	SecretTokens  token.List `env:"GITLAB_WEBHOOK_SECRET_TOKENS"`
 }
 
 // GitLab configures where GitLab is and how fast to send requests.
@@ -148,6 +149,11 @@ func (g GitLab) Validate() error {
 		errs = append(errs, fmt.Errorf("GITLAB_BASE_URL %w", err))
 	} else if !baseurl.Secure(u) {
 		errs = append(errs, errors.New("GITLAB_BASE_URL must be "+baseurl.SecureRule))
+	}
+	if g.Token != "" {
+		if _, err := token.Access(g.Token); err != nil {
+			errs = append(errs, fmt.Errorf("GITLAB_TOKEN: %w", err))
+		}
 	}
 	if g.Token == "" && g.TokenSecretID == "" {
 		errs = append(errs, errors.New("GITLAB_TOKEN or LOREHOOK_GITLAB_TOKEN_SECRET_ID must be set"))

@@ -78,7 +78,7 @@ func all(t *testing.T) (list config.AllowList) {
 func TestLoadReadsEveryKindOfSetting(t *testing.T) {
 	setenv(t, map[string]string{
 		"LOREHOOK_REQUESTS_QUEUE_URL": "q", "LOREHOOK_LOG_LEVEL": "warn", "LOREHOOK_METRICS_NAMESPACE": "team-a", "LOREHOOK_PROJECTS": "7, 8",
-		"GITLAB_WEBHOOK_SIGNING_TOKENS": "whsec_a,whsec_b", "GITLAB_WEBHOOK_SECRET_TOKENS": "c",
+		"GITLAB_WEBHOOK_SIGNING_TOKENS": `["whsec_a", "whsec_b"]`, "GITLAB_WEBHOOK_SECRET_TOKENS": "c",
 	})
 	c, err := config.Load[config.Webhook]()
 	if err != nil || c.LogLevel != slog.LevelWarn || c.MetricsNamespace != "team-a" || len(c.SigningTokens) != 2 || c.SecretTokens[0] != "c" ||

@@ -85,6 +85,7 @@ func All() []Metric {
 		QueueAge(), Freshness(), PreflightDuration(), IngestDuration(), SkippedStale(), ContentWriteUnits(),
 		GitLabRequests(), GitLabRateLimited(), GitLabUnauthorized(), GitLabBudgetLeft(),
 		DocumentsRegenerated(), ChunksEmbedded(),
+		SecretFailures(),
 		Runs(), Coalesced(), JobsAborted(),
 	}
 }
@@ -166,6 +167,12 @@ func GitLabUnauthorized() Metric {
 // GitLabBudgetLeft is the lowest RateLimit-Remaining of a fetch, if GitLab sends it.
 func GitLabBudgetLeft() Metric {
 	return Metric{Name: "GitLabBudgetLeft", Unit: Count, Sets: plain()}
+}
+
+// SecretFailures counts readings of a secret that failed, or that found a token which
+// cannot be used.
+func SecretFailures() Metric {
+	return Metric{Name: "SecretFailures", Unit: Count, Sets: plain()}
 }
 
 // DocumentsRegenerated counts documents whose embeddings are outdated after a docs job.

@@ -72,6 +72,10 @@ func (e *Emitter) Committed(run surgical.Run, took, freshness time.Duration) {
 	e.emit(l)
 }
 
+// SecretFailed records a reading of a secret that failed, or that found a token which
+// cannot be used.
+func (e *Emitter) SecretFailed() { e.emit(newLine().count(SecretFailures(), 1)) }
+
 // JobDone records a job that is done.
 func (e *Emitter) JobDone(job surgical.Job) {
 	if job.Type == surgical.JobEmbed {

@@ -3,9 +3,7 @@ package delivery
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -27,10 +25,6 @@ const TokenHeader = "X-Gitlab-Token"
 // IDHeader carries the delivery's id, which the signature covers.
 const IDHeader = standardwebhooks.HeaderWebhookID
 
-// minKeyBytes is the minimum that the Standard Webhooks specification allows.
-// GitLab's keys have 32 bytes. With an empty key, anyone could sign.
-const minKeyBytes = 24
-
 // ErrNoTokens means that no token is configured to verify deliveries with. This
 // is the operator's mistake, not the sender's.
 var ErrNoTokens = errors.New("neither a signing token nor a secret token is configured")
@@ -40,35 +34,7 @@ var ErrNoTokens = errors.New("neither a signing token nor a secret token is conf
 type Verifier struct {
 	signing []*standardwebhooks.Webhook
 	secrets [][sha256.Size]byte
-}
-
-// NewVerifier returns a verifier for signing tokens (whsec_ and the base64 of a
-// key) and secret tokens (sent in the clear). Several of each make rotation
-// possible. Blank ones are skipped, because an empty list in the environment
-// yields one. A malformed signing token is an error, which does not quote it.
-func NewVerifier(signingTokens, secretTokens []string) (*Verifier, error) {
-	v := &Verifier{}
-	for i, token := range signingTokens {
-		if token = strings.TrimSpace(token); token == "" {
-			continue
-		}
-		encoded, ok := strings.CutPrefix(token, "whsec_")
-		key, err := base64.StdEncoding.DecodeString(encoded)
-		if !ok || err != nil || len(key) < minKeyBytes {
-			return nil, fmt.Errorf("signing token %d is not whsec_ followed by the base64 of at least %d bytes", i+1, minKeyBytes)
-		}
-		wh, err := standardwebhooks.NewWebhookRaw(key)
-		if err != nil {
-			return nil, fmt.Errorf("signing token %d cannot be used", i+1)
-		}
-		v.signing = append(v.signing, wh)
-	}
-	for _, token := range secretTokens {
-		if token = strings.TrimSpace(token); token != "" {
-			v.secrets = append(v.secrets, sha256.Sum256([]byte(token)))
-		}
-	}
-	return v, nil
+	defects []error
 }
 
 // Verify returns nil if the delivery is authentic. If it has a webhook-signature

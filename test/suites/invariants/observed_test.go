@@ -76,7 +76,7 @@ func newObserved(t *testing.T, e engines.Engine) *observed {
 	})
 	o.World = cloud.NewWorld(t, db, e.Tables)
 	o.tokens = func() (string, error) {
-		return fmt.Sprintf(`{"signing_tokens":%q,"secret_tokens":%q}`, canarySigning(), canarySecret), nil
+		return fmt.Sprintf(`{"signing_tokens":[%q],"secret_tokens":[%q]}`, canarySigning(), canarySecret), nil
 	}
 	newTrace := func(context.Context) string {
 		o.keys++
@@ -84,7 +84,7 @@ func newObserved(t *testing.T, e engines.Engine) *observed {
 	}
 	o.Sweeper.NewTrace = newTrace
 	o.hook = &webhook.Handler{
-		Verifiers: secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", parseTokens), o.Clock.Now),
+		Verifiers: secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", delivery.ParseVerifier), o.Clock.Now),
 		Queue:     o.ToRequests, Allows: func(id int64) bool { return id != 3 },
 		Clock: o.Clock.Now, Log: o.Logger(), Meter: o.Meter(), NewTrace: newTrace,
 	}
@@ -98,14 +98,6 @@ func newObserved(t *testing.T, e engines.Engine) *observed {
 	}
 	o.api = handler
 	return o
-}
-
-func parseTokens(text string) (*delivery.Verifier, error) {
-	tokens, err := secret.ParseWebhookTokens(text)
-	if err != nil {
-		return nil, err
-	}
-	return delivery.NewVerifier(tokens.Signing, tokens.Secret)
 }
 
 // GetSecretValue implements secret.Reader.

@@ -19,6 +19,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -156,7 +157,7 @@ func (o *observed) brokenSecret(t *testing.T) {
 		tokensBefore, verifiers := o.tokens, o.hook.Verifiers
 		defer func() { o.tokens, o.hook.Verifiers = tokensBefore, verifiers }()
 		o.tokens = tokens
-		o.hook.Verifiers = secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", parseTokens), o.Clock.Now)
+		o.hook.Verifiers = secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", delivery.ParseVerifier), o.Clock.Now)
 		return o.deliver(payload(100))
 	}
 	for name, tokens := range map[string]func() (string, error){
