@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -53,10 +55,17 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	shared.dir = dir
 	shared.gitlab = fakegitlab.New(fakegitlab.Options{Token: gitlabToken})
-	server := httptest.NewServer(shared.gitlab)
+	// A certificate that only the stack's CA bundle makes valid, as a self-managed
+	// GitLab may have it.
+	server := httptest.NewTLSServer(shared.gitlab)
 	defer server.Close()
+	bundle := filepath.Join(dir, "gitlab-ca.pem")
+	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	shared.Stack, shared.err = devstack.Up(context.Background(), devstack.StackOptions{
-		Dir: dir, Name: "e2e", GitLabBaseURL: server.URL, GitLabToken: gitlabToken, SecretTokens: []string{secretToken},
+		Dir: dir, Name: "e2e", GitLabBaseURL: server.URL, GitLabCABundle: bundle, GitLabToken: gitlabToken, SecretTokens: []string{secretToken},
 		Projects: "1,2", GitLabRequestsPerSecond: 200, Progress: func(step string) { fmt.Fprintln(os.Stderr, "e2e:", step) },
 	})
 	if shared.err == nil {
