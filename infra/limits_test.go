@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,16 @@ func TestTheDocumentsNameTheLimits(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n## ")
 	if diff := cmp.Diff(limitRows(), rowsOf(table)); diff != "" {
 		t.Errorf("docs/architecture.md (-limits +document):\n%s", diff)
+	}
+	for file, parts := range map[string][]string{
+		"runbooks/executions.md": {fmt.Sprintf("did not end within %v s", surgical.WorkflowTimeout.Seconds()), "within an hour, three executions failed"},
+		"deploy.md":              {fmt.Sprintf("The worker has %d MB", surgical.WorkerMemory), fmt.Sprintf("set to %d%% of", surgical.GoMemoryPercent)},
+	} {
+		for _, part := range parts {
+			if !strings.Contains(read(t, filepath.Join("..", "docs", file)), part) {
+				t.Errorf("docs/%s does not say %q", file, part)
+			}
+		}
 	}
 	runbook := rowsOf(read(t, "../docs/runbooks/lambda-duration.md"))
 	for name, timeout := range timeouts() {
