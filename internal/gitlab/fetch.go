@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -194,8 +193,4 @@ func notJSON(what string, resp *api.Response) *surgical.Error {
 		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the response is not the JSON that GitLab sends; check for a proxy in between")
 	}
 	return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: the response came with %s instead of GitLab's JSON; check for a proxy or a login page in between", what, contentType(resp.Header)))
-}
-
-func perPage(page int64) api.RequestOptionFunc {
-	return api.WithKeysetPaginationParameters("?per_page=" + strconv.Itoa(pageSize) + "&page=" + strconv.FormatInt(page, 10))
 }

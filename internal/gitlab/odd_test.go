@@ -3,6 +3,7 @@ package gitlab_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ func TestClientFetch_AcceptsWhatRenderingAccepts(t *testing.T) {
 			server.ServeHTTP(w, r)
 			return
 		}
+		w.Header().Set("X-Total", strconv.Itoa(len(records)))
 		fmt.Fprint(w, body)
 	})))
 	snap, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))

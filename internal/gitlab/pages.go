@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	api "gitlab.com/gitlab-org/api/client-go/v2"
@@ -21,50 +22,213 @@ const (
 	maxRecords = 50_000
 	// pagesAtOnce limits how many pages of one list are requested concurrently.
 	pagesAtOnce = 4
+	// maxReadings is how often a list is read from its start within one fetch,
+	// until it is known to be complete.
+	maxReadings = 3
 )
+
+// place is where a page of a list is: its number, or the query that a link to the
+// next page has in keyset pagination.
+type place struct {
+	number int64
+	cursor string
+}
 
 // page is one page of a list.
 type page struct {
+	place    place
 	children []surgical.Child
-	// total is X-Total, or -1 without one: GitLab omits it above 10,000 records.
+	// total is X-Total, or -1 without one: GitLab omits it above 10,000 records,
+	// and a proxy may remove it.
 	total int
 	pages int64 // X-Total-Pages, or 0 without one
-	next  int64 // number of the next page, or 0 after the last
+	size  int64 // X-Per-Page, or 0 without one
+	// next is the page that the response names as the next one, nil for none.
+	next *place
 }
 
-// list reads all pages of one list. Offsets shift when records are added or
-// deleted between two requests: a record that appears twice is kept once, as read
-// last, and a record that may have been skipped fails the fetch.
+// list reads all pages of one list, and again from its start if the reading does
+// not show that nothing is missing. It fails with a transient
+// [surgical.CodeGitLabUnavailable] if no reading does.
 func (c *Client) list(ctx context.Context, path, what string, l listing) ([]surgical.Child, error) {
-	first, err := c.page(ctx, path, what, l.kind, 1)
+	var doubt string
+	for range maxReadings {
+		r := reading{client: c, path: path, what: what, listing: l, at: map[string]int{}}
+		if err := r.read(ctx); err != nil {
+			return nil, err
+		}
+		if doubt = r.doubt; doubt == "" {
+			return r.children, nil
+		}
+	}
+	return nil, surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: %s; read %d times without a complete list", what, doubt, maxReadings))
+}
+
+// reading is one reading of a list, from its first page to its last.
+//
+// No header is needed, and none is trusted by itself. The list is complete if
+//   - X-Total equals the number of records read, or there is a page after the last
+//     that is empty, or, in keyset pagination, a shorter page without a next one;
+//   - and every page but the last has the same records when it is read once more
+//     after all others. Otherwise a record that left between two pages may have
+//     moved another one to a page that was already read.
+//
+// So a list of one page takes one request if X-Total is right, and one more to see
+// that the next page is empty if there is no such header. A list of n pages takes
+// 2n-1, and one more without X-Total.
+type reading struct {
+	client  *Client
+	path    string
+	what    string
+	listing listing
+
+	pages    []page
+	children []surgical.Child
+	at       map[string]int // by id, the place of a record among children
+	// doubt says why the list may be incomplete; empty if it is complete.
+	doubt string
+}
+
+// read reads the list. It leaves a doubt if the list may be incomplete.
+func (r *reading) read(ctx context.Context) error {
+	first, err := r.client.page(ctx, r.path, r.what, r.listing.kind, place{number: 1})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if first.total > maxRecords || first.pages > maxRecords/pageSize {
-		return nil, tooMany(what)
+		return tooMany(r.what)
 	}
-	all := []page{first}
-	if first.pages > 1 {
-		rest, err := c.pageRange(ctx, path, what, l.kind, 2, first.pages)
+	r.add(first)
+	if len(first.children) == 0 && first.next == nil && (first.total < 0 || r.listing.filtered && first.total > 0) {
+		return r.reread(ctx, 1) // an empty list without a total is read once more
+	}
+	// All but the last page may be read in any order. The last must come after
+	// them, see reread.
+	if first.pages > 2 {
+		rest, err := r.client.pageRange(ctx, r.path, r.what, r.listing.kind, 2, first.pages-1)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, rest...)
+		for _, p := range rest {
+			r.add(p)
+		}
 	}
-	for last := all[len(all)-1]; last.next > 0; last = all[len(all)-1] {
-		if last.next <= int64(len(all)) {
-			return nil, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab's next-page links form a loop")
+	for r.doubt == "" {
+		next, more := r.following()
+		if !more {
+			break
 		}
-		if last.next > maxRecords/pageSize {
-			return nil, tooMany(what)
+		if len(r.pages) >= maxRecords/pageSize || next.number > maxRecords/pageSize {
+			return tooMany(r.what)
 		}
-		p, err := c.page(ctx, path, what, l.kind, last.next)
+		p, err := r.client.page(ctx, r.path, r.what, r.listing.kind, next)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, p)
+		r.add(p)
 	}
-	return merge(all, what, l)
+	if r.doubt != "" {
+		return nil
+	}
+	return r.reread(ctx, r.filled()-1)
+}
+
+// add appends a page. A record that came before is kept once, as read last.
+func (r *reading) add(p page) {
+	known := len(r.children)
+	for _, child := range p.children {
+		if i, twice := r.at[child.ID]; twice {
+			r.children[i] = child
+			continue
+		}
+		r.at[child.ID] = len(r.children)
+		r.children = append(r.children, child)
+	}
+	switch {
+	case len(r.pages) > 0 && len(p.children) > 0 && len(r.children) == known:
+		r.doubt = "a further page has only records of the pages before; GitLab's pages form a loop, or a proxy does not pass the page number on"
+	case len(p.children) == 0 && p.next != nil && !r.listing.filtered:
+		r.doubt = "an empty page names a next one"
+	}
+	if len(r.pages) > 0 && p.total >= 0 && p.total < r.pages[0].total {
+		r.doubt = "it changed while it was read"
+	}
+	r.pages = append(r.pages, p)
+}
+
+// following returns the page to read next, or false if the pages read so far end
+// the list. It leaves a doubt if records are missing.
+func (r *reading) following() (place, bool) {
+	last := r.pages[len(r.pages)-1]
+	byNumber := place{number: last.place.number + 1}
+	switch {
+	case last.next != nil && last.next.cursor != "":
+		return *last.next, true
+	case last.next != nil && last.next.number > 0 && last.next.number <= last.place.number:
+		r.doubt = "GitLab's links to the next page form a loop"
+		return place{}, false
+	case last.next != nil && last.place.cursor == "":
+		if last.next.number > maxRecords/pageSize {
+			return *last.next, true // refused by the caller
+		}
+		return byNumber, true
+	case last.place.cursor != "":
+		return place{}, false // links named all pages so far, and there is no further one
+	case len(last.children) == 0:
+		if counted := r.pages[0].total; !r.listing.filtered && counted > len(r.children) {
+			r.doubt = fmt.Sprintf("GitLab counts %d records and shows %d", counted, len(r.children))
+		}
+		return place{}, false
+	case r.listing.filtered:
+		covered := last.size > 0 && last.total >= 0 && last.place.number*last.size >= int64(last.total)
+		return byNumber, !covered
+	default:
+		return byNumber, last.total != len(r.children)
+	}
+}
+
+// filled returns how many pages up to the last that has records there are.
+func (r *reading) filled() int {
+	n := len(r.pages)
+	for n > 1 && len(r.pages[n-1].children) == 0 {
+		n--
+	}
+	return n
+}
+
+// reread reads the first n pages once more and compares their records. If they
+// are unchanged, they also had these records when the page after them was read.
+func (r *reading) reread(ctx context.Context, n int) error {
+	if last := r.pages[len(r.pages)-1]; last.place.cursor != "" {
+		// Keyset pages do not shift. A full last page without a link is read again
+		// to see that the link was not lost.
+		if len(last.children) < len(r.pages[0].children) {
+			return nil
+		}
+		return r.compare(ctx, []page{last})
+	}
+	if n <= 0 {
+		return nil
+	}
+	return r.compare(ctx, r.pages[:n])
+}
+
+func (r *reading) compare(ctx context.Context, pages []page) error {
+	again := make([]page, len(pages))
+	err := r.client.limited(ctx, r.what, len(pages), func(ctx context.Context, i int) (err error) {
+		again[i], err = r.client.page(ctx, r.path, r.what, r.listing.kind, pages[i].place)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i := range again {
+		same := slices.EqualFunc(again[i].children, pages[i].children, func(a, b surgical.Child) bool { return a.ID == b.ID })
+		if !same || (again[i].next == nil) != (pages[i].next == nil) && pages[i].place.cursor != "" {
+			r.doubt = "it changed while it was read"
+		}
+	}
+	return nil
 }
 
 func tooMany(what string) *surgical.Error {
@@ -74,28 +238,36 @@ func tooMany(what string) *surgical.Error {
 // pageRange reads the pages from first to last, a few at a time.
 func (c *Client) pageRange(ctx context.Context, path, what string, kind surgical.ChildKind, first, last int64) ([]page, error) {
 	all := make([]page, last-first+1)
+	err := c.limited(ctx, what, len(all), func(ctx context.Context, i int) (err error) {
+		all[i], err = c.page(ctx, path, what, kind, place{number: first + int64(i)})
+		return err
+	})
+	return all, err
+}
+
+// limited runs n tasks, [pagesAtOnce] at a time.
+func (c *Client) limited(ctx context.Context, what string, n int, task func(ctx context.Context, i int) error) error {
 	slots := make(chan struct{}, pagesAtOnce)
-	tasks := make([]func(context.Context) error, len(all))
+	tasks := make([]func(context.Context) error, n)
 	for i := range tasks {
-		tasks[i] = func(ctx context.Context) (err error) {
+		tasks[i] = func(ctx context.Context) error {
 			select {
 			case slots <- struct{}{}:
 				defer func() { <-slots }()
 			case <-ctx.Done():
 				return failure(what, refusal{}, nil, ctx.Err(), c.clock())
 			}
-			all[i], err = c.page(ctx, path, what, kind, first+int64(i))
-			return err
+			return task(ctx, i)
 		}
 	}
 	if err := together(ctx, tasks); err != nil {
-		return nil, err
+		return err
 	}
-	return all, nil
+	return nil
 }
 
-func (c *Client) page(ctx context.Context, path, what string, kind surgical.ChildKind, number int64) (page, error) {
-	raw, resp, err := c.get(ctx, path, what, perPage(number))
+func (c *Client) page(ctx context.Context, path, what string, kind surgical.ChildKind, at place) (page, error) {
+	raw, resp, err := c.get(ctx, path, what, at.query())
 	if err != nil {
 		return page{}, err
 	}
@@ -103,7 +275,7 @@ func (c *Client) page(ctx context.Context, path, what string, kind surgical.Chil
 	if json.Unmarshal(raw, &records) != nil || records == nil {
 		return page{}, notJSON(what, resp)
 	}
-	p := page{children: make([]surgical.Child, 0, len(records)), total: total(resp.Header), pages: resp.TotalPages, next: nextPage(resp)}
+	p := page{children: make([]surgical.Child, 0, len(records)), place: at, total: total(resp.Header), pages: resp.TotalPages, size: resp.ItemsPerPage, next: nextPlace(resp)}
 	for _, raw := range records {
 		id, ok := record.Name(raw)
 		if !ok {
@@ -114,30 +286,6 @@ func (c *Client) page(ctx context.Context, path, what string, kind surgical.Chil
 	return p, nil
 }
 
-// merge joins the pages, or fails if a record may be missing between them.
-func merge(all []page, what string, l listing) ([]surgical.Child, error) {
-	shifted := surgical.NewError(surgical.CodeGitLabUnavailable, what+" changed between two pages")
-	var merged []surgical.Child
-	at := map[string]int{}
-	for _, p := range all {
-		if p.total >= 0 && p.total < all[0].total {
-			return nil, shifted
-		}
-		for _, child := range p.children {
-			if i, twice := at[child.ID]; twice {
-				merged[i] = child
-				continue
-			}
-			at[child.ID] = len(merged)
-			merged = append(merged, child)
-		}
-	}
-	if !l.filtered && len(merged) < all[0].total {
-		return nil, shifted
-	}
-	return merged, nil
-}
-
 func total(h http.Header) int {
 	n, err := strconv.Atoi(h.Get("X-Total"))
 	if err != nil || n < 0 {
@@ -146,19 +294,27 @@ func total(h http.Header) int {
 	return n
 }
 
-// nextPage returns X-Next-Page, or else the page number in the next link. It uses
-// only the number, because the link may have an internal host behind a proxy.
-func nextPage(resp *api.Response) int64 {
-	if resp.NextPage > 0 || resp.NextLink == "" {
-		return max(resp.NextPage, 0)
+// query returns the parameters that request the page.
+func (p place) query() api.RequestOptionFunc {
+	if p.cursor != "" {
+		return api.WithKeysetPaginationParameters("?" + p.cursor)
+	}
+	return api.WithKeysetPaginationParameters("?per_page=" + strconv.Itoa(pageSize) + "&page=" + strconv.FormatInt(p.number, 10))
+}
+
+// nextPlace returns the page that X-Next-Page or else the next link names, nil for
+// none. Of the link it uses only the query, because the link may have an internal
+// host behind a proxy.
+func nextPlace(resp *api.Response) *place {
+	if resp.NextPage > 0 {
+		return &place{number: resp.NextPage}
 	}
 	link, err := url.Parse(resp.NextLink)
-	if err != nil {
-		return 0
+	if resp.NextLink == "" || err != nil || link.RawQuery == "" {
+		return nil
 	}
-	n, err := strconv.ParseInt(link.Query().Get("page"), 10, 64)
-	if err != nil {
-		return 0
+	if n, err := strconv.ParseInt(link.Query().Get("page"), 10, 64); err == nil && n > 0 {
+		return &place{number: n}
 	}
-	return max(n, 0)
+	return &place{cursor: link.RawQuery}
 }
