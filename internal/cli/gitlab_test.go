@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -185,7 +186,7 @@ func TestHooksAdd_ReportsAGitLabThatDoesNotSign(t *testing.T) {
 	}
 }
 
-func TestShow_StripsTerminalControlCharacters(t *testing.T) {
+func TestShow_PrintsNothingThatControlsTheTerminal(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/documents") {
 			fmt.Fprint(w, `{"documents":[{"id":"entity","text":"one\n\u001b]0;owned\u0007two\r\u009b2J"}]}`)
@@ -196,11 +197,47 @@ func TestShow_StripsTerminalControlCharacters(t *testing.T) {
 	defer api.Close()
 	p := newProgram(t)
 	p.env["LOREHOOK_API_URL"] = api.URL
-	for _, args := range []string{"show -p 1 --issue 7", "show -p 1 --issue 7 --documents"} {
+	for _, args := range []string{"show -p 1 --issue 7", "show -p 1 --issue 7 --documents", "--robot show -p 1 --issue 7", "--robot show -p 1 --issue 7 --documents"} {
 		got := p.run(strings.Fields(args)...)
-		if got.exit != 0 || strings.ContainsAny(got.out, "\x1b\a\r\u009b\u202e") {
+		if got.exit != 0 || plaintext.Text(got.out) != got.out {
 			t.Errorf("%s: %q", args, got.out)
 		}
+	}
+}
+
+// What the API, GitLab or a user puts into a run or a failure is harmless too, on
+// both outputs.
+func TestRun_PrintsNothingThatControlsTheTerminal(t *testing.T) {
+	const hostile = "a\u001b]0;owned\u0007\r\u009b2J\u202e\U000e0041\u2028b"
+	quoted, err := json.Marshal(hostile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string]func(w http.ResponseWriter){
+		"a run": func(w http.ResponseWriter) {
+			fmt.Fprintf(w, `{"run_id":%[1]s,"status":"failed","stage":%[1]s,"origin":%[1]s,"coalesced_with":%[1]s,"targets":[{"type":"issue","iid":7}],
+				"entities":[{"type":"issue","iid":7,"status":%[1]s,"error_code":%[1]s,"error_message":%[1]s,"warnings":[%[1]s]}],
+				"error":{"code":"docs_failed","message":%[1]s,"action":%[1]s,"failures":[{"type":"issue","iid":7,"code":"docs_failed","message":%[1]s,"action":%[1]s}]}}`, quoted)
+		},
+		"a failure": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(w, `{"code":"run_not_found","detail":%[1]s,"title":%[1]s,"action":%[1]s,"run_id":%[1]s}`, quoted)
+		},
+		"not the API": func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway); fmt.Fprint(w, hostile) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
+			defer api.Close()
+			p := newProgram(t)
+			p.env["LOREHOOK_API_URL"] = api.URL
+			for _, args := range [][]string{{"sync-runs", "--run-id", "m1"}, {"--robot", "sync-runs", "--run-id", "m1"}, {"sync-runs", "--run-id", hostile}, {"sync", "-p", hostile, "--issue", "7"}} {
+				got := p.run(args...)
+				if out := got.out + got.errors; out == "" || plaintext.Text(out) != out {
+					t.Errorf("%q: %q", args, out)
+				}
+			}
+		})
 	}
 }
 

@@ -218,7 +218,7 @@ func (c *hooksVerifyCommand) Run(ctx context.Context, s *session) error {
 	s.answer(map[string]any{"hooks": views}, func(p *printer) {
 		p.hooks(views)
 		if len(wrong) == 0 {
-			p.line("%s", p.good.Sprint("healthy"))
+			p.line("%s", paint(p.good, "healthy"))
 		}
 	})
 	if len(wrong) > 0 {

@@ -54,9 +54,9 @@ func (c *hooksAddCommand) Run(ctx context.Context, s *session) error {
 	s.answer(map[string]any{"hook": view, "created": created}, func(p *printer) {
 		p.hooks([]hookView{view})
 		if created {
-			p.line("%s", p.good.Sprint("added"))
+			p.line("%s", paint(p.good, "added"))
 		} else {
-			p.line("%s", p.good.Sprint("updated"))
+			p.line("%s", paint(p.good, "updated"))
 		}
 	})
 	if !added.SigningTokenPresent && hook.signingToken != "" {

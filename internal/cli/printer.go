@@ -5,11 +5,11 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/fatih/color"
 
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -38,16 +38,31 @@ func newPrinter(w io.Writer, colourful bool) *printer {
 	return p
 }
 
-// line prints a permanent line.
+// safe is text that is printed as it is: it controls the terminal only by the
+// colours that paint gave it.
+type safe string
+
+// paint returns the text on one line, in the colour.
+func paint(c *color.Color, format string, args ...any) safe {
+	return safe(c.Sprint(plaintext.Line(fmt.Sprintf(format, args...))))
+}
+
+// line prints a permanent line. Arguments that are not [safe] are made so: anyone
+// who can write in GitLab chooses some of them.
 func (p *printer) line(format string, args ...any) {
 	p.clear()
+	for i, arg := range args {
+		if _, ok := arg.(safe); !ok {
+			args[i] = plaintext.Line(fmt.Sprint(arg))
+		}
+	}
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
 // passing shows a transient line, which the next line replaces.
 func (p *printer) passing(text string) {
 	p.clear()
-	fmt.Fprint(p.w, p.faint.Sprint(text))
+	fmt.Fprint(p.w, paint(p.faint, "%s", text))
 	p.shown = true
 }
 
@@ -95,7 +110,7 @@ func (p *printer) columns(rows [][]cell) {
 	var widths []int
 	for _, row := range rows {
 		for i := range row {
-			row[i].text = printable(row[i].text)
+			row[i].text = plaintext.Line(row[i].text)
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
@@ -118,31 +133,8 @@ func (p *printer) columns(rows [][]cell) {
 				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2))
 			}
 		}
-		p.line("%s", line.String())
+		p.line("%s", safe(line.String()))
 	}
-}
-
-// printable removes terminal control characters: anyone who can write in GitLab
-// can choose a title.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, text)
-}
-
-// printableText is printable for multi-line text.
-func printableText(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		lines[i] = printable(l)
-	}
-	return strings.Join(lines, "\n")
 }
 
 // status returns a status in its colour.
@@ -157,7 +149,7 @@ func (p *printer) status(status string) cell {
 
 // failure prints an error and what to do about it.
 func (p *printer) failure(e *surgical.Error) {
-	p.line("%s %s", p.bad.Sprintf("lore: %s:", e.Code), printable(e.Message))
+	p.line("%s %s", paint(p.bad, "lore: %s:", e.Code), e.Message)
 	var rows [][]cell
 	for _, f := range e.Failures {
 		rows = append(rows, []cell{plain("  %s", f.Target), {string(f.Code), p.bad}, {string(f.Action), p.faint}, plain("%s", f.Message)})
@@ -168,7 +160,7 @@ func (p *printer) failure(e *surgical.Error) {
 		what += ", run " + e.RunID
 	}
 	if what != "" {
-		p.line("%s", p.faint.Sprintf("      %s", printable(what)))
+		p.line("%s", paint(p.faint, "      %s", what))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	kongcompletion "github.com/jotaen/kong-completion"
 
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -84,7 +85,7 @@ func Run(ctx context.Context, env Env) (exit int) {
 		if r := recover(); r != nil {
 			code, ok := r.(exited)
 			if !ok {
-				fmt.Fprintf(s.Stderr, "lore: panic: %v\n%s", r, debug.Stack())
+				fmt.Fprint(s.Stderr, plaintext.Text(fmt.Sprintf("lore: panic: %v\n%s", r, debug.Stack())))
 				exit = s.finish(ctx, surgical.NewError(surgical.CodeInternal, "lore crashed; the stack trace is on stderr"))
 				return
 			}
@@ -97,7 +98,7 @@ func Run(ctx context.Context, env Env) (exit int) {
 // said prints the text that kong wrote before it exited.
 func (s *session) said(text string, code int) int {
 	if !s.robot {
-		fmt.Fprint(s.Stdout, text)
+		fmt.Fprint(s.Stdout, plaintext.Text(text))
 		return code
 	}
 	if s.data == nil { // a command did not answer by itself

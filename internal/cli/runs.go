@@ -158,7 +158,7 @@ func (p *printer) runs(list apiclient.RunList) {
 	}
 	p.table([]string{"RUN", "STATUS", "STAGE", "ORIGIN", "PROJECT", "TARGETS", "CREATED", "ERROR"}, rows)
 	if list.NextCursor != "" {
-		p.line("%s", p.faint.Sprintf("next page: --cursor %s", list.NextCursor))
+		p.line("%s", paint(p.faint, "next page: --cursor %s", list.NextCursor))
 	}
 }
 

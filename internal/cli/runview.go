@@ -49,7 +49,7 @@ func (p *printer) run(r apiclient.Run) {
 	}
 	for _, e := range r.Entities {
 		for _, warning := range e.Warnings {
-			p.line("%s", p.warn.Sprint(printable(fmt.Sprintf("%s: %s", e.Target, warning))))
+			p.line("%s", paint(p.warn, "%s: %s", e.Target, warning))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -100,7 +101,7 @@ func (s *session) envelope(failure *surgical.Error) {
 	if err != nil {
 		raw = fmt.Appendf(nil, `{"ok":false,"error":{"code":"internal","message":"the response could not be encoded","action":"contact_operator","retryable":false},"meta":{"elapsed_ms":%d}}`, meta.ElapsedMS)
 	}
-	fmt.Fprintf(s.Stdout, "%s\n", raw)
+	fmt.Fprintf(s.Stdout, "%s\n", plaintext.JSON(raw))
 }
 
 // invalid returns an error for an invalid command line, with the code that the API

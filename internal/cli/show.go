@@ -2,10 +2,10 @@ package cli
 
 import (
 	"context"
-	"strconv"
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -121,7 +121,7 @@ func (p *printer) documents(all apiclient.Documents) {
 		if i > 0 {
 			p.line("")
 		}
-		p.line("%s", p.faint.Sprint(strings.TrimSpace(strings.Join([]string{"#", printable(d.ID), "revision " + strconv.FormatInt(d.Revision, 10)}, "  "))))
-		p.line("%s", strings.TrimRight(printableText(d.Text), "\n"))
+		p.line("%s", paint(p.faint, "#  %s  revision %d", d.ID, d.Revision))
+		p.line("%s", safe(strings.TrimRight(plaintext.Text(d.Text), "\n")))
 	}
 }

@@ -89,7 +89,7 @@ func deref(key *string) string {
 
 // followIt prints the command that follows the run.
 func (p *printer) followIt(runID string) {
-	p.line("%s", p.faint.Sprintf("follow it: lore sync-runs --run-id %s --wait", runID))
+	p.line("%s", paint(p.faint, "follow it: lore sync-runs --run-id %s --wait", runID))
 }
 
 func (c *syncCommand) options() surgical.Options {
@@ -163,5 +163,5 @@ func (p *printer) plan(plan apiclient.Plan) {
 		p.line("")
 	}
 	p.table([]string{"CONFLICT", "RUN", "STATUS", "TARGETS"}, rows)
-	p.line("%s", p.faint.Sprint("nothing was fetched, sent or written"))
+	p.line("%s", paint(p.faint, "nothing was fetched, sent or written"))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -84,13 +85,13 @@ func (f frame) stored(s content.Stored) *storedView {
 	}
 	a := s.Attributes
 	v := &storedView{
-		Exists: true, Title: printable(a.Title), State: printable(a.State), Confidential: a.Confidential, URL: webLink(a.WebURL),
+		Exists: true, Title: plaintext.Line(a.Title), State: plaintext.Line(a.State), Confidential: a.Confidential, URL: webLink(a.WebURL),
 	}
 	for _, label := range a.Labels {
-		v.Labels = append(v.Labels, printable(label))
+		v.Labels = append(v.Labels, plaintext.Line(label))
 	}
 	if a.Author != nil {
-		v.Author = printable(a.Author.Username)
+		v.Author = plaintext.Line(a.Author.Username)
 	}
 	run := f.toRun(s.RunID)
 	v.Facts = []fact{

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -135,7 +136,7 @@ func recovered(e *failing) int {
 func (f frame) failingRow(e *failing, known titles) failingRow {
 	row := failingRow{
 		Target: f.target(e.ref, known), Project: e.ref.ProjectID, Failures: number(e.n, false),
-		Code: string(e.failure.Code), Message: printable(e.failure.Message),
+		Code: string(e.failure.Code), Message: plaintext.Line(e.failure.Message),
 		Last: f.moment(lastOf(e.run)), Run: f.toRun(e.run.RunID), Since: e.since,
 	}
 	if e.later != "" {

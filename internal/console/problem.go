@@ -1,6 +1,9 @@
 package console
 
-import "gitlab.com/lorehook/lorehook/internal/surgical"
+import (
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
 
 // problemView is an error of the console itself.
 type problemView struct {
@@ -15,7 +18,7 @@ func (f frame) problem(q Query, err error) page {
 	e := surgical.AsError(err)
 	p := f.blank(q)
 	p.Title = "This page could not be loaded"
-	view := &problemView{Code: string(e.Code), Message: printable(e.Message), Home: f.to("Overview", Query{View: ViewOverview})}
+	view := &problemView{Code: string(e.Code), Message: plaintext.Line(e.Message), Home: f.to("Overview", Query{View: ViewOverview})}
 	switch e.Code {
 	case surgical.CodeInvalidRequest:
 		p.Title, view.Help = "Invalid request", "Correct the parameters named above."

@@ -5,6 +5,8 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 )
 
 //go:embed templates/*.html
@@ -44,5 +46,5 @@ func render(set *template.Template, d document) ([]byte, error) {
 	if err := set.ExecuteTemplate(&out, "document", d); err != nil {
 		return nil, fmt.Errorf("render console page: %w", err)
 	}
-	return out.Bytes(), nil
+	return []byte(plaintext.Text(out.String())), nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -70,7 +71,7 @@ func (r reader) titles(ctx context.Context, refs []surgical.EntityRef) (titles, 
 
 func (f frame) target(ref surgical.EntityRef, known titles) targetRef {
 	head := known[ref]
-	return targetRef{Link: f.toEntity(ref), Title: printable(head.Attributes.Title), Confidential: head.Attributes.Confidential}
+	return targetRef{Link: f.toEntity(ref), Title: plaintext.Line(head.Attributes.Title), Confidential: head.Attributes.Confidential}
 }
 
 func (f frame) rows(runs []surgical.Run, known titles) []runRow {
@@ -103,7 +104,7 @@ func (f frame) row(run surgical.Run, known titles) runRow {
 		row.Waits = "nothing, in progress"
 	}
 	if run.Error != nil {
-		row.Code, row.Message = string(run.Error.Code), printable(run.Error.Message)
+		row.Code, row.Message = string(run.Error.Code), plaintext.Line(run.Error.Message)
 	}
 	row.Note, row.Other = f.note(run)
 	return row

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -182,12 +183,12 @@ func (f frame) runProblem(run surgical.Run, known titles) *runProblem {
 		return nil
 	}
 	p := &runProblem{
-		Waits: !run.Status.Terminal(), Code: string(e.Code), Message: printable(e.Message), Remedy: remedy(e.Action), Retryable: e.Retryable,
+		Waits: !run.Status.Terminal(), Code: string(e.Code), Message: plaintext.Line(e.Message), Remedy: remedy(e.Action), Retryable: e.Retryable,
 	}
 	for _, failure := range e.Failures {
 		p.Failures = append(p.Failures, failureRow{
 			Target: f.target(surgical.EntityRef{ProjectID: run.ProjectID, Target: failure.Target}, known),
-			Code:   string(failure.Code), Message: printable(failure.Message), Remedy: remedy(failure.Action),
+			Code:   string(failure.Code), Message: plaintext.Line(failure.Message), Remedy: remedy(failure.Action),
 		})
 	}
 	return p
@@ -207,9 +208,9 @@ func (f frame) targetRows(run surgical.Run, rows []surgical.EntityRow, known tit
 			target.Outcome, target.Change = markOfEntity(outcome.Status), change(outcome)
 		}
 		if row, ok := ended[ref]; ok {
-			target.Outcome, target.Code, target.Message = markOfEntity(row.Status), string(row.Code), printable(row.Message)
+			target.Outcome, target.Code, target.Message = markOfEntity(row.Status), string(row.Code), plaintext.Line(row.Message)
 			for _, warning := range row.Warnings {
-				target.Warnings = append(target.Warnings, printable(warning))
+				target.Warnings = append(target.Warnings, plaintext.Line(warning))
 			}
 		}
 		if preview, ok := run.Previews[ref.Target]; ok {
@@ -250,7 +251,7 @@ func (f frame) jobRows(jobs []surgical.Job, known titles) []jobRow {
 			row.Work = count(int(job.ChunksEmbedded), false, "chunk") + " embedded"
 		}
 		if job.AbortedReason != "" {
-			row.Work = "aborted because of " + printable(job.AbortedReason)
+			row.Work = "aborted because of " + plaintext.Line(job.AbortedReason)
 		}
 		rows = append(rows, row)
 	}

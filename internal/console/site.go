@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -154,7 +155,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, p parameters) {
 		return
 	}
 	for _, name := range p.unknown() {
-		shown.Notices = append(shown.Notices, "The parameter "+printable(name)+" is unknown and was ignored.")
+		shown.Notices = append(shown.Notices, "The parameter "+plaintext.Line(name)+" is unknown and was ignored.")
 	}
 	s.write(r.Context(), w, http.StatusOK, shown)
 }

@@ -17,7 +17,7 @@ func TestTargetRows_ShowWhatDocumentsLack(t *testing.T) {
 	if rows[0].Outcome.Word != "failed" || rows[0].Code != "docs_failed" || rows[0].Message != "slow" || rows[0].Warnings != nil {
 		t.Errorf("the failed target: %+v", rows[0])
 	}
-	if diff := cmp.Diff([]string{"discussion#a\ufffd is incomplete"}, rows[1].Warnings); diff != "" {
+	if diff := cmp.Diff([]string{"discussion#a is incomplete"}, rows[1].Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }

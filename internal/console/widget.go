@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -99,7 +100,7 @@ func (w *Widget) Handle(ctx context.Context, event json.RawMessage) (string, err
 		shown = f.problem(q, err)
 	}
 	for _, name := range p.unknown() {
-		shown.Notices = append(shown.Notices, "The parameter "+printable(name)+" is unknown and was ignored.")
+		shown.Notices = append(shown.Notices, "The parameter "+plaintext.Line(name)+" is unknown and was ignored.")
 	}
 	w.logCall(ctx, q, err)
 	body, err := render(w.set, document{Page: shown, Styles: styles(c)})

@@ -161,17 +161,3 @@ func named(t surgical.Target) string {
 	}
 	return fmt.Sprintf("Merge request %d", t.IID)
 }
-
-// printable replaces characters that could disrupt a line: control characters and
-// bidirectional overrides.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r < ' ' || r == 0x7f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			return '\ufffd'
-		}
-		return r
-	}, text)
-}

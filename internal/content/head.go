@@ -42,12 +42,15 @@ type headItem struct {
 	FetchedUntil         int64  `dynamodbav:"fetched_until"`
 	RunID                string `dynamodbav:"run_id"`
 	DocumentsVisibleFrom int64  `dynamodbav:"documents_visible_from,omitempty"`
-	ChangedRevision      int64  `dynamodbav:"changed_revision,omitempty"`
-	MaxNoteID            int64  `dynamodbav:"max_note_id,omitempty"`
-	MaxNoteUpdatedAt     int64  `dynamodbav:"max_note_updated_at,omitempty"`
-	UserNotesCount       int64  `dynamodbav:"user_notes_count,omitempty"`
-	HiddenSince          int64  `dynamodbav:"hidden_since,omitempty"`
-	Gone                 bool   `dynamodbav:"gone,omitempty"`
+	// DocumentFormat is [surgical.DocumentFormat] at the commit. It is absent from
+	// heads of format 1.
+	DocumentFormat   int64 `dynamodbav:"document_format,omitempty"`
+	ChangedRevision  int64 `dynamodbav:"changed_revision,omitempty"`
+	MaxNoteID        int64 `dynamodbav:"max_note_id,omitempty"`
+	MaxNoteUpdatedAt int64 `dynamodbav:"max_note_updated_at,omitempty"`
+	UserNotesCount   int64 `dynamodbav:"user_notes_count,omitempty"`
+	HiddenSince      int64 `dynamodbav:"hidden_since,omitempty"`
+	Gone             bool  `dynamodbav:"gone,omitempty"`
 
 	Attributes attributesItem `dynamodbav:"attributes"`
 	Children   packedEntries  `dynamodbav:"children,omitempty"`

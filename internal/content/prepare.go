@@ -242,15 +242,17 @@ func (p *preparation) supersedePart(i int, old partRef) {
 }
 
 // scope names the documents to render again. Title, link and confidentiality are
-// part of every document of the entity.
+// part of every document of the entity, and so is its format, even if nothing
+// changed.
 func (p *preparation) scope(now surgical.Attributes) {
-	if !p.change.Changed {
+	outdated := p.base != nil && p.base.DocumentFormat != surgical.DocumentFormat
+	if !p.change.Changed && !outdated {
 		return
 	}
 	slices.Sort(p.changed)
 	p.change.Scope.Children = p.changed
 	was := p.change.Base.Attributes
-	everything := p.base == nil ||
+	everything := p.base == nil || outdated ||
 		was.Title != now.Title || was.WebURL != now.WebURL || was.Confidential != now.Confidential ||
 		len(p.changed) > surgical.MaxNamedChildren || 2*len(p.changed) > len(p.children)
 	if everything {
@@ -273,6 +275,7 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	head.Revision = p.change.Revision
 	head.UpdatedAt, head.FetchedAt, head.FetchedUntil = snap.UpdatedAt.UnixMicro(), snap.FetchedAt.UnixMicro(), snap.FetchedUntil.UnixMicro()
 	head.RunID = p.attempt.RunID
+	head.DocumentFormat = surgical.DocumentFormat
 	head.DocumentsVisibleFrom = p.change.Base.DocumentsVisibleFrom
 	if p.turnsConfidential(attributes) {
 		head.DocumentsVisibleFrom = head.Revision

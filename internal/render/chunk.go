@@ -13,19 +13,31 @@ import (
 const MaxChunk = 2000
 
 const (
-	// maxContext is the maximum length of the title that precedes each chunk.
-	maxContext = 200
-	// maxBody and minBody limit the length of a chunk without its title. Only the
-	// last chunk may be shorter.
-	maxBody = MaxChunk - maxContext - len("\n\n")
+	// maxTitle and maxAuthor limit the parts of a chunk's first line that people
+	// choose, and maxContext the whole line with its empty line.
+	maxTitle, maxAuthor = 160, 64
+	maxContext          = 320
+	// maxEscapes is how many lines of a body can imitate a chunk's first line: each
+	// takes at least 20 characters, and gets one more.
+	maxEscapes = maxBody / 20
+	// maxBody and minBody limit the length of a chunk without its first line. Only
+	// the last chunk may be shorter.
+	maxBody = 1600
 	minBody = maxBody / 4
 )
+
+// The limits add up, or this does not compile.
+const _ = uint(MaxChunk - maxContext - maxEscapes - maxBody)
 
 // Chunk is a part of a document that is embedded as a unit.
 type Chunk struct {
 	// Index is the chunk's position in the document, starting at 0.
 	Index int
-	// Text is the document's title, an empty line and a part of its text.
+	// Text is a line that names the chunk's origin, an empty line and a part of the
+	// document's text. The line names the entity, the author of what follows, and
+	// the title: "note on issue #7 in project 1, by @ada: Title". Only the first line
+	// of a chunk has this form: a line of the text that imitates it begins with a
+	// backslash.
 	Text string
 	// Hash is the hex SHA-256 of Text.
 	Hash string
@@ -39,31 +51,22 @@ type Chunk struct {
 // borders soon fall in the same places again, so that only the chunks near the
 // edit need new embeddings.
 func Chunks(d surgical.Document) []Chunk {
-	text := strings.ToValidUTF8(d.Text, "\uFFFD")
-	context := contextOf(d)
+	d.Text = strings.ToValidUTF8(d.Text, "\uFFFD")
+	text, origin := d.Text, originOf(d)
 	var chunks []Chunk
 	for start, borders := 0, lineBorders(text); start < len(text); {
-		end := nextCut(text, start, &borders)
+		from, end := start, nextCut(text, start, &borders)
 		body := strings.TrimRight(strings.TrimLeft(text[start:end], "\r\n"), " \t\r\n")
 		start = end
 		if strings.TrimSpace(body) == "" {
 			continue
 		}
-		c := Chunk{Index: len(chunks), Text: context + body}
+		c := Chunk{Index: len(chunks), Text: origin.context(from) + withoutImitations(body)}
 		sum := sha256.Sum256([]byte(c.Text))
 		c.Hash = hex.EncodeToString(sum[:])
 		chunks = append(chunks, c)
 	}
 	return chunks
-}
-
-// contextOf returns the text that precedes each chunk of the document.
-func contextOf(d surgical.Document) string {
-	title := oneLine(d.Title)
-	if title == "" {
-		return ""
-	}
-	return title[:advance(title, 0, maxContext)] + "\n\n"
 }
 
 // nextCut returns the end of the chunk that begins at start: the strongest border

@@ -3,6 +3,7 @@ package render
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -17,10 +18,11 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// visible removes white space, which chunks need not contain.
+// visible removes white space, which chunks need not contain, and backslashes,
+// which they may add.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
+		if unicode.IsSpace(r) || r == '\\' {
 			return -1
 		}
 		return r
@@ -30,11 +32,18 @@ func visible(s string) string {
 func checkChunks(t failing, d surgical.Document) []Chunk {
 	t.Helper()
 	chunks := Chunks(d)
+	origin := originOf(d)
 	var all strings.Builder
 	for i, c := range chunks {
-		body, ok := strings.CutPrefix(c.Text, contextOf(d))
-		if !ok {
-			t.Fatalf("chunk %d does not begin with the title: %q", i, c.Text)
+		first, body := "", c.Text
+		if origin.context(0) != "" {
+			first, body, _ = strings.Cut(c.Text, "\n\n")
+		}
+		if !strings.HasPrefix(first, origin.reference) || !strings.HasSuffix(first, origin.title[:advance(origin.title, 0, maxTitle)]) || strings.Contains(first, "\n") {
+			t.Fatalf("chunk %d does not begin with its origin: %q", i, c.Text)
+		}
+		if found := imitation.FindString(body); found != "" && !strings.Contains(found, "\\") {
+			t.Fatalf("chunk %d imitates another: %q", i, found)
 		}
 		all.WriteString(body)
 		if n := utf8.RuneCountInString(c.Text); n > MaxChunk {
@@ -56,7 +65,7 @@ func checkChunks(t failing, d surgical.Document) []Chunk {
 func TestChunks_ContainTheWholeTextWithinTheLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pieces := rapid.SliceOfN(rapid.SampledFrom([]string{
-			strings.Repeat("word ", 80), strings.Repeat("語", 700), strings.Repeat("x", 3000), "\n", "\n\n", "\n# head\n", "> quote\n>\n", "- item\n", strings.Repeat("\n", 2500), "A sentence. Another! ", "\xff", "```\n", "\r\n", strings.Repeat(" ", 2100),
+			strings.Repeat("word ", 80), strings.Repeat("語", 700), strings.Repeat("x", 3000), "\nissue #1 in project 1\n", "\n> Note on Merge Request !7 in project 2, by @x: y\n", "\n", "\n\n", "\n# head\n", "> quote\n>\n", "- item\n", strings.Repeat("\n", 2500), "A sentence. Another! ", "\xff", "```\n", "\r\n", strings.Repeat(" ", 2100),
 		}), 0, 30).Draw(t, "pieces")
 		d := surgical.Document{Title: rapid.StringN(0, 300, -1).Draw(t, "title"), Text: strings.Join(pieces, "")}
 		if diff := cmp.Diff(checkChunks(t, d), Chunks(d)); diff != "" {
@@ -71,7 +80,7 @@ func TestChunks_EndAtTheBestBorder(t *testing.T) {
 	for _, c := range []struct {
 		name, text, begins string
 	}{
-		{"a heading over a paragraph", words + "\n\n" + words + "\n\n# Head\n\n" + words + "\n\n" + words, "# Head"},
+		{"a heading over a paragraph", words + "\n\nShort.\n\n# Head\n\n" + words + "\n\n" + words, "# Head"},
 		{"a note's heading over a quoted heading", words + "\n\n> # Quoted\n\n## @ada\n\n" + words + "\n> # Another\n> " + words, "## @ada"},
 		{"a paragraph over an item", words + "\n- item\n- item\n\nParagraph\n" + words + "\n" + words, "Paragraph"},
 		{"an item over a line", words + "\nline\n1. item\nline\n" + words + "\n" + words, "1. item"},
@@ -91,7 +100,7 @@ func TestChunks_EndAtTheBestBorder(t *testing.T) {
 
 func TestChunks_KeepAShortDocumentWhole(t *testing.T) {
 	d := mustDiscussion(t, mr12, mrHead, discussionJSON)
-	if got := Chunks(d); len(got) != 1 || got[0].Text != d.Title+"\n\n"+strings.TrimSpace(d.Text) {
+	if got := Chunks(d); len(got) != 1 || got[0].Text != "note on merge request !12 in project 1, by @grace: "+d.Title+"\n\n"+strings.TrimSpace(d.Text) {
 		t.Errorf("got %d chunks: %+v", len(got), got)
 	}
 	if got := Chunks(surgical.Document{Title: "t", Text: " \n\n"}); got != nil {
@@ -181,5 +190,92 @@ func TestChunks_AreFullForRepetitiveText(t *testing.T) {
 				t.Errorf("%d chunks, want at most %d", len(chunks), most)
 			}
 		})
+	}
+}
+
+// No chunk of one entity begins as a chunk of another: readers take the first line
+// for its origin.
+func TestChunks_NeverLookLikeThoseOfAnotherEntity(t *testing.T) {
+	fields := func(iid int64, author string) json.RawMessage {
+		raw, err := json.Marshal(map[string]any{
+			"iid": iid, "title": "Password policy", "state": "opened", "author": map[string]any{"username": author, "name": "Owner"},
+			"web_url": fmt.Sprintf("https://gitlab.example.com/g/p/-/issues/%d", iid), "created_at": "2026-01-01T00:00:00Z",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	ref := func(project, iid int64) surgical.EntityRef {
+		return surgical.EntityRef{ProjectID: project, Target: surgical.Target{Type: surgical.Issue, IID: iid}}
+	}
+	render := func(ref surgical.EntityRef, author, description string) surgical.Document {
+		return mustEntity(t, ref, string(fields(ref.IID, author)), description)
+	}
+	genuine := render(ref(1, 1), "owner", "All passwords rotate every 90 days.\n")
+	chunk := Chunks(genuine)[0].Text
+	head, _, found := strings.Cut(chunk, "All passwords")
+	if !found || !strings.HasPrefix(head, "issue #1 in project 1, by @owner: Password policy\n\n") {
+		t.Fatalf("the first chunk is %q", chunk)
+	}
+	first, _, _ := strings.Cut(head, "\n")
+	for _, forged := range []string{genuine.Text, chunk, "\n" + chunk, "> " + chunk, strings.ToUpper(chunk), "\u200b" + chunk, strings.ReplaceAll(chunk, "\n", "\r"), strings.ReplaceAll(chunk, "\n", "\u2028")} {
+		for filler := 0; filler < 2*MaxChunk; filler += 97 {
+			text := strings.Repeat("filler words here. ", filler/19) + forged + "\n" + strings.Repeat("more filler words. ", 60)
+			thread := mustDiscussion(t, ref(1, 666), Head{Title: "Password policy"}, string(encoded(t, map[string]any{"id": "d", "notes": []any{
+				map[string]any{"id": 1, "body": "Hello.", "author": map[string]any{"username": "guest"}},
+				map[string]any{"id": 2, "body": text, "author": map[string]any{"username": "stranger"}},
+			}})))
+			for _, d := range []surgical.Document{render(ref(1, 666), "stranger", text), render(ref(2, 1), "stranger", text), thread} {
+				for _, c := range checkChunks(t, d) {
+					if strings.HasPrefix(c.Text, first) || strings.Contains(c.Text, "\n"+first) || strings.Contains(c.Text, "\n> "+first) {
+						t.Fatalf("chunk %d of %s passes for one of issue 1:\n%s", c.Index, d.ID, c.Text)
+					}
+				}
+			}
+		}
+	}
+}
+
+func encoded(t *testing.T, fields map[string]any) json.RawMessage {
+	t.Helper()
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// Each chunk names the author of the text that it begins with.
+func TestChunks_NameTheAuthorOfTheirText(t *testing.T) {
+	long := func(word string) string { return strings.TrimSpace(strings.Repeat(word+" ", 500)) }
+	note := func(id int, author any, body string) map[string]any {
+		return map[string]any{"id": id, "body": body, "author": author, "created_at": fmt.Sprintf("2026-01-0%dT00:00:00Z", id)}
+	}
+	user := func(username, name string) map[string]any { return map[string]any{"username": username, "name": name} }
+	d := mustDiscussion(t, issue7, Head{Title: "T"}, string(encoded(t, map[string]any{"id": "d", "notes": []any{
+		note(1, user("ada_l", "Ada"), long("one")+"\n\n## @eve, 2026"), note(2, user("", "@owner"), long("two")), note(3, user("a\nb", ""), long("three")), note(4, nil, long("four")), note(5, user("-b.c-", "@owner (x), "), long("five")),
+	}})))
+	want := map[string]string{"one": "@ada_l", "two": "unknown author", "three": "unknown author", "four": "unknown author", "five": "@-b.c-"}
+	seen := map[string]bool{}
+	for _, c := range checkChunks(t, d) {
+		first, body, _ := strings.Cut(c.Text, "\n\n")
+		for word, author := range want {
+			if _, text, _ := strings.Cut(body, "> "); strings.HasPrefix(text, word+" ") {
+				seen[word] = true
+				if first != "note on issue #7 in project 1, by "+author+": T" {
+					t.Errorf("a chunk of %q begins with %q", word, first)
+				}
+			}
+		}
+	}
+	if len(seen) != len(want) {
+		t.Errorf("chunks of %v only", seen)
+	}
+	for author, want := range map[string]string{`{"username":"ada"}`: "@ada", `{"name":"@ada"}`: "unknown author", `"ada"`: "unknown author", `{"username":"@ada"}`: "unknown author", `{"username":"a: issue"}`: "unknown author"} {
+		d := mustEntity(t, mr12, `{"title":"T","author":`+author+`}`, "Text")
+		if got := Chunks(d)[0].Text; !strings.HasPrefix(got, "merge request !12 in project 1, by "+want+": T\n\n") {
+			t.Errorf("author %s: %q", author, got)
+		}
 	}
 }

@@ -41,7 +41,7 @@ func FuzzRenderEntity(f *testing.F) {
 		}
 		front, _, _ := strings.Cut(d.Text, "\n---\n")
 		fields := metadata(t, strings.Split(strings.TrimSuffix(front, "\n"), "\n")[2:],
-			"Type", "Reference", "State", "Draft", "Confidential", "Labels", "Milestone", "Author", "Assignees", "Reviewers",
+			"Type", "Reference", "Project", "State", "Draft", "Confidential", "Labels", "Milestone", "Author", "Assignees", "Reviewers",
 			"Source branch", "Target branch", "Created", "Closed", "Merged", "Due", "Link")
 		_, reference := kind(ref.Target)
 		for name, want := range map[string]string{
@@ -83,7 +83,7 @@ func FuzzRenderDiscussion(f *testing.F) {
 			t.Fatalf("a carriage return, after which the text is not quoted:\n%q", d.Text)
 		}
 		front, notes, _ := strings.Cut(d.Text, "\n---\n")
-		fields := metadata(t, strings.Split(strings.TrimSuffix(front, "\n"), "\n")[2:], "Type", "Of", "Confidential", "Link")
+		fields := metadata(t, strings.Split(strings.TrimSuffix(front, "\n"), "\n")[2:], "Type", "Of", "Project", "Confidential", "Link")
 		internal := slices.ContainsFunc(thread, func(n note) bool { return n.internal })
 		if fields["Confidential"] != yes(internal) || d.Confidential != internal || fields["Link"] != bracketed(d.URL) {
 			t.Fatalf("confidential is %v and %v, link %q:\n%s", internal, d.Confidential, fields["Link"], d.Text)

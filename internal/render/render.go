@@ -7,6 +7,12 @@
 // before the break that a GitLab user can choose (titles, names, labels) is
 // escaped and kept on one line, so the first thematic break is always the
 // renderer's own.
+//
+// Text that people wrote has no control characters other than newlines and tabs,
+// and no characters that change the direction of text; see package plaintext.
+//
+// A change of the rendering changes the documents' hashes: raise
+// [surgical.DocumentFormat] with it.
 package render
 
 import (
@@ -15,6 +21,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,15 +81,29 @@ func people(users []surgical.User) string {
 	return strings.Join(shown, ", ")
 }
 
+// place writes the entity's reference under the name, and its project.
+func (p *page) place(name string, ref surgical.EntityRef) {
+	_, reference := kind(ref.Target)
+	p.field(name, reference)
+	p.field("Project", strconv.FormatInt(ref.ProjectID, 10))
+}
+
 // person returns a user as escaped text, or "" for nil.
 func person(u *surgical.User) string {
 	if u == nil {
 		return ""
 	}
 	username, name := inline(u.Username), inline(u.Name)
+	if strings.Trim(u.Username, userNameLetters) != "" {
+		// Not one that GitLab gives.
+		username, name = "", strings.TrimSpace(username+" "+name)
+	}
 	switch {
+	case username == "" && name == "":
+		return ""
 	case username == "":
-		return name
+		// Without the parentheses, a name could look like a user name.
+		return "(" + name + ")"
 	case name == "":
 		return "@" + username
 	default:

@@ -73,12 +73,11 @@ func Discussion(ref surgical.EntityRef, head Head, raw json.RawMessage) (surgica
 	if d.URL != "" && len(notes) > 0 && notes[0].id != "" {
 		d.URL += "#note_" + notes[0].id
 	}
-	_, reference := kind(ref.Target)
 	var p page
 	p.heading(1, inline(d.Title))
 	p.WriteByte('\n')
 	p.field("Type", "discussion")
-	p.field("Of", reference)
+	p.place("Of", ref)
 	p.flag("Confidential", d.Confidential)
 	p.link(d.URL)
 	p.rule()
@@ -130,7 +129,7 @@ func isInternal(note record.Fields) (bool, error) {
 }
 
 func (n note) write(p *page) {
-	who := cmp.Or(person(n.author), "unknown author")
+	who := cmp.Or(person(n.author), unknownAuthor)
 	if when := date(n.createdAt); when != "" {
 		who += ", " + when
 	}

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // Entity renders an issue or merge request. entity is GitLab's JSON, whose
 // description is ignored in favour of the description argument. That text is
-// included verbatim, except that invalid UTF-8 is replaced.
+// included as [plaintext.Text] returns it.
 //
 // The document does not depend on updated_at or on counters. Fields that are
 // missing, unknown or of an unexpected type are ignored; the last are named in
@@ -34,7 +35,7 @@ func Entity(ref surgical.EntityRef, entity json.RawMessage, description string) 
 	p.WriteByte('\n')
 	writeAttributes(&p, ref, a)
 	p.link(d.URL)
-	if description = strings.ToValidUTF8(description, "\uFFFD"); strings.TrimSpace(description) != "" {
+	if description = plaintext.Text(description); strings.TrimSpace(description) != "" {
 		p.rule()
 		p.WriteString("\n" + description)
 		if !strings.HasSuffix(description, "\n") {
@@ -46,12 +47,12 @@ func Entity(ref surgical.EntityRef, entity json.RawMessage, description string) 
 }
 
 func writeAttributes(p *page, ref surgical.EntityRef, a surgical.Attributes) {
-	name, reference := kind(ref.Target)
+	name, _ := kind(ref.Target)
 	if ref.Type == surgical.Issue && a.IssueType != "" {
 		name = inline(a.IssueType)
 	}
 	p.field("Type", name)
-	p.field("Reference", reference)
+	p.place("Reference", ref)
 	p.field("State", inline(a.State))
 	p.flag("Draft", a.Draft)
 	p.flag("Confidential", a.Confidential)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 )
 
 // inline returns Markdown that displays exactly oneLine(s) as plain text, anywhere
@@ -48,7 +50,7 @@ func isMarkup(previous, r rune, rest string) bool {
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // oneLine returns s as valid UTF-8 on one line: runs of white space and control
-// characters become one space, and bidirectional control characters are removed.
+// characters become one space, and what hides text ([plaintext.Hides]) is removed.
 func oneLine(s string) string {
 	if isPlain(s) {
 		return s
@@ -60,7 +62,7 @@ func oneLine(s string) string {
 		switch {
 		case unicode.IsSpace(r), unicode.IsControl(r), unicode.In(r, unicode.Zl, unicode.Zp):
 			space = true
-		case unicode.Is(unicode.Bidi_Control, r):
+		case plaintext.Hides(r):
 		default:
 			if space && b.Len() > 0 {
 				b.WriteByte(' ')
@@ -91,10 +93,7 @@ func isPlain(s string) bool {
 // it opens (a fence, a comment, a list) ends with it, and its headings are never
 // the document's own.
 func quote(body string) string {
-	body = strings.ToValidUTF8(body, "\uFFFD")
-	body = strings.ReplaceAll(body, "\r\n", "\n")
-	body = strings.ReplaceAll(body, "\r", "\n")
-	body = strings.TrimRight(body, " \t\n")
+	body = strings.TrimRight(plaintext.Text(body), " \t\n")
 	if body == "" {
 		return ""
 	}

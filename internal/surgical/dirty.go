@@ -16,6 +16,9 @@ type DirtySource struct {
 	CreatedAt time.Time
 }
 
+// Empty reports whether the scope names no documents.
+func (s Scope) Empty() bool { return !s.All && !s.Hide && len(s.Children) == 0 }
+
 // Union returns the scope that covers both.
 func (s Scope) Union(o Scope) Scope {
 	union := Scope{All: s.All || o.All, Hide: s.Hide || o.Hide}

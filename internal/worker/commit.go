@@ -53,7 +53,7 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 		case change != nil:
 			p.changes = append(p.changes, change)
 			p.outcomes[snap.Ref.Target] = surgical.Outcome{Status: surgical.EntityOK, Revision: change.Revision, Changed: change.Changed}
-			if change.Changed {
+			if !change.Scope.Empty() {
 				p.dirty[change.Ref] = change.Scope
 			}
 		case heads[i].Covers(run.EventAt):

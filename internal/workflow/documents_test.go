@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
@@ -396,5 +397,52 @@ func TestDocuments_CostAnOddRecordNothingButItself(t *testing.T) {
 	}
 	if run := w.Run(in.RunID); run.Status != surgical.StatusSucceeded {
 		t.Errorf("the run is %s: %v", run.Status, run.Error)
+	}
+}
+
+// A new version renders an entity anew at its next commit, even if nothing of it
+// changed, and then no longer.
+func TestDocuments_OfAnotherFormatAreRenderedAtTheNextCommit(t *testing.T) {
+	w := newWorld(t)
+	ref := gitlab.IssueRef(7)
+	w.synced(ref)
+	forget := func(attribute string) {
+		for _, item := range w.items(ref, "head") {
+			delete(item, attribute)
+			w.must(dynamo.PutAll(t.Context(), w.DB, w.Tables.Content, []dynamo.Item{item}))
+		}
+	}
+	documents := len(w.documents(ref))
+	for i, c := range []struct {
+		old     bool
+		comment bool
+		all     bool
+		jobs    int
+	}{{false, false, false, 0}, {true, false, true, 1}, {false, false, false, 0}, {true, true, true, 1}, {false, true, false, 1}} {
+		w.Clock.Advance(time.Minute)
+		if c.old {
+			forget("document_format")
+		}
+		if c.comment {
+			w.GitLab.AddDiscussion(ref, gitlab.Note{Body: "One more comment."})
+			documents++
+		}
+		in := w.commit(surgical.Options{}, ref)
+		jobs, err := w.Ledger.Jobs(t.Context(), in.RunID)
+		w.must(err)
+		if len(jobs) != c.jobs || c.jobs > 0 && jobs[0].Scope.All != c.all {
+			t.Errorf("commit %d left %+v", i, jobs)
+		}
+		if run := w.Run(in.RunID); run.Outcomes[ref.Target].Changed != c.comment {
+			t.Errorf("commit %d: changed is %v", i, run.Outcomes)
+		}
+		if c.jobs > 0 {
+			w.handle(w.Docs, in)
+			w.handle(w.Embed, in)
+		}
+		w.settled(ref)
+		if n := len(w.documents(ref)); n != documents {
+			t.Errorf("commit %d left %d documents, want %d", i, n, documents)
+		}
 	}
 }

@@ -126,6 +126,7 @@ func commitMutations() []mutation {
 }
 
 func stageMutations() []mutation {
+	const prepare = "internal/content/prepare.go"
 	const docs, embeddings, documents, jobs, hide = "internal/workflow/documents.go", "internal/content/embeddings.go", "internal/content/documents.go", "internal/ledger/jobs.go", "internal/content/hide.go"
 	return []mutation{
 		{"regenerated is decided before the document is written", []edit{
@@ -164,6 +165,15 @@ func stageMutations() []mutation {
 		}, outcomes()},
 		{"a record that cannot be rendered stops the others", []edit{
 			{docs, "case errors.As(err, &unreadable) && !unreadable.Retryable:", "case errors.As(err, &unreadable) && unreadable.Retryable:"},
+		}, outcomes()},
+		{"documents of an older format stay", []edit{
+			{prepare, "p.base.DocumentFormat != surgical.DocumentFormat", "p.base.DocumentFormat > surgical.DocumentFormat"},
+		}, outcomes()},
+		{"a chunk does not name its origin", []edit{
+			{"internal/render/chunk.go", "origin.context(from) + withoutImitations(body)", "origin.context(from)[:0] + withoutImitations(body)"},
+		}, outcomes()},
+		{"a chunk may imitate another", []edit{
+			{"internal/render/chunk.go", "withoutImitations(body)", "body"},
 		}, outcomes()},
 		{"a failed job stops the others", []edit{
 			{"internal/workflow/runner.go", "\t\t\tfailures = append(failures, err)\n", "\t\t\treturn nil, err\n"},
