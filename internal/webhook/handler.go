@@ -75,6 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.NewTrace != nil {
 		d.trace = h.NewTrace(ctx)
 	}
+	ctx = trace.With(ctx, d.trace, "") // for lines about the tokens, until the sender's own is known
 	reason, err := h.handle(ctx, &d, r, receivedAt)
 	var failure *problem.Problem
 	if err != nil {

@@ -24,14 +24,14 @@ func FromManager[T any](client func() Reader, id string, parse func(text string)
 		var none T
 		out, err := client().GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
 		if gone(err) {
-			err = errors.Join(ErrUnusable, err)
+			err = fmt.Errorf("%w: %w", ErrUnusable, err)
 		}
 		if err != nil {
 			return none, fmt.Errorf("read secret %s: %w", id, err)
 		}
 		value, err := parse(aws.ToString(out.SecretString))
 		if err != nil {
-			return none, fmt.Errorf("secret %s: %w", id, errors.Join(ErrUnusable, err))
+			return none, fmt.Errorf("secret %s: %w: %w", id, ErrUnusable, err)
 		}
 		return value, nil
 	}

@@ -77,7 +77,7 @@ func checkLines(t *testing.T, lines []string) {
 				t.Errorf("%s is not in logs.Fields: %s", name, line)
 			}
 		}
-		// A sweep concerns no single run; a request or a delivery may be
+		// A sweep or a secret concerns no single run; a request or a delivery may be
 		// refused. At logLevel=warn the log still reports every failure.
 		if l["code"] != nil && l["level"] == "INFO" && msg != "request" {
 			t.Errorf("a failure below level warn: %s", line)
@@ -85,7 +85,7 @@ func checkLines(t *testing.T, lines []string) {
 		if l["traceparent"] == nil && msg != "swept" {
 			t.Errorf("a line without a trace: %s", line)
 		}
-		if l["run_id"] == nil && msg != "swept" && msg != "request" && l["outcome"] != "refused" && l["outcome"] != "ignored" && l["outcome"] != "failed" {
+		if l["run_id"] == nil && msg != "swept" && msg != "secret_failed" && msg != "request" && l["outcome"] != "refused" && l["outcome"] != "ignored" && l["outcome"] != "failed" {
 			t.Errorf("a line without a run: %s", line)
 		}
 	}

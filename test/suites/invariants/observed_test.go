@@ -18,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/function"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -84,7 +86,7 @@ func newObserved(t *testing.T, e engines.Engine) *observed {
 	}
 	o.Sweeper.NewTrace = newTrace
 	o.hook = &webhook.Handler{
-		Verifiers: secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", delivery.ParseVerifier), o.Clock.Now),
+		Verifiers: o.verifiers(),
 		Queue:     o.ToRequests, Allows: func(id int64) bool { return id != 3 },
 		Clock: o.Clock.Now, Log: o.Logger(), Meter: o.Meter(), NewTrace: newTrace,
 	}
@@ -98,6 +100,13 @@ func newObserved(t *testing.T, e engines.Engine) *observed {
 	}
 	o.api = handler
 	return o
+}
+
+// verifiers reads the webhook's secret and reports failures as the webhook function does.
+func (o *observed) verifiers() *secret.Source[*delivery.Verifier] {
+	env := function.Env[config.Webhook]{Log: o.Logger(), Meter: o.Meter()}
+	load := secret.FromManager(func() secret.Reader { return o }, "webhook-secret", delivery.ParseVerifier)
+	return secret.NewSource(load, o.Clock.Now).OnFailure(env.SecretFailed)
 }
 
 // GetSecretValue implements secret.Reader.

@@ -17,9 +17,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/internal/embedding"
-	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -157,12 +155,14 @@ func (o *observed) brokenSecret(t *testing.T) {
 		tokensBefore, verifiers := o.tokens, o.hook.Verifiers
 		defer func() { o.tokens, o.hook.Verifiers = tokensBefore, verifiers }()
 		o.tokens = tokens
-		o.hook.Verifiers = secret.NewSource(secret.FromManager(func() secret.Reader { return o }, "webhook-secret", delivery.ParseVerifier), o.Clock.Now)
+		o.hook.Verifiers = o.verifiers()
 		return o.deliver(payload(100))
 	}
 	for name, tokens := range map[string]func() (string, error){
 		"out of reach": func() (string, error) { return "", fmt.Errorf("AccessDenied") },
 		"no JSON":      func() (string, error) { return canarySecret, nil },
+		"too short":    func() (string, error) { return `{"secret_tokens":["` + canaryKey[:7] + `"]}`, nil },
+		"quoted":       func() (string, error) { return `{"secret_tokens":["'` + canarySecret + `'"]}`, nil },
 		"no token":     func() (string, error) { return `{"signing_tokens":"` + canarySecret + `"}`, nil },
 	} {
 		if status := fresh(tokens); status != 503 {
