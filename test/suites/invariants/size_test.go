@@ -17,6 +17,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
@@ -47,7 +48,7 @@ func TestAOneMegabyteDescriptionIsStoredWholeAndReadBackEqual(t *testing.T) {
 				t.Errorf("%s: %d of %d bytes were read back", name, len(got.Description), len(text))
 			}
 			document, err := w.Content.Document(t.Context(), ref, "entity")
-			if err != nil || !strings.HasSuffix(document.Text, text+"\n") {
+			if err != nil || !strings.HasSuffix(document.Text, plaintext.Text(text)+"\n") {
 				t.Errorf("%s: the document of %d bytes does not end with the description; error %v", name, len(document.Text), err)
 			}
 		}
