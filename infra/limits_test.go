@@ -61,12 +61,14 @@ func TestTheWorkflowHasTheLimits(t *testing.T) {
 	}
 	for name, want := range tasks {
 		task := m.States[name]
-		if got := time.Duration(task.TimeoutSeconds) * time.Second; got != want || len(task.Retry) != 1 {
-			t.Fatalf("%s: %s a try, %d rules of retrying, want %s and one", name, got, len(task.Retry), want)
+		if got := time.Duration(task.TimeoutSeconds) * time.Second; got != want || len(task.Retry) != 2 {
+			t.Fatalf("%s: %s a try, %d retriers, want %s and two", name, got, len(task.Retry), want)
 		}
-		r := task.Retry[0]
-		if *r.MaxAttempts != surgical.TaskTries-1 || time.Duration(*r.IntervalSeconds)*time.Second != surgical.TaskRetryInterval {
-			t.Errorf("%s: %d retries after %d s", name, *r.MaxAttempts, *r.IntervalSeconds)
+		for i, tries := range []int{surgical.InvokeTries, surgical.TaskTries} {
+			r := task.Retry[i]
+			if *r.MaxAttempts != tries-1 || time.Duration(*r.IntervalSeconds)*time.Second != surgical.TaskRetryInterval {
+				t.Errorf("%s: %d retries after %d s, want %d", name, *r.MaxAttempts, *r.IntervalSeconds, tries-1)
+			}
 		}
 	}
 }

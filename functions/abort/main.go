@@ -1,4 +1,4 @@
-// Command abort is the Lambda function that ends a run whose workflow failed.
+// Command abort is the Lambda function that postpones or ends a run whose workflow failed.
 package main
 
 import (
@@ -16,6 +16,6 @@ func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
 	rows := ledger.New(dynamo.New(env.AWS), env.Config.Tables, time.Now).Metered(env.Meter)
-	abort := &workflow.Abort{Ledger: rows, Log: env.Log}
+	abort := &workflow.Abort{Setbacks: &workflow.Setbacks{Ledger: rows, Clock: time.Now}, Log: env.Log}
 	return abort.Handle, nil
 }

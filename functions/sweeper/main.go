@@ -32,6 +32,7 @@ func build(_ context.Context, env function.Env[config.Sweeper]) (any, error) {
 		Ledger:   rows,
 		Content:  content.NewStore(db, c.Content, time.Now),
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
+		Setbacks: &workflow.Setbacks{Ledger: rows, Clock: time.Now},
 		Requests: queue.NewSender(client, c.RequestsQueueURL), Bulk: queue.NewSender(client, c.BulkQueueURL),
 		Clock: time.Now, Log: env.Log,
 		NewTrace: trace.Source(rand.Reader),

@@ -42,7 +42,8 @@ func (s *Store) transact(ctx context.Context, check types.TransactWriteItem, wri
 
 func (s *Store) transactOnce(ctx context.Context, items []types.TransactWriteItem) error {
 	err := dynamo.Transact(ctx, s.db, items)
-	if dynamo.Contended(err) {
+	// A conflict that outlasts the tries says nothing about the conditions.
+	if dynamo.Refusals(err) != nil {
 		return surgical.ErrMoved
 	}
 	return err

@@ -143,7 +143,7 @@ func changes() []change {
 		{"claim a job", func(m *memory) func() error {
 			m.committed("r", 7)
 			return func() error {
-				_, err := m.ClaimJob(m.Context(), jobFor("r", surgical.JobDocs, issue(7)), time.Minute)
+				_, err := m.ClaimJob(m.Context(), jobFor("r", surgical.JobDocs, issue(7)), 1, time.Minute)
 				return err
 			}
 		}},

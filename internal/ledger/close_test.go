@@ -242,7 +242,7 @@ func TestClose_AbortsEveryOpenJobAndNoOther(t *testing.T) {
 			t.Errorf("%T: %d aborted (-want +got):\n%s", ending, closed.Counters.JobsAborted, diff)
 		}
 		// An aborted job has no holder, and expires with its run.
-		if _, err := m.ClaimJob(m.Context(), jobFor("r", surgical.JobDocs, issue(4)), time.Minute); !errors.Is(err, surgical.ErrMoved) {
+		if _, err := m.ClaimJob(m.Context(), jobFor("r", surgical.JobDocs, issue(4)), 1, time.Minute); !errors.Is(err, surgical.ErrMoved) {
 			t.Errorf("%T: an aborted job was claimed: %v", ending, err)
 		}
 		for _, item := range m.db.Items(m.tables.DependentQueue) {

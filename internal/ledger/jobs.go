@@ -109,18 +109,23 @@ func (l *Ledger) Jobs(ctx context.Context, runID string) ([]surgical.Job, error)
 	return jobs, nil
 }
 
-// ClaimJob claims a pending job, or one whose lease expired, for the duration of
-// lease and returns its row; only RunID and ID of job are used. A job that
-// does not exist, or is neither, gives [surgical.ErrMoved].
-func (l *Ledger) ClaimJob(ctx context.Context, job surgical.Job, lease time.Duration) (surgical.Job, error) {
+// ClaimJob claims a job for a generation of the workflow, for the duration of
+// lease, and returns its row; only RunID and ID of job are used. The job must be
+// pending, or its lease must have expired, or it must be held by the same
+// generation: the state machine invokes a function again only after it failed or
+// died, so whoever holds the job then is dead, or soon finds out that it has lost
+// the claim. Anything else gives [surgical.ErrMoved].
+func (l *Ledger) ClaimJob(ctx context.Context, job surgical.Job, generation int64, lease time.Duration) (surgical.Job, error) {
 	now := l.clock()
-	status := expression.Name("status")
+	status, holder := expression.Name("status"), expression.Name("generation")
 	free := status.Equal(expression.Value(surgical.JobPending)).
 		Or(status.Equal(expression.Value(surgical.JobClaimed)).
-			And(expression.Name("lease_until").LessThanEqual(expression.Value(micros(now)))))
+			And(expression.Name("lease_until").LessThanEqual(expression.Value(micros(now))).
+				Or(holder.Equal(expression.Value(generation)))))
 	return l.updateJob(ctx, job, free,
 		expression.Set(status, expression.Value(surgical.JobClaimed)).
 			Set(expression.Name("lease_until"), expression.Value(micros(now.Add(lease)))).
+			Set(holder, expression.Value(generation)).
 			Add(expression.Name("attempts"), expression.Value(1)))
 }
 
@@ -196,7 +201,8 @@ func (l *Ledger) EnterStage(ctx context.Context, runID string, stage surgical.St
 	}
 	older := expression.AttributeNotExists(known).Or(known.LessThan(expression.Value(generation)))
 	return l.update(ctx, runID, open.And(older),
-		enter().Set(known, expression.Value(generation)).Set(expression.Name("generation_started_at"), now))
+		enter().Set(known, expression.Value(generation)).Set(expression.Name("generation_started_at"), now).
+			Remove(expression.Name("resume_at")))
 }
 
 // Done decides what happens to the dirty source of a finished job: it is

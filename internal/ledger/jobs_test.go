@@ -23,12 +23,12 @@ func TestClaimJob_TakesAJobWhoseLeaseIsOver(t *testing.T) {
 	m := inMemory(t)
 	run := m.committed("r", 7)
 	first := m.claimJob(run, surgical.JobDocs, 7)
-	for _, c := range []struct {
+	for i, c := range []struct {
 		after   time.Duration
 		claimed bool
 	}{{0, false}, {time.Minute - time.Microsecond, false}, {time.Microsecond, true}, {time.Second, false}} {
 		m.now = m.now.Add(c.after)
-		job, err := m.ClaimJob(m.Context(), first, time.Minute)
+		job, err := m.ClaimJob(m.Context(), first, int64(i)+2, time.Minute)
 		if c.claimed != (err == nil) || err != nil && !errors.Is(err, surgical.ErrMoved) {
 			t.Errorf("%v later: %v", c.after, err)
 		}
@@ -36,7 +36,15 @@ func TestClaimJob_TakesAJobWhoseLeaseIsOver(t *testing.T) {
 			t.Errorf("%v later: %+v", c.after, job)
 		}
 	}
-	if _, err := m.ClaimJob(m.Context(), surgical.Job{RunID: "r", ID: "docs#issue#8"}, time.Minute); !errors.Is(err, surgical.ErrMoved) {
+	// The state machine invokes a function of the same generation again only once
+	// the one before has failed or died.
+	if job, err := m.ClaimJob(m.Context(), first, 4, time.Minute); err != nil || job.Attempts != 3 {
+		t.Errorf("the generation that holds the job claimed it again: %+v, %v", job, err)
+	}
+	if _, err := m.ClaimJob(m.Context(), first, 1, time.Minute); !errors.Is(err, surgical.ErrMoved) {
+		t.Errorf("an older generation claimed a job that is held: %v", err)
+	}
+	if _, err := m.ClaimJob(m.Context(), surgical.Job{RunID: "r", ID: "docs#issue#8"}, 1, time.Minute); !errors.Is(err, surgical.ErrMoved) {
 		t.Errorf("a job that does not exist was claimed: %v", err)
 	}
 	if n := len(m.db.Items(m.tables.DependentQueue)); n != 1 {

@@ -43,6 +43,9 @@ type runItem struct {
 	JobsInserted  int64                  `dynamodbav:"jobs_inserted"`
 	Generation    int64                  `dynamodbav:"generation,omitempty"`
 	GenerationAt  int64                  `dynamodbav:"generation_started_at,omitempty"`
+	ResumeAt      int64                  `dynamodbav:"resume_at,omitempty"`
+	FailedStages  int64                  `dynamodbav:"failed_stages,omitempty"`
+	LostStages    int64                  `dynamodbav:"lost_stages,omitempty"`
 	CoalescedWith string                 `dynamodbav:"coalesced_with,omitempty"`
 	RetriedBy     string                 `dynamodbav:"retried_by,omitempty"`
 	Error         *errorItem             `dynamodbav:"error,omitempty"`
@@ -203,6 +206,7 @@ func (r runItem) run() (surgical.Run, error) {
 		LostLeases: r.LostLeases, FailedAttempts: r.FailedAttempts, NotFound: r.NotFound, MessageIDs: r.MessageIDs,
 		CommittedBy: r.CommittedBy, JobsInserted: r.JobsInserted,
 		Generation: r.Generation, GenerationStartedAt: fromMicros(r.GenerationAt),
+		ResumeAt: fromMicros(r.ResumeAt), FailedStages: r.FailedStages, LostStages: r.LostStages,
 		CoalescedWith: r.CoalescedWith, RetriedBy: r.RetriedBy,
 		Marks: surgical.Marks{
 			PreflightStarted: fromMicros(r.PreflightStarted), IngestStarted: fromMicros(r.IngestStarted), Committed: fromMicros(r.Committed),

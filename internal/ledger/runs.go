@@ -158,7 +158,8 @@ func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Er
 func (l *Ledger) WorkflowStarted(ctx context.Context, run surgical.Run, generation int64, clean bool) error {
 	update := expression.Set(expression.Name("generation"), expression.Value(generation)).
 		Set(expression.Name("generation_started_at"), expression.Value(micros(l.clock()))).
-		Remove(expression.Name("lease_until"))
+		Remove(expression.Name("lease_until")).
+		Remove(expression.Name("resume_at"))
 	if clean {
 		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
 	}
@@ -166,6 +167,32 @@ func (l *Ledger) WorkflowStarted(ctx context.Context, run surgical.Run, generati
 		Or(expression.Name("generation").LessThanEqual(expression.Value(generation)))
 	_, err := l.update(ctx, run.RunID, running().And(notNewer), update)
 	return err
+}
+
+// Setback is why an execution ended before its run's jobs were done.
+type Setback struct {
+	Error *surgical.Error
+	// Lost reports that a function died without an answer.
+	Lost bool
+	// ResumeAt is when the next generation is to be started.
+	ResumeAt time.Time
+}
+
+// Postpone records that the execution of this generation ended too early and when
+// the sweeper starts the next one. A run that is not running, or is in a newer
+// generation, gives [surgical.ErrMoved].
+func (l *Ledger) Postpone(ctx context.Context, run surgical.Run, generation int64, s Setback) (surgical.Run, error) {
+	lost := 0
+	if s.Lost {
+		lost = 1
+	}
+	current := expression.AttributeNotExists(expression.Name("generation")).
+		Or(expression.Name("generation").LessThanEqual(expression.Value(generation)))
+	return l.update(ctx, run.RunID, running().And(current),
+		expression.Set(expression.Name("resume_at"), expression.Value(micros(s.ResumeAt))).
+			Set(expression.Name("error"), expression.Value(itemOfError(s.Error))).
+			Add(expression.Name("failed_stages"), expression.Value(1)).
+			Add(expression.Name("lost_stages"), expression.Value(lost)))
 }
 
 // update changes a row under a condition and returns it as it is then.

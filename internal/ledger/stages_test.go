@@ -68,7 +68,7 @@ func jobFor(runID string, typ surgical.JobType, ref surgical.EntityRef) surgical
 
 func (m *memory) claimJob(run surgical.Run, typ surgical.JobType, iid int64) surgical.Job {
 	m.Helper()
-	job, err := m.ClaimJob(m.Context(), surgical.Job{RunID: run.RunID, ID: ledger.JobID(typ, issue(iid).Target)}, time.Minute)
+	job, err := m.ClaimJob(m.Context(), surgical.Job{RunID: run.RunID, ID: ledger.JobID(typ, issue(iid).Target)}, 1, time.Minute)
 	m.must(err)
 	return job
 }

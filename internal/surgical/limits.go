@@ -41,6 +41,13 @@ const (
 	// GiveUpAfter is the age, counted from the first claim, at which a run whose
 	// attempt failed is given up.
 	GiveUpAfter = 6 * time.Hour
+	// MaxLostStages is how often a stage of one run may end without an answer
+	// (killed, out of memory, out of time) before the run fails.
+	MaxLostStages = 5
+	// A run whose stage could not end is resumed by the sweeper. The delays double
+	// from FirstResume to MaxResume.
+	FirstResume = 30 * time.Second
+	MaxResume   = 10 * time.Minute
 	// Delays between attempts double from FirstDelay to MaxDelay.
 	FirstDelay = 2 * time.Second
 	MaxDelay   = 2 * time.Minute
@@ -99,12 +106,17 @@ const (
 	StageTaskTimeout = 55 * time.Second
 	// ClosingTaskTimeout bounds one try of finish or abort.
 	ClosingTaskTimeout = 10 * time.Second
-	// TaskTries is how often a task is tried if it fails transiently.
+	// TaskTries is how often a task is tried if its function fails transiently or
+	// dies.
 	TaskTries = 2
-	// TaskRetryInterval is the wait between two tries of a task.
+	// InvokeTries is how often a task is tried if Lambda throttles or fails.
+	InvokeTries = 5
+	// TaskRetryInterval is the wait between the first two tries of a task; it
+	// doubles with each further one.
 	TaskRetryInterval = time.Second
 	// WorkflowTimeout bounds one execution: all tries of its longest way, and a
-	// few seconds. AWS ends an EXPRESS execution after 300 s.
+	// few seconds. AWS ends an EXPRESS execution after 300 s. An execution that
+	// Lambda's throttling keeps longer is resumed like one that died.
 	WorkflowTimeout = 268 * time.Second
 )
 

@@ -77,6 +77,12 @@ type Run struct {
 	// Generation numbers the workflow's executions; 0: none was started.
 	Generation          int64
 	GenerationStartedAt time.Time
+	// ResumeAt is when the sweeper starts the next generation of a run whose stage
+	// could not end; zero unless it waits for that.
+	ResumeAt time.Time
+	// FailedStages counts the executions that ended before the run's jobs were
+	// done, LostStages those among them whose function died without an answer.
+	FailedStages, LostStages int64
 	// CoalescedWith is the run whose fetch covered this one's event.
 	CoalescedWith string
 	// RetriedBy is the run that retries this one.

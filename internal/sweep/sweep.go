@@ -30,6 +30,7 @@ type Sweeper struct {
 	Ledger   *ledger.Ledger
 	Content  *content.Store
 	Launcher *workflow.Launcher
+	Setbacks *workflow.Setbacks
 	// Requests and Bulk are the queues.
 	Requests, Bulk Sender
 	Clock          func() time.Time
@@ -40,7 +41,7 @@ type Sweeper struct {
 
 // Report counts what a sweep did.
 type Report struct {
-	Started, Finished, Failed, Resent, Swept, Expired, Drained int
+	Started, Finished, Failed, Postponed, Resent, Swept, Expired, Drained int
 }
 
 // Handle implements the scheduled Lambda function. A run that cannot be swept
@@ -69,7 +70,7 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 		errs = append(errs, err)
 	}
 	err := errors.Join(errs...)
-	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed,
+	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed, "runs_postponed", report.Postponed,
 		"messages_resent", report.Resent, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "outcome", outcomeOf(err))
 	return report, err
 }
@@ -138,16 +139,35 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 	case run.JobsInserted == 0:
 		return s.finish(ctx, run, report)
 	case run.Generation == 0:
-		return s.start(ctx, run, report)
+		return s.start(ctx, run, 1, report)
+	case !run.ResumeAt.IsZero():
+		if run.ResumeAt.After(now) {
+			return nil
+		}
+		return s.start(ctx, run, run.Generation+1, report)
 	case now.Sub(run.GenerationStartedAt) < surgical.WorkflowLostAfter:
 		return nil
 	}
-	err = s.finish(ctx, run, report)
-	if errors.Is(err, surgical.ErrOpenJobs) {
-		e := surgical.StageError(run.RunID, run.Stage)
-		return s.fail(ctx, run, surgical.Failed{Error: e}, report)
+	return s.settle(ctx, run, report)
+}
+
+// settle decides what becomes of a run whose execution ended without an answer.
+func (s *Sweeper) settle(ctx context.Context, run surgical.Run, report *Report) error {
+	run, outcome, err := s.Setbacks.Settle(ctx, run, run.Generation, run.Stage, workflow.ExecutionLost)
+	switch {
+	case err != nil:
+		return fmt.Errorf("settle run %s: %w", run.RunID, err)
+	case outcome == workflow.Postponed:
+		report.Postponed++
+		s.log(ctx, run, "run_postponed", "failed_stages", run.FailedStages, "lost_stages", run.LostStages)
+	case run.Status == surgical.StatusSucceeded:
+		report.Finished++
+		run.LogClosed(ctx, s.Log)
+	case run.Status.Terminal():
+		report.Failed++
+		run.LogClosed(ctx, s.Log)
 	}
-	return err
+	return nil
 }
 
 func (s *Sweeper) finish(ctx context.Context, run surgical.Run, report *Report) error {
@@ -173,13 +193,14 @@ func (s *Sweeper) fail(ctx context.Context, run surgical.Run, ending surgical.En
 	return nil
 }
 
-// start starts the workflow of a committed run whose worker died.
-func (s *Sweeper) start(ctx context.Context, run surgical.Run, report *Report) error {
-	if err := s.Launcher.Launch(ctx, run, 1, false); err != nil {
+// start starts the workflow of a committed run whose worker died, or the next
+// generation of one that was postponed.
+func (s *Sweeper) start(ctx context.Context, run surgical.Run, generation int64, report *Report) error {
+	if err := s.Launcher.Launch(ctx, run, generation, false); err != nil {
 		return err
 	}
 	report.Started++
-	s.log(ctx, run, "workflow_started")
+	s.log(ctx, run, "workflow_started", "generation", generation)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/sweep"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
@@ -34,6 +35,12 @@ func TestSweeper_SeesToRunningRuns(t *testing.T) {
 		}
 	}
 	allDone := launched(func(w *world, run surgical.Run) { w.finishJobs(run.RunID) })
+	postponed := launched(func(w *world, run surgical.Run) {
+		_, err := w.ledger.Postpone(w.Context(), run, 1, ledger.Setback{
+			Error: surgical.StageError(run.RunID, surgical.StageEmbed), ResumeAt: epoch.Add(10 * minute),
+		})
+		w.must(err)
+	})
 	const running, succeeded, failed = surgical.StatusRunning, surgical.StatusSucceeded, surgical.StatusFailed
 	for _, c := range []struct {
 		name   string
@@ -67,7 +74,13 @@ func TestSweeper_SeesToRunningRuns(t *testing.T) {
 		{"committed a moment ago, not started", dead(true), minute - tick, sweep.Report{}, running, ""},
 		{"committed a minute ago, not started", dead(true), minute, sweep.Report{Started: 1}, running, ""},
 		{"started, before the execution is over", launched(nil), 30*time.Second + 5*minute - tick, sweep.Report{}, running, ""},
-		{"started, jobs open after the execution is over", launched(nil), 30*time.Second + 5*minute, sweep.Report{Failed: 1}, failed, surgical.CodeEmbedFailed},
+		{"started, jobs open after the execution is over", launched(nil), 30*time.Second + 5*minute, sweep.Report{Postponed: 1}, running, surgical.CodeEmbedFailed},
+		{"started, jobs open six hours after the commit", launched(func(w *world, run surgical.Run) {
+			w.now = epoch.Add(6 * time.Hour)
+			w.must(w.ledger.WorkflowStarted(w.Context(), run, 2, false))
+		}), 6*time.Hour + 5*minute, sweep.Report{Failed: 1}, failed, surgical.CodeEmbedFailed},
+		{"postponed, before it is resumed", postponed, 10*minute - tick, sweep.Report{}, running, surgical.CodeEmbedFailed},
+		{"postponed, and due", postponed, 10 * minute, sweep.Report{Started: 1}, running, surgical.CodeEmbedFailed},
 		{"started, jobs done, before the execution is over", allDone, 30*time.Second + 5*minute - tick, sweep.Report{}, running, ""},
 		{"started, jobs done after the execution is over", allDone, 30*time.Second + 5*minute, sweep.Report{Finished: 1}, succeeded, ""},
 		{"handed on a moment ago", launched(func(w *world, run surgical.Run) {
@@ -77,7 +90,7 @@ func TestSweeper_SeesToRunningRuns(t *testing.T) {
 		{"handed on five minutes ago", launched(func(w *world, run surgical.Run) {
 			w.now = epoch.Add(4 * minute)
 			w.must(w.ledger.WorkflowStarted(w.Context(), run, 2, false))
-		}), 9 * minute, sweep.Report{Failed: 1}, failed, surgical.CodeEmbedFailed},
+		}), 9 * minute, sweep.Report{Postponed: 1}, running, surgical.CodeEmbedFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)

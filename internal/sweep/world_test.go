@@ -91,6 +91,7 @@ func newWorld(t *testing.T) *world {
 	w.sweeper = &sweep.Sweeper{
 		Ledger: w.ledger, Content: content.NewStore(w.db, tables.Content, clock),
 		Launcher: &workflow.Launcher{Starter: &workflow.Starter{Client: states, StateMachineARN: "arn"}, Ledger: w.ledger},
+		Setbacks: &workflow.Setbacks{Ledger: w.ledger, Clock: clock},
 		Requests: &w.requests, Bulk: &w.bulk, Clock: clock, Log: slog.New(slog.DiscardHandler),
 	}
 	return w
@@ -167,7 +168,7 @@ func (w *world) finishJobs(runID string) {
 	jobs, err := w.ledger.Jobs(w.Context(), runID)
 	w.must(err)
 	for _, job := range jobs {
-		held, err := w.ledger.ClaimJob(w.Context(), job, time.Minute)
+		held, err := w.ledger.ClaimJob(w.Context(), job, 1, time.Minute)
 		w.must(err)
 		w.must(w.ledger.FinishJob(w.Context(), held, ledger.Settled()))
 	}

@@ -2,12 +2,10 @@ package workflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
-	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -20,34 +18,31 @@ type AbortInput struct {
 	Error string `json:"error"`
 }
 
-// Abort is the function that ends a run whose workflow failed.
+// Abort is the function that decides what becomes of a run whose execution failed.
 type Abort struct {
-	Ledger *ledger.Ledger
-	Log    *slog.Logger
+	Setbacks *Setbacks
+	Log      *slog.Logger
 }
 
-// Handle closes the run as failed and aborts its open jobs, unless a newer
-// generation is at work. What was committed stays, and its dirty sources wait
-// for a retry or the drain. If all of the run's jobs have ended, only finish
-// failed: the run is closed as finish would have closed it.
+// Handle settles the run ([Setbacks]), unless a newer generation is at work.
 func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 	ctx = trace.With(ctx, in.TraceParent, in.RunID)
-	run, err := a.Ledger.Run(ctx, in.RunID)
+	run, err := a.Setbacks.Ledger.Run(ctx, in.RunID)
 	if err != nil {
 		return Result{}, Transient{err}
 	}
 	if run.Generation > in.Generation {
 		return Result{Outcome: Yielded}, nil
 	}
-	if run.Committed() {
-		run, err = a.Ledger.Close(ctx, run, surgical.Succeeded{})
-	}
-	if !run.Committed() || errors.Is(err, surgical.ErrOpenJobs) {
-		run, err = a.Ledger.Close(ctx, run, surgical.Failed{Error: surgical.StageError(in.RunID, surgical.Stage(in.Stage))})
-	}
+	run, outcome, err := a.Setbacks.Settle(ctx, run, in.Generation, surgical.Stage(in.Stage), in.Error)
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("abort run %s: %w", in.RunID, err)}
 	}
-	run.LogClosed(ctx, a.Log, "error_name", in.Error, "generation", in.Generation)
-	return Result{Outcome: Done}, nil
+	if outcome == Postponed {
+		a.Log.WarnContext(ctx, "run_postponed", "run_id", in.RunID, "stage", in.Stage, "error_name", in.Error,
+			"generation", in.Generation, "failed_stages", run.FailedStages, "lost_stages", run.LostStages)
+	} else {
+		run.LogClosed(ctx, a.Log, "error_name", in.Error, "generation", in.Generation)
+	}
+	return Result{Outcome: outcome}, nil
 }

@@ -24,7 +24,7 @@ import (
 // claimed is the run's docs or embed job, claimed by the test.
 func (w *world) claimed(runID string, typ surgical.JobType) (surgical.Run, surgical.Job) {
 	w.T.Helper()
-	job, err := w.Ledger.ClaimJob(w.T.Context(), w.job(runID, typ), time.Hour)
+	job, err := w.Ledger.ClaimJob(w.T.Context(), w.job(runID, typ), 1, time.Hour)
 	w.must(err)
 	return w.Run(runID), job
 }

@@ -16,11 +16,12 @@ import (
 func TestFinishAndAbort_CloseTheRun(t *testing.T) {
 	ref := gitlab.IssueRef(7)
 	finish := func(w *world, in workflow.Input) (workflow.Result, error) { return w.Finish.Handle(w.T.Context(), in) }
-	abort := func(stage string) func(w *world, in workflow.Input) (workflow.Result, error) {
+	abort := func(stage, name string) func(w *world, in workflow.Input) (workflow.Result, error) {
 		return func(w *world, in workflow.Input) (workflow.Result, error) {
-			return w.Abort.Handle(w.T.Context(), workflow.AbortInput{Input: in, Stage: stage, Error: "States.Timeout"})
+			return w.Abort.Handle(w.T.Context(), workflow.AbortInput{Input: in, Stage: stage, Error: name})
 		}
 	}
+	const permanent = "Permanent"
 	done := func(w *world, in workflow.Input) {
 		w.handle(w.Docs, in)
 		w.handle(w.Embed, in)
@@ -51,13 +52,13 @@ func TestFinishAndAbort_CloseTheRun(t *testing.T) {
 		{"finish, a job is open", nil, finish, workflow.Yielded, running, "", surgical.JobPending},
 		{"finish, a job failed", failedJob, finish, workflow.Done, failed, surgical.CodeDocsFailed, surgical.JobFailed},
 		{"finish, DynamoDB is down", down, finish, "", running, "", surgical.JobPending},
-		{"abort of docs", nil, abort("docs"), workflow.Done, failed, surgical.CodeDocsFailed, surgical.JobAborted},
-		{"abort of embed", nil, abort("embed"), workflow.Done, failed, surgical.CodeEmbedFailed, surgical.JobAborted},
-		{"abort of finish, a job is open", nil, abort("finish"), workflow.Done, failed, surgical.CodeInternal, surgical.JobAborted},
-		{"abort of finish, all done", done, abort("finish"), workflow.Done, succeeded, "", surgical.JobDone},
-		{"abort of finish, a job failed", failedJob, abort("finish"), workflow.Done, failed, surgical.CodeDocsFailed, surgical.JobFailed},
-		{"abort, a newer generation is at work", newer, abort("docs"), workflow.Yielded, running, "", surgical.JobPending},
-		{"abort, DynamoDB is down", down, abort("docs"), "", running, "", surgical.JobPending},
+		{"abort of docs", nil, abort("docs", permanent), workflow.Done, failed, surgical.CodeDocsFailed, surgical.JobAborted},
+		{"abort of embed", nil, abort("embed", permanent), workflow.Done, failed, surgical.CodeEmbedFailed, surgical.JobAborted},
+		{"abort of finish, a job is open", nil, abort("finish", permanent), workflow.Done, failed, surgical.CodeInternal, surgical.JobAborted},
+		{"abort of finish, all done", done, abort("finish", "Transient"), workflow.Done, succeeded, "", surgical.JobDone},
+		{"abort of finish, a job failed", failedJob, abort("finish", permanent), workflow.Done, failed, surgical.CodeDocsFailed, surgical.JobFailed},
+		{"abort, a newer generation is at work", newer, abort("docs", permanent), workflow.Yielded, running, "", surgical.JobPending},
+		{"abort, DynamoDB is down", down, abort("docs", permanent), "", running, "", surgical.JobPending},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
@@ -26,6 +27,8 @@ const (
 	HandedOn Outcome = "handed_on"
 	// Yielded: another execution works on the run, or the run has ended.
 	Yielded Outcome = "yielded"
+	// Postponed: the sweeper starts the next generation later.
+	Postponed Outcome = "postponed"
 )
 
 // Result is what the docs and embed functions answer.
@@ -47,6 +50,16 @@ func (t Transient) Error() string { return t.Cause.Error() }
 
 // Unwrap returns the cause.
 func (t Transient) Unwrap() error { return t.Cause }
+
+// Permanent is an error that every other try would meet as well. Abort, which
+// receives the name of this type, closes the run.
+type Permanent struct{ Cause error }
+
+// Error implements error.
+func (p Permanent) Error() string { return p.Cause.Error() }
+
+// Unwrap returns the cause.
+func (p Permanent) Unwrap() error { return p.Cause }
 
 const (
 	// leaseMargin is how long a job's lease outlasts the function that took it.
@@ -80,7 +93,7 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return r.failed(ctx, in, err)
 	}
-	jobs, err := r.jobs(ctx, run)
+	jobs, err := r.jobs(ctx, run, in.Generation)
 	if errors.Is(err, ErrOutOfTime) {
 		return r.handOn(ctx, in, run)
 	}
@@ -100,10 +113,13 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 // that failed permanently and those that another process has done. A job that fails
 // does not stop the others. jobs returns [ErrOutOfTime] if one was left unfinished
 // for the next generation.
-func (r *Runner) jobs(ctx context.Context, run surgical.Run) (ended []surgical.Job, err error) {
+//
+// Jobs that were claimed less often come first, so that one which kills its
+// function does not keep the others from being done.
+func (r *Runner) jobs(ctx context.Context, run surgical.Run, generation int64) (ended []surgical.Job, err error) {
 	if len(run.Targets) == 1 {
 		// There is only one job of this type: claim it without listing the jobs.
-		held, err := r.claim(ctx, surgical.Job{RunID: run.RunID, ID: ledger.JobID(r.Work.Type(), run.Targets[0])})
+		held, err := r.claim(ctx, surgical.Job{RunID: run.RunID, ID: ledger.JobID(r.Work.Type(), run.Targets[0])}, generation)
 		if err == nil {
 			job, err := r.do(ctx, run, held)
 			return []surgical.Job{job}, err
@@ -116,6 +132,7 @@ func (r *Runner) jobs(ctx context.Context, run surgical.Run) (ended []surgical.J
 	if err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(jobs, func(a, b surgical.Job) int { return cmp.Compare(a.Attempts, b.Attempts) })
 	var failures []error
 	for _, job := range jobs {
 		if job.Type != r.Work.Type() {
@@ -123,7 +140,7 @@ func (r *Runner) jobs(ctx context.Context, run surgical.Run) (ended []surgical.J
 		}
 		var err error
 		if job.Open() {
-			job, err = r.claimAndDo(ctx, run, job)
+			job, err = r.claimAndDo(ctx, run, job, generation)
 		}
 		switch {
 		case err == nil:
@@ -137,8 +154,8 @@ func (r *Runner) jobs(ctx context.Context, run surgical.Run) (ended []surgical.J
 	return ended, errors.Join(failures...)
 }
 
-func (r *Runner) claimAndDo(ctx context.Context, run surgical.Run, job surgical.Job) (surgical.Job, error) {
-	held, err := r.claim(ctx, job)
+func (r *Runner) claimAndDo(ctx context.Context, run surgical.Run, job surgical.Job, generation int64) (surgical.Job, error) {
+	held, err := r.claim(ctx, job, generation)
 	if err != nil {
 		return job, err
 	}
@@ -152,11 +169,11 @@ func endsStage(err error) bool {
 }
 
 // claim claims the job if there is time for a batch of it.
-func (r *Runner) claim(ctx context.Context, job surgical.Job) (surgical.Job, error) {
+func (r *Runner) claim(ctx context.Context, job surgical.Job, generation int64) (surgical.Job, error) {
 	if !timeLeft(ctx)() {
 		return job, ErrOutOfTime
 	}
-	return r.Ledger.ClaimJob(ctx, job, lease(ctx))
+	return r.Ledger.ClaimJob(ctx, job, generation, lease(ctx))
 }
 
 // do does the claimed job and returns it with its progress. A job that no time is
@@ -251,7 +268,7 @@ func (r *Runner) failed(ctx context.Context, in Input, err error) (Result, error
 	if surgical.AsError(err).Retryable {
 		return Result{}, Transient{err}
 	}
-	return Result{}, fmt.Errorf("%s of run %s: %w", r.Work.Type(), in.RunID, err)
+	return Result{}, Permanent{fmt.Errorf("%s of run %s: %w", r.Work.Type(), in.RunID, err)}
 }
 
 func (r *Runner) end(ctx context.Context, in Input, outcome Outcome) Result {

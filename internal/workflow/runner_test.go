@@ -51,7 +51,7 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 	ref := gitlab.IssueRef(7)
 	claim := func(lease time.Duration) func(*world, *workflow.Input) {
 		return func(w *world, in *workflow.Input) {
-			_, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), lease)
+			_, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), 0, lease)
 			w.must(err)
 		}
 	}
@@ -83,6 +83,10 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 		{"a job that is done", func(w *world, in *workflow.Input) { w.handle(w.Docs, *in) }, 0, done},
 		{"a job that somebody else holds", claim(time.Minute), 0,
 			want{Outcome: workflow.Yielded, Job: surgical.JobClaimed, Attempts: 1, Generation: 1}},
+		{"a job that a dead function of this generation holds", func(w *world, in *workflow.Input) {
+			_, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), in.Generation, time.Minute)
+			w.must(err)
+		}, 0, want{Outcome: workflow.Done, Job: surgical.JobDone, Attempts: 2, Generation: 1, Cursor: "entity"}},
 		{"a job whose lease has almost expired", func(w *world, in *workflow.Input) {
 			claim(time.Minute)(w, in)
 			w.Clock.Advance(time.Minute - time.Second)
@@ -92,7 +96,7 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 			w.Clock.Advance(time.Minute)
 		}, 0, want{Outcome: workflow.Done, Job: surgical.JobDone, Attempts: 2, Generation: 1, Cursor: "entity"}},
 		{"a job that failed permanently", func(w *world, in *workflow.Input) {
-			held, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), time.Minute)
+			held, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), 1, time.Minute)
 			w.must(err)
 			w.must(w.Ledger.FailJob(w.T.Context(), held))
 		}, 0, want{Outcome: workflow.Done, Job: surgical.JobFailed, Attempts: 1, Generation: 1}},

@@ -71,8 +71,9 @@ type Cloud struct {
 	Unobserved bool
 	// Punctual runs the sweeper every minute even when only time has to pass.
 	Punctual bool
-	// Hopeless is how many more times the embedder fails.
-	Hopeless int
+	// Hopeless is how many more times the embedder fails transiently, Refusing how
+	// many more times it refuses the texts.
+	Hopeless, Refusing int
 
 	db        *dynamodb.Client // the observer's
 	tables    config.Tables
@@ -217,7 +218,7 @@ func (h hurried) Do(ctx context.Context, run surgical.Run, job *surgical.Job, bu
 }
 
 // embedder is a fast one with meaningless vectors, which nothing here depends
-// on. It fails as often as the cloud's Hopeless says.
+// on. It fails as often as the cloud's Hopeless and Refusing say.
 type embedder struct{ cloud *Cloud }
 
 const dimensions = 4
@@ -236,6 +237,12 @@ func (e embedder) Embed(_ context.Context, texts []string) ([][]float32, error) 
 	if e.cloud.Hopeless > 0 {
 		e.cloud.Hopeless--
 		return nil, surgical.NewError(surgical.CodeEmbedFailed, "the embedder is out of reach")
+	}
+	if e.cloud.Refusing > 0 {
+		e.cloud.Refusing--
+		refused := surgical.NewError(surgical.CodeEmbedFailed, "the embedder refuses the texts")
+		refused.Retryable = false
+		return nil, refused
 	}
 	vectors := make([][]float32, len(texts))
 	for i, text := range texts {

@@ -100,9 +100,10 @@ func (e Environment) Functions() *Functions {
 	}
 	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Documents{Content: f.Content}), Log: e.Log}
 	f.Embed = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Embeddings{Content: f.Content, Embedder: e.Embedder}), Log: e.Log}
-	f.Finish, f.Abort = &workflow.Finish{Ledger: f.Ledger, Log: e.Log}, &workflow.Abort{Ledger: f.Ledger, Log: e.Log}
+	setbacks := &workflow.Setbacks{Ledger: f.Ledger, Clock: e.Clock}
+	f.Finish, f.Abort = &workflow.Finish{Ledger: f.Ledger, Log: e.Log}, &workflow.Abort{Setbacks: setbacks, Log: e.Log}
 	f.Sweeper = &sweep.Sweeper{
-		Ledger: f.Ledger, Content: f.Content, Launcher: f.Launcher, Requests: f.ToRequests, Bulk: f.ToBulk,
+		Ledger: f.Ledger, Content: f.Content, Launcher: f.Launcher, Setbacks: setbacks, Requests: f.ToRequests, Bulk: f.ToBulk,
 		Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace,
 	}
 	f.Hook = &webhook.Handler{Verifiers: e.Verifiers, Queue: f.ToRequests, Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace}

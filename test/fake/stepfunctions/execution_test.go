@@ -112,9 +112,15 @@ func scripts() map[string]struct {
 		add("fails in passing twice", fails("Transient"), twice+" abort", stepfunctions.Failed)
 		add("fails in passing, then for good", fails("Transient", "errorString"), twice+" abort", stepfunctions.Failed)
 		add("is throttled", append(fails("Lambda.TooManyRequestsException"), ok...), twice+rest, stepfunctions.Succeeded)
-		add("fails for good", fails("errorString"), function+" abort", stepfunctions.Failed)
+		add("is throttled four times", append(fails("Lambda.TooManyRequestsException", "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.TooManyRequestsException"), ok...),
+			strings.Repeat(function+" ", 4)+function+rest, stepfunctions.Succeeded)
+		add("fails for good", fails("Permanent"), function+" abort", stepfunctions.Failed)
 		add("times out", fails(stepfunctions.Timeout), function+" abort", stepfunctions.Failed)
-		add("exits", fails(stepfunctions.FunctionExit), function+" abort", stepfunctions.Failed)
+		add("exits", append(fails(stepfunctions.FunctionExit), ok...), twice+rest, stepfunctions.Succeeded)
+		add("exits twice", fails(stepfunctions.FunctionExit), twice+" abort", stepfunctions.Failed)
+		s := script{"docs": ok, "embed": ok, "finish": ok, "abort": []outcome{left(workflow.Postponed)}}
+		s[function] = fails("Transient")
+		all[function+" fails in passing twice, and is postponed"] = way{s, way2 + twice + " abort", stepfunctions.Succeeded}
 	}
 	return all
 }

@@ -35,7 +35,7 @@ func (e Engine) jobConditions(t *testing.T) {
 	} {
 		_, job := s.commit(s.claimed())
 		s.poke(e.Tables.DependentQueue, jobKey(job), c.pokes...)
-		claimed, err := s.ledger.ClaimJob(ctx, job, time.Minute)
+		claimed, err := s.ledger.ClaimJob(ctx, job, 1, time.Minute)
 		if c.free != (err == nil) || err != nil && !errors.Is(err, surgical.ErrMoved) {
 			t.Errorf("claim of a job that is %s: %v", c.name, err)
 		}
@@ -69,7 +69,7 @@ func (s *stores) heldJobs() {
 	} {
 		for _, way := range []string{"hand on", "finish", "finish with an embed job", "finish and settle"} {
 			run, job := s.commit(s.claimed())
-			claimed, err := s.ledger.ClaimJob(ctx, job, time.Minute)
+			claimed, err := s.ledger.ClaimJob(ctx, job, 1, time.Minute)
 			s.must(err)
 			s.poke(s.Tables.SyncRuns, runKey(run.RunID), c.run...)
 			s.poke(s.Tables.DependentQueue, jobKey(job), c.job...)

@@ -152,7 +152,7 @@ func (s *stores) closingWithJobs() {
 	ctx := s.t.Context()
 	fail := surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")}
 	run, job := s.commit(s.claimed())
-	claimed, err := s.ledger.ClaimJob(ctx, job, time.Minute)
+	claimed, err := s.ledger.ClaimJob(ctx, job, 1, time.Minute)
 	s.must(err)
 	next := job
 	next.ID, next.Type = "embed#issue#1", surgical.JobEmbed

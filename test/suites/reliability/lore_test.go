@@ -65,7 +65,7 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 		small(c, 72)
 		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 		// One run loses access to GitLab, another its worker and its message,
-		// and a third one's embedder fails.
+		// and a third one's embedder refuses its texts.
 		c.Around = forbidden(issue(72))
 		c.Webhook(issue(72))
 		c.Settle()
@@ -74,7 +74,7 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 		c.Settle()
 		c.Around, c.Fate = nil, cloud.Redelivered
 		c.Webhook(issue(70))
-		c.Hopeless = 2
+		c.Refusing = 1
 		c.Settle()
 
 		failed := lore[apiclient.RunList](t, c, "sync-runs", "-p", "1", "--status", "failed").Runs

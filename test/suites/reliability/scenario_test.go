@@ -177,6 +177,12 @@ func unlucky() []scenario {
 			act: func(c *cloud.Cloud) {
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				c.Webhook(issue(70))
+				c.Refusing = 1
+			}},
+		{name: "postponed stage", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				c.Webhook(issue(70))
 				c.Hopeless = 2 // the stage and its retry
 			}},
 		{name: "GitLab fails once", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: spoilt(http.StatusServiceUnavailable)},

@@ -1,0 +1,95 @@
+package workflow_test
+
+import (
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
+)
+
+// Waiting is not failing: only a permanent failure, too many deaths or the time
+// to give up end a run whose jobs are open.
+func TestSetbacks_PostponeUntilTheTimeToGiveUp(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		// errors are those that ended the executions before, in order.
+		errors []string
+		after  time.Duration
+		then   string
+		want   workflow.Outcome
+		delay  time.Duration
+	}{
+		{"transient", nil, 0, "Transient", workflow.Postponed, 30 * time.Second},
+		{"throttled by Lambda", nil, 0, "Lambda.TooManyRequestsException", workflow.Postponed, 30 * time.Second},
+		{"dead", nil, 0, "Runtime.ExitError", workflow.Postponed, 30 * time.Second},
+		{"timed out", nil, 0, "States.Timeout", workflow.Postponed, 30 * time.Second},
+		{"permanent", nil, 0, "Permanent", workflow.Done, 0},
+		{"transient again", []string{"Transient", "Transient"}, 0, "Transient", workflow.Postponed, 2 * time.Minute},
+		{"transient for the twentieth time", repeat("Transient", 19), 0, "Transient", workflow.Postponed, 10 * time.Minute},
+		{"dead for the fourth time", repeat("Runtime.ExitError", 3), 0, "Runtime.ExitError", workflow.Postponed, 4 * time.Minute},
+		{"dead for the fifth time", repeat("Runtime.ExitError", 4), 0, workflow.ExecutionLost, workflow.Done, 0},
+		{"transient after four deaths", repeat("Sandbox.Timedout", 4), 0, "Transient", workflow.Postponed, 8 * time.Minute},
+		{"transient almost six hours after the commit", nil, 6*time.Hour - time.Second, "Transient", workflow.Postponed, 30 * time.Second},
+		{"transient six hours after the commit", nil, 6 * time.Hour, "Transient", workflow.Done, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			in := w.commit(surgical.Options{}, gitlab.IssueRef(7))
+			for _, name := range c.errors {
+				if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "docs", Error: name}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.Clock.Advance(c.after)
+			result, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "docs", Error: c.then})
+			if err != nil || result.Outcome != c.want {
+				t.Fatalf("%+v, %v, want %s", result, err, c.want)
+			}
+			run := w.Run(in.RunID)
+			if run.Error == nil || run.Error.Code != surgical.CodeDocsFailed {
+				t.Errorf("the error is %v", run.Error)
+			}
+			job := w.job(in.RunID, surgical.JobDocs).Status
+			if c.want == workflow.Done {
+				if run.Status != surgical.StatusFailed || job != surgical.JobAborted {
+					t.Errorf("the run is %s and its job %s", run.Status, job)
+				}
+				return
+			}
+			if delay := run.ResumeAt.Sub(w.Clock.Now()); run.Status != surgical.StatusRunning || job != surgical.JobPending || delay < c.delay-time.Second || delay > c.delay {
+				t.Errorf("the run is %s, its job %s, and it is resumed after %v, want %v", run.Status, job, delay, c.delay)
+			}
+		})
+	}
+}
+
+// The generation that resumes a run does what is left, and the run succeeds
+// without a trace of the wait.
+func TestSetbacks_ResumedRunSucceeds(t *testing.T) {
+	w := newWorld(t)
+	in := w.commit(surgical.Options{}, gitlab.IssueRef(7))
+	if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "docs", Error: "Transient"}); err != nil {
+		t.Fatal(err)
+	}
+	in.Generation++
+	w.handle(w.Docs, in)
+	if run := w.Run(in.RunID); !run.ResumeAt.IsZero() || run.Generation != in.Generation {
+		t.Errorf("generation %d, to be resumed at %v", run.Generation, run.ResumeAt)
+	}
+	w.handle(w.Embed, in)
+	if _, err := w.Finish.Handle(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if run := w.Run(in.RunID); run.Status != surgical.StatusSucceeded || run.Error != nil || run.FailedStages != 1 {
+		t.Errorf("%s, %v, %d failed stages", run.Status, run.Error, run.FailedStages)
+	}
+}
+
+func repeat(name string, n int) (names []string) {
+	for range n {
+		names = append(names, name)
+	}
+	return names
+}
