@@ -113,7 +113,7 @@ func (l *Ledger) Jobs(ctx context.Context, runID string) ([]surgical.Job, error)
 // lease, and returns its row; only RunID and ID of job are used. The job must be
 // pending, or its lease must have expired, or it must be held by the same
 // generation: the state machine invokes a function again only after it failed or
-// died, so whoever holds the job then is dead, or soon finds out that it has lost
+// died, so the previous holder is dead, or soon finds out that it has lost
 // the claim. Anything else gives [surgical.ErrMoved].
 func (l *Ledger) ClaimJob(ctx context.Context, job surgical.Job, generation int64, lease time.Duration) (surgical.Job, error) {
 	now := l.clock()

@@ -151,7 +151,7 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 	return s.settle(ctx, run, report)
 }
 
-// settle decides what becomes of a run whose execution ended without an answer.
+// settle settles a run whose execution ended without an answer.
 func (s *Sweeper) settle(ctx context.Context, run surgical.Run, report *Report) error {
 	run, outcome, err := s.Setbacks.Settle(ctx, run, run.Generation, run.Stage, workflow.ExecutionLost)
 	switch {

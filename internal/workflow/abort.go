@@ -18,7 +18,7 @@ type AbortInput struct {
 	Error string `json:"error"`
 }
 
-// Abort is the function that decides what becomes of a run whose execution failed.
+// Abort is the function that settles a run whose execution failed.
 type Abort struct {
 	Setbacks *Setbacks
 	Log      *slog.Logger

@@ -17,8 +17,9 @@
 // only; its run is closed as failed once the others are done, with a failure for
 // each target that was left undone. If any job failed with an error that may not
 // occur again, the state fails with a [Transient] error after the others. A state
-// that fails, after one retry of a [Transient] error, leads to Abort ([Abort]),
-// which closes the run as failed. Docs and embed may also end
+// that fails, after one retry if the error was [Transient] or the function died,
+// leads to Abort ([Abort]), which postpones the run, or closes it as failed
+// ([Setbacks]). Docs and embed may also end
 // without leading anywhere: they answer [HandedOn] when the next generation
 // (another execution of the same run) does the rest, and [Yielded] when
 // somebody else works on the run or it has ended.
@@ -31,13 +32,12 @@
 //
 //   - Between the start of an execution and its record in the run row (see
 //     [Launcher]): a second execution of the same generation. Either may do a
-//     job; the other one yields.
+//     job, and takes it over from the other one, which notices when it ends.
 //   - In docs or embed, with a job claimed: the batches written so far, and the
-//     job's lease. The error of a crashed function is not one that the state
-//     machine retries, so Abort closes the run as failed and aborts the job. If
-//     Lambda itself failed, the retry comes before the lease has expired and
-//     yields, which ends the execution; five minutes after the generation began
-//     the sweeper (package sweep) closes the run. Either way the dirty source
+//     job's claim. The state machine invokes the function again, which takes the
+//     claim over at once, because it has the same generation. If that dies too,
+//     Abort postpones the run and the sweeper (package sweep) starts the next
+//     generation. A run whose functions died five times fails. Its dirty source
 //     stays, and once it is 15 minutes old the sweeper sends a drain run for it,
 //     which finds the batches that were written to be up to date.
 //   - In docs, between writing a long document's segments and naming them:
@@ -47,10 +47,10 @@
 //     vectors that no reader uses. The next try uses them again.
 //   - In docs or embed, between handing the job back and starting the next
 //     generation: a pending job. The state is retried and works on it, or,
-//     when no retry is left, the sweeper closes the run as above.
+//     when no retry is left, the next generation does.
 //   - In finish: a running run whose jobs are all done. The retry closes it, or
 //     Abort does, or the sweeper: as succeeded, because nothing is left to do.
-//   - In Abort: a running run. The sweeper closes it.
+//   - In Abort: a running run. The sweeper settles it in the same way.
 //
 // An execution that exceeds its own timeout (Step Functions runs no catch then)
 // is left in one of these states, and the sweeper closes the run.

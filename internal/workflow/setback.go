@@ -25,8 +25,7 @@ var invocationFailures = []string{
 	"Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException",
 }
 
-// Setbacks decides what becomes of a run whose execution ended before its jobs
-// were done.
+// Setbacks settles a run whose execution ended before its jobs were done.
 type Setbacks struct {
 	Ledger *ledger.Ledger
 	Clock  func() time.Time
