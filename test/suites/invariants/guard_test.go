@@ -178,7 +178,7 @@ func TestAnExecutionThatANewerGenerationOvertookLeavesTheRunAlone(t *testing.T) 
 		if err != nil || result.Outcome != workflow.Yielded {
 			t.Errorf("docs: %s, error %v", result.Outcome, err)
 		}
-		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: old, Stage: "docs"}); err != nil {
+		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: old, Stage: "docs", Error: "Permanent"}); err != nil {
 			t.Fatal(err)
 		}
 		run := w.Run(req.RunID)

@@ -303,7 +303,7 @@ func TestInvariant8AJobInsertedWhileTheRunIsClosedIsAbortedToo(t *testing.T) {
 			t.Fatal(err)
 		}
 		meanwhile = func() { insertJob(t, w, req) }
-		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs"}); err != nil {
+		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs", Error: "Permanent"}); err != nil {
 			t.Fatal(err)
 		}
 		jobs, err := w.Ledger.Jobs(t.Context(), req.RunID)

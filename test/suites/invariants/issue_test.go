@@ -106,7 +106,7 @@ func TestSpecified(t *testing.T) {
 			if _, err := w.Ledger.ClaimJob(t.Context(), jobs[0], 1, time.Minute); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs", Error: "States.Timeout"}); err != nil {
+			if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs", Error: "Permanent"}); err != nil {
 				t.Fatal(err)
 			}
 			run := w.Run(req.RunID)

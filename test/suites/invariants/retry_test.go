@@ -24,7 +24,7 @@ func TestInvariant10ARetryDoesWhatTheFailedRunLeftUndoneEvenIfNothingChanged(t *
 			t.Fatal(err)
 		}
 		w.Workflow.Forget()
-		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs"}); err != nil {
+		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs", Error: "Permanent"}); err != nil {
 			t.Fatal(err)
 		}
 		again := w.Message(req)
@@ -53,7 +53,7 @@ func aborted(t *testing.T, w *cloud.World, req surgical.Request) surgical.Run {
 		t.Fatal(err)
 	}
 	w.Workflow.Forget()
-	if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs"}); err != nil {
+	if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: workflow.Input{RunID: req.RunID, Generation: 1}, Stage: "docs", Error: "Permanent"}); err != nil {
 		t.Fatal(err)
 	}
 	return w.Run(req.RunID)
