@@ -117,6 +117,7 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 			}}.widget(),
 			graph{title: "Failed runs by origin", width: 8, stacked: true, unit: "runs", left: failed}.widget(),
 			graph{title: "Work skipped or aborted", width: 8, unit: "", left: []awscloudwatch.IMetric{
+				st.own(metrics.BehindEvent(), series{stat: sum, label: "runs behind their event", color: orange}),
 				st.own(metrics.Coalesced(), series{stat: sum, label: "coalesced runs", color: grey}),
 				st.own(metrics.SkippedStale(), series{stat: sum, label: "targets skipped as stale", color: blue}),
 				st.own(metrics.JobsAborted(), series{stat: sum, label: "jobs aborted", color: red}),

@@ -77,6 +77,7 @@ func TestTheWorkflowHasTheLimits(t *testing.T) {
 func limitRows() map[string]string {
 	s := func(d time.Duration) string { return fmt.Sprintf("%v s", d.Seconds()) }
 	return map[string]string{
+		"follow-ups":  s(surgical.FollowUpSoon) + ", " + s(surgical.FollowUpLater) + " and " + s(surgical.Confirmation) + " after the event has settled",
 		"settle time": s(surgical.Settle), "confirmation time": fmt.Sprintf("%v min", surgical.Confirmation.Minutes()),
 		"worker timeout, lease, visibility timeout": s(surgical.WorkerTimeout) + ", " + s(surgical.Lease) + ", " + s(surgical.Visibility),
 		"webhook":          s(surgical.WebhookTimeout) + ", its calls " + s(surgical.WebhookCallTimeout),

@@ -102,7 +102,8 @@ func worker() Function {
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
 			on(tables.SyncRunEntities(), "PutItem"),
 			on(tables.DirtySources(), "Query", "PutItem", "DeleteItem"),
-			on(tables.DependentQueue(), "PutItem"),
+			// It reads no job, but merges the follow-up of an entity.
+			on(tables.DependentQueue(), "GetItem", "PutItem"),
 			// Versions before this read read the pause by itself: while a deployment
 			// is under way, the old code runs with the new role.
 			on(tables.State(), "GetItem", "BatchGetItem", "UpdateItem"),
@@ -125,11 +126,12 @@ func sweeper() Function {
 	return Function{
 		Tables: []Table{
 			on(tables.Content(), "GetItem", "BatchGetItem", "Query", "UpdateItem"),
-			on(tables.SyncRuns(), "GetItem", "UpdateItem").by(tables.RunsToSweep, tables.RunsByStatus),
+			on(tables.SyncRuns(), "GetItem", "PutItem", "UpdateItem").by(tables.RunsToSweep, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "PutItem"),
 			// The whole table is the backlog and the work in progress.
 			on(tables.DirtySources(), "Scan"),
-			on(tables.DependentQueue(), "Query", "UpdateItem"),
+			// A follow-up that is due goes, or is put off.
+			on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem", "DeleteItem"),
 		},
 		Sends: []string{Requests, Bulk}, Starts: true,
 	}

@@ -63,7 +63,7 @@ func (s *server) retryOf(ctx context.Context, run surgical.Run) (surgical.Run, e
 	parent, _ := trace.From(ctx)
 	retry, err := s.Runs.Retry(ctx, run, surgical.Request{
 		RunID: surgical.RunID(surgical.OriginRetry, run.RunID), ProjectID: run.ProjectID, Targets: targets, Options: run.Options,
-		Origin: surgical.OriginRetry, EventAt: s.Clock(), RetryOf: run.RunID, TraceParent: parent,
+		Origin: surgical.OriginRetry, EventAt: s.Clock(), Evidence: run.Evidence, RetryOf: run.RunID, TraceParent: parent,
 	}, "")
 	if errors.Is(err, surgical.ErrMoved) {
 		return run, movedOn(run.RunID)

@@ -12,7 +12,7 @@ import (
 type RunSummary struct {
 	RunID         string             `json:"run_id" example:"mdx3fz6o2q4c7yq3wq6p7b2kxye" doc:"The run's id."`
 	ProjectID     int64              `json:"project_id" example:"1" doc:"GitLab's id of the project."`
-	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,drain" doc:"Who requested the run."`
+	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,drain,follow_up" doc:"Who requested the run."`
 	Status        surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"The run's status; the last three are final."`
 	Stage         surgical.Stage     `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"What the run is doing, or was when it ended; absent while it is queued."`
 	Targets       []TargetView       `json:"targets" nullable:"false" doc:"The run's target entities."`
@@ -21,6 +21,8 @@ type RunSummary struct {
 	StartedAt     time.Time          `json:"started_at,omitzero" doc:"When a worker first claimed the run."`
 	FinishedAt    time.Time          `json:"finished_at,omitzero" doc:"When the run ended."`
 	Attempts      int64              `json:"attempts" doc:"Number of attempts (fetch, stage and commit) so far."`
+	NotBefore     time.Time          `json:"not_before,omitzero" doc:"Of a follow-up: the earliest time at which it fetched."`
+	BehindEvent   bool               `json:"behind_event,omitempty" doc:"The fetch contradicted what was known of an entity, for example the date of the event or a comment that was there before, so the copy may not show the event yet. Follow-ups fetch it again, within about six minutes of the event."`
 	CoalescedWith string             `json:"coalesced_with,omitempty" doc:"The run whose fetch already covered this one's event."`
 	RetryOf       string             `json:"retry_of,omitempty" doc:"The run that this one retries."`
 	RetriedBy     string             `json:"retried_by,omitempty" doc:"The run that retries this one."`
@@ -127,7 +129,7 @@ func summaryOf(run surgical.Run) RunSummary {
 		RunID: run.RunID, ProjectID: run.ProjectID, Origin: run.Origin, Status: run.Status, Stage: run.Stage,
 		Targets: targetViews(run.Targets), Options: OptionsView(run.Options),
 		CreatedAt: run.CreatedAt, StartedAt: run.FirstClaimedAt, FinishedAt: run.FinishedAt, Attempts: run.Attempt,
-		CoalescedWith: run.CoalescedWith, RetryOf: run.RetryOf, RetriedBy: run.RetriedBy,
+		NotBefore: run.NotBefore, BehindEvent: run.BehindEvent, CoalescedWith: run.CoalescedWith, RetryOf: run.RetryOf, RetriedBy: run.RetriedBy,
 	}
 	if run.Error != nil {
 		summary.ErrorCode = run.Error.Code

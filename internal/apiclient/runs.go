@@ -34,6 +34,8 @@ type Run struct {
 	StartedAt     time.Time          `json:"started_at"`
 	FinishedAt    time.Time          `json:"finished_at"`
 	Attempts      int64              `json:"attempts"`
+	NotBefore     time.Time          `json:"not_before"`
+	BehindEvent   bool               `json:"behind_event"`
 	CoalescedWith string             `json:"coalesced_with"`
 	RetryOf       string             `json:"retry_of"`
 	RetriedBy     string             `json:"retried_by"`

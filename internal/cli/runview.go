@@ -29,6 +29,7 @@ func (p *printer) run(r apiclient.Run) {
 		pair("created", plain("%s", moment(r.CreatedAt))),
 		pair("ended", plain("%s", moment(r.FinishedAt))),
 		pair("attempts", number(r.Attempts)),
+		pair("behind event", plain("%s", behind(r))),
 		pair("covered by", plain("%s", r.CoalescedWith)),
 		pair("retry of", plain("%s", r.RetryOf)),
 		pair("retried by", plain("%s", r.RetriedBy)),
@@ -52,6 +53,14 @@ func (p *printer) run(r apiclient.Run) {
 			p.line("%s", paint(p.warn, "%s: %s", e.Target, warning))
 		}
 	}
+}
+
+// behind says that a run's copy may not show its event yet.
+func behind(r apiclient.Run) string {
+	if !r.BehindEvent {
+		return ""
+	}
+	return "GitLab's answer was older than the event, or lacked a comment; it is fetched again within minutes"
 }
 
 // preview describes what a preflight found.

@@ -142,6 +142,9 @@ func (f frame) facts(run surgical.Run) []fact {
 	if options := optionWords(run.Options); options != "" {
 		facts = append(facts, fact{Name: "Options", Value: options})
 	}
+	if run.BehindEvent {
+		facts = append(facts, fact{Name: "Behind its event", Value: "GitLab's answer was older than the event, or lacked a comment. It is fetched again within minutes."})
+	}
 	if run.CoalescedWith != "" {
 		other := f.toRun(run.CoalescedWith)
 		facts = append(facts, fact{Name: "Covered by", Link: &other})

@@ -21,6 +21,8 @@ type Change struct {
 	Ref surgical.EntityRef
 	// Base is the head that the snapshot was compared with.
 	Base surgical.Head
+	// Next is the head that the commit puts in its place.
+	Next surgical.Head
 	// Revision is the revision of the new head.
 	Revision int64
 	// Changed reports whether anything other than volatile fields differs.

@@ -288,6 +288,7 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = notes.MaxID, micros(notes.MaxUpdatedAt), snap.UserNotesCount()
 	head.HiddenSince, head.Gone = micros(p.change.Base.HiddenSince), p.change.Base.Gone
 	head.Attributes = itemOfAttributes(attributes)
+	p.change.Next = head.head(snap.Ref)
 	var err error
 	if p.change.head, err = attributevalue.MarshalMap(head); err != nil {
 		return fmt.Errorf("encode head: %w", err)

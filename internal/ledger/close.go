@@ -30,6 +30,8 @@ type closing struct {
 	coalescedWith string
 	previews      map[surgical.Target]surgical.Preview
 	requests      int64
+	// followUp is made pending by the same transaction.
+	followUp *surgical.FollowUp
 	// clean reports that nothing the run staged can be an orphan. Otherwise the
 	// orphan sweeper looks at the run's entities a while after its end.
 	clean bool
@@ -55,7 +57,7 @@ func closingOf(run surgical.Run, ending surgical.Ending) closing {
 	case surgical.Previewed:
 		return closing{status: surgical.StatusSucceeded, attempt: e.Attempt, previews: e.Previews, requests: e.Requests, clean: unmarked}
 	case surgical.GivenUp:
-		return closing{status: surgical.StatusFailed, err: e.Error, attempt: e.Attempt, previews: e.Previews, requests: e.Requests, clean: unmarked}
+		return closing{status: surgical.StatusFailed, err: e.Error, attempt: e.Attempt, previews: e.Previews, requests: e.Requests, followUp: e.FollowUp, clean: unmarked}
 	case surgical.Lost:
 		return closing{status: surgical.StatusFailed, err: e.Error, attempt: e.Attempt}
 	case surgical.Failed:
@@ -115,7 +117,7 @@ func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, ending surgical
 	c = c.withJobs(run, jobs)
 	c.clean = c.clean && !repeated(jobs)
 	open, now := openJobs(jobs), l.clock()
-	items, err := l.closingItems(run, c, open, now)
+	items, err := l.closingItems(ctx, run, c, open, now)
 	if err != nil {
 		return run, err
 	}
@@ -153,6 +155,7 @@ func (c closing) applied(run surgical.Run, now time.Time) (surgical.Run, error) 
 	if c.previews != nil {
 		run.Previews = c.previews
 	}
+	run.BehindEvent = run.BehindEvent || c.followUp != nil
 	var err error
 	run.Error, err = itemOfError(c.err).error(run.RunID)
 	return run, err
@@ -178,12 +181,19 @@ func repeated(jobs []surgical.Job) bool {
 }
 
 // closingItems are the items of the closing's transaction.
-func (l *Ledger) closingItems(run surgical.Run, c closing, open []surgical.Job, now time.Time) ([]types.TransactWriteItem, error) {
+func (l *Ledger) closingItems(ctx context.Context, run surgical.Run, c closing, open []surgical.Job, now time.Time) ([]types.TransactWriteItem, error) {
 	row, err := l.closeRun(run, c, len(open), now)
 	if err != nil {
 		return nil, err
 	}
 	items := []types.TransactWriteItem{row}
+	if c.followUp != nil {
+		add, err := l.AddFollowUp(ctx, run.AttemptID(), *c.followUp)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, add)
+	}
 	for _, job := range open {
 		abort, err := l.abortJob(job, c, now)
 		if err != nil {
@@ -229,6 +239,9 @@ func (l *Ledger) closeRun(run surgical.Run, c closing, aborted int, now time.Tim
 	}
 	if c.previews != nil {
 		update = update.Set(expression.Name("previews"), expression.Value(itemsOfPreviews(c.previews)))
+	}
+	if c.followUp != nil {
+		update = update.Set(expression.Name("behind_event"), expression.Value(true))
 	}
 	if c.coalescedWith != "" {
 		update = update.Set(expression.Name("coalesced_with"), expression.Value(c.coalescedWith))

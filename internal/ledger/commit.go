@@ -20,6 +20,8 @@ type CommitMark struct {
 	JobsInserted      int64
 	ChildrenWritten   int64
 	ContentWriteUnits int64
+	// BehindEvent is as [surgical.Run.BehindEvent].
+	BehindEvent bool
 }
 
 // CommitRun marks the run as committed by its attempt, on condition that the
@@ -37,6 +39,9 @@ func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark) (types.TransactWri
 		Add(expression.Name("counters.children_written"), expression.Value(mark.ChildrenWritten)).
 		Add(expression.Name("counters.content_write_units"), expression.Value(mark.ContentWriteUnits)).
 		Remove(expression.Name("error"))
+	if mark.BehindEvent {
+		update = update.Set(expression.Name("behind_event"), expression.Value(true))
+	}
 	if mark.JobsInserted > 0 {
 		update = update.Set(expression.Name("stage"), expression.Value(surgical.StageDocs))
 	}
@@ -48,6 +53,7 @@ func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark) (types.TransactWri
 func (l *Ledger) Marked(run surgical.Run, mark CommitMark) surgical.Run {
 	run.CommittedBy, run.Outcomes, run.Error = run.Attempt, mark.Outcomes, nil
 	run.Marks.Committed = fromMicros(micros(mark.At))
+	run.BehindEvent = run.BehindEvent || mark.BehindEvent
 	run.JobsInserted += mark.JobsInserted
 	run.Counters.ChildrenWritten += mark.ChildrenWritten
 	run.Counters.ContentWriteUnits += mark.ContentWriteUnits

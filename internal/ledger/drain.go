@@ -15,15 +15,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// maxTransactItems is DynamoDB's limit.
-const maxTransactItems = 100
+// MaxTransactItems is how many items DynamoDB takes in one transaction.
+const MaxTransactItems = 100
 
 // Drain takes over what earlier runs left undone: one transaction replaces the old dirty
 // rows of the run's entities by one of its own for each, inserts a docs job for
 // it and marks the run as committed. Rows of a run that is still open are that
 // run's own and stay.
 func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, error) {
-	room := maxTransactItems - 1 - 2*len(run.Targets)
+	room := MaxTransactItems - 1 - 2*len(run.Targets)
 	mark := CommitMark{At: l.clock(), Outcomes: map[surgical.Target]surgical.Outcome{}}
 	var items []types.TransactWriteItem
 	for _, ref := range run.Refs() {

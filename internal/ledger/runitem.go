@@ -22,6 +22,9 @@ type runItem struct {
 	EventAt        int64       `dynamodbav:"event_at"`
 	IdempotencyKey string      `dynamodbav:"idempotency_key,omitempty"`
 	RetryOf        string      `dynamodbav:"retry_of,omitempty"`
+	Evidence       *evidence   `dynamodbav:"evidence,omitempty"`
+	NotBefore      int64       `dynamodbav:"not_before,omitempty"`
+	Confirms       bool        `dynamodbav:"confirms,omitempty"`
 	TraceParent    string      `dynamodbav:"traceparent,omitempty"`
 
 	Status         string `dynamodbav:"status"`
@@ -47,6 +50,7 @@ type runItem struct {
 	FailedStages  int64                  `dynamodbav:"failed_stages,omitempty"`
 	LostStages    int64                  `dynamodbav:"lost_stages,omitempty"`
 	CoalescedWith string                 `dynamodbav:"coalesced_with,omitempty"`
+	BehindEvent   bool                   `dynamodbav:"behind_event,omitempty"`
 	RetriedBy     string                 `dynamodbav:"retried_by,omitempty"`
 	Error         *errorItem             `dynamodbav:"error,omitempty"`
 
@@ -109,6 +113,36 @@ type countersItem struct {
 	JobsAborted          int64 `dynamodbav:"jobs_aborted,omitempty"`
 }
 
+// evidence is a [surgical.Evidence] as rows hold it.
+type evidence struct {
+	UpdatedAt      int64 `dynamodbav:"updated_at,omitempty"`
+	NoteID         int64 `dynamodbav:"note_id,omitempty"`
+	NoteAt         int64 `dynamodbav:"note_at,omitempty"`
+	InternalNoteID int64 `dynamodbav:"internal_note_id,omitempty"`
+	InternalNoteAt int64 `dynamodbav:"internal_note_at,omitempty"`
+	Confidential   bool  `dynamodbav:"confidential,omitempty"`
+}
+
+func itemOfEvidence(e surgical.Evidence) *evidence {
+	if e.IsZero() {
+		return nil
+	}
+	return &evidence{
+		UpdatedAt: micros(e.UpdatedAt), NoteID: e.NoteID, NoteAt: micros(e.NoteAt),
+		InternalNoteID: e.InternalNoteID, InternalNoteAt: micros(e.InternalNoteAt), Confidential: e.Confidential,
+	}
+}
+
+func (e *evidence) evidence() surgical.Evidence {
+	if e == nil {
+		return surgical.Evidence{}
+	}
+	return surgical.Evidence{
+		UpdatedAt: fromMicros(e.UpdatedAt), NoteID: e.NoteID, NoteAt: fromMicros(e.NoteAt),
+		InternalNoteID: e.InternalNoteID, InternalNoteAt: fromMicros(e.InternalNoteAt), Confidential: e.Confidential,
+	}
+}
+
 type errorItem struct {
 	Code      string        `dynamodbav:"code"`
 	Message   string        `dynamodbav:"message"`
@@ -165,6 +199,7 @@ func newRunItem(req surgical.Request, status surgical.RunStatus, createdAt int64
 	item := runItem{
 		RunID: req.RunID, ProjectID: req.ProjectID, Origin: string(req.Origin), Options: optionsItem(req.Options),
 		EventAt: micros(req.EventAt), IdempotencyKey: req.IdempotencyKey, RetryOf: req.RetryOf, TraceParent: req.TraceParent,
+		Evidence: itemOfEvidence(req.Evidence), NotBefore: micros(req.NotBefore), Confirms: req.Confirms,
 		Status: string(status), CreatedAt: createdAt,
 	}
 	for _, t := range req.Targets {
@@ -199,6 +234,7 @@ func (r runItem) run() (surgical.Run, error) {
 		Request: surgical.Request{
 			RunID: r.RunID, ProjectID: r.ProjectID, Origin: surgical.Origin(r.Origin), Options: surgical.Options(r.Options),
 			EventAt: fromMicros(r.EventAt), IdempotencyKey: r.IdempotencyKey, RetryOf: r.RetryOf, TraceParent: r.TraceParent,
+			Evidence: r.Evidence.evidence(), NotBefore: fromMicros(r.NotBefore), Confirms: r.Confirms,
 		},
 		Status: surgical.RunStatus(r.Status), Stage: surgical.Stage(r.Stage),
 		CreatedAt: fromMicros(r.CreatedAt), FirstClaimedAt: fromMicros(r.FirstClaimedAt), FinishedAt: fromMicros(r.FinishedAt),
@@ -207,7 +243,7 @@ func (r runItem) run() (surgical.Run, error) {
 		CommittedBy: r.CommittedBy, JobsInserted: r.JobsInserted,
 		Generation: r.Generation, GenerationStartedAt: fromMicros(r.GenerationAt),
 		ResumeAt: fromMicros(r.ResumeAt), FailedStages: r.FailedStages, LostStages: r.LostStages,
-		CoalescedWith: r.CoalescedWith, RetriedBy: r.RetriedBy,
+		CoalescedWith: r.CoalescedWith, BehindEvent: r.BehindEvent, RetriedBy: r.RetriedBy,
 		Marks: surgical.Marks{
 			PreflightStarted: fromMicros(r.PreflightStarted), IngestStarted: fromMicros(r.IngestStarted), Committed: fromMicros(r.Committed),
 			DocsStarted: fromMicros(r.DocsStarted), DocsEnded: fromMicros(r.DocsEnded),

@@ -39,6 +39,8 @@ type Previewed struct {
 type GivenUp struct {
 	Attempt int64
 	Error   *Error
+	// FollowUp, if set, fetches the entity again later.
+	FollowUp *FollowUp
 	// Previews are what a preflight_only run found of the targets that did not
 	// fail.
 	Previews map[Target]Preview

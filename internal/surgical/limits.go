@@ -23,6 +23,10 @@ const (
 	// earlier one saw is believed if it began so long after that one ended. It must
 	// exceed the longest lag of a replica that GitLab still reads from.
 	Confirmation = 5 * time.Minute
+	// FollowUpSoon, FollowUpLater and Confirmation are how long after an event has
+	// settled its follow-ups are due.
+	FollowUpSoon  = 10 * time.Second
+	FollowUpLater = time.Minute
 	// RefetchInterval keeps webhooks from fetching one busy entity over and over.
 	RefetchInterval = 5 * time.Second
 

@@ -99,6 +99,8 @@ const (
 	OriginReconcile Origin = "reconcile"
 	OriginBackfill  Origin = "backfill"
 	OriginDrain     Origin = "drain"
+	// OriginFollowUp: an earlier fetch contradicted what is known; see [FollowUp].
+	OriginFollowUp Origin = "follow_up"
 )
 
 // Request requests one run.
@@ -114,6 +116,13 @@ type Request struct {
 	// IdempotencyKey is the sender's name for the delivery or the request, from
 	// which RunID was derived.
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	// Evidence is what the event says about the state that it announces; of a
+	// request with one target only.
+	Evidence Evidence `json:"evidence,omitzero"`
+	// NotBefore is the earliest time at which a follow-up may fetch. If Confirms is
+	// set, no earlier fetch covers it.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Confirms  bool      `json:"confirms,omitempty"`
 	// RetryOf is the run that this one retries.
 	RetryOf string `json:"retry_of,omitempty"`
 	// TraceParent is the W3C traceparent of the requester, or "". It is sent in an
@@ -165,7 +174,7 @@ func (r Request) Validate() error {
 		}
 		seen[t] = true
 	}
-	if !slices.Contains([]Origin{OriginWebhook, OriginManual, OriginRetry, OriginReconcile, OriginBackfill, OriginDrain}, r.Origin) {
+	if !slices.Contains([]Origin{OriginWebhook, OriginManual, OriginRetry, OriginReconcile, OriginBackfill, OriginDrain, OriginFollowUp}, r.Origin) {
 		bad("origin %q is unknown", r.Origin)
 	}
 	if r.EventAt.IsZero() {

@@ -85,6 +85,9 @@ type Run struct {
 	FailedStages, LostStages int64
 	// CoalescedWith is the run whose fetch covered this one's event.
 	CoalescedWith string
+	// BehindEvent is set if the run's fetch contradicted what was known of the
+	// entity: it may not show its event.
+	BehindEvent bool
 	// RetriedBy is the run that retries this one.
 	RetriedBy string
 	// Error is why the run failed or, while it is running, why it is waiting.

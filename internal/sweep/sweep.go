@@ -41,7 +41,7 @@ type Sweeper struct {
 
 // Report counts what a sweep did.
 type Report struct {
-	Started, Finished, Failed, Postponed, Resent, Swept, Expired, Drained int
+	Started, Finished, Failed, Postponed, Resent, FollowedUp, Swept, Expired, Drained int
 }
 
 // Handle implements the scheduled Lambda function. A run that cannot be swept
@@ -55,6 +55,7 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	}{
 		{"running", s.openRuns(surgical.StatusRunning, s.running)},
 		{"queued", s.openRuns(surgical.StatusQueued, s.queued)},
+		{"follow_ups", s.followUps},
 		{"orphans", s.runsToSweep},
 		{"backlog", s.backlog},
 	}
@@ -71,7 +72,7 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	}
 	err := errors.Join(errs...)
 	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed, "runs_postponed", report.Postponed,
-		"messages_resent", report.Resent, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "outcome", outcomeOf(err))
+		"messages_resent", report.Resent, "follow_ups", report.FollowedUp, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "outcome", outcomeOf(err))
 	return report, err
 }
 
@@ -224,6 +225,33 @@ func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) erro
 	}
 	report.Resent++
 	s.log(ctx, run, "resent")
+	return nil
+}
+
+// followUps is the step that starts the follow-ups that are due. A crash between
+// the row and the message leaves a queued run, whose message is sent again.
+func (s *Sweeper) followUps(ctx context.Context, report *Report) error {
+	var errs []error
+	for f, err := range s.Ledger.FollowUps(ctx, s.Clock()) {
+		if err == nil {
+			err = unlessMoved(s.followUp(ctx, f, report))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Sweeper) followUp(ctx context.Context, f surgical.FollowUp, report *Report) error {
+	run, err := s.Ledger.BeginFollowUp(ctx, f)
+	if err != nil {
+		return err
+	}
+	ctx = trace.With(ctx, run.TraceParent, run.RunID)
+	if err := s.Requests.Send(ctx, run.Request); err != nil {
+		return fmt.Errorf("send follow-up %s: %w", run.RunID, err)
+	}
+	report.FollowedUp++
+	s.log(ctx, run, "followed_up")
 	return nil
 }
 

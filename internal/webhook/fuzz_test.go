@@ -61,7 +61,7 @@ func FuzzHandle(f *testing.F) {
 		}
 		want := surgical.Request{
 			RunID: a.RunID, ProjectID: 1, Targets: []surgical.Target{named.Target},
-			Origin: surgical.OriginWebhook, EventAt: start,
+			Origin: surgical.OriginWebhook, EventAt: start, Evidence: named.Evidence,
 		}
 		if diff := cmp.Diff([]surgical.Request{want}, fix.queue.taken, cmpopts.IgnoreFields(surgical.Request{}, "IdempotencyKey")); diff != "" {
 			t.Errorf("queued (-want +got):\n%s", diff)

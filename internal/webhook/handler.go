@@ -114,7 +114,7 @@ func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, rece
 	d.resendAfter = receivedAt.Add(surgical.DeduplicationInterval)
 	req := surgical.Request{
 		RunID: d.runID, ProjectID: d.event.ProjectID, Targets: []surgical.Target{d.event.Target},
-		Origin: surgical.OriginWebhook, EventAt: receivedAt.UTC(), TraceParent: d.trace,
+		Origin: surgical.OriginWebhook, EventAt: receivedAt.UTC(), Evidence: d.event.Evidence, TraceParent: d.trace,
 	}
 	if queue.FitsID(key) {
 		req.IdempotencyKey = key // a key that is malformed or too long is dropped

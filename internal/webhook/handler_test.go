@@ -140,7 +140,8 @@ func TestAnEventOfOursIsQueued(t *testing.T) {
 	if diff := cmp.Diff(answer{Status: "queued", RunID: runID, ProjectID: 1, Targets: targets, ResendAfter: "2026-05-28T07:05:01Z"}, a); diff != "" || resp.StatusCode != 202 {
 		t.Errorf("status %d, answer (-want +got):\n%s", resp.StatusCode, diff)
 	}
-	want := []surgical.Request{{RunID: runID, ProjectID: 1, Targets: targets, Origin: surgical.OriginWebhook, EventAt: start, IdempotencyKey: "key-1"}}
+	want := []surgical.Request{{RunID: runID, ProjectID: 1, Targets: targets, Origin: surgical.OriginWebhook, EventAt: start, IdempotencyKey: "key-1",
+		Evidence: surgical.Evidence{UpdatedAt: time.Date(2026, 5, 28, 6, 17, 50, 0, time.UTC)}}}
 	if diff := cmp.Diff(want, f.queue.taken); diff != "" {
 		t.Errorf("queued (-want +got):\n%s", diff)
 	}

@@ -25,7 +25,7 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 	defer e.crashed(ctx, &run, &verdict)
 	switch {
 	case !e.Allows(run.ProjectID):
-		return e.giveUp(ctx, run, surgical.NewError(surgical.CodeProjectNotAllowed, "the project is not on the allow list"), 0)
+		return e.giveUp(ctx, run, surgical.NewError(surgical.CodeProjectNotAllowed, "the project is not on the allow list"), 0, nil)
 	case covering != "":
 		e.log(ctx, run, "coalesced", "covered_by", covering)
 		return e.end(ctx, run, surgical.Coalesced{Attempt: run.Attempt, With: covering})
@@ -38,7 +38,7 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 		run.Previews = fetched.previews() // reported even if another target fails
 	}
 	if failure := fetched.failure(run); failure != nil {
-		return e.failed(ctx, run, failure, fetched.requests)
+		return e.failedToFind(ctx, run, failure, fetched, base)
 	}
 	if run.Options.PreflightOnly {
 		return e.end(ctx, run, surgical.Previewed{Attempt: run.Attempt, Previews: run.Previews, Requests: fetched.requests})
@@ -184,7 +184,7 @@ func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []s
 	if err := e.Content.StageChildren(ctx, p.changes); err != nil {
 		return nil, ingestFailed(err)
 	}
-	items, mark, err := e.transaction(p)
+	items, mark, err := e.transaction(ctx, p)
 	if err != nil {
 		return nil, ingestFailed(err)
 	}

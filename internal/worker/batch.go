@@ -95,6 +95,7 @@ type item struct {
 func (b *Batch) lane(ctx context.Context, records []events.SQSMessage) *lane {
 	l := &lane{items: make([]item, len(records))}
 	var notBefore time.Time
+	var evidence surgical.Evidence
 	for i, record := range records {
 		req, err := queue.Decode(record.Body)
 		req.TraceParent = b.traceOf(ctx, record)
@@ -104,9 +105,15 @@ func (b *Batch) lane(ctx context.Context, records []events.SQSMessage) *lane {
 		if err == nil && settled.After(notBefore) {
 			notBefore = settled
 		}
+		if err == nil {
+			evidence = evidence.Merge(req.Evidence)
+		}
 	}
 	for i := range l.items {
 		l.items[i].msg.NotBefore = notBefore
+		if len(l.items[i].msg.Targets) == 1 { // the group is the entity
+			l.items[i].msg.Evidence = evidence
+		}
 	}
 	return l
 }

@@ -23,6 +23,10 @@ type plan struct {
 	// it leaves nothing.
 	dirty    map[surgical.EntityRef]surgical.Scope
 	outcomes map[surgical.Target]surgical.Outcome
+	// followUps are due for targets whose copy may not show what is known, behind
+	// reports that one of those that are committed does not.
+	followUps []surgical.FollowUp
+	behind    bool
 	// refetch names the targets that the guard refused although their head does
 	// not cover the run's event.
 	refetch []surgical.EntityRef
@@ -48,6 +52,13 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 		return plan{}, err
 	}
 	p := plan{run: run, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps)), dirty: map[surgical.EntityRef]surgical.Scope{}}
+	// The row keeps all of the evidence; the decisions need what can be confirmed.
+	req := run.Request
+	var err error
+	if req.Evidence, err = e.confirmable(ctx, run, len(snaps) == 1 && snaps[0].Notes().Internal); err != nil {
+		return plan{}, err
+	}
+	now := e.Clock()
 	for i, snap := range snaps {
 		switch change := changes[i]; {
 		case change != nil:
@@ -56,7 +67,15 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 			if !change.Scope.Empty() {
 				p.dirty[change.Ref] = change.Scope
 			}
-		case heads[i].Covers(run.EventAt):
+			next, behind := req.Doubt(change.Base, change.Next, now)
+			p.behind = p.behind || behind
+			if next != nil {
+				p.followUps = append(p.followUps, *next)
+			}
+		case !heads[i].Overlaps(snap): // it is refused for its older date
+			p.outcomes[snap.Ref.Target] = surgical.Outcome{Status: surgical.EntitySkippedStale, Revision: heads[i].Revision}
+			p.followUps = append(p.followUps, req.Refused(heads[i], snap, now))
+		case req.CoveredBy(heads[i]):
 			p.outcomes[snap.Ref.Target] = surgical.Outcome{Status: surgical.EntitySkippedStale, Revision: heads[i].Revision}
 		default:
 			p.refetch = append(p.refetch, snap.Ref)
@@ -89,9 +108,9 @@ func (e *Engine) addUndone(ctx context.Context, p *plan) error {
 
 // transaction builds the items of the commit, the run row first so that its
 // refusal is easy to tell, and what the commit writes into that row.
-func (e *Engine) transaction(p plan) ([]types.TransactWriteItem, ledger.CommitMark, error) {
+func (e *Engine) transaction(ctx context.Context, p plan) ([]types.TransactWriteItem, ledger.CommitMark, error) {
 	var heads, dependents []types.TransactWriteItem
-	mark := ledger.CommitMark{Outcomes: p.outcomes, At: e.Clock()}
+	mark := ledger.CommitMark{Outcomes: p.outcomes, At: e.Clock(), BehindEvent: p.behind}
 	for _, change := range p.changes {
 		heads = append(heads, change.Put(e.Content.Table()))
 		mark.ChildrenWritten += change.ChildrenWritten
@@ -108,6 +127,17 @@ func (e *Engine) transaction(p plan) ([]types.TransactWriteItem, ledger.CommitMa
 		}
 		mark.JobsInserted += jobs
 		dependents = append(dependents, items...)
+	}
+	for _, next := range p.followUps {
+		add, err := e.Ledger.AddFollowUp(ctx, p.run.AttemptID(), next)
+		if err != nil {
+			return nil, mark, err
+		}
+		dependents = append(dependents, add)
+	}
+	if n := 1 + len(heads) + len(dependents); n > ledger.MaxTransactItems {
+		// It takes 25 targets that all changed, and all lost comments within minutes.
+		return nil, mark, surgical.NewError(surgical.CodeIngestFailed, "a replica of GitLab that lags answered for too many targets at once")
 	}
 	row, err := e.Ledger.CommitRun(p.run, mark)
 	if err != nil {

@@ -73,6 +73,9 @@ func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdic
 	case seen.pause.After(now) && run.Origin != surgical.OriginDrain: // a drain sends no request to GitLab
 		return waitFor(seen.pause.Sub(now)+e.Jitter(time.Second), nil)
 	}
+	if wait := run.NotBefore.Sub(now); wait > 0 {
+		return waitFor(wait, nil) // the sweeper's clock is ahead
+	}
 	covering, wait, err := e.coverage(ctx, msg, run, seen.head)
 	if err != nil {
 		return e.unknown(err)
@@ -157,6 +160,7 @@ func (e *Engine) runOf(ctx context.Context, msg Message, seen sight) (surgical.R
 		return run, nil
 	}
 	retry := msg.Request
+	retry.Evidence = run.Evidence.Merge(msg.Evidence)
 	retry.Origin, retry.RetryOf, retry.RunID = surgical.OriginRetry, run.RunID, surgical.RunID(surgical.OriginRetry, run.RunID)
 	return e.Ledger.Retry(ctx, run, retry, msg.ID)
 }
@@ -169,10 +173,14 @@ func (e *Engine) coverage(ctx context.Context, msg Message, run surgical.Run, ba
 		return "", 0, nil
 	}
 	head, webhook := base.Head, run.Origin == surgical.OriginWebhook
+	if run.Evidence, err = e.confirmable(ctx, run, false); err != nil {
+		return "", 0, err
+	}
+	covered := run.CoveredBy(head)
 	switch {
-	case head.Covers(run.EventAt) && webhook:
+	case covered && (webhook || run.Origin == surgical.OriginFollowUp):
 		return head.RunID, 0, nil
-	case head.Covers(run.EventAt):
+	case covered:
 		covering, err = e.ifDoingTheSame(ctx, head.RunID, run.Options)
 		return covering, 0, err
 	case webhook:
@@ -181,15 +189,35 @@ func (e *Engine) coverage(ctx context.Context, msg Message, run surgical.Run, ba
 	return "", 0, nil
 }
 
+// confirmable returns the part of the run's evidence that its fetches can confirm:
+// of an internal note only if this token was ever shown one of the project. shown
+// reports that it is now.
+func (e *Engine) confirmable(ctx context.Context, run surgical.Run, shown bool) (surgical.Evidence, error) {
+	if !run.Evidence.OfInternalNote() {
+		return run.Evidence, nil
+	}
+	known, err := e.Ledger.ShowsInternalNotes(ctx, run.ProjectID)
+	switch {
+	case err != nil:
+		return surgical.Evidence{}, err
+	case !known && shown:
+		return run.Evidence, e.Ledger.SawInternalNote(ctx, run.ProjectID)
+	case !known:
+		return run.Evidence.WithoutInternalNote(), nil
+	}
+	return run.Evidence, nil
+}
+
 // mayCoalesce reports whether the run may end as covered by another run's fetch:
-// a webhook's always may, any other only if a message before it in its batch
-// brought the fetch. A preflight has to look for itself, a drain fetches
+// a webhook's and a follow-up's always may, any other only if a message before it
+// in its batch brought the fetch. A preflight has to look for itself, a drain fetches
 // nothing, and a retry has to do what was left undone.
 func mayCoalesce(msg Message, run surgical.Run) bool {
 	if len(run.Targets) != 1 || run.Options.PreflightOnly || run.Origin == surgical.OriginDrain {
 		return false
 	}
-	return run.Origin == surgical.OriginWebhook || msg.SharesFetch && run.RetryOf == ""
+	announced := run.Origin == surgical.OriginWebhook || run.Origin == surgical.OriginFollowUp
+	return announced || msg.SharesFetch && run.RetryOf == ""
 }
 
 // ifDoingTheSame returns the id of the run if its options are these. Otherwise

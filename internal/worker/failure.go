@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -13,6 +14,23 @@ import (
 // failed ends an attempt that holds the run: it gives the run up or postpones it.
 // requests is how many requests to GitLab the row does not count yet.
 func (e *Engine) failed(ctx context.Context, run surgical.Run, cause error, requests int64) Verdict {
+	return e.failedUntil(ctx, run, cause, requests, nil)
+}
+
+// failedToFind is failed for a preflight. If GitLab did not have the entity of an
+// event and there is no copy of it, the run fails all the same, and the entity is
+// fetched once more later: a replica may not have it yet. base is the head as read
+// before the fetch, nil for several targets.
+func (e *Engine) failedToFind(ctx context.Context, run surgical.Run, failure *surgical.Error, f fetched, base *content.Base) Verdict {
+	var next *surgical.FollowUp
+	if base != nil && f.failed[0].Code == surgical.CodeGitLabNotFound {
+		next = run.Missing(base.Head, f.began, e.Clock())
+	}
+	return e.failedUntil(ctx, run, failure, f.requests, next)
+}
+
+// failedUntil is failed with a follow-up, or nil, for a run that ends.
+func (e *Engine) failedUntil(ctx context.Context, run surgical.Run, cause error, requests int64, next *surgical.FollowUp) Verdict {
 	if errors.Is(cause, surgical.ErrMoved) {
 		// Another process has the run, or it was cancelled: the next delivery will
 		// see.
@@ -21,7 +39,7 @@ func (e *Engine) failed(ctx context.Context, run surgical.Run, cause error, requ
 	why := surgical.AsError(cause)
 	// A failed preflight can be retried as another run, but not by this one.
 	if !why.Retryable || why.Code == surgical.CodePreflightFailed {
-		return e.giveUp(ctx, run, why, requests)
+		return e.giveUp(ctx, run, why, requests, next)
 	}
 	return e.postpone(ctx, run, why, requests)
 }
@@ -33,7 +51,7 @@ func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.E
 		if len(why.Failures) > 0 {
 			why = preflightFailed(run, why.Failures, why)
 		}
-		return e.giveUp(ctx, run, why, requests)
+		return e.giveUp(ctx, run, why, requests, nil)
 	}
 	delay := e.delay(run, why)
 	e.warn(ctx, run, "postponed", "code", why.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt, "error", causes(why))
@@ -76,10 +94,10 @@ func (e *Engine) delay(run surgical.Run, why *surgical.Error) time.Duration {
 }
 
 // giveUp ends the run as failed, unless one of its attempts committed.
-func (e *Engine) giveUp(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) Verdict {
+func (e *Engine) giveUp(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64, next *surgical.FollowUp) Verdict {
 	e.warn(ctx, run, "given_up", "code", why.Code, "attempt", run.Attempt, "error", causes(why))
 	why.RunID = run.RunID
-	return e.end(ctx, run, surgical.GivenUp{Attempt: run.Attempt, Error: why, Previews: run.Previews, Requests: requests})
+	return e.end(ctx, run, surgical.GivenUp{Attempt: run.Attempt, Error: why, FollowUp: next, Previews: run.Previews, Requests: requests})
 }
 
 // causes describes a failure for the log: every target that failed and why, or
@@ -130,7 +148,7 @@ func (e *Engine) crashed(ctx context.Context, run *surgical.Run, verdict *Verdic
 	}
 	p := surgical.PanicOf(value)
 	logs.Panic(ctx, e.Log, p, run.LogFields()...)
-	*verdict = e.giveUp(context.WithoutCancel(ctx), *run, surgical.PanicFailure(p), 0)
+	*verdict = e.giveUp(context.WithoutCancel(ctx), *run, surgical.PanicFailure(p), 0, nil)
 }
 
 // log writes one line for one decision.

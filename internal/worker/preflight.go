@@ -16,6 +16,8 @@ type fetched struct {
 	snapshots []surgical.Snapshot
 	failed    map[int]*surgical.Error
 	requests  int64
+	// began is when the first fetch began, or earlier.
+	began time.Time
 }
 
 // preflight fetches the targets, within the time that leaves room for the
@@ -30,6 +32,7 @@ func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgica
 	}
 	began := e.Clock()
 	f := e.fetchAll(limited, refs)
+	f.began = began
 	took := e.Clock().Sub(began)
 	e.log(ctx, run, "preflight", "targets", len(refs), "attempt", run.Attempt, "duration_ms", took.Milliseconds())
 	e.Meter.Preflighted(took)

@@ -56,6 +56,7 @@ func Fields() map[string]string {
 		"runs_postponed":        "runs that a sweep postponed after an execution was lost",
 		"failed_stages":         "executions of a run that ended too early",
 		"lost_stages":           "executions of a run whose function died",
+		"follow_ups":            "follow-ups that a sweep started",
 		"messages_resent":       "messages that a sweep sent again",
 		"runs_swept":            "runs whose orphans a sweep set to expire",
 		"items_expired":         "items that a sweep set to expire",

@@ -47,7 +47,7 @@ func (d Dimension) Values() []string {
 	case Queue:
 		return []string{"requests", "bulk"}
 	case Origin:
-		return texts(surgical.OriginWebhook, surgical.OriginManual, surgical.OriginRetry, surgical.OriginDrain)
+		return texts(surgical.OriginWebhook, surgical.OriginManual, surgical.OriginRetry, surgical.OriginDrain, surgical.OriginFollowUp)
 	case Status:
 		return texts(surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled)
 	default:
@@ -86,7 +86,7 @@ func All() []Metric {
 		GitLabRequests(), GitLabRateLimited(), GitLabUnauthorized(), GitLabBudgetLeft(),
 		DocumentsRegenerated(), ChunksEmbedded(),
 		SecretFailures(),
-		Runs(), Coalesced(), JobsAborted(),
+		Runs(), Coalesced(), BehindEvent(), JobsAborted(),
 	}
 }
 
@@ -189,6 +189,12 @@ func ChunksEmbedded() Metric {
 // origin, for an alarm that would otherwise have to add up all origins.
 func Runs() Metric {
 	return Metric{Name: "Runs", Unit: Count, Sets: [][]Dimension{{Status, Origin}, {Status}}}
+}
+
+// BehindEvent counts runs whose fetch contradicted what was known of an entity, so
+// that it is fetched again later.
+func BehindEvent() Metric {
+	return Metric{Name: "BehindEvent", Unit: Count, Sets: plain()}
 }
 
 // Coalesced counts runs whose event was covered by another run's fetch.

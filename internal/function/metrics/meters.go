@@ -91,5 +91,8 @@ func (e *Emitter) Closed(run surgical.Run) {
 	if run.CoalescedWith != "" {
 		l.count(Coalesced(), 1)
 	}
+	if run.BehindEvent {
+		l.count(BehindEvent(), 1)
+	}
 	e.emit(l.some(JobsAborted(), run.Counters.JobsAborted))
 }

@@ -57,6 +57,8 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 	cancelled.Status, cancelled.Counters.JobsAborted = surgical.StatusCancelled, 2
 	coalesced := run()
 	coalesced.CoalescedWith = "run-0"
+	behind := run()
+	behind.BehindEvent = true
 	for name, c := range map[string]struct {
 		emit func(*metrics.Emitter)
 		want []metricstest.Datum
@@ -99,6 +101,8 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 			[]metricstest.Datum{count("Runs", "Origin=webhook,Status=succeeded", 1), count("Runs", "Status=succeeded", 1)}},
 		"a coalesced run": {func(e *metrics.Emitter) { e.Closed(coalesced) },
 			[]metricstest.Datum{count("Runs", "Origin=webhook,Status=succeeded", 1), count("Runs", "Status=succeeded", 1), count("Coalesced", "", 1)}},
+		"a run behind its event": {func(e *metrics.Emitter) { e.Closed(behind) },
+			[]metricstest.Datum{count("Runs", "Origin=webhook,Status=succeeded", 1), count("Runs", "Status=succeeded", 1), count("BehindEvent", "", 1)}},
 		"a run with open jobs": {func(e *metrics.Emitter) { e.Closed(cancelled) },
 			[]metricstest.Datum{count("Runs", "Origin=webhook,Status=cancelled", 1), count("Runs", "Status=cancelled", 1), count("JobsAborted", "", 2)}},
 	} {

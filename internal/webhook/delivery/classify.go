@@ -3,6 +3,7 @@ package delivery
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -24,6 +25,8 @@ const (
 type Event struct {
 	ProjectID int64
 	Target    surgical.Target
+	// Evidence is what the delivery says about the state that it announces.
+	Evidence surgical.Evidence
 	// Ignored is one of the reasons, or empty if there is an entity to refresh.
 	Ignored string
 }
@@ -107,13 +110,13 @@ func classifyIssue(payload object) Event {
 		return Event{Ignored: ReasonEpic}
 	}
 	project, found := projectID(payload, attributes)
-	return event(surgical.Issue, project, found, attributes.id("iid"))
+	return event(surgical.Issue, project, found, attributes.id("iid"), evidenceOf(surgical.Issue, attributes))
 }
 
 func classifyMergeRequest(payload object) Event {
 	attributes := payload.object("object_attributes")
 	project, found := mergeRequestProjectID(payload, attributes)
-	return event(surgical.MergeRequest, project, found, attributes.id("iid"))
+	return event(surgical.MergeRequest, project, found, attributes.id("iid"), evidenceOf(surgical.MergeRequest, attributes))
 }
 
 func classifyNote(payload object) Event {
@@ -126,13 +129,13 @@ func classifyNote(payload object) Event {
 	switch {
 	case noteable == "mergerequest", noteable == "" && mergeRequest != nil:
 		project, found := mergeRequestProjectID(payload, mergeRequest)
-		return event(surgical.MergeRequest, project, found, mergeRequest.id("iid"))
+		return event(surgical.MergeRequest, project, found, mergeRequest.id("iid"), evidenceOf(surgical.MergeRequest, mergeRequest).Merge(evidenceOfNote(attributes)))
 	case noteable == "issue", noteable == "workitem", noteable == "" && issue != nil:
 		if strings.EqualFold(issue.text("type"), "epic") {
 			return Event{Ignored: ReasonEpic}
 		}
 		project, found := projectID(payload, attributes, issue)
-		return event(surgical.Issue, project, found, issue.id("iid"))
+		return event(surgical.Issue, project, found, issue.id("iid"), evidenceOf(surgical.Issue, issue).Merge(evidenceOfNote(attributes)))
 	case noteable == "":
 		return Event{Ignored: ReasonMissingIdentity}
 	default:
@@ -142,15 +145,44 @@ func classifyNote(payload object) Event {
 
 // event combines the parts. found reports whether the payload names any project
 // at all.
-func event(typ surgical.EntityType, project int64, found bool, iid int64) Event {
+func event(typ surgical.EntityType, project int64, found bool, iid int64, evidence surgical.Evidence) Event {
 	switch {
 	case !found:
 		return Event{Ignored: ReasonNoProject}
 	case project == 0 || iid == 0:
 		return Event{Ignored: ReasonMissingIdentity}
 	default:
-		return Event{ProjectID: project, Target: surgical.Target{Type: typ, IID: iid}}
+		return Event{ProjectID: project, Target: surgical.Target{Type: typ, IID: iid}, Evidence: evidence}
 	}
+}
+
+// evidenceOf is what the payload says about the state of an issue or merge
+// request. Confidential is the issue's own: the name of the hook also covers
+// internal notes on public issues. An odd field is no evidence.
+func evidenceOf(typ surgical.EntityType, entity object) surgical.Evidence {
+	evidence := surgical.Evidence{Confidential: typ == surgical.Issue && string(entity["confidential"]) == "true"}
+	evidence.UpdatedAt, _ = timeOf(entity, "updated_at")
+	return evidence
+}
+
+// timeOf returns a time in milliseconds: the API gives no more, so a finer one could
+// never be confirmed.
+func timeOf(o object, name string) (time.Time, bool) {
+	t, ok := surgical.ParseTime(o.text(name))
+	return t.Truncate(time.Millisecond), ok
+}
+
+// evidenceOfNote is what the payload says about a note.
+func evidenceOfNote(note object) surgical.Evidence {
+	id := note.id("id")
+	at, ok := timeOf(note, "updated_at")
+	if !ok {
+		at, _ = timeOf(note, "created_at")
+	}
+	if string(note["internal"]) == "true" || string(note["confidential"]) == "true" {
+		return surgical.Evidence{InternalNoteID: id, InternalNoteAt: at}
+	}
+	return surgical.Evidence{NoteID: id, NoteAt: at}
 }
 
 // mergeRequestProjectID prefers the target project: a merge request from a fork

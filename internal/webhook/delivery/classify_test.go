@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -48,12 +49,48 @@ func TestEverySampleIsTakenForWhatItIs(t *testing.T) {
 	}
 	got := map[string]delivery.Event{}
 	for _, s := range samples {
-		if got[s.Name], err = delivery.Classify(hook(s.Event), s.Body); err != nil {
+		event, err := delivery.Classify(hook(s.Event), s.Body)
+		if err != nil {
 			t.Errorf("%s: %v", s.Name, err)
 		}
+		if event.Ignored == "" && event.Evidence.UpdatedAt.IsZero() || event.Ignored != "" && !event.Evidence.IsZero() {
+			t.Errorf("%s: evidence %+v", s.Name, event.Evidence)
+		}
+		event.Evidence = surgical.Evidence{}
+		got[s.Name] = event
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestEvidenceIsWhatThePayloadSaysOfItsState(t *testing.T) {
+	at := time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
+	const issueHook, noteHook, mergeHook = "Confidential Issue Hook", "Confidential Note Hook", "Merge Request Hook"
+	for name, c := range map[string]struct {
+		hook, attributes, beside string
+		want                     surgical.Evidence
+	}{
+		"an issue":                   {issueHook, `"updated_at":"2026-11-02 06:00:00 UTC"`, ``, surgical.Evidence{UpdatedAt: at}},
+		"in the API's form":          {issueHook, `"updated_at":"2026-11-02T06:00:00.123Z"`, ``, surgical.Evidence{UpdatedAt: at.Add(123 * time.Millisecond)}},
+		"finer than the API":         {issueHook, `"updated_at":"2026-11-02T06:00:00.123456Z"`, ``, surgical.Evidence{UpdatedAt: at.Add(123 * time.Millisecond)}},
+		"a confidential issue":       {issueHook, `"confidential":true`, ``, surgical.Evidence{Confidential: true}},
+		"odd values":                 {issueHook, `"updated_at":1793599208,"confidential":"true"`, ``, surgical.Evidence{}},
+		"a null date":                {issueHook, `"updated_at":null`, ``, surgical.Evidence{}},
+		"a merge request":            {mergeHook, `"updated_at":"2026-11-02 06:00:00 UTC","confidential":true`, ``, surgical.Evidence{UpdatedAt: at}},
+		"a note":                     {noteHook, `"id":71,"created_at":"2026-11-01 06:00:00 UTC","updated_at":"2026-11-02 06:00:00 UTC"`, `"issue":{"iid":7,"updated_at":"2026-11-01 07:00:00 UTC"}`, surgical.Evidence{UpdatedAt: at.Add(-23 * time.Hour), NoteID: 71, NoteAt: at}},
+		"a note without updated_at":  {noteHook, `"id":"71","created_at":"2026-11-02 06:00:00 UTC"`, `"issue":{"iid":7}`, surgical.Evidence{NoteID: 71, NoteAt: at}},
+		"an odd note":                {noteHook, `"id":{},"updated_at":[]`, `"issue":{"iid":7}`, surgical.Evidence{}},
+		"a note of a confidential":   {noteHook, `"id":71,"internal":false`, `"issue":{"iid":7,"confidential":true}`, surgical.Evidence{NoteID: 71, Confidential: true}},
+		"an internal note":           {noteHook, `"id":71,"updated_at":"2026-11-02 06:00:00 UTC","internal":true`, `"issue":{"iid":7}`, surgical.Evidence{InternalNoteID: 71, InternalNoteAt: at}},
+		"an internal note, formerly": {noteHook, `"id":71,"confidential":true`, `"issue":{"iid":7}`, surgical.Evidence{InternalNoteID: 71}},
+		"a note of a merge request":  {noteHook, `"id":71`, `"merge_request":{"iid":7,"updated_at":"2026-11-02 06:00:00 UTC"}`, surgical.Evidence{UpdatedAt: at, NoteID: 71}},
+	} {
+		body := `{"project":{"id":1},"object_attributes":{"iid":7,` + c.attributes + `}` + strings.TrimSuffix(","+c.beside, ",") + `}`
+		got, err := delivery.Classify(hook(c.hook), []byte(body))
+		if diff := cmp.Diff(c.want, got.Evidence); diff != "" || err != nil || got.Ignored != "" {
+			t.Errorf("%s: %v, %q (-want +got):\n%s", name, err, got.Ignored, diff)
+		}
 	}
 }
 

@@ -249,3 +249,10 @@ func userNotes(e *entity) int {
 	}
 	return count
 }
+
+// Redate sets the entity's updated_at, as owners and importers may.
+func (s *State) Redate(ref surgical.EntityRef, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entity(ref).common().UpdatedAt = Time{at}
+}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -181,6 +182,9 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	record, _ := r.Context().Value(fetchKey{}).(*fetch)
+	if record != nil && record.first.IsZero() {
+		record.first, record.lags = time.Now(), c.lags
+	}
 	return t.w.truth.answer(r, f, c.lag, record)
 }
 

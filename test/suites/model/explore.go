@@ -22,6 +22,9 @@ const (
 	// 2*maxSkew.
 	maxLag  = 1000 * time.Millisecond
 	maxSkew = 400 * time.Millisecond
+	// Lags beyond the settle time, short of the confirmation time and beyond it.
+	shortOfConfirmation = 250 * time.Second
+	beyondConfirmation  = 400 * time.Second
 )
 
 // explorer draws the next action.
@@ -34,6 +37,12 @@ type explorer struct {
 	// acknowledged are the events that got a 2xx from the webhook.
 	acknowledged []event
 	events       int
+	// lag is how far replicas lag at most, if it is beyond the settle time. Within
+	// the confirmation time, follow-ups must make good for it; beyond, only what
+	// comes later.
+	lag time.Duration
+	// odd sequences have dates that are set back or lie in the future.
+	odd bool
 }
 
 // event is a change that GitLab reports.
@@ -42,6 +51,14 @@ type event struct {
 	// state is the entity's state that the change led to.
 	state int
 	key   string
+	// evidence is what its delivery says.
+	evidence surgical.Evidence
+	// note is set if the change is that of a note: the rest of the entity is then
+	// as it was, and may be older.
+	note bool
+	// traceless changes leave nothing in a copy by which an older one is known: a
+	// deleted note, and an internal note to a token that never saw one.
+	traceless bool
 }
 
 type arrival struct {
@@ -78,6 +95,17 @@ func (x *explorer) skew() time.Duration {
 func (x *explorer) setUp() {
 	x.refs = []surgical.EntityRef{fakegitlab.IssueRef(1), fakegitlab.IssueRef(2), fakegitlab.MergeRequestRef(3)}
 	created := fakegitlab.Time{Time: time.Now().UTC().Add(-time.Hour)}
+	switch x.draw(8, "replicas and dates") {
+	case 4:
+		x.odd = true
+	case 5:
+		x.lag = shortOfConfirmation
+	case 6:
+		x.lag, x.odd = shortOfConfirmation, true
+	case 7:
+		x.lag, x.odd = beyondConfirmation, x.draw(2, "odd dates") == 1
+	}
+	x.happened[fmt.Sprintf("sequences with replicas that lag up to %s, odd dates %t", max(x.lag, maxLag), x.odd)]++
 	x.truth.server.AddProject(fakegitlab.ProjectID, fakegitlab.ProjectPath)
 	x.truth.server.SetIssue(fakegitlab.NewIssue(1, "One", "First text", created))
 	x.truth.server.SetIssue(fakegitlab.NewIssue(2, "Two", "", created))
@@ -91,7 +119,14 @@ func (x *explorer) setUp() {
 			x.truth.server.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("note %d", i)})
 		}
 		notes = 1
-		x.truth.changed(ref)
+		if ref == x.refs[1] && x.lag > 0 {
+			x.truth.absent(ref) // a replica may not have it yet
+		}
+		state := x.truth.changed(ref)
+		if ref == x.refs[1] && x.lag > 0 {
+			x.events++
+			x.acknowledge(event{ref: ref, state: state, key: "created", evidence: surgical.Evidence{UpdatedAt: x.truth.server.UpdatedAt(ref)}})
+		}
 	}
 }
 
@@ -164,6 +199,14 @@ func (x *explorer) run() {
 func (x *explorer) steps(racers []*process, n int) {
 	goesWrong := x.draw(2, "goes wrong") == 1
 	order := x.draw(5, "order")
+	var beyond lags
+	if x.lag > 0 {
+		lag := func(what string) time.Duration {
+			return pick(x, what, 0, 0, time.Second, 30*time.Second, 90*time.Second, x.lag)
+		}
+		beyond.entity = lag("lag of the entity")
+		beyond.notes = pick(x, "lag of the notes", beyond.entity, lag("other lag"))
+	}
 	pace := pick(x, "pace", 0, 0, 250*time.Millisecond, time.Second)
 	for i := range n {
 		p := racers[i%len(racers)]
@@ -180,7 +223,7 @@ func (x *explorer) steps(racers []*process, n int) {
 		if i == n-1 && goesWrong {
 			f = x.fault(c)
 		}
-		c.lag = pickLag(order, i)
+		c.lag, c.lags = pickLag(order, i), beyond
 		if f != none {
 			x.happened["faults: "+string(f)]++
 			x.note("%s: %s %s", p, c.what, f)
@@ -220,7 +263,11 @@ func (x *explorer) change() {
 	x.events++
 	s, n := x.truth.server, x.events
 	discussions := s.Discussions(ref)
-	what := pick(x, "change", "comment", "comment", "reply", "title", "text", "label", "state", "confidential", "confidential", "delete note", "internal", "delete")
+	kinds := []string{"comment", "comment", "reply", "title", "text", "label", "state", "confidential", "confidential", "delete note", "internal", "delete"}
+	if x.odd {
+		kinds = append(kinds, "set back", "future")
+	}
+	what := pick(x, "change", kinds...)
 	switch {
 	case what == "reply" && len(discussions) > 0:
 		s.AddNote(ref, discussions[n%len(discussions)].ID, fakegitlab.Note{Body: fmt.Sprintf("reply %d", n)})
@@ -236,6 +283,9 @@ func (x *explorer) change() {
 		s.SetState(ref, []string{"closed", "opened"}[n%2])
 	case what == "confidential" && ref.Type == surgical.Issue:
 		s.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = !i.Confidential })
+	case what == "set back" || what == "future":
+		s.Edit(ref, func(c *fakegitlab.Common) { c.Title = fmt.Sprintf("Title %d", n) })
+		s.Redate(ref, time.Now().UTC().Add(pick(x, "date", -48*time.Hour, -time.Minute, time.Minute, 48*time.Hour)))
 	case what == "internal":
 		s.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("internal %d", n), Internal: true})
 	case what == "delete" && x.draw(4, "really") == 3:
@@ -244,6 +294,7 @@ func (x *explorer) change() {
 		s.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("comment %d", n)})
 	}
 	e := event{ref: ref, state: x.truth.changed(ref), key: fmt.Sprintf("delivery-%d", n)}
+	x.witness(&e, len(discussions))
 	x.note("%s: %s (state %d)", ref, what, e.state)
 	now := time.Now()
 	switch pick(x, "delivery", "now", "now", "now", "now", "soon", "late", "twice", "lost") {
@@ -259,12 +310,43 @@ func (x *explorer) change() {
 	}
 }
 
+// witness fills in what the event's delivery says; discussions is how many there
+// were before.
+func (x *explorer) witness(e *event, discussions int) {
+	s := x.truth.server
+	if !s.Has(e.ref) {
+		e.traceless = true
+		return
+	}
+	e.evidence.UpdatedAt = s.UpdatedAt(e.ref).Truncate(time.Millisecond)
+	var newest fakegitlab.Note
+	list := s.Discussions(e.ref)
+	e.traceless = len(list) < discussions
+	for _, d := range list {
+		for _, note := range d.Notes {
+			if note.ID > newest.ID {
+				newest = note
+			}
+		}
+	}
+	if !newest.CreatedAt.Time.Equal(time.Now()) { // it is not this event's
+		return
+	}
+	at := newest.UpdatedAt.Truncate(time.Millisecond)
+	if e.note = true; newest.Internal {
+		e.traceless = true
+		e.evidence.InternalNoteID, e.evidence.InternalNoteAt = newest.ID, at
+	} else {
+		e.evidence.NoteID, e.evidence.NoteAt = newest.ID, at
+	}
+}
+
 // acknowledge is the webhook's 202: the request is enqueued.
 func (x *explorer) acknowledge(e event) {
 	x.acknowledged = append(x.acknowledged, e)
 	x.send(x.outside.ToRequests, surgical.Request{
 		RunID: surgical.RunID(surgical.OriginWebhook, e.key), ProjectID: e.ref.ProjectID, Targets: []surgical.Target{e.ref.Target},
-		Origin: surgical.OriginWebhook, IdempotencyKey: e.key, EventAt: time.Now().UTC().Add(x.skew()).Truncate(time.Microsecond),
+		Origin: surgical.OriginWebhook, IdempotencyKey: e.key, Evidence: e.evidence, EventAt: time.Now().UTC().Add(x.skew()).Truncate(time.Microsecond),
 	})
 }
 

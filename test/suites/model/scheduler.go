@@ -62,7 +62,10 @@ type call struct {
 	land func()
 	// lag is how old GitLab's response is.
 	lag time.Duration
-	go_ chan fault
+	// lags, if set, are those of the replicas that answer the whole fetch which the
+	// call begins.
+	lags lags
+	go_  chan fault
 }
 
 // lateWrite is a write in flight whose caller no longer waits for it.

@@ -40,10 +40,26 @@ func newTruth() *truth {
 	}
 }
 
+// absent remembers that the entity was not there before.
+func (g *truth) absent(ref surgical.EntityRef) {
+	s := state{answers: map[string]*httptest.ResponseRecorder{}}
+	for _, list := range lists() {
+		answer := httptest.NewRecorder()
+		answer.WriteHeader(http.StatusNotFound)
+		_, _ = answer.WriteString(`{"message":"404 Not found"}`)
+		s.answers[pathOf(ref)+list] = answer
+	}
+	g.states[ref] = append(g.states[ref], s)
+}
+
+func lists() []string {
+	return []string{"", "/discussions", "/resource_state_events", "/resource_label_events", "/resource_milestone_events"}
+}
+
 // changed records the entity's current state and returns its number.
 func (g *truth) changed(ref surgical.EntityRef) int {
 	s := state{since: time.Now(), answers: map[string]*httptest.ResponseRecorder{}}
-	for _, list := range []string{"", "/discussions", "/resource_state_events", "/resource_label_events", "/resource_milestone_events"} {
+	for _, list := range lists() {
 		path := pathOf(ref) + list
 		answer := httptest.NewRecorder()
 		g.server.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path+"?per_page=100&page=1", nil))
@@ -79,13 +95,15 @@ func (g *truth) answer(r *http.Request, f fault, lag time.Duration, record *fetc
 		if !strings.HasPrefix(r.URL.Path+"/", pathOf(ref)+"/") {
 			continue
 		}
+		notes := strings.HasSuffix(r.URL.Path, "/discussions")
+		at := record.shows(notes, time.Now().Add(-lag))
 		n := 0
 		for i, s := range states {
-			if !s.since.After(time.Now().Add(-lag)) {
+			if !s.since.After(at) {
 				n = i
 			}
 		}
-		record.saw(n)
+		record.saw(notes, n)
 		kept := states[n].answers[r.URL.Path]
 		body := kept.Body.String()
 		resp := response(kept.Code, kept.Header(), body)
@@ -113,22 +131,54 @@ type fetchKey struct{}
 // fetch is the oracle's record of one fetch of one entity.
 type fetch struct {
 	ref surgical.EntityRef
-	// oldest is the oldest state that any of its requests saw.
-	oldest int
-	begun  bool
-	parts  parts
-	from   time.Time
-	until  time.Time
+	// entity and notes are the oldest states that its requests for the notes, and
+	// those for all else, saw.
+	entity, notes saw
+	// lags are how far the two replicas lag that answer it, from first on.
+	lags  lags
+	first time.Time
+	parts parts
+	from  time.Time
+	until time.Time
 }
 
-func (f *fetch) saw(n int) {
+// lags are those of the replicas that answer one fetch: one has the notes, the
+// other all else. They lag beyond the settle time.
+type lags struct{ entity, notes time.Duration }
+
+// saw is the oldest state that was seen, if any was.
+type saw struct {
+	state int
+	any   bool
+}
+
+// shows returns the time whose state the fetch is shown. A replica that lags
+// beyond the settle time stands still for as long as the fetch takes.
+func (f *fetch) shows(notes bool, at time.Time) time.Time {
+	if f == nil || f.lags == (lags{}) {
+		return at
+	}
+	if notes {
+		return f.first.Add(-f.lags.notes)
+	}
+	return f.first.Add(-f.lags.entity)
+}
+
+func (f *fetch) saw(notes bool, n int) {
 	if f == nil {
 		return
 	}
-	if !f.begun || n < f.oldest {
-		f.oldest, f.begun = n, true
+	s := &f.entity
+	if notes {
+		s = &f.notes
+	}
+	if !s.any || n < s.state {
+		*s = saw{n, true}
 	}
 }
+
+// oldest is the oldest state that any of its requests saw.
+func (f *fetch) oldest() int { return min(f.entity.state, f.notes.state) }
 
 // recorded records every fetched snapshot.
 func (w *world) recorded(next cloud.Fetch) cloud.Fetch {
