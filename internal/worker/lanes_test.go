@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -113,6 +114,24 @@ func TestHandle_LetsOneFetchCoverEveryEventOfItsGroup(t *testing.T) {
 	} {
 		if got := l.messages[id]; !got.NotBefore.Equal(want.notBefore) || got.SharesFetch != want.shares {
 			t.Errorf("%s: not before %s, shares %t; want %s, %t", id, got.NotBefore, got.SharesFetch, want.notBefore, want.shares)
+		}
+	}
+}
+
+func TestHandle_SharesTheEvidenceOfAGroup(t *testing.T) {
+	with := func(id, group string, e surgical.Evidence) events.SQSMessage {
+		m := message(id, group, 0)
+		body := strings.Replace(m.Body, `"run_id"`, `"evidence":EVIDENCE,"run_id"`, 1)
+		raw, _ := json.Marshal(e) // always encodes
+		m.Body = strings.Replace(body, "EVIDENCE", string(raw), 1)
+		return m
+	}
+	l := &lanes{}
+	l.handle(t, with("a1", "a", surgical.Evidence{UpdatedAt: now, NoteID: 70}), with("a2", "a", surgical.Evidence{NoteID: 71, Confidential: true}), with("b1", "b", surgical.Evidence{NoteID: 72}))
+	shared := surgical.Evidence{UpdatedAt: now, NoteID: 71, Confidential: true}
+	for id, want := range map[string]surgical.Evidence{"a1": shared, "a2": shared, "b1": {NoteID: 72}} {
+		if diff := cmp.Diff(want, l.messages[id].Evidence); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
 		}
 	}
 }

@@ -158,7 +158,7 @@ func event(typ surgical.EntityType, project int64, found bool, iid int64, eviden
 
 // evidenceOf is what the payload says about the state of an issue or merge
 // request. Confidential is the issue's own: the name of the hook also covers
-// internal notes on public issues. An odd field is no evidence.
+// internal notes on public issues. An odd field does not count.
 func evidenceOf(typ surgical.EntityType, entity object) surgical.Evidence {
 	evidence := surgical.Evidence{Confidential: typ == surgical.Issue && string(entity["confidential"]) == "true"}
 	evidence.UpdatedAt, _ = timeOf(entity, "updated_at")

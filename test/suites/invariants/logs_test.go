@@ -91,7 +91,7 @@ func checkLines(t *testing.T, lines []string) {
 	}
 	for _, msg := range []string{
 		"delivery", "request", "undecodable", "message_waits", "preflight", "committed", "coalesced", "postponed", "paused", "given_up",
-		"closed", "workflow_started", "job_done", "stage_ended", "stage_failed", "swept", "resent", "swept_run",
+		"closed", "workflow_started", "job_done", "stage_ended", "stage_failed", "swept", "resent", "followed_up", "swept_run",
 	} {
 		if seen[msg] == 0 {
 			t.Errorf("no line %q was written: the test proves too little; there were %v", msg, seen)

@@ -53,6 +53,9 @@ func (o *observed) goesWell(t *testing.T) {
 	o.work()
 	o.deliver(payload(100))
 	o.work()
+	// A delivery that is ahead of what GitLab returns: the sweeper follows it up.
+	o.deliver(strings.Replace(payload(100), `"iid":`, `"updated_at":"2099-01-01T00:00:00Z","iid":`, 1))
+	o.work()
 	// Deliveries that cause no fetch.
 	if status := o.deliver(`{"object_kind":"push"}`, "x-gitlab-event", "Push Hook"); status != 200 {
 		t.Errorf("a push: %d", status)

@@ -135,7 +135,7 @@ func (x *explorer) appliedBy(run surgical.Run) {
 }
 
 // shown checks that the event's change is visible, or that it is allowed to be
-// missing: for as long as a follow-up of its entity is outstanding; and for good if
+// missing: for as long as a follow-up of its entity is outstanding; and permanently if
 // nothing in the older copy gives it away, or the follow-up ended in another way.
 func (x *explorer) shown(e event, run surgical.Run) {
 	if x.lag > 0 && (e.traceless || x.odd || x.lag > surgical.Confirmation) {
