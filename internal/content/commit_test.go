@@ -583,3 +583,23 @@ func TestPrepare_FromAHeadThatWasReadEarlier(t *testing.T) {
 		t.Error("a revision of no number is decoded")
 	}
 }
+
+// A head of an older version asks for all documents anew, even if nothing changed.
+func TestPrepare_NamesAllDocumentsOfAnotherFormat(t *testing.T) {
+	w := newWorld(t)
+	w.commit(issue(1), newIssue())
+	for _, item := range w.db.Items(w.Table()) {
+		if _, head := item["document_format"]; head {
+			delete(item, "document_format")
+			if err := dynamo.PutAll(ctx(), w.db.Client(), w.Table(), []dynamo.Item{item}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, change := w.commit(issue(1), newIssue()); !change.Scope.All || change.Changed {
+		t.Errorf("the next commit names %+v, changed %v", change.Scope, change.Changed)
+	}
+	if _, change := w.commit(issue(1), newIssue()); !change.Scope.Empty() {
+		t.Errorf("the one after it names %+v", change.Scope)
+	}
+}
