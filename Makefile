@@ -57,6 +57,7 @@ test-fast: ## Test the product packages on one engine, without a browser; reuse 
 nightly: ## Run everything that is too slow for every change: a larger model, the matrix, mutants, fuzzing, load, bench
 	@$(MAKE) model SEQUENCES=$(or $(SEQUENCES),50000)
 	@$(MAKE) matrix
+	@$(MAKE) deploy-test
 	@$(MAKE) mutants
 	@$(MAKE) fuzz FUZZTIME=$(or $(FUZZTIME),1m)
 	@$(MAKE) load
@@ -118,6 +119,10 @@ synth: setup-cdk build-aws ## Write the CloudFormation template to .build/cdk.ou
 .PHONY: deploy
 deploy: setup-cdk build-aws build-infra ## Deploy to the AWS account of your credentials (arm64)
 	@go run -buildvcs=false ./scripts/deploy up $(CDK_ARGS)
+
+.PHONY: deploy-test
+deploy-test: setup-test setup-cdk ## Deploy to the local AWS with the CDK CLI: first failures, updates, no terminal, deletion
+	@LOREHOOK_FULL_DEPLOY=1 go test -count=1 -timeout 20m ./scripts/deploy
 
 .PHONY: destroy
 destroy: setup-cdk build-aws build-infra ## Delete the stack, not its tables (asks; CONFIRM=<stack name> without a terminal)

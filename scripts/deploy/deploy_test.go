@@ -38,8 +38,8 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("compiles the CDK app and deploys it, which takes a minute")
+	if os.Getenv(fullDeploy) == "" {
+		t.Skipf("compiles the CDK app and deploys it again and again, which takes minutes: set %s, or run make deploy-test", fullDeploy)
 	}
 	root, err := devstack.Root()
 	if err != nil {
@@ -122,6 +122,9 @@ func binaries(t *testing.T, root, dir string) string {
 
 // brokenApp names the app that [brokenMain] breaks.
 const brokenApp = "LOREHOOK_TEST_BROKEN_APP"
+
+// fullDeploy is the environment variable that asks for deployments to the local AWS.
+const fullDeploy = "LOREHOOK_FULL_DEPLOY"
 
 func TestMain(m *testing.M) {
 	if app := os.Getenv(brokenApp); app != "" && os.Getenv("CDK_OUTDIR") != "" {

@@ -30,7 +30,7 @@ func Find() (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("Chromium is %w: on Debian, apt-get install chromium fonts-dejavu-core; or set %s to its path", ErrNotInstalled, PathEnv)
+	return "", fmt.Errorf("no Chromium: %w; on Debian, apt-get install chromium fonts-dejavu-core, or set %s to its path", ErrNotInstalled, PathEnv)
 }
 
 // Start starts the Chromium at path with its own profile in dir, which must be

@@ -67,7 +67,7 @@ func (s *Source[T]) Get(ctx context.Context) (T, error) {
 		defer s.mu.Unlock()
 		if !within(s.readAt, now, surgical.SecretRefreshAge) && !within(s.triedAt, now, surgical.SecretInterval) {
 			s.triedAt = now
-			go s.read(ctx)
+			go func() { _ = s.read(ctx) }() // the error is in s.err
 		}
 		return s.value, nil
 	}
