@@ -25,6 +25,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/room"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/token"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
@@ -53,7 +55,7 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	}
 	engine := &worker.Engine{
 		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Launch: launcher.Launch,
-		Allows: c.Projects.Allows, Clock: time.Now, Jitter: jitter, Log: log, Meter: meter,
+		Allows: c.Projects.Allows, Clock: time.Now, Jitter: jitter, Room: room.New(surgical.MaxWorkerBytes), Log: log, Meter: meter,
 	}
 	batch := &worker.Batch{
 		Process: engine.Process,

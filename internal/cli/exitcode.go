@@ -43,6 +43,7 @@ func exitCodes() []exitCode {
 		means(23, surgical.CodeGitLabRateLimited),
 		means(24, surgical.CodeGitLabUnavailable),
 		means(25, surgical.CodeGitLabTimeout),
+		means(26, surgical.CodeEntityTooLarge),
 		means(30, surgical.CodePreflightFailed),
 		means(31, surgical.CodeIngestFailed),
 		means(32, surgical.CodeDocsFailed),

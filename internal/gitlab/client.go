@@ -19,11 +19,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Defaults for [Options].
-const (
-	DefaultMaxBodyBytes = 64 << 20
-	DefaultTimeout      = 30 * time.Second
-)
+// DefaultTimeout is the default of [Options].
+const DefaultTimeout = 30 * time.Second
 
 // oldestGitLab is the first version that has every list in [listings]: resource
 // milestone events came with 13.1, resource state events with 13.2.
@@ -52,9 +49,6 @@ type Options struct {
 	// RequestsPerSecond is the client-side rate limit; 0 means none.
 	RequestsPerSecond float64
 	Clock             func() time.Time
-	// MaxBodyBytes limits one uncompressed response; 0 means
-	// [DefaultMaxBodyBytes].
-	MaxBodyBytes int64
 	// Timeout limits one request and its response; 0 means [DefaultTimeout]. Time
 	// spent waiting for the client-side rate limit does not count.
 	Timeout time.Duration
@@ -87,9 +81,6 @@ func NewClient(o Options) (*Client, error) {
 	case o.Token == nil || o.Clock == nil:
 		return nil, errors.New("gitlab client: a token and a clock are required")
 	}
-	if o.MaxBodyBytes == 0 {
-		o.MaxBodyBytes = DefaultMaxBodyBytes
-	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
@@ -103,7 +94,7 @@ func NewClient(o Options) (*Client, error) {
 		api.WithoutRetries(),
 		api.WithCustomLimiter(newLimiter(o.RequestsPerSecond)),
 		api.WithHTTPClient(&http.Client{
-			Transport:     &boundedTransport{next: Guard(o.HTTP, o.Clock), limit: o.MaxBodyBytes},
+			Transport:     &boundedTransport{next: Guard(o.HTTP, o.Clock)},
 			CheckRedirect: sameOrigin(base),
 			Timeout:       o.Timeout,
 		}))
@@ -141,7 +132,7 @@ func newLimiter(perSecond float64) limiter {
 func (l limiter) Wait(ctx context.Context) error {
 	err := l.Limiter.Wait(ctx)
 	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return surgical.WrapError(surgical.CodeGitLabTimeout, err, "the worker's own rate limit left no time for this fetch")
+		return surgical.WrapError(surgical.CodeGitLabTimeout, surgical.ErrNoTime, "the worker's own rate limit left no time for this fetch")
 	}
 	return err
 }

@@ -260,7 +260,7 @@ func TestClientFetch_EndsAnEndlessListForGood(t *testing.T) {
 				fmt.Fprintf(w, `[{"id":"%d","notes":[]}]`, r.served)
 			}}
 			_, err := newClient(t, serve(t, r.handler(t))).Fetch(t.Context(), fakegitlab.IssueRef(7))
-			wantCode(t, err, surgical.CodeGitLabUnavailable, false)
+			wantCode(t, err, surgical.CodeEntityTooLarge, false)
 		})
 	}
 }

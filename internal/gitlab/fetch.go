@@ -1,7 +1,6 @@
 package gitlab
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +39,9 @@ func listings() []listing {
 // snapshot's children are ordered by endpoint, and within an endpoint as GitLab
 // returns them.
 //
-// A fetch succeeds or fails as a whole. Its error has one of the gitlab_ codes;
+// A fetch succeeds or fails as a whole. Its error has one of the gitlab_ codes, or
+// [surgical.CodeEntityTooLarge]. What it read is taken from the context's
+// [room.Share] and, if it fails, given back;
 // if several requests fail, the most informative error is returned. Records that
 // shift between two pages make it fail with gitlab_unavailable. After a failed
 // fetch the snapshot has only Ref and Requests.
@@ -69,6 +70,7 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	if err != nil {
 		return surgical.Snapshot{}, err
 	}
+	ctx, spent := withBudget(ctx, ref)
 	started := c.clock()
 	snap := surgical.Snapshot{Ref: ref, FetchedAt: started.UTC().Truncate(time.Microsecond)}
 	lists := listings()
@@ -89,6 +91,7 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 		})
 	}
 	if err := together(ctx, tasks); err != nil {
+		spent.drop()
 		// The entity exists, and only lists are missing.
 		if err.Code == surgical.CodeGitLabNotFound && snap.Entity != nil {
 			return surgical.Snapshot{}, mostTelling(absent)
@@ -156,6 +159,9 @@ func (c *Client) entity(ctx context.Context, path string, ref surgical.EntityRef
 	if entity.Integer("iid") != ref.IID || entity.Integer("project_id") != ref.ProjectID {
 		return nil, time.Time{}, surgical.NewError(surgical.CodeGitLabUnavailable, what+": GitLab returned a different entity")
 	}
+	if len(raw) > surgical.MaxRecordBytes {
+		return nil, time.Time{}, tooLargeRecord(what, len(raw))
+	}
 	return raw, dateOf(entity.Text("updated_at"), entity.Text("created_at")), nil
 }
 
@@ -178,13 +184,13 @@ func (c *Client) get(ctx context.Context, path, what string, options ...api.Requ
 	if err != nil {
 		return nil, nil, surgical.WrapError(surgical.CodeInternal, err, "a request to GitLab could not be built")
 	}
-	var body bytes.Buffer
+	var body pieces
 	resp, err := c.api.Do(req, &body)
 	if err != nil {
 		// A cancelled request's error does not always wrap the context's error.
 		return nil, nil, failure(what, *said, resp, errors.Join(err, ctx.Err()), c.clock())
 	}
-	return body.Bytes(), resp, nil
+	return body.join(), resp, nil
 }
 
 // notJSON is the failure of a successful response that GitLab cannot have written.

@@ -2,7 +2,6 @@ package gitlab
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,8 +17,6 @@ import (
 const (
 	// pageSize is the largest page size that GitLab supports.
 	pageSize = 100
-	// maxRecords is the limit of GitLab's offset pagination.
-	maxRecords = 50_000
 	// pagesAtOnce limits how many pages of one list are requested concurrently.
 	pagesAtOnce = 4
 	// maxReadings is how often a list is read from its start within one fetch,
@@ -38,6 +35,7 @@ type place struct {
 type page struct {
 	place    place
 	children []surgical.Child
+	bytes    int64
 	// total is X-Total, or -1 without one: GitLab omits it above 10,000 records,
 	// and a proxy may remove it.
 	total int
@@ -60,6 +58,7 @@ func (c *Client) list(ctx context.Context, path, what string, l listing) ([]surg
 		if doubt = r.doubt; doubt == "" {
 			return r.children, nil
 		}
+		r.drop(ctx)
 	}
 	return nil, surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: %s; read %d times without a complete list", what, doubt, maxReadings))
 }
@@ -95,8 +94,11 @@ func (r *reading) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if first.total > maxRecords || first.pages > maxRecords/pageSize {
-		return tooMany(r.what)
+	if first.total > surgical.MaxEntityRecords {
+		return tooLarge("%s: GitLab reports %d records; the limit of one entity is %d", r.what, first.total, surgical.MaxEntityRecords)
+	}
+	if first.pages > surgical.MaxListPages {
+		return tooManyPages(r.what, first.pages)
 	}
 	r.add(first)
 	if len(first.children) == 0 && first.next == nil && (first.total < 0 || r.listing.filtered && first.total > 0) {
@@ -118,8 +120,8 @@ func (r *reading) read(ctx context.Context) error {
 		if !more {
 			break
 		}
-		if len(r.pages) >= maxRecords/pageSize || next.number > maxRecords/pageSize {
-			return tooMany(r.what)
+		if pages := max(int64(len(r.pages)+1), next.number); pages > surgical.MaxListPages {
+			return tooManyPages(r.what, pages)
 		}
 		p, err := r.client.page(ctx, r.path, r.what, r.listing.kind, next)
 		if err != nil {
@@ -131,6 +133,13 @@ func (r *reading) read(ctx context.Context) error {
 		return nil
 	}
 	return r.reread(ctx, r.filled()-1)
+}
+
+// drop gives back what the reading took of the fetch's budget.
+func (r *reading) drop(ctx context.Context) {
+	for _, p := range r.pages {
+		budgetOf(ctx).giveBack(p)
+	}
 }
 
 // add appends a page. A record that came before is kept once, as read last.
@@ -168,7 +177,7 @@ func (r *reading) following() (place, bool) {
 		r.doubt = "GitLab's links to the next page form a loop"
 		return place{}, false
 	case last.next != nil && last.place.cursor == "":
-		if last.next.number > maxRecords/pageSize {
+		if last.next.number > surgical.MaxListPages {
 			return *last.next, true // refused by the caller
 		}
 		return byNumber, true
@@ -214,25 +223,35 @@ func (r *reading) reread(ctx context.Context, n int) error {
 }
 
 func (r *reading) compare(ctx context.Context, pages []page) error {
-	again := make([]page, len(pages))
-	err := r.client.limited(ctx, r.what, len(pages), func(ctx context.Context, i int) (err error) {
-		again[i], err = r.client.page(ctx, r.path, r.what, r.listing.kind, pages[i].place)
-		return err
+	// What is read again is not kept, so it has a budget of its own.
+	ctx, spent := withBudget(ctx, budgetOf(ctx).ref)
+	defer spent.drop()
+	changed := make([]bool, len(pages))
+	err := r.client.limited(ctx, r.what, len(pages), func(ctx context.Context, i int) error {
+		again, err := r.client.page(ctx, r.path, r.what, r.listing.kind, pages[i].place)
+		if err != nil {
+			return err
+		}
+		same := slices.EqualFunc(again.children, pages[i].children, func(a, b surgical.Child) bool { return a.ID == b.ID })
+		changed[i] = !same || (again.next == nil) != (pages[i].next == nil) && pages[i].place.cursor != ""
+		spent.giveBack(again)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for i := range again {
-		same := slices.EqualFunc(again[i].children, pages[i].children, func(a, b surgical.Child) bool { return a.ID == b.ID })
-		if !same || (again[i].next == nil) != (pages[i].next == nil) && pages[i].place.cursor != "" {
-			r.doubt = "it changed while it was read"
-		}
+	if slices.Contains(changed, true) {
+		r.doubt = "it changed while it was read"
 	}
 	return nil
 }
 
-func tooMany(what string) *surgical.Error {
-	return permanent(fmt.Sprintf("%s: more than %d records, the limit of GitLab's offset pagination", what, maxRecords))
+func tooManyPages(what string, pages int64) *surgical.Error {
+	return tooLarge("%s: %d or more pages; the limit of one list is %d", what, pages, surgical.MaxListPages)
+}
+
+func tooLargeRecord(what string, size int) *surgical.Error {
+	return tooLarge("%s: a record of %d bytes; the limit of one record is %d", what, size, surgical.MaxRecordBytes)
 }
 
 // pageRange reads the pages from first to last, a few at a time.
@@ -271,12 +290,18 @@ func (c *Client) page(ctx context.Context, path, what string, kind surgical.Chil
 	if err != nil {
 		return page{}, err
 	}
-	var records []json.RawMessage
-	if json.Unmarshal(raw, &records) != nil || records == nil {
+	records, ok := recordsOf(raw)
+	if !ok {
 		return page{}, notJSON(what, resp)
 	}
-	p := page{children: make([]surgical.Child, 0, len(records)), place: at, total: total(resp.Header), pages: resp.TotalPages, size: resp.ItemsPerPage, next: nextPlace(resp)}
+	if err := budgetOf(ctx).takeRecords(len(records)); err != nil {
+		return page{}, err
+	}
+	p := page{children: make([]surgical.Child, 0, len(records)), bytes: int64(len(raw)), place: at, total: total(resp.Header), pages: resp.TotalPages, size: resp.ItemsPerPage, next: nextPlace(resp)}
 	for _, raw := range records {
+		if len(raw) > surgical.MaxRecordBytes {
+			return page{}, tooLargeRecord(what, len(raw))
+		}
 		id, ok := record.Name(raw)
 		if !ok {
 			return page{}, notJSON(what, resp)

@@ -96,16 +96,3 @@ func TestClientFetch_NoticesShiftedPages(t *testing.T) {
 		})
 	}
 }
-
-func TestClientFetch_RefusesMoreThanPaginationCanReach(t *testing.T) {
-	for name, first := range map[string]onePage{
-		"known from the total": {ids: []string{"a"}, total: "50001", next: "2"},
-		"found on the way":     {ids: []string{"a"}, next: "501"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			client := newClient(t, serve(t, paged(t, "discussions", map[int]onePage{1: first})))
-			_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
-			wantCode(t, err, surgical.CodeGitLabUnavailable, false)
-		})
-	}
-}

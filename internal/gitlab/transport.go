@@ -83,13 +83,10 @@ func (t *traffic) total(failure *surgical.Error) metrics.Traffic {
 	}
 }
 
-// boundedTransport counts requests, including redirects, and limits every response
-// body. It has to be the transport that does so, because the client library reads
-// error bodies, and the rest of unread bodies, to the end.
-type boundedTransport struct {
-	next  http.RoundTripper
-	limit int64
-}
+// boundedTransport counts requests, including redirects, and the bytes of their
+// responses. It has to be the transport that does so, because the client library
+// reads error bodies, and the rest of unread bodies, to the end.
+type boundedTransport struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
 func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -104,34 +101,33 @@ func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	if ok {
 		counted.answered(resp)
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: t.limit, limit: t.limit}
+	switch b, ok := req.Context().Value(budgetKey{}).(*budget); {
+	case !succeeded(resp.StatusCode):
+		resp.Body = limitedBody{io.LimitReader(resp.Body, maxErrorBody), resp.Body}
+	case ok:
+		resp.Body = &countedBody{ReadCloser: resp.Body, budget: b}
+	}
 	return resp, nil
 }
 
-// boundedBody fails if there are more than limit bytes.
-type boundedBody struct {
+// limitedBody is the beginning of a body.
+type limitedBody struct {
+	io.Reader
+	io.Closer
+}
+
+// countedBody takes what is read of it from a budget, and fails once that is
+// spent.
+type countedBody struct {
 	io.ReadCloser
-	left, limit int64
+	budget *budget
 }
 
 // Read implements [io.Reader].
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
-		return 0, b.tooLarge()
-	}
-	// Reading one byte past the limit tells a body of exactly that size from a
-	// larger one.
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
+func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	if b.left < 0 {
-		return n - 1, b.tooLarge()
+	if spent := b.budget.takeBytes(int64(n)); spent != nil {
+		return 0, spent
 	}
 	return n, err
-}
-
-func (b *boundedBody) tooLarge() error {
-	return permanent(fmt.Sprintf("a GitLab response is larger than the limit of %d bytes", b.limit))
 }

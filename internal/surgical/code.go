@@ -16,6 +16,7 @@ const (
 	CodeGitLabRateLimited  Code = "gitlab_rate_limited"
 	CodeGitLabUnavailable  Code = "gitlab_unavailable"
 	CodeGitLabTimeout      Code = "gitlab_timeout"
+	CodeEntityTooLarge     Code = "entity_too_large"
 	CodePreflightFailed    Code = "surgical_preflight_failed"
 	CodeIngestFailed       Code = "ingest_failed"
 	CodeDocsFailed         Code = "docs_failed"
@@ -35,7 +36,7 @@ const (
 func Codes() []Code {
 	return []Code{
 		CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge,
-		CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound, CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout,
+		CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound, CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeEntityTooLarge,
 		CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost,
 		CodeQueueUnavailable, CodeRunNotFound, CodeEntityNotFound, CodeConflict, CodeInternal,
 	}
@@ -55,6 +56,7 @@ func (c Code) Means() string {
 		CodeGitLabRateLimited:  "GitLab's rate limit was reached",
 		CodeGitLabUnavailable:  "GitLab is unreachable or failing",
 		CodeGitLabTimeout:      "GitLab did not answer in time",
+		CodeEntityTooLarge:     "the entity is larger than what Lorehook stores",
 		CodePreflightFailed:    "targets could not be fetched; nothing was written",
 		CodeIngestFailed:       "the fetched copies could not be stored",
 		CodeDocsFailed:         "documents could not be generated; the copies are stored",
@@ -80,6 +82,8 @@ func (c Code) advice() (action Action, retryable bool) {
 		return ActionGrantAccess, false
 	case CodeGitLabNotFound:
 		return ActionVerifyIID, false
+	case CodeEntityTooLarge:
+		return ActionContactOperator, false
 	case CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeQueueUnavailable:
 		return ActionRetryAfter, true
 	case CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:

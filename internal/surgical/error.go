@@ -88,6 +88,36 @@ func AsError(err error) *Error {
 // CodeOf returns the code of err, or [CodeInternal].
 func CodeOf(err error) Code { return AsError(err).Code }
 
+// ErrNoRoom is the cause of [RunTooLarge].
+var ErrNoRoom = errors.New("the process has no room for more")
+
+// RunTooLarge is the failure of a target that does not fit what a worker may hold
+// together with the others.
+func RunTooLarge() *Error {
+	e := WrapError(CodeEntityTooLarge, ErrNoRoom,
+		fmt.Sprintf("together with the other targets it has more than %d bytes, the limit of one run; request fewer targets at a time", MaxWorkerBytes))
+	e.Action = ActionFixRequest
+	return e
+}
+
+// ErrNoTime is the cause of a fetch's failure if the worker's own rate of requests
+// left no time for the next one.
+var ErrNoTime = errors.New("the worker's own rate of requests leaves no time")
+
+// RunTooLong is the failure of a target of a run that takes more requests than
+// a worker may send in one attempt.
+func RunTooLong(targets int, requests int64) *Error {
+	e := WrapError(CodeEntityTooLarge, ErrNoTime,
+		fmt.Sprintf("the worker's rate of requests allowed %d requests in the %v s of an attempt, and more are needed", requests, PreflightTime.Seconds()))
+	if targets > 1 {
+		e.Message += "; request fewer targets at a time"
+		e.Action = ActionFixRequest
+	} else {
+		e.Message += "; raise gitlabRequestsPerSecond"
+	}
+	return e
+}
+
 // ErrMoved reports that a row is no longer as it was read, so that nothing was
 // written: read it again.
 var ErrMoved = errors.New("the row is no longer as it was read")

@@ -41,6 +41,9 @@ const (
 	// MinAttempt the least time worth beginning an attempt with.
 	IngestReserve = 25 * time.Second
 	MinAttempt    = IngestReserve + 10*time.Second
+	// PreflightTime is what an attempt has for its fetches if it has the whole time
+	// of a worker, but for a few seconds before it began.
+	PreflightTime = WorkerTimeout - IngestReserve - 5*time.Second
 
 	// GiveUpAfter is the age, counted from the first claim, at which a run whose
 	// attempt failed is given up.
@@ -72,6 +75,32 @@ const (
 	// ParallelFetches bounds how many targets of one run are fetched at a time;
 	// each of them sends at least five requests at once.
 	ParallelFetches = 4
+)
+
+// How much GitLab's users may make. Beyond a limit of an entity or a run, the
+// target fails permanently with [CodeEntityTooLarge]. A text that is too long only to
+// be shown is cut, with a mark.
+const (
+	// MaxEntityBytes is the most that is fetched of one entity, in bytes of all its
+	// responses, and so the largest single response. To write that much takes
+	// DynamoDB about a minute: one partition accepts 1,000 units of 1 KB a second.
+	MaxEntityBytes = 64 << 20
+	// MaxRecordBytes is the largest record of a list, such as a discussion with all
+	// its notes, in bytes.
+	MaxRecordBytes = 16 << 20
+	// MaxEntityRecords is the most records that the lists of one entity may have
+	// together. GitLab does not accept more than 5,000 comments. With every page
+	// but the last read twice, so many take some 300 requests, which an attempt has
+	// time for at the default rate.
+	MaxEntityRecords = 15_000
+	// MaxListPages is the most pages of one list. They are full pages of
+	// [MaxEntityRecords], and half as many again.
+	MaxListPages = 225
+	// MaxWorkerBytes is the most that one worker holds at a time of what it
+	// fetched, in bytes, whatever the runs of its batch. A run that exceeds it
+	// together with others is repeated in isolation; one that exceeds it even then
+	// is too large.
+	MaxWorkerBytes = 256 << 20
 )
 
 // How long one invocation of a function may take.

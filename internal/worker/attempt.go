@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -34,6 +36,9 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 	}
 
 	fetched := e.preflight(ctx, run, run.Refs())
+	if fetched.crowded(ctx) {
+		return e.crowded(ctx, run, fetched.requests)
+	}
 	if run.Options.PreflightOnly {
 		run.Previews = fetched.previews() // reported even if another target fails
 	}
@@ -93,7 +98,11 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 		base = nil // it has moved
 		if len(refetch) > 0 {
 			refetched = true
+			drop(ctx, snaps, refetch)
 			again := e.preflight(ctx, run, refetch)
+			if again.crowded(ctx) {
+				return e.crowded(ctx, run, again.requests)
+			}
 			if failure := again.failure(only(run, refetch)); failure != nil {
 				failure.Total = len(run.Targets)
 				return e.failed(ctx, run, failure, again.requests)
@@ -112,6 +121,16 @@ func only(run surgical.Run, refs []surgical.EntityRef) surgical.Run {
 		run.Targets = append(run.Targets, ref.Target)
 	}
 	return run
+}
+
+// drop forgets the snapshots that are fetched again, to make room for them.
+func drop(ctx context.Context, snaps []surgical.Snapshot, refs []surgical.EntityRef) {
+	for i, snap := range snaps {
+		if slices.Contains(refs, snap.Ref) {
+			room.From(ctx).Return(surgical.PreviewOf(snap).Bytes)
+			snaps[i] = surgical.Snapshot{Ref: snap.Ref}
+		}
+	}
 }
 
 // replace puts newer snapshots in place of older ones of the same entity.

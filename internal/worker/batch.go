@@ -62,7 +62,7 @@ func (b *Batch) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEv
 	var wg sync.WaitGroup
 	for i, group := range order {
 		lanes[i] = b.lane(ctx, groups[group])
-		wg.Go(func() { b.advance(ctx, lanes[i], false) })
+		wg.Go(func() { b.advance(ctx, lanes[i], len(order) == 1) })
 	}
 	wg.Wait()
 	b.isolate(ctx, lanes)
@@ -152,8 +152,9 @@ func (b *Batch) advance(ctx context.Context, l *lane, isolated bool) {
 	}
 }
 
-// isolate goes on with the lanes whose run a worker died over, one after another:
-// if this worker dies too, it takes no other run with it. Those with the fewest
+// isolate goes on with the lanes whose run a worker died over, or that was too
+// large beside the others, one after another: if this worker dies too, it takes no
+// other run with it. Those with the fewest
 // deaths come first, so that the run that kills does not kill before the others
 // again.
 func (b *Batch) isolate(ctx context.Context, lanes []*lane) {

@@ -14,6 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -34,8 +35,11 @@ type Engine struct {
 	Clock  func() time.Time
 	// Jitter returns a random duration in [0, d).
 	Jitter func(d time.Duration) time.Duration
-	Log    *slog.Logger
-	Meter  *metrics.Emitter
+	// Room bounds what all runs of this process hold of what they fetched; Fetch
+	// takes from the share in its context.
+	Room  *room.Room
+	Log   *slog.Logger
+	Meter *metrics.Emitter
 }
 
 // Process brings the message's run as far as it goes. isolated promises that
@@ -83,7 +87,9 @@ func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdic
 	if wait > 0 {
 		return waitFor(wait, nil)
 	}
-	return e.attempt(ctx, msg, run, covering, seen.head)
+	share := e.Room.Share(isolated)
+	defer share.Leave()
+	return e.attempt(room.With(ctx, share), msg, run, covering, seen.head)
 }
 
 // sight is what one read shows of a message's surroundings.

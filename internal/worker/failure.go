@@ -61,6 +61,17 @@ func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.E
 	return waitFor(delay, why)
 }
 
+// crowded gives the lease back, so that the run can be processed in isolation.
+func (e *Engine) crowded(ctx context.Context, run surgical.Run, requests int64) Verdict {
+	why := surgical.NewError(surgical.CodeEntityTooLarge, "too large to be processed beside other runs; it is processed again without them")
+	why.Action, why.Retryable = surgical.ActionRetryAfter, true
+	e.warn(ctx, run, "crowded", "attempt", run.Attempt)
+	if err := e.Ledger.Release(ctx, run, why, requests); err != nil {
+		return waitFor(surgical.UnknownDelay, err)
+	}
+	return Isolate{}
+}
+
 // pauseIfTold makes every worker wait if GitLab told this one to, whatever
 // happens to the run.
 func (e *Engine) pauseIfTold(ctx context.Context, run surgical.Run, f fetched) {

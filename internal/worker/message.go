@@ -42,7 +42,7 @@ type Wait struct {
 }
 
 // Isolate processes the message again, with nothing else running in this
-// process: nothing was done yet.
+// process: nothing was done yet, or nothing that lasts.
 type Isolate struct {
 	// Deaths is how many workers died while they held the run.
 	Deaths int64

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -34,6 +35,7 @@ func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgica
 	f := e.fetchAll(limited, refs)
 	f.began = began
 	took := e.Clock().Sub(began)
+	f.endHopeless(ctx, took)
 	e.log(ctx, run, "preflight", "targets", len(refs), "attempt", run.Attempt, "duration_ms", took.Milliseconds())
 	e.Meter.Preflighted(took)
 	for i, ref := range refs {
@@ -84,6 +86,38 @@ func fetchError(err error) *surgical.Error {
 	}
 	return surgical.AsError(err)
 }
+
+// crowded reports that a target failed only because other runs of this process
+// hold so much, or send so many requests, and that the run is worth repeating
+// in isolation.
+func (f fetched) crowded(ctx context.Context) bool {
+	if room.From(ctx).Sole() {
+		return false
+	}
+	for _, why := range f.failed {
+		if errors.Is(why, surgical.ErrNoRoom) || errors.Is(why, surgical.ErrNoTime) {
+			return true
+		}
+	}
+	return false
+}
+
+// endHopeless makes the failures permanent if the targets take more requests than
+// a worker may send in all its time: another attempt would end the same way.
+func (f fetched) endHopeless(ctx context.Context, took time.Duration) {
+	if !room.From(ctx).Sole() || took < surgical.PreflightTime || f.requests < pagedRequests {
+		return
+	}
+	for i, why := range f.failed {
+		if errors.Is(why, surgical.ErrNoTime) {
+			f.failed[i] = surgical.RunTooLong(len(f.snapshots), f.requests)
+		}
+	}
+}
+
+// pagedRequests is how many requests show that the time went into them, and not
+// into waiting for GitLab.
+const pagedRequests = 50
 
 // previews describe what was fetched.
 func (f fetched) previews() map[surgical.Target]surgical.Preview {

@@ -17,6 +17,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/sweep"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
@@ -91,7 +92,7 @@ func (e Environment) Functions() *Functions {
 	f.Launcher = &workflow.Launcher{Starter: f.Starter, Ledger: f.Ledger}
 	f.Engine = &worker.Engine{
 		DB: e.DB, Ledger: f.Ledger, Content: f.Content, Fetch: e.Fetch, Launch: f.Launcher.Launch,
-		Allows: all, Clock: e.Clock, Jitter: e.Jitter, Log: e.Log, Meter: e.Meter,
+		Allows: all, Clock: e.Clock, Jitter: e.Jitter, Room: room.New(surgical.MaxWorkerBytes), Log: e.Log, Meter: e.Meter,
 	}
 	f.Worker = &worker.Batch{
 		Process: f.Engine.Process,
