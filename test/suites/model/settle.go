@@ -192,6 +192,8 @@ func (x *explorer) outstanding(ref surgical.EntityRef) string {
 			return "a follow-up is under way"
 		case run.Status == surgical.StatusCancelled, run.Status == surgical.StatusFailed && !run.Committed() && !missing(run):
 			return "a follow-up was cancelled, or failed"
+		case run.Status == surgical.StatusFailed && !x.truth.server.Has(ref):
+			return "the entity was deleted before its follow-up"
 		}
 	}
 	return ""
