@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -170,36 +171,15 @@ type EmbeddingsWrite struct {
 // transaction if they fit, so after [surgical.ErrMoved] the caller has to try
 // them one by one.
 func (s *Store) WriteEmbeddings(ctx context.Context, ref surgical.EntityRef, writes ...EmbeddingsWrite) error {
-	var shared []types.TransactWriteItem
-	units := 0
-	flush := func() error {
-		if len(shared) == 0 {
-			return nil
-		}
-		err := s.transactOnce(ctx, shared)
-		shared, units = nil, 0
-		return err
-	}
+	list := make([]checked, 0, len(writes))
 	for _, write := range writes {
 		check, items, err := s.embeddingItems(ref, write)
 		if err != nil {
 			return err
 		}
-		cost := transactUnits(items)
-		if len(items) > maxTransactItems || cost > maxTransactUnits {
-			if err := s.transact(ctx, check, items); err != nil {
-				return fmt.Errorf("write embeddings of %s: %w", ref, err)
-			}
-			continue
-		}
-		if len(shared)+len(items) > maxTransactItems || units+cost > maxTransactUnits {
-			if err := flush(); err != nil {
-				return fmt.Errorf("write embeddings of %s: %w", ref, err)
-			}
-		}
-		shared, units = append(append(shared, check), items...), units+cost
+		list = append(list, checked{check, items})
 	}
-	if err := flush(); err != nil {
+	if err := s.transactTogether(ctx, list); err != nil {
 		return fmt.Errorf("write embeddings of %s: %w", ref, err)
 	}
 	return nil
@@ -240,26 +220,64 @@ func (s *Store) vectorPuts(ref surgical.EntityRef, document Document, model stri
 	return puts, nil
 }
 
-// RemoveEmbeddings deletes the embeddings and vectors of a document, on the
-// condition that the document itself does not exist; otherwise the error is
-// [surgical.ErrMoved].
-func (s *Store) RemoveEmbeddings(ctx context.Context, ref surgical.EntityRef, document string) error {
-	stored, err := s.Vectors(ctx, ref, document)
-	if err != nil {
+// RemoveEmbeddings deletes the embeddings and vectors of the documents, on the
+// condition that none of these documents exists. The writes share transactions, so
+// after [surgical.ErrMoved] the caller has to try the documents one by one.
+func (s *Store) RemoveEmbeddings(ctx context.Context, ref surgical.EntityRef, documents ...string) error {
+	return s.removeEmbeddings(ctx, ref, embPrefix, documents)
+}
+
+// RemoveVectors is [Store.RemoveEmbeddings] for documents whose embeddings
+// [Store.WriteDocuments] deleted with them: only vectors are left.
+func (s *Store) RemoveVectors(ctx context.Context, ref surgical.EntityRef, documents ...string) error {
+	return s.removeEmbeddings(ctx, ref, vecPrefix, documents)
+}
+
+// removeEmbeddings deletes the vectors of the documents and, if from is embPrefix,
+// the embeddings that name them.
+func (s *Store) removeEmbeddings(ctx context.Context, ref surgical.EntityRef, from string, documents []string) error {
+	removals := make([]checked, len(documents))
+	group, queries := parallel.WithContext(ctx)
+	group.SetLimit(parallelQueries)
+	for i, document := range documents {
+		group.Go(func() (err error) {
+			removals[i], err = s.removal(queries, ref, from, document)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	writes := []types.TransactWriteItem{s.delete(key(ref, embKey(document)))}
-	for _, chunk := range sortedKeys(stored) {
-		writes = append(writes, s.delete(key(ref, vecKey(document, chunk))))
-	}
-	check, err := s.check(key(ref, docKey(document)), expression.AttributeNotExists(expression.Name("pk")))
-	if err != nil {
-		return err
-	}
-	if err := s.transact(ctx, check, writes); err != nil {
+	if err := s.transactTogether(ctx, removals); err != nil {
 		return fmt.Errorf("remove embeddings of %s: %w", ref, err)
 	}
 	return nil
+}
+
+// parallelQueries bounds concurrent queries for the vectors of documents.
+const parallelQueries = 16
+
+func (s *Store) removal(ctx context.Context, ref surgical.EntityRef, from, document string) (checked, error) {
+	in, err := s.collection(ref, vecKey(document, ""), expression.Name("sk"))
+	if err != nil {
+		return checked{}, err
+	}
+	var deletes []types.TransactWriteItem
+	if from == embPrefix {
+		deletes = append(deletes, s.delete(key(ref, embKey(document))))
+	}
+	for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+		if err != nil {
+			return checked{}, fmt.Errorf("list vectors of %s: %w", ref, err)
+		}
+		sk, ok := item["sk"].(*types.AttributeValueMemberS)
+		if !ok {
+			return checked{}, fmt.Errorf("vectors of %s: an item without a sort key", ref)
+		}
+		deletes = append(deletes, s.delete(key(ref, sk.Value)))
+	}
+	check, err := s.check(key(ref, docKey(document)), expression.AttributeNotExists(expression.Name("pk")))
+	return checked{check, deletes}, err
 }
 
 // checkDocument is the condition that the document is the one that was read.

@@ -179,6 +179,10 @@ func TestRemoveEmbeddings_OnlyWhileTheDocumentIsAbsent(t *testing.T) {
 	}
 	w.same("vectors", []string{"c1", "c2"}, w.vectors(ref, "a"))
 	w.remove(ref, "doc#a")
+	if err := w.RemoveEmbeddings(ctx(), ref, "a", "ab"); !w.moved(err) {
+		t.Error("embeddings of two documents were removed although one is there")
+	}
+	w.same("vectors", []string{"c1"}, w.vectors(ref, "ab"))
 	w.must(w.RemoveEmbeddings(ctx(), ref, "a"))
 	w.must(w.RemoveEmbeddings(ctx(), ref, "a")) // nothing is left
 	embedded, err := w.Embedded(ctx(), ref)

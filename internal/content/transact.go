@@ -40,6 +40,47 @@ func (s *Store) transact(ctx context.Context, check types.TransactWriteItem, wri
 	return nil
 }
 
+// checked are writes that depend on one check.
+type checked struct {
+	check  types.TransactWriteItem
+	writes []types.TransactWriteItem
+}
+
+// transactTogether writes everything in the list in as few transactions as
+// possible. Checks share a transaction, so that one of them that fails keeps
+// others from being written.
+func (s *Store) transactTogether(ctx context.Context, list []checked) error {
+	var shared []types.TransactWriteItem
+	units := 0
+	flush := func() error {
+		if len(shared) == 0 {
+			return nil
+		}
+		err := s.transactOnce(ctx, shared)
+		shared, units = nil, 0
+		return err
+	}
+	for _, one := range list {
+		if len(one.writes) == 0 {
+			continue
+		}
+		cost := transactUnits(one.writes)
+		if len(one.writes) > maxTransactItems || cost > maxTransactUnits {
+			if err := s.transact(ctx, one.check, one.writes); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(shared)+len(one.writes) > maxTransactItems || units+cost > maxTransactUnits {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		shared, units = append(append(shared, one.check), one.writes...), units+cost
+	}
+	return flush()
+}
+
 func (s *Store) transactOnce(ctx context.Context, items []types.TransactWriteItem) error {
 	err := dynamo.Transact(ctx, s.db, items)
 	// A conflict that outlasts the tries says nothing about the conditions.

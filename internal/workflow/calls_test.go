@@ -3,8 +3,10 @@ package workflow_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -81,4 +83,35 @@ func (w *world) calls(do func()) []string {
 	do()
 	w.around.Store(nil)
 	return slices.Sorted(slices.Values(calls))
+}
+
+// Removing documents takes no more transactions than writing and embedding them
+// does.
+func TestDocuments_RemovesManyInNoMoreTransactionsThanItWroteThemIn(t *testing.T) {
+	w := newWorld(t)
+	ref := gitlab.IssueRef(7)
+	ids := w.discuss(ref, 300)
+	transactions := func() (n int) {
+		in := w.commit(surgical.Options{}, ref)
+		for _, call := range w.calls(func() { w.handle(w.Docs, in); w.handle(w.Embed, in) }) {
+			if call == "TransactWriteItems content" {
+				n++
+			}
+		}
+		w.settled(ref)
+		return n
+	}
+	wrote := transactions()
+	w.Clock.Advance(time.Minute)
+	for _, id := range ids {
+		w.GitLab.DeleteDiscussion(ref, strings.TrimPrefix(id, "discussion#"))
+	}
+	removed := transactions()
+	t.Logf("300 documents: %d transactions to write and embed them, %d to remove them", wrote, removed)
+	if removed > wrote {
+		t.Error("removing takes more than writing")
+	}
+	if left := w.items(ref, "doc#discussion", "emb#discussion", "vec#discussion"); len(left) > 4*3 {
+		t.Errorf("%d items are left", len(left))
+	}
 }

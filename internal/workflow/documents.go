@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// docsBatch is how many documents are rendered and written at a time.
-	docsBatch = 50
+	// docsBatch is how many documents are rendered and written at a time. To remove
+	// so many takes one transaction for documents and embeddings, and one for
+	// vectors if each has one.
+	docsBatch = 49
 	// maxRenders bounds how often a batch is rendered again because a newer
 	// revision of the entity was committed in the meantime.
 	maxRenders = 20
@@ -212,14 +214,42 @@ func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int
 			return made{}, err
 		}
 	}
-	for _, id := range gone {
-		// If the document exists again, its embeddings belong to the run that wrote it.
-		if err := s.Content.RemoveEmbeddings(ctx, ref, id); err != nil && !errors.Is(err, surgical.ErrMoved) {
-			return made{}, err
-		}
+	if err := s.removeEmbeddings(ctx, ref, gone, replaced); err != nil {
+		return made{}, err
 	}
 	stale, err := s.stale(ctx, view.Head, rendered, before.Embeddings)
 	return made{int64(len(puts)), stale, warnings}, err
+}
+
+// removeEmbeddings removes what is left of documents that no longer exist. Those
+// that were stored until now have no embeddings any more, only vectors.
+func (s *Documents) removeEmbeddings(ctx context.Context, ref surgical.EntityRef, gone []string, removed map[string]content.Document) error {
+	var vectors, embeddings []string
+	for _, id := range gone {
+		if _, stored := removed[id]; stored {
+			vectors = append(vectors, id)
+		} else {
+			embeddings = append(embeddings, id)
+		}
+	}
+	return errors.Join(
+		eachOnce(ctx, ref, vectors, s.Content.RemoveVectors),
+		eachOnce(ctx, ref, embeddings, s.Content.RemoveEmbeddings))
+}
+
+// eachOnce removes what belongs to the documents, together or, if one of them
+// exists again, one by one. Its embeddings belong to the run that wrote it.
+func eachOnce(ctx context.Context, ref surgical.EntityRef, ids []string, remove func(context.Context, surgical.EntityRef, ...string) error) error {
+	err := remove(ctx, ref, ids...)
+	if !errors.Is(err, surgical.ErrMoved) {
+		return err
+	}
+	for _, id := range ids {
+		if err := remove(ctx, ref, id); err != nil && !errors.Is(err, surgical.ErrMoved) {
+			return err
+		}
+	}
+	return nil
 }
 
 // renderAll renders the documents whose child exists, and warns of what they do
