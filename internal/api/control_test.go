@@ -85,7 +85,7 @@ func TestARetryTakesTargetsWhoseDocumentsWereLeftUndone(t *testing.T) {
 		if _, err := f.Deliver(f.queue.take()[0]); err != nil {
 			t.Fatal(err)
 		}
-		abort := workflow.AbortInput{Input: workflow.Input{RunID: id, Generation: 1}, Stage: "docs", Error: "States.Timeout"}
+		abort := workflow.AbortInput{Input: workflow.Input{RunID: id, Generation: 1}, Stage: "docs", Error: "Permanent"}
 		if _, err := f.Abort.Handle(t.Context(), abort); err != nil {
 			t.Fatal(err)
 		}

@@ -155,7 +155,7 @@ func commitMutations() []mutation {
 		}, outcomes()},
 		{"the message is deleted before its workflow is started", []edit{
 			{attempt, "\t\treturn e.unknown(fmt.Errorf(\"launch the workflow of run %s: %w\", run.RunID, err))", "\t\t_ = fmt.Errorf\n\t\treturn Done{}"},
-			{"internal/sweep/sweep.go", "case run.Generation == 0:\n\t\treturn s.start(ctx, run, report)", "case run.Generation == 0:\n\t\treturn nil"},
+			{"internal/sweep/sweep.go", "case run.Generation == 0:\n\t\treturn s.start(ctx, run, 1, report)", "case run.Generation == 0:\n\t\treturn nil"},
 		}, outcomes()},
 		{"documents_visible_from is not carried over", []edit{
 			{prepare, "head.DocumentsVisibleFrom = p.change.Base.DocumentsVisibleFrom", "head.DocumentsVisibleFrom = 0"},
@@ -278,8 +278,26 @@ func sweepMutations() []mutation {
 			{sweep, "now.Sub(run.FirstClaimedAt) < surgical.RunLostAfter", "now.Sub(run.FirstClaimedAt) < 5*time.Minute"},
 		}, []suite{model(), recovery()}},
 		{"a timed-out workflow is never cleaned up", []edit{
-			{sweep, "\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {", "\tif run.RunID != \"\" {\n\t\treturn nil\n\t}\n\terr = s.finish(ctx, run, report)\n\tif errors.Is(err, surgical.ErrOpenJobs) {"},
+			{sweep, "\treturn s.settle(ctx, run, report)\n", "\tif run.RunID != \"\" {\n\t\treturn nil\n\t}\n\treturn s.settle(ctx, run, report)\n"},
 		}, outcomes()},
+		{"a postponed run is never resumed", []edit{
+			{sweep, "\t\treturn s.start(ctx, run, run.Generation+1, report)", "\t\treturn nil"},
+		}, outcomes()},
+		{"a transient failure of a stage ends its run", []edit{
+			{"internal/workflow/setback.go", "!run.Committed() || name == namePermanent ||", "!run.Committed() || name == namePermanent || name == nameTransient ||"},
+		}, []suite{recovery()}},
+		{"a stage may die again and again", []edit{
+			{"internal/workflow/setback.go", "run.LostStages+1 >= surgical.MaxLostStages", "run.LostStages+1 >= 1000"},
+		}, []suite{recovery()}},
+		{"a dead stage keeps its claim until the lease ends", []edit{
+			{"internal/ledger/jobs.go", ".\n\t\t\t\tOr(holder.Equal(expression.Value(generation)))", ""},
+		}, []suite{recovery()}},
+		{"a throttled transaction is not sent again", []edit{
+			{"internal/dynamo/transact.go", "case Throttled(err):", "case Throttled(err) && ctx == nil:"},
+		}, []suite{recovery()}},
+		{"a conflict counts as a refused condition", []edit{
+			{"internal/content/transact.go", "if dynamo.Refusals(err) != nil {", "if dynamo.Contended(err) {"},
+		}, []suite{recovery()}},
 		{"a message lost between row and queue is not resent", []edit{
 			{sweep, "\tif err := queue.Send(ctx, run.Request); err != nil {\n\t\treturn fmt.Errorf(\"send run %s again: %w\", runID, err)\n\t}\n", "\t_ = queue\n"},
 		}, outcomes()},
@@ -309,7 +327,7 @@ func expressionMutations() []mutation {
 			{runs, "And(attempt, lease, uncommitted())", "And(attempt, lease.Or(uncommitted()), uncommitted())"},
 		}, by},
 		{"expression: a claim of a job that is held", []edit{
-			{jobs, "\n\t\t\tAnd(expression.Name(\"lease_until\").LessThanEqual(expression.Value(micros(now)))))", "\n\t\t\tAnd(expression.AttributeExists(expression.Name(\"lease_until\"))))"},
+			{jobs, "\n\t\t\tAnd(expression.Name(\"lease_until\").LessThanEqual(expression.Value(micros(now))).", "\n\t\t\tAnd(expression.AttributeExists(expression.Name(\"lease_until\"))."},
 		}, by},
 		{"expression: a claim of a job exactly at the end of its lease", []edit{
 			{jobs, "expression.Name(\"lease_until\").LessThanEqual(", "expression.Name(\"lease_until\").LessThan("},
