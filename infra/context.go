@@ -54,6 +54,9 @@ type settings struct {
 	// EmbedderAPIKey is `embedderApiKey`: true makes a secret for the key of
 	// an openai endpoint.
 	EmbedderAPIKey bool
+	// EmbedderConcurrency is `embedderConcurrency`, 1 to 64, 2 if unset: how many
+	// requests to Bedrock one invocation of embed has in flight.
+	EmbedderConcurrency int
 	// AllowUnsignedAPI is `allowUnsignedApi`: true lets unsigned calls in to
 	// /v1. Only the local stack may.
 	AllowUnsignedAPI bool
@@ -142,6 +145,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		Projects:                   r.projects("projects"),
 		EmbedderURL:                r.httpURL("embedderUrl", ""),
 		EmbedderAPIKey:             r.boolean("embedderApiKey"),
+		EmbedderConcurrency:        r.number("embedderConcurrency", surgical.DefaultEmbedderConcurrency, func(n int) bool { return n >= 1 && n <= surgical.MaxEmbedderConcurrency }, fmt.Sprintf("a number from 1 to %d", surgical.MaxEmbedderConcurrency)),
 		AllowUnsignedAPI:           r.boolean("allowUnsignedApi"),
 		WorkerConcurrency:          r.number("workerConcurrency", surgical.DefaultConcurrency, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
 		GitLabRequestsPerSecond:    r.number("gitlabRequestsPerSecond", surgical.DefaultRequestsPerSecond, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
@@ -207,6 +211,9 @@ func (s settings) validateEmbedder() []error {
 	}
 	if s.Embedder != "openai" && (s.EmbedderURL != "" || s.EmbedderAPIKey) {
 		errs = append(errs, fmt.Errorf("context values embedderUrl and embedderApiKey belong to embedder=openai, got embedder %q", s.Embedder))
+	}
+	if s.Embedder != "bedrock" && s.EmbedderConcurrency != surgical.DefaultEmbedderConcurrency {
+		errs = append(errs, fmt.Errorf("context value embedderConcurrency belongs to embedder=bedrock, got embedder %q", s.Embedder))
 	}
 	return errs
 }

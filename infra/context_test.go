@@ -26,7 +26,7 @@ func TestDefaultsFitAnyAccount(t *testing.T) {
 	}
 	want := settings{
 		StackName: "lorehook", Architecture: "arm64", LambdaDir: ".build/lambda", GitLabBaseURL: "https://gitlab.com", Projects: "*",
-		Embedder: "bedrock", EmbedderModel: titan, WorkerConcurrency: 4, GitLabRequestsPerSecond: 4, LogRetentionDays: 30,
+		Embedder: "bedrock", EmbedderModel: titan, EmbedderConcurrency: 2, WorkerConcurrency: 4, GitLabRequestsPerSecond: 4, LogRetentionDays: 30,
 		LogLevel: "info", Tracing: "active", RunbooksURL: runbooks,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -38,7 +38,7 @@ func TestContextValuesAreTakenAsTextAndAsJSON(t *testing.T) {
 	want := settings{
 		Account: localAccount, Region: "us-east-1", StackName: "team-a", Architecture: "x86_64", LambdaDir: "/somewhere",
 		GitLabBaseURL: "http://127.0.0.1:8929", Projects: "71480000", Embedder: "openai", EmbedderURL: "http://127.0.0.1:11434/v1",
-		EmbedderModel: "nomic-embed-text", EmbedderAPIKey: true, AllowUnsignedAPI: true, WorkerConcurrency: 2, GitLabRequestsPerSecond: 1, LogRetentionDays: 7,
+		EmbedderModel: "nomic-embed-text", EmbedderAPIKey: true, EmbedderConcurrency: 2, AllowUnsignedAPI: true, WorkerConcurrency: 2, GitLabRequestsPerSecond: 1, LogRetentionDays: 7,
 		LogLevel: "error", Tracing: "off", AlarmTopicARN: "arn:aws:sns:us-east-1:000000000000:alarms", RunbooksURL: "https://wiki.example.com",
 	}
 	text := map[string]any{
@@ -105,6 +105,8 @@ func TestBadContextValuesAreRefusedByName(t *testing.T) {
 		"openai with a bad URL":      {with(openai, map[string]any{"embedderUrl": "localhost:11434"}), []string{"embedderUrl", `"localhost:11434"`}},
 		"bedrock with a URL":         {map[string]any{"embedderUrl": "https://embeddings.example.com/v1"}, []string{"embedderUrl", `"bedrock"`}},
 		"bedrock with a key":         {map[string]any{"embedderApiKey": "true"}, []string{"embedderApiKey", `"bedrock"`}},
+		"lexical with requests":      {map[string]any{"embedder": "lexical", "embedderConcurrency": "3"}, []string{"embedderConcurrency", `"lexical"`}},
+		"no requests to bedrock":     {map[string]any{"embedderConcurrency": "0"}, []string{"embedderConcurrency", `"0"`, "from 1 to 64"}},
 		"bedrock's other models":     {map[string]any{"embedderModel": "cohere.embed-v4:0"}, []string{"embedderModel", `"cohere.embed-v4:0"`, titan}},
 		"lexical with a model":       {map[string]any{"embedder": "lexical", "embedderModel": "m"}, []string{"embedderModel", `"m"`}},
 		"one worker":                 {map[string]any{"workerConcurrency": "1"}, []string{"workerConcurrency", `"1"`, "from 2 to 1000"}},

@@ -88,6 +88,9 @@ func newFunctions(st *stack) functionSet {
 // embedderEnv addresses the embedder.
 func (st *stack) embedderEnv() map[string]*string {
 	env := map[string]*string{"LOREHOOK_EMBEDDER": &st.settings.Embedder}
+	if st.settings.Embedder == "bedrock" {
+		env["LOREHOOK_EMBEDDER_CONCURRENCY"] = jsii.String(strconv.Itoa(st.settings.EmbedderConcurrency))
+	}
 	if st.settings.EmbedderModel != "" {
 		env["LOREHOOK_EMBEDDER_MODEL"] = &st.settings.EmbedderModel
 	}

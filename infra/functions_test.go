@@ -110,7 +110,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		}},
 		"Docs": {tableNames, machine},
 		"Embed": {tableNames, machine, {
-			"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0",
+			"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0", "LOREHOOK_EMBEDDER_CONCURRENCY": "2",
 		}},
 		"Finish":  {tableNames},
 		"Abort":   {tableNames},

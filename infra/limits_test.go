@@ -106,6 +106,7 @@ func limitRows() map[string]string {
 			s(surgical.SecretRefreshAge), s(surgical.SecretMaxAge), s(surgical.SecretInterval), surgical.SecretOutage.Minutes()),
 		"requests to GitLab": fmt.Sprintf("%d a second per worker (`gitlabRequestsPerSecond`), with %d workers (`workerConcurrency`) on `requests.fifo` and %d on `bulk.fifo`",
 			surgical.DefaultRequestsPerSecond, surgical.DefaultConcurrency, surgical.BulkConcurrency),
+		"requests to Bedrock": fmt.Sprintf("%d in flight per invocation of embed (`embedderConcurrency`)", surgical.DefaultEmbedderConcurrency),
 	}
 }
 

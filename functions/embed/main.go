@@ -3,9 +3,11 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -28,7 +30,10 @@ func build(_ context.Context, env function.Env[config.Embed]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS)
 	secrets := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
 	apiKey := secret.NewSource(secret.FromManager(secrets, c.APIKeySecretID, token.Key), time.Now).OnFailure(env.SecretFailed)
-	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrockruntime.NewFromConfig(awsenv.Patient(env.AWS)), APIKey: apiKey.Get})
+	// The embedder itself repeats what failed: the SDK would not honor Retry-After,
+	// and would not slow the other requests down.
+	bedrock := bedrockruntime.NewFromConfig(awsenv.Patient(env.AWS), func(o *bedrockruntime.Options) { o.Retryer = aws.NopRetryer{} })
+	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrock, APIKey: apiKey.Get, Jitter: rand.N[time.Duration]})
 	if err != nil {
 		return nil, err
 	}

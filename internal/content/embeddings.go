@@ -139,9 +139,12 @@ func (s *Store) Vectors(ctx context.Context, ref surgical.EntityRef, document st
 }
 
 // PutVectors stores vectors of the document's chunks before the embeddings that
-// name them. If the document is no longer the one that was read, nothing is
-// written and the error is [surgical.ErrMoved].
-func (s *Store) PutVectors(ctx context.Context, ref surgical.EntityRef, document Document, model string, fresh map[string][]float32) error {
+// name them. embedded says whether the document has embeddings: if not, empty ones
+// that are not current are stored first, so that the next attempt to embed the document
+// finds the vectors. If the document is no longer the one that was read, or has
+// embeddings although embedded is false, nothing is written and the error is
+// [surgical.ErrMoved].
+func (s *Store) PutVectors(ctx context.Context, ref surgical.EntityRef, document Document, model string, fresh map[string][]float32, embedded bool) error {
 	puts, err := s.vectorPuts(ref, document, model, fresh)
 	if err != nil {
 		return err
@@ -150,10 +153,39 @@ func (s *Store) PutVectors(ctx context.Context, ref surgical.EntityRef, document
 	if err != nil {
 		return err
 	}
+	if !embedded && len(puts) > 0 {
+		begun, err := s.putBegun(ref, document, model)
+		if err != nil {
+			return err
+		}
+		puts = append([]types.TransactWriteItem{begun}, puts...)
+	}
 	if err := s.transact(ctx, check, puts); err != nil {
 		return fmt.Errorf("write vectors of %s: %w", ref, err)
 	}
 	return nil
+}
+
+// putBegun inserts embeddings without chunks. Their hash is that of no document.
+func (s *Store) putBegun(ref surgical.EntityRef, document Document, model string) (types.TransactWriteItem, error) {
+	put, err := s.putEmbeddings(ref, Embeddings{DocumentID: document.ID, Revision: document.Revision, Model: model, Chunks: []string{}})
+	if err != nil {
+		return put, err
+	}
+	absent, err := expression.NewBuilder().WithCondition(expression.AttributeNotExists(expression.Name("pk"))).Build()
+	if err != nil {
+		return put, fmt.Errorf("build condition: %w", err)
+	}
+	put.Put.ConditionExpression, put.Put.ExpressionAttributeNames = absent.Condition(), absent.Names()
+	return put, nil
+}
+
+func (s *Store) putEmbeddings(ref surgical.EntityRef, e Embeddings) (types.TransactWriteItem, error) {
+	row, err := attributevalue.MarshalMap(embItem{partition(ref), embKey(e.DocumentID), e.DocumentID, e.DocumentHash, e.Revision, e.Model, e.Chunks})
+	if err != nil {
+		return types.TransactWriteItem{}, fmt.Errorf("encode embeddings of %s: %w", ref, err)
+	}
+	return s.put(row), nil
 }
 
 // EmbeddingsWrite makes Chunks, in this order, the embeddings of a document. The
@@ -192,13 +224,11 @@ func (s *Store) embeddingItems(ref surgical.EntityRef, w EmbeddingsWrite) (check
 	if err != nil {
 		return check, nil, err
 	}
-	row, err := attributevalue.MarshalMap(embItem{
-		partition(ref), embKey(w.Document.ID), w.Document.ID, w.Document.Hash, w.Document.Revision, w.Model, w.Chunks,
-	})
+	row, err := s.putEmbeddings(ref, Embeddings{w.Document.ID, w.Document.Hash, w.Document.Revision, w.Model, w.Chunks})
 	if err != nil {
-		return check, nil, fmt.Errorf("encode embeddings of %s: %w", ref, err)
+		return check, nil, err
 	}
-	items = append(items, s.put(row))
+	items = append(items, row)
 	for _, chunk := range sortedKeys(w.Stored) {
 		if !slices.Contains(w.Chunks, chunk) {
 			items = append(items, s.delete(key(ref, vecKey(w.Document.ID, chunk))))

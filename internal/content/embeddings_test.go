@@ -60,7 +60,7 @@ func TestWriteEmbeddings_OfADocumentThatChangedWritesNothing(t *testing.T) {
 			w.remove(ref, "doc#a")
 		}
 		fresh := map[string][]float32{"c1": {1, 2}}
-		if err := w.PutVectors(ctx(), ref, read, "m", fresh); w.moved(err) != c.moved {
+		if err := w.PutVectors(ctx(), ref, read, "m", fresh, true); w.moved(err) != c.moved {
 			t.Errorf("vectors of a document, %s: %v", name, err)
 		}
 		if err := w.WriteEmbeddings(ctx(), ref, content.EmbeddingsWrite{Document: read, Model: "m", Chunks: []string{"c1"}, Fresh: fresh}); w.moved(err) != c.moved {
@@ -70,6 +70,29 @@ func TestWriteEmbeddings_OfADocumentThatChangedWritesNothing(t *testing.T) {
 			t.Errorf("of a document, %s: vectors %v", name, got)
 		}
 	}
+}
+
+// Vectors of a document without embeddings leave some that are not current, and
+// never replace any.
+func TestPutVectors_LeavesATraceOfADocumentThatHasNoEmbeddings(t *testing.T) {
+	w := newWorld(t)
+	ref := issue(1)
+	head, _ := w.commit(ref, newIssue())
+	w.write(head, document("a", "x"))
+	read, err := w.Document(ctx(), ref, "a")
+	w.must(err)
+	w.must(w.PutVectors(ctx(), ref, read, "m", map[string][]float32{"c1": {1}}, false))
+	embeddings, err := w.Embeddings(ctx(), ref, []string{"a"})
+	w.must(err)
+	w.same("embeddings", map[string]content.Embeddings{"a": {DocumentID: "a", Revision: 1, Model: "m", Chunks: []string{}}}, embeddings)
+	if embeddings["a"].Current(head, read.Hash) {
+		t.Error("embeddings without chunks are current")
+	}
+	if err := w.PutVectors(ctx(), ref, read, "m", map[string][]float32{"c2": {1}}, false); !w.moved(err) {
+		t.Errorf("a document that has embeddings: %v", err)
+	}
+	w.must(w.PutVectors(ctx(), ref, read, "m", map[string][]float32{"c3": {1}}, true))
+	w.same("vectors", []string{"c1", "c3"}, w.vectors(ref, "a"))
 }
 
 func TestWriteEmbeddings_ReplacesWhatIsNoLongerAmongTheChunks(t *testing.T) {
@@ -198,8 +221,8 @@ func TestEmbedded_ListsWhatAnyEmbeddingsOrVectorsAreStoredFor(t *testing.T) {
 	w.embed(head, "discussion#d1", "c1")
 	read, err := w.Document(ctx(), ref, "discussion#d2")
 	w.must(err)
-	w.must(w.PutVectors(ctx(), ref, read, "m", map[string][]float32{"c1": {1}}))
-	w.must(w.PutVectors(ctx(), ref, read, "m", nil))
+	w.must(w.PutVectors(ctx(), ref, read, "m", map[string][]float32{"c1": {1}}, true))
+	w.must(w.PutVectors(ctx(), ref, read, "m", nil, true))
 	embedded, err := w.Embedded(ctx(), ref)
 	w.must(err)
 	w.same("embedded", map[string]bool{"discussion#d1": true, "discussion#d2": true}, embedded)
@@ -227,7 +250,7 @@ func TestPutVectors_AndReadThemBack(t *testing.T) {
 	w.must(err)
 	rapid.Check(t, func(t *rapid.T) {
 		want := rapid.SliceOfN(rapid.Float32(), 1, 64).Draw(t, "vector")
-		w.must(w.PutVectors(ctx(), ref, read, "m", map[string][]float32{"c": want}))
+		w.must(w.PutVectors(ctx(), ref, read, "m", map[string][]float32{"c": want}, true))
 		got, err := w.Vectors(ctx(), ref, "a")
 		w.must(err)
 		if !slices.Equal(want, got["c"].Values) {

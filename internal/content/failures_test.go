@@ -90,7 +90,7 @@ func TestStore_ReportsEveryCallThatFails(t *testing.T) {
 			return w.WriteDocuments(ctx(), head, "t.d9", []surgical.Document{long}, was)
 		},
 		"PutVectors": func(w *world, _ surgical.Head, _ *content.Change, was map[string]content.Document) error {
-			return w.PutVectors(ctx(), ref, was[long.ID], "m", map[string][]float32{"c": {1}})
+			return w.PutVectors(ctx(), ref, was[long.ID], "m", map[string][]float32{"c": {1}}, true)
 		},
 		"WriteEmbeddings": func(w *world, _ surgical.Head, _ *content.Change, was map[string]content.Document) error {
 			return w.WriteEmbeddings(ctx(), ref, content.EmbeddingsWrite{Document: was[long.ID], Model: "m"})

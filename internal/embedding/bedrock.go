@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,8 +31,7 @@ const (
 	// render.MaxChunk characters.
 	titanInput = 8190
 
-	bedrockBatch       = 64
-	bedrockConcurrency = 8
+	bedrockBatch = 64
 )
 
 // Invoker is the part of *bedrockruntime.Client that [Bedrock] uses.
@@ -41,45 +41,57 @@ type Invoker interface {
 
 // Bedrock is an [Embedder] that uses Amazon Titan Text Embeddings V2, with 1,024
 // dimensions and vectors of length 1. Texts are truncated to 8,190 bytes.
-type Bedrock struct{ client Invoker }
+type Bedrock struct {
+	client      Invoker
+	concurrency int
+	pace        pace
+}
 
-var _ Embedder = Bedrock{}
+var _ Embedder = (*Bedrock)(nil)
 
-// NewBedrock returns an embedder that uses the client.
-func NewBedrock(client Invoker) Bedrock { return Bedrock{client: client} }
+// NewBedrock returns an embedder that has up to concurrency requests in flight.
+// The client must not repeat requests itself. jitter returns a random duration in
+// [0, d); nil returns 0.
+func NewBedrock(client Invoker, concurrency int, jitter func(d time.Duration) time.Duration) *Bedrock {
+	return &Bedrock{client: client, concurrency: concurrency, pace: pace{jitter: jitter}}
+}
 
 // Model implements [Embedder].
-func (Bedrock) Model() string { return fmt.Sprintf("bedrock/%s/%d", titanModel, titanDimensions) }
+func (*Bedrock) Model() string { return fmt.Sprintf("bedrock/%s/%d", titanModel, titanDimensions) }
 
 // Dimensions implements [Embedder].
-func (Bedrock) Dimensions() int { return titanDimensions }
+func (*Bedrock) Dimensions() int { return titanDimensions }
 
 // MaxBatch implements [Embedder].
-func (Bedrock) MaxBatch() int { return bedrockBatch }
+func (*Bedrock) MaxBatch() int { return bedrockBatch }
 
-// Embed implements [Embedder] with one request per text, eight at a time. Errors
-// are retryable if the SDK considers them so, and if the model timed out, failed,
-// is not ready or is out of quota.
-func (b Bedrock) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+// Embed implements [Embedder] with one request per text. Errors are retryable if
+// the SDK considers them so, and if the model timed out, failed, is not ready or is
+// out of quota.
+func (b *Bedrock) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	if err := checkBatch(b, texts); err != nil {
 		return nil, err
 	}
 	vectors := make([][]float32, len(texts))
-	group, ctx := parallel.WithContext(ctx)
-	group.SetLimit(bedrockConcurrency)
+	// A failure keeps further requests from being sent, but those in flight are
+	// answered: their vectors count.
+	group, open := parallel.WithContext(ctx)
+	group.SetLimit(b.concurrency)
 	for i, text := range texts {
-		group.Go(func() (err error) {
-			vectors[i], err = b.embed(ctx, text)
-			return err
+		group.Go(func() error {
+			if i > 0 && !timeLeft(ctx, 0) {
+				return transient(errNoTime, 0, "too little time is left for all texts")
+			}
+			return b.pace.do(open, func() (err error) {
+				vectors[i], err = b.embed(ctx, text)
+				return err
+			})
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return vectors, nil
+	return vectors, group.Wait()
 }
 
-func (b Bedrock) embed(ctx context.Context, text string) ([]float32, error) {
+func (b *Bedrock) embed(ctx context.Context, text string) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, transient(err, 0, "the request to Bedrock was cancelled")
 	}

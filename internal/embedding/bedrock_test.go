@@ -59,7 +59,7 @@ func TestBedrock_SendsTheRequestThatTitanDocuments(t *testing.T) {
 		}
 		fmt.Fprint(w, titanAnswer(5))
 	})
-	vectors, err := NewBedrock(bedrockAt(url)).Embed(t.Context(), []string{"a <text>"})
+	vectors, err := NewBedrock(bedrockAt(url), 2, nil).Embed(t.Context(), []string{"a <text>"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,15 +97,15 @@ func TestBedrock_LimitsItsConcurrency(t *testing.T) {
 		}
 		done := make(chan [][]float32)
 		go func() {
-			vectors, err := NewBedrock(g).Embed(t.Context(), texts)
+			vectors, err := NewBedrock(g, 3, nil).Embed(t.Context(), texts)
 			if err != nil {
 				t.Error(err)
 			}
 			done <- vectors
 		}()
 		synctest.Wait()
-		if n := g.running.Load(); n != bedrockConcurrency {
-			t.Errorf("%d requests at once, want %d", n, bedrockConcurrency)
+		if n := g.running.Load(); n != 3 {
+			t.Errorf("%d requests at once, want 3", n)
 		}
 		close(g.open)
 		for i, v := range <-done {
@@ -162,7 +162,7 @@ func TestBedrock_ReturnsTypedErrors(t *testing.T) {
 				w.WriteHeader(c.status)
 				fmt.Fprintf(w, `{"message":"malformed: %s"}`, secretText)
 			})
-			_, err := NewBedrock(bedrockAt(url)).Embed(t.Context(), []string{secretText})
+			_, err := NewBedrock(bedrockAt(url), 2, nil).Embed(t.Context(), []string{secretText})
 			checkFailure(t, err, c.want)
 			if !strings.Contains(err.Error(), c.kind) {
 				t.Errorf("%v does not name the error code", err)
@@ -171,7 +171,7 @@ func TestBedrock_ReturnsTypedErrors(t *testing.T) {
 	}
 }
 
-func TestBedrock_FailsTheCallIfOneTextFails(t *testing.T) {
+func TestBedrock_ReturnsWhatWasAnsweredWithTheError(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		var in titanRequest
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
@@ -182,12 +182,12 @@ func TestBedrock_FailsTheCallIfOneTextFails(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		fmt.Fprint(w, titanAnswer(1))
+		fmt.Fprint(w, titanAnswer(len(in.InputText)))
 	})
-	vectors, err := NewBedrock(bedrockAt(url)).Embed(t.Context(), []string{"good", "bad", "good"})
+	vectors, err := NewBedrock(bedrockAt(url), 1, nil).Embed(t.Context(), []string{"one", "three", "bad", "never sent"})
 	checkFailure(t, err, want{Action: surgical.ActionContactOperator})
-	if vectors != nil {
-		t.Error("vectors were returned with the error")
+	if len(vectors) != 4 || vectors[0][0] != 3 || vectors[1][0] != 5 || vectors[2] != nil || vectors[3] != nil {
+		t.Errorf("%d vectors, want those of the first two texts", len(vectors))
 	}
 }
 
@@ -195,7 +195,7 @@ func TestBedrock_RejectsInvalidResponses(t *testing.T) {
 	for name, answer := range map[string]string{"not JSON": "<html>" + secretText, "too short": `{"embedding":[1,2]}`, "none": `{}`} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, answer) })
-			_, err := NewBedrock(bedrockAt(url)).Embed(t.Context(), []string{secretText})
+			_, err := NewBedrock(bedrockAt(url), 2, nil).Embed(t.Context(), []string{secretText})
 			checkFailure(t, err, want{Action: surgical.ActionContactOperator})
 		})
 	}
@@ -206,7 +206,7 @@ func TestBedrock_IsRetryableWhenUnreachable(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		server := httptest.NewServer(http.NotFoundHandler())
 		server.Close()
-		_, err := NewBedrock(bedrockAt(server.URL)).Embed(t.Context(), []string{secretText})
+		_, err := NewBedrock(bedrockAt(server.URL), 2, nil).Embed(t.Context(), []string{secretText})
 		checkFailure(t, err, retry)
 	})
 	t.Run("cut off", func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestBedrock_IsRetryableWhenUnreachable(t *testing.T) {
 			w.Header().Set("Content-Length", "9000")
 			fmt.Fprint(w, `{"embedding":[`)
 		})
-		_, err := NewBedrock(bedrockAt(url)).Embed(t.Context(), []string{secretText})
+		_, err := NewBedrock(bedrockAt(url), 2, nil).Embed(t.Context(), []string{secretText})
 		checkFailure(t, err, retry)
 	})
 }

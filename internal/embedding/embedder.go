@@ -26,9 +26,15 @@ type Embedder interface {
 	Dimensions() int
 	// MaxBatch is the maximum number of texts per call of Embed.
 	MaxBatch() int
-	// Embed returns one vector per text, in the order of the texts, or an error if
-	// any of them fails. Errors have [surgical.CodeEmbedFailed]; their Retryable
-	// and RetryAfter say whether and when to try again.
+	// Embed returns one vector per text, in the order of the texts. If any of them
+	// fails, the error is not nil, and the vectors of the other texts may be
+	// returned with it: a text without an answer has a nil vector. Errors have
+	// [surgical.CodeEmbedFailed]; their Retryable and RetryAfter say whether and
+	// when to try again.
+	//
+	// Transient failures are repeated, for the unanswered texts only, as long as the
+	// deadline of ctx leaves [surgical.HandOnReserve]; without a deadline they are
+	// not repeated.
 	Embed(ctx context.Context, texts []string) ([][]float32, error)
 }
 
@@ -46,6 +52,8 @@ type Deps struct {
 	Bedrock Invoker
 	// APIKey reads the key from the secret that the configuration names.
 	APIKey func(ctx context.Context) (string, error)
+	// Jitter returns a random duration in [0, d).
+	Jitter func(d time.Duration) time.Duration
 }
 
 // New returns the configured embedder, or an error that lists everything wrong
@@ -61,7 +69,10 @@ func New(c config.Embedder, deps Deps) (Embedder, error) {
 		if deps.Bedrock == nil {
 			return nil, errors.New("the bedrock embedder needs a client")
 		}
-		return NewBedrock(deps.Bedrock), nil
+		if c.Concurrency < 1 || c.Concurrency > surgical.MaxEmbedderConcurrency {
+			return nil, fmt.Errorf("LOREHOOK_EMBEDDER_CONCURRENCY must be from 1 to %d, got %d", surgical.MaxEmbedderConcurrency, c.Concurrency)
+		}
+		return NewBedrock(deps.Bedrock, c.Concurrency, deps.Jitter), nil
 	case KindOpenAI:
 		return newOpenAI(c, deps)
 	default:
@@ -89,7 +100,7 @@ func newOpenAI(c config.Embedder, deps Deps) (Embedder, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return NewOpenAI(OpenAIOptions{URL: c.URL, Model: c.Model, APIKey: key}), nil
+	return NewOpenAI(OpenAIOptions{URL: c.URL, Model: c.Model, APIKey: key, Jitter: deps.Jitter}), nil
 }
 
 // transient returns a retryable error. wait is the earliest time to retry, or 0 if

@@ -49,10 +49,12 @@ func TestNew_ReturnsTheConfiguredEmbedder(t *testing.T) {
 	}{
 		{"the default is lexical", config.Embedder{}, Deps{}, "lexical/fnv-512/v1", nil},
 		{"lexical", config.Embedder{Kind: "lexical"}, Deps{}, "lexical/fnv-512/v1", nil},
-		{"bedrock", config.Embedder{Kind: "bedrock"}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "bedrock/amazon.titan-embed-text-v2:0/1024", nil},
+		{"bedrock", config.Embedder{Kind: "bedrock", Concurrency: 2}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "bedrock/amazon.titan-embed-text-v2:0/1024", nil},
 		{"openai", config.Embedder{Kind: "openai", URL: "http://127.0.0.1:1/v1", Model: "m"}, Deps{}, "openai/m", nil},
 		{"openai with a secret", config.Embedder{Kind: "openai", URL: "http://127.0.0.1:1/v1", Model: "m", APIKeySecretID: "s"}, Deps{APIKey: key}, "openai/m", nil},
 		{"bedrock with an unknown model", config.Embedder{Kind: "bedrock", Model: "other"}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "", []string{"LOREHOOK_EMBEDDER_MODEL"}},
+		{"bedrock without requests", config.Embedder{Kind: "bedrock"}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "", []string{"LOREHOOK_EMBEDDER_CONCURRENCY", "from 1 to 64", "got 0"}},
+		{"bedrock with too many requests", config.Embedder{Kind: "bedrock", Concurrency: 65}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "", []string{"LOREHOOK_EMBEDDER_CONCURRENCY", "got 65"}},
 		{"bedrock without a client", config.Embedder{Kind: "bedrock"}, Deps{}, "", []string{"client"}},
 		{"openai with everything wrong", config.Embedder{Kind: "openai", URL: "nowhere", APIKeySecretID: "s"}, Deps{}, "", []string{"LOREHOOK_EMBEDDER_URL", "LOREHOOK_EMBEDDER_MODEL", "LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"}},
 		{"an unknown kind", config.Embedder{Kind: "magic"}, Deps{}, "", []string{"LOREHOOK_EMBEDDER", "magic"}},
@@ -78,7 +80,7 @@ func TestNew_ReturnsTheConfiguredEmbedder(t *testing.T) {
 }
 
 func TestEmbedders_RejectMoreTextsThanABatch(t *testing.T) {
-	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1")), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
+	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1"), 2, nil), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
 		_, err := e.Embed(t.Context(), make([]string, e.MaxBatch()+1))
 		checkFailure(t, err, want{Action: surgical.ActionContactOperator})
 	}
@@ -87,7 +89,7 @@ func TestEmbedders_RejectMoreTextsThanABatch(t *testing.T) {
 func TestEmbedders_AreRetryableWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1")), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
+	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1"), 2, nil), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
 		_, err := e.Embed(ctx, []string{secretText})
 		checkFailure(t, err, want{Retryable: true, Action: surgical.ActionRetryAfter})
 		if !errors.Is(err, context.Canceled) {

@@ -38,6 +38,8 @@ type OpenAIOptions struct {
 	// HTTP sends the requests; nil means a client with a timeout of 15 s.
 	// Redirects are never followed.
 	HTTP *http.Client
+	// Jitter returns a random duration in [0, d); nil returns 0.
+	Jitter func(d time.Duration) time.Duration
 }
 
 // OpenAI is an [Embedder] for any endpoint with OpenAI's POST /v1/embeddings,
@@ -49,6 +51,7 @@ type OpenAI struct {
 	http     *http.Client
 	// dimensions is 0 until the first response.
 	dimensions atomic.Int64
+	pace       pace
 }
 
 var _ Embedder = (*OpenAI)(nil)
@@ -60,7 +63,7 @@ func NewOpenAI(o OpenAIOptions) *OpenAI {
 		client = *o.HTTP
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &OpenAI{endpoint: strings.TrimRight(o.URL, "/") + "/embeddings", model: o.Model, apiKey: o.APIKey, http: &client}
+	return &OpenAI{endpoint: strings.TrimRight(o.URL, "/") + "/embeddings", model: o.Model, apiKey: o.APIKey, http: &client, pace: pace{jitter: o.Jitter}}
 }
 
 // Model implements [Embedder]: "openai/" and the model's name.
@@ -73,7 +76,8 @@ func (o *OpenAI) Dimensions() int { return int(o.dimensions.Load()) }
 // MaxBatch implements [Embedder].
 func (o *OpenAI) MaxBatch() int { return openAIBatch }
 
-// Embed implements [Embedder] with one request. 408, 429, 5xx, timeouts and broken
+// Embed implements [Embedder] with one request for all texts, so that it returns
+// all vectors or none. 408, 429, 5xx, timeouts and broken
 // connections are retryable; other statuses and invalid responses are not.
 func (o *OpenAI) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	if len(texts) == 0 {
@@ -82,7 +86,11 @@ func (o *OpenAI) Embed(ctx context.Context, texts []string) ([][]float32, error)
 	if err := checkBatch(o, texts); err != nil {
 		return nil, err
 	}
-	answer, err := o.post(ctx, texts)
+	var answer []byte
+	err := o.pace.do(ctx, func() (err error) {
+		answer, err = o.post(ctx, texts)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

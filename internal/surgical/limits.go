@@ -177,6 +177,13 @@ const (
 	// BulkConcurrency is how many workers bulk.fifo starts at once: few, so that
 	// a backlog never delays a webhook.
 	BulkConcurrency = 2
+	// DefaultEmbedderConcurrency is how many requests to Bedrock one invocation of
+	// embed has in flight, unless embedderConcurrency says otherwise: at 0.1 s a
+	// request, 20 a second, which is twice the smallest quota (600 a minute). More
+	// would only be refused more often by the quota that all invocations share.
+	DefaultEmbedderConcurrency = 2
+	// MaxEmbedderConcurrency is the most that embedderConcurrency may say.
+	MaxEmbedderConcurrency = 64
 	// DefaultRequestsPerSecond is one worker's rate of requests to GitLab, unless
 	// gitlabRequestsPerSecond says otherwise.
 	DefaultRequestsPerSecond = 4

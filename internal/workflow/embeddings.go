@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -34,22 +35,38 @@ type Embeddings struct {
 func (s *Embeddings) Type() surgical.JobType { return surgical.JobEmbed }
 
 // Do implements [Work]. Documents are embedded as they are now, which may be as
-// a newer run wrote them.
+// a newer run wrote them. If the embedder fails transiently, the vectors that it
+// answered are stored. If there are any, the next generation goes on at once
+// ([ErrOutOfTime]): a quota that lets something through is not a failure.
 func (s *Embeddings) Do(ctx context.Context, _ surgical.Run, job *surgical.Job, budget *Budget) (ledger.Done, error) {
+	before := job.ChunksEmbedded
+	err := s.all(ctx, job, budget)
+	if err == nil {
+		return ledger.Settled(), nil
+	}
+	why := surgical.AsError(err)
+	if why.Code == surgical.CodeEmbedFailed && why.Retryable && job.ChunksEmbedded > before {
+		return ledger.Done{}, fmt.Errorf("%w: %w", ErrOutOfTime, err)
+	}
+	return ledger.Done{}, err
+}
+
+// all embeds the documents of the job.
+func (s *Embeddings) all(ctx context.Context, job *surgical.Job, budget *Budget) error {
 	ids, err := s.scope(ctx, *job)
 	if err != nil {
-		return ledger.Done{}, err
+		return err
 	}
 	for batch := range slices.Chunk(ids, embedBatch) {
 		if !budget.TimeLeft() {
-			return ledger.Done{}, ErrOutOfTime
+			return ErrOutOfTime
 		}
 		if err := s.batch(ctx, job, batch, budget); err != nil {
-			return ledger.Done{}, err
+			return err
 		}
 		job.Cursor = batch[len(batch)-1]
 	}
-	return ledger.Settled(), nil
+	return nil
 }
 
 // scope lists the documents of the job in order, without those that an earlier
@@ -116,7 +133,8 @@ func (s *Embeddings) fits(v content.Vector) bool {
 	return length == 0 || length == len(v.Values)
 }
 
-// embed returns a vector for each chunk, by its hash.
+// embed returns a vector for each chunk, by its hash. With an error it returns those
+// that were answered.
 func (s *Embeddings) embed(ctx context.Context, chunks []render.Chunk) (map[string][]float32, error) {
 	vectors := make(map[string][]float32, len(chunks))
 	for batch := range slices.Chunk(chunks, s.Embedder.MaxBatch()) {
@@ -125,11 +143,13 @@ func (s *Embeddings) embed(ctx context.Context, chunks []render.Chunk) (map[stri
 			texts[i] = chunk.Text
 		}
 		embedded, err := s.Embedder.Embed(ctx, texts)
-		if err != nil {
-			return nil, err
+		for i, vector := range embedded {
+			if vector != nil {
+				vectors[batch[i].Hash] = vector
+			}
 		}
-		for i, chunk := range batch {
-			vectors[chunk.Hash] = embedded[i]
+		if err != nil {
+			return vectors, err
 		}
 	}
 	return vectors, nil

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,8 @@ func (s *Embeddings) tryDocument(ctx context.Context, job *surgical.Job, id stri
 		return s.Content.RemoveEmbeddings(ctx, job.Ref, id)
 	}
 	embeddings, err := s.Content.Embeddings(ctx, job.Ref, []string{id})
-	if err != nil || s.current(embeddings[id], document) {
+	before, embedded := embeddings[id]
+	if err != nil || s.current(before, document) {
 		return err
 	}
 	stored, err := s.Content.Vectors(ctx, job.Ref, id)
@@ -46,23 +48,36 @@ func (s *Embeddings) tryDocument(ctx context.Context, job *surgical.Job, id stri
 		if err := budget.Next(ctx); err != nil {
 			return err
 		}
-		fresh, err := s.embed(ctx, missing[:s.sliceSize()])
-		if err != nil {
-			return err
+		fresh, failure := s.embed(ctx, missing[:s.sliceSize()])
+		if err := s.keep(ctx, job, document, fresh, embedded); err != nil {
+			return cmp.Or(failure, err)
 		}
-		if err := s.Content.PutVectors(ctx, job.Ref, document, s.Embedder.Model(), fresh); err != nil {
-			return err
+		if failure != nil {
+			return failure
 		}
-		job.ChunksEmbedded += int64(len(fresh))
-		missing = missing[s.sliceSize():]
+		missing, embedded = missing[s.sliceSize():], true
 	}
-	fresh, err := s.embed(ctx, missing)
-	if err != nil {
-		return err
+	fresh, failure := s.embed(ctx, missing)
+	if failure != nil {
+		// What could not be kept is only embedded again.
+		_ = s.keep(ctx, job, document, fresh, embedded)
+		return failure
 	}
 	if err := s.Content.WriteEmbeddings(ctx, job.Ref, content.EmbeddingsWrite{
 		Document: document, Model: s.Embedder.Model(), Chunks: hashes(chunks), Fresh: fresh, Stored: stored,
 	}); err != nil {
+		return err
+	}
+	job.ChunksEmbedded += int64(len(fresh))
+	return nil
+}
+
+// keep stores vectors of a document whose other chunks are not embedded yet.
+func (s *Embeddings) keep(ctx context.Context, job *surgical.Job, document content.Document, fresh map[string][]float32, embedded bool) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := s.Content.PutVectors(ctx, job.Ref, document, s.Embedder.Model(), fresh, embedded); err != nil {
 		return err
 	}
 	job.ChunksEmbedded += int64(len(fresh))

@@ -279,3 +279,104 @@ func TestEmbeddings_GivesUpOnADocumentThatNeverRests(t *testing.T) {
 		t.Errorf("%d changes, error %v", changes, err) // one for the batch, twenty one by one
 	}
 }
+
+// throttling answers so many texts, and then fails.
+type throttling struct {
+	embedder
+	answers int
+	sent    map[string]int
+}
+
+func (e *throttling) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+	vectors, err := e.embedder.Embed(ctx, texts)
+	for i, text := range texts {
+		if e.answers == 0 {
+			vectors[i], err = nil, surgical.NewError(surgical.CodeEmbedFailed, "the embedder throttles")
+			continue
+		}
+		e.answers--
+		e.sent[text]++
+	}
+	return vectors, err
+}
+
+// What the embedder answered is stored, and the next generation goes on at once
+// with the rest. Without an answer, the failure counts.
+func TestEmbeddings_KeepsWhatAThrottlingEmbedderAnswered(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fill func(*world, surgical.EntityRef)
+	}{
+		{"many short documents", func(w *world, ref surgical.EntityRef) { w.discuss(ref, 30) }},
+		{"one document of several chunks", func(w *world, ref surgical.EntityRef) {
+			w.GitLab.AddDiscussion(ref, gitlab.Note{Body: longText(10, "word")})
+		}},
+		{"one long document", func(w *world, ref surgical.EntityRef) {
+			w.GitLab.AddDiscussion(ref, gitlab.Note{Body: longText(40, "word")})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := &throttling{embedder: embedder{model: "m", most: 16}, sent: map[string]int{}}
+			w := newWorld(t)
+			w.Embed.Work = &workflow.Embeddings{Content: w.Content, Embedder: e}
+			ref := gitlab.IssueRef(7)
+			c.fill(w, ref)
+			in := w.commit(surgical.Options{}, ref)
+			w.handle(w.Docs, in)
+			generations := 0
+			for outcome := workflow.HandedOn; outcome == workflow.HandedOn; generations++ {
+				if generations == 1 {
+					if _, err := w.Embed.Handle(t.Context(), in); !errors.As(err, new(workflow.Transient)) {
+						t.Fatalf("without an answer: %v", err)
+					}
+				}
+				e.answers = 5
+				result, err := w.Embed.Handle(t.Context(), in)
+				if err != nil || generations > 20 {
+					t.Fatalf("generation %d: %+v, %v", in.Generation, result, err)
+				}
+				if outcome = result.Outcome; outcome == workflow.HandedOn {
+					in = w.launched[len(w.launched)-1]
+				}
+			}
+			if generations < 3 {
+				t.Errorf("%d generations, so nothing was throttled", generations)
+			}
+			for text, n := range e.sent {
+				if n > 1 {
+					t.Errorf("%q was answered %d times", text[:min(40, len(text))], n)
+				}
+			}
+			if job := w.job(in.RunID, surgical.JobEmbed); job.ChunksEmbedded != int64(len(e.sent)) {
+				t.Errorf("%d chunks are counted, want %d", job.ChunksEmbedded, len(e.sent))
+			}
+			w.settled(ref)
+		})
+	}
+}
+
+// A document that was embedded in part and then changed keeps no vector of a
+// chunk that is gone.
+func TestEmbeddings_RemovesVectorsOfAnUnfinishedDocument(t *testing.T) {
+	e := &throttling{embedder: embedder{model: "m", most: 16}, answers: 5, sent: map[string]int{}}
+	w := newWorld(t)
+	w.Embed.Work = &workflow.Embeddings{Content: w.Content, Embedder: e}
+	ref := gitlab.IssueRef(7)
+	w.GitLab.EditIssue(ref, func(i *gitlab.Issue) { i.Description = longText(10, "before") })
+	in := w.commit(surgical.Options{}, ref)
+	w.handle(w.Docs, in)
+	if result, err := w.Embed.Handle(t.Context(), in); err != nil || result.Outcome != workflow.HandedOn {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	w.Clock.Advance(time.Minute)
+	w.GitLab.EditIssue(ref, func(i *gitlab.Issue) { i.Description = "short" })
+	later := w.commit(surgical.Options{}, ref)
+	w.handle(w.Docs, later)
+	e.answers = 1000
+	w.handle(w.Embed, later)
+	vectors, err := w.Content.Vectors(t.Context(), ref, "entity")
+	w.must(err)
+	if len(vectors) != 1 {
+		t.Errorf("%d vectors of a document with one chunk", len(vectors))
+	}
+}

@@ -19,6 +19,8 @@ type planned struct {
 	chunks   []render.Chunk
 	missing  []render.Chunk
 	stored   map[string]content.Vector
+	// embedded says whether the document has embeddings, current or not.
+	embedded bool
 }
 
 // together embeds the documents with few chunks, with as few reads, calls of the
@@ -57,37 +59,47 @@ func (s *Embeddings) slice(plans []planned) int {
 }
 
 // write embeds the documents. If any of them changed in the meantime, it writes
-// nothing more and returns the ids of all.
+// nothing more and returns the ids of all. If the embedder fails, the documents
+// whose chunks were all answered are written, and of the others the vectors that
+// were.
 func (s *Embeddings) write(ctx context.Context, job *surgical.Job, plans []planned) (moved []string, err error) {
 	var missing []render.Chunk
 	for _, p := range plans {
 		missing = append(missing, p.missing...)
 	}
-	vectors, err := s.embed(ctx, missing)
-	if err != nil {
-		return nil, err
-	}
-	writes := make([]content.EmbeddingsWrite, len(plans))
-	ids := make([]string, len(plans))
-	for i, p := range plans {
+	vectors, failure := s.embed(ctx, missing)
+	var writes []content.EmbeddingsWrite
+	var ids []string
+	chunks := 0
+	for _, p := range plans {
 		fresh := make(map[string][]float32, len(p.missing))
 		for _, chunk := range p.missing {
-			fresh[chunk.Hash] = vectors[chunk.Hash]
+			if vector, ok := vectors[chunk.Hash]; ok {
+				fresh[chunk.Hash] = vector
+			}
 		}
-		ids[i] = p.document.ID
-		writes[i] = content.EmbeddingsWrite{
+		if len(fresh) < len(p.missing) {
+			// What could not be kept is only embedded again.
+			_ = s.keep(ctx, job, p.document, fresh, p.embedded)
+			continue
+		}
+		chunks += len(fresh)
+		ids = append(ids, p.document.ID)
+		writes = append(writes, content.EmbeddingsWrite{
 			Document: p.document, Model: s.Embedder.Model(), Chunks: hashes(p.chunks), Fresh: fresh, Stored: p.stored,
-		}
+		})
 	}
 	err = s.Content.WriteEmbeddings(ctx, job.Ref, writes...)
-	if errors.Is(err, surgical.ErrMoved) {
+	if err == nil {
+		job.ChunksEmbedded += int64(chunks)
+	}
+	switch {
+	case failure != nil:
+		return nil, failure
+	case errors.Is(err, surgical.ErrMoved):
 		return ids, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	job.ChunksEmbedded += int64(len(missing))
-	return nil, nil
+	return nil, err
 }
 
 // plan reads the documents and splits them: those that are current are dropped,
@@ -107,16 +119,16 @@ func (s *Embeddings) plan(ctx context.Context, ref surgical.EntityRef, ids []str
 			alone = append(alone, id)
 			continue
 		}
-		plans = append(plans, planned{document: document, chunks: chunks})
+		_, embedded := read.Embeddings[id]
+		plans = append(plans, planned{document: document, chunks: chunks, embedded: embedded})
 	}
 	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelReads)
 	for i := range plans {
 		p := &plans[i]
-		_, embedded := read.Embeddings[p.document.ID]
 		group.Go(func() (err error) {
-			// A document that was never embedded has no vectors to use again.
-			if embedded {
+			// A document without embeddings has no vectors to use again.
+			if p.embedded {
 				p.stored, err = s.Content.Vectors(ctx, ref, p.document.ID)
 			}
 			p.missing = s.missing(p.document, p.chunks, p.stored)

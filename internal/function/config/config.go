@@ -88,6 +88,8 @@ type Embedder struct {
 	APIKey string `env:"LOREHOOK_EMBEDDER_API_KEY"`
 	// APIKeySecretID is the id of the secret whose text is the API key.
 	APIKeySecretID string `env:"LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"`
+	// Concurrency is how many requests to Bedrock one invocation has in flight.
+	Concurrency int `env:"LOREHOOK_EMBEDDER_CONCURRENCY" envDefault:"2"`
 }
 
 // Stage is the configuration of docs, embed, finish and abort.

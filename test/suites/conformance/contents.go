@@ -142,13 +142,16 @@ func (s *stores) embeddings() {
 		read, err := s.content.Document(ctx, ref, "entity")
 		s.must(err)
 		s.poke(s.Tables.Content, entityKey(ref, "doc#entity"), c.pokes...)
-		err = s.content.PutVectors(ctx, ref, read, "m", vector)
+		err = s.content.PutVectors(ctx, ref, read, "m", vector, true)
 		if errors.Is(err, surgical.ErrMoved) != c.moved || !c.moved && err != nil {
 			s.t.Errorf("vectors under %s: %v", c.name, err)
 		}
 		err = s.content.WriteEmbeddings(ctx, ref, content.EmbeddingsWrite{Document: read, Model: "m", Chunks: []string{"c1"}, Fresh: vector})
 		if errors.Is(err, surgical.ErrMoved) != c.moved || !c.moved && err != nil {
 			s.t.Errorf("embeddings under %s: %v", c.name, err)
+		}
+		if err := s.content.PutVectors(ctx, ref, read, "m", vector, false); !errors.Is(err, surgical.ErrMoved) {
+			s.t.Errorf("vectors under %s, with embeddings that the caller did not see: %v", c.name, err)
 		}
 		if err := s.content.RemoveEmbeddings(ctx, ref, "entity"); !errors.Is(err, surgical.ErrMoved) {
 			s.t.Errorf("embeddings of an existing document were removed: %v", err)
