@@ -27,6 +27,9 @@ type Change struct {
 	Revision int64
 	// Changed reports whether anything other than volatile fields differs.
 	Changed bool
+	// Fewer counts, by kind, the children that the base has and the snapshot does
+	// not, minus those that only the snapshot has.
+	Fewer map[surgical.ChildKind]int
 	// Scope is what the documents have to be rendered again for.
 	Scope surgical.Scope
 	// ChildrenWritten counts the children (not segments) to be staged.

@@ -603,3 +603,28 @@ func TestPrepare_NamesAllDocumentsOfAnotherFormat(t *testing.T) {
 		t.Errorf("the one after it names %+v", change.Scope)
 	}
 }
+
+func TestPrepare_CountsWhatEachKindLost(t *testing.T) {
+	for name, more := range map[string]int{"in the head": 0, "in parts": 200} {
+		base := newIssue()
+		for i := range 3 + more {
+			base = base.and(fmt.Sprintf("discussion#e%d", i), note(fmt.Sprintf("e%d", i), "x"))
+		}
+		base = base.and("resource_state_event#1", `{"id":1}`)
+		for change, c := range map[string]struct {
+			now  gitlab
+			want map[surgical.ChildKind]int
+		}{
+			"nothing":   {base, map[surgical.ChildKind]int{}},
+			"an edit":   {base.and("discussion#e1", note("e1", "y")).with("title", "U"), map[surgical.ChildKind]int{}},
+			"two left":  {base.and("discussion#e1", "").and("discussion#e2", "").and("resource_state_event#1", ""), map[surgical.ChildKind]int{surgical.KindDiscussion: 2, surgical.KindStateEvent: 1}},
+			"one came":  {base.and("discussion#z", note("z", "y")), map[surgical.ChildKind]int{surgical.KindDiscussion: -1}},
+			"exchanged": {base.and("discussion#e1", "").and("discussion#z", note("z", "y")), map[surgical.ChildKind]int{surgical.KindDiscussion: 0}},
+		} {
+			w := newWorld(t)
+			w.commit(issue(1), base)
+			_, made := w.commit(issue(1), c.now)
+			w.same(name+", "+change, c.want, made.Fewer)
+		}
+	}
+}

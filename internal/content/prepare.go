@@ -36,7 +36,7 @@ func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, attempt sur
 		return nil, base.Head, err
 	}
 	p := preparation{store: s, snap: snap, attempt: attempt, base: base.item, children: children,
-		change: &Change{Ref: snap.Ref, Base: base.Head, Revision: base.Head.Revision + 1}}
+		change: &Change{Ref: snap.Ref, Base: base.Head, Revision: base.Head.Revision + 1, Fewer: map[surgical.ChildKind]int{}}}
 	if err := p.run(ctx); err != nil {
 		return nil, base.Head, fmt.Errorf("prepare %s: %w", snap.Ref, err)
 	}
@@ -187,15 +187,24 @@ func (p *preparation) diff(before, next entries) error {
 		p.changed = append(p.changed, child)
 		if had {
 			p.supersedeChild(child, old)
+		} else {
+			p.change.Fewer[kindOf(child)]--
 		}
 	}
 	for _, child := range slices.Sorted(maps.Keys(before)) {
 		if _, has := next[child]; !has {
 			p.changed = append(p.changed, child)
 			p.supersedeChild(child, before[child])
+			p.change.Fewer[kindOf(child)]++
 		}
 	}
 	return nil
+}
+
+// kindOf returns the kind in a key as [surgical.Child.Key] gives it.
+func kindOf(child string) surgical.ChildKind {
+	kind, _, _ := strings.Cut(child, "#")
+	return surgical.ChildKind(kind)
 }
 
 // childItem is one item of a child: all of it, or one segment.

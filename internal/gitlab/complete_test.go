@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -27,7 +28,11 @@ type records struct {
 
 func (r *records) handler(t *testing.T) http.Handler {
 	t.Helper()
-	server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})
+	return r.before(fakegitlab.New(fakegitlab.Options{Token: sampleToken}))
+}
+
+// before serves the discussions itself, and everything else from the server.
+func (r *records) before(server http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !strings.HasSuffix(req.URL.Path, "/discussions") {
 			server.ServeHTTP(w, req)
@@ -261,6 +266,56 @@ func TestClientFetch_EndsAnEndlessListForGood(t *testing.T) {
 			}}
 			_, err := newClient(t, serve(t, r.handler(t))).Fetch(t.Context(), fakegitlab.IssueRef(7))
 			wantCode(t, err, surgical.CodeEntityTooLarge, false)
+		})
+	}
+}
+
+// A list that is cut, or emptied, in a way that no header or page contradicts.
+func TestClientFetch_NamesTheListsThatMayLackRecords(t *testing.T) {
+	events := []surgical.ChildKind{surgical.KindStateEvent, surgical.KindLabelEvent, surgical.KindMilestoneEvent} // the issue has none
+	withDiscussions := append([]surgical.ChildKind{surgical.KindDiscussion}, events...)
+	for name, tt := range map[string]struct {
+		comments, shown int
+		counted         bool
+		want            []surgical.ChildKind
+	}{
+		"all, with a total":                 {4, 4, true, events},
+		"all, without a total":              {4, 4, false, events},
+		"fewer, with a total":               {4, 3, true, events}, // the token may not see all
+		"fewer, without a total":            {4, 3, false, withDiscussions},
+		"none, with a total of 0":           {4, 0, true, withDiscussions},
+		"none, without a total":             {4, 0, false, withDiscussions},
+		"none of none, with a total":        {0, 0, true, withDiscussions},
+		"system notes are no comments":      {0, 1, false, events},
+		"more than counted without a total": {3, 4, false, events},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})
+			ref := fakegitlab.IssueRef(70)
+			server.SetIssue(fakegitlab.NewIssue(70, "Cut", "", fakegitlab.Time{Time: time.Now()}))
+			for i := range tt.comments {
+				server.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprint("comment ", i)})
+			}
+			r := &records{ids: count(tt.shown), answer: func(r *records, w http.ResponseWriter, req *http.Request) {
+				if tt.counted {
+					totals(r, w.Header(), 0, 0)
+				}
+				var all []string
+				for _, id := range r.ids {
+					all = append(all, fmt.Sprintf(`{"id":"%d","notes":[{"id":%d,"system":%v}]}`, id, id, tt.comments == 0))
+				}
+				if number(req, "page", 1) > 1 {
+					all = nil
+				}
+				fmt.Fprint(w, "["+strings.Join(all, ",")+"]")
+			}}
+			snap, err := newClient(t, serve(t, r.before(server))).Fetch(t.Context(), ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, snap.Doubtful); diff != "" {
+				t.Errorf("doubtful (-want +got):\n%s", diff)
+			}
 		})
 	}
 }

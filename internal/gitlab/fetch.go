@@ -75,6 +75,7 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	snap := surgical.Snapshot{Ref: ref, FetchedAt: started.UTC().Truncate(time.Microsecond)}
 	lists := listings()
 	children := make([][]surgical.Child, len(lists))
+	counted := make([]bool, len(lists)) // GitLab's total is what the list has
 	absent := make([]error, len(lists)) // lists that are missing
 	tasks := []func(context.Context) error{func(ctx context.Context) (err error) {
 		snap.Entity, snap.UpdatedAt, err = c.entity(ctx, path, ref)
@@ -83,7 +84,7 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	for i, l := range lists {
 		tasks = append(tasks, func(ctx context.Context) (err error) {
 			what := fmt.Sprintf("%s of %s", l.path, ref)
-			children[i], err = c.list(ctx, path+"/"+l.path, what, l)
+			children[i], counted[i], err = c.list(ctx, path+"/"+l.path, what, l)
 			if surgical.CodeOf(err) == surgical.CodeGitLabNotFound {
 				absent[i] = listNotFound(surgical.AsError(err), what)
 			}
@@ -106,6 +107,11 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 		snap.FetchedUntil = until
 	}
 	snap.Children = slices.Concat(children...)
+	for i, l := range lists {
+		if len(children[i]) == 0 || l.kind == surgical.KindDiscussion && !counted[i] && snap.UserNotes() < snap.UserNotesCount() {
+			snap.Doubtful = append(snap.Doubtful, l.kind)
+		}
+	}
 	return snap, nil
 }
 

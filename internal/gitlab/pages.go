@@ -47,20 +47,21 @@ type page struct {
 
 // list reads all pages of one list, and again from its start if the reading does
 // not show that nothing is missing. It fails with a transient
-// [surgical.CodeGitLabUnavailable] if no reading does.
-func (c *Client) list(ctx context.Context, path, what string, l listing) ([]surgical.Child, error) {
+// [surgical.CodeGitLabUnavailable] if no reading does. counted reports that
+// X-Total is the number of records.
+func (c *Client) list(ctx context.Context, path, what string, l listing) (children []surgical.Child, counted bool, err error) {
 	var doubt string
 	for range maxReadings {
 		r := reading{client: c, path: path, what: what, listing: l, at: map[string]int{}}
 		if err := r.read(ctx); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if doubt = r.doubt; doubt == "" {
-			return r.children, nil
+			return r.children, r.pages[len(r.pages)-1].total == len(r.children), nil
 		}
 		r.drop(ctx)
 	}
-	return nil, surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: %s; read %d times without a complete list", what, doubt, maxReadings))
+	return nil, false, surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: %s; read %d times without a complete list", what, doubt, maxReadings))
 }
 
 // reading is one reading of a list, from its first page to its last.

@@ -89,6 +89,25 @@ func TestRelease_KeepsWhyTheRunWaits(t *testing.T) {
 	}
 }
 
+func TestRelease_KeepsSinceWhenAListIsDoubted(t *testing.T) {
+	m := inMemory(t)
+	m.made("r", surgical.StatusQueued, 7)
+	why := surgical.NewError(surgical.CodeGitLabUnavailable, "x")
+	since := map[surgical.Target]time.Time{issue(7).Target: m.now.Add(-time.Minute)}
+	for _, doubted := range []map[surgical.Target]time.Time{since, nil, {issue(7).Target: m.now}} {
+		held, err := m.Claim(m.Context(), m.run("r"), claimOf(m.run("r"), "m"))
+		m.must(err)
+		if doubted != nil {
+			held.DoubtedSince = doubted
+			since = doubted
+		}
+		m.must(m.Release(m.Context(), held, why, 3))
+		if got := m.run("r").DoubtedSince; !reflect.DeepEqual(got, since) {
+			t.Errorf("doubted since %v, want %v", got, since)
+		}
+	}
+}
+
 // change is one write of a run or a job, as its caller makes it.
 type change struct {
 	name string

@@ -40,6 +40,8 @@ type runItem struct {
 	NotFound       int64    `dynamodbav:"not_found,omitempty"`
 	MessageIDs     []string `dynamodbav:"message_ids,stringset,omitempty"`
 
+	DoubtedSince map[string]int64 `dynamodbav:"doubted_since,omitempty"`
+
 	CommittedBy   int64                  `dynamodbav:"committed_by,omitempty"`
 	Outcomes      map[string]outcomeItem `dynamodbav:"outcomes,omitempty"`
 	Previews      map[string]previewItem `dynamodbav:"previews,omitempty"`
@@ -257,6 +259,16 @@ func (r runItem) run() (surgical.Run, error) {
 			return run, err
 		}
 		run.Targets = append(run.Targets, t)
+	}
+	if r.DoubtedSince != nil {
+		run.DoubtedSince = make(map[surgical.Target]time.Time, len(r.DoubtedSince))
+	}
+	for s, since := range r.DoubtedSince {
+		t, err := surgical.ParseTarget(s)
+		if err != nil {
+			return run, err
+		}
+		run.DoubtedSince[t] = fromMicros(since)
 	}
 	if r.Outcomes != nil {
 		run.Outcomes = make(map[surgical.Target]surgical.Outcome, len(r.Outcomes))

@@ -131,6 +131,7 @@ func TestRunOf_RefusesWhatItCannotRead(t *testing.T) {
 		"a target of an unknown type": {"targets", list(str("issue#7"), str("epic#7"))},
 		"an outcome of one":           {"outcomes", object(dynamo.Item{"epic#7": object(nil)})},
 		"a preview of one":            {"previews", object(dynamo.Item{"epic#7": object(nil)})},
+		"a doubt about one":           {"doubted_since", object(dynamo.Item{"epic#7": number("1")})},
 		"a failure of one":            {"error", object(dynamo.Item{"failures": list(entry)})},
 		"a time that is a text":       {"created_at", str("yesterday")},
 		"an attempt that is a list":   {"attempt", list()},

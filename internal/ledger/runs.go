@@ -149,6 +149,13 @@ func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Er
 	if why.Code == surgical.CodeGitLabNotFound {
 		update = update.Add(expression.Name("not_found"), expression.Value(1))
 	}
+	if len(run.DoubtedSince) > 0 {
+		doubted := make(map[string]int64, len(run.DoubtedSince))
+		for target, since := range run.DoubtedSince {
+			doubted[target.String()] = micros(since)
+		}
+		update = update.Set(expression.Name("doubted_since"), expression.Value(doubted))
+	}
 	_, err := l.update(ctx, run.RunID, held(run), update)
 	return err
 }

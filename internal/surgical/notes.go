@@ -66,6 +66,28 @@ func (n *Notes) add(raw json.RawMessage) {
 	n.Internal = n.Internal || string(note.Internal) == "true" || string(note.Confidential) == "true"
 }
 
+// UserNotes counts the snapshot's comments, as [Snapshot.UserNotesCount] does:
+// without the notes that GitLab itself writes.
+func (s Snapshot) UserNotes() int64 {
+	var count int64
+	for _, child := range s.Children {
+		var discussion struct {
+			Notes []struct {
+				System json.RawMessage `json:"system"`
+			} `json:"notes"`
+		}
+		if child.Kind != KindDiscussion || json.Unmarshal(child.Raw, &discussion) != nil {
+			continue
+		}
+		for _, note := range discussion.Notes {
+			if string(note.System) != "true" {
+				count++
+			}
+		}
+	}
+	return count
+}
+
 // UserNotesCount returns GitLab's own count of the entity's comments, 0 if the
 // entity does not say.
 func (s Snapshot) UserNotesCount() int64 {

@@ -39,6 +39,19 @@ func TestSnapshotNotes_AreTheGreatestOfAllDiscussions(t *testing.T) {
 	}
 }
 
+func TestSnapshotUserNotes_CountsWhatPeopleWrote(t *testing.T) {
+	for raw, want := range map[string]int64{
+		`{"notes":[{"system":false},{"system":true},{}]}`: 2, `{"notes":[{"system":"x"}]}`: 1, `{"notes":[]}`: 0, `{}`: 0, `[]`: 0,
+	} {
+		snap := surgical.Snapshot{Children: []surgical.Child{
+			{Kind: surgical.KindDiscussion, Raw: json.RawMessage(raw)}, {Kind: surgical.KindLabelEvent, Raw: json.RawMessage(`{"notes":[{}]}`)},
+		}}
+		if got := snap.UserNotes(); got != want {
+			t.Errorf("%s: %d, want %d", raw, got, want)
+		}
+	}
+}
+
 func TestSnapshotUserNotesCount_IsThatOfGitLab(t *testing.T) {
 	for entity, want := range map[string]int64{
 		`{"user_notes_count":3}`: 3, `{}`: 0, `{"user_notes_count":"3"}`: 0, `{"user_notes_count":-1}`: 0, `[]`: 0,

@@ -64,6 +64,9 @@ type Run struct {
 	// LostLeases counts leases that expired, FailedAttempts attempts that ended
 	// in order with a transient failure, NotFound answers of 404.
 	LostLeases, FailedAttempts, NotFound int64
+	// DoubtedSince is, by target, when a fetch first ended with a list that lacks
+	// records of the copy and may not be complete.
+	DoubtedSince map[Target]time.Time
 	// MessageIDs are the SQS messages that were seen to ask for this run.
 	MessageIDs []string
 	// CommittedBy is the attempt whose commit became visible, 0 if none did.

@@ -46,6 +46,10 @@ type Snapshot struct {
 	Entity json.RawMessage
 	// Children are the discussions and resource events.
 	Children []Child
+	// Doubtful are the kinds whose list may lack records although nothing in the
+	// fetch contradicts it: it is empty, or GitLab gave no total and counts more
+	// comments than the list has. Such a list is compared with the copy.
+	Doubtful []ChildKind
 	// Requests counts the requests that were sent to GitLab.
 	Requests int
 }

@@ -33,8 +33,9 @@ type plan struct {
 }
 
 // plan compares every snapshot with its head and writes nothing. A snapshot that
-// the guard refuses is skipped if the head covers the run's event. base is a
-// head that was read before the fetch, or nil.
+// the guard refuses is skipped if the head covers the run's event. One that lacks
+// records of the copy without evidence fails, see [doubted]. base is a head that
+// was read before the fetch, or nil.
 func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, base *content.Base) (plan, error) {
 	changes := make([]*content.Change, len(snaps))
 	heads := make([]surgical.Head, len(snaps))
@@ -49,6 +50,9 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 		})
 	}
 	if err := group.Wait(); err != nil {
+		return plan{}, err
+	}
+	if err := doubted(run, snaps, changes); err != nil {
 		return plan{}, err
 	}
 	p := plan{run: run, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps)), dirty: map[surgical.EntityRef]surgical.Scope{}}

@@ -55,6 +55,10 @@ func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.E
 	}
 	delay := e.delay(run, why)
 	e.warn(ctx, run, "postponed", "code", why.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt, "error", causes(why))
+	var d *doubt
+	if errors.As(why, &d) {
+		run.DoubtedSince = d.since
+	}
 	if err := e.Ledger.Release(ctx, run, why, requests); err != nil {
 		return waitFor(delay, err)
 	}

@@ -193,6 +193,12 @@ func commitMutations() []mutation {
 		{"the run with the most lost leases comes first", []edit{
 			{"internal/worker/batch.go", "cmp.Compare(x.isolate.Deaths, y.isolate.Deaths)", "cmp.Compare(y.isolate.Deaths, x.isolate.Deaths)"},
 		}, []suite{recovery()}},
+		{"an emptied list is believed", []edit{
+			{"internal/worker/commit.go", "\tif err := doubted(run, snaps, changes); err != nil {\n\t\treturn plan{}, err\n\t}\n", "\t_ = doubted\n"},
+		}, []suite{recovery()}},
+		{"an emptied list is never believed", []edit{
+			{"internal/worker/doubt.go", "if before && !snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {", "if false {"},
+		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
 			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn run.Status != \"\", err\n"},
 		}, outcomes()},

@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,6 +48,8 @@ func (k Kind) gitlabFault() fault {
 		return headers(func(h http.Header) {
 			h["Link"] = append([]string{`<https://assets.example.com/a,b>; crossorigin; rel="preconnect", </style.css>; rel=preload; nopush`}, h["Link"]...)
 		})
+	case EmptiedList:
+		return emptied
 	case RateLimited:
 		return answer(http.StatusTooManyRequests, "text/plain", retryLater, time.Minute)
 	case RateLimitedSilent:
@@ -138,6 +142,24 @@ func headers(change func(http.Header)) fault {
 		call.Answer(&changed)
 		return nil
 	}
+}
+
+// emptied returns a list without its records, as if GitLab had none.
+func emptied(ctx context.Context, call cloud.Call, send func() error) error {
+	if !lists(call.Input.(*http.Request)) {
+		return send()
+	}
+	if err := answer(http.StatusOK, jsonType, "[]", 0)(ctx, call, send); err != nil {
+		return err
+	}
+	call.Output().(*http.Response).Header.Set("X-Total", "0")
+	return nil
+}
+
+// lists reports whether the request is for one of an entity's lists.
+func lists(req *http.Request) bool {
+	last := path.Base(req.URL.Path)
+	return last == "discussions" || strings.HasPrefix(last, "resource_")
 }
 
 // truncated cuts the body off in the middle, as a connection does that breaks

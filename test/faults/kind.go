@@ -68,6 +68,8 @@ const (
 	StrippedHeaders Kind = "gitlab_stripped_headers"
 	// ForeignLinks puts links that are not GitLab's in front of its Link header.
 	ForeignLinks Kind = "gitlab_foreign_links"
+	// EmptiedList empties a list and its total.
+	EmptiedList Kind = "gitlab_emptied_list"
 	// RateLimited is a plain-text 429 with a Retry-After of a minute.
 	RateLimited Kind = "gitlab_429"
 	// RateLimitedSilent has no Retry-After.
@@ -96,7 +98,7 @@ func Kinds() []Kind {
 		ServerError, BrokenConnection, LostAnswer, Timeout, TimeoutApplied, ThroughputExceeded, Throttled,
 		TransactionConflict, TransactionThrottled, TransactionInProgress, IdempotentMismatch, WriteConflict,
 		UnprocessedItems, UnprocessedKeys, PartialPage, EmptyPage, LateWrite,
-		Unauthorized, Forbidden, NotFound, TokenForbidden, ForeignForbidden, ForeignNotFound, Redirected, StrippedHeaders, ForeignLinks,
+		Unauthorized, Forbidden, NotFound, TokenForbidden, ForeignForbidden, ForeignNotFound, Redirected, StrippedHeaders, ForeignLinks, EmptiedList,
 		RateLimited, RateLimitedSilent, RateLimitedLong,
 		InternalError, BadGateway, Unavailable, GatewayTimeout, TruncatedBody, SlowBody, Refused, Changed, OldReplica,
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -130,9 +133,31 @@ func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
 			c.After(f.lands, func() { held.Release(); c.Observe() })
 		case faults.OldReplica:
 			c.Change(setting.Change)
+		case faults.EmptiedList:
+			// Without a copy, an emptied list looks like an empty one.
+			if !copied(c, call) {
+				return send()
+			}
 		}
 		return f.kind.Do(faults.With(ctx, setting), call, send)
 	}}
+}
+
+// copied reports whether there is a copy of the entity that the request to GitLab
+// is for.
+func copied(c *cloud.Cloud, call cloud.Call) bool {
+	for _, row := range c.Rows("content") {
+		pk, _ := row["pk"].(*types.AttributeValueMemberS)
+		sk, _ := row["sk"].(*types.AttributeValueMemberS)
+		if sk.Value != "head" {
+			continue
+		}
+		entity := strings.Split(pk.Value, "#") // P, project, type, iid
+		if strings.Contains(call.Input.(*http.Request).URL.Path+"/", "/"+entity[2]+"s/"+entity[3]+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // fullMatrix requests every cell and every death. Otherwise a call that an

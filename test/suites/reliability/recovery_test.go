@@ -270,3 +270,45 @@ func TestAStageThatFailsAgainAndAgainIsResumedUntilItSucceeds(t *testing.T) {
 		c.Check(issue(70))
 	})
 }
+
+// A proxy returns every list without records and with a total of 0. The copy keeps
+// what it has, unless the lists stay empty for the confirmation time: then they
+// are believed, so that records which are really gone block nothing.
+func TestAListThatIsEmptiedOnItsWayIsBelievedOnlyIfItStaysEmpty(t *testing.T) {
+	for name, lasts := range map[string]time.Duration{"for a minute": time.Minute, "for good": 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+				synced(70)(c)
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				began := c.Clock.Now()
+				c.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+					if call.Service == cloud.GitLab && c.Clock.Now().Before(began.Add(lasts)) {
+						return faults.EmptiedList.Do(ctx, call, send)
+					}
+					return send()
+				}
+				req := c.Webhook(issue(70))
+				c.Settle()
+				run, err := c.Ledger.Run(t.Context(), req.RunID)
+				if err != nil || run.Status != surgical.StatusSucceeded {
+					t.Fatalf("run %s, error %v", cloud.Outcome(run), err)
+				}
+				took := run.Marks.Committed.Sub(began)
+				if lasts == time.Minute {
+					if took < lasts || took > lasts+surgical.MaxDelay {
+						t.Errorf("committed after %s", took)
+					}
+					c.Check(issue(70))
+					return
+				}
+				if took < surgical.Confirmation || took > surgical.Confirmation+surgical.MaxDelay+surgical.Settle {
+					t.Errorf("believed after %s", took)
+				}
+				c.Around = nil
+				c.Webhook(issue(70))
+				c.Settle()
+				c.Check(issue(70))
+			})
+		})
+	}
+}
