@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -301,6 +302,10 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	var err error
 	if p.change.head, err = attributevalue.MarshalMap(head); err != nil {
 		return fmt.Errorf("encode head: %w", err)
+	}
+	if size := dynamo.ItemSize(p.change.head); size > surgical.MaxItemBytes {
+		return surgical.NewError(surgical.CodeEntityTooLarge, fmt.Sprintf(
+			"the index of %s has %d bytes; the limit of one item is %d", snap.Ref, size, surgical.MaxItemBytes))
 	}
 	p.change.condition, err = expression.NewBuilder().WithCondition(guard(p.change.Base, snap)).Build()
 	return err

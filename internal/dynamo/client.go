@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // New returns a client. Checksums are validated only on AWS: the responses of
@@ -63,6 +65,19 @@ func Invalid(err error) bool {
 	}
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationException"
+}
+
+// AsError is [surgical.AsError], except that a request that DynamoDB calls invalid
+// is never retryable: it stays invalid however often it is sent.
+func AsError(err error) *surgical.Error {
+	e := surgical.AsError(err)
+	if !e.Retryable || !Invalid(err) {
+		return e
+	}
+	final := *e
+	final.Retryable, final.Action = false, surgical.ActionContactOperator
+	final.Message += "; DynamoDB calls the request invalid"
+	return &final
 }
 
 // Contended reports whether err is the cancellation of a transaction because of

@@ -90,6 +90,9 @@ func TestRefusalsContendedInvalidAndThrottled_OfEveryAnswer(t *testing.T) {
 			if got := dynamo.Contended(err); got != c.contended {
 				t.Errorf("%s: contended %v", name, got)
 			}
+			if e := dynamo.AsError(err); e.Retryable == c.invalid {
+				t.Errorf("AsError makes %v retryable: %t", err, e.Retryable)
+			}
 			if got := dynamo.Invalid(err); got != c.invalid {
 				t.Errorf("%s: invalid %v", name, got)
 			}

@@ -157,6 +157,7 @@ func safeURL(u string) string {
 // prefixed with its length, so that different documents never have the same
 // encoding.
 func sealed(d surgical.Document) surgical.Document {
+	cut(&d)
 	h := sha256.New()
 	var length [binary.MaxVarintLen64]byte
 	for _, s := range []string{d.ID, d.Title, d.URL, fmt.Sprint(d.Confidential), d.Text} {
@@ -165,6 +166,26 @@ func sealed(d surgical.Document) surgical.Document {
 	}
 	d.Hash = hex.EncodeToString(h.Sum(nil))
 	return d
+}
+
+// cut shortens a text that is too long for a document, and says so at its end.
+func cut(d *surgical.Document) {
+	if len(d.Text) <= surgical.MaxDocument {
+		return
+	}
+	shown, characters := len(d.Text), 0
+	for at := range d.Text {
+		if characters == surgical.MaxDocument {
+			shown = at
+		}
+		characters++
+	}
+	if characters <= surgical.MaxDocument {
+		return
+	}
+	told := fmt.Sprintf("%d of %d characters are shown", surgical.MaxDocument, characters)
+	d.Text = d.Text[:shown] + "\n\n---\n\nThis document is cut: " + told + ".\n"
+	d.LeftOut = append(d.LeftOut, "it is cut: "+told)
 }
 
 // unreadable returns the error for stored JSON that does not match GitLab's

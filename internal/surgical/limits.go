@@ -96,6 +96,18 @@ const (
 	// MaxListPages is the most pages of one list. They are full pages of
 	// [MaxEntityRecords], and half as many again.
 	MaxListPages = 225
+	// MaxShown is the longest title, name or link that heads and documents show, in
+	// characters. GitLab's own limit of a title is 255. The copy itself has all.
+	MaxShown = 1_000
+	// MaxLabelBytes is the most that heads and documents show of an entity's labels,
+	// in bytes, so that 25 heads fit a transaction. The copy itself has all.
+	MaxLabelBytes = 32 << 10
+	// MaxDocument is the longest text of a document, in characters. GitLab's limit
+	// of a description or comment is 1,048,576. Its chunks fit one item.
+	MaxDocument = 1_500_000
+	// MaxItemBytes is the largest item that DynamoDB stores.
+	MaxItemBytes = 400 << 10
+
 	// MaxWorkerBytes is the most that one worker holds at a time of what it
 	// fetched, in bytes, whatever the runs of its batch. A run that exceeds it
 	// together with others is repeated in isolation; one that exceeds it even then

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"gitlab.com/lorehook/lorehook/internal/record"
 )
@@ -77,7 +78,7 @@ type Attributes struct {
 	TargetBranch string
 	Description  string
 	// LeftOut describes the fields above that have a type which GitLab does not
-	// document, and are empty for that reason.
+	// document, and are empty for that reason, and those that are cut.
 	LeftOut []string
 }
 
@@ -111,8 +112,62 @@ func ParseAttributes(raw json.RawMessage) (Attributes, error) {
 	if milestone, ok := f.Object("milestone"); ok {
 		a.Milestone = milestone.Text("title")
 	}
+	a.shorten(f)
 	a.LeftOut = f.Odd()
 	return a, nil
+}
+
+// shorten cuts what is too long to be shown, with a mark where it was cut.
+func (a *Attributes) shorten(f record.Fields) {
+	for _, shown := range []struct {
+		name string
+		text *string
+	}{
+		{"title", &a.Title}, {"state", &a.State}, {"issue_type", &a.IssueType}, {"milestone", &a.Milestone},
+		{"source_branch", &a.SourceBranch}, {"target_branch", &a.TargetBranch},
+	} {
+		whole := *shown.text
+		if *shown.text = Shorten(whole, MaxShown); *shown.text != whole {
+			f.LeaveOut(fmt.Sprintf("%s is cut: %d of %d characters are shown", shown.name, MaxShown, utf8.RuneCountInString(whole)))
+		}
+	}
+	if utf8.RuneCountInString(a.WebURL) > MaxShown {
+		a.WebURL = ""
+		f.LeaveOut(fmt.Sprintf("web_url is left out: it has more than %d characters", MaxShown))
+	}
+	for _, users := range [][]User{a.Assignees, a.Reviewers} {
+		for i := range users {
+			users[i].shorten()
+		}
+	}
+	bytes := 0
+	for i, label := range a.Labels {
+		if bytes += len(label); bytes > MaxLabelBytes {
+			f.LeaveOut(fmt.Sprintf("labels are cut: %d of %d are shown", i, len(a.Labels)))
+			a.Labels = append(a.Labels[:i:i], fmt.Sprintf("… and %d more labels", len(a.Labels)-i))
+			return
+		}
+	}
+}
+
+func (u *User) shorten() {
+	u.Username, u.Name = Shorten(u.Username, MaxShown), Shorten(u.Name, MaxShown)
+}
+
+// Shorten returns the text, or if it has more than limit characters the first of
+// them with an ellipsis in place of the rest.
+func Shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	shown := 0
+	for at := range text {
+		if shown == limit {
+			return text[:at] + "…"
+		}
+		shown++
+	}
+	return text
 }
 
 // UserOf returns the person in a field of a record, or nil if there is none.
@@ -121,7 +176,9 @@ func UserOf(f record.Fields, field string) *User {
 	if !ok {
 		return nil
 	}
-	return &User{Username: user.Text("username"), Name: user.Text("name")}
+	u := &User{Username: user.Text("username"), Name: user.Text("name")}
+	u.shorten()
+	return u
 }
 
 func usersOf(f record.Fields, field string) []User {

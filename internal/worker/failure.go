@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -36,7 +37,7 @@ func (e *Engine) failedUntil(ctx context.Context, run surgical.Run, cause error,
 		// see.
 		return waitFor(surgical.UnknownDelay, cause)
 	}
-	why := surgical.AsError(cause)
+	why := dynamo.AsError(cause)
 	// A failed preflight can be retried as another run, but not by this one.
 	if !why.Retryable || why.Code == surgical.CodePreflightFailed {
 		return e.giveUp(ctx, run, why, requests, next)
@@ -129,8 +130,13 @@ func causes(why *surgical.Error) string {
 }
 
 // unknown is the verdict if one of Lorehook's own parts fails: nothing is known
-// to have changed, so the message comes again.
+// to have changed, so the message comes again. One about which DynamoDB is sent
+// what it calls invalid would come again for days, and is moved away instead.
 func (e *Engine) unknown(err error) Verdict {
+	if dynamo.Invalid(err) {
+		e.Log.Error("invalid_request", "error", err.Error())
+		return DeadLetter{}
+	}
 	return waitFor(surgical.UnknownDelay+e.Jitter(surgical.UnknownDelay), err)
 }
 

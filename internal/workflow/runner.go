@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
@@ -242,10 +243,13 @@ func (r *Runner) failedJob(ctx context.Context, run surgical.Run, job surgical.J
 func (r *Runner) reason(runID string, cause error) *surgical.Error {
 	why := surgical.AsError(cause)
 	if why.Code != surgical.CodeInternal || !why.Retryable {
-		return why
+		return dynamo.AsError(cause)
 	}
 	e := surgical.StageError(runID, surgical.Stage(r.Work.Type()))
 	e.Message += "; the logs hold the cause"
+	if dynamo.Invalid(cause) {
+		e.Retryable, e.Action = false, surgical.ActionContactOperator
+	}
 	return e
 }
 
@@ -265,7 +269,7 @@ func (r *Runner) failed(ctx context.Context, in Input, err error) (Result, error
 		return r.end(ctx, in, Yielded), nil
 	}
 	r.Log.WarnContext(ctx, "stage_failed", "run_id", in.RunID, "stage", r.Work.Type(), "generation", in.Generation, "error", err.Error())
-	if surgical.AsError(err).Retryable {
+	if dynamo.AsError(err).Retryable {
 		return Result{}, Transient{err}
 	}
 	return Result{}, Permanent{fmt.Errorf("%s of run %s: %w", r.Work.Type(), in.RunID, err)}

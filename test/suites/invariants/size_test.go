@@ -55,6 +55,49 @@ func TestAOneMegabyteDescriptionIsStoredWholeAndReadBackEqual(t *testing.T) {
 	})
 }
 
+// What GitLab itself does not allow is stored whole all the same, and its
+// documents say what they do not show.
+func TestFieldsBeyondGitLabsOwnLimitsAreStoredWholeAndShownCut(t *testing.T) {
+	labels := make([]string, 3000)
+	for i := range labels {
+		labels[i] = fmt.Sprintf("l%04d", i) + strings.Repeat("x", 245)
+	}
+	onEngines(t, func(t *testing.T, w *cloud.World) {
+		for name, c := range map[string]struct {
+			set  func(*fakegitlab.Common)
+			told string
+		}{
+			"labels":      {func(c *fakegitlab.Common) { c.Labels = labels }, "labels are cut: 131 of 3000 are shown"},
+			"title":       {func(c *fakegitlab.Common) { c.Title = strings.Repeat("T", 1_000_000) }, "title is cut: 1000 of 1000000 characters are shown"},
+			"noisy title": {func(c *fakegitlab.Common) { c.Title = noise(1_000_000) }, "title is cut: 1000 of "},
+			"description": {func(c *fakegitlab.Common) { c.Description = noise(10_000_000) }, "it is cut: 1500000 of "},
+		} {
+			ref := fakegitlab.IssueRef(7)
+			var before fakegitlab.Common
+			w.GitLab.Edit(ref, func(now *fakegitlab.Common) {
+				before = *now
+				c.set(now)
+			})
+			snap, err := w.Fetch(t.Context(), ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := w.Webhook(ref)
+			if run.Status != surgical.StatusSucceeded {
+				t.Fatalf("%s: the run is %s, %v", name, run.Status, run.Error)
+			}
+			if diff := cmp.Diff(sorted(t, []surgical.Child{{Raw: snap.Entity}}), sorted(t, []surgical.Child{{Raw: w.Entity(ref).Entity}})); diff != "" {
+				t.Errorf("%s (-fetched +stored):\n%.500s", name, diff)
+			}
+			rows, err := w.Ledger.Entities(t.Context(), run.RunID)
+			if err != nil || len(rows) != 1 || !slices.ContainsFunc(rows[0].Warnings, func(warning string) bool { return strings.Contains(warning, c.told) }) {
+				t.Errorf("%s: the run does not say %q: %+v, error %v", name, c.told, rows, err)
+			}
+			w.GitLab.Edit(ref, func(now *fakegitlab.Common) { *now = before })
+		}
+	})
+}
+
 // many returns a world with an issue that has n discussions.
 func many(t *testing.T, w *cloud.World, discussions int) surgical.EntityRef {
 	t.Helper()
