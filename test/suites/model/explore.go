@@ -128,6 +128,8 @@ func (x *explorer) setUp() {
 			x.acknowledge(event{ref: ref, state: state, key: "created", evidence: surgical.Evidence{UpdatedAt: x.truth.server.UpdatedAt(ref)}})
 		}
 	}
+	// A change in the millisecond of the first notes would leave no trace.
+	time.Sleep(time.Second)
 }
 
 // action is a possible action, drawn in proportion to its weight.
