@@ -6,14 +6,14 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/faults"
@@ -134,8 +134,8 @@ func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
 		case faults.OldReplica:
 			c.Change(setting.Change)
 		case faults.EmptiedList:
-			// Without a copy, an emptied list looks like an empty one.
-			if !copied(c, call) {
+			// Otherwise an emptied list looks like an empty one.
+			if !s.copied(c, call) {
 				return send()
 			}
 		}
@@ -143,19 +143,20 @@ func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
 	}}
 }
 
-// copied reports whether there is a copy of the entity that the request to GitLab
-// is for.
-func copied(c *cloud.Cloud, call cloud.Call) bool {
-	for _, row := range c.Rows("content") {
-		pk, _ := row["pk"].(*types.AttributeValueMemberS)
-		sk, _ := row["sk"].(*types.AttributeValueMemberS)
-		if sk.Value != "head" {
+// copied reports whether the copy has records of the list that the request to
+// GitLab is for.
+func (s scenario) copied(c *cloud.Cloud, call cloud.Call) bool {
+	requested := call.Input.(*http.Request).URL.Path
+	for _, ref := range s.refs {
+		if !strings.Contains(requested, fmt.Sprintf("/%ss/%d/", ref.Type, ref.IID)) {
 			continue
 		}
-		entity := strings.Split(pk.Value, "#") // P, project, type, iid
-		if strings.Contains(call.Input.(*http.Request).URL.Path+"/", "/"+entity[2]+"s/"+entity[3]+"/") {
-			return true
+		entity, err := c.Content.Read(c.T.Context(), ref)
+		if err != nil {
+			return false
 		}
+		list := path.Base(requested)
+		return list == "discussions" && len(entity.Discussions) > 0 || len(entity.Events[surgical.ChildKind(strings.TrimSuffix(list, "s"))]) > 0
 	}
 	return false
 }
