@@ -275,7 +275,7 @@ func TestTheListOfRunbooksNamesTheThresholds(t *testing.T) {
 func TestAnswersToWebhooksOtherThan2xxAreCountedFromTheAccessLog(t *testing.T) {
 	want := map[string]any{
 		"LogGroupName":  "AccessLogs",
-		"FilterPattern": `{ ($.routeKey = "POST /webhooks/gitlab") && ($.status != "2*") }`,
+		"FilterPattern": `{ ($.routeKey = "POST /webhooks/*") && ($.status != "2*") }`,
 		"MetricTransformations": []any{map[string]any{
 			"MetricNamespace": "lorehook", "MetricName": metrics.AnswersOtherThan2xx().Name, "MetricValue": "1", "Unit": "Count",
 		}},

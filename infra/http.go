@@ -20,8 +20,13 @@ const (
 	requestsBurst     = 600
 )
 
-// webhookPath is where GitLab delivers to.
-const webhookPath = "/webhooks/gitlab"
+// webhookPath is where GitLab delivers to. The route of webhookPaths receives other
+// spellings of it, such as one with a slash at the end, so that the function can
+// accept them, or reject them with a reason.
+const (
+	webhookPath  = "/webhooks/gitlab"
+	webhookPaths = "/webhooks/{proxy+}"
+)
 
 // httpAPI is the HTTP API's address, without a slash at its end, its id, and its
 // access log.
@@ -48,8 +53,10 @@ func (st *stack) newHTTPAPI() httpAPI {
 	}
 	st.route(api, awsapigatewayv2.HttpMethod_ANY, "/v1/{proxy+}", manual, signed,
 		"Only the local stack can be synthesized without signatures on /v1.")
-	st.route(api, awsapigatewayv2.HttpMethod_POST, webhookPath, webhook, nil,
-		"GitLab cannot sign with IAM: the function verifies its signature or token.")
+	for _, path := range []string{webhookPath, webhookPaths} {
+		st.route(api, awsapigatewayv2.HttpMethod_POST, path, webhook, nil,
+			"GitLab cannot sign with IAM: the function verifies its signature or token.")
+	}
 	st.route(api, awsapigatewayv2.HttpMethod_GET, "/healthz", manual, nil,
 		"Health checks carry no credentials; the answer holds no data.")
 	st.route(api, awsapigatewayv2.HttpMethod_GET, "/openapi.json", manual, nil,
@@ -97,7 +104,7 @@ func (st *stack) countAnswers(logs awslogs.LogGroup) {
 	m := metrics.AnswersOtherThan2xx()
 	awslogs.NewMetricFilter(st.Stack, jsii.String("AnswersOtherThan2xx"), &awslogs.MetricFilterProps{
 		LogGroup:        logs,
-		FilterPattern:   awslogs.FilterPattern_Literal(jsii.String(`{ ($.routeKey = "POST ` + webhookPath + `") && ($.status != "2*") }`)),
+		FilterPattern:   awslogs.FilterPattern_Literal(jsii.String(`{ ($.routeKey = "POST /webhooks/*") && ($.status != "2*") }`)),
 		MetricNamespace: &st.settings.StackName,
 		MetricName:      &m.Name,
 		MetricValue:     jsii.String("1"),

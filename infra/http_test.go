@@ -15,10 +15,11 @@ type route struct{ Authorization, Function string }
 // verifies its callers itself; what else is open shows no data.
 func TestTheManualAPIIsSignedOnEveryRealAccount(t *testing.T) {
 	open := map[string]route{
-		"ANY /v1/{proxy+}":      {"AWS_IAM", "ApiFunction.Arn"},
-		"POST /webhooks/gitlab": {"NONE", "WebhookFunction.Arn"},
-		"GET /healthz":          {"NONE", "ApiFunction.Arn"},
-		"GET /openapi.json":     {"NONE", "ApiFunction.Arn"},
+		"ANY /v1/{proxy+}":        {"AWS_IAM", "ApiFunction.Arn"},
+		"POST /webhooks/gitlab":   {"NONE", "WebhookFunction.Arn"},
+		"POST /webhooks/{proxy+}": {"NONE", "WebhookFunction.Arn"},
+		"GET /healthz":            {"NONE", "ApiFunction.Arn"},
+		"GET /openapi.json":       {"NONE", "ApiFunction.Arn"},
 	}
 	for name, c := range map[string]struct {
 		got  stackTemplate

@@ -46,7 +46,7 @@ func TestSynthesisWouldFindABadQueue(t *testing.T) {
 func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 	roles := []string{"AbortRole", "ApiRole", "DocsRole", "EmbedRole", "FinishRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
 	always := map[string][]string{
-		"AwsSolutions-APIG4": {"HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab"},
+		"AwsSolutions-APIG4": {"HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab", "HttpApiPOSTwebhooksproxy"},
 		"AwsSolutions-IAM5":  roles,
 		"AwsSolutions-SF1":   {"Workflow"},
 		"AwsSolutions-SMG4":  {"GitLabTokenSecret", "WebhookSecret"},
@@ -54,7 +54,7 @@ func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 	want := map[string]map[string][]string{
 		"aws": always,
 		"local": with(always, map[string][]string{
-			"AwsSolutions-APIG4": {"HttpApiANYv1proxy", "HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab"},
+			"AwsSolutions-APIG4": {"HttpApiANYv1proxy", "HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab", "HttpApiPOSTwebhooksproxy"},
 			"AwsSolutions-SQS4":  {"Bulk", "DeadLetters", "Requests"},
 		}),
 		"openai": with(always, map[string][]string{"AwsSolutions-SMG4": {"EmbedderApiKeySecret", "GitLabTokenSecret", "WebhookSecret"}}),

@@ -11,6 +11,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
+	"strings"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
@@ -88,6 +90,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handle runs the cheap and strict checks first. If the delivery is
 // ignored, it returns the reason.
 func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, receivedAt time.Time) (reason string, err error) {
+	if !isWebhookPath(r.URL.Path) {
+		return "", problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "webhooks are not received at this path; GitLab's path is "+webhookPath))
+	}
 	if d.body, err = readBody(r); err != nil {
 		return "", err
 	}
@@ -120,6 +125,15 @@ func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, rece
 		req.IdempotencyKey = key // a key that is malformed or too long is dropped
 	}
 	return "", h.Queue.Send(ctx, req)
+}
+
+// webhookPath is the path that GitLab delivers to.
+const webhookPath = "/webhooks/gitlab"
+
+// isWebhookPath accepts the path in any spelling: with repeated slashes or one at
+// the end, in capitals, or behind a prefix that a proxy added.
+func isWebhookPath(p string) bool {
+	return strings.HasSuffix(strings.ToLower(path.Clean("/"+p)), webhookPath)
 }
 
 // verify reads the tokens again if none of them matches: they may have been

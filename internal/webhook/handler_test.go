@@ -76,7 +76,7 @@ func newFixture() *fixture {
 }
 
 func request(event, body string, headers ...string) awsevents.APIGatewayV2HTTPRequest {
-	req := awsevents.APIGatewayV2HTTPRequest{Body: body, Headers: map[string]string{
+	req := awsevents.APIGatewayV2HTTPRequest{RawPath: "/webhooks/gitlab", Body: body, Headers: map[string]string{
 		"x-gitlab-event": event, "x-gitlab-token": secretToken, "idempotency-key": "key-1",
 	}}
 	req.RequestContext.RequestID = "gateway-1"
@@ -411,6 +411,25 @@ func TestServeHTTPReadsNoMoreThanTheLimit(t *testing.T) {
 		newFixture().ServeHTTP(w, r)
 		if w.Code != status || status == 413 && declared.read > 0 {
 			t.Errorf("%d bytes declared: status %d after %d bytes", size, w.Code, declared.read)
+		}
+	}
+}
+
+// A URL that was typed by hand, or that a proxy rewrote, still reaches its handler.
+func TestServeHTTP_AcceptsAnySpellingOfThePath(t *testing.T) {
+	for path, status := range map[string]int{
+		"/webhooks/gitlab": 200, "/webhooks/gitlab/": 200, "/webhooks//gitlab": 200, "//webhooks/gitlab//": 200, "/webhooks/./gitlab": 200,
+		"/webhooks/GitLab": 200, "/prod/webhooks/gitlab": 200,
+		"/webhooks/gitlab/1": 400, "/webhooks/github": 400, "/webhooks/": 400, "/webhooks/gitlab/../github": 400, "/notwebhooks/gitlab2": 400,
+	} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader("{}"))
+		r.URL.Path = path
+		r.Header.Set("X-Gitlab-Event", "Push Hook")
+		r.Header.Set("X-Gitlab-Token", secretToken)
+		w := httptest.NewRecorder()
+		newFixture().ServeHTTP(w, r)
+		if w.Code != status || status == 400 && !strings.Contains(w.Body.String(), "/webhooks/gitlab") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
 }

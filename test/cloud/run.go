@@ -81,6 +81,7 @@ func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 		kind, header = "merge_request", "Merge Request Hook"
 	}
 	req := events.APIGatewayV2HTTPRequest{
+		RawPath: "/webhooks/gitlab",
 		Headers: map[string]string{
 			"content-type": "application/json", "x-gitlab-event": header, "x-gitlab-token": hookToken, "idempotency-key": key,
 		},

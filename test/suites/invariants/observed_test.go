@@ -133,7 +133,7 @@ func (o *observed) deliver(body string, headers ...string) int {
 			delete(header, headers[i])
 		}
 	}
-	answer, err := gateway.Adapt(o.hook)(o.T.Context(), events.APIGatewayV2HTTPRequest{Body: body, Headers: header})
+	answer, err := gateway.Adapt(o.hook)(o.T.Context(), events.APIGatewayV2HTTPRequest{RawPath: "/webhooks/gitlab", Body: body, Headers: header})
 	if err != nil {
 		o.T.Fatal(err)
 	}
