@@ -37,9 +37,21 @@ type Change struct {
 
 	head      dynamo.Item
 	condition expression.Expression
-	staged    []dynamo.Item
+	staged    []staging
 	// superseded are sort keys.
 	superseded []string
+}
+
+// staging is an item to be staged. It is made when it is written: a run may have
+// as much text as the worker's memory takes once.
+type staging struct {
+	size int
+	item func() dynamo.Item
+}
+
+// ready is the staging of an item that exists.
+func ready(item dynamo.Item) staging {
+	return staging{dynamo.ItemSize(item), func() dynamo.Item { return item }}
 }
 
 // guard is the condition on the head: nothing was committed since the base was
@@ -73,8 +85,8 @@ func (c *Change) Put(table string) types.TransactWriteItem {
 // Expiring what is superseded comes after the commit and is not included.
 func (c *Change) WriteUnits() int64 {
 	units := 2 * dynamo.WriteUnits(dynamo.ItemSize(c.head))
-	for _, item := range c.staged {
-		units += dynamo.WriteUnits(dynamo.ItemSize(item))
+	for _, s := range c.staged {
+		units += dynamo.WriteUnits(s.size)
 	}
 	return int64(units)
 }

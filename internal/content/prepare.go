@@ -1,15 +1,18 @@
 package content
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -62,7 +65,9 @@ func childrenOf(snap surgical.Snapshot) (map[string]surgical.Child, error) {
 	}
 	children := make(map[string]surgical.Child, len(list))
 	for _, c := range list {
-		c.Raw = json.RawMessage(strings.ToValidUTF8(string(c.Raw), "\uFFFD"))
+		if !utf8.Valid(c.Raw) { // a copy of everything that was fetched takes much memory
+			c.Raw = bytes.ToValidUTF8(c.Raw, []byte("\uFFFD"))
+		}
 		children[c.Key()] = c
 	}
 	return children, nil
@@ -216,17 +221,29 @@ type childItem struct {
 }
 
 func (p *preparation) stageChild(child string, hash []byte) (entry, error) {
-	bodies, err := splitBody(string(p.children[child].Raw))
+	raw := p.children[child].Raw
+	staged := entry{Hash: hash, Attempt: p.attempt, Segments: 1}
+	if len(raw) <= plainLimit {
+		item := key(p.snap.Ref, childKey(child, p.attempt, 0))
+		p.change.staged = append(p.change.staged, staging{dynamo.ItemSize(item) + len("text") + len(raw), func() dynamo.Item {
+			whole := maps.Clone(item)
+			whole["text"] = &types.AttributeValueMemberS{Value: string(raw)}
+			return whole
+		}})
+		p.change.ChildrenWritten++
+		return staged, nil
+	}
+	bodies, err := splitBody(string(raw))
 	if err != nil {
 		return entry{}, fmt.Errorf("pack %s: %w", child, err)
 	}
-	staged := entry{Hash: hash, Attempt: p.attempt, Segments: len(bodies)}
+	staged.Segments = len(bodies)
 	for i, sk := range staged.keys(child) {
 		item, err := attributevalue.MarshalMap(childItem{PK: partition(p.snap.Ref), SK: sk, body: bodies[i]})
 		if err != nil {
 			return entry{}, fmt.Errorf("encode %s: %w", child, err)
 		}
-		p.change.staged = append(p.change.staged, item)
+		p.change.staged = append(p.change.staged, ready(item))
 	}
 	p.change.ChildrenWritten++
 	return staged, nil
@@ -239,7 +256,7 @@ func (p *preparation) stagePart(i int, part entries) (partRef, error) {
 	if err != nil {
 		return partRef{}, fmt.Errorf("encode part %d: %w", i, err)
 	}
-	p.change.staged = append(p.change.staged, item)
+	p.change.staged = append(p.change.staged, ready(item))
 	return partRef{Hash: part.hash(), Attempt: p.attempt}, nil
 }
 

@@ -24,12 +24,18 @@ const parallelExpiries = 16
 // StageChildren writes the children and manifest parts of the changes. They are
 // invisible until a head names them.
 func (s *Store) StageChildren(ctx context.Context, changes []*Change) error {
-	var items []dynamo.Item
-	for _, c := range changes {
-		items = append(items, c.staged...)
+	n := 0
+	items := func(yield func(dynamo.Item) bool) {
+		for _, c := range changes {
+			for _, staged := range c.staged {
+				if n++; !yield(staged.item()) {
+					return
+				}
+			}
+		}
 	}
-	if err := dynamo.PutAll(ctx, s.db, s.table, items); err != nil {
-		return fmt.Errorf("stage %d items: %w", len(items), err)
+	if err := dynamo.PutEach(ctx, s.db, s.table, items); err != nil {
+		return fmt.Errorf("stage items, %d so far: %w", n, err)
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -25,27 +27,44 @@ const (
 // PutAll puts the items, in no particular order and not atomically. A nil error
 // means that all of them are written.
 func PutAll(ctx context.Context, db *dynamodb.Client, table string, items []Item) error {
+	return PutEach(ctx, db, table, slices.Values(items))
+}
+
+// PutEach is [PutAll] for items that are made when it is their turn: at most
+// [parallelBatches] batches of them exist at a time, and one more.
+func PutEach(ctx context.Context, db *dynamodb.Client, table string, items iter.Seq[Item]) error {
 	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelBatches)
-	for _, batch := range batches(items) {
+	var ended error
+	for batch := range batches(items) {
+		if ended = ctx.Err(); ended != nil {
+			break
+		}
 		group.Go(func() error { return putBatch(ctx, db, table, batch) })
 	}
-	return group.Wait()
+	return cmp.Or(group.Wait(), ended)
 }
 
 // batches splits items by count and size.
-func batches(items []Item) [][]Item {
-	var out [][]Item
-	bytes := 0
-	for _, item := range items {
-		size := ItemSize(item)
-		if len(out) == 0 || len(out[len(out)-1]) == maxBatchWrite || bytes+size > maxBatchBytes {
-			out, bytes = append(out, nil), 0
+func batches(items iter.Seq[Item]) iter.Seq[[]Item] {
+	return func(yield func([]Item) bool) {
+		var batch []Item
+		bytes := 0
+		for item := range items {
+			size := ItemSize(item)
+			if len(batch) == maxBatchWrite || len(batch) > 0 && bytes+size > maxBatchBytes {
+				if !yield(batch) {
+					return
+				}
+				batch, bytes = nil, 0
+			}
+			batch = append(batch, item)
+			bytes += size
 		}
-		out[len(out)-1] = append(out[len(out)-1], item)
-		bytes += size
+		if len(batch) > 0 {
+			yield(batch)
+		}
 	}
-	return out
 }
 
 func putBatch(ctx context.Context, db *dynamodb.Client, table string, items []Item) error {

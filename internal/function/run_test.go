@@ -42,7 +42,7 @@ func TestLimitMemory_LeavesRoomBelowTheFunctionsMemory(t *testing.T) {
 		env  map[string]string
 		want int64
 	}{
-		"on Lambda":            {map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1000"}, 850 << 20},
+		"on Lambda":            {map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1000"}, 650 << 20},
 		"GOMEMLIMIT wins":      {map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1000", "GOMEMLIMIT": "700MiB"}, before},
 		"elsewhere":            {nil, before},
 		"something unreadable": {map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "many"}, before},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	api "gitlab.com/gitlab-org/api/client-go/v2"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
@@ -69,6 +70,8 @@ type Client struct {
 	refresh func(context.Context) (bool, error)
 	clock   func() time.Time
 	meter   Meter
+	// rereads bounds the bytes of pages that are read once more, for all fetches.
+	rereads *semaphore.Weighted
 }
 
 // NewClient returns a client, or an error if a required option is missing or the
@@ -101,7 +104,7 @@ func NewClient(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gitlab client: %w", err)
 	}
-	return &Client{api: client, refresh: o.RefreshToken, clock: o.Clock, meter: o.Meter}, nil
+	return &Client{api: client, refresh: o.RefreshToken, clock: o.Clock, meter: o.Meter, rereads: semaphore.NewWeighted(surgical.MaxEntityBytes)}, nil
 }
 
 // newTransport keeps enough idle connections for concurrent fetches. Go's default

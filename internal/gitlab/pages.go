@@ -11,6 +11,7 @@ import (
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/record"
+	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -224,11 +225,15 @@ func (r *reading) reread(ctx context.Context, n int) error {
 }
 
 func (r *reading) compare(ctx context.Context, pages []page) error {
-	// What is read again is not kept, so it has a budget of its own.
-	ctx, spent := withBudget(ctx, budgetOf(ctx).ref)
-	defer spent.drop()
+	// What is read again is not kept, so it takes nothing from the run's share, and
+	// waits if too much is being read again.
+	ctx, spent := withBudget(room.With(ctx, nil), budgetOf(ctx).ref)
 	changed := make([]bool, len(pages))
 	err := r.client.limited(ctx, r.what, len(pages), func(ctx context.Context, i int) error {
+		if err := r.client.rereads.Acquire(ctx, pages[i].bytes); err != nil {
+			return failure(r.what, refusal{}, nil, err, r.client.clock())
+		}
+		defer r.client.rereads.Release(pages[i].bytes)
 		again, err := r.client.page(ctx, r.path, r.what, r.listing.kind, pages[i].place)
 		if err != nil {
 			return err

@@ -1,0 +1,140 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+)
+
+// commented serves issues with so many comments of a size, so many a page.
+func commented(comments, size, perPage int) http.Handler {
+	body := bytes.Repeat([]byte("x"), size)
+	pages := (comments + perPage - 1) / perPage
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch name := path.Base(r.URL.Path); {
+		case path.Base(path.Dir(r.URL.Path)) == "issues":
+			fmt.Fprintf(w, `{"iid":%s,"project_id":1,"confidential":false,"title":"Large","updated_at":"2026-11-29T02:00:00Z"}`, name)
+			return
+		case name != "discussions":
+			w.Header().Set("X-Total", "0")
+			fmt.Fprint(w, "[]")
+			return
+		}
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		w.Header().Set("X-Total", strconv.Itoa(comments))
+		w.Header().Set("X-Total-Pages", strconv.Itoa(pages))
+		if page < pages {
+			w.Header().Set("X-Next-Page", strconv.Itoa(page+1))
+		}
+		separator := "["
+		for id := (page-1)*perPage + 1; id <= min(page*perPage, comments); id++ {
+			fmt.Fprintf(w, `%s{"id":"%d","notes":[{"id":%d,"internal":false,"body":"%s"}]}`, separator, id, id, body)
+			separator = ","
+		}
+		fmt.Fprint(w, "]")
+	})
+}
+
+// peak returns the most memory that the process has had since the last reset, in MB.
+func peak(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip("the peak is read from /proc")
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kilobytes, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kilobytes >> 10
+}
+
+// The largest runs, and those just too large, stay within 70% of the worker's
+// memory. The process is a worker whose DynamoDB forgets the texts.
+func TestProcess_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fetches a gigabyte")
+	}
+	const allowed = surgical.WorkerMemory * 70 / 100
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(surgical.WorkerMemory << 20 / 100 * surgical.GoMemoryPercent))
+	for _, c := range []struct {
+		name                            string
+		issues, comments, size, perPage int
+		tooLarge                        bool
+	}{
+		{"25 issues of 1,010 comments of 5 KB: 126 MB", 25, 1010, 5 << 10, 100, false},
+		{"25 issues of 100 comments of 100 KB: 244 MB, just below the limit of a run", 25, 100, 100_000, 100, false},
+		{"4 issues of 60 comments of 1 MB: 240 MB, each just below the limit of an entity", 4, 60, 1_000_000, 20, false},
+		{"25 issues of 187 comments of 100 KB: 468 MB", 25, 187, 100_000, 100, true},
+		{"an issue of 8 pages of 40 comments of 1 MB: 312 MB", 1, 320, 1_000_000, 40, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			server := httptest.NewServer(commented(c.comments, c.size, c.perPage))
+			defer server.Close()
+			client, err := gitlab.NewClient(gitlab.Options{
+				BaseURL: server.URL, Token: func(context.Context) (string, error) { return "glpat-sample", nil }, Clock: w.Clock.Now,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Engine.Fetch = client.Fetch
+			w.around = func(_ context.Context, call cloud.Call, send func() error) error {
+				if in, ok := call.Input.(*dynamodb.BatchWriteItemInput); ok {
+					for _, requests := range in.RequestItems {
+						for _, request := range requests {
+							delete(request.PutRequest.Item, "text")
+							request.PutRequest.Item["zstd"] = &types.AttributeValueMemberB{Value: []byte{0}}
+						}
+					}
+				}
+				return send()
+			}
+			var refs []surgical.EntityRef
+			for i := range c.issues {
+				refs = append(refs, surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: int64(i + 1)}})
+			}
+			debug.FreeOSMemory()
+			if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+				t.Skip("the peak cannot be reset")
+			}
+			before, began := peak(t), time.Now()
+			req := w.Request(surgical.OriginManual, refs...)
+			want(t, w.process(req, true), worker.Done{})
+			most := peak(t)
+			t.Logf("%s: peak %d MB of %d MB configured, %d MB before, %v", c.name, most, surgical.WorkerMemory, before, time.Since(began).Round(time.Millisecond))
+			if most > allowed {
+				t.Errorf("%d MB are more than the 70%% of its memory, %d MB", most, allowed)
+			}
+			run := w.Run(req.RunID)
+			if !c.tooLarge {
+				if !run.Committed() {
+					t.Errorf("the run is %s, %v", run.Status, run.Error)
+				}
+				return
+			}
+			if run.Status != surgical.StatusFailed || run.Error.Failures[0].Code != surgical.CodeEntityTooLarge || run.Error.Failures[0].Retryable {
+				t.Errorf("the run is %s, %v", run.Status, run.Error)
+			}
+		})
+	}
+}
