@@ -280,8 +280,27 @@ func (e *Engine) end(ctx context.Context, run surgical.Run, ending surgical.Endi
 	case errors.Is(err, surgical.ErrMoved):
 		return waitFor(surgical.UnknownDelay, err)
 	case err != nil:
-		return e.unknown(err)
+		return e.notEnded(ctx, run, ending, err)
 	}
 	closed.LogClosed(ctx, e.Log)
 	return Done{}
+}
+
+// notEnded gives the lease of a run back whose end could not be recorded: a lease
+// that just expires counts as a death of its worker. It changes nothing if the run
+// has ended and only the answer was lost.
+func (e *Engine) notEnded(ctx context.Context, run surgical.Run, ending surgical.Ending, cause error) Verdict {
+	if !run.Committed() {
+		var requests int64
+		switch attempt := ending.(type) {
+		case surgical.GivenUp:
+			requests = attempt.Requests
+		case surgical.Previewed:
+			requests = attempt.Requests
+		}
+		if err := e.Ledger.Release(ctx, run, surgical.AsError(cause), requests); err != nil && !errors.Is(err, surgical.ErrMoved) {
+			cause = errors.Join(cause, err)
+		}
+	}
+	return e.unknown(cause)
 }

@@ -818,3 +818,54 @@ func TestProcess_EndsARunWhoseIngestPanics(t *testing.T) {
 		})
 	}
 }
+
+// An end that cannot be recorded is not a death: five of those would end the run
+// as lost.
+func TestProcess_GivesTheLeaseBackIfTheEndCannotBeRecorded(t *testing.T) {
+	for name, c := range map[string]struct {
+		given func(w *world) surgical.Request
+		want  surgical.RunStatus
+		code  surgical.Code
+	}{
+		"coalesced": {func(w *world) surgical.Request {
+			w.Webhook(issue7)
+			req := w.Request(surgical.OriginWebhook, issue7)
+			req.EventAt = w.head(issue7).FetchedAt.Add(-surgical.Settle - time.Second)
+			return req
+		}, surgical.StatusSucceeded, ""},
+		"given up": {func(w *world) surgical.Request {
+			return w.Request(surgical.OriginManual, fakegitlab.IssueRef(999))
+		}, surgical.StatusFailed, surgical.CodePreflightFailed},
+		"previewed": {func(w *world) surgical.Request {
+			req := w.Request(surgical.OriginManual, issue7)
+			req.Options.PreflightOnly = true
+			return req
+		}, surgical.StatusSucceeded, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			req := c.given(w)
+			failed := 0
+			w.around = func(_ context.Context, call cloud.Call, send func() error) error {
+				if call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), w.Tables.SyncRunEntities) {
+					failed++
+					return &types.InternalServerError{Message: aws.String("not now")}
+				}
+				return send()
+			}
+			for try := range surgical.MaxLostLeases + 1 {
+				wait, ok := w.deliver(req).(worker.Wait)
+				if run := w.Run(req.RunID); !ok || !run.LeaseUntil.IsZero() || run.LostLeases != 0 {
+					t.Fatalf("try %d: waits %v, leased until %v, %d lost leases", try, ok, run.LeaseUntil, run.LostLeases)
+				}
+				w.Clock.Advance(wait.After)
+			}
+			if failed == 0 {
+				t.Error("nothing failed")
+			}
+			w.around = nil
+			w.deliver(req)
+			w.wantRun(req.RunID, c.want, c.code)
+		})
+	}
+}
