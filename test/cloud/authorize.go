@@ -3,6 +3,8 @@ package cloud
 import (
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,6 +38,14 @@ func (c *Cloud) authorize(function string, call Call) error {
 
 // need is one permission that a call takes.
 type need struct{ action, resource string }
+
+// Uses reports whether the call reads, checks or writes the table or one of its
+// indexes.
+func (c Call) Uses(table string) bool {
+	return c.Service == DynamoDB && slices.ContainsFunc(needs(c), func(n need) bool {
+		return n.resource == table || strings.HasPrefix(n.resource, table+"/")
+	})
+}
 
 // needs are the permissions that the call takes. GitLab asks for none.
 func needs(call Call) (all []need) {

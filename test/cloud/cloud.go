@@ -28,6 +28,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
@@ -67,6 +68,14 @@ type Cloud struct {
 	// Hurry leaves docs and embed only enough time for one batch per
 	// generation.
 	Hurry bool
+	// Parallel runs executions that wait at the same time, each with its time.
+	Parallel bool
+	// Starts reports whether Lambda starts an invocation of the function. If not,
+	// the state machine receives Lambda.TooManyRequestsException, a message stays
+	// hidden for its visibility timeout, and a client receives a 502; nil starts all.
+	Starts func(function string) bool
+	// Embedder takes the place of the quick one.
+	Embedder embedding.Embedder
 	// Unobserved skips the checks after every write.
 	Unobserved bool
 	// Punctual runs the sweeper every minute even when only time has to pass.
@@ -227,13 +236,18 @@ const dimensions = 4
 func (embedder) Model() string { return "quick" }
 
 // Dimensions implements embedding.Embedder.
-func (embedder) Dimensions() int { return dimensions }
+func (e embedder) Dimensions() int {
+	if e.cloud.Embedder != nil {
+		return e.cloud.Embedder.Dimensions()
+	}
+	return dimensions
+}
 
 // MaxBatch implements embedding.Embedder.
 func (embedder) MaxBatch() int { return 64 }
 
 // Embed implements embedding.Embedder.
-func (e embedder) Embed(_ context.Context, texts []string) ([][]float32, error) {
+func (e embedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	if e.cloud.Hopeless > 0 {
 		e.cloud.Hopeless--
 		return nil, surgical.NewError(surgical.CodeEmbedFailed, "the embedder is out of reach")
@@ -243,6 +257,9 @@ func (e embedder) Embed(_ context.Context, texts []string) ([][]float32, error) 
 		refused := surgical.NewError(surgical.CodeEmbedFailed, "the embedder refuses the texts")
 		refused.Retryable = false
 		return nil, refused
+	}
+	if e.cloud.Embedder != nil {
+		return e.cloud.Embedder.Embed(ctx, texts)
 	}
 	vectors := make([][]float32, len(texts))
 	for i, text := range texts {

@@ -27,6 +27,9 @@ func (p *Process) Kill() {
 // errDead is returned to the code of a dead process; nothing reads it.
 var errDead = errors.New("the process is dead")
 
+// errThrottled is how an invocation fails that Lambda does not start.
+var errThrottled = errors.New("Lambda starts no invocation")
+
 type processKey struct{}
 
 // ProcessOf returns the process that makes the call.
@@ -36,8 +39,11 @@ func ProcessOf(ctx context.Context) *Process {
 }
 
 // invoke runs one invocation of a function under its time limit. It fails if
-// the process died, or ran out of time.
+// Lambda did not start it, the process died, or ran out of time.
 func (c *Cloud) invoke(function string, limit time.Duration, handle func(ctx context.Context) error) (*Process, error) {
+	if c.Starts != nil && !c.Starts(function) {
+		return nil, errThrottled
+	}
 	ctx, cancel := context.WithTimeout(c.T.Context(), limit)
 	defer cancel()
 	p := &Process{Function: function, cancel: cancel}

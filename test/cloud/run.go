@@ -222,8 +222,11 @@ func (c *Cloud) call(call stepfunctions.Call) (answer json.RawMessage, err error
 
 // failureOf is what Step Functions receives of a failure.
 func failureOf(err error) stepfunctions.Failure {
-	if errors.Is(err, errDead) {
+	switch {
+	case errors.Is(err, errDead):
 		return stepfunctions.Failure{Name: stepfunctions.FunctionExit, Cause: err.Error()}
+	case errors.Is(err, errThrottled):
+		return stepfunctions.Failure{Name: "Lambda.TooManyRequestsException", Cause: err.Error()}
 	}
 	return stepfunctions.FailureOf(err)
 }

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -63,11 +64,27 @@ func (c *Cloud) work() bool {
 		do()
 		return true
 	}
+	if c.Parallel {
+		return c.executeAll() || c.Poll(c.Requests) || c.Poll(c.Bulk)
+	}
 	if in, ok := c.takeExecution(); ok {
 		c.Execute(in)
 		return true
 	}
 	return c.Poll(c.Requests) || c.Poll(c.Bulk)
+}
+
+// executeAll runs the executions that wait at the same time, and reports whether
+// there were any.
+func (c *Cloud) executeAll() bool {
+	var all sync.WaitGroup
+	some := false
+	for in, ok := c.takeExecution(); ok; in, ok = c.takeExecution() {
+		some = true
+		all.Go(func() { c.Execute(in) })
+	}
+	all.Wait()
+	return some
 }
 
 func (c *Cloud) due() func() {

@@ -22,6 +22,8 @@ type Partitions struct {
 	// that a key saves up.
 	Table       string
 	Rate, Burst float64
+	// Clock is the time; nil means that of the bubble.
+	Clock func() time.Time
 
 	mu   sync.Mutex
 	keys map[string]*bucket
@@ -127,6 +129,9 @@ func (p *Partitions) take(operation string, units map[string]float64) bool {
 
 func (p *Partitions) refill(key string) *bucket {
 	now := time.Now()
+	if p.Clock != nil {
+		now = p.Clock()
+	}
 	b := p.keys[key]
 	if b == nil {
 		b = &bucket{left: p.Burst, at: now}

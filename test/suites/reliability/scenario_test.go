@@ -56,10 +56,18 @@ func synced(iids ...int64) func(c *cloud.Cloud) {
 	}
 }
 
-// post calls the API as a client does: it retries transient failures after ten
-// seconds.
+// patience are the pauses between a client's tries: ten seconds, doubling to ten
+// minutes, an hour in all.
+func patience() (pauses []time.Duration) {
+	for i := range 12 {
+		pauses = append(pauses, min(10*time.Second<<i, 10*time.Minute))
+	}
+	return pauses
+}
+
+// post calls the API as a client does: it retries transient failures.
 func post(c *cloud.Cloud, path, key, body string) {
-	for range 12 {
+	for _, pause := range patience() {
 		status, _ := c.API(http.MethodPost, path, key, body)
 		if status < 500 {
 			return
@@ -67,7 +75,7 @@ func post(c *cloud.Cloud, path, key, body string) {
 		if c.Fate == cloud.Lost {
 			return // the client is gone too
 		}
-		c.Clock.Advance(10 * time.Second)
+		c.Clock.Advance(pause)
 	}
 }
 
@@ -90,11 +98,11 @@ func deliveries() []scenario {
 		{name: "delivery", refs: []surgical.EntityRef{issue(70)},
 			prepare: func(c *cloud.Cloud) { small(c, 70) },
 			act: func(c *cloud.Cloud) {
-				for range 12 { // GitLab itself does not repeat it, but its user may
+				for _, pause := range patience() { // GitLab itself does not repeat it, but its user may
 					if c.Deliver(issue(70), "delivery") < 500 || c.Fate == cloud.Lost {
 						return
 					}
-					c.Clock.Advance(10 * time.Second)
+					c.Clock.Advance(pause)
 				}
 			}},
 		{name: "new comment", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
