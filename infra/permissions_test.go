@@ -52,7 +52,7 @@ func wantGrants() map[string]grants {
 			"SyncRuns.Arn":        dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
 			"SyncRunEntities.Arn": dynamodb("PutItem"),
 			"DirtySources.Arn":    dynamodb("DeleteItem", "PutItem", "Query"),
-			"DependentQueue.Arn":  dynamodb("PutItem"),
+			"DependentQueue.Arn":  dynamodb("GetItem", "PutItem"),
 			"State.Arn":           dynamodb("BatchGetItem", "GetItem", "UpdateItem"),
 			"Requests.Arn":        take, "Bulk.Arn": take, "DeadLetters.Arn": send,
 			machine: start, "GitLabTokenSecret.Id": read,
@@ -75,12 +75,12 @@ func wantGrants() map[string]grants {
 		"AbortRole":  traced("Abort", closing("Query", "UpdateItem")),
 		"SweeperRole": traced("Sweeper", grants{
 			"Content.Arn":                       dynamodb("BatchGetItem", "GetItem", "Query", "UpdateItem"),
-			"SyncRuns.Arn":                      dynamodb("GetItem", "UpdateItem"),
+			"SyncRuns.Arn":                      dynamodb("GetItem", "PutItem", "UpdateItem"),
 			"SyncRuns.Arn/index/runs_to_sweep":  dynamodb("Query"),
 			"SyncRuns.Arn/index/runs_by_status": dynamodb("Query"),
 			"SyncRunEntities.Arn":               dynamodb("PutItem"),
 			"DirtySources.Arn":                  dynamodb("Scan"),
-			"DependentQueue.Arn":                dynamodb("Query", "UpdateItem"),
+			"DependentQueue.Arn":                dynamodb("DeleteItem", "PutItem", "Query", "UpdateItem"),
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
 		"ApiRole": traced("Api", grants{
@@ -216,6 +216,7 @@ func TestFunctionsAreInvokedByTheirOwnRoutesAndSchedule(t *testing.T) {
 		"ApiFunction.Arn apigateway.amazonaws.com " + api + "/v1/{proxy+}",
 		"SweeperFunction.Arn events.amazonaws.com SweeperSchedule.Arn",
 		"WebhookFunction.Arn apigateway.amazonaws.com " + api + "/webhooks/gitlab",
+		"WebhookFunction.Arn apigateway.amazonaws.com " + api + "/webhooks/{proxy+}",
 	}
 	var got []string
 	for _, p := range onAWS(t).ofType("AWS::Lambda::Permission") {
