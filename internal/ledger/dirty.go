@@ -23,6 +23,7 @@ type dirtyItem struct {
 	Children  []string `dynamodbav:"children,omitempty"`
 	Hide      bool     `dynamodbav:"hide,omitempty"`
 	CreatedAt int64    `dynamodbav:"created_at"`
+	Attempts  int64    `dynamodbav:"attempts,omitempty"`
 }
 
 func (d dirtyItem) source() (surgical.DirtySource, error) {
@@ -31,7 +32,7 @@ func (d dirtyItem) source() (surgical.DirtySource, error) {
 		return surgical.DirtySource{}, fmt.Errorf("decode dirty source %s: %w", d.ID, err)
 	}
 	return surgical.DirtySource{
-		ID: d.ID, Ref: ref, RunID: d.RunID, Revision: d.Revision, CreatedAt: fromMicros(d.CreatedAt),
+		ID: d.ID, Ref: ref, RunID: d.RunID, Revision: d.Revision, CreatedAt: fromMicros(d.CreatedAt), Attempts: d.Attempts,
 		Scope: surgical.Scope{All: d.All, Children: d.Children, Hide: d.Hide},
 	}, nil
 }
@@ -40,7 +41,7 @@ func (d dirtyItem) source() (surgical.DirtySource, error) {
 func (l *Ledger) InsertDirty(d surgical.DirtySource) (types.TransactWriteItem, error) {
 	return putItem(l.tables.DirtySources, "dirty_id", dirtyItem{
 		Entity: d.Ref.Key(), ID: d.ID, ProjectID: d.Ref.ProjectID, RunID: d.RunID, Revision: d.Revision,
-		All: d.Scope.All, Children: d.Scope.Children, Hide: d.Scope.Hide, CreatedAt: micros(d.CreatedAt),
+		All: d.Scope.All, Children: d.Scope.Children, Hide: d.Scope.Hide, CreatedAt: micros(d.CreatedAt), Attempts: d.Attempts,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -13,6 +14,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
 // MaxTransactItems is how many items DynamoDB takes in one transaction.
@@ -21,7 +23,7 @@ const MaxTransactItems = 100
 // Drain takes over what earlier runs left undone: one transaction replaces the old dirty
 // rows of the run's entities by one of its own for each, inserts a docs job for
 // it and marks the run as committed. Rows of a run that is still open are that
-// run's own and stay.
+// run's own and stay. The new row counts the runs that failed over the old ones.
 func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, error) {
 	room := MaxTransactItems - 1 - 2*len(run.Targets)
 	mark := CommitMark{At: l.clock(), Outcomes: map[surgical.Target]surgical.Outcome{}}
@@ -67,40 +69,42 @@ func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, err
 }
 
 // leftBehind lists the entity's dirty sources whose run has ended.
-func (l *Ledger) leftBehind(ctx context.Context, ref surgical.EntityRef) ([]surgical.DirtySource, error) {
+func (l *Ledger) leftBehind(ctx context.Context, ref surgical.EntityRef) ([]surgical.Leftover, error) {
 	sources, err := l.DirtySources(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	var old []surgical.DirtySource
+	var old []surgical.Leftover
 	for _, source := range sources {
-		ended, err := l.ended(ctx, source.RunID)
+		run, ended, err := l.ended(ctx, source.RunID)
 		if err != nil {
 			return nil, err
 		}
 		if ended {
-			old = append(old, source)
+			old = append(old, source.LeftBy(run))
 		}
 	}
 	return old, nil
 }
 
-// ended reports whether the run is terminal; one that expired ended long ago.
-func (l *Ledger) ended(ctx context.Context, runID string) (bool, error) {
+// ended reads the run and reports whether it is terminal; one that expired ended
+// long ago.
+func (l *Ledger) ended(ctx context.Context, runID string) (surgical.Run, bool, error) {
 	run, err := l.Run(ctx, runID)
 	if surgical.CodeOf(err) == surgical.CodeRunNotFound {
-		return true, nil
+		return surgical.Run{}, true, nil
 	}
-	return run.Status.Terminal(), err
+	return run, run.Status.Terminal(), err
 }
 
 // takeOver replaces the dirty sources by one of the run's own, with its job.
-func (l *Ledger) takeOver(run surgical.Run, ref surgical.EntityRef, old []surgical.DirtySource) ([]types.TransactWriteItem, error) {
+func (l *Ledger) takeOver(run surgical.Run, ref surgical.EntityRef, old []surgical.Leftover) ([]types.TransactWriteItem, error) {
 	own := surgical.DirtySource{ID: run.AttemptID().String(), Ref: ref, RunID: run.RunID, CreatedAt: l.clock()}
 	var items []types.TransactWriteItem
 	for _, source := range old {
 		own.Scope = own.Scope.Union(source.Scope)
 		own.Revision = max(own.Revision, source.Revision)
+		own.Attempts = max(own.Attempts, source.Failures())
 		gone, err := l.deleteExistingDirty(ref, source.ID)
 		if err != nil {
 			return nil, err
@@ -132,18 +136,18 @@ func (l *Ledger) deleteExistingDirty(ref surgical.EntityRef, id string) (types.T
 // Backlog yields every dirty source that was inserted before the time and
 // whose run has ended. It scans the table, which holds only the backlog and the
 // current work.
-func (l *Ledger) Backlog(ctx context.Context, before time.Time) iter.Seq2[surgical.DirtySource, error] {
-	return func(yield func(surgical.DirtySource, error) bool) {
-		ended := map[string]bool{} // a run that left many rows is read once
+func (l *Ledger) Backlog(ctx context.Context, before time.Time) iter.Seq2[surgical.Leftover, error] {
+	return func(yield func(surgical.Leftover, error) bool) {
+		runs := map[string]*surgical.Run{} // a run that left many rows is read once
 		pages := dynamodb.NewScanPaginator(l.db, &dynamodb.ScanInput{TableName: &l.tables.DirtySources})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(surgical.DirtySource{}, fmt.Errorf("list the backlog: %w", err))
+				yield(surgical.Leftover{}, fmt.Errorf("list the backlog: %w", err))
 				return
 			}
 			for _, item := range page.Items {
-				source, left, err := l.backlogRow(ctx, item, before, ended)
+				source, left, err := l.backlogRow(ctx, item, before, runs)
 				if (left || err != nil) && !yield(source, err) {
 					return
 				}
@@ -152,16 +156,63 @@ func (l *Ledger) Backlog(ctx context.Context, before time.Time) iter.Seq2[surgic
 	}
 }
 
-func (l *Ledger) backlogRow(ctx context.Context, item dynamo.Item, before time.Time, ended map[string]bool) (source surgical.DirtySource, left bool, err error) {
+// backlogRow decodes a row, and reports whether it belongs to the backlog. runs
+// are those that were read already; one that has not ended is nil.
+func (l *Ledger) backlogRow(ctx context.Context, item dynamo.Item, before time.Time, runs map[string]*surgical.Run) (left surgical.Leftover, ended bool, err error) {
 	var row dirtyItem
 	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-		return source, false, fmt.Errorf("decode a dirty source: %w", err)
+		return left, false, fmt.Errorf("decode a dirty source: %w", err)
 	}
-	if source, err = row.source(); err != nil || !source.CreatedAt.Before(before) {
-		return source, false, err
+	source, err := row.source()
+	if err != nil || !source.CreatedAt.Before(before) {
+		return left, false, err
 	}
-	if _, known := ended[source.RunID]; !known {
-		ended[source.RunID], err = l.ended(ctx, source.RunID)
+	if _, known := runs[source.RunID]; !known {
+		run, ended, err := l.ended(ctx, source.RunID)
+		if err != nil {
+			return left, false, err
+		}
+		runs[source.RunID] = nil
+		if ended {
+			runs[source.RunID] = &run
+		}
 	}
-	return source, ended[source.RunID], err
+	run := runs[source.RunID]
+	if run == nil {
+		return left, false, nil
+	}
+	return source.LeftBy(*run), true, nil
+}
+
+// EmbeddedAt returns when one of the newest runs that succeeded embedded something,
+// or zero if none of them did.
+func (l *Ledger) EmbeddedAt(ctx context.Context) (time.Time, error) {
+	expr, err := expression.NewBuilder().WithKeyCondition(
+		expression.Key("status").Equal(expression.Value(surgical.StatusSucceeded))).Build()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("list the newest runs: %w", err)
+	}
+	out, err := l.db.Query(ctx, &dynamodb.QueryInput{
+		TableName: &l.tables.SyncRuns, IndexName: aws.String(tables.RunsByStatus),
+		ScanIndexForward: aws.Bool(false), Limit: aws.Int32(surgical.MaxProofs),
+		KeyConditionExpression: expr.KeyCondition(), ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("list the newest runs: %w", err)
+	}
+	var newest time.Time
+	for _, item := range out.Items {
+		id, ok := item["run_id"].(*types.AttributeValueMemberS)
+		if !ok {
+			continue
+		}
+		run, err := l.Run(ctx, id.Value)
+		if err != nil && surgical.CodeOf(err) != surgical.CodeRunNotFound {
+			return time.Time{}, err
+		}
+		if run.Counters.ChunksEmbedded > 0 && run.Marks.EmbedEnded.After(newest) {
+			newest = run.Marks.EmbedEnded
+		}
+	}
+	return newest, nil
 }

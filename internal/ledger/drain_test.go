@@ -306,3 +306,20 @@ func TestBacklog_ReportsWhatItCouldNotRead(t *testing.T) {
 		}
 	}
 }
+
+func TestDrain_CountsTheRunsThatFailed(t *testing.T) {
+	m := inMemory(t)
+	m.made("failed", surgical.StatusFailed, 7)
+	m.made("done", surgical.StatusSucceeded, 7)
+	twice, never := source("failed.1", "failed", 7, 1, "a"), source("done.1", "done", 8, 1, "a")
+	twice.Attempts = 2
+	m.leave(twice, source("failed.2", "failed", 7, 1, "b"), never)
+	_, err := m.Drain(m.Context(), m.drain("drain", 7, 8))
+	m.must(err)
+	for iid, want := range map[int64]int64{7: 3, 8: 0} {
+		rows, err := m.DirtySources(m.Context(), issue(iid))
+		if m.must(err); len(rows) != 1 || rows[0].Attempts != want {
+			t.Errorf("%d: %+v, want %d attempts", iid, rows, want)
+		}
+	}
+}

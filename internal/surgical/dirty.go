@@ -14,6 +14,55 @@ type DirtySource struct {
 	Revision  int64
 	Scope     Scope
 	CreatedAt time.Time
+	// Attempts counts the runs that failed over it before its own run.
+	Attempts int64
+}
+
+// Leftover is a dirty source whose run has ended.
+type Leftover struct {
+	DirtySource
+	// FailedAt is when its run failed over it. It is zero if the run left it on
+	// purpose, was cancelled or is no longer in the ledger.
+	FailedAt time.Time
+	// Blocked reports that the embedder failed for a reason that only an operator
+	// can remove, such as a revoked key.
+	Blocked bool
+}
+
+// LeftBy returns the source as the run, which has ended, left it.
+func (d DirtySource) LeftBy(run Run) Leftover {
+	left := Leftover{DirtySource: d}
+	if run.Status != StatusFailed {
+		return left
+	}
+	left.FailedAt = run.FinishedAt
+	if run.Error == nil {
+		return left
+	}
+	for _, f := range run.Error.Failures {
+		if f.Target == d.Ref.Target {
+			left.Blocked = f.Code == CodeEmbedFailed && !f.Retryable
+		}
+	}
+	return left
+}
+
+// Failures counts the runs that failed over the source, its own included.
+func (l Leftover) Failures() int64 {
+	if l.FailedAt.IsZero() {
+		return l.Attempts
+	}
+	return l.Attempts + 1
+}
+
+// DueAt is when the source may be drained. The delay doubles with every failure,
+// from [BacklogAge] to [MaxBacklogDelay].
+func (l Leftover) DueAt() time.Time {
+	if l.FailedAt.IsZero() {
+		return l.CreatedAt.Add(BacklogAge)
+	}
+	doublings := min(l.Attempts, 10)
+	return l.FailedAt.Add(min(MaxBacklogDelay, BacklogAge<<doublings))
 }
 
 // Empty reports whether the scope names no documents.

@@ -2,12 +2,14 @@ package sweep_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -125,5 +127,164 @@ func TestSweeper_AsksForTheSameDrainAgainUntilItIsClaimed(t *testing.T) {
 	sweeps(7 * time.Hour)
 	if asked := ids(); len(asked) != 1 || asked[0] == first.RunID {
 		t.Errorf("with another dirty source: %v", asked)
+	}
+}
+
+// work does what the sweeper asked for: every entity gets its documents, and the
+// embedder answers with fails.
+func (w *world) work(fails error) (runs int) {
+	w.Helper()
+	sent := w.bulk.sent
+	w.bulk.sent = nil
+	for _, req := range sent {
+		run, err := w.ledger.Drain(w.Context(), w.claimed(req))
+		w.must(err)
+		w.embed(run, fails)
+		runs++
+	}
+	return runs
+}
+
+// embed ends the run's docs jobs, and its embed jobs as fails says.
+func (w *world) embed(run surgical.Run, fails error) {
+	w.Helper()
+	jobs, err := w.ledger.Jobs(w.Context(), run.RunID)
+	w.must(err)
+	for _, job := range jobs {
+		held, err := w.ledger.ClaimJob(w.Context(), job, 1, time.Minute)
+		w.must(err)
+		next := held
+		next.ID, next.Type, next.Status, next.Attempts = ledger.JobID(surgical.JobEmbed, job.Ref.Target), surgical.JobEmbed, surgical.JobPending, 0
+		w.must(w.ledger.FinishJob(w.Context(), held, ledger.LeftToEmbed(next)))
+		held, err = w.ledger.ClaimJob(w.Context(), next, 1, time.Minute)
+		w.must(err)
+		if fails == nil {
+			held.ChunksEmbedded = 1
+			w.must(w.ledger.FinishJob(w.Context(), held, ledger.Settled()))
+			continue
+		}
+		held.Error = surgical.AsError(fails)
+		w.must(w.ledger.FailJob(w.Context(), held))
+	}
+	_, err = w.ledger.Close(w.Context(), w.run(run.RunID), surgical.Succeeded{})
+	w.must(err)
+}
+
+// left counts the dirty sources of three entities.
+func (w *world) left() (n int) {
+	w.Helper()
+	for iid := range int64(3) {
+		rows, err := w.ledger.DirtySources(w.Context(), issue(1, iid+1))
+		w.must(err)
+		n += len(rows)
+	}
+	return n
+}
+
+// For one day, every minute, with three entities whose embeddings fail: they used
+// to get 89 drain runs.
+func TestSweeper_DoesNotRepeatAPermanentFailureForever(t *testing.T) {
+	refused := surgical.NewError(surgical.CodeEmbedFailed, "the key is refused")
+	refused.Action, refused.Retryable = surgical.ActionCheckToken, false
+	odd := surgical.NewError(surgical.CodeDocsFailed, "a record cannot be read")
+	odd.Action, odd.Retryable = surgical.ActionContactOperator, false
+	for _, c := range []struct {
+		name string
+		why  error
+		runs int
+	}{
+		// One entity after 6, 12, 18 and 24 h shows whether it still does.
+		{"the embedder refuses the key", refused, 4},
+		// After 15 min, 30 min, 1 h, 2 h, 4 h, 6 h and 6 h, each entity by itself.
+		{"something fails again and again", odd, 3 * 7},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			for iid := range int64(3) {
+				req := request(fmt.Sprint("event", iid))
+				req.Targets = []surgical.Target{issue(1, iid+1).Target}
+				w.embed(w.committed(req, true), c.why)
+			}
+			runs, most := 0, 0
+			minute := time.Duration(0)
+			sweep := func(fails error) {
+				minute += time.Minute
+				_, err := w.sweepAt(minute)
+				w.must(err)
+				for _, req := range w.bulk.sent {
+					most = max(most, len(req.Targets))
+				}
+				runs += w.work(fails)
+			}
+			for minute < 24*time.Hour {
+				sweep(c.why)
+			}
+			if runs != c.runs || most > 1 || w.left() != 3 {
+				t.Fatalf("%d drain runs of up to %d entities, want %d; %d dirty sources are left", runs, most, c.runs, w.left())
+			}
+			// The cause is gone, and another entity is embedded.
+			other := request("other")
+			other.Targets = []surgical.Target{issue(1, 99).Target}
+			minute += time.Minute
+			w.now = epoch.Add(minute)
+			w.embed(w.committed(other, true), nil)
+			for range int(surgical.MaxBacklogDelay / time.Minute) {
+				sweep(nil)
+			}
+			if runs != c.runs+3 || w.left() != 0 {
+				t.Errorf("%d more drain runs, want 3; %d dirty sources are left", runs-c.runs, w.left())
+			}
+		})
+	}
+}
+
+// An entity that failed is drained by itself; those that did not share a drain.
+func TestSweeper_DrainsWhatFailedByItself(t *testing.T) {
+	w := newWorld(t)
+	req := request("failed")
+	req.Targets = []surgical.Target{issue(1, 2).Target}
+	w.embed(w.committed(req, true), surgical.NewError(surgical.CodeEmbedFailed, "x"))
+	w.transact(w.dirty(issue(1, 1), "a", "gone"), w.dirty(issue(1, 2), "a", "gone"), w.dirty(issue(1, 3), "a", "gone"))
+	_, err := w.sweepAt(time.Hour)
+	w.must(err)
+	if diff := cmp.Diff([]string{"1 [issue#2]", "1 [issue#1 issue#3]"}, w.drained()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A drain takes all rows of an entity, so the one that failed most decides.
+func TestSweeper_ANewDirtySourceDoesNotHastenWhatFailed(t *testing.T) {
+	w := newWorld(t)
+	req := request("failed")
+	req.Targets = []surgical.Target{issue(1, 1).Target}
+	run := w.committed(req, true)
+	w.now = epoch.Add(time.Hour)
+	w.embed(run, surgical.NewError(surgical.CodeEmbedFailed, "x"))
+	w.now = epoch
+	w.transact(w.dirty(issue(1, 1), "a", "gone"))
+	for _, c := range []struct {
+		at   time.Duration
+		want int
+	}{{time.Hour + 15*time.Minute - tick, 0}, {time.Hour + 15*time.Minute, 1}} {
+		w.bulk.sent = nil
+		_, err := w.sweepAt(c.at)
+		if w.must(err); len(w.bulk.sent) != c.want {
+			t.Errorf("%v: %d drain runs, want %d", c.at, len(w.bulk.sent), c.want)
+		}
+	}
+}
+
+func TestSweeper_ReportsThatTheNewestRunsCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	refused := surgical.NewError(surgical.CodeEmbedFailed, "x")
+	refused.Retryable = false
+	w.embed(w.committed(request("failed"), true), refused)
+	scanned := false
+	w.fails = func(operation string) bool {
+		scanned = scanned || operation == "Scan"
+		return scanned && operation == "Query"
+	}
+	if _, err := w.sweepAt(time.Hour); !errors.Is(err, errDown) || len(w.bulk.sent) > 0 {
+		t.Errorf("%v; sent %v", err, w.bulk.sent)
 	}
 }

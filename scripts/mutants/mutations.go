@@ -200,7 +200,7 @@ func commitMutations() []mutation {
 			{"internal/worker/doubt.go", "if before && !snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {", "if false {"},
 		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
-			{"internal/ledger/drain.go", "\treturn run.Status.Terminal(), err\n", "\treturn run.Status != \"\", err\n"},
+			{"internal/ledger/drain.go", "\treturn run, run.Status.Terminal(), err\n", "\treturn run, run.Status != \"\", err\n"},
 		}, outcomes()},
 		{"items carried over expire", []edit{
 			{"internal/content/prepare.go", "\t\t\tnext[child] = old\n\t\t\tcontinue\n", "\t\t\tnext[child] = old\n\t\t\tp.supersedeChild(child, old)\n\t\t\tcontinue\n"},
@@ -309,6 +309,21 @@ func sweepMutations() []mutation {
 		}, outcomes()},
 		{"the backlog is not drained", []edit{
 			{"internal/sweep/backlog.go", "\tif err := s.Bulk.Send(ctx, req); err != nil {\n\t\treturn fmt.Errorf(\"send drain run %s: %w\", req.RunID, err)\n\t}\n", ""},
+		}, outcomes()},
+		{"a drain forgets earlier failures", []edit{
+			{"internal/ledger/drain.go", "\t\town.Attempts = max(own.Attempts, source.Failures())\n", ""},
+		}, outcomes()},
+		{"a failed drain is repeated as soon as any other", []edit{
+			{"internal/surgical/dirty.go", "\tdoublings := min(l.Attempts, 10)\n", "\tdoublings := 0\n"},
+		}, outcomes()},
+		{"what failed is drained together with others", []edit{
+			{"internal/sweep/backlog.go", "\t\tisolated = isolated || row.Failures() > 0\n", ""},
+		}, outcomes()},
+		{"a refused embedder does not stop the drains", []edit{
+			{"internal/sweep/backlog.go", "\tif b.embedded.After(refusedAt) {\n", "\tif !b.embedded.After(refusedAt) {\n"},
+		}, outcomes()},
+		{"a new dirty source hastens what failed", []edit{
+			{"internal/sweep/backlog.go", "slices.MaxFunc(rows,", "slices.MinFunc(rows,"},
 		}, outcomes()},
 	}
 }
