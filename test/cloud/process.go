@@ -28,7 +28,7 @@ func (p *Process) Kill() {
 var errDead = errors.New("the process is dead")
 
 // errThrottled is how an invocation fails that Lambda does not start.
-var errThrottled = errors.New("Lambda starts no invocation")
+var errThrottled = errors.New("no invocation is started: Lambda throttles")
 
 type processKey struct{}
 
