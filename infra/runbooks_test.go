@@ -85,18 +85,31 @@ func TestTheRunbookOfThrottlingLooksAtIndexes(t *testing.T) {
 	}
 }
 
-// What a query of a runbook asks for is in the logs.
-func TestQueriesOfRunbooksNameFieldsThatLinesHave(t *testing.T) {
+// A query of a runbook names functions of the stack, and fields of their logs.
+func TestQueriesOfRunbooksNameFunctionsAndFieldsThatExist(t *testing.T) {
 	ask := regexp.MustCompile(`ask ("[^"]+"|\S+) '([^']+)'`)
 	asked := 0
 	for _, file := range allRunbooks(t) {
 		for _, m := range ask.FindAllStringSubmatch(read(t, file), -1) {
 			asked++
+			checkFunctions(t, file, strings.Trim(m[1], `"`))
 			checkQuery(t, file, strings.ReplaceAll(m[2], `\|`, "|"))
 		}
 	}
 	if asked < 20 {
 		t.Errorf("only %d queries were found: the test shows little", asked)
+	}
+}
+
+// checkFunctions checks that ask names functions, separated by spaces: it would take
+// webhook,worker for a single one, whose logs do not exist.
+func checkFunctions(t *testing.T, file, names string) {
+	t.Helper()
+	known := timeouts()
+	for _, name := range strings.Fields(names) {
+		if _, ok := known[name]; !ok && name != "$f" && name != "$everything" {
+			t.Errorf("%s: ask names %q, which is not a function", file, name)
+		}
 	}
 }
 
