@@ -35,6 +35,7 @@ func budgetOf(ctx context.Context) *budget {
 // becomes too large.
 func (b *budget) takeBytes(n int64) error {
 	if total := b.bytes.Add(n); total > surgical.MaxEntityBytes {
+		b.bytes.Add(-n) // it is not taken from the share
 		return tooLarge("%s has more than %d bytes, the limit of one entity", b.ref, surgical.MaxEntityBytes)
 	}
 	if !b.share.Take(n) {

@@ -43,10 +43,10 @@ func JSON(raw []byte) []byte {
 		return raw
 	}
 	out := make([]byte, 0, len(raw)+len(raw)/8)
-	for i, r := range string(raw) {
-		size := utf8.RuneLen(r)
+	for i := 0; i < len(raw); {
+		r, size := utf8.DecodeRune(raw[i:])
 		switch {
-		case r == utf8.RuneError && raw[i] != "\uFFFD"[0]:
+		case r == utf8.RuneError && size == 1:
 			out = append(out, "\uFFFD"...)
 		case r == '\n' || r == '\t' || r == '\r' || r != '\u2028' && r != '\u2029' && shown(r) == r:
 			out = append(out, raw[i:i+size]...)
@@ -56,6 +56,7 @@ func JSON(raw []byte) []byte {
 		default:
 			out = fmt.Appendf(out, `\u%04x`, r)
 		}
+		i += size
 	}
 	return out
 }

@@ -42,6 +42,19 @@ func TestJSON_EscapesTheSameAndKeepsTheValue(t *testing.T) {
 
 // Whatever the text, nothing of it controls a terminal, and repeating it changes
 // nothing.
+func TestJSON_ReplacesInvalidUTF8(t *testing.T) {
+	for raw, want := range map[string]string{
+		"\"a\xef\"\x1b":    "\"a\uFFFD\"\\u001b",
+		"\x1b\xef":          "\\u001b\uFFFD",
+		"\x1b\xef\xbf":     "\\u001b\uFFFD\uFFFD",
+		"\x1b\xef\xbf\xbd": "\\u001b\uFFFD",
+	} {
+		if got := string(plaintext.JSON([]byte(raw))); got != want {
+			t.Errorf("%q became %q, want %q", raw, got, want)
+		}
+	}
+}
+
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"a\x1b[2J", "\u202e", "\xff\r\n", "\U000e0041", "plain"} {
 		f.Add(s)

@@ -150,7 +150,7 @@ func (h *Handler) verify(ctx context.Context, d *incoming, now time.Time) error 
 	if refreshErr != nil {
 		return unverifiable(errors.Join(err, refreshErr))
 	}
-	if read {
+	if read || fresh != verifier { // another delivery may have read them
 		err = fresh.Verify(d.header, d.body, now)
 	}
 	if errors.Is(err, delivery.ErrNoTokens) {

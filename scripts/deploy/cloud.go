@@ -154,6 +154,9 @@ func (c cloud) setTerminationProtection(ctx context.Context, on bool) error {
 // protectAgain restores the protection that the stack had before, after a deletion
 // that failed with cause, unless it has begun.
 func (c cloud) protectAgain(ctx context.Context, before state, cause error) error {
+	// The deletion may have been interrupted.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
 	now, err := c.state(ctx)
 	if err != nil || now.status != before.status || !before.protected {
 		return errors.Join(cause, err)

@@ -38,8 +38,9 @@ type Source[T any] struct {
 	loaded bool
 	err    error     // of the last reading, nil if it succeeded
 	readAt time.Time // start of the reading that decided value and loaded
-	// triedAt is the start of the last reading, failedAt of the last one that failed.
-	triedAt, failedAt time.Time
+	// triedAt is the start of the last reading that a caller waited for, refreshedAt
+	// of the last one in the background, failedAt of the last one that failed.
+	triedAt, refreshedAt, failedAt time.Time
 }
 
 // NewSource returns a source that calls load on first use.
@@ -65,8 +66,9 @@ func (s *Source[T]) Get(ctx context.Context) (T, error) {
 	now := s.clock()
 	if s.loaded && within(s.readAt, now, surgical.SecretMaxAge) {
 		defer s.mu.Unlock()
-		if !within(s.readAt, now, surgical.SecretRefreshAge) && !within(s.triedAt, now, surgical.SecretInterval) {
-			s.triedAt = now
+		recently := within(s.triedAt, now, surgical.SecretInterval) || within(s.refreshedAt, now, surgical.SecretInterval)
+		if !within(s.readAt, now, surgical.SecretRefreshAge) && !recently {
+			s.refreshedAt = now
 			go func() { _ = s.read(ctx) }() // the error is in s.err
 		}
 		return s.value, nil
@@ -75,8 +77,9 @@ func (s *Source[T]) Get(ctx context.Context) (T, error) {
 	return s.readFirst(ctx)
 }
 
-// Refresh reads the value again, unless the last attempt was within
-// [surgical.SecretInterval]; read reports whether it did.
+// Refresh reads the value again, unless the last attempt that a caller waited for
+// was within [surgical.SecretInterval]; read reports whether it did. A reading in the
+// background does not count: it may not have ended yet.
 func (s *Source[T]) Refresh(ctx context.Context) (value T, read bool, err error) {
 	s.mu.Lock()
 	now := s.clock()
@@ -144,7 +147,9 @@ func (s *Source[T]) read(ctx context.Context) error {
 	began := s.clock()
 	value, err := s.guarded(ctx)
 	s.keep(began, value, err)
-	if err != nil {
+	// A process that was frozen during the reading finds its connection broken, which
+	// says nothing about the secret.
+	if frozen := s.clock().Sub(began) > 2*surgical.SecretReadTimeout; err != nil && !frozen {
 		s.report(ctx, err)
 	}
 	return err

@@ -87,6 +87,42 @@ func TestSourceRefresh_ReadsAtMostOnceInTenSeconds(t *testing.T) {
 	}
 }
 
+// The first delivery with a new token may come while the tokens are just being read
+// in the background, and must not be refused for that.
+func TestSourceRefresh_ReadsAlthoughTheBackgroundDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, now := &vault{text: "token-one"}, time.Unix(1000, 0)
+		s := newSource(v, &now)
+		if _, err := s.Get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(surgical.SecretRefreshAge)
+		v.set("token-two", nil)
+		if got, err := s.Get(t.Context()); got != "token-one" || err != nil {
+			t.Errorf("Get = %q, %v", got, err)
+		}
+		if got, read, err := s.Refresh(t.Context()); got != "token-two" || !read || err != nil {
+			t.Errorf("Refresh = %q, %v, %v", got, read, err)
+		}
+		synctest.Wait()
+	})
+}
+
+// A process that was frozen during a reading finds its connection broken.
+func TestSource_DoesNotReportAReadingThatWasFrozen(t *testing.T) {
+	for frozen, reports := range map[time.Duration]int{time.Second: 1, time.Hour: 0} {
+		now := time.Unix(1000, 0)
+		reported := 0
+		s := secret.NewSource(func(context.Context) (string, error) {
+			now = now.Add(frozen)
+			return "", errors.New("connection reset")
+		}, func() time.Time { return now }).OnFailure(func(context.Context, error) { reported++ })
+		if _, err := s.Get(t.Context()); err == nil || reported != reports {
+			t.Errorf("frozen for %v: %v, %d reports, want %d", frozen, err, reported, reports)
+		}
+	}
+}
+
 func TestSourceRefresh_KeepsThePreviousValueOnFailure(t *testing.T) {
 	v, now := &vault{text: "token-one"}, time.Unix(1000, 0)
 	s := newSource(v, &now)

@@ -95,7 +95,7 @@ func scripts() map[string]struct {
 		"docs does not say how many":        {script{"docs": {{answer: map[string]any{"outcome": "done", "no_embed": false}}}}, "docs", stepfunctions.Succeeded},
 		"embed says nothing":                {script{"docs": ok, "embed": nothing}, "docs embed", stepfunctions.Succeeded},
 		"abort fails":                       {script{"docs": fails("errorString"), "abort": fails("errorString")}, "docs abort", stepfunctions.Failed},
-		"abort fails in passing":            {script{"docs": fails("errorString"), "abort": append(fails("Transient"), ok...)}, "docs abort abort", stepfunctions.Failed},
+		"abort fails in passing":            {script{"docs": fails("errorString"), "abort": append(fails("Transient"), ok...)}, "docs abort abort", stepfunctions.Succeeded},
 		"abort fails twice":                 {script{"docs": fails("errorString"), "abort": fails("Transient")}, "docs abort abort", stepfunctions.Failed},
 		"one retry for each state, not one": {script{"docs": append(fails("Transient"), ok...), "embed": append(fails("Transient"), ok...), "finish": append(fails("Transient"), ok...)}, "docs docs embed embed finish finish", stepfunctions.Succeeded},
 	}
@@ -109,15 +109,15 @@ func scripts() map[string]struct {
 		rest := map[string]string{"docs": " embed finish", "embed": " finish", "finish": ""}[function]
 		twice := function + " " + function
 		add("fails in passing", append(fails("Transient"), ok...), twice+rest, stepfunctions.Succeeded)
-		add("fails in passing twice", fails("Transient"), twice+" abort", stepfunctions.Failed)
-		add("fails in passing, then for good", fails("Transient", "errorString"), twice+" abort", stepfunctions.Failed)
+		add("fails in passing twice", fails("Transient"), twice+" abort", stepfunctions.Succeeded)
+		add("fails in passing, then for good", fails("Transient", "errorString"), twice+" abort", stepfunctions.Succeeded)
 		add("is throttled", append(fails("Lambda.TooManyRequestsException"), ok...), twice+rest, stepfunctions.Succeeded)
 		add("is throttled four times", append(fails("Lambda.TooManyRequestsException", "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.TooManyRequestsException"), ok...),
 			strings.Repeat(function+" ", 4)+function+rest, stepfunctions.Succeeded)
-		add("fails for good", fails("Permanent"), function+" abort", stepfunctions.Failed)
-		add("times out", fails(stepfunctions.Timeout), function+" abort", stepfunctions.Failed)
+		add("fails for good", fails("Permanent"), function+" abort", stepfunctions.Succeeded)
+		add("times out", fails(stepfunctions.Timeout), function+" abort", stepfunctions.Succeeded)
 		add("exits", append(fails(stepfunctions.FunctionExit), ok...), twice+rest, stepfunctions.Succeeded)
-		add("exits twice", fails(stepfunctions.FunctionExit), twice+" abort", stepfunctions.Failed)
+		add("exits twice", fails(stepfunctions.FunctionExit), twice+" abort", stepfunctions.Succeeded)
 		s := script{"docs": ok, "embed": ok, "finish": ok, "abort": []outcome{left(workflow.Postponed)}}
 		s[function] = fails("Transient")
 		all[function+" fails in passing twice, and is postponed"] = way{s, way2 + twice + " abort", stepfunctions.Succeeded}
