@@ -22,7 +22,7 @@ type RunSummary struct {
 	FinishedAt    time.Time          `json:"finished_at,omitzero" doc:"When the run ended."`
 	Attempts      int64              `json:"attempts" doc:"Number of attempts (fetch, stage and commit) so far."`
 	NotBefore     time.Time          `json:"not_before,omitzero" doc:"Of a follow-up: the earliest time at which it fetched."`
-	BehindEvent   bool               `json:"behind_event,omitempty" doc:"The fetch contradicted what was known of an entity, for example the date of the event or a comment that was there before, so the copy may not show the event yet. Follow-ups fetch it again, within about six minutes of the event."`
+	BehindEvent   bool               `json:"behind_event,omitempty" doc:"The fetch contradicted what was known of an entity, for example the date of the event or a comment that was there before, so the copy may not show the event yet. Follow-ups fetch it again, within about seven minutes of the event."`
 	CoalescedWith string             `json:"coalesced_with,omitempty" doc:"The run whose fetch already covered this one's event."`
 	RetryOf       string             `json:"retry_of,omitempty" doc:"The run that this one retries."`
 	RetriedBy     string             `json:"retried_by,omitempty" doc:"The run that retries this one."`

@@ -2,9 +2,11 @@ package dynamo
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/rand"
 )
 
 // maxConflicts bounds how often a transaction is sent again after a conflict. A
@@ -14,11 +16,16 @@ const maxConflicts = 6
 // Transact writes the items in one transaction. It sends the transaction again if
 // it was cancelled because of a conflict with another writer, and, as long as the
 // context's deadline leaves time, if it was throttled: the SDK does not retry a
-// transaction that one throttled item cancelled.
+// transaction that one throttled item cancelled. All tries carry one token, so that
+// a try whose answer was lost is not applied twice, nor refused for what it wrote.
 func Transact(ctx context.Context, db *dynamodb.Client, items []types.TransactWriteItem) error {
+	token, err := rand.NewUUID(rand.Reader).GetUUID()
+	if err != nil {
+		return fmt.Errorf("make the token of a transaction: %w", err)
+	}
 	var p pace
 	for conflicts := 0; ; {
-		_, err := db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+		_, err := db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: &token})
 		switch {
 		case err == nil:
 			return nil

@@ -62,7 +62,7 @@ func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, err
 		return run, surgical.WrapError(surgical.CodeIngestFailed, failure, "the backlog moved while it was taken over")
 	case dynamo.Invalid(failure):
 		e := surgical.WrapError(surgical.CodeIngestFailed, failure, "the backlog cannot be taken over")
-		e.Retryable = false
+		e.Retryable, e.Action = false, surgical.ActionContactOperator
 		return run, e
 	}
 	return run, fmt.Errorf("drain by run %s: %w", run.RunID, failure)

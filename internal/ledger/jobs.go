@@ -36,6 +36,7 @@ type jobItem struct {
 	DocumentsWritten int64    `dynamodbav:"documents_written,omitempty"`
 	ChunksEmbedded   int64    `dynamodbav:"chunks_embedded,omitempty"`
 	Unclean          bool     `dynamodbav:"unclean,omitempty"`
+	Generation       int64    `dynamodbav:"generation,omitempty"`
 	// Error has no failures of its own. It is absent from rows of older versions.
 	Error     *errorItem `dynamodbav:"error,omitempty"`
 	Warnings  []string   `dynamodbav:"warnings,omitempty"`
@@ -53,7 +54,7 @@ func itemOfJob(j surgical.Job) jobItem {
 		All: j.Scope.All, Children: j.Scope.Children, Hide: j.Scope.Hide, DirtyID: j.DirtyID,
 		Status: string(j.Status), AbortedReason: j.AbortedReason, Attempts: j.Attempts, LeaseUntil: micros(j.LeaseUntil),
 		Cursor: j.Cursor, Regenerated: j.Regenerated, RegeneratedAll: j.RegeneratedAll, RegeneratedCount: j.RegeneratedCount,
-		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded, Unclean: j.Unclean, Error: itemOfError(j.Error), Warnings: j.Warnings,
+		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded, Unclean: j.Unclean, Generation: j.Generation, Error: itemOfError(j.Error), Warnings: j.Warnings,
 	}
 }
 
@@ -76,7 +77,7 @@ func jobOf(item dynamo.Item) (surgical.Job, error) {
 		DirtyID: row.DirtyID, Status: surgical.JobStatus(row.Status), AbortedReason: row.AbortedReason,
 		Attempts: row.Attempts, LeaseUntil: fromMicros(row.LeaseUntil),
 		Cursor: row.Cursor, Regenerated: row.Regenerated, RegeneratedAll: row.RegeneratedAll, RegeneratedCount: row.RegeneratedCount,
-		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded, Unclean: row.Unclean, Error: why, Warnings: row.Warnings,
+		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded, Unclean: row.Unclean, Generation: row.Generation, Error: why, Warnings: row.Warnings,
 	}, nil
 }
 
@@ -111,17 +112,16 @@ func (l *Ledger) Jobs(ctx context.Context, runID string) ([]surgical.Job, error)
 
 // ClaimJob claims a job for a generation of the workflow, for the duration of
 // lease, and returns its row; only RunID and ID of job are used. The job must be
-// pending, or its lease must have expired, or it must be held by the same
-// generation: the state machine invokes a function again only after it failed or
-// died, so the previous holder is dead, or soon finds out that it has lost
-// the claim. Anything else gives [surgical.ErrMoved].
+// pending, or its lease must have expired, or it must be held by the same or an
+// older generation: a function is invoked again only after it failed or died, so the
+// previous holder is dead, or soon finds out that it has lost the claim. Anything else gives [surgical.ErrMoved].
 func (l *Ledger) ClaimJob(ctx context.Context, job surgical.Job, generation int64, lease time.Duration) (surgical.Job, error) {
 	now := l.clock()
 	status, holder := expression.Name("status"), expression.Name("generation")
 	free := status.Equal(expression.Value(surgical.JobPending)).
 		Or(status.Equal(expression.Value(surgical.JobClaimed)).
 			And(expression.Name("lease_until").LessThanEqual(expression.Value(micros(now))).
-				Or(holder.Equal(expression.Value(generation)))))
+				Or(holder.LessThanEqual(expression.Value(generation)))))
 	return l.updateJob(ctx, job, free,
 		expression.Set(status, expression.Value(surgical.JobClaimed)).
 			Set(expression.Name("lease_until"), expression.Value(micros(now.Add(lease)))).

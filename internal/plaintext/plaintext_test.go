@@ -45,7 +45,7 @@ func TestJSON_EscapesTheSameAndKeepsTheValue(t *testing.T) {
 func TestJSON_ReplacesInvalidUTF8(t *testing.T) {
 	for raw, want := range map[string]string{
 		"\"a\xef\"\x1b":    "\"a\uFFFD\"\\u001b",
-		"\x1b\xef":          "\\u001b\uFFFD",
+		"\x1b\xef":         "\\u001b\uFFFD",
 		"\x1b\xef\xbf":     "\\u001b\uFFFD\uFFFD",
 		"\x1b\xef\xbf\xbd": "\\u001b\uFFFD",
 	} {

@@ -234,6 +234,8 @@ type Job struct {
 	ChunksEmbedded   int64
 	// Unclean reports that segments of documents may have been written in vain.
 	Unclean bool
+	// Generation is the generation of the workflow that claimed the job last.
+	Generation int64
 	// Error is why the job failed, or why its last try did.
 	Error *Error
 	// Warnings name the records that documents show incompletely or not at all,

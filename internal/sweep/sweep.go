@@ -154,7 +154,11 @@ func (s *Sweeper) running(ctx context.Context, runID string, report *Report) err
 
 // settle settles a run whose execution ended without an answer.
 func (s *Sweeper) settle(ctx context.Context, run surgical.Run, report *Report) error {
-	run, outcome, err := s.Setbacks.Settle(ctx, run, run.Generation, run.Stage, workflow.ExecutionLost)
+	name, err := s.endOf(ctx, run)
+	if err != nil {
+		return err
+	}
+	run, outcome, err := s.Setbacks.Settle(ctx, run, run.Generation, run.Stage, name)
 	switch {
 	case err != nil:
 		return fmt.Errorf("settle run %s: %w", run.RunID, err)
@@ -169,6 +173,21 @@ func (s *Sweeper) settle(ctx context.Context, run surgical.Run, report *Report) 
 		run.LogClosed(ctx, s.Log)
 	}
 	return nil
+}
+
+// endOf names how the run's newest execution ended: a claim that it left proves that
+// a function began and died.
+func (s *Sweeper) endOf(ctx context.Context, run surgical.Run) (string, error) {
+	jobs, err := s.Ledger.Jobs(ctx, run.RunID)
+	if err != nil {
+		return "", err
+	}
+	for _, job := range jobs {
+		if job.Status == surgical.JobClaimed && job.Generation == run.Generation {
+			return workflow.ExecutionLost, nil
+		}
+	}
+	return workflow.ExecutionUnclaimed, nil
 }
 
 func (s *Sweeper) finish(ctx context.Context, run surgical.Run, report *Report) error {

@@ -239,7 +239,7 @@ func ingestFailed(err error) error {
 	}
 	coded = surgical.WrapError(surgical.CodeIngestFailed, err, "the copy could not be written; none of it is visible")
 	if dynamo.Invalid(err) {
-		coded.Retryable = false
+		coded.Retryable, coded.Action = false, surgical.ActionContactOperator
 	}
 	return coded
 }

@@ -51,7 +51,7 @@ func TestRunner_EndsAsTheRunAndItsJobStand(t *testing.T) {
 	ref := gitlab.IssueRef(7)
 	claim := func(lease time.Duration) func(*world, *workflow.Input) {
 		return func(w *world, in *workflow.Input) {
-			_, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), 0, lease)
+			_, err := w.Ledger.ClaimJob(w.T.Context(), w.job(in.RunID, surgical.JobDocs), in.Generation+1, lease)
 			w.must(err)
 		}
 	}

@@ -16,8 +16,12 @@ import (
 const (
 	namePermanent = "Permanent"
 	nameTransient = "Transient"
-	// ExecutionLost is how an execution ended that left nothing behind.
+	// ExecutionLost is how an execution ended of which nothing is left but the claim
+	// of a function that died.
 	ExecutionLost = "ExecutionLost"
+	// ExecutionUnclaimed is how an execution ended whose functions left no claim:
+	// Lambda may have started none of them.
+	ExecutionUnclaimed = "ExecutionUnclaimed"
 )
 
 // invocationFailures are the errors of Lambda itself.
@@ -69,7 +73,7 @@ func (s *Setbacks) final(run surgical.Run, name string) bool {
 }
 
 func lost(name string) bool {
-	return name != namePermanent && name != nameTransient && !slices.Contains(invocationFailures, name)
+	return name != namePermanent && name != nameTransient && name != ExecutionUnclaimed && !slices.Contains(invocationFailures, name)
 }
 
 // resumeDelay doubles with every execution of the run that ended too early.

@@ -30,6 +30,7 @@ func TestSetbacks_PostponeUntilTheTimeToGiveUp(t *testing.T) {
 		{"transient for the twentieth time", repeat("Transient", 19), 0, "Transient", workflow.Postponed, 10 * time.Minute},
 		{"dead for the fourth time", repeat("Runtime.ExitError", 3), 0, "Runtime.ExitError", workflow.Postponed, 4 * time.Minute},
 		{"dead for the fifth time", repeat("Runtime.ExitError", 4), 0, workflow.ExecutionLost, workflow.Done, 0},
+		{"not begun, after four deaths", repeat("Runtime.ExitError", 4), 0, workflow.ExecutionUnclaimed, workflow.Postponed, 8 * time.Minute},
 		{"transient after four deaths", repeat("Sandbox.Timedout", 4), 0, "Transient", workflow.Postponed, 8 * time.Minute},
 		{"transient almost six hours after the commit", nil, 6*time.Hour - time.Second, "Transient", workflow.Postponed, 30 * time.Second},
 		{"transient six hours after the commit", nil, 6 * time.Hour, "Transient", workflow.Done, 0},

@@ -216,11 +216,11 @@ func TestAnExecutionThatIsLostIsResumedUntilItWasLostTooOften(t *testing.T) {
 				synced(70)(c)
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				req := c.Webhook(issue(70))
-				// A stage that hangs until its timeout.
+				// A stage that hangs and is killed.
 				c.Fate, c.Around = cloud.Lost, func(ctx context.Context, call cloud.Call, send func() error) error {
 					if cloud.ProcessOf(ctx).Function == string(stage) && call.Operation == "BatchGetItem" {
-						<-ctx.Done()
-						return faults.Timeout.Do(ctx, call, send)
+						cloud.ProcessOf(ctx).Kill()
+						return nil
 					}
 					return send()
 				}
