@@ -3,7 +3,12 @@ package content_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -138,4 +143,23 @@ func TestStore_ReportsEveryCallThatFails(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A conflict with another writer that outlasts every try says nothing about the
+// document: its embeddings must not be left behind as if it had come back.
+func TestRemoveEmbeddings_DoesNotTakeAConflictForADocument(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.commit(issue(1), newIssue())
+		w.around = func(input any, send func() (any, error)) (any, error) {
+			if _, ok := input.(*dynamodb.TransactWriteItemsInput); ok {
+				return nil, &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("TransactionConflict")}}}
+			}
+			return send()
+		}
+		err := w.RemoveEmbeddings(ctx(), issue(1), "a")
+		if err == nil || errors.Is(err, surgical.ErrMoved) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
