@@ -32,7 +32,7 @@ type Machine struct {
 }
 
 type state struct {
-	kind string // Task, Choice, Succeed or Fail
+	kind string // Task, Choice or Succeed
 
 	// Task
 	function  string
@@ -46,9 +46,6 @@ type state struct {
 	// Choice
 	choices   []choice
 	otherwise string
-
-	// Fail
-	failure Failure
 }
 
 type retrier struct {
@@ -158,13 +155,6 @@ func parseState(raw json.RawMessage) (state, error) {
 	case "Succeed":
 		var d struct{ Comment, Type string }
 		return state{kind: kind.Type}, decode(raw, &d)
-	case "Fail":
-		var d struct{ Comment, Type, Error, Cause string }
-		err := decode(raw, &d)
-		if strings.Contains(d.Error+d.Cause, "{%") {
-			return state{}, errors.New("an expression in a Fail state is not supported")
-		}
-		return state{kind: kind.Type, failure: Failure{Name: d.Error, Cause: d.Cause}}, err
 	}
 	return state{}, fmt.Errorf("type %q is not supported", kind.Type)
 }
