@@ -77,10 +77,7 @@ func (g guard) refused(req *http.Request, resp *http.Response) (*http.Response, 
 	if note, ok := req.Context().Value(refusalKey{}).(*refusal); ok {
 		*note = said
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
+	resp.Body = throughReader{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
 	return resp, nil
 }
 

@@ -103,15 +103,15 @@ func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	}
 	switch b, ok := req.Context().Value(budgetKey{}).(*budget); {
 	case !succeeded(resp.StatusCode):
-		resp.Body = limitedBody{io.LimitReader(resp.Body, maxErrorBody), resp.Body}
+		resp.Body = throughReader{io.LimitReader(resp.Body, maxErrorBody), resp.Body}
 	case ok:
 		resp.Body = &countedBody{ReadCloser: resp.Body, budget: b}
 	}
 	return resp, nil
 }
 
-// limitedBody is the beginning of a body.
-type limitedBody struct {
+// throughReader is a body that is read through another reader.
+type throughReader struct {
 	io.Reader
 	io.Closer
 }
