@@ -80,7 +80,7 @@ func TestSweeper_SendsAFollowUpAgainWhoseMessageGotLost(t *testing.T) {
 	w.follows("w1", surgical.FollowUp{NotBefore: epoch})
 	w.requests.err = errors.New("the queue is out of reach")
 	if _, err := w.sweepAt(time.Second); err == nil {
-		t.Error("nobody hears of it")
+		t.Error("the failure is not reported")
 	}
 	w.requests.err = nil
 	_, err := w.sweepAt(2 * time.Minute)
