@@ -159,8 +159,8 @@ func TestContextValuesReachTheFunctions(t *testing.T) {
 func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for id, accept := range map[string]func(*testing.T, map[string]string){
-			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Stage],
-			"Embed": accepts[config.Embed], "Finish": accepts[config.Stage], "Abort": accepts[config.Stage],
+			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Workflow],
+			"Embed": accepts[config.Embed], "Finish": accepts[config.Workflow], "Abort": accepts[config.Workflow],
 			"Sweeper": accepts[config.Sweeper], "Api": accepts[config.API], "Widget": accepts[config.Widget],
 		} {
 			t.Run(id, func(t *testing.T) { accept(t, environment(s, id)) })

@@ -16,9 +16,9 @@ import (
 // would hold one or two certificates.
 const caBundleFile = "gitlab-ca.pem"
 
-// stageWorker copies the worker's code and the CA bundle to a directory of the
+// bundleWorker copies the worker's code and the CA bundle to a directory of the
 // assembly, and returns it; without a bundle it returns "".
-func stageWorker(s settings, assembly string) (string, error) {
+func bundleWorker(s settings, assembly string) (string, error) {
 	if s.GitLabCABundle == "" {
 		return "", nil
 	}

@@ -28,7 +28,7 @@ func newMachineRef(st *stack) machineRef {
 // newWorkflow makes the EXPRESS state machine. Its log names states and errors
 // but no data; it is returned.
 func (st *stack) newWorkflow() awslogs.LogGroup {
-	stages := map[string]function{
+	invoked := map[string]function{
 		"DocsFunctionArn": st.functions.docs, "EmbedFunctionArn": st.functions.embed,
 		"FinishFunctionArn": st.functions.finish, "AbortFunctionArn": st.functions.abort,
 	}
@@ -36,7 +36,7 @@ func (st *stack) newWorkflow() awslogs.LogGroup {
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
 	})
 	substitutions := map[string]*string{}
-	for placeholder, f := range stages {
+	for placeholder, f := range invoked {
 		substitutions[placeholder] = f.FunctionArn()
 	}
 	for _, f := range []function{st.functions.docs, st.functions.embed, st.functions.finish, st.functions.abort} {

@@ -14,7 +14,7 @@ import (
 
 func main() { function.Main(build) }
 
-func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
+func build(_ context.Context, env function.Env[config.Workflow]) (any, error) {
 	rows := ledger.New(dynamo.New(env.AWS), env.Config.Tables, time.Now).Metered(env.Meter)
 	abort := &workflow.Abort{Setbacks: &workflow.Setbacks{Ledger: rows, Clock: time.Now}, Log: env.Log}
 	return abort.Handle, nil

@@ -18,7 +18,7 @@ import (
 
 func main() { function.Main(build) }
 
-func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
+func build(_ context.Context, env function.Env[config.Workflow]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
 	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}

@@ -14,7 +14,7 @@ import (
 
 func main() { function.Main(build) }
 
-func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
+func build(_ context.Context, env function.Env[config.Workflow]) (any, error) {
 	rows := ledger.New(dynamo.New(env.AWS), env.Config.Tables, time.Now).Metered(env.Meter)
 	finish := &workflow.Finish{Ledger: rows, Log: env.Log}
 	return finish.Handle, nil

@@ -92,8 +92,8 @@ type Embedder struct {
 	Concurrency int `env:"LOREHOOK_EMBEDDER_CONCURRENCY" envDefault:"2"`
 }
 
-// Stage is the configuration of docs, embed, finish and abort.
-type Stage struct {
+// Workflow is the configuration of docs, finish and abort, and part of that of embed.
+type Workflow struct {
 	Telemetry
 	Tables
 	StateMachineARN string `env:"LOREHOOK_STATE_MACHINE_ARN"`
@@ -101,7 +101,7 @@ type Stage struct {
 
 // Embed is the configuration of the embed function.
 type Embed struct {
-	Stage
+	Workflow
 	Embedder
 }
 
