@@ -11,6 +11,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 // Throttling of each route: gitlab.com sends up to 13,000 webhooks a minute
@@ -20,13 +21,10 @@ const (
 	requestsBurst     = 600
 )
 
-// webhookPath is where GitLab delivers to. The route of webhookPaths receives other
-// spellings of it, such as one with a slash at the end, so that the function can
-// accept them, or reject them with a reason.
-const (
-	webhookPath  = "/webhooks/gitlab"
-	webhookPaths = "/webhooks/{proxy+}"
-)
+// webhookPaths is the route of other spellings of [delivery.Path], such as one with a
+// slash at the end, so that the function can accept them, or reject them with a
+// reason.
+const webhookPaths = "/webhooks/{proxy+}"
 
 // httpAPI is the HTTP API's address, without a slash at its end, its id, and its
 // access log.
@@ -53,7 +51,7 @@ func (st *stack) newHTTPAPI() httpAPI {
 	}
 	st.route(api, awsapigatewayv2.HttpMethod_ANY, "/v1/{proxy+}", manual, signed,
 		"Only the local stack can be synthesized without signatures on /v1.")
-	for _, path := range []string{webhookPath, webhookPaths} {
+	for _, path := range []string{delivery.Path, webhookPaths} {
 		st.route(api, awsapigatewayv2.HttpMethod_POST, path, webhook, nil,
 			"GitLab cannot sign with IAM: the function verifies its signature or token.")
 	}

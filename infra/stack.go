@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 // retentions are the retention times, in days, that CloudWatch Logs knows, up
@@ -86,7 +88,7 @@ func (st *stack) newOutputs(api httpAPI) {
 	out := func(name string, value *string) {
 		awscdk.NewCfnOutput(st.Stack, &name, &awscdk.CfnOutputProps{Value: value})
 	}
-	out("WebhookUrl", jsii.String(*api.url+webhookPath))
+	out("WebhookUrl", jsii.String(*api.url+delivery.Path))
 	out("ApiUrl", api.url)
 	out("HttpApiId", api.id)
 	out("StateMachineArn", st.machine.arn)

@@ -17,6 +17,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/token"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 // endpoints is .local/endpoints.json, which `make up` writes.
@@ -127,7 +128,7 @@ func (s *session) webhook(address string) (webhook, error) {
 		return w, err
 	}
 	if named := cmp.Or(s.APIURL, s.lookup("LOREHOOK_API_URL")); w.url == "" && named != "" {
-		w.url = strings.TrimRight(named, "/") + "/webhooks/gitlab"
+		w.url = strings.TrimRight(named, "/") + delivery.Path
 	}
 	e, err := s.local()
 	if err != nil {

@@ -91,7 +91,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ignored, it returns the reason.
 func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, receivedAt time.Time) (reason string, err error) {
 	if !isWebhookPath(r.URL.Path) {
-		return "", problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "webhooks are not received at this path; GitLab's path is "+webhookPath))
+		return "", problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "webhooks are not received at this path; GitLab's path is "+delivery.Path))
 	}
 	if d.body, err = readBody(r); err != nil {
 		return "", err
@@ -127,13 +127,13 @@ func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, rece
 	return "", h.Queue.Send(ctx, req)
 }
 
-// webhookPath is the path that GitLab delivers to.
-const webhookPath = "/webhooks/gitlab"
-
-// isWebhookPath accepts the path in any spelling: with repeated slashes or one at
-// the end, in capitals, or behind a prefix that a proxy added.
+// isWebhookPath accepts [delivery.Path] in any spelling that the gateway lets
+// through. Its route matches /webhooks/ exactly, so what follows may have repeated
+// slashes, one at the end, or capitals. In front may be the key of a custom
+// domain's API mapping, which the gateway ignores when it looks for the route but
+// leaves in the path.
 func isWebhookPath(p string) bool {
-	return strings.HasSuffix(strings.ToLower(path.Clean("/"+p)), webhookPath)
+	return strings.HasSuffix(strings.ToLower(path.Clean("/"+p)), delivery.Path)
 }
 
 // verify reads the tokens again if none of them matches: they may have been

@@ -415,7 +415,8 @@ func TestServeHTTPReadsNoMoreThanTheLimit(t *testing.T) {
 	}
 }
 
-// A URL that was typed by hand, or that a proxy rewrote, still reaches its handler.
+// A URL that was typed by hand, or that has the key of an API mapping in front, still
+// reaches its handler.
 func TestServeHTTP_AcceptsAnySpellingOfThePath(t *testing.T) {
 	for path, status := range map[string]int{
 		"/webhooks/gitlab": 200, "/webhooks/gitlab/": 200, "/webhooks//gitlab": 200, "//webhooks/gitlab//": 200, "/webhooks/./gitlab": 200,

@@ -65,7 +65,7 @@ func (b *bench) watching() {
 		if err != nil {
 			b.world.T.Fatal(err)
 		}
-		_, _ = gateway.Adapt(hook)(b.world.T.Context(), awsevents.APIGatewayV2HTTPRequest{RawPath: "/webhooks/gitlab", Body: string(sample.Body), Headers: map[string]string{
+		_, _ = gateway.Adapt(hook)(b.world.T.Context(), awsevents.APIGatewayV2HTTPRequest{RawPath: delivery.Path, Body: string(sample.Body), Headers: map[string]string{
 			"x-gitlab-event": sample.Event, "x-gitlab-token": token, "idempotency-key": rand.Text() + rand.Text()[:10],
 		}}) // it has a response for every failure
 	}

@@ -16,6 +16,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
@@ -81,7 +82,7 @@ func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 		kind, header = "merge_request", "Merge Request Hook"
 	}
 	req := events.APIGatewayV2HTTPRequest{
-		RawPath: "/webhooks/gitlab",
+		RawPath: delivery.Path,
 		Headers: map[string]string{
 			"content-type": "application/json", "x-gitlab-event": header, "x-gitlab-token": hookToken, "idempotency-key": key,
 		},

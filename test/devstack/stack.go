@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
 const ministackName = "ministack"
@@ -260,7 +261,7 @@ func (u *upper) redeploy(ctx context.Context, want string, values map[string]str
 func (u *upper) finish(ctx context.Context, have deployment, secrets webhookSecrets) (*Stack, error) {
 	api := u.record.URL + "/_aws/execute-api/" + have.Outputs["HttpApiId"]
 	e := Endpoints{
-		WebhookURL: api + "/webhooks/gitlab", APIURL: api, GitLabBaseURL: u.o.GitLabBaseURL,
+		WebhookURL: api + delivery.Path, APIURL: api, GitLabBaseURL: u.o.GitLabBaseURL,
 		AWSEndpointURL: u.record.URL, SigningToken: secrets.signing[0],
 	}
 	if err := e.write(u.o.Dir); err != nil {

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// Path is the path that GitLab delivers to.
+const Path = "/webhooks/gitlab"
+
 // Header returns the header's value without surrounding white space, or "" if it is
 // absent. A proxy may send a header twice, as two fields or as one that joins them
 // with a comma; if all copies are the same, that is the value. Different copies are
