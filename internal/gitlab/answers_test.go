@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,7 +175,9 @@ func TestClientFetch_NamesTheCauseInTheTransport(t *testing.T) {
 		{"http that redirects to https", toTLS.URL, nil, false, []string{"redirect", "set GITLAB_BASE_URL to https://127.0.0.1:"}},
 		{"nothing listens", closed.URL, nil, true, []string{"refused", strings.TrimPrefix(closed.URL, "http://")}},
 		{"no route", "https://gitlab.invalid", broken(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ENETUNREACH}), true, []string{"network is unreachable"}},
-		{"a proxy that is gone", "http://gitlab.invalid", proxied, true, []string{"proxy"}},
+		{"a proxy that is gone", "http://gitlab.invalid", proxied, true, []string{"proxy", strings.TrimPrefix(closed.URL, "http://"), "refused"}},
+		{"an unknown proxy", "https://gitlab.invalid", broken(toProxy(&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Name: "proxy.invalid", IsNotFound: true}})), true, []string{"proxy", `host "proxy.invalid" is unknown`}},
+		{"a proxy that does not speak TLS", "https://gitlab.invalid", broken(toProxy(tls.RecordHeaderError{})), true, []string{"proxy", "does not speak TLS"}},
 		{"GitLab hangs up", hangsUp, nil, true, []string{"closed before the response"}},
 		{"a reset", "https://gitlab.invalid", broken(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}), true, []string{"reset"}},
 		{"an unknown failure", "https://gitlab.invalid", broken(fmt.Errorf("body-text %s", sampleToken)), true, []string{"no response"}},
@@ -189,9 +192,15 @@ func TestClientFetch_NamesTheCauseInTheTransport(t *testing.T) {
 					t.Errorf("the message does not say %q: %s", says, e.Message)
 				}
 			}
+			if slices.Contains(tt.says, "proxy") && strings.Contains(e.Message, "GITLAB_BASE_URL") {
+				t.Errorf("GITLAB_BASE_URL is not the proxy's: %s", e.Message)
+			}
 		})
 	}
 }
+
+// toProxy is the failure of a connection to a proxy, as net/http returns it.
+func toProxy(err error) error { return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err} }
 
 func mustParse(t *testing.T, raw string) *url.URL {
 	t.Helper()
@@ -207,14 +216,18 @@ type roundTrip func(*http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func TestClientFetch_SaysWhenNoConnectionCouldBeOpened(t *testing.T) {
-	client := newClient(t, "https://gitlab.invalid", func(o *gitlab.Options) {
-		o.HTTP = roundTrip(func(*http.Request) (*http.Response, error) {
-			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ETIMEDOUT}
+	timeout := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ETIMEDOUT}
+	for want, err := range map[string]error{
+		"the connection could not be opened in time; is GitLab reachable from here?": timeout,
+		"the connection to the configured HTTP proxy could not be opened in time":    toProxy(timeout),
+	} {
+		client := newClient(t, "https://gitlab.invalid", func(o *gitlab.Options) {
+			o.HTTP = roundTrip(func(*http.Request) (*http.Response, error) { return nil, err })
 		})
-	})
-	_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
-	if e := wantCode(t, err, surgical.CodeGitLabTimeout, true); !strings.Contains(e.Message, "could not be opened") {
-		t.Errorf("message %q", e.Message)
+		_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
+		if e := wantCode(t, err, surgical.CodeGitLabTimeout, true); !strings.HasSuffix(e.Message, want) {
+			t.Errorf("message %q, want %q", e.Message, want)
+		}
 	}
 }
 

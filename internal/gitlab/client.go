@@ -117,6 +117,8 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 10 * time.Second,
 		TLSClientConfig:     &tls.Config{RootCAs: roots},
+
+		OnProxyConnectResponse: proxyAnswered,
 	}
 }
 

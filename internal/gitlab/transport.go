@@ -36,6 +36,16 @@ func sameOrigin(base *url.URL) func(*http.Request, []*http.Request) error {
 	}
 }
 
+// proxyAnswered fails a connection that the proxy answered with anything but 200.
+// The transport's own error is only the status text, which says nothing of a proxy.
+func proxyAnswered(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf(
+		"the configured HTTP proxy, %s, refused to connect to GitLab (status %d)", proxy.Host, answer.StatusCode))
+}
+
 // permanent returns a [surgical.CodeGitLabUnavailable] error that a retry cannot
 // fix.
 func permanent(message string) *surgical.Error {
