@@ -54,6 +54,7 @@ func wantGrants() map[string]grants {
 			"DirtySources.Arn":    dynamodb("DeleteItem", "PutItem", "Query"),
 			"DependentQueue.Arn":  dynamodb("GetItem", "PutItem"),
 			"State.Arn":           dynamodb("BatchGetItem", "GetItem", "UpdateItem"),
+			"Projects.Arn":        dynamodb("BatchGetItem", "PutItem", "UpdateItem"),
 			"Requests.Arn":        take, "Bulk.Arn": take, "DeadLetters.Arn": send,
 			machine: start, "GitLabTokenSecret.Id": read,
 		}),
@@ -81,6 +82,7 @@ func wantGrants() map[string]grants {
 			"SyncRunEntities.Arn":               dynamodb("PutItem"),
 			"DirtySources.Arn":                  dynamodb("Scan"),
 			"DependentQueue.Arn":                dynamodb("DeleteItem", "PutItem", "Query", "UpdateItem"),
+			"Projects.Arn":                      dynamodb("BatchGetItem", "GetItem", "Query"),
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
 		"ApiRole": traced("Api", grants{
@@ -92,6 +94,7 @@ func wantGrants() map[string]grants {
 			"SyncRunEntities.Arn":                      dynamodb("PutItem", "Query"),
 			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
 			"DependentQueue.Arn":                       dynamodb("Query", "UpdateItem"),
+			"Projects.Arn":                             dynamodb("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"),
 			"Requests.Arn":                             send,
 		}),
 		"WidgetRole": traced("Widget", grants{
@@ -103,6 +106,7 @@ func wantGrants() map[string]grants {
 			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
 			"DependentQueue.Arn":                       dynamodb("Query"),
 			"State.Arn":                                dynamodb("GetItem"),
+			"Projects.Arn":                             dynamodb("BatchGetItem", "Query"),
 		}),
 		"WorkflowRole": {
 			"DocsFunction.Arn": invoke, "EmbedFunction.Arn": invoke, "FinishFunction.Arn": invoke, "AbortFunction.Arn": invoke,

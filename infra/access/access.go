@@ -107,6 +107,8 @@ func worker() Function {
 			// Versions before this read read the pause by itself: while a deployment
 			// is under way, the old code runs with the new role.
 			on(tables.State(), "GetItem", "BatchGetItem", "UpdateItem"),
+			// It learns a project's path.
+			on(tables.Projects(), "BatchGetItem", "PutItem", "UpdateItem"),
 		},
 		Receives: []string{Requests, Bulk}, Sends: []string{DeadLetters}, Starts: true,
 	}
@@ -132,6 +134,7 @@ func sweeper() Function {
 			on(tables.DirtySources(), "Scan"),
 			// A follow-up that is due goes, or is put off.
 			on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem", "DeleteItem"),
+			on(tables.Projects(), "GetItem", "BatchGetItem", "Query"),
 		},
 		Sends: []string{Requests, Bulk}, Starts: true,
 	}
@@ -145,6 +148,8 @@ func api() Function {
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
 			on(tables.DependentQueue(), "Query", "UpdateItem"),
+			// It hides projects by request.
+			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"),
 		},
 		Sends: []string{Requests},
 	}
@@ -158,6 +163,7 @@ func widget() Function {
 		on(tables.SyncRunEntities(), "Query", "BatchGetItem").by(tables.EntitiesByEntity),
 		on(tables.DependentQueue(), "Query"),
 		on(tables.State(), "GetItem"),
+		on(tables.Projects(), "BatchGetItem", "Query"),
 	}}
 }
 

@@ -71,13 +71,20 @@ func place(found []Item, lookups []Lookup, responses map[string][]Item) error {
 	return nil
 }
 
-// hasKey reports whether the item has the key's attributes, which are strings in
-// every table of Lorehook.
+// hasKey reports whether the item has the key's attributes: strings, and integers,
+// which have only one text.
 func hasKey(item, key Item) bool {
 	for name, value := range key {
-		want, ok := value.(*types.AttributeValueMemberS)
-		got, has := item[name].(*types.AttributeValueMemberS)
-		if !ok || !has || got.Value != want.Value {
+		switch want := value.(type) {
+		case *types.AttributeValueMemberS:
+			if got, ok := item[name].(*types.AttributeValueMemberS); !ok || got.Value != want.Value {
+				return false
+			}
+		case *types.AttributeValueMemberN:
+			if got, ok := item[name].(*types.AttributeValueMemberN); !ok || got.Value != want.Value {
+				return false
+			}
+		default:
 			return false
 		}
 	}

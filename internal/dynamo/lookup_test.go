@@ -21,8 +21,12 @@ func lookups(t *testing.T, tb *table) (all []dynamo.Lookup, want []dynamo.Item) 
 	t.Helper()
 	state, runs := tables.State().Name, tables.SyncRuns().Name
 	pause, run := dynamo.Item{"name": str("gitlab_pause")}, dynamo.Item{"run_id": str("r1")}
-	all = []dynamo.Lookup{{tb.name, keyOf(1)}, {state, pause}, {tb.name, keyOf(7)}, {runs, run}, {tb.name, keyOf(2)}}
-	want = []dynamo.Item{items(3, 10)[1], pause, nil, nil, items(3, 10)[2]}
+	projects, p10, p1 := tables.Projects().Name, projectKey("10"), projectKey("1")
+	all = []dynamo.Lookup{{tb.name, keyOf(1)}, {state, pause}, {tb.name, keyOf(7)}, {runs, run}, {tb.name, keyOf(2)}, {projects, p10}, {projects, p1}}
+	want = []dynamo.Item{items(3, 10)[1], pause, nil, nil, items(3, 10)[2], p10, p1}
+	if err := dynamo.PutAll(t.Context(), tb.db.Client(), projects, []dynamo.Item{p1, p10}); err != nil {
+		t.Fatal(err)
+	}
 	if err := dynamo.PutAll(t.Context(), tb.db.Client(), tb.name, items(3, 10)); err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +36,11 @@ func lookups(t *testing.T, tb *table) (all []dynamo.Lookup, want []dynamo.Item) 
 	return all, want
 }
 
-var values = cmpopts.IgnoreUnexported(types.AttributeValueMemberS{})
+func projectKey(id string) dynamo.Item {
+	return dynamo.Item{"project_id": &types.AttributeValueMemberN{Value: id}, "item": str("project")}
+}
+
+var values = cmpopts.IgnoreUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{})
 
 func TestGetTogether_ReturnsItemsInTheOrderOfTheLookups(t *testing.T) {
 	tb := newTable()
@@ -61,7 +69,7 @@ func TestGetTogether_AsksAgainForUnprocessedKeysWithGrowingPauses(t *testing.T) 
 		calls := 0
 		tb.around = func(input any, send func() (any, error)) (any, error) {
 			in := input.(*dynamodb.BatchGetItemInput)
-			if calls++; calls > 3 {
+			if calls++; calls > 4 {
 				return send()
 			}
 			// One table at a time is answered.
@@ -88,7 +96,7 @@ func TestGetTogether_AsksAgainForUnprocessedKeysWithGrowingPauses(t *testing.T) 
 		if diff := cmp.Diff(want, got, values); diff != "" {
 			t.Errorf("items (-want +got):\n%s", diff)
 		}
-		if took := time.Since(began); calls != 3 || took != 60*time.Millisecond {
+		if took := time.Since(began); calls != 4 || took != 140*time.Millisecond {
 			t.Errorf("%d calls in %v", calls, took)
 		}
 	})

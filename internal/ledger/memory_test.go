@@ -45,13 +45,6 @@ func inMemory(t *testing.T) *memory {
 	return m
 }
 
-func (m *memory) must(err error) {
-	m.Helper()
-	if err != nil {
-		m.Fatal(err)
-	}
-}
-
 // failing fails every call of the input's type, after it was applied if landed
 // says so.
 func failing[Input any](m *memory, landed bool, err error) {

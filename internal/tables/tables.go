@@ -84,7 +84,13 @@ func State() Table {
 	return Table{Name: "state", Env: "LOREHOOK_TABLE_STATE", Hash: str("name")}
 }
 
+// Projects has the row of each project and its passes; under project_id 0, what
+// concerns all projects.
+func Projects() Table {
+	return Table{Name: "projects", Env: "LOREHOOK_TABLE_PROJECTS", Hash: num("project_id"), Sort: ptr(str("item"))}
+}
+
 // All returns every table.
 func All() []Table {
-	return []Table{Content(), SyncRuns(), SyncRunEntities(), DirtySources(), DependentQueue(), State()}
+	return []Table{Content(), SyncRuns(), SyncRunEntities(), DirtySources(), DependentQueue(), State(), Projects()}
 }

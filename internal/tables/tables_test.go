@@ -37,6 +37,7 @@ func TestAll_IsTheDeployedSchema(t *testing.T) {
 		"dirty_sources entity:S dirty_id:S",
 		"dependent_queue scope_run_id:S job_id:S",
 		"state name:S",
+		"projects project_id:N item:S",
 	}
 	var got []string
 	for _, table := range tables.All() {

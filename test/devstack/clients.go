@@ -94,6 +94,7 @@ func CreateTables(ctx context.Context, client *dynamodb.Client, prefix string) (
 		DirtySources:    names[tables.DirtySources().Name],
 		DependentQueue:  names[tables.DependentQueue().Name],
 		State:           names[tables.State().Name],
+		Projects:        names[tables.Projects().Name],
 	}, nil
 }
 

@@ -59,7 +59,7 @@ type Outputs map[string]string
 func (o Outputs) Tables() config.Tables {
 	return config.Tables{
 		Content: o["ContentTable"], SyncRuns: o["SyncRunsTable"], SyncRunEntities: o["SyncRunEntitiesTable"],
-		DirtySources: o["DirtySourcesTable"], DependentQueue: o["DependentQueueTable"], State: o["StateTable"],
+		DirtySources: o["DirtySourcesTable"], DependentQueue: o["DependentQueueTable"], State: o["StateTable"], Projects: o["ProjectsTable"],
 	}
 }
 

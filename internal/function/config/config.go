@@ -37,6 +37,7 @@ type Tables struct {
 	DirtySources    string `env:"LOREHOOK_TABLE_DIRTY_SOURCES,required"`
 	DependentQueue  string `env:"LOREHOOK_TABLE_DEPENDENT_QUEUE,required"`
 	State           string `env:"LOREHOOK_TABLE_STATE,required"`
+	Projects        string `env:"LOREHOOK_TABLE_PROJECTS,required"`
 }
 
 // Webhook is the configuration of the webhook function.

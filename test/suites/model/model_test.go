@@ -146,7 +146,7 @@ func TestModelOnDynamoDBLocal(t *testing.T) {
 // memory.
 func drop(t *testing.T, db *dynamodb.Client, tables config.Tables) {
 	t.Helper()
-	for _, name := range []string{tables.Content, tables.SyncRuns, tables.SyncRunEntities, tables.DirtySources, tables.DependentQueue, tables.State} {
+	for _, name := range []string{tables.Content, tables.SyncRuns, tables.SyncRunEntities, tables.DirtySources, tables.DependentQueue, tables.State, tables.Projects} {
 		if _, err := db.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
 			t.Error(err)
 		}

@@ -1,0 +1,181 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// AddProject makes sure that the project has a row. It changes nothing else.
+func (l *Ledger) AddProject(ctx context.Context, projectID int64) error {
+	row, err := l.changeProject(projectID, nil, expression.Set(addedAt(l.clock())))
+	if err != nil {
+		return fmt.Errorf("add project %d: %w", projectID, err)
+	}
+	if err := dynamo.Transact(ctx, l.db, []types.TransactWriteItem{{Update: row}, l.listProject(projectID)}); err != nil {
+		return fmt.Errorf("add project %d: %w", projectID, err)
+	}
+	return nil
+}
+
+func addedAt(now time.Time) (expression.NameBuilder, expression.OperandBuilder) {
+	return expression.Name("added_at"), expression.IfNotExists(expression.Name("added_at"), expression.Value(micros(now)))
+}
+
+// listProject adds the project to the directory's list.
+func (l *Ledger) listProject(projectID int64) types.TransactWriteItem {
+	item := projectKey(directory, listedItem(projectID))
+	item["id"] = projectKey(projectID, "")["project_id"]
+	return types.TransactWriteItem{Put: &types.Put{TableName: &l.tables.Projects, Item: item}}
+}
+
+// NameProject records the path under which GitLab showed the project to a fetch that
+// began at the time; a row is added if there is none. The project stays known under
+// its earlier paths until GitLab shows another project under one of them. If a later
+// fetch showed another path of the project, or another project under the path,
+// nothing changes.
+func (l *Ledger) NameProject(ctx context.Context, projectID int64, path string, at time.Time) error {
+	if _, err := surgical.ParseProjectPath(path); err != nil {
+		return err
+	}
+	earlier := func(name string) expression.ConditionBuilder {
+		return expression.AttributeNotExists(expression.Name(name)).Or(expression.Name(name).LessThan(expression.Value(micros(at))))
+	}
+	olderPath := earlier("path_at")
+	row, err := l.changeProject(projectID, &olderPath,
+		expression.Set(addedAt(l.clock())).
+			Set(expression.Name("path"), expression.Value(path)).
+			Set(expression.Name("path_at"), expression.Value(micros(at))))
+	if err != nil {
+		return fmt.Errorf("name project %d: %w", projectID, err)
+	}
+	found, err := expression.NewBuilder().
+		WithCondition(earlier("seen_at").Or(expression.Name("id").Equal(expression.Value(projectID)))).
+		WithUpdate(expression.Set(expression.Name("id"), expression.Value(projectID)).Set(expression.Name("seen_at"), expression.Value(micros(at)))).
+		Build()
+	if err != nil {
+		return fmt.Errorf("name project %d: %w", projectID, err)
+	}
+	err = dynamo.Transact(ctx, l.db, []types.TransactWriteItem{
+		{Update: row},
+		{Update: &types.Update{
+			TableName: &l.tables.Projects, Key: projectKey(directory, pathItem(path)),
+			ConditionExpression: found.Condition(), UpdateExpression: found.Update(),
+			ExpressionAttributeNames: found.Names(), ExpressionAttributeValues: found.Values(),
+		}},
+		l.listProject(projectID),
+	})
+	if err != nil && dynamo.Refusals(err) == nil {
+		return fmt.Errorf("name project %d: %w", projectID, err)
+	}
+	return nil
+}
+
+// HideProject hides every copy of the project whose fetch did not begin after the
+// time, by one write. It is never undone: an earlier time changes nothing.
+func (l *Ledger) HideProject(ctx context.Context, projectID int64, at time.Time) error {
+	if err := l.AddProject(ctx, projectID); err != nil {
+		return err
+	}
+	return l.raiseHiddenAt(ctx, projectID, at)
+}
+
+// HideAllProjects is [Ledger.HideProject] for every project, including those without
+// a row.
+func (l *Ledger) HideAllProjects(ctx context.Context, at time.Time) error {
+	return l.raiseHiddenAt(ctx, directory, at)
+}
+
+func (l *Ledger) raiseHiddenAt(ctx context.Context, projectID int64, at time.Time) error {
+	hidden := expression.Name("hidden_at")
+	lower := expression.AttributeNotExists(hidden).Or(hidden.LessThan(expression.Value(micros(at))))
+	return l.updateProject(ctx, projectID, lower, expression.Set(hidden, expression.Value(micros(at))))
+}
+
+// UnseenProject records that GitLab did not show the project, unless that is recorded
+// since an earlier time.
+func (l *Ledger) UnseenProject(ctx context.Context, projectID int64, at time.Time) error {
+	if err := l.AddProject(ctx, projectID); err != nil {
+		return err
+	}
+	since := expression.Name("unseen_since")
+	return l.updateProject(ctx, projectID, expression.AttributeNotExists(since), expression.Set(since, expression.Value(micros(at))))
+}
+
+// SeenProject records that GitLab shows the project again. seen is the row as it was
+// read: what was recorded since then stays.
+func (l *Ledger) SeenProject(ctx context.Context, seen surgical.Project) error {
+	since := expression.Name("unseen_since")
+	return l.updateProject(ctx, seen.ID, since.Equal(expression.Value(micros(seen.UnseenSince))), expression.Remove(since))
+}
+
+// CompleteProject records that every change in GitLab before asOf is in the copy.
+// since is when the pass began that listed everything, on which that rests.
+func (l *Ledger) CompleteProject(ctx context.Context, projectID int64, asOf, since time.Time) error {
+	return l.updateProject(ctx, projectID, expression.AttributeExists(expression.Name("project_id")),
+		expression.Set(expression.Name("complete_as_of"), expression.Value(micros(asOf))).
+			Set(expression.Name("complete_since"), expression.Value(micros(since))))
+}
+
+// CountProject records how many entities GitLab's lists had.
+func (l *Ledger) CountProject(ctx context.Context, projectID int64, c surgical.ProjectCounts) error {
+	return l.setOfProject(ctx, projectID, "counts", countsItem{c.Issues, c.MergeRequests, micros(c.At)})
+}
+
+// CheckHook records the result of a check of the project's webhook.
+func (l *Ledger) CheckHook(ctx context.Context, projectID int64, c surgical.HookCheck) error {
+	return l.setOfProject(ctx, projectID, "hook", hookItem{string(c.State), c.ID, c.Reason, micros(c.CheckedAt), c.Findings})
+}
+
+// ReconcileProject records a reconcile that ended.
+func (l *Ledger) ReconcileProject(ctx context.Context, projectID int64, r surgical.Reconciled) error {
+	return l.setOfProject(ctx, projectID, "last_reconcile",
+		reconciledItem{r.Cycle, micros(r.BeganAt), micros(r.EndedAt), r.Listed, r.Different, r.Missed, r.Requests})
+}
+
+// setOfProject sets one attribute of a row; without a row, nothing changes.
+func (l *Ledger) setOfProject(ctx context.Context, projectID int64, name string, value any) error {
+	return l.updateProject(ctx, projectID, expression.AttributeExists(expression.Name("project_id")),
+		expression.Set(expression.Name(name), expression.Value(value)))
+}
+
+// updateProject changes a row if the condition holds; otherwise nothing changes. All
+// changes can be repeated, so a lost response does no harm.
+func (l *Ledger) updateProject(ctx context.Context, projectID int64, condition expression.ConditionBuilder, update expression.UpdateBuilder) error {
+	change, err := l.changeProject(projectID, &condition, update)
+	if err == nil {
+		_, err = l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: change.TableName, Key: change.Key,
+			ConditionExpression: change.ConditionExpression, UpdateExpression: change.UpdateExpression,
+			ExpressionAttributeNames: change.ExpressionAttributeNames, ExpressionAttributeValues: change.ExpressionAttributeValues,
+		})
+	}
+	if err != nil && !dynamo.IsConditionFailed(err) {
+		return fmt.Errorf("update project %d: %w", projectID, err)
+	}
+	return nil
+}
+
+// changeProject builds the change of a row.
+func (l *Ledger) changeProject(projectID int64, condition *expression.ConditionBuilder, update expression.UpdateBuilder) (*types.Update, error) {
+	builder := expression.NewBuilder().WithUpdate(update)
+	if condition != nil {
+		builder = builder.WithCondition(*condition)
+	}
+	expr, err := builder.Build()
+	if err != nil {
+		return nil, err
+	}
+	return &types.Update{
+		TableName: &l.tables.Projects, Key: projectKey(projectID, projectRow),
+		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	}, nil
+}

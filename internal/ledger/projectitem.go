@@ -1,0 +1,101 @@
+package ledger
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// The items of the projects table. The partition of project 0, which GitLab does
+// not have, is the directory: it lists the projects, and finds them by path.
+const (
+	// projectRow is the project's row. That of project 0 has only hidden_at, which
+	// counts for every project.
+	projectRow = "project"
+	// directory is the partition of the two kinds of items below.
+	directory int64 = 0
+	// listedPrefix and the project's id in 19 digits are an entry of the list.
+	listedPrefix = "id#"
+	// pathPrefix and a path in lower case find the project that has, or had, it.
+	pathPrefix = "path#"
+)
+
+func projectKey(projectID int64, item string) dynamo.Item {
+	return dynamo.Item{
+		"project_id": &types.AttributeValueMemberN{Value: strconv.FormatInt(projectID, 10)},
+		"item":       &types.AttributeValueMemberS{Value: item},
+	}
+}
+
+func listedItem(projectID int64) string { return fmt.Sprintf("%s%019d", listedPrefix, projectID) }
+
+func pathItem(path string) string { return pathPrefix + surgical.ProjectPathKey(path) }
+
+// projectItem is a project's row. Times are Unix microseconds; absent attributes
+// are zero.
+type projectItem struct {
+	ProjectID     int64          `dynamodbav:"project_id"`
+	Path          string         `dynamodbav:"path,omitempty"`
+	PathAt        int64          `dynamodbav:"path_at,omitempty"`
+	HiddenAt      int64          `dynamodbav:"hidden_at,omitempty"`
+	UnseenSince   int64          `dynamodbav:"unseen_since,omitempty"`
+	CompleteAsOf  int64          `dynamodbav:"complete_as_of,omitempty"`
+	CompleteSince int64          `dynamodbav:"complete_since,omitempty"`
+	Counts        countsItem     `dynamodbav:"counts"`
+	Hook          hookItem       `dynamodbav:"hook"`
+	LastReconcile reconciledItem `dynamodbav:"last_reconcile"`
+}
+
+type countsItem struct {
+	Issues        int64 `dynamodbav:"issues"`
+	MergeRequests int64 `dynamodbav:"merge_requests"`
+	At            int64 `dynamodbav:"at"`
+}
+
+type hookItem struct {
+	State     string `dynamodbav:"state"`
+	ID        int64  `dynamodbav:"id,omitempty"`
+	Reason    string `dynamodbav:"reason,omitempty"`
+	CheckedAt int64  `dynamodbav:"checked_at"`
+	Findings  int64  `dynamodbav:"findings,omitempty"`
+}
+
+type reconciledItem struct {
+	Cycle     string `dynamodbav:"cycle"`
+	BeganAt   int64  `dynamodbav:"began_at"`
+	EndedAt   int64  `dynamodbav:"ended_at"`
+	Listed    int64  `dynamodbav:"listed"`
+	Different int64  `dynamodbav:"different"`
+	Missed    int64  `dynamodbav:"missed"`
+	Requests  int64  `dynamodbav:"requests"`
+}
+
+// decodeProject decodes a project's row; a nil item is a project without a row.
+func decodeProject(projectID int64, item dynamo.Item) (surgical.Project, error) {
+	if item == nil {
+		return surgical.Project{ID: projectID}, nil
+	}
+	var row projectItem
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return surgical.Project{}, fmt.Errorf("decode project %d: %w", projectID, err)
+	}
+	return surgical.Project{
+		ID: projectID, Known: true, Path: row.Path, PathAt: fromMicros(row.PathAt),
+		HiddenAt: fromMicros(row.HiddenAt), UnseenSince: fromMicros(row.UnseenSince),
+		CompleteAsOf: fromMicros(row.CompleteAsOf), CompleteSince: fromMicros(row.CompleteSince),
+		Counts: surgical.ProjectCounts{Issues: row.Counts.Issues, MergeRequests: row.Counts.MergeRequests, At: fromMicros(row.Counts.At)},
+		Hook: surgical.HookCheck{
+			State: surgical.HookState(row.Hook.State), ID: row.Hook.ID, Reason: row.Hook.Reason,
+			CheckedAt: fromMicros(row.Hook.CheckedAt), Findings: row.Hook.Findings,
+		},
+		LastReconcile: surgical.Reconciled{
+			Cycle: row.LastReconcile.Cycle, BeganAt: fromMicros(row.LastReconcile.BeganAt), EndedAt: fromMicros(row.LastReconcile.EndedAt),
+			Listed: row.LastReconcile.Listed, Different: row.LastReconcile.Different, Missed: row.LastReconcile.Missed, Requests: row.LastReconcile.Requests,
+		},
+	}, nil
+}
