@@ -63,7 +63,9 @@ func closingOf(run surgical.Run, ending surgical.Ending) closing {
 	case surgical.Failed:
 		return closing{status: surgical.StatusFailed, err: e.Error}
 	case surgical.Cancelled:
-		return closing{status: surgical.StatusCancelled, err: e.Error}
+		// A run that no worker has claimed staged nothing. A claim in the meantime
+		// changes the status, which the closing requires.
+		return closing{status: surgical.StatusCancelled, err: e.Error, clean: run.Status == surgical.StatusQueued}
 	default:
 		panic(fmt.Sprintf("ledger: unknown ending %T", ending))
 	}

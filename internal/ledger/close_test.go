@@ -38,7 +38,7 @@ func TestClose_EndsARunAsItsEndingSays(t *testing.T) {
 		"lost, even before its ingest": {func(m *memory) surgical.Run { return m.claimed("r", 7) }, surgical.Lost{Attempt: 1, Error: errBroken}, "failed preflight ingest_failed  0 true"},
 		"failed in docs":               {func(m *memory) surgical.Run { return m.committed("r", 7) }, surgical.Failed{Error: errBroken}, "failed docs ingest_failed  5 true"},
 		"cancelled in docs":            {func(m *memory) surgical.Run { return m.committed("r", 7) }, surgical.Cancelled{Error: errBroken}, "cancelled docs ingest_failed  5 true"},
-		"cancelled while it is queued": {func(m *memory) surgical.Run { m.made("r", surgical.StatusQueued, 7); return m.run("r") }, surgical.Cancelled{Error: errBroken}, "cancelled  ingest_failed  0 true"},
+		"cancelled while it is queued": {func(m *memory) surgical.Run { m.made("r", surgical.StatusQueued, 7); return m.run("r") }, surgical.Cancelled{Error: errBroken}, "cancelled  ingest_failed  0 false"},
 	} {
 		m := inMemory(t)
 		run := c.run(m)
