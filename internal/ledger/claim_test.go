@@ -153,6 +153,10 @@ func changes() []change {
 			return err
 		})},
 		{"workflow started", ofRun(committed, func(m *memory, run surgical.Run) error { return m.WorkflowStarted(m.Context(), run, 1, true) })},
+		{"postpone", ofRun(committed, func(m *memory, run surgical.Run) error {
+			_, err := m.Postpone(m.Context(), run, 1, m.setback(true))
+			return err
+		})},
 		{"enter stage", ofRun(committed, func(m *memory, run surgical.Run) error {
 			_, err := m.EnterStage(m.Context(), run.RunID, surgical.StageDocs, 1)
 			return err

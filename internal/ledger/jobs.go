@@ -189,20 +189,18 @@ func (l *Ledger) updateJob(ctx context.Context, job surgical.Job, condition expr
 // well, because its launcher may have died before it could. A run that is not
 // running, or is in a newer generation, gives [surgical.ErrMoved].
 func (l *Ledger) EnterStage(ctx context.Context, runID string, stage surgical.Stage, generation int64) (surgical.Run, error) {
-	now, known := expression.Value(micros(l.clock())), expression.Name("generation")
+	now := l.clock()
 	open := running().And(expression.AttributeExists(expression.Name("committed_by")))
 	enter := func() expression.UpdateBuilder {
 		started := expression.Name(string(stage) + "_started_at")
-		return expression.Set(expression.Name("stage"), expression.Value(stage)).Set(started, expression.IfNotExists(started, now))
+		return expression.Set(expression.Name("stage"), expression.Value(stage)).
+			Set(started, expression.IfNotExists(started, expression.Value(micros(now))))
 	}
-	run, err := l.update(ctx, runID, open.And(known.Equal(expression.Value(generation))), enter())
+	run, err := l.update(ctx, runID, open.And(in(generation)), enter())
 	if !errors.Is(err, surgical.ErrMoved) {
 		return run, err
 	}
-	older := expression.AttributeNotExists(known).Or(known.LessThan(expression.Value(generation)))
-	return l.update(ctx, runID, open.And(older),
-		enter().Set(known, expression.Value(generation)).Set(expression.Name("generation_started_at"), now).
-			Remove(expression.Name("resume_at")))
+	return l.update(ctx, runID, open.And(olderThan(generation)), begun(enter(), generation, now))
 }
 
 // Done decides what happens to the dirty source of a finished job: it is

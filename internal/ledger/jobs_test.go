@@ -251,6 +251,60 @@ func TestWorkflowStarted_NeverGoesBack(t *testing.T) {
 	}
 }
 
+// setback is why an execution ended early.
+func (m *memory) setback(lost bool) ledger.Setback {
+	return ledger.Setback{Error: errBroken, Lost: lost, ResumeAt: m.now.Add(time.Minute)}
+}
+
+// A launcher may record its execution after that was postponed.
+func TestWorkflowStarted_KeepsWhatItsExecutionRecorded(t *testing.T) {
+	m := inMemory(t)
+	run := m.committed("r", 7)
+	_, err := m.EnterStage(m.Context(), "r", surgical.StageDocs, 1)
+	m.must(err)
+	want, err := m.Postpone(m.Context(), run, 1, m.setback(false))
+	m.must(err)
+	m.now = m.now.Add(time.Second)
+	m.must(m.WorkflowStarted(m.Context(), run, 1, true))
+	want.SweepPending, want.LeaseUntil = false, time.Time{}
+	if diff := cmp.Diff(want, m.run("r"), errorsByText); diff != "" {
+		t.Errorf("the launcher of the same generation (-want +got):\n%s", diff)
+	}
+	m.must(m.WorkflowStarted(m.Context(), run, 2, true))
+	if got := m.run("r"); !got.ResumeAt.IsZero() || got.Generation != 2 || !got.GenerationStartedAt.Equal(m.now) {
+		t.Errorf("the next generation: %d since %v, resumed at %v", got.Generation, got.GenerationStartedAt, got.ResumeAt)
+	}
+}
+
+func TestPostpone_CountsEachGenerationOnce(t *testing.T) {
+	m := inMemory(t)
+	run := m.committed("r", 7)
+	for generation := range int64(3) {
+		generation++
+		if generation == 2 { // of the others, nobody recorded the start
+			m.must(m.WorkflowStarted(m.Context(), run, generation, true))
+		}
+		want, err := m.Postpone(m.Context(), run, generation, m.setback(true))
+		m.must(err)
+		if !want.Postponed(generation) || want.FailedStages != generation || want.LostStages != generation || !want.ResumeAt.Equal(m.now.Add(time.Minute)) {
+			t.Errorf("generation %d: %+v", generation, want)
+		}
+		m.now = m.now.Add(time.Second)
+		again, err := m.Postpone(m.Context(), run, generation, m.setback(true))
+		if diff := cmp.Diff(want, again, errorsByText); err != nil || diff != "" {
+			t.Errorf("generation %d again: %v (-want +got):\n%s", generation, err, diff)
+		}
+		if _, err := m.Postpone(m.Context(), run, generation-1, m.setback(true)); !errors.Is(err, surgical.ErrMoved) {
+			t.Errorf("generation %d, an older one: %v", generation, err)
+		}
+	}
+	_, err := m.Close(m.Context(), m.run("r"), surgical.Failed{Error: errBroken})
+	m.must(err)
+	if _, err := m.Postpone(m.Context(), run, 3, m.setback(false)); !errors.Is(err, surgical.ErrMoved) {
+		t.Errorf("a run that has ended: %v", err)
+	}
+}
+
 func TestJobs_ThatCannotBeReadAreReported(t *testing.T) {
 	broken := errors.New("broken")
 	m := inMemory(t)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -161,19 +162,41 @@ func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Er
 }
 
 // WorkflowStarted records that the run's execution of this generation was
-// started. clean reports that no staged child can be an orphan.
+// started. clean reports that no staged child can be an orphan. An execution that
+// was quicker, and recorded its generation or was postponed, keeps its record.
 func (l *Ledger) WorkflowStarted(ctx context.Context, run surgical.Run, generation int64, clean bool) error {
-	update := expression.Set(expression.Name("generation"), expression.Value(generation)).
-		Set(expression.Name("generation_started_at"), expression.Value(micros(l.clock()))).
-		Remove(expression.Name("lease_until")).
-		Remove(expression.Name("resume_at"))
-	if clean {
-		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
+	started := func() expression.UpdateBuilder {
+		update := expression.Remove(expression.Name("lease_until"))
+		if clean {
+			update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
+		}
+		return update
 	}
-	notNewer := expression.AttributeNotExists(expression.Name("generation")).
-		Or(expression.Name("generation").LessThanEqual(expression.Value(generation)))
-	_, err := l.update(ctx, run.RunID, running().And(notNewer), update)
+	_, err := l.update(ctx, run.RunID, running().And(olderThan(generation)), begun(started(), generation, l.clock()))
+	if !errors.Is(err, surgical.ErrMoved) {
+		return err
+	}
+	_, err = l.update(ctx, run.RunID, running().And(in(generation)), started())
 	return err
+}
+
+// in holds while the generation is the newest that the row knows, olderThan while
+// the row knows only older ones.
+func in(generation int64) expression.ConditionBuilder {
+	return expression.Name("generation").Equal(expression.Value(generation))
+}
+
+func olderThan(generation int64) expression.ConditionBuilder {
+	known := expression.Name("generation")
+	return expression.AttributeNotExists(known).Or(known.LessThan(expression.Value(generation)))
+}
+
+// begun adds to the update that this generation is the newest. resume_at belongs to
+// the one before.
+func begun(update expression.UpdateBuilder, generation int64, now time.Time) expression.UpdateBuilder {
+	return update.Set(expression.Name("generation"), expression.Value(generation)).
+		Set(expression.Name("generation_started_at"), expression.Value(micros(now))).
+		Remove(expression.Name("resume_at"))
 }
 
 // Setback is why an execution ended before its run's jobs were done.
@@ -186,20 +209,28 @@ type Setback struct {
 }
 
 // Postpone records that the execution of this generation ended too early and when
-// the sweeper starts the next one. A run that is not running, or is in a newer
-// generation, gives [surgical.ErrMoved].
+// the sweeper starts the next one. A generation counts once, however often this is
+// repeated: of one that is postponed already, the row is returned as it is. A run
+// that is not running, or is in a newer generation, gives [surgical.ErrMoved].
 func (l *Ledger) Postpone(ctx context.Context, run surgical.Run, generation int64, s Setback) (surgical.Run, error) {
 	lost := 0
 	if s.Lost {
 		lost = 1
 	}
-	current := expression.AttributeNotExists(expression.Name("generation")).
-		Or(expression.Name("generation").LessThanEqual(expression.Value(generation)))
-	return l.update(ctx, run.RunID, running().And(current),
-		expression.Set(expression.Name("resume_at"), expression.Value(micros(s.ResumeAt))).
+	resume := expression.Name("resume_at")
+	after, err := l.update(ctx, run.RunID, running().And(olderThan(generation).Or(in(generation).And(expression.AttributeNotExists(resume)))),
+		expression.Set(resume, expression.Value(micros(s.ResumeAt))).
+			Set(expression.Name("generation"), expression.Value(generation)).
 			Set(expression.Name("error"), expression.Value(itemOfError(s.Error))).
 			Add(expression.Name("failed_stages"), expression.Value(1)).
 			Add(expression.Name("lost_stages"), expression.Value(lost)))
+	if !errors.Is(err, surgical.ErrMoved) {
+		return after, err
+	}
+	if run, err = l.Run(ctx, run.RunID); err == nil && !run.Postponed(generation) {
+		err = surgical.ErrMoved
+	}
+	return run, err
 }
 
 // update changes a row under a condition and returns it as it is then.

@@ -106,6 +106,12 @@ type Run struct {
 // Committed reports whether an attempt of the run became visible.
 func (r Run) Committed() bool { return r.CommittedBy != 0 }
 
+// Postponed reports whether the run's execution of this generation ended too early,
+// and the next one has not been started.
+func (r Run) Postponed(generation int64) bool {
+	return r.Status == StatusRunning && r.Generation == generation && !r.ResumeAt.IsZero()
+}
+
 // AttemptID names the run's newest attempt.
 func (r Run) AttemptID() AttemptID { return AttemptID{RunID: r.RunID, Number: r.Attempt} }
 

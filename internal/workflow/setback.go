@@ -52,6 +52,9 @@ func (s *Setbacks) Settle(ctx context.Context, run surgical.Run, generation int6
 		}
 		run = closed
 	}
+	if run.Postponed(generation) && name != namePermanent {
+		return run, Postponed, nil // by an abort whose answer was lost
+	}
 	if !s.final(run, name) {
 		after, err := s.Ledger.Postpone(ctx, run, generation, ledger.Setback{
 			Error: waiting(run.RunID, stage, name), Lost: lost(name), ResumeAt: s.Clock().Add(resumeDelay(run)),

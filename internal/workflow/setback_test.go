@@ -42,6 +42,7 @@ func TestSetbacks_PostponeUntilTheTimeToGiveUp(t *testing.T) {
 				if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "docs", Error: name}); err != nil {
 					t.Fatal(err)
 				}
+				in.Generation++
 			}
 			w.Clock.Advance(c.after)
 			result, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "docs", Error: c.then})
@@ -63,6 +64,33 @@ func TestSetbacks_PostponeUntilTheTimeToGiveUp(t *testing.T) {
 				t.Errorf("the run is %s, its job %s, and it is resumed after %v, want %v", run.Status, job, delay, c.delay)
 			}
 		})
+	}
+}
+
+// Lambda and Step Functions repeat an abort whose answer they did not get.
+func TestSetbacks_CountARepeatedAbortOnce(t *testing.T) {
+	w := newWorld(t)
+	in := w.commit(surgical.Options{}, gitlab.IssueRef(7))
+	for deaths := range int64(surgical.MaxLostStages - 1) {
+		var resume time.Time
+		for range 3 {
+			result, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "docs", Error: "Runtime.ExitError"})
+			if err != nil || result.Outcome != workflow.Postponed {
+				t.Fatalf("%+v, %v", result, err)
+			}
+			run := w.Run(in.RunID)
+			if run.FailedStages != deaths+1 || run.LostStages != deaths+1 || !resume.IsZero() && !run.ResumeAt.Equal(resume) {
+				t.Errorf("%d failed and %d lost stages, resumed at %v after %v", run.FailedStages, run.LostStages, run.ResumeAt, resume)
+			}
+			resume = run.ResumeAt
+			w.Clock.Advance(time.Second)
+		}
+		in.Generation++
+	}
+	// What every other try would meet as well still ends the run.
+	in.Generation--
+	if result, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "docs", Error: "Permanent"}); err != nil || result.Outcome != workflow.Done {
+		t.Errorf("%+v, %v", result, err)
 	}
 }
 

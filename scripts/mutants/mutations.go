@@ -292,6 +292,13 @@ func sweepMutations() []mutation {
 		{"a transient failure of a stage ends its run", []edit{
 			{"internal/workflow/setback.go", "!run.Committed() || name == namePermanent ||", "!run.Committed() || name == namePermanent || name == nameTransient ||"},
 		}, []suite{recovery()}},
+		{"a repeated abort counts twice", []edit{
+			{"internal/ledger/runs.go", ".Or(in(generation).And(expression.AttributeNotExists(resume)))", ".Or(in(generation))"},
+			{"internal/workflow/setback.go", "if run.Postponed(generation) && name != namePermanent {", "if run.Postponed(-1) {"},
+		}, []suite{recovery()}},
+		{"a launcher forgets that its execution was postponed", []edit{
+			{"internal/ledger/runs.go", "running().And(olderThan(generation)), begun(started()", "running().And(olderThan(generation).Or(in(generation))), begun(started()"},
+		}, []suite{recovery()}},
 		{"a stage may die again and again", []edit{
 			{"internal/workflow/setback.go", "run.LostStages+1 >= surgical.MaxLostStages", "run.LostStages+1 >= 1000"},
 		}, []suite{recovery()}},

@@ -44,6 +44,10 @@ func (e Engine) ledgerConditions(t *testing.T) {
 		}, held, []poke{{"lease_until", other}}},
 		{"workflow started", s.claimed, func(run surgical.Run) error { return s.ledger.WorkflowStarted(ctx, run, 2, true) },
 			[]poke{{"status", "failed"}, {"generation", 3}}, []poke{{"generation", 1}, {"generation", 2}}},
+		{"postpone", s.claimed, func(run surgical.Run) error {
+			_, err := s.ledger.Postpone(ctx, run, 2, ledger.Setback{Error: surgical.StageError(run.RunID, surgical.StageDocs), ResumeAt: s.now})
+			return err
+		}, []poke{{"status", "failed"}, {"generation", 3}}, []poke{{"generation", 1}, {"generation", 2}}},
 		{"enter stage", func() surgical.Run { run, _ := s.commit(s.claimed()); return run }, func(run surgical.Run) error {
 			_, err := s.ledger.EnterStage(ctx, run.RunID, surgical.StageDocs, 2)
 			return err
