@@ -113,7 +113,9 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 // jobs does the run's jobs of this type and returns all of them, including those
 // that failed permanently and those that another process has done. A job that fails
 // does not stop the others. jobs returns [ErrOutOfTime] if one was left unfinished
-// for the next generation.
+// for the next generation. If another one failed transiently, it does so only if
+// this invocation got on: without that, generations would follow each other without
+// a pause for as long as the failure lasts.
 //
 // Jobs that were claimed less often come first, so that one which kills its
 // function does not keep the others from being done.
@@ -135,17 +137,26 @@ func (r *Runner) jobs(ctx context.Context, run surgical.Run, generation int64) (
 	}
 	slices.SortStableFunc(jobs, func(a, b surgical.Job) int { return cmp.Compare(a.Attempts, b.Attempts) })
 	var failures []error
+	gotOn := false
 	for _, job := range jobs {
 		if job.Type != r.Work.Type() {
 			continue
 		}
-		var err error
+		before, err := job, error(nil)
 		if job.Open() {
 			job, err = r.claimAndDo(ctx, run, job, generation)
 		}
+		gotOn = gotOn || err == nil && before.Open() || progressed(before, job)
 		switch {
 		case err == nil:
 			ended = append(ended, job)
+		case errors.Is(err, ErrEnded):
+			return nil, err
+		case errors.Is(err, ErrOutOfTime) && gotOn:
+			if why := errors.Join(failures...); why != nil {
+				r.warn(ctx, run.RunID, generation, why)
+			}
+			return nil, err
 		case endsStage(err):
 			return nil, cmp.Or(errors.Join(failures...), err)
 		default:
@@ -153,6 +164,11 @@ func (r *Runner) jobs(ctx context.Context, run surgical.Run, generation int64) (
 		}
 	}
 	return ended, errors.Join(failures...)
+}
+
+// progressed reports whether the work did a part of the job.
+func progressed(before, after surgical.Job) bool {
+	return after.Cursor != before.Cursor || after.DocumentsWritten > before.DocumentsWritten || after.ChunksEmbedded > before.ChunksEmbedded
 }
 
 func (r *Runner) claimAndDo(ctx context.Context, run surgical.Run, job surgical.Job, generation int64) (surgical.Job, error) {
@@ -268,11 +284,15 @@ func (r *Runner) failed(ctx context.Context, in Input, err error) (Result, error
 	if errors.Is(err, surgical.ErrMoved) || errors.Is(err, ErrEnded) {
 		return r.end(ctx, in, Yielded), nil
 	}
-	r.Log.WarnContext(ctx, "stage_failed", "run_id", in.RunID, "stage", r.Work.Type(), "generation", in.Generation, "error", err.Error())
+	r.warn(ctx, in.RunID, in.Generation, err)
 	if dynamo.AsError(err).Retryable {
 		return Result{}, Transient{err}
 	}
 	return Result{}, Permanent{fmt.Errorf("%s of run %s: %w", r.Work.Type(), in.RunID, err)}
+}
+
+func (r *Runner) warn(ctx context.Context, runID string, generation int64, err error) {
+	r.Log.WarnContext(ctx, "stage_failed", "run_id", runID, "stage", r.Work.Type(), "generation", generation, "error", err.Error())
 }
 
 func (r *Runner) end(ctx context.Context, in Input, outcome Outcome) Result {

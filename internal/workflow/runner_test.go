@@ -255,6 +255,71 @@ func TestRunner_GoesOnPastAJobThatFails(t *testing.T) {
 	}
 }
 
+// Waiting is not failing: as long as a run gets on, another generation follows at
+// once. If it does not, Abort postpones it.
+func TestRunner_HandsOnPastAFailureIfItGotOn(t *testing.T) {
+	odd, slow, quick := gitlab.IssueRef(7), gitlab.IssueRef(8), gitlab.MergeRequestRef(12)
+	down := fmt.Errorf("write: %w", errDown)
+	for _, c := range []struct {
+		name string
+		refs []surgical.EntityRef
+		// batches is how many the slow entity has time for, of two.
+		batches int
+		want    workflow.Outcome // empty: the failure
+	}{
+		{"the unfinished job got on", []surgical.EntityRef{odd, slow}, 1, workflow.HandedOn},
+		{"the unfinished job did not get on", []surgical.EntityRef{odd, slow}, 0, ""},
+		{"another job is done", []surgical.EntityRef{odd, quick, slow}, 0, workflow.HandedOn},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.GitLab.SetIssue(gitlab.NewIssue(8, "Another", "Text", gitlab.Time{Time: w.Clock.Now()}))
+			w.discuss(slow, 60)
+			in := w.commit(surgical.Options{}, c.refs...)
+			// The slow job comes last: it was claimed before.
+			jobs, err := w.Ledger.Jobs(t.Context(), in.RunID)
+			w.must(err)
+			for _, job := range jobs {
+				if job.Ref == slow {
+					held, err := w.Ledger.ClaimJob(t.Context(), job, in.Generation, time.Minute)
+					w.must(err)
+					_, err = w.Ledger.HandOn(t.Context(), held)
+					w.must(err)
+				}
+			}
+			sound := w.Docs.Work
+			w.Docs.Work = failingFor{unhurriedFor{sound, slow, batches(c.batches)}, odd, down}
+			result, err := w.Docs.Handle(t.Context(), in)
+			if result.Outcome != c.want || (c.want == "") != errors.As(err, new(workflow.Transient)) {
+				t.Errorf("%+v, error %v, want %q", result, err, c.want)
+			}
+			if c.want == workflow.HandedOn {
+				in.Generation++
+			}
+			w.Docs.Work = sound
+			w.handle(w.Docs, in)
+			w.handle(w.Embed, in)
+			for _, ref := range c.refs {
+				w.settled(ref)
+			}
+		})
+	}
+}
+
+// unhurriedFor has a budget of its own for one entity.
+type unhurriedFor struct {
+	workflow.Work
+	ref    surgical.EntityRef
+	budget *workflow.Budget
+}
+
+func (u unhurriedFor) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *workflow.Budget) (ledger.Done, error) {
+	if job.Ref == u.ref {
+		budget = u.budget
+	}
+	return u.Work.Do(ctx, run, job, budget)
+}
+
 // failingFor fails for one entity.
 type failingFor struct {
 	workflow.Work

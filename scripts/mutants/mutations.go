@@ -264,6 +264,12 @@ func stageMutations() []mutation {
 		{"a failed job stops the others", []edit{
 			{"internal/workflow/runner.go", "\t\t\tfailures = append(failures, err)\n", "\t\t\treturn nil, err\n"},
 		}, outcomes()},
+		{"a failure hides that a run got on", []edit{
+			{"internal/workflow/runner.go", "case errors.Is(err, ErrOutOfTime) && gotOn:", "case errors.Is(err, ErrOutOfTime) && gotOn && len(failures) == 0:"},
+		}, []suite{recovery()}},
+		{"a failure is handed on without progress", []edit{
+			{"internal/workflow/runner.go", "case errors.Is(err, ErrOutOfTime) && gotOn:", "case errors.Is(err, ErrOutOfTime):"},
+		}, []suite{recovery()}},
 		{"a dirty source is deleted before its embeddings are current", []edit{
 			{jobs, "\tif done.settled {", "\tif done.settled || done.next != nil {"},
 		}, outcomes()},
