@@ -50,11 +50,11 @@ type Queue interface {
 
 // Content is what the API needs of the content plane.
 type Content interface {
-	// Read returns a complete snapshot of the entity. An unknown entity is
-	// [surgical.CodeEntityNotFound].
+	// Read returns a complete snapshot of the entity. One that is not shown is
+	// [surgical.CodeEntityGone] or [surgical.CodeEntityNotFound].
 	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
-	// Head reads the entity's head. If none exists, its revision is 0.
-	Head(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
+	// VisibleHead reads the entity's head, with the same errors.
+	VisibleHead(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
 	// DocumentsAfter yields complete documents, ordered by id, including hidden ones.
 	DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id string) iter.Seq2[content.Document, error]
 	// Documents lists the entity's documents, ordered by id, including hidden ones.

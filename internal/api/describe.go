@@ -118,6 +118,10 @@ func noEntity() refusal {
 	return refusalOf(surgical.CodeEntityNotFound, "no copy of the entity is stored")
 }
 
+func goneEntity() refusal {
+	return refusalOf(surgical.CodeEntityGone, "GitLab no longer shows the entity to the token, and its copy is removed")
+}
+
 func noQueue() refusal {
 	return refusalOf(surgical.CodeQueueUnavailable, "the run could not be sent to the queue; it stays queued, and repeating the call sends it again")
 }

@@ -35,7 +35,7 @@ func (s *server) registerDocuments(api huma.API) {
 			OperationID: "list-" + string(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{"entities"},
 			Summary:     "Read the documents of " + named(t),
 			Description: "The current Markdown that represents the entity and its discussions in a search. Hidden documents are omitted.",
-		}, notAllowed(), noEntity()),
+		}, notAllowed(), noEntity(), goneEntity()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[DocumentList], error) {
 				ref, err := s.ref(t, in.EntityPath)
 				if err != nil {
@@ -86,12 +86,9 @@ func (s *server) listDocuments(ctx context.Context, ref surgical.EntityRef, page
 		return nil, err
 	}
 	// Read the head last: it may hide some of the documents read before it.
-	head, err := s.Content.Head(ctx, ref)
+	head, err := s.Content.VisibleHead(ctx, ref)
 	if err != nil {
 		return nil, err
-	}
-	if !head.Exists() {
-		return nil, surgical.NewError(surgical.CodeEntityNotFound, ref.String()+" is not in the store")
 	}
 	list := documentList(documents, embeddings, head)
 	if more {

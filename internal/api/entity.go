@@ -41,7 +41,7 @@ func (s *server) registerEntities(api huma.API) {
 			Tags: []string{"entities"}, Summary: "Read the copy of " + named(t),
 			Description: "One snapshot from a single fetch: GitLab's own JSON of the entity, its discussions and events, and the documents rendered from them. " +
 				"A copy that does not fit into one response continues at next_cursor. All pages show the same revision: if a newer one is committed in between, the next page is a conflict, and you start again without a cursor.",
-		}, notAllowed(), noEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor")),
+		}, notAllowed(), noEntity(), goneEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor")),
 			handle(func(ctx context.Context, in *entityInput) (*answer[EntityView], error) {
 				ref, err := s.ref(t, in.EntityPath)
 				if err != nil {

@@ -48,13 +48,12 @@ func (s *server) plan(ctx context.Context, req surgical.Request, keyed bool) (Pl
 		Stages: stagesOf(req.Options), Conflicts: []ConflictView{},
 	}
 	for _, ref := range req.Refs() {
-		head, err := s.Content.Head(ctx, ref)
-		if err != nil {
-			return PlanView{}, err
-		}
 		target := PlanTargetView{TargetView: TargetView(ref.Target)}
-		if head.Exists() {
+		switch head, err := s.Content.VisibleHead(ctx, ref); {
+		case err == nil:
 			target.Local = &LocalView{head.Revision, head.UpdatedAt, head.FetchedAt, head.RunID}
+		case surgical.CodeOf(err) != surgical.CodeEntityNotFound && surgical.CodeOf(err) != surgical.CodeEntityGone:
+			return PlanView{}, err
 		}
 		plan.Targets = append(plan.Targets, target)
 	}

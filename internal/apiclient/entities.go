@@ -53,7 +53,8 @@ type Documents struct {
 const maxRestarts = 3
 
 // Entity reads every page of one revision of the stored copy. The error is
-// [surgical.CodeEntityNotFound] if there is none, and [surgical.CodeConflict] if
+// [surgical.CodeEntityNotFound] if there is none, [surgical.CodeEntityGone] if
+// GitLab no longer shows the entity, and [surgical.CodeConflict] if
 // the copy keeps changing while it is being read.
 func (c *Client) Entity(ctx context.Context, ref surgical.EntityRef) (Answer[Entity], error) {
 	return whole[Entity](ctx, c, entityPath(ref))

@@ -55,6 +55,7 @@ func exitCodes() []exitCode {
 		means(41, surgical.CodeRunNotFound),
 		means(42, surgical.CodeEntityNotFound),
 		means(43, surgical.CodeConflict),
+		means(44, surgical.CodeEntityGone),
 		{50, apiclient.CodeUnavailable, "the API is not responding"},
 		{51, apiclient.CodeForbidden, "AWS credentials are missing or were denied"},
 		{52, CodeWaitTimeout, "the run did not end within --timeout; it continues"},

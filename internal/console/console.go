@@ -31,8 +31,8 @@ type Ledger interface {
 
 // Store is the part of the content plane that the console reads.
 type Store interface {
-	// Heads returns the heads of those entities that have one.
-	Heads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error)
+	// VisibleHeads returns the heads of those entities that are shown.
+	VisibleHeads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error)
 	// Stored returns the entity's head and how many parts of it are stored.
 	Stored(ctx context.Context, ref surgical.EntityRef) (content.Stored, error)
 }

@@ -23,7 +23,9 @@ type entityView struct {
 
 // storedView is the stored copy of an entity.
 type storedView struct {
-	Exists       bool
+	Exists bool
+	// Gone is set if GitLab no longer shows the entity.
+	Gone         bool
 	Title, State string
 	Confidential bool
 	Labels       []string
@@ -81,7 +83,7 @@ func (r reader) openOf(ctx context.Context, ref surgical.EntityRef) ([]surgical.
 
 func (f frame) stored(s content.Stored) *storedView {
 	if !s.Exists() {
-		return &storedView{}
+		return &storedView{Gone: s.Why == surgical.Gone}
 	}
 	a := s.Attributes
 	v := &storedView{

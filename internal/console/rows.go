@@ -66,7 +66,7 @@ func (r reader) titles(ctx context.Context, refs []surgical.EntityRef) (titles, 
 			once = append(once, ref)
 		}
 	}
-	return r.store.Heads(ctx, once)
+	return r.store.VisibleHeads(ctx, once)
 }
 
 func (f frame) target(ref surgical.EntityRef, known titles) targetRef {

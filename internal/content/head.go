@@ -19,6 +19,8 @@ type Store struct {
 	db    *dynamodb.Client
 	table string
 	clock func() time.Time
+	// hiddenAt is nil unless the store is for readers.
+	hiddenAt HiddenAt
 }
 
 // NewStore returns a store on the table.
@@ -89,8 +91,8 @@ func (h headItem) head(ref surgical.EntityRef) surgical.Head {
 		Ref:                  ref,
 		Revision:             h.Revision,
 		UpdatedAt:            time.UnixMicro(h.UpdatedAt).UTC(),
-		FetchedAt:            time.UnixMicro(h.FetchedAt).UTC(),
-		FetchedUntil:         time.UnixMicro(h.FetchedUntil).UTC(),
+		FetchedAt:            fromMicros(h.FetchedAt),
+		FetchedUntil:         fromMicros(h.FetchedUntil),
 		RunID:                h.RunID,
 		DocumentsVisibleFrom: h.DocumentsVisibleFrom,
 		ChangedRevision:      cmp.Or(h.ChangedRevision, h.Revision),

@@ -37,8 +37,8 @@ type Entity struct {
 }
 
 // Read returns the entity as it is now: the snapshot that one head names,
-// whatever is committed at the same time. The error for an unknown entity is
-// [surgical.CodeEntityNotFound].
+// whatever is committed at the same time. The error for an entity that is not
+// shown is [surgical.CodeEntityGone] or [surgical.CodeEntityNotFound].
 func (s *Store) Read(ctx context.Context, ref surgical.EntityRef) (Entity, error) {
 	for try := 1; ; try++ {
 		entity, err := s.read(ctx, ref)
@@ -53,8 +53,12 @@ func (s *Store) read(ctx context.Context, ref surgical.EntityRef) (Entity, error
 	if err != nil {
 		return Entity{}, err
 	}
-	if item == nil {
-		return Entity{}, surgical.NewError(surgical.CodeEntityNotFound, ref.String()+" is not in the store")
+	head := surgical.Head{Ref: ref}
+	if item != nil {
+		head = item.head(ref)
+	}
+	if err := s.visible(ctx, head); err != nil {
+		return Entity{}, err
 	}
 	m, err := s.manifest(ctx, ref, item, everyPart)
 	if err != nil {
@@ -64,7 +68,7 @@ func (s *Store) read(ctx context.Context, ref surgical.EntityRef) (Entity, error
 	if err != nil {
 		return Entity{}, err
 	}
-	return assemble(item.head(ref), children)
+	return assemble(head, children)
 }
 
 // children reads every child that the entries name with one query of the

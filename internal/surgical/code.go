@@ -27,6 +27,7 @@ const (
 	CodeQueueUnavailable   Code = "queue_unavailable"
 	CodeRunNotFound        Code = "run_not_found"
 	CodeEntityNotFound     Code = "entity_not_found"
+	CodeEntityGone         Code = "entity_gone"
 	CodeConflict           Code = "conflict"
 	CodeInternal           Code = "internal"
 )
@@ -38,7 +39,7 @@ func Codes() []Code {
 		CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge,
 		CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound, CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeEntityTooLarge,
 		CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost,
-		CodeQueueUnavailable, CodeRunNotFound, CodeEntityNotFound, CodeConflict, CodeInternal,
+		CodeQueueUnavailable, CodeRunNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict, CodeInternal,
 	}
 }
 
@@ -67,6 +68,7 @@ func (c Code) Means() string {
 		CodeQueueUnavailable:   "the queue is unreachable",
 		CodeRunNotFound:        "there is no such run",
 		CodeEntityNotFound:     "there is no copy of the entity",
+		CodeEntityGone:         "GitLab no longer shows the entity, and its copy is removed",
 		CodeConflict:           "the request conflicts with the current state",
 		CodeInternal:           "an unexpected failure",
 	}[c]
@@ -74,7 +76,7 @@ func (c Code) Means() string {
 
 func (c Code) advice() (action Action, retryable bool) {
 	switch c {
-	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeRunNotFound, CodeEntityNotFound, CodeConflict:
+	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeRunNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict:
 		return ActionFixRequest, false
 	case CodeGitLabUnauthorized:
 		return ActionCheckToken, true

@@ -2,13 +2,14 @@ package surgical
 
 import "time"
 
-// Head is the version of an entity that readers see. The zero Head (revision 0)
-// means that the entity has none yet.
+// Head is the newest version of an entity. The zero Head (revision 0) means that
+// the entity has none yet. [Visible] decides whether readers see it.
 type Head struct {
 	Ref      EntityRef
 	Revision int64
 	// UpdatedAt is GitLab's; FetchedAt and FetchedUntil enclose the fetch that
-	// the head shows.
+	// the head shows, or that no longer found the entity. They are zero as long as
+	// nothing was fetched.
 	UpdatedAt, FetchedAt, FetchedUntil time.Time
 	// RunID is the run that committed the head.
 	RunID string
@@ -22,9 +23,8 @@ type Head struct {
 	Notes Notes
 	// UserNotesCount is GitLab's count of comments in that fetch.
 	UserNotesCount int64
-	// HiddenSince and Gone are carried on by every commit. HiddenSince is the time
-	// since which the entity may not be shown as public; zero: it may. Gone marks
-	// a tombstone.
+	// HiddenSince is the time since which the entity may not be shown as public;
+	// zero: it may. Gone marks a tombstone.
 	HiddenSince time.Time
 	Gone        bool
 	Attributes  Attributes
@@ -32,6 +32,10 @@ type Head struct {
 
 // Exists reports whether the entity was ever committed.
 func (h Head) Exists() bool { return h.Revision > 0 }
+
+// HasCopy reports whether the head names a copy, as neither a tombstone does nor
+// a head that only hides what is not stored yet.
+func (h Head) HasCopy() bool { return h.Exists() && !h.Gone && !h.FetchedAt.IsZero() }
 
 // Covers reports whether the head shows a fetch that covers an event received
 // at eventAt.
