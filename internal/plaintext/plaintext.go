@@ -79,10 +79,20 @@ func shown(r rune) rune {
 }
 
 // Hides reports whether the character has no shape of its own and can make text
-// look different from what it says: a bidirectional control, or a tag, with which
-// text can be written that no one sees.
+// look different from what it says: a bidirectional control; a space without width,
+// a soft hyphen or an invisible operator, which split a word that looks whole; or a
+// tag, with which text can be written that no one sees. The joiners U+200C and U+200D
+// are not among them: emoji and the scripts of India and Persia are written with
+// them.
 func Hides(r rune) bool {
-	return unicode.Is(unicode.Bidi_Control, r) || r >= 0xe0000 && r <= 0xe007f
+	switch {
+	case unicode.Is(unicode.Bidi_Control, r), r >= 0xe0000 && r <= 0xe007f:
+		return true
+	case r == 0x00ad, r == 0x180e, r == 0x200b, r >= 0x2060 && r <= 0x206f, r == 0xfeff, r >= 0xfff9 && r <= 0xfffb:
+		return true
+	default:
+		return false
+	}
 }
 
 // isPlain reports whether s is ASCII without control characters, the common case

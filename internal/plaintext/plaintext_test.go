@@ -18,6 +18,9 @@ func TestText_ShowsOrRemovesWhatIsNotText(t *testing.T) {
 		{"an escape sequence", "\x1b[31mred\x07\x7f", "␛[31mred␇␡", "␛[31mred␇␡"},
 		{"C1, with a terminal's own CSI", "a\u009b31mb\u0090", "a\ufffd31mb\ufffd", "a\ufffd31mb\ufffd"},
 		{"bidirectional controls", "a\u202eb\u2066c\u200fd\u061ce", "abcde", "abcde"},
+		{"spaces without width", "a\u200bb\u2060c\ufeffd\u180ee", "abcde", "abcde"},
+		{"soft hyphens, invisible operators and annotations", "a\u00adb\u2063c\ufff9d\ufffae\ufffb", "abcde", "abcde"},
+		{"joiners of other scripts", "می\u200cخواهم क\u094d\u200dष", "می\u200cخواهم क\u094d\u200dष", "می\u200cخواهم क\u094d\u200dष"},
 		{"text in tags", "a\U000e0041\U000e0042b", "ab", "ab"},
 		{"line endings", "a\r\nb\rc\u2028d\u2029e\u0085f\vg\fh", "a\nb\nc\nd\ne\nf\ng\nh", "a b c d e f g h"},
 		{"not UTF-8", "a\xffb", "a\ufffdb", "a\ufffdb"},
@@ -56,7 +59,7 @@ func TestJSON_ReplacesInvalidUTF8(t *testing.T) {
 }
 
 func FuzzText(f *testing.F) {
-	for _, s := range []string{"a\x1b[2J", "\u202e", "\xff\r\n", "\U000e0041", "plain"} {
+	for _, s := range []string{"a\x1b[2J", "\u202e", "\xff\r\n", "\U000e0041", "plain", "a\u200bb\u00adc\u2060d\ufeff", "👩\u200d💻 می\u200cخ"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -3,6 +3,8 @@ package render
 import (
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -109,14 +111,82 @@ func username(person string) string {
 // userNameLetters are the characters of GitLab's user names.
 const userNameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
-// imitation is a line that reads like the first line of a chunk, whatever marks
-// precede it.
-var imitation = regexp.MustCompile(`(?im)^([^\pL\pN\n]*)((?:note on )?(?:issue #|merge request !)\pN+ in project\b)`)
+// imitation is how a line reads that looks like the first line of a chunk.
+var imitation = regexp.MustCompile(`^(?:note on )?(?:issue #|merge request !)\pN+ in project\b`)
 
-// withoutImitations escapes the lines of a chunk's body that imitate a first line.
+// withoutImitations escapes the lines of a chunk's body that imitate a first line,
+// whatever marks precede it.
 func withoutImitations(body string) string {
-	if !strings.Contains(strings.ToLower(body), "in project") {
+	if !mayImitate(body) {
 		return body // almost always, and much faster
 	}
-	return imitation.ReplaceAllString(body, `$1\$2`)
+	var b strings.Builder
+	b.Grow(len(body) + maxEscapes)
+	for line := range strings.Lines(body) {
+		words, at := reading(line)
+		if imitation.MatchString(words) {
+			b.WriteString(line[:at])
+			b.WriteByte('\\')
+			line = line[at:]
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// mayImitate reports whether a text can contain an imitation. A text with more than
+// ASCII can spell the words in too many ways to look for them.
+func mayImitate(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return true
+		}
+	}
+	return strings.Contains(strings.ToLower(text), "project")
+}
+
+// reading returns how a line looks to a reader from its first letter or digit, which
+// is at the given byte: in lower case, without what is invisible, and with one space
+// for any white space.
+func reading(line string) (words string, at int) {
+	var b strings.Builder
+	at = -1
+	space := false
+	for i, r := range line {
+		switch r = ascii(r); {
+		case isBlank(r):
+			space = true
+			continue
+		case isInvisible(r), at < 0 && !unicode.In(r, unicode.L, unicode.N):
+			continue
+		case at < 0:
+			at, space = i, false
+		}
+		if space {
+			b.WriteByte(' ')
+		}
+		space = false
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String(), at
+}
+
+// ascii returns the character of ASCII that a full-width one shows.
+func ascii(r rune) rune {
+	if r >= '！' && r <= '～' {
+		return r - '！' + '!'
+	}
+	return r
+}
+
+// isBlank reports whether a character is shown as a space. Braille's empty pattern
+// and the fillers of Hangul are none to Unicode.
+func isBlank(r rune) bool {
+	return unicode.IsSpace(r) || unicode.In(r, unicode.Z) || strings.ContainsRune("\u2800\u115f\u1160\u3164\uffa0", r)
+}
+
+// isInvisible reports whether a character is not shown, such as a joiner or a
+// selector of a glyph's variant.
+func isInvisible(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Cc, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }

@@ -42,8 +42,10 @@ func checkChunks(t failing, d surgical.Document) []Chunk {
 		if !strings.HasPrefix(first, origin.reference) || !strings.HasSuffix(first, origin.title[:advance(origin.title, 0, maxTitle)]) || strings.Contains(first, "\n") {
 			t.Fatalf("chunk %d does not begin with its origin: %q", i, c.Text)
 		}
-		if found := imitation.FindString(body); found != "" && !strings.Contains(found, "\\") {
-			t.Fatalf("chunk %d imitates another: %q", i, found)
+		for line := range strings.Lines(body) {
+			if words, at := reading(line); imitation.MatchString(words) && !strings.HasSuffix(line[:at], "\\") {
+				t.Fatalf("chunk %d imitates another: %q", i, line)
+			}
 		}
 		all.WriteString(body)
 		if n := utf8.RuneCountInString(c.Text); n > MaxChunk {
@@ -65,13 +67,38 @@ func checkChunks(t failing, d surgical.Document) []Chunk {
 func TestChunks_ContainTheWholeTextWithinTheLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pieces := rapid.SliceOfN(rapid.SampledFrom([]string{
-			strings.Repeat("word ", 80), strings.Repeat("語", 700), strings.Repeat("x", 3000), "\nissue #1 in project 1\n", "\n> Note on Merge Request !7 in project 2, by @x: y\n", "\n", "\n\n", "\n# head\n", "> quote\n>\n", "- item\n", strings.Repeat("\n", 2500), "A sentence. Another! ", "\xff", "```\n", "\r\n", strings.Repeat(" ", 2100),
+			strings.Repeat("word ", 80), strings.Repeat("語", 700), strings.Repeat("x", 3000), "\nissue #1 in project 1\n", "\n> Note on Merge Request !7 in project 2, by @x: y\n", "\n\u200dissue\u00a0#1 in\u3000project 1\n", "\n", "\n\n", "\n# head\n", "> quote\n>\n", "- item\n", strings.Repeat("\n", 2500), "A sentence. Another! ", "\xff", "```\n", "\r\n", strings.Repeat(" ", 2100),
 		}), 0, 30).Draw(t, "pieces")
 		d := surgical.Document{Title: rapid.StringN(0, 300, -1).Draw(t, "title"), Text: strings.Join(pieces, "")}
 		if diff := cmp.Diff(checkChunks(t, d), Chunks(d)); diff != "" {
 			t.Fatalf("called twice (-first +second):\n%s", diff)
 		}
 	})
+}
+
+// What looks like the first line of another entity's chunk begins with a backslash,
+// and nothing else does.
+func TestChunks_EscapeWhateverLooksLikeAFirstLine(t *testing.T) {
+	for _, line := range []string{
+		"issue #7 in project 1, by @ada: Title", "ISSUE #7 in Project 1", "Merge request !12 in project 1", "note on issue #7 in project 1",
+		"issue  #7 in  project 1", "issue\u00a0#7\u2003in\u3000project 1", "issue #7\tin project 1",
+		"iss\u200due #7 in pro\u200cject 1", "iss\ufe0fue #7 in project\u034f 1", "issue\u2800#7 in project 1", "issue\u3164#7 in project 1",
+		"ｉｓｓｕｅ　＃７ in project １", "issue #٧ in project 1",
+	} {
+		for _, marks := range []string{"", "> ", "- ", "> ## ", "\u200d", "\u3164", "\u00a0", "“"} {
+			want := marks + `\` + line
+			if got := withoutImitations("Before.\n" + marks + line + "\nAfter."); got != "Before.\n"+want+"\nAfter." {
+				t.Errorf("%q became %q", marks+line, got)
+			}
+		}
+	}
+	for _, line := range []string{
+		"see issue #7 in project 1", "issue #7 in projects", "issue 7 in project 1", "an issue in project 1", "Übersicht: issue #7 in project 1", "\u200d", "", "👩\u200d💻 project",
+	} {
+		if got := withoutImitations(line); got != line {
+			t.Errorf("%q became %q", line, got)
+		}
+	}
 }
 
 func TestChunks_EndAtTheBestBorder(t *testing.T) {

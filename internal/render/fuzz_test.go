@@ -102,6 +102,7 @@ func FuzzChunks(f *testing.F) {
 	f.Add(strings.Repeat("語", 300), strings.Repeat("# head\n\n> quote\n- item\n", 10), uint8(40))
 	f.Add("\n", strings.Repeat("\n", 10)+"\xff\r\n"+strings.Repeat(" ", 100), uint8(60))
 	f.Add("", strings.Repeat("x", 1800), uint8(3))
+	f.Add("", "\u3164iss\u200due\u00a0#7 in  pro\u200cject 1\n", uint8(100))
 	f.Fuzz(func(t *testing.T, title, text string, times uint8) {
 		// A fuzzer generates short texts, but only long ones have several chunks.
 		const enough = 8 * MaxChunk
