@@ -120,9 +120,7 @@ func (s *session) webhook(address string) (webhook, error) {
 		if err != nil {
 			return w, invalid("%s: %v", name, err)
 		}
-		if len(list) > 0 {
-			*first = list[0]
-		}
+		*first = list.First()
 	}
 	if err := w.check(); err != nil {
 		return w, err

@@ -30,6 +30,16 @@ const Unset = "unset"
 // List is a list of tokens as an operator writes it; see [ParseList].
 type List []string
 
+// First returns the first token, or "" if there is none.
+func (l List) First() string {
+	for _, t := range l {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
 // UnmarshalText implements [encoding.TextUnmarshaler] with [ParseList].
 func (l *List) UnmarshalText(text []byte) (err error) {
 	*l, err = ParseList(string(text))
@@ -37,8 +47,10 @@ func (l *List) UnmarshalText(text []byte) (err error) {
 }
 
 // ParseList parses a JSON list of strings, or a plain text, which is one token. A
-// plain text with a comma is rejected: it could be one token or several. Blank tokens
-// are left out, and white space around a token is removed.
+// plain text with a comma is rejected: it could be one token or several. White space
+// around a token is removed. A blank token in front of others stays in the list, empty,
+// so that an error about one of those gives the place that the operator sees; those at
+// the end are left out.
 func ParseList(text string) (List, error) {
 	text = strings.TrimSpace(text)
 	tokens := []string{text}
@@ -53,9 +65,9 @@ func ParseList(text string) (List, error) {
 		return nil, errors.New(`it contains a comma: write several tokens, or one that contains a comma, as a JSON list, such as ["first","second"]`)
 	}
 	var list List
-	for _, t := range tokens {
-		if t = strings.TrimSpace(t); t != "" {
-			list = append(list, t)
+	for i, t := range tokens {
+		if tokens[i] = strings.TrimSpace(t); tokens[i] != "" {
+			list = tokens[:i+1]
 		}
 	}
 	return list, nil

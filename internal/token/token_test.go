@@ -13,10 +13,14 @@ import (
 func TestParseList_TakesAListOrOneToken(t *testing.T) {
 	for text, want := range map[string]token.List{
 		"": nil, "  ": nil, "[]": nil, `[""," "]`: nil, " one \r\n": {"one"}, `["one"," two\n","a,b"]`: {"one", "two", "a,b"}, "a b": {"a b"},
+		`[""," one ","","two"," "]`: {"", "one", "", "two"},
 	} {
 		got, err := token.ParseList(text)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%q: error %v (-want +got):\n%s", text, err, diff)
+		}
+		if first := got.First(); first != strings.TrimSpace(first) || (first == "") != (len(want) == 0) {
+			t.Errorf("%q: the first token is %q", text, first)
 		}
 	}
 	for _, text := range []string{"sample,two", "sample,", "[sample", "[1]", `["sample"`, `["sample"]x`, "[sample]"} {
@@ -73,9 +77,9 @@ func FuzzParseList(f *testing.F) {
 		if err == nil && !strings.HasPrefix(strings.TrimSpace(text), "[") && (len(list) > 1 || len(list) == 1 && list[0] != strings.TrimSpace(text)) {
 			t.Errorf("a plain text became %d tokens", len(list))
 		}
-		for _, tok := range list {
-			if strings.TrimSpace(tok) != tok || tok == "" {
-				t.Errorf("token %q", tok)
+		for i, tok := range list {
+			if strings.TrimSpace(tok) != tok || tok == "" && i == len(list)-1 {
+				t.Errorf("token %q at the place %d of %d", tok, i+1, len(list))
 			}
 		}
 	})

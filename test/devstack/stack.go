@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/token"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
@@ -262,7 +263,7 @@ func (u *upper) finish(ctx context.Context, have deployment, secrets webhookSecr
 	api := u.record.URL + "/_aws/execute-api/" + have.Outputs["HttpApiId"]
 	e := Endpoints{
 		WebhookURL: api + delivery.Path, APIURL: api, GitLabBaseURL: u.o.GitLabBaseURL,
-		AWSEndpointURL: u.record.URL, SigningToken: secrets.signing[0],
+		AWSEndpointURL: u.record.URL, SigningToken: token.List(secrets.signing).First(),
 	}
 	if err := e.write(u.o.Dir); err != nil {
 		return nil, err

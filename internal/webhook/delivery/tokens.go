@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -83,7 +84,7 @@ func (v *Verifier) addMember(name string, value json.RawMessage, seen map[string
 
 func (v *Verifier) addSigning(tokens []string) {
 	for i, text := range tokens {
-		if blank(text) {
+		if strings.TrimSpace(text) == "" {
 			continue
 		}
 		key, err := token.Signing(text)
@@ -102,7 +103,7 @@ func (v *Verifier) addSigning(tokens []string) {
 
 func (v *Verifier) addSecret(tokens []string) {
 	for i, text := range tokens {
-		if blank(text) {
+		if strings.TrimSpace(text) == "" {
 			continue
 		}
 		text, err := token.Secret(text)
@@ -113,8 +114,6 @@ func (v *Verifier) addSecret(tokens []string) {
 		v.secrets = append(v.secrets, sha256.Sum256([]byte(text)))
 	}
 }
-
-func blank(text string) bool { return len(bytes.TrimSpace([]byte(text))) == 0 }
 
 func (v *Verifier) reject(why error) { v.defects = append(v.defects, why) }
 

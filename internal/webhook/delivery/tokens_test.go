@@ -30,6 +30,8 @@ func TestParseVerifier_UsesEveryTokenThatIsWellFormedAndNamesTheOthers(t *testin
 		"null":              {`{"signing_tokens":null,"secret_tokens":["sample-one"]}`, false, []string{"sample-one"}, []string{"null"}, nil},
 		"one is malformed": {`{"signing_tokens":["v1,` + signing + `","` + signing + `"],"secret_tokens":["short","sample-one"]}`, true,
 			[]string{"sample-one"}, []string{"short"}, []string{"signing_tokens, number 1", "secret_tokens, number 1"}},
+		"one behind a blank is malformed": {`{"signing_tokens":[" ","whsec_"],"secret_tokens":["","short","sample-one"]}`, false,
+			[]string{"sample-one"}, []string{"", "short"}, []string{"signing_tokens, number 2", "secret_tokens, number 2"}},
 		"one member is malformed": {`{"signing_tokens":"` + signing + `","secret_tokens":"sample-one,sample-two"}`, true,
 			nil, []string{"sample-one", "sample-two", "sample-one,sample-two"}, []string{"secret_tokens", `["first","second"]`}},
 		"one member is unknown": {`{"sample-secret":"x","secret_tokens":"sample-one"}`, false, []string{"sample-one"}, nil, []string{"neither signing_tokens nor secret_tokens"}},
