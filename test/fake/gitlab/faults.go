@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,10 +15,13 @@ import (
 )
 
 // Endpoints of an entity, as [Server.Requests] and [Fault] name them: "entity",
-// "discussions", and the three lists of resource events.
+// "discussions", and the three lists of resource events. Those of a project, with an
+// entity reference that has only the project: "project", "issues" and
+// "merge_requests". With the zero reference: "projects" and "group projects".
 
 // Requests returns the number of requests for each endpoint of each entity,
-// keyed as "1#issue#7 discussions".
+// keyed as "1#issue#7 discussions", and for each endpoint of a project, as
+// "1 issues".
 func (s *Server) Requests() map[string]int {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
@@ -28,8 +32,12 @@ func (s *Server) Requests() map[string]int {
 func (s *Server) count(ref surgical.EntityRef, endpoint string) int {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
-	s.counts[ref.Key()+" "+endpoint]++
-	return s.counts[ref.Key()+" "+endpoint]
+	key := ref.Key() + " " + endpoint
+	if ref.IID == 0 {
+		key = strings.TrimPrefix(strconv.FormatInt(ref.ProjectID, 10)+" "+endpoint, "0 ")
+	}
+	s.counts[key]++
+	return s.counts[key]
 }
 
 // Hold withholds the responses to some requests.

@@ -12,7 +12,8 @@ const (
 	maxPerPage = 100
 	// uncounted is the number of records above which GitLab returns no totals.
 	uncounted = 10_000
-	// unreachable is the offset at which offset pagination ends.
+	// unreachable is the number of records at which offset pagination ends, for
+	// records that have keyset pagination.
 	unreachable = 50_000
 )
 
@@ -22,16 +23,24 @@ type response struct {
 	body   []byte
 }
 
+func perPage(r *http.Request) int { return min(positive(r, "per_page", 20), maxPerPage) }
+
 // paginate returns the requested page of all records, and sets GitLab's
 // headers.
 func paginate[T any](r *http.Request, all []T) (response, error) {
-	page, perPage := positive(r, "page", 1), min(positive(r, "per_page", 20), maxPerPage)
-	if (page-1)*perPage >= unreachable {
-		return response{status: http.StatusMethodNotAllowed}, fmt.Errorf("offset pagination ends at %d", unreachable)
-	}
+	return paginateAs(r, all, func(record T) any { return record })
+}
+
+// paginateAs is [paginate] for records that are shown in another form.
+func paginateAs[T any](r *http.Request, all []T, show func(T) any) (response, error) {
+	page, perPage := positive(r, "page", 1), perPage(r)
 	from := min((page-1)*perPage, len(all))
 	to := min(from+perPage, len(all))
-	body, err := json.Marshal(append([]T{}, all[from:to]...))
+	shown := make([]any, 0, to-from)
+	for _, record := range all[from:to] {
+		shown = append(shown, show(record))
+	}
+	body, err := json.Marshal(shown)
 	if err != nil {
 		return response{}, err
 	}

@@ -61,6 +61,7 @@ func New(o Options) *Server {
 		mux.HandleFunc("GET /api/v4/projects/{project}/"+collection+"/{iid}", s.authorized(s.showEntity))
 		mux.HandleFunc("GET /api/v4/projects/{project}/"+collection+"/{iid}/{list}", s.authorized(s.showList))
 	}
+	s.listRoutes(mux)
 	s.hookRoutes(mux)
 	mux.HandleFunc("/api/v4/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, `{"error":"404 Not Found"}`)
@@ -73,7 +74,10 @@ func New(o Options) *Server {
 }
 
 // ServeHTTP implements [http.Handler].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
+	s.handler.ServeHTTP(w, r)
+}
 
 func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -96,6 +100,9 @@ func (s *Server) project(w http.ResponseWriter, r *http.Request) (int64, string,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.projects {
+		if p.hidden {
+			continue
+		}
 		if name == strconv.FormatInt(p.id, 10) || name == p.path {
 			return p.id, p.path, true
 		}
@@ -112,20 +119,14 @@ func (s *Server) project(w http.ResponseWriter, r *http.Request) (int64, string,
 }
 
 func (s *Server) showProject(w http.ResponseWriter, r *http.Request) {
-	id, path, ok := s.project(w, r)
+	id, _, ok := s.project(w, r)
 	if !ok {
 		return
 	}
-	_, name, _ := strings.Cut(path, "/")
-	body, err := json.Marshal(map[string]any{
-		"id": id, "name": name, "path": name, "path_with_namespace": path, "visibility": "private",
-		"default_branch": "main", "archived": false, "web_url": webBase + path,
+	s.respond(w, r, surgical.EntityRef{ProjectID: id}, "project", func() (response, error) {
+		body, err := json.Marshal(s.projects[id].view())
+		return response{body: body, header: http.Header{}}, err
 	})
-	if err != nil {
-		answer(w, http.StatusInternalServerError, `{"message":"500 Internal Server Error"}`)
-		return
-	}
-	answer(w, http.StatusOK, string(body))
 }
 
 // ref returns the entity of the request; ok is false if an error response was
@@ -170,29 +171,18 @@ func (s *Server) showList(w http.ResponseWriter, r *http.Request) {
 
 var errNoSuchList = errors.New("no such list")
 
-// show renders the truth when the request arrives, and only then applies holds
-// and faults: a held response is outdated.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, endpoint string, render func(*entity) (response, error)) {
 	ref, ok := s.ref(w, r)
 	if !ok {
 		return
 	}
-	n := s.count(ref, endpoint)
-	s.mu.Lock()
-	e := s.entities[ref]
-	resp, err := response{}, errNoSuchList
-	if e != nil {
-		resp, err = render(e)
-	}
-	s.mu.Unlock()
-	resp.status = http.StatusOK
-	if err != nil {
-		resp = response{status: http.StatusNotFound, header: http.Header{}, body: []byte(`{"message":"404 Not found"}`)}
-	}
-	if s.await(r.Context(), ref) != nil {
-		return // the client disconnected
-	}
-	s.write(w, r, resp, s.takeFault(ref, endpoint, n))
+	s.respond(w, r, ref, endpoint, func() (response, error) {
+		e := s.entities[ref]
+		if e == nil || e.hidden {
+			return response{}, errNoSuchList
+		}
+		return render(e)
+	})
 }
 
 func answer(w http.ResponseWriter, status int, body string) {

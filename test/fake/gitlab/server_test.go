@@ -264,3 +264,97 @@ func TestARenamedProjectRedirects(t *testing.T) {
 		t.Errorf("the control endpoints respond although they are disabled: %d", resp.StatusCode)
 	}
 }
+
+func TestListsAreSortedAndFilteredAsGitLabDoes(t *testing.T) {
+	server, url := serve(t, fakegitlab.Options{})
+	undated := fakegitlab.NewIssue(3, "Old", "", fakegitlab.Time{Time: time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)})
+	undated.UpdatedAt = fakegitlab.Time{}
+	server.SetIssue(undated)
+	for query, want := range map[string]string{
+		"":                               "9 8 7 3",
+		"?order_by=updated_at&sort=asc":  "9 8 7 3", // null is last
+		"?order_by=updated_at&sort=desc": "3 7 8 9",
+		"?updated_after=2026-05-27T16:41:00Z&order_by=updated_at&sort=asc":     "7",
+		"?updated_after=2026-05-27T16:41:00.208Z&order_by=updated_at&sort=asc": "7",
+		"?updated_after=2026-05-27T16:41:00.209Z":                              "",
+		"?iids[]=7&iids[]=3&sort=asc":                                          "3 7",
+		"?state=closed":                                                        "",
+	} {
+		_, body := do(t, "GET", url+"/api/v4/projects/1/issues"+query)
+		var issues []struct{ IID int64 }
+		if err := json.Unmarshal([]byte(body), &issues); err != nil {
+			t.Fatalf("%s: %v in %s", query, err, body)
+		}
+		var got []string
+		for _, i := range issues {
+			got = append(got, strconv.FormatInt(i.IID, 10))
+		}
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("%s: %s, want %s", query, g, want)
+		}
+	}
+	if resp, body := do(t, "GET", url+"/api/v4/projects/1/issues?order_by=colour"); resp.StatusCode != 400 {
+		t.Errorf("an unknown order: %d %s", resp.StatusCode, body)
+	}
+	_, body := do(t, "GET", url+"/api/v4/projects/1/merge_requests")
+	if !strings.Contains(body, `"iid":12`) || strings.Contains(body, "diff_refs") || strings.Contains(body, "changes_count") {
+		t.Errorf("the list of merge requests is %s", body)
+	}
+}
+
+func TestListsOfIssuesEndAtFiftyThousandUnlessByKeyset(t *testing.T) {
+	_, url := serve(t, fakegitlab.Options{})
+	base := url + "/api/v4/projects/1/"
+	for path, status := range map[string]int{"issues?per_page=100&page=500": 200, "issues?per_page=100&page=501": 405, "merge_requests?per_page=100&page=501": 200} {
+		if resp, body := do(t, "GET", base+path); resp.StatusCode != status {
+			t.Errorf("%s: %d %s, want %d", path, resp.StatusCode, body, status)
+		}
+	}
+	client, err := api.NewClient("", api.WithBaseURL(url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var iids []int64
+	opts := &api.ListProjectIssuesOptions{ListOptions: api.ListOptions{Pagination: "keyset", PerPage: 1, OrderBy: "updated_at", Sort: "asc"}}
+	for issue, err := range api.Scan2(func(p api.PaginationOptionFunc) ([]*api.Issue, *api.Response, error) {
+		issues, resp, err := client.Issues.ListProjectIssues(1, opts, p)
+		if err == nil && resp.Header.Get("X-Total")+resp.Header.Get("X-Next-Page") != "" {
+			t.Errorf("keyset pagination has %v", resp.Header)
+		}
+		return issues, resp, err
+	}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		iids = append(iids, issue.IID)
+	}
+	if diff := cmp.Diff([]int64{9, 8, 7}, iids); diff != "" {
+		t.Errorf("issues (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsOutOfSightIsNotFound(t *testing.T) {
+	server, url := serve(t, fakegitlab.Options{Clock: func() time.Time { return time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC) }})
+	server.HideEntity(fakegitlab.IssueRef(8), true)
+	resp, body := do(t, "GET", url+"/api/v4/projects/1/issues")
+	if strings.Contains(body, `"iid":8`) || resp.Header.Get("X-Total") != "2" || resp.Header.Get("Date") != "Mon, 01 Jun 2026 08:00:00 GMT" {
+		t.Errorf("%v %s", resp.Header, body)
+	}
+	paths := []string{"projects/1", "projects/1/issues", "projects/1/issues/7", "projects/1/hooks", "projects/demo%2Florehook-demo"}
+	check := func(want int) {
+		t.Helper()
+		for _, path := range paths {
+			if resp, body := do(t, "GET", url+"/api/v4/"+path); resp.StatusCode != want {
+				t.Errorf("%s: %d %s, want %d", path, resp.StatusCode, body, want)
+			}
+		}
+	}
+	if resp, _ := do(t, "GET", url+"/api/v4/projects/1/issues/8"); resp.StatusCode != 404 {
+		t.Errorf("the entity: %d", resp.StatusCode)
+	}
+	check(200)
+	server.HideProject(1, true)
+	check(404)
+	server.HideProject(1, false)
+	check(200)
+}

@@ -23,6 +23,7 @@ type State struct {
 	mu       sync.Mutex
 	nextID   int64
 	projects map[int64]*project
+	groups   []*group
 	entities map[surgical.EntityRef]*entity
 }
 
@@ -31,9 +32,20 @@ type project struct {
 	path     string
 	oldPaths []string
 	hooks    []Hook
+	// hidden means that the token does not see it.
+	hidden                    bool
+	noIssues, noMergeRequests bool
+}
+
+type group struct {
+	id     int64
+	path   string
+	hidden bool
 }
 
 type entity struct {
+	// hidden means that the token does not see it.
+	hidden       bool
 	issue        *Issue
 	mergeRequest *MergeRequest
 	discussions  []Discussion
@@ -60,15 +72,53 @@ func NewState(clock func() time.Time) *State {
 	return &State{clock: clock, nextID: 9000, projects: map[int64]*project{}, entities: map[surgical.EntityRef]*entity{}}
 }
 
-// AddProject adds or renames a project. Its former paths redirect.
+// AddProject adds or renames a project, and adds the groups that its path names.
+// Its former paths redirect.
 func (s *State) AddProject(id int64, path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.addGroups(path)
 	if p, ok := s.projects[id]; ok {
 		p.oldPaths, p.path = append(p.oldPaths, p.path), path
 		return
 	}
 	s.projects[id] = &project{id: id, path: path}
+}
+
+// firstGroup is the id of the first group.
+const firstGroup = 501
+
+// addGroups adds the groups above a project that do not exist yet.
+func (s *State) addGroups(projectPath string) {
+	for i, r := range projectPath {
+		path := projectPath[:i]
+		if r == '/' && !slices.ContainsFunc(s.groups, func(g *group) bool { return g.path == path }) {
+			s.groups = append(s.groups, &group{id: firstGroup + int64(len(s.groups)), path: path})
+		}
+	}
+}
+
+// SwitchOff switches the project's issues or merge requests on or off.
+func (s *State) SwitchOff(projectID int64, noIssues, noMergeRequests bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.projects[projectID]
+	p.noIssues, p.noMergeRequests = noIssues, noMergeRequests
+}
+
+// HideProject takes the project and all that is in it out of the token's sight, or
+// shows it again.
+func (s *State) HideProject(projectID int64, hidden bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.projects[projectID].hidden = hidden
+}
+
+// HideEntity takes the entity out of the token's sight, or shows it again.
+func (s *State) HideEntity(ref surgical.EntityRef, hidden bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entity(ref).hidden = hidden
 }
 
 // SetIssue adds the issue, or replaces its attributes and keeps its discussions
@@ -86,7 +136,9 @@ func (s *State) set(ref surgical.EntityRef, put func(*entity)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.projects[ref.ProjectID] == nil {
-		s.projects[ref.ProjectID] = &project{id: ref.ProjectID, path: fmt.Sprintf("demo/project-%d", ref.ProjectID)}
+		p := &project{id: ref.ProjectID, path: fmt.Sprintf("demo/project-%d", ref.ProjectID)}
+		s.projects[p.id] = p
+		s.addGroups(p.path)
 	}
 	if s.entities[ref] == nil {
 		s.entities[ref] = &entity{events: map[string][]ResourceEvent{}}
