@@ -12,9 +12,13 @@ import (
 )
 
 // budget is what one fetch may take: so many bytes and records of one entity, and
-// so many bytes as the process has room for.
+// so many bytes as the process has room for. A page of a list has a budget of its
+// own, which is not part of a run's.
 type budget struct {
-	ref            surgical.EntityRef
+	ref surgical.EntityRef
+	// limit is in bytes, and limited says what it is the limit of.
+	limit          int64
+	what, limited  string
 	share          *room.Share
 	bytes, records atomic.Int64
 }
@@ -22,8 +26,13 @@ type budget struct {
 type budgetKey struct{}
 
 func withBudget(ctx context.Context, ref surgical.EntityRef) (context.Context, *budget) {
-	b := &budget{ref: ref, share: room.From(ctx)}
+	b := &budget{ref: ref, limit: surgical.MaxEntityBytes, what: ref.String(), limited: "entity", share: room.From(ctx)}
 	return context.WithValue(ctx, budgetKey{}, b), b
+}
+
+// withPageBudget bounds the response of one request for a page of a list.
+func withPageBudget(ctx context.Context, what string) context.Context {
+	return context.WithValue(ctx, budgetKey{}, &budget{limit: surgical.MaxListPageBytes, what: what + ": a response", limited: "response"})
 }
 
 // budgetOf returns the budget of the context's fetch.
@@ -31,12 +40,12 @@ func budgetOf(ctx context.Context) *budget {
 	return ctx.Value(budgetKey{}).(*budget) // every request belongs to a fetch, which has set it
 }
 
-// takeBytes returns an error if the entity, or everything that this process holds,
-// becomes too large.
+// takeBytes returns an error if the entity or page, or everything that this process
+// holds, becomes too large.
 func (b *budget) takeBytes(n int64) error {
-	if total := b.bytes.Add(n); total > surgical.MaxEntityBytes {
+	if total := b.bytes.Add(n); total > b.limit {
 		b.bytes.Add(-n) // it is not taken from the share
-		return tooLarge("%s has more than %d bytes, the limit of one entity", b.ref, surgical.MaxEntityBytes)
+		return tooLarge("%s has more than %d bytes, the limit of one %s", b.what, b.limit, b.limited)
 	}
 	if !b.share.Take(n) {
 		b.bytes.Add(-n)

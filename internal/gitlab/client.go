@@ -53,17 +53,17 @@ type Options struct {
 	// Timeout limits one request and its response; 0 means [DefaultTimeout]. Time
 	// spent waiting for the client-side rate limit does not count.
 	Timeout time.Duration
-	// Meter, if set, receives the traffic of each fetch.
+	// Meter, if set, receives the traffic of each fetch and each page of a list.
 	Meter Meter
 }
 
-// Meter records the traffic of fetches.
+// Meter records the traffic with GitLab.
 type Meter interface {
-	// Fetched is called once per fetch, successful or not.
+	// Fetched is called once per fetch or page of a list, successful or not.
 	Fetched(metrics.Traffic)
 }
 
-// Client fetches entities over GitLab's REST API. It never retries, because the
+// Client reads entities and lists over GitLab's REST API. It never retries, because the
 // queue does. It is safe for concurrent use.
 type Client struct {
 	api     *api.Client

@@ -12,6 +12,7 @@ import (
 
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -46,23 +47,34 @@ func listings() []listing {
 // shift between two pages make it fail with gitlab_unavailable. After a failed
 // fetch the snapshot has only Ref and Requests.
 func (c *Client) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+	var snap surgical.Snapshot
+	total, err := c.exchange(ctx, func(ctx context.Context) (failed *surgical.Error) {
+		snap, failed = c.fetch(ctx, ref)
+		return failed
+	})
+	if err != nil {
+		return surgical.Snapshot{Ref: ref, Requests: int(total.Requests)}, err
+	}
+	snap.Requests = int(total.Requests)
+	return snap, nil
+}
+
+// exchange does something that takes requests, once more if GitLab refused a token
+// that has been replaced since, and reports its traffic.
+func (c *Client) exchange(ctx context.Context, do func(context.Context) *surgical.Error) (metrics.Traffic, *surgical.Error) {
 	ctx, exchanged := withTraffic(ctx)
-	snap, err := c.fetch(ctx, ref)
+	err := do(ctx)
 	if err != nil && err.Code == surgical.CodeGitLabUnauthorized && c.refresh != nil {
 		// If the token cannot be read again, the 401 stands.
 		if renewed, refreshErr := c.refresh(ctx); refreshErr == nil && renewed {
-			snap, err = c.fetch(ctx, ref)
+			err = do(ctx)
 		}
 	}
 	total := exchanged.total(err)
 	if c.meter != nil {
 		c.meter.Fetched(total)
 	}
-	if err != nil {
-		return surgical.Snapshot{Ref: ref, Requests: int(total.Requests)}, err
-	}
-	snap.Requests = int(total.Requests)
-	return snap, nil
+	return total, err
 }
 
 func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, *surgical.Error) {
@@ -116,11 +128,16 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 }
 
 func entityPath(ref surgical.EntityRef) (string, *surgical.Error) {
-	collection := map[surgical.EntityType]string{surgical.Issue: "issues", surgical.MergeRequest: "merge_requests"}[ref.Type]
+	collection := collections()[ref.Type]
 	if collection == "" || ref.ProjectID <= 0 || ref.IID <= 0 {
 		return "", surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("%s is not a GitLab entity", ref))
 	}
 	return fmt.Sprintf("projects/%d/%s/%d", ref.ProjectID, collection, ref.IID), nil
+}
+
+// collections names the lists that entities of each type are in.
+func collections() map[surgical.EntityType]string {
+	return map[surgical.EntityType]string{surgical.Issue: "issues", surgical.MergeRequest: "merge_requests"}
 }
 
 // together runs the tasks concurrently and cancels the rest when one fails. A 403

@@ -96,6 +96,11 @@ const (
 	// MaxListPages is the most pages of one list. They are full pages of
 	// [MaxEntityRecords], and half as many again.
 	MaxListPages = 225
+	// MaxListPageBytes is the largest page of a list of issues or merge requests, in
+	// bytes. A list of larger records is read with fewer of them to a page: one
+	// record never has so many, because GitLab's limit of a description is 1,048,576
+	// characters.
+	MaxListPageBytes = MaxRecordBytes
 	// MaxShown is the longest title, name or link that heads and documents show, in
 	// characters. GitLab's own limit of a title is 255. The copy itself has all.
 	MaxShown = 1_000

@@ -3,7 +3,7 @@ package main
 // mutations break, one at a time, the rules that tests must protect.
 func mutations() []mutation {
 	var all []mutation
-	for _, list := range [][]mutation{guardMutations(), evidenceMutations(), commitMutations(), stageMutations(), sweepMutations(), expressionMutations(), deployMutations()} {
+	for _, list := range [][]mutation{guardMutations(), evidenceMutations(), commitMutations(), stageMutations(), sweepMutations(), walkMutations(), expressionMutations(), deployMutations()} {
 		all = append(all, list...)
 	}
 	return all
@@ -273,6 +273,18 @@ func stageMutations() []mutation {
 		{"a dirty source is deleted before its embeddings are current", []edit{
 			{jobs, "\tif done.settled {", "\tif done.settled || done.next != nil {"},
 		}, outcomes()},
+	}
+}
+
+// walkMutations break how a long list is read while it changes.
+func walkMutations() []mutation {
+	const walk = "internal/gitlab/walk.go"
+	walks := []suite{{"walks", []string{"./internal/gitlab", "-run", "TestClientList|TestClientGroup|TestClientAll", "-rapid.nofailfile"}}}
+	return []mutation{
+		{"pages of one date are not read again", []edit{{walk, "\tcase s.page > 1:\n\t\treturn &step{by: s.by, from: s.from, page: s.page - 1, back: true", "\tcase s.page > 1 && s.back:\n\t\treturn &step{by: s.by, from: s.from, page: s.page - 1, back: true"}}, walks},
+		{"a list ends where records may have moved to its end", []edit{{walk, "return s.ended(o, s.from+1), nil", "return s.ended(order{}, 0), nil"}}, walks},
+		{"a list that began anywhere is believed", []edit{{walk, "case v < last || o.exclusive && v == last:", "case v < 0:"}}, walks},
+		{"a large page stops a walk", []edit{{walk, "|| s.size == 1 {", "|| s.size > 0 {"}}, walks},
 	}
 }
 
