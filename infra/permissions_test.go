@@ -42,6 +42,7 @@ func wantGrants() map[string]grants {
 			"SyncRuns.Arn":        dynamodb("GetItem", "UpdateItem"),
 			"SyncRunEntities.Arn": dynamodb("PutItem"),
 			"DependentQueue.Arn":  dynamodb(ofJobs...),
+			"State.Arn":           dynamodb("PutItem"),
 		}
 	}
 	return map[string]grants{
@@ -53,8 +54,8 @@ func wantGrants() map[string]grants {
 			"SyncRunEntities.Arn": dynamodb("PutItem"),
 			"DirtySources.Arn":    dynamodb("DeleteItem", "PutItem", "Query"),
 			"DependentQueue.Arn":  dynamodb("GetItem", "PutItem"),
-			"State.Arn":           dynamodb("BatchGetItem", "GetItem", "UpdateItem"),
 			"Projects.Arn":        dynamodb("BatchGetItem", "PutItem", "UpdateItem"),
+			"State.Arn":           dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"),
 			"Requests.Arn":        take, "Bulk.Arn": take, "DeadLetters.Arn": send,
 			machine: start, "GitLabTokenSecret.Id": read,
 		}),
@@ -83,6 +84,7 @@ func wantGrants() map[string]grants {
 			"DirtySources.Arn":                  dynamodb("Scan"),
 			"DependentQueue.Arn":                dynamodb("DeleteItem", "PutItem", "Query", "UpdateItem"),
 			"Projects.Arn":                      dynamodb("BatchGetItem", "GetItem", "Query"),
+			"State.Arn":                         dynamodb("PutItem"),
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
 		"ApiRole": traced("Api", grants{
@@ -95,6 +97,7 @@ func wantGrants() map[string]grants {
 			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
 			"DependentQueue.Arn":                       dynamodb("Query", "UpdateItem"),
 			"Projects.Arn":                             dynamodb("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+			"State.Arn":                                dynamodb("PutItem"),
 			"Requests.Arn":                             send,
 		}),
 		"WidgetRole": traced("Widget", grants{

@@ -105,8 +105,9 @@ func worker() Function {
 			// It reads no job, but merges the follow-up of an entity.
 			on(tables.DependentQueue(), "GetItem", "PutItem"),
 			// Versions before this read read the pause by itself: while a deployment
-			// is under way, the old code runs with the new role.
-			on(tables.State(), "GetItem", "BatchGetItem", "UpdateItem"),
+			// is under way, the old code runs with the new role. A commit clears the
+			// marks of what it takes along.
+			on(tables.State(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
 			// It learns a project's path.
 			on(tables.Projects(), "BatchGetItem", "PutItem", "UpdateItem"),
 		},
@@ -121,8 +122,13 @@ func closing(ofJobs ...string) Function {
 		on(tables.SyncRuns(), "GetItem", "UpdateItem"),
 		on(tables.SyncRunEntities(), "PutItem"),
 		on(tables.DependentQueue(), ofJobs...),
+		marks(),
 	}}
 }
+
+// marks is for every function that closes runs: it marks the entities of which the run
+// leaves something undone.
+func marks() Table { return on(tables.State(), "PutItem") }
 
 func sweeper() Function {
 	return Function{
@@ -135,6 +141,7 @@ func sweeper() Function {
 			// A follow-up that is due goes, or is put off.
 			on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem", "DeleteItem"),
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query"),
+			marks(),
 		},
 		Sends: []string{Requests, Bulk}, Starts: true,
 	}
@@ -150,6 +157,7 @@ func api() Function {
 			on(tables.DependentQueue(), "Query", "UpdateItem"),
 			// It hides projects by request.
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"),
+			marks(),
 		},
 		Sends: []string{Requests},
 	}

@@ -203,6 +203,13 @@ func (l *Ledger) closingItems(ctx context.Context, run surgical.Run, c closing, 
 		}
 		items = append(items, abort)
 	}
+	for _, ref := range c.leaves(run) {
+		mark, err := l.markLeft(ref, run.RunID, now)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, mark)
+	}
 	for _, entity := range entityRows(run, c) {
 		put, err := l.putEntity(entity, now)
 		if err != nil {

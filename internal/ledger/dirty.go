@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -24,6 +23,8 @@ type dirtyItem struct {
 	Hide      bool     `dynamodbav:"hide,omitempty"`
 	CreatedAt int64    `dynamodbav:"created_at"`
 	Attempts  int64    `dynamodbav:"attempts,omitempty"`
+	// Since is absent if it equals CreatedAt.
+	Since int64 `dynamodbav:"since,omitempty"`
 }
 
 func (d dirtyItem) source() (surgical.DirtySource, error) {
@@ -32,7 +33,7 @@ func (d dirtyItem) source() (surgical.DirtySource, error) {
 		return surgical.DirtySource{}, fmt.Errorf("decode dirty source %s: %w", d.ID, err)
 	}
 	return surgical.DirtySource{
-		ID: d.ID, Ref: ref, RunID: d.RunID, Revision: d.Revision, CreatedAt: fromMicros(d.CreatedAt), Attempts: d.Attempts,
+		ID: d.ID, Ref: ref, RunID: d.RunID, Revision: d.Revision, CreatedAt: fromMicros(d.CreatedAt), Attempts: d.Attempts, Since: fromMicros(d.Since),
 		Scope: surgical.Scope{All: d.All, Children: d.Children, Hide: d.Hide},
 	}, nil
 }
@@ -41,7 +42,7 @@ func (d dirtyItem) source() (surgical.DirtySource, error) {
 func (l *Ledger) InsertDirty(d surgical.DirtySource) (types.TransactWriteItem, error) {
 	return putItem(l.tables.DirtySources, "dirty_id", dirtyItem{
 		Entity: d.Ref.Key(), ID: d.ID, ProjectID: d.Ref.ProjectID, RunID: d.RunID, Revision: d.Revision,
-		All: d.Scope.All, Children: d.Scope.Children, Hide: d.Scope.Hide, CreatedAt: micros(d.CreatedAt), Attempts: d.Attempts,
+		All: d.Scope.All, Children: d.Scope.Children, Hide: d.Scope.Hide, CreatedAt: micros(d.CreatedAt), Attempts: d.Attempts, Since: micros(d.Since),
 	})
 }
 
@@ -75,38 +76,4 @@ func (l *Ledger) DirtySources(ctx context.Context, ref surgical.EntityRef) ([]su
 		list = append(list, source)
 	}
 	return list, nil
-}
-
-// Undone returns what the runs left of the entity without current documents or
-// embeddings, or false if there is nothing.
-func (l *Ledger) Undone(ctx context.Context, ref surgical.EntityRef, runIDs []string) (surgical.Scope, bool, error) {
-	sources, err := l.DirtySources(ctx, ref)
-	if err != nil {
-		return surgical.Scope{}, false, err
-	}
-	var undone surgical.Scope
-	found := false
-	for _, source := range sources {
-		if slices.Contains(runIDs, source.RunID) {
-			undone, found = undone.Union(source.Scope), true
-		}
-	}
-	return undone, found, nil
-}
-
-// Retried lists the runs that the run retries: its predecessor, that run's
-// predecessor, and so on. The list ends at a run that has expired.
-func (l *Ledger) Retried(ctx context.Context, run surgical.Run) ([]string, error) {
-	var chain []string
-	for id := run.RetryOf; id != ""; {
-		before, err := l.Run(ctx, id)
-		if surgical.CodeOf(err) == surgical.CodeRunNotFound {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		chain, id = append(chain, id), before.RetryOf
-	}
-	return chain, nil
 }

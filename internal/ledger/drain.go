@@ -28,29 +28,38 @@ func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, err
 	room := MaxTransactItems - 1 - 2*len(run.Targets)
 	mark := CommitMark{At: l.clock(), Outcomes: map[surgical.Target]surgical.Outcome{}}
 	var items []types.TransactWriteItem
+	var taken []Left
 	for _, ref := range run.Refs() {
-		old, err := l.leftBehind(ctx, ref)
+		left, err := l.LeftBehind(ctx, ref)
 		if err != nil {
 			return run, err
 		}
-		old = old[:min(len(old), room)]
-		room -= len(old)
-		mark.Outcomes[ref.Target] = surgical.Outcome{Status: surgical.EntityOK, Changed: len(old) > 0}
-		if len(old) == 0 {
+		if len(left.Rows) > room { // the rest, and the mark, are the next drain's
+			left.Rows, left.by = left.Rows[:room], ""
+		}
+		room -= len(left.Rows)
+		taken = append(taken, left)
+		mark.Outcomes[ref.Target] = surgical.Outcome{Status: surgical.EntityOK, Changed: len(left.Rows) > 0}
+		if len(left.Rows) == 0 {
 			continue
 		}
-		taken, err := l.takeOver(run, ref, old)
+		own, err := l.ownAfter(run, left)
 		if err != nil {
 			return run, err
 		}
-		items = append(items, taken...)
+		items = append(items, own...)
 		mark.JobsInserted++
 	}
 	row, err := l.CommitRun(run, mark)
 	if err != nil {
 		return run, err
 	}
-	failure := dynamo.Transact(ctx, l.db, append([]types.TransactWriteItem{row}, items...))
+	items = append([]types.TransactWriteItem{row}, items...)
+	old, err := l.TakeOver(taken, MaxTransactItems-len(items))
+	if err != nil {
+		return run, err
+	}
+	failure := dynamo.Transact(ctx, l.db, append(items, old...))
 	// Whatever the response was, the row decides.
 	after, err := l.Run(ctx, run.RunID)
 	switch {
@@ -68,69 +77,18 @@ func (l *Ledger) Drain(ctx context.Context, run surgical.Run) (surgical.Run, err
 	return run, fmt.Errorf("drain by run %s: %w", run.RunID, failure)
 }
 
-// leftBehind lists the entity's dirty sources whose run has ended.
-func (l *Ledger) leftBehind(ctx context.Context, ref surgical.EntityRef) ([]surgical.Leftover, error) {
-	sources, err := l.DirtySources(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	var old []surgical.Leftover
-	for _, source := range sources {
-		run, ended, err := l.ended(ctx, source.RunID)
-		if err != nil {
-			return nil, err
-		}
-		if ended {
-			old = append(old, source.LeftBy(run))
-		}
-	}
-	return old, nil
-}
-
-// ended reads the run and reports whether it is terminal; one that expired ended
-// long ago.
-func (l *Ledger) ended(ctx context.Context, runID string) (surgical.Run, bool, error) {
-	run, err := l.Run(ctx, runID)
-	if surgical.CodeOf(err) == surgical.CodeRunNotFound {
-		return surgical.Run{}, true, nil
-	}
-	return run, run.Status.Terminal(), err
-}
-
-// takeOver replaces the dirty sources by one of the run's own, with its job.
-func (l *Ledger) takeOver(run surgical.Run, ref surgical.EntityRef, old []surgical.Leftover) ([]types.TransactWriteItem, error) {
-	own := surgical.DirtySource{ID: run.AttemptID().String(), Ref: ref, RunID: run.RunID, CreatedAt: l.clock()}
-	var items []types.TransactWriteItem
-	for _, source := range old {
-		own.Scope = own.Scope.Union(source.Scope)
-		own.Revision = max(own.Revision, source.Revision)
-		own.Attempts = max(own.Attempts, source.Failures())
-		gone, err := l.deleteExistingDirty(ref, source.ID)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, gone)
-	}
+// ownAfter is the drain's own dirty source in place of what was left, with its job.
+func (l *Ledger) ownAfter(run surgical.Run, left Left) ([]types.TransactWriteItem, error) {
+	own := surgical.DirtySource{ID: run.AttemptID().String(), Ref: left.Ref, RunID: run.RunID, CreatedAt: l.clock()}.With(left.Rows)
 	dirty, err := l.InsertDirty(own)
 	if err != nil {
 		return nil, err
 	}
 	job, err := l.InsertJob(surgical.Job{
-		RunID: run.RunID, ID: JobID(surgical.JobDocs, ref.Target), Type: surgical.JobDocs,
-		Ref: ref, Scope: own.Scope, DirtyID: own.ID, Status: surgical.JobPending,
+		RunID: run.RunID, ID: JobID(surgical.JobDocs, left.Ref.Target), Type: surgical.JobDocs,
+		Ref: left.Ref, Scope: own.Scope, DirtyID: own.ID, Status: surgical.JobPending,
 	})
-	return append(items, dirty, job), err
-}
-
-// deleteExistingDirty fails if another drain took the row over first.
-func (l *Ledger) deleteExistingDirty(ref surgical.EntityRef, id string) (types.TransactWriteItem, error) {
-	expr, err := expression.NewBuilder().WithCondition(expression.AttributeExists(expression.Name("dirty_id"))).Build()
-	if err != nil {
-		return types.TransactWriteItem{}, fmt.Errorf("take over dirty source %s: %w", id, err)
-	}
-	item := l.deleteDirty(ref, id)
-	item.Delete.ConditionExpression, item.Delete.ExpressionAttributeNames = expr.Condition(), expr.Names()
-	return item, nil
+	return []types.TransactWriteItem{dirty, job}, err
 }
 
 // Backlog yields every dirty source that was inserted before the time and

@@ -243,57 +243,6 @@ func TestInsertDirty_ReplacesNone(t *testing.T) {
 	}
 }
 
-func TestUndone_IsTheUnionOfWhatTheRunsLeft(t *testing.T) {
-	m := inMemory(t)
-	m.leave(source("a.1", "a", 7, 1, "x"), source("b.1", "b", 7, 1, "z", "y"), source("c.1", "c", 7, 1, "c"), source("a.1", "a", 8, 1, "other"))
-	hidden := source("d.1", "d", 7, 1)
-	hidden.Scope = surgical.Scope{All: true, Hide: true}
-	m.leave(hidden)
-	for name, c := range map[string]struct {
-		runs  []string
-		want  surgical.Scope
-		found bool
-	}{
-		"none":        {nil, surgical.Scope{}, false},
-		"of no trace": {[]string{"x"}, surgical.Scope{}, false},
-		"one":         {[]string{"a"}, surgical.Scope{Children: []string{"x"}}, true},
-		"two":         {[]string{"b", "a", "gone"}, surgical.Scope{Children: []string{"x", "y", "z"}}, true},
-		"with all":    {[]string{"a", "d"}, surgical.Scope{All: true, Hide: true}, true},
-	} {
-		got, found, err := m.Undone(m.Context(), issue(7), c.runs)
-		m.must(err)
-		if diff := cmp.Diff(c.want, got); diff != "" || found != c.found {
-			t.Errorf("%s: found %v (-want +got):\n%s", name, found, diff)
-		}
-	}
-}
-
-func TestRetried_IsTheChainOfRetriesUpToOneThatExpired(t *testing.T) {
-	m := inMemory(t)
-	m.made("a", surgical.StatusFailed, 7)
-	_, err := m.Retry(m.Context(), m.run("a"), retryOf(m, "b", "a"), "")
-	m.must(err)
-	chain := func(of string) []string {
-		ids, err := m.Retried(m.Context(), surgical.Run{Request: surgical.Request{RunID: "x", RetryOf: of}})
-		m.must(err)
-		return ids
-	}
-	for of, want := range map[string][]string{"": nil, "a": {"a"}, "b": {"b", "a"}, "gone": nil} {
-		if got := chain(of); !slices.Equal(got, want) {
-			t.Errorf("of %q: %v, want %v", of, got, want)
-		}
-	}
-	remove(m, m.tables.SyncRuns, dynamo.Item{"run_id": str("a")})
-	if got := chain("b"); !slices.Equal(got, []string{"b"}) {
-		t.Errorf("after a expired: %v", got)
-	}
-	broken := errors.New("broken")
-	failing[*dynamodb.GetItemInput](m, false, broken)
-	if _, err := m.Retried(m.Context(), surgical.Run{Request: surgical.Request{RetryOf: "b"}}); !errors.Is(err, broken) {
-		t.Errorf("a chain that was not read: %v", err)
-	}
-}
-
 func TestEntities_OnceTheRunHasEnded(t *testing.T) {
 	m := inMemory(t)
 	m.made("open", surgical.StatusRunning, 7, 8)
@@ -321,7 +270,7 @@ func TestEntities_OnceTheRunHasEnded(t *testing.T) {
 	if _, err := m.DirtySources(m.Context(), issue(7)); !errors.Is(err, broken) {
 		t.Errorf("dirty sources that were not read: %v", err)
 	}
-	if _, _, err := m.Undone(m.Context(), issue(7), nil); !errors.Is(err, broken) {
+	if _, err := m.LeftBehind(m.Context(), issue(7)); !errors.Is(err, broken) {
 		t.Errorf("what was left and not read: %v", err)
 	}
 }

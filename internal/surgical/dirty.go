@@ -16,6 +16,31 @@ type DirtySource struct {
 	CreatedAt time.Time
 	// Attempts counts the runs that failed over it before its own run.
 	Attempts int64
+	// Since is when the oldest of the changes was committed; zero stands for CreatedAt.
+	Since time.Time
+}
+
+// BehindSince is when the oldest of the changes was committed.
+func (d DirtySource) BehindSince() time.Time {
+	if d.Since.IsZero() {
+		return d.CreatedAt
+	}
+	return d.Since
+}
+
+// With returns the source, covering also what was left behind.
+func (d DirtySource) With(left []Leftover) DirtySource {
+	since := d.BehindSince()
+	for _, old := range left {
+		d.Scope = d.Scope.Union(old.Scope)
+		d.Revision = max(d.Revision, old.Revision)
+		d.Attempts = max(d.Attempts, old.Failures())
+		if old.BehindSince().Before(since) {
+			since = old.BehindSince()
+			d.Since = since
+		}
+	}
+	return d
 }
 
 // Leftover is a dirty source whose run has ended.
@@ -24,6 +49,9 @@ type Leftover struct {
 	// FailedAt is when its run failed over it. It is zero if the run left it on
 	// purpose, was cancelled or is no longer in the ledger.
 	FailedAt time.Time
+	// OnPurpose reports that its run succeeded: it was asked to leave documents or
+	// embeddings undone.
+	OnPurpose bool
 	// Blocked reports that the embedder failed for a reason that only an operator
 	// can remove, such as a revoked key.
 	Blocked bool
@@ -31,7 +59,7 @@ type Leftover struct {
 
 // LeftBy returns the source as the run, which has ended, left it.
 func (d DirtySource) LeftBy(run Run) Leftover {
-	left := Leftover{DirtySource: d}
+	left := Leftover{DirtySource: d, OnPurpose: run.Status == StatusSucceeded}
 	if run.Status != StatusFailed {
 		return left
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -28,6 +30,32 @@ func TestLeftover_WaitsLongerWithEveryRunThatFailedOverIt(t *testing.T) {
 		left := surgical.DirtySource{CreatedAt: t0, Attempts: c.attempts}.LeftBy(c.by)
 		if left.Failures() != c.failures || !left.DueAt().Equal(t0.Add(c.due)) || left.Blocked {
 			t.Errorf("%s: %d failures, due after %v, blocked %v", name, left.Failures(), left.DueAt().Sub(t0), left.Blocked)
+		}
+	}
+}
+
+func TestDirtySource_WithWhatWasLeftCoversBoth(t *testing.T) {
+	own := surgical.DirtySource{ID: "own.1", RunID: "own", Revision: 4, Scope: surgical.Scope{Children: []string{"b"}}, CreatedAt: t0.Add(time.Hour)}
+	left := func(age time.Duration, attempts int64, scope surgical.Scope, by surgical.RunStatus) surgical.Leftover {
+		return surgical.DirtySource{ID: "old.1", RunID: "old", Revision: 5, Scope: scope, CreatedAt: t0.Add(-age), Attempts: attempts}.
+			LeftBy(surgical.Run{Status: by, FinishedAt: t0})
+	}
+	for name, c := range map[string]struct {
+		left []surgical.Leftover
+		want surgical.DirtySource
+	}{
+		"nothing": {nil, own},
+		"what a failed run left": {
+			[]surgical.Leftover{left(time.Minute, 2, surgical.Scope{Children: []string{"a", "b"}}, surgical.StatusFailed)},
+			surgical.DirtySource{ID: "own.1", RunID: "own", Revision: 5, Scope: surgical.Scope{Children: []string{"a", "b"}}, CreatedAt: t0.Add(time.Hour), Since: t0.Add(-time.Minute), Attempts: 3},
+		},
+		"what two runs left": {
+			[]surgical.Leftover{left(time.Minute, 0, surgical.Scope{Hide: true}, surgical.StatusCancelled), left(time.Hour, 1, surgical.Scope{All: true}, surgical.StatusSucceeded)},
+			surgical.DirtySource{ID: "own.1", RunID: "own", Revision: 5, Scope: surgical.Scope{All: true, Hide: true}, CreatedAt: t0.Add(time.Hour), Since: t0.Add(-time.Hour), Attempts: 1},
+		},
+	} {
+		if diff := cmp.Diff(c.want, own.With(c.left)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -13,13 +13,13 @@ import (
 )
 
 // attempt claims the run and processes it to the end. covering is the id of a run
-// whose fetch makes this one unnecessary, or empty. base is the head as read
-// before the claim.
+// whose fetch makes this one unnecessary, or empty. before was read before the
+// claim.
 //
 // The claim gives this process the run until the lease expires. If it dies
 // before the commit, another worker claims the run after that, which counts the
 // death; five of them end the run as lost.
-func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, covering string, base *content.Base) (verdict Verdict) {
+func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, covering string, before Before) (verdict Verdict) {
 	run, err := e.Ledger.Claim(ctx, seen, surgical.Claim{Request: seen.Request, MessageID: msg.ID, Lease: surgical.Lease})
 	if err != nil {
 		return e.unknown(err)
@@ -43,12 +43,12 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 		run.Previews = fetched.previews() // reported even if another target fails
 	}
 	if failure := fetched.failure(run); failure != nil {
-		return e.failedToFind(ctx, run, failure, fetched, base)
+		return e.failedToFind(ctx, run, failure, fetched, before.Base)
 	}
 	if run.Options.PreflightOnly {
 		return e.end(ctx, run, surgical.Previewed{Attempt: run.Attempt, Previews: run.Previews, Requests: fetched.requests})
 	}
-	return e.ingestUntilCommitted(ctx, run, fetched, base)
+	return e.ingestUntilCommitted(ctx, run, fetched, before)
 }
 
 // drain fetches nothing: it takes over dirty sources, which commits the run, and
@@ -64,7 +64,7 @@ func (e *Engine) drain(ctx context.Context, run surgical.Run) Verdict {
 // ingestUntilCommitted stages and commits what was fetched. If another commit
 // comes first, another attempt tries again: with the same snapshots if only the
 // revision moved, else after one more fetch.
-func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fetched fetched, base *content.Base) (verdict Verdict) {
+func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fetched fetched, before Before) (verdict Verdict) {
 	defer e.crashed(ctx, &run, &verdict) // run is the newest attempt here
 	snaps, requests, refetched := fetched.snapshots, fetched.requests, false
 	for range surgical.MaxAttempts {
@@ -75,7 +75,7 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 			return e.failed(ctx, run, err, 0)
 		}
 		requests = 0
-		result, err := e.Ingest(ctx, entered, snaps, base)
+		result, err := e.Ingest(ctx, entered, snaps, before)
 		if err != nil {
 			return e.failed(ctx, entered, err, 0)
 		}
@@ -95,7 +95,7 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 		if run, err = e.Ledger.NextAttempt(ctx, entered, surgical.Lease); err != nil {
 			return e.failed(ctx, entered, err, 0)
 		}
-		base = nil // it has moved
+		before.Base = nil // it has moved
 		if len(refetch) > 0 {
 			refetched = true
 			drop(ctx, snaps, refetch)
@@ -144,6 +144,15 @@ func replace(snaps, newer []surgical.Snapshot) {
 	}
 }
 
+// Before is what was read of a run's entities before they were fetched. The zero value
+// is for a run of which nothing was read.
+type Before struct {
+	// Base is the head of a single target; nil if it was not read, or has moved.
+	Base *content.Base
+	// Left are the targets of which ended runs may have left something undone.
+	Left []surgical.EntityRef
+}
+
 // Ingested is how an ingest ended without a failure. The implementations below
 // are the complete list.
 type Ingested interface{ ingested() }
@@ -171,9 +180,9 @@ func (Refused) ingested()   {}
 // Ingest makes all snapshots visible in one transaction, together with the run's
 // dirty sources and jobs, or none of them. run is held by its attempt and has
 // entered ingest. [surgical.ErrMoved] reports that another process has the run.
-func (e *Engine) Ingest(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, base *content.Base) (Ingested, error) {
+func (e *Engine) Ingest(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, before Before) (Ingested, error) {
 	began := e.Clock()
-	result, err := e.stageAndCommit(ctx, run, snaps, base)
+	result, err := e.stageAndCommit(ctx, run, snaps, before)
 	// The clock is read once the answer is there: only then is the change certain
 	// to be visible.
 	now := e.Clock()
@@ -190,8 +199,8 @@ func (e *Engine) Ingest(ctx context.Context, run surgical.Run, snaps []surgical.
 	return result, nil
 }
 
-func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, base *content.Base) (Ingested, error) {
-	p, err := e.plan(ctx, run, snaps, base)
+func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, before Before) (Ingested, error) {
+	p, err := e.plan(ctx, run, snaps, before)
 	if err != nil {
 		return nil, ingestFailed(err)
 	}

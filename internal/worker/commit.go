@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -21,7 +23,9 @@ type plan struct {
 	changes []*content.Change
 	// dirty is what each entity leaves to the docs stage; an entity that is not in
 	// it leaves nothing.
-	dirty    map[surgical.EntityRef]surgical.Scope
+	dirty map[surgical.EntityRef]surgical.Scope
+	// left is what failed and cancelled runs left undone, which this run takes along.
+	left     []ledger.Left
 	outcomes map[surgical.Target]surgical.Outcome
 	// followUps are due for targets whose copy may not show what is known, behind
 	// reports that one of those that are committed does not.
@@ -34,9 +38,8 @@ type plan struct {
 
 // plan compares every snapshot with its head and writes nothing. A snapshot that
 // the guard refuses is skipped if the head covers the run's event. One that lacks
-// records of the copy without evidence fails, see [doubted]. base is a head that
-// was read before the fetch, or nil.
-func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, base *content.Base) (plan, error) {
+// records of the copy without evidence fails, see [doubted].
+func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, before Before) (plan, error) {
 	changes := make([]*content.Change, len(snaps))
 	heads := make([]surgical.Head, len(snaps))
 	group, groupCtx := parallel.WithContext(ctx)
@@ -45,7 +48,7 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 		group.Go(func() (err error) {
 			defer func() { err = e.crashedTarget(ctx, run, snap.Ref, err) }()
 			defer surgical.Recover(&err)
-			changes[i], heads[i], err = e.Content.Prepare(groupCtx, snap, run.AttemptID(), base)
+			changes[i], heads[i], err = e.Content.Prepare(groupCtx, snap, run.AttemptID(), before.Base)
 			return err
 		})
 	}
@@ -85,29 +88,48 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 			p.refetch = append(p.refetch, snap.Ref)
 		}
 	}
-	return p, e.addUndone(ctx, &p)
+	return p, e.addLeft(ctx, &p, before.Left)
 }
 
-// addUndone adds what the runs that this one retries left undone, even if
-// nothing changed since, or if another run's fetch was newer.
-func (e *Engine) addUndone(ctx context.Context, p *plan) error {
-	retried, err := e.Ledger.Retried(ctx, p.run)
-	if err != nil || len(retried) == 0 {
-		return err
+// addLeft adds what runs that failed or were cancelled left undone, even if nothing
+// changed since, or if another run's fetch was newer. It is looked for where such a
+// run marked the entity, and by a retry, since earlier versions set no mark. A run
+// that does not do everything itself leaves it where it is, except that a retry makes
+// the documents that it was asked for.
+func (e *Engine) addLeft(ctx context.Context, p *plan, marked []surgical.EntityRef) error {
+	if p.run.Options.NoDocs || p.run.Options.NoEmbed && p.run.RetryOf == "" {
+		return nil
 	}
 	for _, ref := range p.run.Refs() {
 		if _, decided := p.outcomes[ref.Target]; !decided {
 			continue // it is fetched again
 		}
-		undone, found, err := e.Ledger.Undone(ctx, ref, retried)
+		if p.run.RetryOf == "" && !slices.Contains(marked, ref) {
+			continue
+		}
+		left, err := e.Ledger.LeftBehind(ctx, ref)
 		if err != nil {
 			return err
 		}
-		if found {
-			p.dirty[ref] = undone.Union(p.dirty[ref])
-		}
+		p.left = append(p.left, left.Unintended())
 	}
 	return nil
+}
+
+// source is the entity's dirty source: what changed, and what was left behind. ok
+// reports whether there is anything.
+func (p plan) source(ref surgical.EntityRef, now time.Time) (source surgical.DirtySource, ok bool) {
+	scope, ok := p.dirty[ref]
+	source = surgical.DirtySource{
+		ID: p.run.AttemptID().String(), Ref: ref, RunID: p.run.RunID,
+		Revision: p.outcomes[ref.Target].Revision, Scope: scope, CreatedAt: now,
+	}
+	for _, left := range p.left {
+		if left.Ref == ref && len(left.Rows) > 0 {
+			source, ok = source.With(left.Rows), true
+		}
+	}
+	return source, ok
 }
 
 // transaction builds the items of the commit, the run row first so that its
@@ -121,11 +143,11 @@ func (e *Engine) transaction(ctx context.Context, p plan) ([]types.TransactWrite
 		mark.ContentWriteUnits += change.WriteUnits()
 	}
 	for _, ref := range p.run.Refs() {
-		scope, dirty := p.dirty[ref]
+		source, dirty := p.source(ref, mark.At)
 		if !dirty {
 			continue
 		}
-		items, jobs, err := e.dependents(p.run, ref, p.outcomes[ref.Target].Revision, scope)
+		items, jobs, err := e.dependents(p.run, source)
 		if err != nil {
 			return nil, mark, err
 		}
@@ -139,35 +161,36 @@ func (e *Engine) transaction(ctx context.Context, p plan) ([]types.TransactWrite
 		}
 		dependents = append(dependents, add)
 	}
-	if n := 1 + len(heads) + len(dependents); n > ledger.MaxTransactItems {
+	n := 1 + len(heads) + len(dependents)
+	if n > ledger.MaxTransactItems {
 		// It takes 25 targets that all changed, and all lost comments within minutes.
 		return nil, mark, surgical.NewError(surgical.CodeIngestFailed, "a replica of GitLab that lags answered for too many targets at once")
+	}
+	taken, err := e.Ledger.TakeOver(p.left, ledger.MaxTransactItems-n)
+	if err != nil {
+		return nil, mark, err
 	}
 	row, err := e.Ledger.CommitRun(p.run, mark)
 	if err != nil {
 		return nil, mark, err
 	}
-	return append(append([]types.TransactWriteItem{row}, heads...), dependents...), mark, nil
+	return slices.Concat([]types.TransactWriteItem{row}, heads, dependents, taken), mark, nil
 }
 
-// dependents are the entity's dirty source and, unless the run leaves it to a
-// drain, its docs job. Bytes that must vanish do not wait for a drain.
-func (e *Engine) dependents(run surgical.Run, ref surgical.EntityRef, revision int64, scope surgical.Scope) (items []types.TransactWriteItem, jobs int64, err error) {
-	dirty := surgical.DirtySource{
-		ID: run.AttemptID().String(), Ref: ref, RunID: run.RunID,
-		Revision: revision, Scope: scope, CreatedAt: e.Clock(),
-	}
-	insert, err := e.Ledger.InsertDirty(dirty)
+// dependents are the dirty source and, unless the run leaves it to another one, its
+// docs job. Bytes that must vanish do not wait.
+func (e *Engine) dependents(run surgical.Run, source surgical.DirtySource) (items []types.TransactWriteItem, jobs int64, err error) {
+	insert, err := e.Ledger.InsertDirty(source)
 	if err != nil {
 		return nil, 0, err
 	}
 	items = append(items, insert)
-	if run.Options.NoDocs && !scope.Hide {
+	if run.Options.NoDocs && !source.Scope.Hide {
 		return items, 0, nil
 	}
 	insert, err = e.Ledger.InsertJob(surgical.Job{
-		RunID: run.RunID, ID: ledger.JobID(surgical.JobDocs, ref.Target), Type: surgical.JobDocs,
-		Ref: ref, Scope: scope, DirtyID: dirty.ID, Status: surgical.JobPending,
+		RunID: run.RunID, ID: ledger.JobID(surgical.JobDocs, source.Ref.Target), Type: surgical.JobDocs,
+		Ref: source.Ref, Scope: source.Scope, DirtyID: source.ID, Status: surgical.JobPending,
 	})
 	return append(items, insert), 1, err
 }

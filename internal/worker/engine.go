@@ -89,7 +89,7 @@ func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdic
 	}
 	share := e.Room.Share(isolated)
 	defer share.Leave()
-	return e.attempt(room.With(ctx, share), msg, run, covering, seen.head)
+	return e.attempt(room.With(ctx, share), msg, run, covering, Before{Base: seen.head, Left: seen.left})
 }
 
 // sight is what one read shows of a message's surroundings.
@@ -98,16 +98,22 @@ type sight struct {
 	run *surgical.Run
 	// pause is the time until which no worker may send requests to GitLab.
 	pause time.Time
+	// left are the targets of which ended runs may have left something undone.
+	left []surgical.EntityRef
 	// head is the entity's, for a message with one target.
 	head *content.Base
 }
 
-// look reads the run, the pause and, of a single target, the head: in one round
-// trip, each strongly consistent by itself.
+// look reads the run, the pause, which targets have something left undone and, of a
+// single target, the head: in one round trip, each strongly consistent by itself.
 func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
+	refs := msg.Refs()
 	lookups := []dynamo.Lookup{e.Ledger.RunLookup(msg.RunID), e.Ledger.PauseLookup()}
-	if len(msg.Targets) == 1 {
-		lookups = append(lookups, e.Content.HeadLookup(msg.Refs()[0]))
+	for _, ref := range refs {
+		lookups = append(lookups, e.Ledger.LeftLookup(ref))
+	}
+	if len(refs) == 1 {
+		lookups = append(lookups, e.Content.HeadLookup(refs[0]))
 	}
 	items, err := dynamo.GetTogether(ctx, e.DB, lookups...)
 	if err != nil {
@@ -124,8 +130,13 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 	if seen.pause, err = ledger.PauseOf(items[1]); err != nil {
 		return seen, err
 	}
-	if len(items) > 2 {
-		seen.head, err = content.BaseOf(msg.Refs()[0], items[2])
+	for i, ref := range refs {
+		if items[2+i] != nil {
+			seen.left = append(seen.left, ref)
+		}
+	}
+	if len(refs) == 1 {
+		seen.head, err = content.BaseOf(refs[0], items[3])
 	}
 	return seen, err
 }

@@ -700,6 +700,141 @@ func TestProcess_TakesOverWhatTheRetriedRunLeftUndone(t *testing.T) {
 	}
 }
 
+// ended delivers the request and ends its run before its documents are made.
+func (w *world) ended(req surgical.Request, ending surgical.Ending) surgical.Run {
+	w.T.Helper()
+	if verdict := w.deliver(req); verdict != (worker.Done{}) {
+		w.T.Fatalf("verdict %v", verdict)
+	}
+	run, err := w.Ledger.Close(w.T.Context(), w.Run(req.RunID), ending)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.Workflow.Forget()
+	return run
+}
+
+func (w *world) dirty(ref surgical.EntityRef) []surgical.DirtySource {
+	w.T.Helper()
+	sources, err := w.Ledger.DirtySources(w.T.Context(), ref)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return sources
+}
+
+// What a run left without documents against its will is done by the next run of the
+// entity, whether it changes anything or not.
+func TestProcess_TakesAlongWhatAFailedRunLeftUndone(t *testing.T) {
+	broken := surgical.NewError(surgical.CodeDocsFailed, "x")
+	for name, c := range map[string]struct {
+		options, leaving surgical.Options
+		ending           surgical.Ending
+		changes, taken   bool
+	}{
+		"of a failed run":                  {ending: surgical.Failed{Error: broken}, changes: true, taken: true},
+		"of a failed run, nothing changed": {ending: surgical.Failed{Error: broken}, taken: true},
+		"of a cancelled run":               {ending: surgical.Cancelled{Error: broken}, taken: true},
+		"not of a run without docs":        {leaving: surgical.Options{NoDocs: true, NoEmbed: true}, ending: surgical.Succeeded{}, changes: true},
+		"not by a run without embeddings":  {ending: surgical.Failed{Error: broken}, options: surgical.Options{NoEmbed: true}},
+		"not by a run without docs":        {ending: surgical.Failed{Error: broken}, options: surgical.Options{NoDocs: true, NoEmbed: true}, changes: true},
+		"not by a preflight":               {ending: surgical.Failed{Error: broken}, options: surgical.Options{PreflightOnly: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			req := w.Request(surgical.OriginManual, issue7)
+			req.Options = c.leaving
+			w.ended(req, c.ending)
+			old := w.dirty(issue7)
+			if c.changes {
+				w.GitLab.AddDiscussion(issue7, fakegitlab.Note{Body: "One more."})
+			}
+			next := w.Request(surgical.OriginManual, issue7)
+			next.Options = c.options
+			w.Clock.Advance(time.Minute)
+			want(t, w.deliver(next), worker.Done{})
+			now := w.dirty(issue7)
+			if taken := len(now) == 1 && now[0].RunID == next.RunID; taken != c.taken {
+				t.Fatalf("dirty sources %+v", now)
+			}
+			if !c.taken {
+				if !slices.ContainsFunc(now, func(d surgical.DirtySource) bool { return cmp.Equal(d, old[0]) }) {
+					t.Errorf("dirty sources %+v", now)
+				}
+				return
+			}
+			if !now[0].Scope.All || !now[0].BehindSince().Equal(old[0].CreatedAt) || w.Run(next.RunID).JobsInserted != 1 {
+				t.Errorf("dirty source %+v", now[0])
+			}
+			w.Drive()
+			if left := w.dirty(issue7); len(left) > 0 || w.Run(next.RunID).Status != surgical.StatusSucceeded {
+				t.Errorf("left: %+v", left)
+			}
+			w.wantCalls(t, 1)
+		})
+	}
+}
+
+// wantCalls checks how often a run that changes nothing reads dirty sources: once the
+// mark is cleared, it does not.
+func (w *world) wantCalls(t *testing.T, commits int) {
+	t.Helper()
+	var queries, transactions int
+	w.around = func(_ context.Context, call cloud.Call, send func() error) error {
+		switch call.Operation {
+		case "Query":
+			queries++
+		case "TransactWriteItems":
+			transactions++
+		}
+		return send()
+	}
+	want(t, w.deliver(w.Request(surgical.OriginManual, issue7)), worker.Done{})
+	if queries > 0 || transactions != commits+1 {
+		t.Errorf("%d queries and %d transactions of a run that finds nothing left", queries, transactions)
+	}
+}
+
+// What an open run has to do is its own.
+func TestProcess_TakesNothingAlongOfAnOpenRun(t *testing.T) {
+	w := newWorld(t)
+	w.ended(w.Request(surgical.OriginManual, issue7), surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")})
+	first, second := w.Request(surgical.OriginManual, issue7), w.Request(surgical.OriginManual, issue7)
+	w.Clock.Advance(time.Minute)
+	want(t, w.deliver(first), worker.Done{}) // takes along what the failed run left
+	w.Clock.Advance(time.Minute)
+	want(t, w.deliver(second), worker.Done{})
+	if left := w.dirty(issue7); len(left) != 1 || left[0].RunID != first.RunID || w.Run(second.RunID).JobsInserted > 0 {
+		t.Errorf("dirty sources %+v", left)
+	}
+}
+
+// A drain and a run of the entity may want the same rows; the run looks again.
+func TestProcess_LooksAgainIfWhatWasLeftIsTakenInTheMeantime(t *testing.T) {
+	w := newWorld(t)
+	w.ended(w.Request(surgical.OriginManual, issue7), surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")})
+	w.Clock.Advance(time.Minute)
+	drain, drained := w.Request(surgical.OriginDrain, issue7), false
+	w.around = func(ctx context.Context, call cloud.Call, send func() error) error {
+		if call.Operation == "TransactWriteItems" && !drained {
+			drained = true
+			want(t, w.deliver(drain), worker.Done{})
+		}
+		return send()
+	}
+	w.GitLab.AddDiscussion(issue7, fakegitlab.Note{Body: "One more."})
+	req := w.Request(surgical.OriginManual, issue7)
+	want(t, w.deliver(req), worker.Done{})
+	run := w.Run(req.RunID)
+	if !run.Committed() || run.CommittedBy != 2 || len(w.dirty(issue7)) != 2 {
+		t.Errorf("run %+v, dirty sources %+v", run, w.dirty(issue7))
+	}
+	w.Drive()
+	if left := w.dirty(issue7); len(left) > 0 {
+		t.Errorf("left: %+v", left)
+	}
+}
+
 func TestProcess_DrainTakesOverDirtySourcesAndFetchesNothing(t *testing.T) {
 	w := newWorld(t)
 	req := w.Request(surgical.OriginManual, issue7)

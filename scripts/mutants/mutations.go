@@ -200,8 +200,26 @@ func commitMutations() []mutation {
 			{"internal/worker/doubt.go", "if before && !snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {", "if false {"},
 		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
-			{"internal/ledger/drain.go", "\treturn run, run.Status.Terminal(), err\n", "\treturn run, run.Status != \"\", err\n"},
+			{"internal/ledger/left.go", "\treturn run, run.Status.Terminal(), err\n", "\treturn run, run.Status != \"\", err\n"},
 		}, outcomes()},
+		{"a run takes nothing along", []edit{
+			{"internal/worker/commit.go", "p.run.RetryOf == \"\" && !slices.Contains(marked, ref)", "p.run.RetryOf == \"\" || len(marked) < 0"},
+		}, []suite{invariants()}},
+		{"a run that ends marks nothing that it leaves undone", []edit{
+			{"internal/ledger/left.go", "\t\treturn !undone\n", "\t\treturn undone || !undone\n"},
+		}, []suite{invariants()}},
+		{"what a run takes along stays", []edit{
+			{"internal/ledger/left.go", "\t\ttaken := of.Rows[:min(len(of.Rows), room-len(rows))]\n", "\t\ttaken := of.Rows[:0]\n"},
+		}, []suite{invariants()}},
+		{"a mark is cleared although another run has left something since", []edit{
+			{"internal/ledger/left.go", "WithCondition(expression.Name(\"by\").Equal(expression.Value(of.by)))", "WithCondition(expression.Name(\"by\").NotEqual(expression.Value(\"\")))"},
+		}, []suite{invariants()}},
+		{"a run takes along what was left on purpose", []edit{
+			{"internal/worker/commit.go", "left.Unintended()", "left"},
+		}, []suite{invariants()}},
+		{"a run without docs takes along what is left", []edit{
+			{"internal/worker/commit.go", "\tif p.run.Options.NoDocs || ", "\tif "},
+		}, []suite{invariants()}},
 		{"items carried over expire", []edit{
 			{"internal/content/prepare.go", "\t\t\tnext[child] = old\n\t\t\tcontinue\n", "\t\t\tnext[child] = old\n\t\t\tp.supersedeChild(child, old)\n\t\t\tcontinue\n"},
 		}, outcomes()},
@@ -336,7 +354,7 @@ func sweepMutations() []mutation {
 			{"internal/sweep/backlog.go", "\tif err := s.Bulk.Send(ctx, req); err != nil {\n\t\treturn fmt.Errorf(\"send drain run %s: %w\", req.RunID, err)\n\t}\n", ""},
 		}, outcomes()},
 		{"a drain forgets earlier failures", []edit{
-			{"internal/ledger/drain.go", "\t\town.Attempts = max(own.Attempts, source.Failures())\n", ""},
+			{"internal/surgical/dirty.go", "\t\td.Attempts = max(d.Attempts, old.Failures())\n", ""},
 		}, outcomes()},
 		{"a failed drain is repeated as soon as any other", []edit{
 			{"internal/surgical/dirty.go", "\tdoublings := min(l.Attempts, 10)\n", "\tdoublings := 0\n"},
@@ -356,7 +374,7 @@ func sweepMutations() []mutation {
 // expressionMutations weaken a condition that DynamoDB evaluates. The
 // conformance suite must catch each one on a real engine.
 func expressionMutations() []mutation {
-	const runs, jobs, sweep, drain, state, retry = "internal/ledger/runs.go", "internal/ledger/jobs.go", "internal/ledger/sweep.go", "internal/ledger/drain.go", "internal/ledger/state.go", "internal/ledger/retry.go"
+	const runs, jobs, sweep, left, state, retry = "internal/ledger/runs.go", "internal/ledger/jobs.go", "internal/ledger/sweep.go", "internal/ledger/left.go", "internal/ledger/state.go", "internal/ledger/retry.go"
 	const change, closing, hide = "internal/content/change.go", "internal/ledger/close.go", "internal/content/hide.go"
 	by := []suite{conformance()}
 	return []mutation{
@@ -391,7 +409,7 @@ func expressionMutations() []mutation {
 			{state, "Or(expression.Name(\"until\").LessThan(expression.Value(micros(until))))", "Or(expression.AttributeExists(expression.Name(\"until\")))"},
 		}, by},
 		{"expression: a dirty source drained twice", []edit{
-			{drain, "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")))", "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")).Or(expression.AttributeNotExists(expression.Name(\"dirty_id\"))))"},
+			{left, "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")))", "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")).Or(expression.AttributeNotExists(expression.Name(\"dirty_id\"))))"},
 		}, by},
 		{"expression: the first head put over another", []edit{
 			{change, "return expression.AttributeNotExists(expression.Name(\"pk\"))", "return expression.AttributeNotExists(expression.Name(\"pk_of_nobody\"))"},

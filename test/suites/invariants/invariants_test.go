@@ -143,7 +143,7 @@ func TestInvariant3NoOrderOfCommitsMakesTheVisibleCopyOlder(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				result, err := w.Engine.Ingest(t.Context(), run, snaps[i:i+1], nil)
+				result, err := w.Engine.Ingest(t.Context(), run, snaps[i:i+1], worker.Before{})
 				if err != nil || result == (worker.Moved{}) {
 					t.Fatalf("order %v: %T, error %v", order, result, err)
 				}

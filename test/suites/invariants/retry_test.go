@@ -134,7 +134,7 @@ func commitAs(t *testing.T, w *cloud.World, snap surgical.Snapshot) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result, err := w.Engine.Ingest(t.Context(), run, []surgical.Snapshot{snap}, nil); err != nil || !isCommitted(result) {
+	if result, err := w.Engine.Ingest(t.Context(), run, []surgical.Snapshot{snap}, worker.Before{}); err != nil || !isCommitted(result) {
 		t.Fatalf("the other run: %+v, error %v", result, err)
 	}
 }

@@ -208,7 +208,7 @@ func TestAZombieCannotCommitAfterItsRunWasTakenOver(t *testing.T) {
 		if _, err := w.Ledger.Claim(t.Context(), zombie, claim); err != nil {
 			t.Fatal(err)
 		}
-		if result, err := w.Engine.Ingest(t.Context(), zombie, []surgical.Snapshot{old}, nil); !errors.Is(err, surgical.ErrMoved) {
+		if result, err := w.Engine.Ingest(t.Context(), zombie, []surgical.Snapshot{old}, worker.Before{}); !errors.Is(err, surgical.ErrMoved) {
 			t.Errorf("the zombie's ingest: %+v, error %v", result, err)
 		}
 		if head, err := w.Content.Head(t.Context(), ref); err != nil || head.Exists() || w.Run(req.RunID).Committed() {

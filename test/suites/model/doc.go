@@ -14,7 +14,7 @@
 // The oracle checks outcomes, never calls. After each write: versions never
 // decrease, the visible content equals one fetch, no job is open in a run that
 // has ended, an ended run does not change, nothing hidden is visible, and runs
-// delete only their own dirty sources (or those a drain names). At the end,
+// delete only their own dirty sources (or those that they take over by name). At the end,
 // when the system is quiescent: every acknowledged event is applied or
 // accounted for, and after one reconciling sync of each changed entity the
 // content equals GitLab's, the documents and embeddings match the rendered

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -23,8 +24,8 @@ type oracle struct {
 	ledger  *ledger.Ledger
 	heads   map[surgical.EntityRef]surgical.Head
 	ended   map[string]surgical.RunStatus
-	// dirty maps each dirty source to its run.
-	dirty map[string]string
+	// dirty are the dirty sources that exist, by entity and id.
+	dirty map[string]surgical.DirtySource
 	// runs are the ids of all runs, in the order in which they appeared.
 	runs []string
 	// steps counts the checks.
@@ -37,7 +38,7 @@ func newOracle(w *world) oracle {
 	clock := func() time.Time { return time.Now().UTC() }
 	return oracle{
 		w: w, content: content.NewStore(w.db, w.tables.Content, clock), ledger: ledger.New(w.db, w.tables, clock),
-		heads: map[surgical.EntityRef]surgical.Head{}, succeeded: func(surgical.Run) {}, ended: map[string]surgical.RunStatus{}, dirty: map[string]string{},
+		heads: map[surgical.EntityRef]surgical.Head{}, succeeded: func(surgical.Run) {}, ended: map[string]surgical.RunStatus{}, dirty: map[string]surgical.DirtySource{},
 	}
 }
 
@@ -195,8 +196,9 @@ func (o *oracle) closed(id string, c *call) {
 	}
 }
 
-// dirtySources checks that a run deletes only its own dirty sources, and a
-// drain also those of runs that have ended.
+// dirtySources checks that a run deletes only its own dirty sources, and those of
+// ended runs whose scope it makes its own: a drain any, another run those of runs that
+// did not succeed.
 func (o *oracle) dirtySources(items []touchedItem, runs map[string]bool) {
 	for _, item := range items {
 		if item.table != o.w.tables.DirtySources {
@@ -204,38 +206,58 @@ func (o *oracle) dirtySources(items []touchedItem, runs map[string]bool) {
 		}
 		key := str(item.key["entity"]) + " " + str(item.key["dirty_id"])
 		if !item.delete {
-			if run := str(item.key["run_id"]); run != "" {
-				o.dirty[key] = run
+			if source := o.source(item.key); source != nil {
+				o.dirty[key] = *source
 			}
 			continue
 		}
-		if o.present(item.key) {
-			continue // the write was rejected
+		old, known := o.dirty[key]
+		if !known || o.source(item.key) != nil {
+			continue // the write was rejected, or it was gone before
 		}
-		owner := o.dirty[key]
+		delete(o.dirty, key)
 		for run := range runs {
-			row, err := o.ledger.Run(background(), run)
-			if err != nil {
-				o.w.failf("%v", err)
-				continue
-			}
-			_, ended := o.ended[owner]
-			if run != owner && (row.Origin != surgical.OriginDrain || !ended) {
-				o.w.failf("run %s deleted the dirty source %s of run %s", run, key, owner)
+			if run != old.RunID && !o.mayTakeOver(run, old) {
+				o.w.failf("run %s deleted the dirty source %s of run %s", run, key, old.RunID)
 			}
 		}
 	}
 }
 
-func (o *oracle) present(key dynamo.Item) bool {
-	sources, err := o.ledger.DirtySources(background(), refOf(str(key["entity"])))
+// mayTakeOver reports whether the run may replace the dirty source, and has one that
+// covers it.
+func (o *oracle) mayTakeOver(runID string, old surgical.DirtySource) bool {
+	run, err := o.ledger.Run(background(), runID)
+	if surgical.CodeOf(err) == surgical.CodeRunNotFound {
+		return true // the hash key of the follow-ups
+	}
+	if err != nil {
+		o.w.failf("%v", err)
+		return false
+	}
+	status, ended := o.ended[old.RunID]
+	if !ended || run.Origin != surgical.OriginDrain && status == surgical.StatusSucceeded {
+		return false
+	}
+	return slices.ContainsFunc(o.sources(old.Ref), func(own surgical.DirtySource) bool {
+		return own.RunID == runID && reflect.DeepEqual(own.Scope, own.Scope.Union(old.Scope))
+	})
+}
+
+// source returns the dirty source as it is, or nil.
+func (o *oracle) source(key dynamo.Item) *surgical.DirtySource {
+	for _, source := range o.sources(refOf(str(key["entity"]))) {
+		if source.ID == str(key["dirty_id"]) {
+			return &source
+		}
+	}
+	return nil
+}
+
+func (o *oracle) sources(ref surgical.EntityRef) []surgical.DirtySource {
+	sources, err := o.ledger.DirtySources(background(), ref)
 	if err != nil {
 		o.w.failf("%v", err)
 	}
-	for _, source := range sources {
-		if source.ID == str(key["dirty_id"]) {
-			return true
-		}
-	}
-	return false
+	return sources
 }

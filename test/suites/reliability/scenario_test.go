@@ -175,6 +175,21 @@ func unlucky() []scenario {
 				c.Poll(c.Requests)
 				post(c, "/v1/sync-runs/"+byHandID()+"/cancel", "", "")
 			}},
+		{name: "takes along what a cancelled run left", refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloud.Cloud) {
+				synced(70)(c)
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+				startRun(c, `{"project_id":1,"issues":[70]}`)
+				c.Clock.Advance(surgical.Settle)
+				c.Poll(c.Requests)
+				post(c, "/v1/sync-runs/"+byHandID()+"/cancel", "", "")
+				c.Forget()
+				c.Clock.Advance(surgical.RefetchInterval)
+			},
+			act: func(c *cloud.Cloud) {
+				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "Another one."})
+				c.Webhook(issue(70))
+			}},
 		{name: "cancelled before it began", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
 			act: func(c *cloud.Cloud) {
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
