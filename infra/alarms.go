@@ -127,6 +127,9 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "gitlab-unauthorized", runbook: "gitlab-unauthorized",
 			says:   "GitLab rejects the access token. All workers are waiting.",
 			metric: st.own(metrics.GitLabUnauthorized(), series{stat: sum}), atLeast: 2},
+		{name: "projects-unseen", runbook: "projects-unseen",
+			says:   "GitLab does not show a project to the access token. If that lasts too long, all of the project's copies are hidden.",
+			metric: st.own(metrics.ProjectsUnseen(), series{stat: sum, seconds: 900}), atLeast: 1},
 	}
 }
 

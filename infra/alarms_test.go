@@ -38,6 +38,7 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		"lorehook-executions-timed-out": {"AWS/States ExecutionsTimedOut StateMachineArn=" + machineARN("lorehook"), "Sum", 300, 1, 1, 1},
 		"lorehook-secrets":              {"lorehook SecretFailures ", "Sum", 300, 1, 1, 1},
 		"lorehook-gitlab-unauthorized":  {"lorehook GitLabUnauthorized ", "Sum", 300, 1, 1, 2},
+		"lorehook-projects-unseen":      {"lorehook ProjectsUnseen ", "Sum", 900, 1, 1, 1},
 	}
 	timeouts := map[string]float64{}
 	for name, f := range onAWS(t).ofType("AWS::Lambda::Function") {

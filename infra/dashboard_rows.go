@@ -74,13 +74,14 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("What is GitLab doing to us?",
-			"A 429 or a 401 makes all workers wait. The remaining rate limit comes from GitLab's RateLimit-Remaining header, if present. The table lists 5xx responses, timeouts and everything else that makes an attempt fail.", "gitlab-unauthorized", "secrets", "queue-age"),
+			"A 429 or a 401 makes all workers wait. The remaining rate limit comes from GitLab's RateLimit-Remaining header, if present. The table lists 5xx responses, timeouts and everything else that makes an attempt fail.", "gitlab-unauthorized", "projects-unseen", "secrets", "queue-age"),
 		{
 			graph{title: "Requests", width: 12, unit: "requests", left: []awscloudwatch.IMetric{
 				st.own(metrics.GitLabRequests(), series{stat: sum, label: "requests", color: blue}),
 			}, right: []awscloudwatch.IMetric{
 				st.own(metrics.GitLabRateLimited(), series{stat: sum, label: "429", color: orange}),
 				st.own(metrics.GitLabUnauthorized(), series{stat: sum, label: "fetches rejected with 401", color: red}),
+				st.own(metrics.ProjectsUnseen(), series{stat: sum, label: "projects not shown", color: orange}),
 				st.own(metrics.SecretFailures(), series{stat: sum, label: "failed readings of secrets", color: grey}),
 			}}.widget(),
 			graph{title: "Rate limit remaining", width: 12, unit: "requests", left: []awscloudwatch.IMetric{

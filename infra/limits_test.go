@@ -86,7 +86,8 @@ func limitRows() map[string]string {
 		"API, widget":      s(surgical.APITimeout) + ", " + s(surgical.WidgetTimeout),
 		"sweeper":          s(surgical.SweeperTimeout) + ", started every " + s(surgical.SweepInterval),
 		"one execution":    s(surgical.WorkflowTimeout),
-		"giving up":        fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
+		"hiding a project that GitLab no longer shows": fmt.Sprintf("%v h after its first refusal", surgical.HideProjectAfter.Hours()),
+		"giving up": fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
 		"resuming a run after a failed stage": s(surgical.FirstResume) + " later, doubling to " + s(surgical.MaxResume) +
 			fmt.Sprintf("; after %d deaths never", surgical.MaxLostStages),
 		"bytes of an entity":        fmt.Sprintf("%d MB fetched, in all its responses together", surgical.MaxEntityBytes>>20),

@@ -272,6 +272,13 @@ const (
 	SecretRetryInterval = time.Second
 )
 
+// Projects as a whole.
+const (
+	// HideProjectAfter is how long GitLab must refuse to show a project itself before
+	// all of its copies are hidden, unless projectHideAfter says otherwise.
+	HideProjectAfter = 24 * time.Hour
+)
+
 // What functions may use.
 const (
 	// WorkerMemory is the worker's memory, in MB. Its measured peak is 757 MB, for

@@ -85,7 +85,7 @@ func All() []Metric {
 		QueueAge(), Freshness(), PreflightDuration(), IngestDuration(), SkippedStale(), ContentWriteUnits(),
 		GitLabRequests(), GitLabRateLimited(), GitLabUnauthorized(), GitLabBudgetLeft(),
 		DocumentsRegenerated(), ChunksEmbedded(),
-		SecretFailures(),
+		ProjectsUnseen(), SecretFailures(),
 		Runs(), Coalesced(), BehindEvent(), JobsAborted(),
 	}
 }
@@ -167,6 +167,11 @@ func GitLabUnauthorized() Metric {
 // GitLabBudgetLeft is the lowest RateLimit-Remaining of a fetch, if GitLab sends it.
 func GitLabBudgetLeft() Metric {
 	return Metric{Name: "GitLabBudgetLeft", Unit: Count, Sets: plain()}
+}
+
+// ProjectsUnseen counts answers with which GitLab refused to show a project itself.
+func ProjectsUnseen() Metric {
+	return Metric{Name: "ProjectsUnseen", Unit: Count, Sets: plain()}
 }
 
 // SecretFailures counts readings of a secret that failed, or that found a token which

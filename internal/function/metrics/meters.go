@@ -72,6 +72,9 @@ func (e *Emitter) Committed(run surgical.Run, took, freshness time.Duration) {
 	e.emit(l)
 }
 
+// ProjectUnseen records that GitLab refused to show a project itself.
+func (e *Emitter) ProjectUnseen() { e.emit(newLine().count(ProjectsUnseen(), 1)) }
+
 // SecretFailed records a reading of a secret that failed, or that found a token which
 // cannot be used.
 func (e *Emitter) SecretFailed() { e.emit(newLine().count(SecretFailures(), 1)) }

@@ -91,6 +91,7 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 		}, []metricstest.Datum{took("IngestDuration", "", 1000), count("ContentWriteUnits", "", 14), count("SkippedStale", "", 1), took("Freshness", "Origin=webhook", 3000)}},
 		"a commit of nothing": {func(e *metrics.Emitter) { e.Committed(run(surgical.EntitySkippedStale), time.Second, 3*time.Second) },
 			[]metricstest.Datum{took("IngestDuration", "", 1000), count("ContentWriteUnits", "", 14), count("SkippedStale", "", 1)}},
+		"a project out of sight": {func(e *metrics.Emitter) { e.ProjectUnseen() }, []metricstest.Datum{count("ProjectsUnseen", "", 1)}},
 		"a docs job": {func(e *metrics.Emitter) {
 			e.JobDone(surgical.Job{Type: surgical.JobDocs, RegeneratedCount: 3, ChunksEmbedded: 9})
 		}, []metricstest.Datum{count("DocumentsRegenerated", "", 3)}},
