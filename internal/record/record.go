@@ -114,6 +114,9 @@ func (f Fields) value(name string) json.RawMessage {
 	return nil
 }
 
+// Has reports whether the field is there and not null.
+func (f Fields) Has(name string) bool { return len(f.value(name)) > 0 }
+
 func (f Fields) drop(name string, raw json.RawMessage) {
 	*f.odd = append(*f.odd, f.path+name+" is "+kindOf(raw))
 }

@@ -111,6 +111,18 @@ func TestFields_LeaveOutAndReportWhatIsOdd(t *testing.T) {
 	}
 }
 
+func TestFieldsHas_SaysWhetherThereIsAValue(t *testing.T) {
+	f := read(t, `{"a":0,"b":"","c":{},"d":null}`)
+	for name, want := range map[string]bool{"a": true, "b": true, "c": true, "d": false, "e": false} {
+		if f.Has(name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+	if (record.Fields{}).Has("a") {
+		t.Error("the zero Fields has a value")
+	}
+}
+
 func TestFieldsAccess_NeverGuesses(t *testing.T) {
 	for raw, want := range map[string]bool{`{"x":true}`: true, `{"x":false}`: false, `{"x":null}`: false, `{}`: false} {
 		if got, err := read(t, raw).Access("x"); err != nil || got != want {

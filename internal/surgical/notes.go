@@ -1,9 +1,10 @@
 package surgical
 
 import (
-	"encoding/json"
-	"strconv"
+	"iter"
 	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/record"
 )
 
 // Notes are the marks that the notes of one fetch leave: a fetch whose marks are
@@ -22,67 +23,46 @@ type Notes struct {
 // odd counts without it.
 func (s Snapshot) Notes() Notes {
 	var marks Notes
-	for _, child := range s.Children {
-		if child.Kind != KindDiscussion {
-			continue
-		}
-		var discussion struct {
-			Notes []json.RawMessage `json:"notes"`
-		}
-		if json.Unmarshal(child.Raw, &discussion) != nil {
-			continue
-		}
-		for _, raw := range discussion.Notes {
-			marks.add(raw)
-		}
+	for note := range s.notes() {
+		marks.add(note)
 	}
 	return marks
 }
 
-func (n *Notes) add(raw json.RawMessage) {
-	// Every member by itself: an odd one must not hide the others.
-	var note struct {
-		ID           json.RawMessage `json:"id"`
-		CreatedAt    json.RawMessage `json:"created_at"`
-		UpdatedAt    json.RawMessage `json:"updated_at"`
-		Internal     json.RawMessage `json:"internal"`
-		Confidential json.RawMessage `json:"confidential"`
-	}
-	if json.Unmarshal(raw, &note) != nil {
-		return
-	}
-	if id, err := strconv.ParseInt(string(note.ID), 10, 64); err == nil {
-		n.MaxID = max(n.MaxID, id)
-	}
-	for _, member := range []json.RawMessage{note.CreatedAt, note.UpdatedAt} {
-		var text string
-		if json.Unmarshal(member, &text) != nil {
-			continue
+// notes yields the notes of all discussions, without what is not an object.
+func (s Snapshot) notes() iter.Seq[record.Fields] {
+	return func(yield func(record.Fields) bool) {
+		for _, child := range s.Children {
+			if child.Kind != KindDiscussion {
+				continue
+			}
+			discussion, _ := record.Read(child.Raw) // what is not an object has no notes
+			for _, note := range discussion.Objects("notes") {
+				if !yield(note) {
+					return
+				}
+			}
 		}
-		if at, ok := ParseTime(text); ok && at.After(n.MaxUpdatedAt) {
+	}
+}
+
+func (n *Notes) add(note record.Fields) {
+	n.MaxID = max(n.MaxID, note.Integer("id"))
+	for _, member := range []string{"created_at", "updated_at"} {
+		if at, ok := ParseTime(note.Text(member)); ok && at.After(n.MaxUpdatedAt) {
 			n.MaxUpdatedAt = at
 		}
 	}
-	n.Internal = n.Internal || string(note.Internal) == "true" || string(note.Confidential) == "true"
+	n.Internal = n.Internal || note.Flag("internal") || note.Flag("confidential")
 }
 
 // UserNotes counts the snapshot's comments, as [Snapshot.UserNotesCount] does:
 // without the notes that GitLab itself writes.
 func (s Snapshot) UserNotes() int64 {
 	var count int64
-	for _, child := range s.Children {
-		var discussion struct {
-			Notes []struct {
-				System json.RawMessage `json:"system"`
-			} `json:"notes"`
-		}
-		if child.Kind != KindDiscussion || json.Unmarshal(child.Raw, &discussion) != nil {
-			continue
-		}
-		for _, note := range discussion.Notes {
-			if string(note.System) != "true" {
-				count++
-			}
+	for note := range s.notes() {
+		if !note.Flag("system") {
+			count++
 		}
 	}
 	return count
@@ -91,15 +71,6 @@ func (s Snapshot) UserNotes() int64 {
 // UserNotesCount returns GitLab's own count of the entity's comments, 0 if the
 // entity does not say.
 func (s Snapshot) UserNotesCount() int64 {
-	var entity struct {
-		Count json.RawMessage `json:"user_notes_count"`
-	}
-	if json.Unmarshal(s.Entity, &entity) != nil {
-		return 0
-	}
-	count, err := strconv.ParseInt(string(entity.Count), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return max(count, 0)
+	entity, _ := record.Read(s.Entity) // what is not an object says nothing
+	return max(entity.Integer("user_notes_count"), 0)
 }

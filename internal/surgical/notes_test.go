@@ -23,8 +23,9 @@ func TestSnapshotNotes_AreTheGreatestOfAllDiscussions(t *testing.T) {
 		}, surgical.Notes{MaxID: 9, MaxUpdatedAt: at}},
 		"an older note edited later": {[]string{`{"notes":[{"id":9,"updated_at":"2026-11-01T06:00:00Z"},{"id":7,"updated_at":"2026-11-02T06:00:00.123Z"}]}`},
 			surgical.Notes{MaxID: 9, MaxUpdatedAt: at}},
-		"internal":            {[]string{`{"notes":[{"id":9,"internal":true}]}`}, surgical.Notes{MaxID: 9, Internal: true}},
-		"internal, as before": {[]string{`{"notes":[{"id":9,"confidential":true}]}`}, surgical.Notes{MaxID: 9, Internal: true}},
+		"an id in another spelling": {[]string{`{"notes":[{"id":"9"},{"id":7.0}]}`}, surgical.Notes{MaxID: 9}},
+		"internal":                  {[]string{`{"notes":[{"id":9,"internal":true}]}`}, surgical.Notes{MaxID: 9, Internal: true}},
+		"internal, as before":       {[]string{`{"notes":[{"id":9,"confidential":true}]}`}, surgical.Notes{MaxID: 9, Internal: true}},
 		"odd ones are left out alone": {[]string{
 			`{"notes":[{"id":"x","updated_at":"2026-11-02T06:00:00.123Z"},{"id":9,"updated_at":17},7,null]}`, `{"notes":{}}`, `[]`, `{`,
 		}, surgical.Notes{MaxID: 9, MaxUpdatedAt: at}},
@@ -54,7 +55,7 @@ func TestSnapshotUserNotes_CountsWhatPeopleWrote(t *testing.T) {
 
 func TestSnapshotUserNotesCount_IsThatOfGitLab(t *testing.T) {
 	for entity, want := range map[string]int64{
-		`{"user_notes_count":3}`: 3, `{}`: 0, `{"user_notes_count":"3"}`: 0, `{"user_notes_count":-1}`: 0, `[]`: 0,
+		`{"user_notes_count":3}`: 3, `{}`: 0, `{"user_notes_count":"3"}`: 3, `{"user_notes_count":[3]}`: 0, `{"user_notes_count":-1}`: 0, `[]`: 0,
 	} {
 		if got := (surgical.Snapshot{Entity: json.RawMessage(entity)}).UserNotesCount(); got != want {
 			t.Errorf("%s: %d, want %d", entity, got, want)

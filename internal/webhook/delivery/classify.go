@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -37,9 +38,8 @@ type Event struct {
 // unexpected is a reason to ignore it, because GitLab disables a hook that gets
 // a 4xx response.
 func Classify(h http.Header, body []byte) (Event, error) {
-	payload, err := parseObject(body)
-	if err != nil {
-		// The cause is dropped, because it may quote the payload.
+	payload, ok := record.Read(body)
+	if !ok {
 		return Event{}, surgical.NewError(surgical.CodeInvalidRequest, "the body is not a JSON object")
 	}
 	switch kindOf(Header(h, EventHeader), payload) {
@@ -65,13 +65,13 @@ const ambiguous = "ambiguous"
 // a signature covers the payload but not the header, and GitLab renames hooks and
 // adds new ones, which carry the same kinds. A pipeline's payload, for example, has
 // a merge_request and an iid, but its kind is not a merge request's.
-func kindOf(hook string, payload object) string {
+func kindOf(hook string, payload record.Fields) string {
 	for _, member := range []string{"object_kind", "event_type"} {
-		if kind := spelling(payload.text(member)); kind != "" {
+		if kind := spelling(payload.Text(member)); kind != "" {
 			return kind
 		}
 	}
-	if payload.text("event_name") != "" {
+	if payload.Text("event_name") != "" {
 		return "" // a system hook's other events name themselves in this member
 	}
 	kind := ""
@@ -104,38 +104,39 @@ func spelling(name string) string {
 	return strings.TrimPrefix(letters, "confidential")
 }
 
-func classifyIssue(payload object) Event {
-	attributes := payload.object("object_attributes")
-	if strings.EqualFold(attributes.text("type"), "epic") {
+func classifyIssue(payload record.Fields) Event {
+	attributes, _ := payload.Object("object_attributes")
+	if strings.EqualFold(attributes.Text("type"), "epic") {
 		return Event{Ignored: ReasonEpic}
 	}
 	project, found := projectID(payload, attributes)
-	return event(surgical.Issue, project, found, attributes.id("iid"), evidenceOf(surgical.Issue, attributes))
+	return event(surgical.Issue, project, found, idOf(attributes, "iid"), evidenceOf(surgical.Issue, attributes))
 }
 
-func classifyMergeRequest(payload object) Event {
-	attributes := payload.object("object_attributes")
+func classifyMergeRequest(payload record.Fields) Event {
+	attributes, _ := payload.Object("object_attributes")
 	project, found := mergeRequestProjectID(payload, attributes)
-	return event(surgical.MergeRequest, project, found, attributes.id("iid"), evidenceOf(surgical.MergeRequest, attributes))
+	return event(surgical.MergeRequest, project, found, idOf(attributes, "iid"), evidenceOf(surgical.MergeRequest, attributes))
 }
 
-func classifyNote(payload object) Event {
-	attributes := payload.object("object_attributes")
-	issue, mergeRequest := payload.object("issue"), payload.object("merge_request")
-	if issue == nil {
-		issue = payload.object("work_item")
+func classifyNote(payload record.Fields) Event {
+	attributes, _ := payload.Object("object_attributes")
+	mergeRequest, onMergeRequest := payload.Object("merge_request")
+	issue, onIssue := payload.Object("issue")
+	if !onIssue {
+		issue, onIssue = payload.Object("work_item")
 	}
-	noteable := spelling(attributes.text("noteable_type"))
+	noteable := spelling(attributes.Text("noteable_type"))
 	switch {
-	case noteable == "mergerequest", noteable == "" && mergeRequest != nil:
+	case noteable == "mergerequest", noteable == "" && onMergeRequest:
 		project, found := mergeRequestProjectID(payload, mergeRequest)
-		return event(surgical.MergeRequest, project, found, mergeRequest.id("iid"), evidenceOf(surgical.MergeRequest, mergeRequest).Merge(evidenceOfNote(attributes)))
-	case noteable == "issue", noteable == "workitem", noteable == "" && issue != nil:
-		if strings.EqualFold(issue.text("type"), "epic") {
+		return event(surgical.MergeRequest, project, found, idOf(mergeRequest, "iid"), evidenceOf(surgical.MergeRequest, mergeRequest).Merge(evidenceOfNote(attributes)))
+	case noteable == "issue", noteable == "workitem", noteable == "" && onIssue:
+		if strings.EqualFold(issue.Text("type"), "epic") {
 			return Event{Ignored: ReasonEpic}
 		}
 		project, found := projectID(payload, attributes, issue)
-		return event(surgical.Issue, project, found, issue.id("iid"), evidenceOf(surgical.Issue, issue).Merge(evidenceOfNote(attributes)))
+		return event(surgical.Issue, project, found, idOf(issue, "iid"), evidenceOf(surgical.Issue, issue).Merge(evidenceOfNote(attributes)))
 	case noteable == "":
 		return Event{Ignored: ReasonMissingIdentity}
 	default:
@@ -159,27 +160,27 @@ func event(typ surgical.EntityType, project int64, found bool, iid int64, eviden
 // evidenceOf is what the payload says about the state of an issue or merge
 // request. Confidential is the issue's own: the name of the hook also covers
 // internal notes on public issues. An odd field does not count.
-func evidenceOf(typ surgical.EntityType, entity object) surgical.Evidence {
-	evidence := surgical.Evidence{Confidential: typ == surgical.Issue && string(entity["confidential"]) == "true"}
+func evidenceOf(typ surgical.EntityType, entity record.Fields) surgical.Evidence {
+	evidence := surgical.Evidence{Confidential: typ == surgical.Issue && entity.Flag("confidential")}
 	evidence.UpdatedAt, _ = timeOf(entity, "updated_at")
 	return evidence
 }
 
 // timeOf returns a time in milliseconds: the API gives no more, so a finer one could
 // never be confirmed.
-func timeOf(o object, name string) (time.Time, bool) {
-	t, ok := surgical.ParseTime(o.text(name))
+func timeOf(f record.Fields, name string) (time.Time, bool) {
+	t, ok := surgical.ParseTime(f.Text(name))
 	return t.Truncate(time.Millisecond), ok
 }
 
 // evidenceOfNote is what the payload says about a note.
-func evidenceOfNote(note object) surgical.Evidence {
-	id := note.id("id")
+func evidenceOfNote(note record.Fields) surgical.Evidence {
+	id := idOf(note, "id")
 	at, ok := timeOf(note, "updated_at")
 	if !ok {
 		at, _ = timeOf(note, "created_at")
 	}
-	if string(note["internal"]) == "true" || string(note["confidential"]) == "true" {
+	if note.Flag("internal") || note.Flag("confidential") {
 		return surgical.Evidence{InternalNoteID: id, InternalNoteAt: at}
 	}
 	return surgical.Evidence{NoteID: id, NoteAt: at}
@@ -187,8 +188,8 @@ func evidenceOfNote(note object) surgical.Evidence {
 
 // mergeRequestProjectID prefers the target project: a merge request from a fork
 // has the fork as its source, but belongs to the target.
-func mergeRequestProjectID(payload, mergeRequest object) (id int64, found bool) {
-	if id := mergeRequest.id("target_project_id"); id > 0 {
+func mergeRequestProjectID(payload, mergeRequest record.Fields) (id int64, found bool) {
+	if id := idOf(mergeRequest, "target_project_id"); id > 0 {
 		return id, true
 	}
 	return projectID(payload, mergeRequest)
@@ -196,17 +197,21 @@ func mergeRequestProjectID(payload, mergeRequest object) (id int64, found bool) 
 
 // projectID returns the first usable id among the fields that GitLab uses, and
 // whether any of them had a value.
-func projectID(payload object, entities ...object) (id int64, found bool) {
-	candidates := []object{{"project_id": payload.object("project")["id"]}, payload}
-	for _, c := range append(candidates, entities...) {
-		if !c.has("project_id") {
-			continue
-		}
-		found = true
-		if id := c.id("project_id"); id > 0 {
-			return id, true
-		}
+func projectID(payload record.Fields, entities ...record.Fields) (id int64, found bool) {
+	project, _ := payload.Object("project")
+	if id := idOf(project, "id"); id > 0 {
+		return id, true
 	}
 	// A project without an id is malformed, not absent.
-	return 0, found || payload.has("project")
+	found = payload.Has("project")
+	for _, f := range append([]record.Fields{payload}, entities...) {
+		if id := idOf(f, "project_id"); id > 0 {
+			return id, true
+		}
+		found = found || f.Has("project_id")
+	}
+	return 0, found
 }
+
+// idOf returns a positive whole number in any spelling, and otherwise 0.
+func idOf(f record.Fields, name string) int64 { return max(f.Integer(name), 0) }

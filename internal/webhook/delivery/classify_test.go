@@ -102,6 +102,7 @@ func TestIDsAreFoundWhereverGitLabPutsThem(t *testing.T) {
 		want             delivery.Event
 	}{
 		{"ids as strings", issueHook, `{"object_kind":"issue","project":{"id":"1"},"object_attributes":{"iid":" 7 "}}`, issue(7)},
+		{"ids as decimals", issueHook, `{"object_kind":"issue","project":{"id":1.0},"object_attributes":{"iid":7e0}}`, issue(7)},
 		{"project_id at the top", issueHook, `{"object_kind":"issue","project":null,"project_id":1,"object_attributes":{"iid":7}}`, issue(7)},
 		{"project_id in the attributes", issueHook, `{"object_kind":"issue","object_attributes":{"iid":7,"project_id":1}}`, issue(7)},
 		{"a project of the wrong type beside a good id", issueHook, `{"object_kind":"issue","project":"x","object_attributes":{"iid":7,"project_id":1}}`, issue(7)},
