@@ -312,9 +312,25 @@ func TestTheLocalStackLacksTheAlarmsOnThrottlingAlone(t *testing.T) {
 	}
 }
 
-// docs/cost.md counts the metrics that alarms look at, which is what they cost,
-// and the dashboard's queries.
-func TestTheCostOfAlarmsIsAsDocumented(t *testing.T) {
+// metricsAtMost counts the metrics that are paid for if every dimension takes every
+// value in an hour.
+func metricsAtMost() int {
+	n := 0
+	for _, m := range metrics.All() {
+		for _, set := range m.Sets {
+			combinations := 1
+			for _, dimension := range set {
+				combinations *= len(dimension.Values())
+			}
+			n += combinations
+		}
+	}
+	return n
+}
+
+// docs/cost.md counts the metrics, those that alarms look at, which is what they
+// cost, and the dashboard's queries.
+func TestTheCostOfMonitoringIsAsDocumented(t *testing.T) {
 	n := 0
 	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
 		looked := 0
@@ -333,6 +349,7 @@ func TestTheCostOfAlarmsIsAsDocumented(t *testing.T) {
 	}
 	text := read(t, "../docs/cost.md")
 	for _, want := range []string{
+		fmt.Sprintf("| metrics at most: every dimension takes every value in every hour | %d | %.2f |", metricsAtMost(), float64(metricsAtMost())*prices.MetricMonth),
 		fmt.Sprintf("| alarms, by the metrics that they look at | %d | %.2f |", n, float64(n)*prices.AlarmMetricMonth),
 		fmt.Sprintf("| the dashboard | %d | %.2f |", len(onAWS(t).ofType("AWS::CloudWatch::Dashboard")), prices.DashboardMonth),
 		fmt.Sprintf("own %s queries", []string{"no", "one", "two", "three", "four", "five", "six", "seven"}[queries]),
