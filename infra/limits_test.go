@@ -108,6 +108,7 @@ func limitRows() map[string]string {
 		"a function's environment":    fmt.Sprintf("%d KB", surgical.MaxEnvironment>>10),
 		"API body":                    fmt.Sprintf("%d KB", surgical.MaxAPIBody>>10),
 		"message retention, receives": fmt.Sprintf("%v days, %d,%03d", surgical.Retention.Hours()/24, surgical.MaxReceives/1000, surgical.MaxReceives%1000),
+		"dead letters":                "hidden for " + s(surgical.DeadLetterVisibility) + " by each receive",
 		"secrets": fmt.Sprintf("read again in the background from %s of age, before use from %s; after a mismatch at most every %s; kept for %v min while Secrets Manager is unreachable",
 			s(surgical.SecretRefreshAge), s(surgical.SecretMaxAge), s(surgical.SecretInterval), surgical.SecretOutage.Minutes()),
 		"requests to GitLab": fmt.Sprintf("%d a second per worker (`gitlabRequestsPerSecond`), with %d workers (`workerConcurrency`) on `requests.fifo` and %d on `bulk.fifo`",

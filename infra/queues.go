@@ -17,7 +17,9 @@ type queueSet struct {
 // name must end in .fifo.
 func newQueues(st *stack) queueSet {
 	var q queueSet
-	q.deadLetters = st.queue("DeadLetters", st.fifo("dead-letters.fifo"))
+	dead := st.fifo("dead-letters.fifo")
+	dead.VisibilityTimeout = lasting(surgical.DeadLetterVisibility)
+	q.deadLetters = st.queue("DeadLetters", dead)
 	work := func(id, name string) awssqs.Queue {
 		props := st.fifo(name)
 		props.DeliveryDelay = lasting(surgical.Settle)

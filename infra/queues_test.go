@@ -23,7 +23,7 @@ func TestQueuesKeepOrderAndLoseNothing(t *testing.T) {
 	want := map[string]map[string]any{
 		"Requests":    with(work, map[string]any{"QueueName": "lorehook-requests.fifo"}),
 		"Bulk":        with(work, map[string]any{"QueueName": "lorehook-bulk.fifo"}),
-		"DeadLetters": with(shared, map[string]any{"QueueName": "lorehook-dead-letters.fifo"}),
+		"DeadLetters": with(shared, map[string]any{"QueueName": "lorehook-dead-letters.fifo", "VisibilityTimeout": 30.0}),
 	}
 	if diff := cmp.Diff(want, onAWS(t).ofType("AWS::SQS::Queue")); diff != "" {
 		t.Errorf("queues (-want +got):\n%s", diff)

@@ -177,6 +177,8 @@ const (
 	// finds its run free, and not much longer: its entity stands still until
 	// then.
 	Visibility = 140 * time.Second
+	// DeadLetterVisibility is how long each receive hides a dead letter.
+	DeadLetterVisibility = 30 * time.Second
 	// Retention is how long SQS keeps a message; it is SQS's maximum.
 	Retention = 14 * 24 * time.Hour
 	// DeduplicationInterval is how long SQS ignores a message with the deduplication

@@ -193,7 +193,7 @@ func (c *Cloud) queues() {
 			DeadLetters: c.DeadLetters, MaxReceives: surgical.MaxReceives,
 		})
 	}
-	c.DeadLetters = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: c.Clock.Now, Visibility: surgical.Visibility, Retention: surgical.Retention})
+	c.DeadLetters = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: c.Clock.Now, Visibility: surgical.DeadLetterVisibility, Retention: surgical.Retention})
 	c.Requests, c.Bulk = queue("requests.fifo"), queue("bulk.fifo")
 }
 

@@ -71,7 +71,7 @@ func newWorld(engine Engine, tables config.Tables, machine *stepfunctions.Machin
 		log: slog.New(slog.DiscardHandler),
 	}
 	w.db = w.client()
-	w.dead = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: time.Now, Visibility: surgical.Visibility})
+	w.dead = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: time.Now, Visibility: surgical.DeadLetterVisibility})
 	fifo := func(name string) *fakesqs.Queue {
 		return fakesqs.New(fakesqs.Options{
 			Name: name, Clock: time.Now, Delay: surgical.Settle, Visibility: surgical.Visibility, DeadLetters: w.dead, MaxReceives: surgical.MaxReceives,
