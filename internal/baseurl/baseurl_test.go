@@ -16,6 +16,16 @@ func TestParseAcceptsAddressesOnly(t *testing.T) {
 		"https://example.com/gitlab/":   "https://example.com/gitlab",
 		"HTTPS://example.com":           "https://example.com",
 		"http://127.0.0.1:1/a/$default": "http://127.0.0.1:1/a/$default",
+		"https://GitLab.Example.com./":  "https://gitlab.example.com",
+		"https://gitlab.com:443":        "https://gitlab.com",
+		"https://gitlab.com:":           "https://gitlab.com",
+		"http://gitlab.com:80/x":        "http://gitlab.com/x",
+		"http://gitlab.com:443":         "http://gitlab.com:443",
+		"https://GITLAB.com.:8443":      "https://gitlab.com:8443",
+		" https://gitlab.com\n":         "https://gitlab.com",
+		"https://[::1]:443":             "https://[::1]",
+		"https://[fe80::1%25En0]":       "https://[fe80::1%25En0]",
+		"https://.":                     "",
 		"":                              "",
 		"gitlab.com":                    "",
 		"ftp://gitlab.com":              "",
@@ -48,6 +58,8 @@ func TestSameOriginComparesSchemeHostAndPort(t *testing.T) {
 		{"https://gitlab.com", "https://gitlab.com:443/x?y#z", true},
 		{"http://gitlab.com:80", "http://gitlab.com", true},
 		{"https://GitLab.com", "https://gitlab.com", true},
+		{"https://gitlab.com.", "https://GITLAB.com:443", true},
+		{"https://gitlab.com..", "https://gitlab.com", false},
 		{"https://gitlab.com", "http://gitlab.com", false},
 		{"https://gitlab.com", "http://gitlab.com:443", false},
 		{"https://gitlab.com", "https://gitlab.com:8443", false},
@@ -61,7 +73,7 @@ func TestSameOriginComparesSchemeHostAndPort(t *testing.T) {
 
 func TestLoopbackIsThisMachineOnly(t *testing.T) {
 	for text, want := range map[string]bool{
-		"http://localhost:1": true, "http://127.0.0.1": true, "http://127.8.9.1:80": true, "http://[::1]": true,
+		"http://localhost:1": true, "http://127.0.0.1": true, "http://127.8.9.1:80": true, "http://[::1]": true, "http://LOCALHOST.:80": true,
 		"http://127.0.0.1.example.com": false, "http://10.0.0.1": false, "http://localhost.example.com": false, "": false,
 	} {
 		if got := baseurl.Loopback(parse(t, text)); got != want {

@@ -75,7 +75,7 @@ func (s *session) gitlab() (*gitlab.Client, error) {
 		return nil, err
 	}
 	client, err := gitlab.NewClient(token, gitlab.WithBaseURL(u.String()), gitlab.WithUserAgent("lore/"+s.Version), gitlab.WithoutRetries(),
-		gitlab.WithHTTPClient(&http.Client{Transport: guard.Guard(transport, s.Clock), Timeout: gitlabTimeout, CheckRedirect: sameOrigin}))
+		gitlab.WithHTTPClient(&http.Client{Transport: guard.Guard(transport, s.Clock), Timeout: gitlabTimeout, CheckRedirect: guard.FollowWithin(u)}))
 	if err != nil {
 		return nil, invalid("the GitLab client could not be created: %v", err)
 	}
@@ -96,18 +96,6 @@ func (s *session) gitlabTransport() (http.RoundTripper, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 	return transport, nil
-}
-
-// sameOrigin follows the redirects of a renamed project, but never sends the
-// token to another origin.
-func sameOrigin(next *http.Request, before []*http.Request) error {
-	if !baseurl.SameOrigin(next.URL, before[0].URL) {
-		return fmt.Errorf("redirected to another host, %s", next.URL.Host)
-	}
-	if len(before) >= 5 {
-		return errors.New("too many redirects")
-	}
-	return nil
 }
 
 // gitlabFailure returns the typed error for a failed request to GitLab.

@@ -98,7 +98,7 @@ func NewClient(o Options) (*Client, error) {
 		api.WithCustomLimiter(newLimiter(o.RequestsPerSecond)),
 		api.WithHTTPClient(&http.Client{
 			Transport:     &boundedTransport{next: Guard(o.HTTP, o.Clock)},
-			CheckRedirect: sameOrigin(base),
+			CheckRedirect: FollowWithin(base),
 			Timeout:       o.Timeout,
 		}))
 	if err != nil {

@@ -16,14 +16,15 @@ import (
 
 const maxRedirects = 5
 
-// sameOrigin follows redirects only to the scheme, host and port of base, so that
-// the token is never sent anywhere else. GitLab redirects requests for a renamed
-// project. A redirect to another host is transient: it leads to a maintenance or
-// login page, most likely. One from http to https is permanent.
-func sameOrigin(base *url.URL) func(*http.Request, []*http.Request) error {
+// FollowWithin returns the CheckRedirect of an [http.Client] for GitLab. It follows
+// redirects only to the scheme, host and port of base, so that the token is never sent
+// anywhere else. GitLab redirects requests for a renamed project. Any other redirect
+// is a [surgical.CodeGitLabUnavailable] error: a transient one to another host, which
+// is a maintenance or login page most likely, and a permanent one from http to https.
+func FollowWithin(base *url.URL) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		switch {
-		case base.Scheme == "http" && req.URL.Scheme == "https" && req.URL.Hostname() == base.Hostname():
+		case base.Scheme == "http" && req.URL.Scheme == "https" && baseurl.SameHost(req.URL, base):
 			return permanent("GitLab redirects from http to https, which is not followed; set GITLAB_BASE_URL to https://" + req.URL.Host)
 		case !baseurl.SameOrigin(req.URL, base):
 			return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf(

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -41,5 +42,29 @@ func TestNewTransport_NamesAProxyThatRefuses(t *testing.T) {
 	}
 	if strings.Contains(e.Message, "fake-password") {
 		t.Errorf("the message has the proxy's password: %s", e.Message)
+	}
+}
+
+// An origin has one spelling for people and several for proxies.
+func TestFollowWithin_UnderstandsEverySpellingOfTheOrigin(t *testing.T) {
+	for _, c := range []struct{ base, target, want string }{
+		{"https://gitlab.example.com", "https://gitlab.example.com/api/v4/projects/2", ""},
+		{"https://gitlab.example.com", "https://GitLab.Example.com:443/x", ""},
+		{"https://gitlab.example.com:443", "https://gitlab.example.com./x", ""},
+		{"http://GITLAB.example.com", "http://gitlab.example.com:80/x", ""},
+		{"http://gitlab.example.com", "https://GitLab.example.com./x", "set GITLAB_BASE_URL to https://"},
+		{"https://gitlab.example.com", "http://gitlab.example.com/x", "another address"},
+		{"https://gitlab.example.com", "https://gitlab.example.com:8443/x", "another address"},
+		{"https://gitlab.example.com", "https://login.example.com/x", "another address"},
+	} {
+		base, err := baseurl.Parse(c.base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := httptest.NewRequest(http.MethodGet, c.target, nil)
+		err = FollowWithin(base)(req, []*http.Request{req})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("from %s to %s: %v", c.base, c.target, err)
+		}
 	}
 }
