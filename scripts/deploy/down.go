@@ -10,15 +10,7 @@ import (
 // Tables stay, with what they hold and with their protection; their names are
 // printed. If the deletion does not begin, the protection is on again.
 func (o *operation) down(ctx context.Context) error {
-	a, err := o.cdk.synth(ctx, true)
-	if err != nil {
-		return err
-	}
-	cloud, err := connect(ctx, a)
-	if err != nil {
-		return err
-	}
-	before, err := cloud.state(ctx)
+	a, cloud, before, err := o.inspect(ctx, true)
 	if err != nil {
 		return err
 	}

@@ -92,6 +92,20 @@ type operation struct {
 	wait      func(context.Context, time.Duration) error
 }
 
+// inspect synthesizes the stack, and reads the state of the one that is deployed.
+func (o *operation) inspect(ctx context.Context, protected bool) (assembly, cloud, state, error) {
+	a, err := o.cdk.synth(ctx, protected)
+	if err != nil {
+		return assembly{}, cloud{}, state{}, err
+	}
+	c, err := connect(ctx, a)
+	if err != nil {
+		return assembly{}, cloud{}, state{}, err
+	}
+	before, err := c.state(ctx)
+	return a, c, before, err
+}
+
 func (o *operation) say(format string, args ...any) { fmt.Fprintf(o.out, format+"\n", args...) }
 
 // answer asks and returns the line that was typed.

@@ -16,15 +16,7 @@ const queueNameWait = time.Minute
 // somebody can answer, and switches all protection on after it succeeded. It can
 // be repeated, whatever became of the last time.
 func (o *operation) up(ctx context.Context) error {
-	a, err := o.cdk.synth(ctx, false)
-	if err != nil {
-		return err
-	}
-	cloud, err := connect(ctx, a)
-	if err != nil {
-		return err
-	}
-	before, err := cloud.state(ctx)
+	a, cloud, before, err := o.inspect(ctx, false)
 	if err != nil {
 		return err
 	}
