@@ -28,6 +28,7 @@ type runView struct {
 	FinishedAt    time.Time          `json:"finished_at"`
 	Attempts      int64              `json:"attempts"`
 	CoalescedWith string             `json:"coalesced_with"`
+	BehindEvent   bool               `json:"behind_event"`
 	TimingsMS     map[string]float64 `json:"timings_ms"`
 	Counters      map[string]int64   `json:"counters"`
 	Entities      []struct {

@@ -82,7 +82,7 @@ func (d *demo) play(ctx context.Context) error {
 
 // synced delivers a sample and waits until its entity is stored.
 func (d *demo) synced(ctx context.Context, sample string, ref surgical.EntityRef) (answer, error) {
-	del, err := d.delivery(sample)
+	del, err := d.deliveryOf(ctx, sample, ref)
 	if err != nil {
 		return answer{}, err
 	}
@@ -107,6 +107,7 @@ func (d *demo) syncedBy(ctx context.Context, del webhook, ref surgical.EntityRef
 	}
 	d.showRun("run", r, time.Since(sent))
 	equal(d.checks, "status", r.Status, surgical.StatusSucceeded)
+	equal(d.checks, "behind_event", r.BehindEvent, false)
 	e, err := d.stored(ctx, ref)
 	if err == nil {
 		equal(d.checks, "run of the stored copy", e.RunID, r.RunID)
@@ -141,6 +142,21 @@ func (d *demo) delivery(sample string) (webhook, error) {
 		return webhook{}, err
 	}
 	return webhook{event: s.Event, body: s.Body, key: rand.Text(), signingToken: d.stack.Endpoints.SigningToken}, nil
+}
+
+// deliveryOf is the sample with the entity's date in GitLab, as if its last change were
+// the event.
+func (d *demo) deliveryOf(ctx context.Context, sample string, ref surgical.EntityRef) (webhook, error) {
+	del, err := d.delivery(sample)
+	if err != nil {
+		return del, err
+	}
+	now, err := d.gitlab.entity(ctx, ref)
+	if err != nil {
+		return del, err
+	}
+	del.body, err = dated(del.body, now.updatedAt)
+	return del, err
 }
 
 func (d *demo) deliver(ctx context.Context, sample string) (answer, error) {

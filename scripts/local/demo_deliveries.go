@@ -42,7 +42,7 @@ func (d *demo) commentAndDuplicate(ctx context.Context) error {
 	if err := d.gitlab.note(ctx, issue7, "A comment from the demo at "+d.stamp+"."); err != nil {
 		return err
 	}
-	del, err := d.delivery("note_issue")
+	del, err := d.deliveryOf(ctx, "note_issue", issue7)
 	if err != nil {
 		return err
 	}
@@ -90,12 +90,16 @@ func (d *demo) duplicate(ctx context.Context, del webhook, first answer) error {
 // through the other queue, is stored.
 func (d *demo) overtaken(ctx context.Context) (err error) {
 	d.begin("Run overtaken while it is still fetching", "issue_reopened, and a reconcile request")
+	del, err := d.deliveryOf(ctx, "issue_reopened", issue8)
+	if err != nil {
+		return err
+	}
 	if err := d.gitlab.hold(ctx, issue8); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.gitlab.release(context.WithoutCancel(ctx), issue8)) }()
 	sent := time.Now()
-	slow, err := d.deliver(ctx, "issue_reopened")
+	slow, err := d.send(ctx, del)
 	if err != nil {
 		return err
 	}

@@ -104,18 +104,20 @@ func (g demoGitLab) requests(ctx context.Context) (int, error) {
 // truth is an entity's state according to GitLab itself.
 type truth struct {
 	title, state        string
+	updatedAt           time.Time
 	discussions, events int
 }
 
 func (g demoGitLab) entity(ctx context.Context, ref surgical.EntityRef) (truth, error) {
 	var entity struct {
-		Title string `json:"title"`
-		State string `json:"state"`
+		Title     string    `json:"title"`
+		State     string    `json:"state"`
+		UpdatedAt time.Time `json:"updated_at"`
 	}
 	if err := g.get(ctx, ref, "", &entity); err != nil {
 		return truth{}, err
 	}
-	t := truth{title: entity.Title, state: entity.State}
+	t := truth{title: entity.Title, state: entity.State, updatedAt: entity.UpdatedAt}
 	for list, into := range map[string]*int{
 		"discussions": &t.discussions, "resource_state_events": &t.events,
 		"resource_label_events": &t.events, "resource_milestone_events": &t.events,
