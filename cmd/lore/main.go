@@ -18,6 +18,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"gitlab.com/lorehook/lorehook/internal/cli"
+	"gitlab.com/lorehook/lorehook/internal/duration"
 )
 
 func main() {
@@ -30,7 +31,7 @@ func main() {
 	exit := cli.Run(ctx, cli.Env{
 		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr,
 		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()), StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
-		LookupEnv: os.LookupEnv, Dir: dir, Build: build(cli.Build{Version: version, Commit: commit, Date: date}, buildInfo()), Clock: time.Now, Pause: pause, NewKey: rand.Text,
+		LookupEnv: os.LookupEnv, Dir: dir, Build: build(cli.Build{Version: version, Commit: commit, Date: date}, buildInfo()), Clock: time.Now, Pause: duration.Wait, NewKey: rand.Text,
 		AWS: func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) },
 	})
 	stop()
@@ -41,15 +42,4 @@ func main() {
 func buildInfo() *debug.BuildInfo {
 	info, _ := debug.ReadBuildInfo()
 	return info
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

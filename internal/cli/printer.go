@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/fatih/color"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -168,19 +168,7 @@ func (p *printer) failure(e *surgical.Error) {
 func advice(e *surgical.Error) string {
 	what := string(e.Action)
 	if e.RetryAfter > 0 {
-		what += " " + took(e.RetryAfter)
+		what += " " + duration.Text(e.RetryAfter)
 	}
 	return what
-}
-
-// took formats a duration for people: 35 ms, 2.4 s, 1 min 12 s.
-func took(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	default:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -105,7 +106,7 @@ func timings(ms map[string]int64) string {
 	var parts []string
 	for _, stage := range []string{"total", "preflight", "ingest", "docs", "embed"} {
 		if n, ok := ms[stage]; ok {
-			parts = append(parts, stage+" "+took(time.Duration(n)*time.Millisecond))
+			parts = append(parts, stage+" "+duration.Text(time.Duration(n)*time.Millisecond))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -109,7 +110,7 @@ func stateOf(run apiclient.Run) string {
 // state changes.
 func (s *session) progress(runID, state string, last *string, elapsed time.Duration) {
 	if s.StderrTerminal {
-		s.err.passing(fmt.Sprintf("%s  %s  %s", runID, state, took(elapsed)))
+		s.err.passing(fmt.Sprintf("%s  %s  %s", runID, state, duration.Text(elapsed)))
 		return
 	}
 	if state != *last {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -200,5 +201,5 @@ func (f frame) lastTile(last *surgical.Run) tile {
 		return tile{Name: "Last success", Value: "none", Note: "in the runs that were read"}
 	}
 	l := f.to("Last success", Query{View: ViewRun, RunID: last.RunID})
-	return tile{Name: l.Text, Value: f.moment(last.FinishedAt).Ago, Note: "took " + took(f.lasted(*last)), Link: &l}
+	return tile{Name: l.Text, Value: f.moment(last.FinishedAt).Ago, Note: "took " + duration.Text(f.lasted(*last)), Link: &l}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -85,7 +86,7 @@ func (f frame) rows(runs []surgical.Run, known titles) []runRow {
 func (f frame) row(run surgical.Run, known titles) runRow {
 	row := runRow{
 		Status: markOf(run.Status), Run: f.toRun(run.RunID), Origin: string(run.Origin),
-		Made: f.moment(run.CreatedAt), Took: took(f.lasted(run)),
+		Made: f.moment(run.CreatedAt), Took: duration.Text(f.lasted(run)),
 	}
 	if run.Status == surgical.StatusRunning || run.Status == surgical.StatusFailed || run.Status == surgical.StatusCancelled {
 		row.Stage = string(run.Stage)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -97,10 +98,10 @@ func (r reader) run(ctx context.Context, f frame, id string) (*runView, error) {
 
 // headline summarizes the run in one sentence.
 func (f frame) headline(run surgical.Run) string {
-	whole, targets := took(f.lasted(run)), count(len(run.Targets), false, "entity")
+	whole, targets := duration.Text(f.lasted(run)), count(len(run.Targets), false, "entity")
 	visible := ""
 	if !run.Marks.Committed.IsZero() {
-		visible = ", visible after " + took(run.Marks.Committed.Sub(begun(run)))
+		visible = ", visible after " + duration.Text(run.Marks.Committed.Sub(begun(run)))
 	}
 	switch {
 	case run.Status == surgical.StatusQueued:

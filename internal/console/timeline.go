@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -45,7 +46,7 @@ func (f frame) timeline(run surgical.Run) timeline {
 		end = f.now
 	}
 	whole := max(end.Sub(begin), time.Microsecond)
-	t := timeline{Half: took(whole / 2), Whole: took(whole)}
+	t := timeline{Half: duration.Text(whole / 2), Whole: duration.Text(whole)}
 	for _, s := range spans(run, begin, end) {
 		row := step{Name: s.name, Tone: s.tone, Note: s.note}
 		if !s.from.IsZero() {
@@ -55,7 +56,7 @@ func (f frame) timeline(run surgical.Run) timeline {
 			width = min(width, 100-x)
 			row.X, row.Width = fmt.Sprintf("%.2f", x), fmt.Sprintf("%.2f", width)
 			row.Reached, row.Began = true, f.moment(s.from)
-			row.After, row.Took = "+"+took(s.from.Sub(begin)), took(s.to.Sub(s.from))
+			row.After, row.Took = "+"+duration.Text(s.from.Sub(begin)), duration.Text(s.to.Sub(s.from))
 		}
 		t.Steps = append(t.Steps, row)
 	}

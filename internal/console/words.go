@@ -67,24 +67,6 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
-// took formats a duration precisely: 6 ms, 2.6 s, 1 min 12 s, 3 h 4 min,
-// 2 days 3 h.
-func took(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0 ms"
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
-}
-
 // count formats a number with its noun, such as "1 run" or "2,000+ runs".
 func count(n int, more bool, noun string) string {
 	if n != 1 || more {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -50,14 +51,7 @@ func pause(ctx context.Context, try int) error {
 	if try == 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(pauseBefore(try))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return duration.Wait(ctx, pauseBefore(try))
 }
 
 func pauseBefore(try int) time.Duration { return min(maxPause, 10*time.Millisecond<<min(try, 10)) }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -87,12 +88,9 @@ func (p *pace) wait(ctx context.Context) (time.Time, error) {
 		if !timeLeft(ctx, turn) {
 			return time.Time{}, errNoTime
 		}
-		timer := time.NewTimer(turn)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
+		if err := duration.Wait(ctx, turn); err != nil {
+			return time.Time{}, err
 		}
-		timer.Stop()
 	}
 }
 

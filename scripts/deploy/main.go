@@ -20,6 +20,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
@@ -52,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 			context: context, out: os.Stdout,
 		},
 		in: bufio.NewReader(os.Stdin), out: os.Stdout, terminal: isatty.IsTerminal(os.Stdin.Fd()),
-		confirmed: os.Getenv("CONFIRM"), clock: time.Now, wait: wait,
+		confirmed: os.Getenv("CONFIRM"), clock: time.Now, wait: duration.Wait,
 	}
 	switch args[0] {
 	case "up":
@@ -116,16 +117,4 @@ func (o *operation) answer(question string) (string, error) {
 		return "", fmt.Errorf("no answer: %w", err)
 	}
 	return strings.TrimSpace(line), nil
-}
-
-// wait returns after d, or earlier with an error if the context ends.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/devstack"
 )
@@ -69,7 +70,7 @@ var (
 
 func (d *demo) play(ctx context.Context) error {
 	d.out.heading("Deliveries")
-	d.out.line("  %s", d.out.faint.Sprintf("Each fetch starts %s after its event, so that GitLab's replicas have caught up.", seconds(surgical.Settle)))
+	d.out.line("  %s", d.out.faint.Sprintf("Each fetch starts %s after its event, so that GitLab's replicas have caught up.", duration.Text(surgical.Settle)))
 	for _, step := range []func(context.Context) error{
 		d.issueOpened, d.mergeRequestUpdated, d.commentAndDuplicate, d.overtaken, d.push, d.wrongSignature,
 	} {
@@ -179,7 +180,7 @@ func (d *demo) awaitRun(ctx context.Context, id string) (runView, error) {
 	began, i := time.Now(), 0
 	return d.api.await(ctx, id, runTimeout, func(status string) {
 		i++
-		d.out.passing("   %s run       %s  %s  %s", spinner(i), id, status, seconds(time.Since(began)))
+		d.out.passing("   %s run       %s  %s  %s", spinner(i), id, status, duration.Text(time.Since(began)))
 	})
 }
 
@@ -193,7 +194,7 @@ func (d *demo) end() { d.checks.settle() }
 
 // close prints the overall result and what to try next.
 func (d *demo) close(began time.Time) error {
-	took := seconds(time.Since(began))
+	took := duration.Text(time.Since(began))
 	if n := len(d.checks.failures); n > 0 {
 		d.out.heading(fmt.Sprintf("%s (%s)", count(n, "unexpected result"), took))
 		for _, f := range d.checks.failures {

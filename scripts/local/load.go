@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/devstack"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -127,9 +128,9 @@ type loadView struct {
 func (v *loadView) show(p load.Progress) {
 	v.spins++
 	text := fmt.Sprintf("%-9s %s   %d/%d sent, %d acknowledged   %d waiting   runs %s   %.1f/s   worker %.0f MB",
-		p.Phase, seconds(p.Elapsed), p.Sent.Events, p.Events, p.Sent.Acknowledged, p.Messages, runsByStatus(p.Runs), p.PerSecond, float64(p.Worker.Bytes)/(1<<20))
+		p.Phase, duration.Text(p.Elapsed), p.Sent.Events, p.Events, p.Sent.Acknowledged, p.Messages, runsByStatus(p.Runs), p.PerSecond, float64(p.Worker.Bytes)/(1<<20))
 	if p.Left > 0 && p.Phase != "comparing" {
-		text += "   " + seconds(p.Left) + " left"
+		text += "   " + duration.Text(p.Left) + " left"
 	}
 	v.out.passing("  %s %s", spinner(v.spins), text)
 	if !v.out.live && time.Since(v.shown) >= patience {
@@ -159,8 +160,8 @@ func (p *place) showLoad(r load.Report) {
 	}
 	p.out.heading("Sent")
 	row("events", "%d, including %d duplicates", r.Sent.Events, r.Sent.Duplicates)
-	row("acknowledged", "%d in %s, %.1f/s", r.Sent.Acknowledged, seconds(duration(r.Seconds.Sending)), r.Acknowledged())
-	row("end-to-end throughput", "%.1f/s, idle %s after the last event", r.Carried(), seconds(duration(r.Seconds.Draining)))
+	row("acknowledged", "%d in %s, %.1f/s", r.Sent.Acknowledged, duration.Text(inSeconds(r.Seconds.Sending)), r.Acknowledged())
+	row("end-to-end throughput", "%.1f/s, idle %s after the last event", r.Carried(), duration.Text(inSeconds(r.Seconds.Draining)))
 	row("resent after no response", "%d", r.Sent.Repeated)
 	row("requests to GitLab", "%d, failed: %s", r.GitLabRequests, counted(r.GitLabFaults))
 	p.out.heading("Accounted for")
@@ -196,7 +197,7 @@ func (p *place) showLoad(r load.Report) {
 	}
 }
 
-func duration(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 func total[K comparable](counts map[K]int) int {
 	sum := 0

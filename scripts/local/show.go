@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -23,7 +24,7 @@ func (p *place) showRun(label string, r runView, took time.Duration) {
 	} else {
 		status = p.out.bad.Sprint(status)
 	}
-	p.out.row(label, r.RunID+"  "+status+p.out.faint.Sprintf("  after %s", seconds(took)))
+	p.out.row(label, r.RunID+"  "+status+p.out.faint.Sprintf("  after %s", duration.Text(took)))
 	if r.Error != nil {
 		p.out.row("error", p.out.bad.Sprintf("%s: %s (%s)", r.Error.Code, r.Error.Message, r.Error.Action))
 	}
@@ -47,7 +48,7 @@ func (r runView) timings() string {
 	var parts []string
 	for _, stage := range []string{"preflight", "ingest", "docs", "embed"} {
 		if ms, ok := r.TimingsMS[stage]; ok {
-			parts = append(parts, stage+" "+seconds(time.Duration(ms*float64(time.Millisecond))))
+			parts = append(parts, stage+" "+duration.Text(time.Duration(ms*float64(time.Millisecond))))
 		}
 	}
 	return strings.Join(parts, " · ")

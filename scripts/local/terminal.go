@@ -9,6 +9,8 @@ import (
 
 	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
+
+	"gitlab.com/lorehook/lorehook/internal/duration"
 )
 
 // terminal prints for people: on a terminal, progress rewritten in place and a
@@ -94,12 +96,12 @@ func (s *steps) begin(step string) {
 		defer tick.Stop()
 		defer slow.Stop()
 		for i := 0; ; i++ {
-			s.out.passing("  %s %s  %s", spinner(i), step, seconds(time.Since(s.began)))
+			s.out.passing("  %s %s  %s", spinner(i), step, duration.Text(time.Since(s.began)))
 			select {
 			case <-tick.C:
 			case <-slow.C:
 				if !s.out.live {
-					s.out.line("  · %s: %s so far", step, seconds(time.Since(s.began)))
+					s.out.line("  · %s: %s so far", step, duration.Text(time.Since(s.began)))
 				}
 			case <-s.stop:
 				return
@@ -120,25 +122,13 @@ func (s *steps) finish(mark string) {
 	}
 	close(s.stop)
 	s.done.Wait()
-	s.out.line("  %s %-44s %s", mark, s.current, s.out.faint.Sprintf("%8s", seconds(time.Since(s.began))))
+	s.out.line("  %s %-44s %s", mark, s.current, s.out.faint.Sprintf("%8s", duration.Text(time.Since(s.began))))
 	s.current = ""
 }
 
 func spinner(i int) string {
 	frames := []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 	return frames[i%len(frames)]
-}
-
-// seconds formats a duration for people: 35 ms, 2.4 s, 1 min 12 s.
-func seconds(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	default:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	}
 }
 
 // count formats "1 document", "2 documents".
