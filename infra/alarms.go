@@ -98,6 +98,12 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "sweeper-silent", runbook: "sweeper-silent",
 			says:   "The sweeper, which should run every minute, has not run for 15 minutes: lost runs are not closed, missing workflows not started, and backlogs not drained.",
 			metric: st.functions.sweeper.of("Invocations", series{stat: sum}), periods: 3, reach: 3, silence: true},
+		{name: "crawler-silent", runbook: "crawler-silent",
+			says:   "The crawler, which should run every minute, has not run for 15 minutes: lost webhooks are not found, and backfills stand still.",
+			metric: st.functions.crawler.of("Invocations", series{stat: sum}), periods: 3, reach: 3, silence: true},
+		{name: "missed-events", runbook: "missed-events",
+			says:   "In two of three five-minute periods, a reconcile found changes that no webhook announced: GitLab does not deliver, or Lorehook does not receive.",
+			metric: st.own(metrics.MissedEvents(), series{stat: sum}), atLeast: 1, periods: 3, reach: 2},
 		// Three of six, because a period in which nothing became visible has no data
 		// and would interrupt three in a row.
 		{name: "freshness", runbook: "freshness",

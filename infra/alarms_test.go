@@ -30,6 +30,8 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		"lorehook-queue-age":            {"AWS/SQS ApproximateAgeOfOldestMessage QueueName=Requests.QueueName", "Maximum", 60, 5, 5, 600},
 		"lorehook-queue-age-received":   {"lorehook QueueAge Queue=requests", "Maximum", 300, 2, 2, 600_000},
 		"lorehook-sweeper-silent":       {"AWS/Lambda Invocations FunctionName=SweeperFunction", "Sum", 300, 3, 3, 1},
+		"lorehook-crawler-silent":       {"AWS/Lambda Invocations FunctionName=CrawlerFunction", "Sum", 300, 3, 3, 1},
+		"lorehook-missed-events":        {"lorehook MissedEvents ", "Sum", 300, 2, 3, 1},
 		"lorehook-freshness":            {"lorehook Freshness Origin=webhook", "p95", 300, 3, 6, 60_000},
 		"lorehook-webhook-answers":      {"lorehook AnswersOtherThan2xx ", "Sum", 3600, 1, 1, 3},
 		"lorehook-refused-signatures":   {"lorehook RefusedSignatures ", "Sum", 3600, 1, 1, 3},
@@ -56,7 +58,7 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 	got := map[string]watched{}
 	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
 		compares := "GreaterThanOrEqualToThreshold"
-		if a["AlarmName"] == "lorehook-sweeper-silent" {
+		if strings.HasSuffix(fmt.Sprint(a["AlarmName"]), "-silent") {
 			compares = "LessThanThreshold"
 		}
 		if a["ComparisonOperator"] != compares {
@@ -142,14 +144,14 @@ func TestAThrottledIndexIsSeenToo(t *testing.T) {
 }
 
 // Without data all is well: no metric of an alarm has any while nothing goes
-// on, but for the sweeper's, which runs at any time. The default would leave an
+// on, but for those of sweeper and crawler, which run at any time. The default would leave an
 // idle stack with alarms in no known state, and keep an alarm up that went off
 // before the last event.
-func TestMissingDataIsTakenForWellByEveryAlarmButTheSweepers(t *testing.T) {
+func TestMissingDataIsTakenForWellByEveryAlarmButThoseOnSilence(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for name, a := range s.ofType("AWS::CloudWatch::Alarm") {
 			want := "notBreaching"
-			if name == "AlarmSweeperSilent" {
+			if strings.HasSuffix(name, "Silent") {
 				want = "breaching"
 			}
 			if a["TreatMissingData"] != want {

@@ -50,15 +50,17 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 	}
 	return [][]awscloudwatch.IWidget{
 		st.question("Are we losing anything?",
-			"Every event accepted with 202 ends up in the copy, in a failed run, or in the dead-letter queue. GitLab disables a hook after four consecutive non-2xx responses.",
-			"dead-letters", "webhook-answers", "refused-signatures"),
+			"Every event accepted with 202 ends up in the copy, in a failed run, or in the dead-letter queue. GitLab disables a hook after four consecutive non-2xx responses. A missed event is a change that only a reconcile found.",
+			"dead-letters", "webhook-answers", "refused-signatures", "missed-events", "crawler-silent"),
 		{
 			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
 				delivered(metrics.OutcomeQueued, green), delivered(metrics.OutcomeIgnored, grey), delivered(metrics.OutcomeRefused, orange), delivered(metrics.OutcomeFailed, red),
 			}}.widget(),
-			graph{title: "Non-2xx responses to webhooks", width: 7, unit: "responses", left: []awscloudwatch.IMetric{
+			graph{title: "Non-2xx responses to webhooks, and missed events", width: 7, unit: "responses", left: []awscloudwatch.IMetric{
 				st.own(metrics.AnswersOtherThan2xx(), series{stat: sum, label: "all", color: red}),
 				st.own(metrics.RefusedSignatures(), series{stat: sum, label: "no valid signature", color: orange}),
+			}, right: []awscloudwatch.IMetric{
+				st.own(metrics.MissedEvents(), series{stat: sum, label: "missed events", color: blue}),
 			}}.widget(),
 			graph{title: "Waiting messages", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
 				queueMetric(st.queues.deadLetters, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "dead letters", color: red}),

@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,11 +17,11 @@ import (
 
 // functionSet is the Lambda functions.
 type functionSet struct {
-	webhook, worker, docs, embed, finish, abort, sweeper, api, widget function
+	webhook, worker, docs, embed, finish, abort, sweeper, crawler, api, widget function
 }
 
 func (s functionSet) all() []function {
-	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.api, s.widget}
+	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.crawler, s.api, s.widget}
 }
 
 // lasting is a duration as the CDK takes it.
@@ -42,10 +43,6 @@ type functionSpec struct {
 	// reserved is the concurrency that only this function may use, and at most;
 	// 0 reserves none.
 	reserved int
-	// dir holds its bootstrap, if that is not in the directory of all functions.
-	dir string
-	// inVPC is whether it joins the VPC, if one is configured: it calls GitLab.
-	inVPC bool
 }
 
 const architectureARM = "arm64"
@@ -61,12 +58,9 @@ func newFunctions(st *stack) functionSet {
 			memory: 256, timeout: surgical.WebhookTimeout, reserved: st.settings.WebhookReservedConcurrency,
 			env: []map[string]*string{requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": st.secrets.webhook}}}),
 		worker: st.function("Worker", functionSpec{name: "worker", does: "Fetches entities from GitLab and commits them",
-			memory: surgical.WorkerMemory, timeout: surgical.WorkerTimeout, inVPC: true, dir: st.settings.WorkerDir,
-			env: []map[string]*string{tableNames, requests, bulk, projects, machine, st.caBundleEnv(), {
-				"LOREHOOK_DEAD_LETTER_QUEUE_URL":      st.queues.deadLetters.QueueUrl(),
-				"GITLAB_BASE_URL":                     &st.settings.GitLabBaseURL,
-				"LOREHOOK_GITLAB_TOKEN_SECRET_ID":     st.secrets.gitlabToken,
-				"LOREHOOK_GITLAB_REQUESTS_PER_SECOND": jsii.String(strconv.Itoa(st.settings.GitLabRequestsPerSecond)),
+			memory: surgical.WorkerMemory, timeout: surgical.WorkerTimeout,
+			env: []map[string]*string{tableNames, requests, bulk, projects, machine, st.gitlabEnv(), {
+				"LOREHOOK_DEAD_LETTER_QUEUE_URL": st.queues.deadLetters.QueueUrl(),
 			}}}),
 		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty",
 			memory: 512, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine}}),
@@ -78,6 +72,10 @@ func newFunctions(st *stack) functionSet {
 			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes runs that crashed permanently",
 			memory: 256, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, machine}}),
+		crawler: st.function("Crawler", functionSpec{name: "crawler", does: "Compares GitLab's lists with the copy",
+			memory: 512, timeout: surgical.CrawlerTimeout, scheduled: true, env: []map[string]*string{tableNames, bulk, projects, st.gitlabEnv(), {
+				"LOREHOOK_RECONCILE_MINUTES": jsii.String(strconv.Itoa(st.settings.ReconcileMinutes)),
+			}}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
 			memory: 256, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects}}),
 		widget: st.function("Widget", functionSpec{name: "widget", does: "Shows the run ledger in the dashboard",
@@ -125,8 +123,10 @@ func (st *stack) function(id string, spec functionSpec) function {
 		maps.Copy(env, part)
 	}
 	st.checkEnvironment(spec.name, env)
-	if spec.dir == "" {
-		spec.dir = st.settings.dirOf(spec.name)
+	forGitLab := slices.Contains(callsGitLab(), spec.name)
+	dir := st.settings.dirOf(spec.name)
+	if forGitLab && st.settings.BundledDir != "" {
+		dir = filepath.Join(st.settings.BundledDir, spec.name)
 	}
 	props := &awslambda.FunctionProps{
 		FunctionName:  jsii.String(st.name(spec.name)),
@@ -134,7 +134,7 @@ func (st *stack) function(id string, spec functionSpec) function {
 		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
 		Architecture:  architecture,
 		Handler:       jsii.String("bootstrap"),
-		Code:          awslambda.Code_FromAsset(&spec.dir, nil),
+		Code:          awslambda.Code_FromAsset(&dir, nil),
 		MemorySize:    jsii.Number(spec.memory),
 		Timeout:       lasting(spec.timeout),
 		Environment:   &env,
@@ -157,7 +157,7 @@ func (st *stack) function(id string, spec functionSpec) function {
 	if spec.reserved > 0 {
 		props.ReservedConcurrentExecutions = jsii.Number(spec.reserved)
 	}
-	inVPC := spec.inVPC && len(st.settings.VPCSubnetIDs) > 0
+	inVPC := forGitLab && len(st.settings.VPCSubnetIDs) > 0
 	if inVPC {
 		st.allowInterfaces(role, *props.FunctionName)
 	}

@@ -20,7 +20,7 @@ import (
 
 // functionIDs are the functions by their ids in the stack.
 func functionIDs() []string {
-	return []string{"Abort", "Api", "Docs", "Embed", "Finish", "Sweeper", "Webhook", "Widget", "Worker"}
+	return []string{"Abort", "Api", "Crawler", "Docs", "Embed", "Finish", "Sweeper", "Webhook", "Widget", "Worker"}
 }
 
 // size is what a function may take: MB and seconds.
@@ -29,7 +29,7 @@ type size struct{ Memory, Timeout float64 }
 func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 	want := map[string]size{
 		"Webhook": {256, 10}, "Worker": {surgical.WorkerMemory, 120}, "Docs": {512, 50}, "Embed": {512, 50},
-		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Api": {256, 29}, "Widget": {256, 15},
+		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Crawler": {512, 50}, "Api": {256, 29}, "Widget": {256, 15},
 	}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		got := map[string]size{}
@@ -102,19 +102,20 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 	requests := map[string]string{"LOREHOOK_REQUESTS_QUEUE_URL": "Requests"}
 	bulk := map[string]string{"LOREHOOK_BULK_QUEUE_URL": "Bulk"}
 	projects := map[string]string{"LOREHOOK_PROJECTS": "*"}
+	gitlab := map[string]string{
+		"GITLAB_BASE_URL": "https://gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "GitLabTokenSecret.Id", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "4",
+	}
 	want := map[string][]map[string]string{
 		"Webhook": {requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": "WebhookSecret.Id"}},
-		"Worker": {tableNames, requests, bulk, projects, machine, {
-			"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters", "GITLAB_BASE_URL": "https://gitlab.com",
-			"LOREHOOK_GITLAB_TOKEN_SECRET_ID": "GitLabTokenSecret.Id", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "4",
-		}},
-		"Docs": {tableNames, machine},
+		"Worker":  {tableNames, requests, bulk, projects, machine, gitlab, {"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters"}},
+		"Docs":    {tableNames, machine},
 		"Embed": {tableNames, machine, {
 			"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0", "LOREHOOK_EMBEDDER_CONCURRENCY": "2",
 		}},
 		"Finish":  {tableNames},
 		"Abort":   {tableNames},
 		"Sweeper": {tableNames, requests, bulk, machine},
+		"Crawler": {tableNames, bulk, projects, gitlab, {"LOREHOOK_RECONCILE_MINUTES": "5"}},
 		"Api":     {tableNames, requests, projects},
 		"Widget":  {tableNames},
 	}
@@ -141,6 +142,7 @@ func TestContextValuesReachTheFunctions(t *testing.T) {
 		"Webhook": {"LOREHOOK_PROJECTS": "7, 8"},
 		"Api":     {"LOREHOOK_PROJECTS": "7, 8"},
 		"Worker":  {"LOREHOOK_PROJECTS": "7, 8", "GITLAB_BASE_URL": "https://gitlab.example.com", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "3"},
+		"Crawler": {"LOREHOOK_PROJECTS": "7, 8", "GITLAB_BASE_URL": "https://gitlab.example.com", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "3", "LOREHOOK_RECONCILE_MINUTES": "15"},
 		"Embed": {
 			"LOREHOOK_EMBEDDER": "openai", "LOREHOOK_EMBEDDER_URL": "https://embeddings.example.com/v1",
 			"LOREHOOK_EMBEDDER_MODEL": "nomic-embed-text", "LOREHOOK_EMBEDDER_API_KEY_SECRET_ID": "EmbedderApiKeySecret.Id",
@@ -161,7 +163,7 @@ func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
 		for id, accept := range map[string]func(*testing.T, map[string]string){
 			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Workflow],
 			"Embed": accepts[config.Embed], "Finish": accepts[config.Workflow], "Abort": accepts[config.Workflow],
-			"Sweeper": accepts[config.Sweeper], "Api": accepts[config.API], "Widget": accepts[config.Widget],
+			"Sweeper": accepts[config.Sweeper], "Crawler": accepts[config.Crawler], "Api": accepts[config.API], "Widget": accepts[config.Widget],
 		} {
 			t.Run(id, func(t *testing.T) { accept(t, environment(s, id)) })
 		}

@@ -4,45 +4,61 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 )
 
-// What the functions need that call a self-managed GitLab: only the worker does.
+// What the functions need that call a self-managed GitLab.
 
-// caBundleFile is the CA bundle in the worker's code. An environment, of 4 KB,
+// caBundleFile is the CA bundle in the code of each of them. An environment, of 4 KB,
 // would hold one or two certificates.
 const caBundleFile = "gitlab-ca.pem"
 
-// bundleWorker copies the worker's code and the CA bundle to a directory of the
-// assembly, and returns it; without a bundle it returns "".
-func bundleWorker(s settings, assembly string) (string, error) {
+// callsGitLab are the names of the functions that call GitLab.
+func callsGitLab() []string { return []string{"worker", "crawler"} }
+
+// bundleCertificates copies the code of the functions that call GitLab, and the CA
+// bundle, to a directory of the assembly, and returns it; without a bundle it returns
+// "".
+func bundleCertificates(s settings, assembly string) (string, error) {
 	if s.GitLabCABundle == "" {
 		return "", nil
-	}
-	dir := filepath.Join(assembly, "worker")
-	if err := os.RemoveAll(dir); err != nil {
-		return "", err
-	}
-	if err := os.CopyFS(dir, os.DirFS(s.dirOf("worker"))); err != nil {
-		return "", fmt.Errorf("copy the worker's code: %w", err)
 	}
 	text, err := os.ReadFile(s.GitLabCABundle)
 	if err != nil {
 		return "", err
 	}
-	return dir, os.WriteFile(filepath.Join(dir, caBundleFile), text, 0o644)
+	bundled := filepath.Join(assembly, "bundled")
+	if err := os.RemoveAll(bundled); err != nil {
+		return "", err
+	}
+	for _, function := range callsGitLab() {
+		dir := filepath.Join(bundled, function)
+		if err := os.CopyFS(dir, os.DirFS(s.dirOf(function))); err != nil {
+			return "", fmt.Errorf("copy the code of the function %s: %w", function, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, caBundleFile), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return bundled, nil
 }
 
-// caBundleEnv tells the worker where its CA bundle is. Lambda sets
-// LAMBDA_TASK_ROOT, and the worker expands it.
-func (st *stack) caBundleEnv() map[string]*string {
-	if st.settings.GitLabCABundle == "" {
-		return nil
+// gitlabEnv tells a function how to call GitLab. Lambda sets LAMBDA_TASK_ROOT, and the
+// function expands it.
+func (st *stack) gitlabEnv() map[string]*string {
+	env := map[string]*string{
+		"GITLAB_BASE_URL":                     &st.settings.GitLabBaseURL,
+		"LOREHOOK_GITLAB_TOKEN_SECRET_ID":     st.secrets.gitlabToken,
+		"LOREHOOK_GITLAB_REQUESTS_PER_SECOND": jsii.String(strconv.Itoa(st.settings.GitLabRequestsPerSecond)),
 	}
-	return map[string]*string{"LOREHOOK_GITLAB_CA_FILE": jsii.String("${LAMBDA_TASK_ROOT}/" + caBundleFile)}
+	if st.settings.GitLabCABundle != "" {
+		env["LOREHOOK_GITLAB_CA_FILE"] = jsii.String("${LAMBDA_TASK_ROOT}/" + caBundleFile)
+	}
+	return env
 }
 
 // interfaceActions are what Lambda does with a function's role to connect it to a

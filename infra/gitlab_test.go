@@ -18,14 +18,14 @@ func TestThePrivateVariantHasNoFindings(t *testing.T) {
 	}
 }
 
-// Only the worker calls GitLab. The others would lose the public internet in a VPC,
-// and gain nothing.
-func TestOnlyTheWorkerJoinsTheVPC(t *testing.T) {
+// The functions that do not call GitLab would lose the public internet in a VPC, and
+// gain nothing.
+func TestOnlyWhatCallsGitLabJoinsTheVPC(t *testing.T) {
 	s := inPrivate(t)
 	want := map[string]any{"SubnetIds": []any{"subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"}, "SecurityGroupIds": []any{"sg-0cccccccccccccccc"}}
 	for name, f := range s.ofType("AWS::Lambda::Function") {
 		var wanted any
-		if name == "WorkerFunction" {
+		if name == "WorkerFunction" || name == "CrawlerFunction" {
 			wanted = want
 		}
 		if diff := cmp.Diff(wanted, f["VpcConfig"]); diff != "" {
@@ -41,31 +41,39 @@ func TestOnlyTheWorkerJoinsTheVPC(t *testing.T) {
 			if !strings.Contains(actions, "ec2:") {
 				continue
 			}
-			if name != "WorkerRoleDefaultPolicy" || actions != allowed {
+			if actions != allowed {
 				t.Errorf("%s: %s", name, actions)
 			}
-			effects[fmt.Sprint(statement["Effect"])] = statement["Condition"]
+			effects[fmt.Sprint(name, " ", statement["Effect"])] = statement["Condition"]
 		}
 	}
 	// Lambda connects the function with its role; its own code must not.
-	denied := map[string]any{"Allow": nil, "Deny": map[string]any{"ArnEquals": map[string]any{
-		"lambda:SourceFunctionArn": "arn:${AWS::Partition}:lambda:eu-central-1:123456789012:function:lorehook-worker",
-	}}}
+	denied := map[string]any{}
+	for id, function := range map[string]string{"Worker": "worker", "Crawler": "crawler"} {
+		denied[id+"RoleDefaultPolicy Allow"] = nil
+		denied[id+"RoleDefaultPolicy Deny"] = map[string]any{"ArnEquals": map[string]any{
+			"lambda:SourceFunctionArn": "arn:${AWS::Partition}:lambda:eu-central-1:123456789012:function:lorehook-" + function,
+		}}
+	}
 	if diff := cmp.Diff(denied, effects); diff != "" {
 		t.Errorf("statements on network interfaces (-want +got):\n%s", diff)
 	}
 }
 
-func TestTheCABundleIsPartOfTheWorkersCode(t *testing.T) {
+func TestTheCABundleIsPartOfTheCodeThatCallsGitLab(t *testing.T) {
 	s := inPrivate(t)
-	if diff := cmp.Diff([]string{"bootstrap", "gitlab-ca.pem"}, s.WorkerFiles); diff != "" {
-		t.Errorf("the worker's files (-want +got):\n%s", diff)
-	}
-	if got := environment(s, "Worker")["LOREHOOK_GITLAB_CA_FILE"]; got != "${LAMBDA_TASK_ROOT}/gitlab-ca.pem" {
-		t.Errorf("the worker looks for it in %q", got)
-	}
-	if diff := cmp.Diff([]string{"bootstrap"}, onAWS(t).WorkerFiles); diff != "" {
-		t.Errorf("without a bundle (-want +got):\n%s", diff)
+	for id, files := range map[string]struct{ with, without []string }{
+		"Worker": {s.WorkerFiles, onAWS(t).WorkerFiles}, "Crawler": {s.CrawlerFiles, onAWS(t).CrawlerFiles},
+	} {
+		if diff := cmp.Diff([]string{"bootstrap", "gitlab-ca.pem"}, files.with); diff != "" {
+			t.Errorf("the files of %s (-want +got):\n%s", id, diff)
+		}
+		if got := environment(s, id)["LOREHOOK_GITLAB_CA_FILE"]; got != "${LAMBDA_TASK_ROOT}/gitlab-ca.pem" {
+			t.Errorf("%s looks for it in %q", id, got)
+		}
+		if diff := cmp.Diff([]string{"bootstrap"}, files.without); diff != "" {
+			t.Errorf("%s without a bundle (-want +got):\n%s", id, diff)
+		}
 	}
 }
 
@@ -235,6 +243,8 @@ func TestAScheduledInvocationIsNeitherRepeatedNorKept(t *testing.T) {
 				targets = append(targets, strings.TrimSuffix(target["Arn"].(string), ".Arn"))
 			}
 		}
+		slices.Sort(targets)
+		slices.Sort(scheduled)
 		if diff := cmp.Diff(targets, scheduled); diff != "" {
 			t.Errorf("functions (-scheduled +configured):\n%s", diff)
 		}

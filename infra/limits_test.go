@@ -16,7 +16,7 @@ import (
 func timeouts() map[string]time.Duration {
 	return map[string]time.Duration{
 		"webhook": surgical.WebhookTimeout, "worker": surgical.WorkerTimeout, "docs": surgical.StageTimeout, "embed": surgical.StageTimeout,
-		"finish": surgical.ClosingTimeout, "abort": surgical.ClosingTimeout, "sweeper": surgical.SweeperTimeout, "api": surgical.APITimeout,
+		"finish": surgical.ClosingTimeout, "abort": surgical.ClosingTimeout, "sweeper": surgical.SweeperTimeout, "crawler": surgical.CrawlerTimeout, "api": surgical.APITimeout,
 		"widget": surgical.WidgetTimeout,
 	}
 }
@@ -85,6 +85,9 @@ func limitRows() map[string]string {
 		"finish and abort": s(surgical.ClosingTimeout) + " per try",
 		"API, widget":      s(surgical.APITimeout) + ", " + s(surgical.WidgetTimeout),
 		"sweeper":          s(surgical.SweeperTimeout) + ", started every " + s(surgical.SweepInterval),
+		"crawler":          s(surgical.CrawlerTimeout) + ", started every " + s(surgical.CrawlInterval) + ", no page in the last " + s(surgical.CrawlReserve),
+		"reconcile":        fmt.Sprintf("every %v min (`reconcileMinutes`), with an overlap of %v min", surgical.ReconcileInterval.Minutes(), surgical.ReconcileOverlap.Minutes()),
+		"runs of a pass":   fmt.Sprintf("%d queued or running", surgical.MaxOutstanding),
 		"one execution":    s(surgical.WorkflowTimeout),
 		"hiding a project that GitLab no longer shows": fmt.Sprintf("%v h after its first refusal", surgical.HideProjectAfter.Hours()),
 		"giving up": fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
@@ -179,6 +182,8 @@ func TestTheLimitsFitEachOther(t *testing.T) {
 		{"closing, and its task", surgical.ClosingTimeout, surgical.ClosingTaskTimeout},
 		{"all tries, and the execution", surgical.TaskTries*2*(surgical.StageTaskTimeout+surgical.ClosingTaskTimeout) + 4*surgical.TaskRetryInterval, surgical.WorkflowTimeout},
 		{"the execution, and AWS", surgical.WorkflowTimeout, 300 * time.Second},
+		{"the crawler, and its lease", surgical.CrawlerTimeout, surgical.CrawlerLease},
+		{"the crawler's lease, and its next start", surgical.CrawlerLease, surgical.CrawlInterval},
 		{"the API, and the gateway", surgical.APITimeout, 30 * time.Second},
 		{"the longest wait, and SQS", surgical.MaxRetryAfter, 12 * time.Hour},
 	} {

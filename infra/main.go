@@ -36,7 +36,7 @@ func build(app awscdk.App, getenv func(name string) string) (awscdk.Stack, error
 		return nil, err
 	}
 	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
-	if s.WorkerDir, err = bundleWorker(s, *app.Outdir()); err != nil {
+	if s.BundledDir, err = bundleCertificates(s, *app.Outdir()); err != nil {
 		return nil, err
 	}
 	stack, err := newStack(app, s)

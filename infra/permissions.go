@@ -18,6 +18,7 @@ func (st *stack) grantAll() {
 	}
 	allowSecret(st.functions.webhook, st.secrets.webhook)
 	allowSecret(st.functions.worker, st.secrets.gitlabToken)
+	allowSecret(st.functions.crawler, st.secrets.gitlabToken)
 	if st.settings.Embedder == "bedrock" {
 		allow(st.functions.embed.Role(), []string{"bedrock:InvokeModel"}, st.FormatArn(&awscdk.ArnComponents{
 			Service: jsii.String("bedrock"), Account: jsii.String(""),

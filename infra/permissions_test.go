@@ -87,6 +87,17 @@ func wantGrants() map[string]grants {
 			"State.Arn":                         dynamodb("PutItem"),
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
+		"CrawlerRole": traced("Crawler", grants{
+			// The crawler writes no content: its runs do.
+			"Content.Arn":         dynamodb("BatchGetItem"),
+			"SyncRuns.Arn":        dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+			"SyncRunEntities.Arn": dynamodb("PutItem"),
+			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
+			"Projects.Arn":         dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
+			"State.Arn":            dynamodb("GetItem", "UpdateItem"),
+			"Bulk.Arn":             send,
+			"GitLabTokenSecret.Id": read,
+		}),
 		"ApiRole": traced("Api", grants{
 			// The API writes no content.
 			"Content.Arn":                              dynamodb("BatchGetItem", "GetItem", "Query"),
@@ -221,6 +232,7 @@ func TestFunctionsAreInvokedByTheirOwnRoutesAndSchedule(t *testing.T) {
 		"ApiFunction.Arn apigateway.amazonaws.com " + api + "/healthz",
 		"ApiFunction.Arn apigateway.amazonaws.com " + api + "/openapi.json",
 		"ApiFunction.Arn apigateway.amazonaws.com " + api + "/v1/{proxy+}",
+		"CrawlerFunction.Arn events.amazonaws.com CrawlerSchedule.Arn",
 		"SweeperFunction.Arn events.amazonaws.com SweeperSchedule.Arn",
 		"WebhookFunction.Arn apigateway.amazonaws.com " + api + "/webhooks/gitlab",
 		"WebhookFunction.Arn apigateway.amazonaws.com " + api + "/webhooks/{proxy+}",

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
@@ -9,16 +11,20 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// newSchedule starts the sweeper every [surgical.SweepInterval]. A start that fails
-// is not repeated: the next one comes soon enough. RetryAttempts here governs what
+// newSchedule starts the sweeper and the crawler again and again. A start that fails is
+// not repeated: the next one comes soon enough. RetryAttempts here governs what
 // EventBridge delivers; what Lambda accepted and could not run is governed by the
 // function's own retries and event age (functionSpec.scheduled).
 func (st *stack) newSchedule() {
-	awsevents.NewRule(st.Stack, jsii.String("SweeperSchedule"), &awsevents.RuleProps{
-		Description: jsii.String("Lorehook: starts the sweeper"),
-		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(surgical.SweepInterval.Minutes()))),
-		Targets: &[]awsevents.IRuleTarget{
-			awseventstargets.NewLambdaFunction(st.functions.sweeper.Function, &awseventstargets.LambdaFunctionProps{RetryAttempts: jsii.Number(0)}),
-		},
-	})
+	start := func(f function, interval time.Duration) {
+		awsevents.NewRule(st.Stack, jsii.String(f.id+"Schedule"), &awsevents.RuleProps{
+			Description: jsii.String("Lorehook: starts the " + f.spec.name),
+			Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(interval.Minutes()))),
+			Targets: &[]awsevents.IRuleTarget{
+				awseventstargets.NewLambdaFunction(f.Function, &awseventstargets.LambdaFunctionProps{RetryAttempts: jsii.Number(0)}),
+			},
+		})
+	}
+	start(st.functions.sweeper, surgical.SweepInterval)
+	start(st.functions.crawler, surgical.CrawlInterval)
 }

@@ -80,15 +80,18 @@ type settings struct {
 	// it at what AWS gives a new table, 4000. Raising it costs once.
 	ContentWarmWriteUnits int
 	// GitLabCABundle is `gitlabCaBundle`: a PEM file with the certificates of
-	// private authorities that the worker trusts. None if unset.
+	// private authorities that worker and crawler trust. None if unset.
 	GitLabCABundle string
 	// VPCSubnetIDs and VPCSecurityGroupIDs are `vpcSubnetIds` and
-	// `vpcSecurityGroupIds`, comma-separated: where the worker's network interfaces
-	// are. Without them it has the public internet.
+	// `vpcSecurityGroupIds`, comma-separated: where the network interfaces of worker
+	// and crawler are. Without them they have the public internet.
 	VPCSubnetIDs, VPCSecurityGroupIDs []string
-	// WorkerDir is the worker's directory if it is not in LambdaDir: with a CA
-	// bundle, a copy that holds it.
-	WorkerDir string
+	// BundledDir holds the directories of worker and crawler if they are not in
+	// LambdaDir: with a CA bundle, copies that hold it.
+	BundledDir string
+	// ReconcileMinutes is `reconcileMinutes`, 1 to 1440, 5 if unset: the time from one
+	// reconcile of a project to the next.
+	ReconcileMinutes int
 	// Protected is `protected`: true keeps the termination protection of a stack
 	// that exists. `make deploy` sets it; a stack that is being created must not
 	// have it, because the CDK repeats a failed creation by deleting the stack.
@@ -132,6 +135,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		AllowUnsignedAPI:           r.boolean("allowUnsignedApi"),
 		WorkerConcurrency:          r.number("workerConcurrency", surgical.DefaultConcurrency, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
 		GitLabRequestsPerSecond:    r.number("gitlabRequestsPerSecond", surgical.DefaultRequestsPerSecond, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
+		ReconcileMinutes:           r.number("reconcileMinutes", int(surgical.ReconcileInterval.Minutes()), func(n int) bool { return n >= 1 && n <= 1440 }, "a number from 1 to 1440"),
 		LogRetentionDays:           r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
 		LogLevel:                   r.oneOf("logLevel", "info", "warn", "error"),
 		Tracing:                    r.oneOf("tracing", "active", "off"),

@@ -44,7 +44,7 @@ func TestSynthesisWouldFindABadQueue(t *testing.T) {
 
 // What cdk-nag may overlook, and on which resources: a new entry is a decision.
 func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
-	roles := []string{"AbortRole", "ApiRole", "DocsRole", "EmbedRole", "FinishRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
+	roles := []string{"AbortRole", "ApiRole", "CrawlerRole", "DocsRole", "EmbedRole", "FinishRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
 	always := map[string][]string{
 		"AwsSolutions-APIG4": {"HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab", "HttpApiPOSTwebhooksproxy"},
 		"AwsSolutions-IAM5":  roles,
@@ -91,7 +91,7 @@ func TestLogsAreKeptForTheConfiguredTime(t *testing.T) {
 	want := map[string]float64{"aws": 30, "local": 30, "openai": 90}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		groups := s.ofType("AWS::Logs::LogGroup")
-		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "SweeperLogs", "WebhookLogs", "WidgetLogs", "WorkerLogs", "WorkflowLogs"} {
+		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "CrawlerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "SweeperLogs", "WebhookLogs", "WidgetLogs", "WorkerLogs", "WorkflowLogs"} {
 			if groups[needed] == nil {
 				t.Errorf("no log group %s: AWS would make one that never forgets", needed)
 			}
@@ -105,14 +105,16 @@ func TestLogsAreKeptForTheConfiguredTime(t *testing.T) {
 	})
 }
 
-func TestTheSweeperStartsEveryMinute(t *testing.T) {
+func TestSweeperAndCrawlerStartEveryMinute(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
-		want := map[string]any{
-			"Description": "Lorehook: starts the sweeper", "ScheduleExpression": "rate(1 minute)", "State": "ENABLED",
-			"Targets": []any{map[string]any{"Arn": "SweeperFunction.Arn", "Id": "Target0", "RetryPolicy": map[string]any{"MaximumRetryAttempts": 0.0}}},
-		}
-		if diff := cmp.Diff(want, s.ofType("AWS::Events::Rule")["SweeperSchedule"]); diff != "" {
-			t.Errorf("schedule (-want +got):\n%s", diff)
+		for id, name := range map[string]string{"Sweeper": "sweeper", "Crawler": "crawler"} {
+			want := map[string]any{
+				"Description": "Lorehook: starts the " + name, "ScheduleExpression": "rate(1 minute)", "State": "ENABLED",
+				"Targets": []any{map[string]any{"Arn": id + "Function.Arn", "Id": "Target0", "RetryPolicy": map[string]any{"MaximumRetryAttempts": 0.0}}},
+			}
+			if diff := cmp.Diff(want, s.ofType("AWS::Events::Rule")[id+"Schedule"]); diff != "" {
+				t.Errorf("%s: schedule (-want +got):\n%s", name, diff)
+			}
 		}
 	})
 }
@@ -153,7 +155,7 @@ func TestOutputsNameWhatIsLookedFor(t *testing.T) {
 	for _, table := range tables.All() {
 		want[pascal(table.Name)+"Table"] = pascal(table.Name)
 	}
-	for _, f := range []string{"Webhook", "Worker", "Docs", "Embed", "Finish", "Abort", "Sweeper", "Api", "Widget"} {
+	for _, f := range []string{"Webhook", "Worker", "Docs", "Embed", "Finish", "Abort", "Sweeper", "Crawler", "Api", "Widget"} {
 		want[f+"FunctionName"] = f + "Function"
 	}
 	s := onAWS(t)

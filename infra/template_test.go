@@ -43,7 +43,7 @@ var (
 		"account": "123456789012", "region": "eu-central-1", "stackName": "team-a", "architecture": "x86_64",
 		"gitlabBaseUrl": "https://gitlab.example.com/", "projects": "7, 8", "embedder": "openai",
 		"embedderUrl": "https://embeddings.example.com/v1", "embedderModel": "nomic-embed-text", "embedderApiKey": "true",
-		"workerConcurrency": "5", "gitlabRequestsPerSecond": "3", "logRetentionDays": "90", "logLevel": "warn",
+		"workerConcurrency": "5", "gitlabRequestsPerSecond": "3", "reconcileMinutes": "15", "logRetentionDays": "90", "logLevel": "warn",
 		"alarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:team-a-alarms", "runbooksUrl": "https://wiki.example.com/runbooks/",
 	})
 )
@@ -98,8 +98,8 @@ type stackTemplate struct {
 	// Findings are the errors and warnings of synthesis, those of cdk-nag among them.
 	Findings             []string
 	TerminationProtected bool
-	// WorkerFiles are the files of the worker's code.
-	WorkerFiles []string
+	// WorkerFiles and CrawlerFiles are the files of the code that calls GitLab.
+	WorkerFiles, CrawlerFiles []string
 }
 
 // resource is one resource of a template.
@@ -163,7 +163,11 @@ func synthesize(context map[string]any, add ...func(awscdk.Stack)) (s stackTempl
 	if err := readJSON(*artifact.TemplateFullPath(), &s); err != nil {
 		return s, err
 	}
-	s.WorkerFiles, err = s.filesOf("WorkerFunction", filepath.Dir(*artifact.TemplateFullPath()))
+	assembly := filepath.Dir(*artifact.TemplateFullPath())
+	if s.WorkerFiles, err = s.filesOf("WorkerFunction", assembly); err != nil {
+		return s, err
+	}
+	s.CrawlerFiles, err = s.filesOf("CrawlerFunction", assembly)
 	return s, err
 }
 

@@ -5,29 +5,23 @@ package main
 import (
 	"context"
 	crand "crypto/rand"
-	"crypto/x509"
 	"math/rand/v2"
-	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"gitlab.com/lorehook/lorehook/internal/cabundle"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/function/secret"
+	"gitlab.com/lorehook/lorehook/internal/function/gitlabenv"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
-	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/token"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 )
@@ -36,15 +30,7 @@ func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	c, cfg, log, meter := env.Config, env.AWS, env.Log, env.Meter
-	roots, err := roots(c.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	accessToken, refresh := accessToken(c, env)
-	fetcher, err := gitlab.NewClient(gitlab.Options{
-		BaseURL: c.BaseURL, Token: accessToken, RefreshToken: refresh, RequestsPerSecond: c.RequestsPerSecond, Clock: time.Now,
-		Meter: meter, RootCAs: roots,
-	})
+	fetcher, err := gitlabenv.NewClient(c.GitLab, env)
 	if err != nil {
 		return nil, err
 	}
@@ -66,29 +52,6 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 		NewTrace: trace.Source(crand.Reader),
 	}
 	return batch.Handle, nil
-}
-
-// roots returns the authorities that may have signed GitLab's certificate, or nil
-// for those of the runtime.
-func roots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	return cabundle.ReadFile(file)
-}
-
-// accessToken returns how the GitLab token is read, when it is first needed, and how
-// it is read again after GitLab refused it.
-func accessToken(c config.Worker, env function.Env[config.Worker]) (get func(context.Context) (string, error), refresh func(context.Context) (bool, error)) {
-	if c.Token != "" {
-		return func(context.Context) (string, error) { return c.Token, nil }, nil
-	}
-	client := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
-	source := secret.NewSource(secret.FromManager(client, c.TokenSecretID, token.Access), time.Now).OnFailure(env.SecretFailed)
-	return source.Get, func(ctx context.Context) (bool, error) {
-		_, read, err := source.Refresh(ctx)
-		return read, err
-	}
 }
 
 func jitter(d time.Duration) time.Duration {

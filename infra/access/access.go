@@ -88,6 +88,7 @@ func Functions() map[string]Function {
 		"finish":  closing("Query"),
 		"abort":   closing("Query", "UpdateItem"),
 		"sweeper": sweeper(),
+		"crawler": crawler(),
 		"api":     api(),
 		"widget":  widget(),
 	}
@@ -144,6 +145,22 @@ func sweeper() Function {
 			marks(),
 		},
 		Sends: []string{Requests, Bulk}, Starts: true,
+	}
+}
+
+// crawler withholds every write of content: its runs write it.
+func crawler() Function {
+	return Function{
+		Tables: []Table{
+			on(tables.Content(), "BatchGetItem"),
+			// It queues runs, looks how they ended, and cancels those of a cancelled
+			// pass.
+			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
+			on(tables.SyncRunEntities(), "PutItem").by(tables.EntitiesByEntity),
+			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem"),
+			on(tables.State(), "GetItem", "UpdateItem"),
+		},
+		Sends: []string{Bulk},
 	}
 }
 

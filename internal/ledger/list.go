@@ -145,9 +145,19 @@ func (l *Ledger) page(ctx context.Context, sources []iter.Seq2[RunPlace, error],
 
 // rows reads runs, leaving out those that have expired.
 func (l *Ledger) rows(ctx context.Context, places []RunPlace) (map[string]surgical.Run, error) {
-	keys := make([]dynamo.Item, len(places))
+	ids := make([]string, len(places))
 	for i, place := range places {
-		keys[i] = runKey(place.RunID)
+		ids[i] = place.RunID
+	}
+	return l.RunsByID(ctx, ids)
+}
+
+// RunsByID reads runs, strongly consistent, leaving out those that are not in the
+// ledger. ids must not repeat.
+func (l *Ledger) RunsByID(ctx context.Context, ids []string) (map[string]surgical.Run, error) {
+	keys := make([]dynamo.Item, len(ids))
+	for i, id := range ids {
+		keys[i] = runKey(id)
 	}
 	items, err := dynamo.GetAll(ctx, l.db, l.tables.SyncRuns, keys)
 	if err != nil {

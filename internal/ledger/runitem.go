@@ -66,6 +66,8 @@ type runItem struct {
 
 	Counters countersItem `dynamodbav:"counters"`
 
+	ResentAt int64 `dynamodbav:"resent_at,omitempty"`
+
 	Sweep      string `dynamodbav:"sweep,omitempty"`
 	SweepAfter int64  `dynamodbav:"sweep_after,omitempty"`
 	ExpiresAt  int64  `dynamodbav:"expires_at,omitempty"`

@@ -28,6 +28,9 @@ const (
 	CodeRunNotFound        Code = "run_not_found"
 	CodeEntityNotFound     Code = "entity_not_found"
 	CodeEntityGone         Code = "entity_gone"
+	CodeBackfillNotFound   Code = "backfill_not_found"
+	CodeBackfillIncomplete Code = "backfill_incomplete"
+	CodeCheckpointOutdated Code = "checkpoint_outdated"
 	CodeConflict           Code = "conflict"
 	CodeInternal           Code = "internal"
 )
@@ -39,7 +42,8 @@ func Codes() []Code {
 		CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge,
 		CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound, CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeEntityTooLarge,
 		CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost,
-		CodeQueueUnavailable, CodeRunNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict, CodeInternal,
+		CodeBackfillIncomplete, CodeCheckpointOutdated,
+		CodeQueueUnavailable, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict, CodeInternal,
 	}
 }
 
@@ -67,6 +71,9 @@ func (c Code) Means() string {
 		CodeRunLost:            "too many workers ended while they held the run",
 		CodeQueueUnavailable:   "the queue is unreachable",
 		CodeRunNotFound:        "there is no such run",
+		CodeBackfillNotFound:   "there is no such backfill, or a later one took its place",
+		CodeBackfillIncomplete: "some entities of a backfill could not be brought up to date",
+		CodeCheckpointOutdated: "another version of Lorehook wrote the checkpoint",
 		CodeEntityNotFound:     "there is no copy of the entity",
 		CodeEntityGone:         "GitLab no longer shows the entity, and its copy is removed",
 		CodeConflict:           "the request conflicts with the current state",
@@ -76,7 +83,7 @@ func (c Code) Means() string {
 
 func (c Code) advice() (action Action, retryable bool) {
 	switch c {
-	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeRunNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict:
+	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict:
 		return ActionFixRequest, false
 	case CodeGitLabUnauthorized:
 		return ActionCheckToken, true
@@ -88,7 +95,9 @@ func (c Code) advice() (action Action, retryable bool) {
 		return ActionContactOperator, false
 	case CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeQueueUnavailable:
 		return ActionRetryAfter, true
-	case CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:
+	case CodeCheckpointOutdated:
+		return ActionRetryFailed, false
+	case CodeBackfillIncomplete, CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:
 		return ActionRetryFailed, true
 	default:
 		return ActionContactOperator, true

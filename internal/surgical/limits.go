@@ -208,6 +208,39 @@ const (
 	DefaultRequestsPerSecond = 4
 )
 
+// The passes over GitLab's lists.
+const (
+	// ListPage is the most entries of one page of a list: GitLab's maximum.
+	ListPage = 100
+	// MaxOutstanding is how many runs of one pass may be queued or running at a time.
+	MaxOutstanding = 500
+	// MaxWindow is how many of them one window has, so that a window and the failures
+	// of all its runs fit a transaction.
+	MaxWindow = 50
+	// ReconcileInterval is the time from one reconcile of a project to the next, unless
+	// reconcileMinutes says otherwise.
+	ReconcileInterval = 5 * time.Minute
+	// ReconcileOverlap is how much of what was listed before is listed again. It must
+	// exceed the longest lag of a replica that GitLab still reads from, and the longest
+	// of GitLab's own transactions.
+	ReconcileOverlap = 10 * time.Minute
+	// ReconcileTries is in how many cycles an entity is fetched for which GitLab's
+	// answer is final.
+	ReconcileTries = 3
+	// DeliverySkew is how much earlier than an entity's date, which is GitLab's, its
+	// delivery may have been processed by our clock.
+	DeliverySkew = time.Minute
+	// CrawlInterval is how often the crawler starts.
+	CrawlInterval = time.Minute
+	// CrawlerTimeout ends before CrawlerLease, which keeps two crawlers from working at
+	// the same time and ends before the start after the next.
+	CrawlerTimeout = 50 * time.Second
+	CrawlerLease   = 55 * time.Second
+	// CrawlReserve is the part of CrawlerTimeout in which no page is begun: enough to
+	// queue what the last one requested.
+	CrawlReserve = 15 * time.Second
+)
+
 // What the sweeper waits for before it steps in.
 const (
 	// SweepGrace is how long a healthy run may take between two of its steps.

@@ -225,3 +225,14 @@ func RunID(origin Origin, key string) string {
 	sum := sha256.Sum256([]byte(string(origin) + "\x00" + key))
 	return string(origin[0]) + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
 }
+
+// OriginOf returns the origin that the id of a run shows, of those with a letter of
+// their own; "" for any other.
+func OriginOf(runID string) Origin {
+	for _, origin := range []Origin{OriginWebhook, OriginManual, OriginBackfill, OriginDrain, OriginFollowUp} {
+		if strings.HasPrefix(runID, string(origin[:1])) {
+			return origin
+		}
+	}
+	return ""
+}

@@ -80,6 +80,8 @@ type Cloud struct {
 	Unobserved bool
 	// Punctual runs the sweeper every minute even when only time has to pass.
 	Punctual bool
+	// Crawls runs the crawler with the sweeper.
+	Crawls bool
 	// Hopeless is how many more times the embedder fails transiently, Refusing how
 	// many more times it refuses the texts.
 	Hopeless, Refusing int
@@ -146,6 +148,7 @@ func New(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
 	e.Jitter = func(d time.Duration) time.Duration { return d / 2 }
 	e.Embedder, e.Log, e.Verifiers = embedder{c}, slog.New(slog.DiscardHandler), tokens{}
 	e.Work = func(w workflow.Work) workflow.Work { return hurried{w, c} }
+	e.Lists = c.client(InterceptHTTP(c.transport, c.boundary), e.Clock)
 	c.functions = e.Functions()
 	e.Clock = func() time.Time { return c.Clock.Now().Add(time.Duration(c.skew.Load())) }
 	e.Fetch = c.client(InterceptHTTP(c.transport, c.boundary), e.Clock).Fetch

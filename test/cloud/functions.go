@@ -12,9 +12,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/crawl"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/room"
@@ -36,7 +38,9 @@ type Environment struct {
 	Requests, Bulk, DeadLetters string
 	StepFunctions               *sfn.Client
 	// Fetch is usually the GitLab client's.
-	Fetch    Fetch
+	Fetch Fetch
+	// Lists reads GitLab's lists, for the crawler only.
+	Lists    *gitlab.Client
 	Embedder embedding.Embedder
 	Clock    func() time.Time
 	Jitter   func(time.Duration) time.Duration
@@ -67,6 +71,7 @@ type Functions struct {
 	Finish   *workflow.Finish
 	Abort    *workflow.Abort
 	Sweeper  *sweep.Sweeper
+	Crawler  *crawl.Crawler
 	Hook     *webhook.Handler
 	// ToRequests and ToBulk send requests to the queues.
 	ToRequests, ToBulk *queue.Sender
@@ -106,6 +111,10 @@ func (e Environment) Functions() *Functions {
 	f.Sweeper = &sweep.Sweeper{
 		Ledger: f.Ledger, Content: f.Content, Launcher: f.Launcher, Setbacks: setbacks, Requests: f.ToRequests, Bulk: f.ToBulk,
 		Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace,
+	}
+	f.Crawler = &crawl.Crawler{
+		Ledger: f.Ledger, Content: f.Content, GitLab: e.Lists, Bulk: f.ToBulk, Allows: all, Interval: surgical.ReconcileInterval,
+		Clock: e.Clock, Log: e.Log, Meter: e.Meter, NewTrace: e.NewTrace,
 	}
 	f.Hook = &webhook.Handler{Verifiers: e.Verifiers, Queue: f.ToRequests, Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace}
 	if e.Meter != nil {

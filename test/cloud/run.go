@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"gitlab.com/lorehook/lorehook/internal/crawl"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
@@ -252,3 +253,14 @@ func (c *Cloud) Sweep() {
 		return err
 	})
 }
+
+// Crawl runs the crawler once. A failure is ignored, because the crawler runs again.
+func (c *Cloud) Crawl() {
+	_, _ = c.invoke("crawler", surgical.CrawlerTimeout, func(ctx context.Context) error {
+		_, err := c.functions.Crawler.Handle(ctx)
+		return err
+	})
+}
+
+// Crawler is the crawler, whose settings a test may change before use.
+func (c *Cloud) Crawler() *crawl.Crawler { return c.functions.Crawler }

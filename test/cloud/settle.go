@@ -49,6 +49,9 @@ func (c *Cloud) Settle() {
 		c.wait()
 		if !c.Clock.Now().Before(c.nextSweep) {
 			c.Sweep()
+			if c.Crawls {
+				c.Crawl()
+			}
 			if c.idle() && !c.Punctual {
 				interval = min(2*interval, maxSweepInterval)
 			}
@@ -137,10 +140,30 @@ func (c *Cloud) unsettled() []string {
 			left = append(left, "run "+text(row["run_id"])+" "+status)
 		}
 	}
+	for _, pass := range c.openPasses() {
+		left = append(left, "pass "+pass.ID)
+	}
 	for _, row := range c.Rows(c.tables.DirtySources) {
 		left = append(left, "dirty "+text(row["dirty_id"]))
 	}
 	return left
+}
+
+// openPasses are those that run, and those with runs that have not ended.
+func (c *Cloud) openPasses() []surgical.Pass {
+	if !c.Crawls {
+		return nil
+	}
+	var open []surgical.Pass
+	for pass, err := range c.Ledger.Passes(c.T.Context()) {
+		if err != nil {
+			c.T.Fatal(err)
+		}
+		if pass.Status == surgical.StatusRunning || pass.Outstanding > 0 {
+			open = append(open, pass)
+		}
+	}
+	return open
 }
 
 // scan is [Cloud.Rows] on any engine.

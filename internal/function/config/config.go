@@ -115,6 +115,26 @@ type Sweeper struct {
 	BulkQueueURL     string `env:"LOREHOOK_BULK_QUEUE_URL,required"`
 }
 
+// Crawler is the configuration of the crawler.
+type Crawler struct {
+	Telemetry
+	Tables
+	GitLab
+	Projects     AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
+	BulkQueueURL string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
+	// ReconcileMinutes is the time from one reconcile of a project to the next.
+	ReconcileMinutes int `env:"LOREHOOK_RECONCILE_MINUTES" envDefault:"5"`
+}
+
+// Validate implements what [Load] checks.
+func (c Crawler) Validate() error {
+	err := c.GitLab.Validate()
+	if c.ReconcileMinutes <= 0 {
+		err = errors.Join(err, fmt.Errorf("LOREHOOK_RECONCILE_MINUTES must be positive, got %d", c.ReconcileMinutes))
+	}
+	return err
+}
+
 // API is the configuration of the manual API.
 type API struct {
 	Telemetry
@@ -190,6 +210,9 @@ func (a *AllowList) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// IDs are the project ids that the list names.
+func (a AllowList) IDs() []int64 { return slices.Clone(a.ids) }
 
 // Allows reports whether the project's entities are kept.
 func (a AllowList) Allows(projectID int64) bool { return a.all || slices.Contains(a.ids, projectID) }

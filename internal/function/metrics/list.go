@@ -47,7 +47,7 @@ func (d Dimension) Values() []string {
 	case Queue:
 		return []string{"requests", "bulk"}
 	case Origin:
-		return texts(surgical.OriginWebhook, surgical.OriginManual, surgical.OriginRetry, surgical.OriginDrain, surgical.OriginFollowUp)
+		return texts(surgical.OriginWebhook, surgical.OriginManual, surgical.OriginRetry, surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain, surgical.OriginFollowUp)
 	case Status:
 		return texts(surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled)
 	default:
@@ -87,6 +87,7 @@ func All() []Metric {
 		DocumentsRegenerated(), ChunksEmbedded(),
 		ProjectsUnseen(), SecretFailures(),
 		Runs(), Coalesced(), BehindEvent(), JobsAborted(),
+		MissedEvents(),
 	}
 }
 
@@ -210,4 +211,11 @@ func Coalesced() Metric {
 // JobsAborted counts docs and embed jobs that were aborted when their run ended.
 func JobsAborted() Metric {
 	return Metric{Name: "JobsAborted", Unit: Count, Sets: plain()}
+}
+
+// MissedEvents counts runs of a reconcile whose commit changed something although no
+// delivery about the entity had arrived by the next reconcile: the one metric that says
+// whether the hook works.
+func MissedEvents() Metric {
+	return Metric{Name: "MissedEvents", Unit: Count, Sets: plain()}
 }

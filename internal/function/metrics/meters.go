@@ -99,3 +99,6 @@ func (e *Emitter) Closed(run surgical.Run) {
 	}
 	e.emit(l.some(JobsAborted(), run.Counters.JobsAborted))
 }
+
+// Missed records that a reconcile found so many changes that no delivery announced.
+func (e *Emitter) Missed(events int64) { e.emit(newLine().some(MissedEvents(), events)) }

@@ -1,0 +1,39 @@
+// Command crawler is the Lambda function that compares GitLab's lists with the copy,
+// for backfills and reconciles.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/crawl"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/function"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/gitlabenv"
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/queue"
+)
+
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
+	c, db := env.Config, dynamo.New(env.AWS)
+	client, err := gitlabenv.NewClient(c.GitLab, env)
+	if err != nil {
+		return nil, err
+	}
+	crawler := &crawl.Crawler{
+		Ledger:  ledger.New(db, c.Tables, time.Now).Metered(env.Meter),
+		Content: content.NewStore(db, c.Content, time.Now),
+		GitLab:  client, Bulk: queue.NewSender(sqs.NewFromConfig(env.AWS), c.BulkQueueURL),
+		Allows: c.Projects.Allows, Listed: c.Projects.IDs(), Interval: time.Duration(c.ReconcileMinutes) * time.Minute,
+		Clock: time.Now, Log: env.Log, Meter: env.Meter, NewTrace: trace.Source(rand.Reader),
+	}
+	return crawler.Handle, nil
+}

@@ -1,0 +1,189 @@
+// Package crawl finds what no webhook announced. A pass reads GitLab's lists of a
+// project page by page, compares them with the heads, and requests a run for every
+// entity that differs. A backfill lists everything, a reconcile what changed since the
+// last one. An entity that a list does not show is left alone: absence hides nothing.
+//
+// The unit of work is one page, then a checkpoint that is written on condition that
+// nobody else wrote one. What a page requested is stored with it, as a window, before
+// any run is queued; so a crash anywhere neither loses a run nor requests a second one.
+package crawl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Sender puts a request on a queue.
+type Sender interface {
+	Send(ctx context.Context, req surgical.Request) error
+}
+
+// Crawler carries the passes of all projects on. All fields are required but Meter and
+// NewTrace.
+type Crawler struct {
+	Ledger  *ledger.Ledger
+	Content *content.Store
+	GitLab  *gitlab.Client
+	// Bulk is the queue of the runs.
+	Bulk Sender
+	// Allows is the allow list of projects, and Listed are the ids that it names.
+	Allows func(projectID int64) bool
+	Listed []int64
+	// Interval is the time from the start of one reconcile of a project to the next.
+	Interval time.Duration
+	Clock    func() time.Time
+	Log      *slog.Logger
+	Meter    *metrics.Emitter
+	// NewTrace returns the traceparent of a new run.
+	NewTrace func(context.Context) string
+}
+
+// Report counts what an invocation did.
+type Report struct {
+	Passes, Pages, Runs, Finished, Failed int
+}
+
+// Handle implements the Lambda function, which a schedule and the API start. A pass
+// that fails does not stop the others. Of two invocations at the same time, the second
+// ends at once.
+func (c *Crawler) Handle(ctx context.Context) (Report, error) {
+	var report Report
+	release, err := c.Ledger.LeaseCrawler(ctx, surgical.CrawlerLease)
+	if errors.Is(err, surgical.ErrMoved) {
+		c.Log.InfoContext(ctx, "crawl_skipped", "reason", "another invocation is at work")
+		return report, nil
+	}
+	if err != nil {
+		return report, err
+	}
+	err = c.crawl(ctx, &report)
+	err = errors.Join(err, release(context.WithoutCancel(ctx)))
+	c.Log.InfoContext(ctx, "crawled", "passes", report.Passes, "pages", report.Pages, "runs", report.Runs,
+		"passes_finished", report.Finished, "passes_failed", report.Failed, "outcome", outcomeOf(err))
+	return report, err
+}
+
+func outcomeOf(err error) string {
+	if err != nil {
+		return "failed"
+	}
+	return "done"
+}
+
+// crawl visits the passes that are due in turn, each for one page at a time, until
+// nothing is left to do or the time is up. A crash leaves every pass at its last
+// checkpoint.
+func (c *Crawler) crawl(ctx context.Context, report *Report) error {
+	due, err := c.due(ctx)
+	if err != nil {
+		return err
+	}
+	report.Passes = len(due)
+	var errs []error
+	visits := make([]*visit, 0, len(due))
+	for _, p := range due {
+		if !c.hasTime(ctx) {
+			break
+		}
+		v, err := c.begin(ctx, p, report)
+		if err == nil {
+			visits = append(visits, v)
+			continue
+		}
+		errs = append(errs, unlessMoved(err))
+	}
+	for len(visits) > 0 && c.hasTime(ctx) {
+		var again []*visit
+		for _, v := range visits {
+			if !c.hasTime(ctx) {
+				break
+			}
+			more, err := v.advance(ctx)
+			errs = append(errs, unlessMoved(err))
+			if more && err == nil {
+				again = append(again, v)
+			}
+		}
+		visits = again
+	}
+	return errors.Join(errs...)
+}
+
+// unlessMoved drops [surgical.ErrMoved]: a request changed the pass, and the next
+// invocation goes on from there.
+func unlessMoved(err error) error {
+	if errors.Is(err, surgical.ErrMoved) {
+		return nil
+	}
+	return err
+}
+
+// hasTime reports whether the invocation may begin another page.
+func (c *Crawler) hasTime(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() == nil && (!ok || time.Until(deadline) > surgical.CrawlReserve)
+}
+
+// due returns the passes with something to do now, those that have waited longest
+// first.
+func (c *Crawler) due(ctx context.Context) ([]surgical.Pass, error) {
+	now := c.Clock()
+	projects, err := c.projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var due []surgical.Pass
+	for p, err := range c.Ledger.Passes(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if p.Kind == surgical.PassReconcile {
+			delete(projects, p.ProjectID)
+		}
+		if c.Allows(p.ProjectID) && isDue(p, now) {
+			due = append(due, p)
+		}
+	}
+	for id := range projects { // reconciled for the first time
+		due = append(due, surgical.Pass{ProjectID: id, Kind: surgical.PassReconcile})
+	}
+	slices.SortFunc(due, func(a, b surgical.Pass) int {
+		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.Kind, b.Kind))
+	})
+	return due, nil
+}
+
+// projects are those that are reconciled: all that are allowed and known, by the allow
+// list or by a row.
+func (c *Crawler) projects(ctx context.Context) (map[int64]bool, error) {
+	all := map[int64]bool{}
+	for _, id := range c.Listed {
+		all[id] = true
+	}
+	for project, err := range c.Ledger.Projects(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if c.Allows(project.ID) {
+			all[project.ID] = true
+		}
+	}
+	return all, nil
+}
+
+func isDue(p surgical.Pass, now time.Time) bool {
+	if p.DueAt.After(now) {
+		return false
+	}
+	return p.Kind == surgical.PassReconcile || p.Status == surgical.StatusRunning || p.Outstanding > 0
+}

@@ -1,0 +1,210 @@
+package crawl
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// cycleDue reports whether the next cycle of a reconcile is to begin: once its time
+// has come or it was requested, and the lists of the last one have ended.
+func (v *visit) cycleDue() bool {
+	p := v.pass
+	if p.Kind != surgical.PassReconcile || p.Status == surgical.StatusRunning && !p.Listed() {
+		return false
+	}
+	return p.RequestedAt.After(p.StartedAt) || !v.Clock().Before(p.StartedAt.Add(v.Interval))
+}
+
+// beginCycle ends the cycle before and stores the next one, which takes over what is
+// still awaited and what still differs.
+func (v *visit) beginCycle(ctx context.Context) error {
+	last, now := v.pass, v.Clock()
+	next := surgical.Pass{
+		ProjectID: last.ProjectID, Kind: surgical.PassReconcile, Revision: last.Revision, First: !last.Exists(),
+		ID:     surgical.NewPassID(last.ProjectID, surgical.PassReconcile, strconv.FormatInt(now.UnixMicro(), 10)),
+		Status: surgical.StatusRunning, RequestedAt: last.RequestedAt, StartedAt: now, DueAt: now,
+		Checkpoints: last.Checkpoints, Legs: cycleLegs(last, now),
+	}
+	carried, missed, err := v.carry(ctx, next)
+	if err != nil {
+		return err
+	}
+	if last.Exists() {
+		if err := v.Ledger.ReconcileProject(ctx, last.ProjectID, reconciled(last, missed)); err != nil {
+			return err
+		}
+	}
+	next.Counts.Different = int64(len(carried))
+	change := ledger.PassChange{Drop: v.windows, DropOf: last}
+	v.windows = nil
+	if err := v.request(ctx, next, carried, change); err != nil {
+		return err
+	}
+	if missed > 0 {
+		v.Meter.Missed(missed)
+		v.log(ctx, "events_missed", "missed", missed, "cycle", last.ID)
+	}
+	return nil
+}
+
+// cycleLegs are the lists of the next cycle. The first one of a project only has to
+// find out what GitLab's clock says: what was there before is a backfill's. If the
+// checkpoint cannot be read, everything is listed.
+func cycleLegs(last surgical.Pass, now time.Time) []surgical.Leg {
+	var legs []surgical.Leg
+	for _, typ := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
+		since := last.Checkpoints[typ]
+		if !last.Exists() {
+			since = now.Add(-surgical.ReconcileOverlap)
+		}
+		legs = append(legs, surgical.Leg{Type: typ, Since: since})
+	}
+	return legs
+}
+
+// listed is the cycle whose lists have ended: the next one lists from its checkpoints
+// on. Until then the awaited runs are looked at with every invocation.
+func listed(p surgical.Pass) surgical.Pass {
+	p.Checkpoints = map[surgical.EntityType]time.Time{}
+	for _, leg := range p.Legs {
+		p.Checkpoints[leg.Type] = leg.NextCheckpoint()
+	}
+	return p
+}
+
+// carry returns what the next cycle awaits of what the last one did, and how many of
+// its runs changed something that no delivery had announced. A run that is still open
+// is awaited on. If an entity does not show what was listed, whatever became of its
+// run, it is fetched again.
+func (v *visit) carry(ctx context.Context, next surgical.Pass) (carried []surgical.Awaited, missed int64, err error) {
+	if len(v.windows) == 0 {
+		return nil, 0, nil
+	}
+	runs, err := v.runs(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	heads, err := v.heads(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, w := range v.windows {
+		for _, a := range w.Awaited {
+			run, found := runs[a.RunID]
+			head := heads[v.ref(a.Target)]
+			if found && !run.Status.Terminal() {
+				carried = append(carried, a)
+				continue
+			}
+			if !a.Settled(head, v.project.HiddenAt) && !hopeless(a, run) {
+				carried = append(carried, next.Await(a.Entry, head.Revision, a.ListedAt, a.Tries+1))
+			}
+			unannounced, err := v.unannounced(ctx, a, run)
+			if err != nil {
+				return nil, 0, err
+			}
+			if unannounced {
+				missed++
+			}
+		}
+	}
+	return carried, missed, nil
+}
+
+// hopeless reports whether it does not help to fetch the entity in every cycle: GitLab's
+// answer has been final several times in a row. The census looks at it again, and so
+// does a reconcile once the entity changes.
+func hopeless(a surgical.Awaited, run surgical.Run) bool {
+	f := failureOf(a, run)
+	return run.Status == surgical.StatusFailed && !surgical.NewError(f.Code, "").Retryable && a.Tries+1 >= surgical.ReconcileTries
+}
+
+// unannounced reports whether the run changed something although no delivery about the
+// entity arrived since.
+func (v *visit) unannounced(ctx context.Context, a surgical.Awaited, run surgical.Run) (bool, error) {
+	if v.pass.First || !run.Outcomes[a.Target].Changed {
+		return false, nil
+	}
+	since := a.UpdatedAt
+	if a.ListedAt.Before(since) {
+		since = a.ListedAt
+	}
+	delivered, err := v.Ledger.Delivered(ctx, v.ref(a.Target), since.Add(-surgical.DeliverySkew))
+	return !delivered, err
+}
+
+// await ends a cycle once its lists and its runs have ended.
+func (v *visit) await(ctx context.Context) error {
+	if v.pass.Status != surgical.StatusRunning || !v.pass.Listed() {
+		return nil
+	}
+	runs, err := v.runs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range v.windows {
+		for _, a := range w.Awaited {
+			if run, found := runs[a.RunID]; found && !run.Status.Terminal() {
+				return nil
+			}
+		}
+	}
+	return v.finishCycle(ctx)
+}
+
+// finishCycle ends a cycle whose runs have ended. If every entity shows what was
+// listed, the copy is complete as of the beginning of the lists, provided that it was
+// complete before.
+func (v *visit) finishCycle(ctx context.Context) error {
+	heads, err := v.heads(ctx)
+	if err != nil {
+		return err
+	}
+	complete := v.pass.Counts.Unreadable == 0
+	for _, w := range v.windows {
+		for _, a := range w.Awaited {
+			complete = complete && a.Settled(heads[v.ref(a.Target)], v.project.HiddenAt)
+		}
+	}
+	next := v.pass
+	next.Status, next.FinishedAt, next.Outstanding = surgical.StatusSucceeded, v.Clock(), 0
+	next.DueAt = next.StartedAt.Add(v.Interval)
+	if err := v.save(ctx, next, ledger.PassChange{}); err != nil {
+		return err
+	}
+	v.report.Finished++
+	if err := v.Ledger.ReconcileProject(ctx, next.ProjectID, reconciled(v.pass, 0)); err != nil {
+		return err
+	}
+	if complete && !v.project.CompleteSince.IsZero() {
+		return v.Ledger.CompleteProject(ctx, next.ProjectID, began(next), v.project.CompleteSince)
+	}
+	return nil
+}
+
+// began is the earliest time, by GitLab's clock, at which a list of the pass began
+// that shows the latest changes.
+func began(p surgical.Pass) time.Time {
+	var first time.Time
+	for _, leg := range p.Legs {
+		if leg.Type == "" || leg.Since.IsZero() && p.Kind == surgical.PassBackfill {
+			continue
+		}
+		if first.IsZero() || leg.Began.Before(first) {
+			first = leg.Began
+		}
+	}
+	return first
+}
+
+// reconciled is what the project's row says of a cycle.
+func reconciled(p surgical.Pass, missed int64) surgical.Reconciled {
+	return surgical.Reconciled{
+		Cycle: p.ID, BeganAt: p.StartedAt, EndedAt: p.FinishedAt,
+		Listed: p.Counts.Listed, Different: p.Counts.Different, Missed: missed, Requests: p.Counts.ListRequests,
+	}
+}

@@ -1,0 +1,136 @@
+package crawl
+
+import (
+	"context"
+	"slices"
+
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// settle takes the runs that have ended out of a backfill's windows, and counts them.
+// A run that failed is recorded and does not stop the pass. The pass and its windows
+// change in one transaction, so no run is counted twice.
+func (v *visit) settle(ctx context.Context) error {
+	if len(v.windows) == 0 {
+		return nil
+	}
+	runs, err := v.runs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range slices.Clone(v.windows) {
+		next, left, change := v.pass, w, ledger.PassChange{}
+		left.Awaited = nil
+		for _, a := range w.Awaited {
+			run, found := runs[a.RunID]
+			if found && !run.Status.Terminal() {
+				if v.pass.Status != surgical.StatusCancelled || run.Status != surgical.StatusQueued {
+					left.Awaited = append(left.Awaited, a)
+					continue
+				}
+				if run, err = v.Ledger.Close(ctx, run, surgical.Cancelled{Error: surgical.NewError(surgical.CodeRunCancelled, "the backfill was cancelled")}); err != nil {
+					return err
+				}
+			}
+			next.Outstanding--
+			next.Counts.Requests += run.Counters.GitLabRequests
+			if found && run.Status == surgical.StatusSucceeded {
+				next.Counts.Done++
+				continue
+			}
+			next.Counts.Failed++
+			change.Failed = append(change.Failed, failureOf(a, run))
+		}
+		if len(left.Awaited) == len(w.Awaited) {
+			continue
+		}
+		v.windows = slices.DeleteFunc(v.windows, func(other surgical.Window) bool { return other.Number == w.Number })
+		if len(left.Awaited) == 0 {
+			change.Drop = []surgical.Window{w}
+		} else {
+			change.Put, v.windows = []surgical.Window{left}, append(v.windows, left)
+		}
+		if err := v.save(ctx, next, change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runs reads the awaited runs, by their ids.
+func (v *visit) runs(ctx context.Context) (map[string]surgical.Run, error) {
+	var ids []string
+	for _, w := range v.windows {
+		for _, a := range w.Awaited {
+			ids = append(ids, a.RunID)
+		}
+	}
+	slices.Sort(ids)
+	return v.Ledger.RunsByID(ctx, slices.Compact(ids))
+}
+
+// heads reads the heads of the awaited entities.
+func (v *visit) heads(ctx context.Context) (map[surgical.EntityRef]surgical.Head, error) {
+	var targets []surgical.Target
+	for _, w := range v.windows {
+		for _, a := range w.Awaited {
+			targets = append(targets, a.Target)
+		}
+	}
+	slices.SortFunc(targets, surgical.Target.Compare)
+	var refs []surgical.EntityRef
+	for _, t := range slices.Compact(targets) {
+		refs = append(refs, v.ref(t))
+	}
+	return v.Content.Heads(ctx, refs)
+}
+
+func (v *visit) ref(t surgical.Target) surgical.EntityRef {
+	return surgical.EntityRef{ProjectID: v.pass.ProjectID, Target: t}
+}
+
+// failureOf says why the awaited run did not bring its entity up to date. The zero run
+// stands for one that is no longer in the ledger.
+func failureOf(a surgical.Awaited, run surgical.Run) surgical.PassFailure {
+	f := surgical.PassFailure{Awaited: a, Code: surgical.CodeRunNotFound, Message: "the run is no longer in the ledger"}
+	if run.Error == nil {
+		return f
+	}
+	f.Code, f.Message = run.Error.Code, run.Error.Message
+	for _, failure := range run.Error.Failures {
+		if failure.Target == a.Target {
+			f.Code, f.Message = failure.Code, failure.Message
+		}
+	}
+	return f
+}
+
+// again requests runs for entities that failed, once more.
+func (v *visit) again(ctx context.Context) error {
+	failures, err := v.Ledger.PassFailures(ctx, v.pass, surgical.MaxWindow)
+	if err != nil {
+		return err
+	}
+	next := v.pass
+	refs := make([]surgical.EntityRef, len(failures))
+	for i, f := range failures {
+		refs[i] = v.ref(f.Target)
+	}
+	heads, err := v.Content.Heads(ctx, refs)
+	if err != nil {
+		return err
+	}
+	var awaited []surgical.Awaited
+	for i, f := range failures {
+		if !f.Settled(heads[refs[i]], v.project.HiddenAt) {
+			awaited = append(awaited, next.Await(f.Entry, heads[refs[i]].Revision, f.ListedAt, f.Tries+1))
+		}
+	}
+	next.Counts.Failed -= int64(len(failures))
+	next.Counts.Different -= int64(len(failures) - len(awaited))
+	if len(failures) < surgical.MaxWindow {
+		next.Leg++
+	}
+	return v.request(ctx, next, awaited, ledger.PassChange{Retried: failures})
+}

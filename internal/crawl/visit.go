@@ -1,0 +1,304 @@
+package crawl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// visit is one invocation's work on one pass.
+type visit struct {
+	*Crawler
+	// pass is the row as this visit read or wrote it last.
+	pass    surgical.Pass
+	project surgical.Project
+	// windows are those with runs that are not known to have ended.
+	windows []surgical.Window
+	// refused is set if GitLab did not show the project itself.
+	refused bool
+	report  *Report
+}
+
+// begin reads what belongs to the pass, goes on with what an earlier invocation left
+// behind, and looks which runs have ended. A reconcile whose time has come begins its
+// next cycle.
+func (c *Crawler) begin(ctx context.Context, p surgical.Pass, report *Report) (*visit, error) {
+	v := &visit{Crawler: c, pass: p, report: report}
+	var err error
+	if v.project, err = c.Ledger.Project(ctx, p.ProjectID); err != nil {
+		return nil, err
+	}
+	if p.Windows > 0 {
+		if v.windows, err = c.Ledger.Windows(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := v.send(ctx); err != nil {
+		return nil, err
+	}
+	switch {
+	case v.cycleDue():
+		return v, v.beginCycle(ctx)
+	case p.Kind == surgical.PassReconcile:
+		return v, v.await(ctx)
+	}
+	return v, v.settle(ctx)
+}
+
+// advance does one step: it reads one page, or ends the pass. It reports whether there
+// is more to do now.
+func (v *visit) advance(ctx context.Context) (more bool, err error) {
+	switch {
+	case v.pass.Status != surgical.StatusRunning:
+		return false, nil
+	case v.pass.Listed():
+		return false, v.finish(ctx)
+	case v.pass.Legs[v.pass.Leg].CatchUp && v.pass.Outstanding > 0:
+		return false, nil
+	case v.pass.Outstanding+surgical.ListPage > surgical.MaxOutstanding:
+		return false, nil
+	case v.pass.Legs[v.pass.Leg].Type == "":
+		return true, v.again(ctx)
+	}
+	return v.page(ctx)
+}
+
+// page reads one page of the current leg, compares it with the heads, and stores what
+// it requests together with the place where the next page begins. A crash before that
+// repeats the page; one after it leaves the runs to the next invocation.
+func (v *visit) page(ctx context.Context) (more bool, err error) {
+	listedAt := v.Clock()
+	v.pass.Legs = slices.Clone(v.pass.Legs)
+	if leg := &v.pass.Legs[v.pass.Leg]; leg.CatchUp && leg.Since.IsZero() {
+		leg.Since = v.pass.Legs[0].Began.Add(-surgical.ReconcileOverlap)
+	}
+	named, err := v.name(ctx)
+	if err != nil {
+		return false, v.failed(ctx, err, named)
+	}
+	page, err := v.list(ctx)
+	if page.Requests += named; err != nil {
+		return false, v.failed(ctx, err, page.Requests)
+	}
+	awaited, err := v.compare(ctx, page.Entries, listedAt)
+	if err != nil {
+		return false, err
+	}
+	next := v.pass
+	next.Error, next.Tries, next.FailingSince = nil, 0, time.Time{}
+	next.Legs = slices.Clone(next.Legs)
+	leg := &next.Legs[next.Leg]
+	if next.Cursor == "" {
+		leg.Began, leg.Total = page.Date, int64(page.Total)
+		if leg.Began.IsZero() {
+			leg.Began = listedAt
+		}
+	}
+	for _, entry := range page.Entries {
+		if entry.UpdatedAt.After(leg.Newest) {
+			leg.Newest = entry.UpdatedAt
+		}
+	}
+	next.Counts.Listed += int64(len(page.Entries))
+	next.Counts.Unreadable += int64(page.Unreadable)
+	next.Counts.Different += int64(len(awaited))
+	next.Counts.Pages++
+	next.Counts.ListRequests += int64(page.Requests)
+	next.Counts.Requests += int64(page.Requests)
+	if next.Cursor = page.Next; next.Cursor == "" {
+		next.Leg++
+	}
+	if next.Listed() && next.Kind == surgical.PassReconcile {
+		next = listed(next)
+	}
+	v.report.Pages++
+	if err := v.request(ctx, next, awaited, ledger.PassChange{}); err != nil {
+		return false, err
+	}
+	if !v.project.UnseenSince.IsZero() { // GitLab shows it again
+		if err := v.Ledger.SeenProject(ctx, v.project); err != nil {
+			return false, err
+		}
+		v.project.UnseenSince = time.Time{}
+	}
+	return !v.spare(ctx, page.RateLimit), nil
+}
+
+// name records the path of a project whose path is not known yet. It returns the
+// number of requests that this took.
+func (v *visit) name(ctx context.Context) (requests int, err error) {
+	if v.project.Path != "" {
+		return 0, nil
+	}
+	at := v.Clock()
+	project, answer, err := v.GitLab.Project(ctx, strconv.FormatInt(v.pass.ProjectID, 10))
+	if err != nil {
+		v.refused = refuses(err)
+		return answer.Requests, err
+	}
+	if err := v.Ledger.NameProject(ctx, v.pass.ProjectID, project.Path, at); err != nil {
+		return answer.Requests, err
+	}
+	v.project, err = v.Ledger.Project(ctx, v.pass.ProjectID)
+	return answer.Requests, err
+}
+
+// refuses reports whether GitLab said that what was requested is not there, or not for
+// this token.
+func refuses(err error) bool {
+	code := surgical.CodeOf(err)
+	return err != nil && (code == surgical.CodeGitLabForbidden || code == surgical.CodeGitLabNotFound)
+}
+
+// list requests the page. A list that GitLab refuses because the project has switched
+// the feature off is empty.
+func (v *visit) list(ctx context.Context) (gitlab.ListPage, error) {
+	leg := v.pass.Legs[v.pass.Leg]
+	query := gitlab.ListQuery{UpdatedAfter: leg.Since, Cursor: v.pass.Cursor}
+	read := v.GitLab.ListIssues
+	if leg.Type == surgical.MergeRequest {
+		read = v.GitLab.ListMergeRequests
+	}
+	page, err := read(ctx, v.pass.ProjectID, query)
+	if !refuses(err) {
+		return page, err
+	}
+	project, answer, ownErr := v.GitLab.Project(ctx, strconv.FormatInt(v.pass.ProjectID, 10))
+	page.Requests += answer.Requests
+	switch {
+	case ownErr != nil:
+		v.refused = refuses(ownErr)
+		return page, ownErr
+	case leg.Type == surgical.Issue && project.NoIssues, leg.Type == surgical.MergeRequest && project.NoMergeRequests:
+		page.Answer = answer
+		page.Next, page.Total = "", 0
+		return page, nil
+	}
+	return page, err
+}
+
+// compare returns the entries that differ from the heads, each with the run that is to
+// fetch it. An entity that the pass awaits already is left out, unless the list shows
+// something newer by now.
+func (v *visit) compare(ctx context.Context, entries []gitlab.Entry, listedAt time.Time) ([]surgical.Awaited, error) {
+	newest := map[surgical.Target]surgical.Entry{}
+	var refs []surgical.EntityRef
+	for _, e := range entries {
+		if known, seen := newest[e.Ref.Target]; !seen {
+			refs = append(refs, e.Ref)
+		} else if !known.UpdatedAt.Before(e.UpdatedAt) {
+			continue
+		}
+		newest[e.Ref.Target] = surgical.Entry{Target: e.Ref.Target, UpdatedAt: e.UpdatedAt, UserNotesCount: e.UserNotesCount}
+	}
+	heads, err := v.Content.Heads(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	var awaited []surgical.Awaited
+	for _, ref := range refs {
+		entry, head := newest[ref.Target], heads[ref]
+		if v.awaits(entry) || !entry.Differs(head, v.project.HiddenAt, listedAt) {
+			continue
+		}
+		awaited = append(awaited, v.pass.Await(entry, head.Revision, listedAt, 0))
+	}
+	return awaited, nil
+}
+
+// awaits reports whether a run that shows the entry is awaited.
+func (v *visit) awaits(e surgical.Entry) bool {
+	for _, w := range v.windows {
+		for _, a := range w.Awaited {
+			if a.Target == e.Target && !a.UpdatedAt.Before(e.UpdatedAt) && a.UserNotesCount == e.UserNotesCount {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// request stores the pass with windows for what it awaits now, and queues the runs.
+func (v *visit) request(ctx context.Context, next surgical.Pass, awaited []surgical.Awaited, change ledger.PassChange) error {
+	for some := range slices.Chunk(awaited, surgical.MaxWindow) {
+		change.Put = append(change.Put, surgical.Window{PassID: next.ID, Number: next.Windows, Awaited: some})
+		next.Windows++
+	}
+	next.Outstanding += int64(len(awaited))
+	if err := v.save(ctx, next, change); err != nil {
+		return err
+	}
+	v.windows = append(v.windows, change.Put...)
+	return v.send(ctx)
+}
+
+// save stores the pass. A visit whose pass somebody else has changed ends with
+// [surgical.ErrMoved].
+func (v *visit) save(ctx context.Context, next surgical.Pass, change ledger.PassChange) error {
+	saved, err := v.Ledger.SavePass(ctx, next, change)
+	if err == nil {
+		v.pass = saved
+	}
+	return err
+}
+
+// send queues the runs of the windows that an invocation has stored and not sent, this
+// one or one that crashed.
+func (v *visit) send(ctx context.Context) error {
+	for i, w := range v.windows {
+		if w.Sent {
+			continue
+		}
+		for _, a := range w.Awaited {
+			if err := v.queue(ctx, a); err != nil {
+				return err
+			}
+		}
+		if err := v.Ledger.WindowSent(ctx, v.pass, w); err != nil {
+			return err
+		}
+		v.windows[i].Sent = true
+	}
+	return nil
+}
+
+// queue queues one run. If it is queued already, its message may not have been sent.
+func (v *visit) queue(ctx context.Context, a surgical.Awaited) error {
+	req := v.pass.Request(a, v.Clock())
+	if v.NewTrace != nil {
+		req.TraceParent = v.NewTrace(ctx)
+	}
+	ctx = trace.With(ctx, req.TraceParent, req.RunID)
+	run, err := v.Ledger.QueueInBulk(ctx, req)
+	if errors.Is(err, surgical.ErrMoved) {
+		run, err = v.Ledger.Run(ctx, req.RunID)
+	}
+	if err != nil {
+		return err
+	}
+	if run.Status != surgical.StatusQueued {
+		return nil
+	}
+	if err := v.Bulk.Send(ctx, run.Request); err != nil {
+		return fmt.Errorf("send run %s: %w", run.RunID, err)
+	}
+	v.report.Runs++
+	return nil
+}
+
+// log writes one line for one decision.
+func (v *visit) log(ctx context.Context, decision string, args ...any) {
+	v.Log.InfoContext(ctx, decision, append(logFields(v.pass), args...)...)
+}
+
+func logFields(p surgical.Pass) []any {
+	return []any{"project_id", p.ProjectID, "kind", string(p.Kind), "pass_id", p.ID}
+}

@@ -1,0 +1,255 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// The items of a pass in the projects table, under its project. The kind of the pass
+// follows the prefix.
+const (
+	passPrefix    = "pass#"
+	windowPrefix  = "window#"
+	failurePrefix = "failure#"
+)
+
+// passVersion is the version of a pass's row. A row of another version is not
+// continued: its cursor may mean something else.
+const passVersion = 1
+
+func passKey(projectID int64, kind surgical.PassKind) dynamo.Item {
+	return projectKey(projectID, passPrefix+string(kind))
+}
+
+// windowItemsOf and failureItemsOf are the prefixes of the sort keys of a pass's
+// windows and failures. The id of the pass is part of them, so that a pass does not
+// find those of an earlier one.
+func windowItemsOf(p surgical.Pass) string {
+	return windowPrefix + string(p.Kind) + "#" + p.ID + "#"
+}
+
+func failureItemsOf(p surgical.Pass) string {
+	return failurePrefix + string(p.Kind) + "#" + p.ID + "#"
+}
+
+// passItem is the row of a pass. Times are Unix microseconds; absent attributes are
+// zero.
+type passItem struct {
+	ProjectID int64  `dynamodbav:"project_id"`
+	Item      string `dynamodbav:"item"`
+	Version   int64  `dynamodbav:"version"`
+	Revision  int64  `dynamodbav:"revision"`
+
+	ID     string   `dynamodbav:"id"`
+	Status string   `dynamodbav:"status"`
+	For    []string `dynamodbav:"for,omitempty"`
+
+	RequestedAt int64 `dynamodbav:"requested_at,omitempty"`
+	StartedAt   int64 `dynamodbav:"started_at,omitempty"`
+	UpdatedAt   int64 `dynamodbav:"updated_at,omitempty"`
+	FinishedAt  int64 `dynamodbav:"finished_at,omitempty"`
+	DueAt       int64 `dynamodbav:"due_at,omitempty"`
+
+	Legs        []legItem        `dynamodbav:"legs,omitempty"`
+	Leg         int              `dynamodbav:"leg,omitempty"`
+	Cursor      string           `dynamodbav:"cursor,omitempty"`
+	Windows     int64            `dynamodbav:"windows,omitempty"`
+	Outstanding int64            `dynamodbav:"outstanding,omitempty"`
+	Counts      passCountsItem   `dynamodbav:"counts"`
+	Checkpoints map[string]int64 `dynamodbav:"checkpoints,omitempty"`
+	First       bool             `dynamodbav:"first,omitempty"`
+
+	Error        *errorItem `dynamodbav:"error,omitempty"`
+	Tries        int64      `dynamodbav:"tries,omitempty"`
+	FailingSince int64      `dynamodbav:"failing_since,omitempty"`
+
+	WriteToken string `dynamodbav:"write_token,omitempty"`
+}
+
+type legItem struct {
+	Type    string `dynamodbav:"type,omitempty"`
+	Since   int64  `dynamodbav:"since,omitempty"`
+	CatchUp bool   `dynamodbav:"catch_up,omitempty"`
+	Began   int64  `dynamodbav:"began,omitempty"`
+	Newest  int64  `dynamodbav:"newest,omitempty"`
+	Total   int64  `dynamodbav:"total"`
+}
+
+type passCountsItem struct {
+	Listed       int64 `dynamodbav:"listed,omitempty"`
+	Different    int64 `dynamodbav:"different,omitempty"`
+	Done         int64 `dynamodbav:"done,omitempty"`
+	Failed       int64 `dynamodbav:"failed,omitempty"`
+	Unreadable   int64 `dynamodbav:"unreadable,omitempty"`
+	Pages        int64 `dynamodbav:"pages,omitempty"`
+	ListRequests int64 `dynamodbav:"list_requests,omitempty"`
+	Requests     int64 `dynamodbav:"requests,omitempty"`
+}
+
+func itemOfPass(p surgical.Pass) passItem {
+	item := passItem{
+		ProjectID: p.ProjectID, Item: passPrefix + string(p.Kind), Version: passVersion, Revision: p.Revision,
+		ID: p.ID, Status: string(p.Status), For: p.For,
+		RequestedAt: micros(p.RequestedAt), StartedAt: micros(p.StartedAt), UpdatedAt: micros(p.UpdatedAt),
+		FinishedAt: micros(p.FinishedAt), DueAt: micros(p.DueAt),
+		Leg: p.Leg, Cursor: p.Cursor, Windows: p.Windows, Outstanding: p.Outstanding, Counts: passCountsItem(p.Counts), First: p.First,
+		Error: itemOfError(p.Error), Tries: p.Tries, FailingSince: micros(p.FailingSince),
+	}
+	for _, leg := range p.Legs {
+		item.Legs = append(item.Legs, legItem{string(leg.Type), micros(leg.Since), leg.CatchUp, micros(leg.Began), micros(leg.Newest), leg.Total})
+	}
+	if len(p.Checkpoints) > 0 {
+		item.Checkpoints = map[string]int64{}
+	}
+	for typ, at := range p.Checkpoints {
+		item.Checkpoints[string(typ)] = micros(at)
+	}
+	return item
+}
+
+// passOf decodes the row of a pass. A row of another version gives the pass without
+// its legs, failed, so that nothing continues it.
+func passOf(item dynamo.Item) (surgical.Pass, error) {
+	var row passItem
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return surgical.Pass{}, fmt.Errorf("decode a pass: %w", err)
+	}
+	p := surgical.Pass{
+		ProjectID: row.ProjectID, Kind: surgical.PassKind(strings.TrimPrefix(row.Item, passPrefix)), Revision: row.Revision,
+		ID: row.ID, Status: surgical.RunStatus(row.Status), For: row.For,
+		RequestedAt: fromMicros(row.RequestedAt), StartedAt: fromMicros(row.StartedAt), UpdatedAt: fromMicros(row.UpdatedAt),
+		FinishedAt: fromMicros(row.FinishedAt), DueAt: fromMicros(row.DueAt),
+		Leg: row.Leg, Cursor: row.Cursor, Windows: row.Windows, Outstanding: row.Outstanding, Counts: surgical.PassCounts(row.Counts), First: row.First,
+		Tries: row.Tries, FailingSince: fromMicros(row.FailingSince),
+	}
+	for _, leg := range row.Legs {
+		p.Legs = append(p.Legs, surgical.Leg{
+			Type: surgical.EntityType(leg.Type), Since: fromMicros(leg.Since), CatchUp: leg.CatchUp,
+			Began: fromMicros(leg.Began), Newest: fromMicros(leg.Newest), Total: leg.Total,
+		})
+	}
+	if len(row.Checkpoints) > 0 {
+		p.Checkpoints = map[surgical.EntityType]time.Time{}
+	}
+	for typ, at := range row.Checkpoints {
+		p.Checkpoints[surgical.EntityType(typ)] = fromMicros(at)
+	}
+	var err error
+	if p.Error, err = row.Error.error(""); err != nil {
+		return surgical.Pass{}, fmt.Errorf("decode pass %s: %w", row.ID, err)
+	}
+	if row.Version != passVersion {
+		p = p.Outdated(row.Version)
+	}
+	return p, nil
+}
+
+// windowItem is a part of a page of a pass.
+type windowItem struct {
+	ProjectID int64         `dynamodbav:"project_id"`
+	Item      string        `dynamodbav:"item"`
+	PassID    string        `dynamodbav:"pass_id"`
+	Number    int64         `dynamodbav:"number"`
+	Sent      bool          `dynamodbav:"sent,omitempty"`
+	Awaited   []awaitedItem `dynamodbav:"awaited"`
+}
+
+type awaitedItem struct {
+	Target         string `dynamodbav:"target"`
+	RunID          string `dynamodbav:"run_id,omitempty"`
+	UpdatedAt      int64  `dynamodbav:"updated_at,omitempty"`
+	UserNotesCount int64  `dynamodbav:"user_notes_count,omitempty"`
+	ListedAt       int64  `dynamodbav:"listed_at,omitempty"`
+	Tries          int64  `dynamodbav:"tries,omitempty"`
+}
+
+func itemOfAwaited(a surgical.Awaited) awaitedItem {
+	return awaitedItem{a.Target.String(), a.RunID, micros(a.UpdatedAt), a.UserNotesCount, micros(a.ListedAt), a.Tries}
+}
+
+func (a awaitedItem) awaited() (surgical.Awaited, error) {
+	target, err := surgical.ParseTarget(a.Target)
+	return surgical.Awaited{
+		Entry: surgical.Entry{Target: target, UpdatedAt: fromMicros(a.UpdatedAt), UserNotesCount: a.UserNotesCount},
+		RunID: a.RunID, ListedAt: fromMicros(a.ListedAt), Tries: a.Tries,
+	}, err
+}
+
+func windowKey(p surgical.Pass, w surgical.Window) dynamo.Item {
+	return projectKey(p.ProjectID, fmt.Sprintf("%s%06d", windowItemsOf(p), w.Number))
+}
+
+func (l *Ledger) putWindow(p surgical.Pass, w surgical.Window) (types.TransactWriteItem, error) {
+	row := windowItem{
+		ProjectID: p.ProjectID, Item: fmt.Sprintf("%s%06d", windowItemsOf(p), w.Number),
+		PassID: p.ID, Number: w.Number, Sent: w.Sent,
+	}
+	for _, a := range w.Awaited {
+		row.Awaited = append(row.Awaited, itemOfAwaited(a))
+	}
+	item, err := attributevalue.MarshalMap(row)
+	if err != nil {
+		return types.TransactWriteItem{}, fmt.Errorf("encode a window of pass %s: %w", p.ID, err)
+	}
+	return types.TransactWriteItem{Put: &types.Put{TableName: &l.tables.Projects, Item: item}}, nil
+}
+
+func windowOf(item dynamo.Item) (surgical.Window, error) {
+	var row windowItem
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return surgical.Window{}, fmt.Errorf("decode a window: %w", err)
+	}
+	w := surgical.Window{PassID: row.PassID, Number: row.Number, Sent: row.Sent}
+	for _, a := range row.Awaited {
+		awaited, err := a.awaited()
+		if err != nil {
+			return surgical.Window{}, fmt.Errorf("decode a window of pass %s: %w", row.PassID, err)
+		}
+		w.Awaited = append(w.Awaited, awaited)
+	}
+	return w, nil
+}
+
+// failureRow is an entity that a pass could not bring up to date.
+type failureRow struct {
+	ProjectID int64  `dynamodbav:"project_id"`
+	Item      string `dynamodbav:"item"`
+	PassID    string `dynamodbav:"pass_id"`
+	awaitedItem
+	Code    string `dynamodbav:"code"`
+	Message string `dynamodbav:"message"`
+}
+
+func failureKey(p surgical.Pass, t surgical.Target) dynamo.Item {
+	return projectKey(p.ProjectID, failureItemsOf(p)+t.String())
+}
+
+func (l *Ledger) putFailure(p surgical.Pass, f surgical.PassFailure) (types.TransactWriteItem, error) {
+	item, err := attributevalue.MarshalMap(failureRow{
+		ProjectID: p.ProjectID, Item: failureItemsOf(p) + f.Target.String(), PassID: p.ID,
+		awaitedItem: itemOfAwaited(f.Awaited), Code: string(f.Code), Message: f.Message,
+	})
+	if err != nil {
+		return types.TransactWriteItem{}, fmt.Errorf("encode a failure of pass %s: %w", p.ID, err)
+	}
+	return types.TransactWriteItem{Put: &types.Put{TableName: &l.tables.Projects, Item: item}}, nil
+}
+
+func failureOf(item dynamo.Item) (surgical.PassFailure, error) {
+	var row failureRow
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return surgical.PassFailure{}, fmt.Errorf("decode a failure of a pass: %w", err)
+	}
+	awaited, err := row.awaited()
+	if err != nil {
+		return surgical.PassFailure{}, fmt.Errorf("decode a failure of pass %s: %w", row.PassID, err)
+	}
+	return surgical.PassFailure{PassID: row.PassID, Awaited: awaited, Code: surgical.Code(row.Code), Message: row.Message}, nil
+}

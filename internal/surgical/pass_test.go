@@ -1,0 +1,116 @@
+package surgical_test
+
+import (
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func TestDiffers_FindsWhatTheHeadLacks(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	entry := surgical.Entry{Target: surgical.Target{Type: surgical.Issue, IID: 7}, UpdatedAt: at, UserNotesCount: 3}
+	current := surgical.Head{Revision: 2, UpdatedAt: at, UserNotesCount: 3, FetchedAt: at.Add(time.Second), FetchedUntil: at.Add(2 * time.Second)}
+	with := func(change func(*surgical.Head)) surgical.Head {
+		h := current
+		change(&h)
+		return h
+	}
+	for _, c := range []struct {
+		name     string
+		head     surgical.Head
+		hiddenAt time.Time
+		after    time.Duration // from the end of the head's fetch to the listing
+		want     bool
+	}{
+		{"current", current, time.Time{}, time.Hour, false},
+		{"missing", surgical.Head{}, time.Time{}, time.Hour, true},
+		{"a head without a copy", surgical.Head{Revision: 1, HiddenSince: at}, time.Time{}, time.Hour, true},
+		{"older", with(func(h *surgical.Head) { h.UpdatedAt = at.Add(-time.Millisecond) }), time.Time{}, time.Hour, true},
+		{"fewer comments", with(func(h *surgical.Head) { h.UserNotesCount = 2 }), time.Time{}, time.Hour, true},
+		{"more comments", with(func(h *surgical.Head) { h.UserNotesCount = 4 }), time.Time{}, time.Hour, true},
+		{"gone", with(func(h *surgical.Head) { h.Gone = true }), time.Time{}, time.Hour, true},
+		{"hidden with its project", current, at.Add(time.Second), time.Hour, true},
+		{"from after its project was hidden", current, at, time.Hour, false},
+		{"called confidential", with(func(h *surgical.Head) { h.HiddenSince = at }), time.Time{}, time.Hour, false},
+		{"newer, fetched just before", with(func(h *surgical.Head) { h.UpdatedAt, h.UserNotesCount = at.Add(time.Minute), 4 }), time.Time{}, surgical.Confirmation - 1, false},
+		{"newer, fetched long before", with(func(h *surgical.Head) { h.UpdatedAt = at.Add(time.Minute) }), time.Time{}, surgical.Confirmation, true},
+		{"newer, fetched afterwards", with(func(h *surgical.Head) { h.UpdatedAt = at.Add(time.Minute) }), time.Time{}, -time.Minute, false},
+	} {
+		if got := entry.Differs(c.head, c.hiddenAt, current.FetchedUntil.Add(c.after)); got != c.want {
+			t.Errorf("Differs from a head that is %s: %t, want %t", c.name, got, c.want)
+		}
+	}
+}
+
+func TestSettled_AcceptsOnlyALaterFetchThatShowsTheEntry(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	awaited := surgical.Awaited{Entry: surgical.Entry{UpdatedAt: at, UserNotesCount: 3}, ListedAt: at.Add(time.Minute)}
+	shown := surgical.Head{Revision: 2, UpdatedAt: at, UserNotesCount: 3, FetchedAt: at.Add(2 * time.Minute)}
+	with := func(change func(*surgical.Head)) surgical.Head {
+		h := shown
+		change(&h)
+		return h
+	}
+	for _, c := range []struct {
+		name     string
+		head     surgical.Head
+		hiddenAt time.Time
+		want     bool
+	}{
+		{"it shows the entry", shown, time.Time{}, true},
+		{"it shows something newer", with(func(h *surgical.Head) { h.UpdatedAt, h.UserNotesCount = at.Add(time.Hour), 5 }), time.Time{}, true},
+		{"nothing was committed", surgical.Head{}, time.Time{}, false},
+		{"it is from before the list", with(func(h *surgical.Head) { h.FetchedAt = awaited.ListedAt }), time.Time{}, false},
+		{"a lagging replica answered", with(func(h *surgical.Head) { h.UpdatedAt = at.Add(-time.Second) }), time.Time{}, false},
+		{"a lagging replica lacks a comment", with(func(h *surgical.Head) { h.UserNotesCount = 2 }), time.Time{}, false},
+		{"a comment was deleted", with(func(h *surgical.Head) {
+			h.UserNotesCount, h.FetchedAt = 2, awaited.ListedAt.Add(surgical.Confirmation+1)
+		}), time.Time{}, true},
+		{"it is gone by now", with(func(h *surgical.Head) { h.Gone, h.UpdatedAt = true, time.Time{} }), time.Time{}, true},
+		{"it was gone before", with(func(h *surgical.Head) { h.Gone, h.FetchedAt = true, at }), time.Time{}, false},
+		{"its project was hidden since", shown, shown.FetchedAt, false},
+	} {
+		if got := awaited.Settled(c.head, c.hiddenAt); got != c.want {
+			t.Errorf("Settled if %s: %t, want %t", c.name, got, c.want)
+		}
+	}
+}
+
+func TestNextCheckpoint_NeverPassesWhatALaggingListMayLack(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	overlapped := at.Add(-surgical.ReconcileOverlap)
+	for _, c := range []struct {
+		name string
+		leg  surgical.Leg
+		want time.Time
+	}{
+		{"nothing changed", surgical.Leg{Since: at.Add(-time.Hour), Began: at}, at.Add(-time.Hour)},
+		{"nothing changed since a moment ago", surgical.Leg{Since: at.Add(-time.Minute), Began: at}, overlapped},
+		{"the last change is long ago", surgical.Leg{Since: at.Add(-time.Hour), Began: at, Newest: at.Add(-30 * time.Minute)}, at.Add(-30*time.Minute + time.Millisecond)},
+		{"the last change is just now", surgical.Leg{Since: at.Add(-time.Hour), Began: at, Newest: at.Add(-time.Second)}, overlapped},
+		{"an entity is dated in the future", surgical.Leg{Since: at.Add(-time.Hour), Began: at, Newest: at.AddDate(73, 0, 0)}, overlapped},
+		{"our clock was ahead at the first cycle", surgical.Leg{Since: at.Add(time.Hour), Began: at}, overlapped},
+	} {
+		if got := c.leg.NextCheckpoint(); !got.Equal(c.want) {
+			t.Errorf("NextCheckpoint if %s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestParsePassID_AcceptsOnlyItsOwnIDs(t *testing.T) {
+	for _, project := range []int64{0, 1, 71480000} {
+		id := surgical.NewPassID(project, surgical.PassBackfill, "key")
+		if got, err := surgical.ParsePassID(id); got != project || err != nil {
+			t.Errorf("ParsePassID(%s): %d, %v", id, got, err)
+		}
+		if id == surgical.NewPassID(project, surgical.PassReconcile, "key") || id == surgical.NewPassID(project, surgical.PassBackfill, "other") {
+			t.Errorf("%s names two passes", id)
+		}
+	}
+	for _, id := range []string{"", "1", "1-", "-abcdefghijklmnop", "1-abcdefghijklmno", "1-ABCDEFGHIJKLMNOP", "01-abcdefghijklmnop", "-1-abcdefghijklmnop", "1-abcdefghijklmno0", "w-abcdefghijklmnop"} {
+		if got, err := surgical.ParsePassID(id); err == nil {
+			t.Errorf("ParsePassID(%q): %d", id, got)
+		}
+	}
+}
