@@ -33,11 +33,9 @@ func (s *Store) Batch(ctx context.Context, ref surgical.EntityRef, ids []string)
 // children fails.
 func (v View) Batch(ctx context.Context, ids, children []string) (Batch, map[string]json.RawMessage, error) {
 	named := v.only(children)
-	wanted := map[string]string{}
 	var keys []dynamo.Item
 	for child, entry := range named {
 		for _, sk := range entry.keys(child) {
-			wanted[sk] = child
 			keys = append(keys, key(v.Ref, sk))
 		}
 	}
@@ -45,7 +43,15 @@ func (v View) Batch(ctx context.Context, ids, children []string) (Batch, map[str
 	if err != nil {
 		return Batch{}, nil, err
 	}
-	loaded, err := joinChildren(v.Ref, named, wanted, items)
+	lists, err := listsOf(v.Ref, named, items)
+	if err != nil {
+		return Batch{}, nil, err
+	}
+	pieces, err := v.store.pieceItems(ctx, v.Ref, lists)
+	if err != nil {
+		return Batch{}, nil, err
+	}
+	loaded, err := joinChildren(v.Ref, named, lists, append(items, pieces...))
 	return batch, loaded, err
 }
 

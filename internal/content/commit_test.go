@@ -492,26 +492,6 @@ func TestRead_GivesBackExactlyWhatWasCommitted(t *testing.T) {
 	})
 }
 
-func TestRead_OfALongChildPutsItsSegmentsTogether(t *testing.T) {
-	w := newWorld(t)
-	ref := issue(1)
-	long := newIssue().with("description", noise(1_500_000)).and("discussion#d1", note("d1", strings.Repeat("compresses well ", 40_000)))
-	w.commit(ref, long)
-	segments, _ := w.keys(ref, "child#description#0#r1.1#")
-	if len(segments) < 3 {
-		t.Fatalf("1.5 MB are stored in %d segments", len(segments))
-	}
-	if packed, _ := w.keys(ref, "child#discussion#d1#"); len(packed) != 1 {
-		t.Errorf("a text that compresses well is stored in %d segments", len(packed))
-	}
-	w.shows(ref, w.snapshot(ref, long))
-	w.commit(ref, long.with("description", "short"))
-	_, expiring := w.keys(ref, "child#description#")
-	w.same("segments that expire", segments, expiring)
-	w.expire(ref)
-	w.shows(ref, w.snapshot(ref, long.with("description", "short")))
-}
-
 func TestRead_OfHeadsAndPartsOfEarlierVersions(t *testing.T) {
 	w := newWorld(t)
 	large := newIssue()

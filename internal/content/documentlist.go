@@ -6,7 +6,6 @@ import (
 	"iter"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -42,17 +41,14 @@ func (s *Store) DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id s
 	}
 }
 
-// whole decodes a document, and reads its text if that is stored in segments.
+// whole decodes a document, and reads its text if that is stored in items of its own.
 func (s *Store) whole(ctx context.Context, ref surgical.EntityRef, item dynamo.Item, err error) (Document, error) {
 	if err != nil {
 		return Document{}, fmt.Errorf("list documents of %s: %w", ref, err)
 	}
-	var row docItem
-	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-		return Document{}, fmt.Errorf("decode a document of %s: %w", ref, err)
+	document, err := documentOf(ref, item)
+	if err != nil || !document.Long() {
+		return document, err
 	}
-	if row.Segments == 0 {
-		return row.document(), nil
-	}
-	return s.Document(ctx, ref, row.ID)
+	return s.Document(ctx, ref, document.ID)
 }

@@ -24,13 +24,27 @@ type Document struct {
 
 	token    string
 	segments int
+	pieces   []pieceRef
 }
 
-// Segmented reports whether the text is stored in items of its own and has to
+// Long reports whether the text is stored in items of its own and has to
 // be read by [Store.Document].
-func (d Document) Segmented() bool { return d.segments > 0 }
+func (d Document) Long() bool { return d.segments > 0 }
 
-// docItem is the item of a document. Long texts are stored in segments.
+// textKeys returns the sort keys of the items that hold a long text, in order.
+func (d Document) textKeys() []string {
+	if d.segments == inPieces {
+		return keysOf(d.pieces, ofDocument(d.ID))
+	}
+	keys := make([]string, d.segments)
+	for i := range keys {
+		keys[i] = docTextKey(d.ID, d.token, i)
+	}
+	return keys
+}
+
+// docItem is the item of a document. Long texts are stored in pieces; segments are
+// those of earlier versions, or [inPieces].
 type docItem struct {
 	PK           string `dynamodbav:"pk"`
 	SK           string `dynamodbav:"sk"`
@@ -44,16 +58,30 @@ type docItem struct {
 	Text         string `dynamodbav:"text,omitempty"`
 	Token        string `dynamodbav:"token,omitempty"`
 	Segments     int    `dynamodbav:"segments,omitempty"`
+
+	Pieces *packedPieces `dynamodbav:"pieces,omitempty"`
 }
 
-func (d docItem) document() Document {
-	return Document{
-		Document: surgical.Document{ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential, Text: d.Text, Hash: d.Hash},
-		Revision: d.Revision, VisibleFrom: d.VisibleFrom, token: d.Token, segments: d.Segments,
+// documentOf decodes the item of a document.
+func documentOf(ref surgical.EntityRef, item dynamo.Item) (Document, error) {
+	var row docItem
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return Document{}, fmt.Errorf("decode a document of %s: %w", ref, err)
 	}
+	d := Document{
+		Document: surgical.Document{ID: row.ID, Title: row.Title, URL: row.URL, Confidential: row.Confidential, Text: row.Text, Hash: row.Hash},
+		Revision: row.Revision, VisibleFrom: row.VisibleFrom, token: row.Token, segments: row.Segments,
+	}
+	if row.Pieces != nil {
+		var err error
+		if d.pieces, err = row.Pieces.unpack(); err != nil {
+			return Document{}, fmt.Errorf("document %s of %s: %w", row.ID, ref, err)
+		}
+	}
+	return d, nil
 }
 
-// docTextItem is one segment of a long document.
+// docTextItem is one piece or segment of a long document.
 type docTextItem struct {
 	PK       string `dynamodbav:"pk"`
 	SK       string `dynamodbav:"sk"`
@@ -66,7 +94,7 @@ type docTextItem struct {
 // DocumentsVisibleFrom of the head.
 func (s *Store) Documents(ctx context.Context, ref surgical.EntityRef) ([]Document, error) {
 	names := []expression.NameBuilder{}
-	for _, name := range []string{"sk", "title", "url", "confidential", "hash", "revision", "visible_from", "token", "segments"} {
+	for _, name := range []string{"sk", "title", "url", "confidential", "hash", "revision", "visible_from", "token", "segments", "pieces"} {
 		names = append(names, expression.Name(name))
 	}
 	in, err := s.collection(ref, docPrefix, append(names, expression.Name("document_id"))...)
@@ -78,17 +106,17 @@ func (s *Store) Documents(ctx context.Context, ref surgical.EntityRef) ([]Docume
 		if err != nil {
 			return nil, fmt.Errorf("list documents of %s: %w", ref, err)
 		}
-		var row docItem
-		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-			return nil, fmt.Errorf("decode a document of %s: %w", ref, err)
+		document, err := documentOf(ref, item)
+		if err != nil {
+			return nil, err
 		}
-		documents = append(documents, row.document())
+		documents = append(documents, document)
 	}
 	return documents, nil
 }
 
 // SomeDocuments reads documents by their ids and leaves out those that do not
-// exist. Texts that are stored in segments are empty.
+// exist. Texts that are stored in items of their own are empty.
 func (s *Store) SomeDocuments(ctx context.Context, ref surgical.EntityRef, ids []string) (map[string]Document, error) {
 	keys := make([]dynamo.Item, len(ids))
 	for i, id := range ids {
@@ -104,11 +132,11 @@ func (s *Store) SomeDocuments(ctx context.Context, ref surgical.EntityRef, ids [
 func documentsOf(ref surgical.EntityRef, items []dynamo.Item) (map[string]Document, error) {
 	documents := make(map[string]Document, len(items))
 	for _, item := range items {
-		var row docItem
-		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-			return nil, fmt.Errorf("decode a document of %s: %w", ref, err)
+		document, err := documentOf(ref, item)
+		if err != nil {
+			return nil, err
 		}
-		documents[row.ID] = row.document()
+		documents[document.ID] = document
 	}
 	return documents, nil
 }
@@ -133,37 +161,39 @@ func (s *Store) document(ctx context.Context, ref surgical.EntityRef, id string)
 	if document.segments == 0 {
 		return document, nil
 	}
-	items, err := dynamo.GetAll(ctx, s.db, s.table, s.textKeys(ref, document))
-	if err != nil {
-		return Document{}, fmt.Errorf("read document %s of %s: %w", id, ref, err)
-	}
-	if len(items) != document.segments {
-		return Document{}, fmt.Errorf("document %s of %s: %d of %d segments: %w", id, ref, len(items), document.segments, errOvertaken)
-	}
-	bodies := make([]body, document.segments)
-	for _, item := range items {
-		var row docTextItem
-		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-			return Document{}, fmt.Errorf("decode document %s of %s: %w", id, ref, err)
-		}
-		var n int
-		if _, err := fmt.Sscanf(row.SK[len(row.SK)-3:], "%d", &n); err != nil || n >= len(bodies) {
-			return Document{}, fmt.Errorf("segment %s of %s is out of place", row.SK, ref)
-		}
-		bodies[n] = row.body
-	}
-	if document.Text, err = joinBodies(bodies); err != nil {
+	if document.Text, err = s.text(ctx, ref, document.textKeys()); err != nil {
 		return Document{}, fmt.Errorf("document %s of %s: %w", id, ref, err)
 	}
 	return document, nil
 }
 
-func (s *Store) textKeys(ref surgical.EntityRef, d Document) []dynamo.Item {
-	keys := make([]dynamo.Item, d.segments)
-	for i := range keys {
-		keys[i] = key(ref, docTextKey(d.ID, d.token, i))
+// text reads and joins the items of a long text.
+func (s *Store) text(ctx context.Context, ref surgical.EntityRef, sks []string) (string, error) {
+	var keys []dynamo.Item
+	for _, sk := range without(sks, nil) {
+		keys = append(keys, key(ref, sk))
 	}
-	return keys
+	items, err := dynamo.GetAll(ctx, s.db, s.table, keys)
+	if err != nil {
+		return "", fmt.Errorf("read its text: %w", err)
+	}
+	held := make(map[string]*body, len(items))
+	for _, item := range items {
+		var row docTextItem
+		if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+			return "", fmt.Errorf("decode its text: %w", err)
+		}
+		held[row.SK] = &row.body
+	}
+	bodies := make([]body, len(sks))
+	for i, sk := range sks {
+		if held[sk] == nil {
+			return "", fmt.Errorf("item %d of %d is missing: %w", i+1, len(sks), errOvertaken)
+		}
+		bodies[i] = *held[sk]
+	}
+	text, err := joinBodies(bodies)
+	return string(text), err
 }
 
 // WriteDocuments puts the rendered documents and deletes the others in replaced,
@@ -174,66 +204,72 @@ func (s *Store) textKeys(ref surgical.EntityRef, d Document) []dynamo.Item {
 // caller has to read again. token comes from [TextToken]. A list that does not
 // fit one transaction is written by several, each with the check of the head.
 func (s *Store) WriteDocuments(ctx context.Context, head surgical.Head, token string, puts []surgical.Document, replaced map[string]Document) error {
-	writes, texts, err := s.documentWrites(head, token, puts, replaced)
+	w, err := s.documentWrites(head, token, puts, replaced)
 	if err != nil {
 		return err
 	}
-	if err := dynamo.PutAll(ctx, s.db, s.table, texts); err != nil {
+	if err := dynamo.PutAll(ctx, s.db, s.table, w.texts); err != nil {
 		return fmt.Errorf("write long documents of %s: %w", head.Ref, err)
 	}
 	check, err := s.checkHead(head)
 	if err != nil {
 		return err
 	}
-	if err := s.transact(ctx, check, writes); err != nil {
+	if err := s.transact(ctx, check, w.writes); err != nil {
 		return fmt.Errorf("write documents of %s: %w", head.Ref, err)
 	}
-	for _, id := range sortedKeys(replaced) {
-		old := replaced[id]
-		for i := range old.segments {
-			if err := s.expire(ctx, head.Ref, docTextKey(old.ID, old.token, i)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return s.expireAll(ctx, head.Ref, w.superseded)
 }
 
-// documentWrites returns the writes of the transactions, and the segments that
-// have to be written before them.
-func (s *Store) documentWrites(head surgical.Head, token string, puts []surgical.Document, replaced map[string]Document) (writes []types.TransactWriteItem, texts []dynamo.Item, err error) {
-	kept := make(map[string]bool, len(puts))
-	for _, document := range puts {
-		kept[document.ID] = true
-		item, segments, err := s.documentItems(head, token, document)
+// documentWrites is what writing documents takes.
+type documentWrites struct {
+	// writes are those of the transactions.
+	writes []types.TransactWriteItem
+	// texts are the pieces that have to be written before them.
+	texts []dynamo.Item
+	// superseded are the sort keys of texts that no document names afterwards.
+	superseded []string
+}
+
+func (s *Store) documentWrites(head surgical.Head, token string, puts []surgical.Document, replaced map[string]Document) (w documentWrites, err error) {
+	var packer packer
+	now := make(map[string]Document, len(puts))
+	for _, put := range puts {
+		document, pieces, err := packed(&packer, head, token, put, replaced[put.ID])
 		if err != nil {
-			return nil, nil, err
+			return w, fmt.Errorf("pack document %s of %s: %w", put.ID, head.Ref, err)
 		}
-		asRead, err := unchanged(replaced[document.ID])
+		now[put.ID] = document
+		w.texts = append(w.texts, pieces...)
+		item, err := attributevalue.MarshalMap(itemOfDocument(head.Ref, document))
 		if err != nil {
-			return nil, nil, err
+			return w, fmt.Errorf("encode document %s of %s: %w", put.ID, head.Ref, err)
 		}
-		texts = append(texts, segments...)
-		writes = append(writes, types.TransactWriteItem{Put: &types.Put{
+		asRead, err := unchanged(replaced[put.ID])
+		if err != nil {
+			return w, err
+		}
+		w.writes = append(w.writes, types.TransactWriteItem{Put: &types.Put{
 			TableName: &s.table, Item: item, ConditionExpression: asRead.Condition(),
 			ExpressionAttributeNames: asRead.Names(), ExpressionAttributeValues: asRead.Values(),
 		}})
 	}
 	for _, id := range sortedKeys(replaced) {
-		if kept[id] {
+		w.superseded = append(w.superseded, without(replaced[id].textKeys(), now[id].textKeys())...)
+		if _, kept := now[id]; kept {
 			continue
 		}
 		asRead, err := unchanged(replaced[id])
 		if err != nil {
-			return nil, nil, err
+			return w, err
 		}
 		gone := s.delete(key(head.Ref, docKey(id)))
 		gone.Delete.ConditionExpression = asRead.Condition()
 		gone.Delete.ExpressionAttributeNames, gone.Delete.ExpressionAttributeValues = asRead.Names(), asRead.Values()
 		// Vectors are ignored unless embeddings name them.
-		writes = append(writes, gone, s.delete(key(head.Ref, embKey(id))))
+		w.writes = append(w.writes, gone, s.delete(key(head.Ref, embKey(id))))
 	}
-	return writes, texts, nil
+	return w, nil
 }
 
 // unchanged is the condition that the stored document is the one that was read.
@@ -253,34 +289,43 @@ func unchanged(d Document) (expression.Expression, error) {
 	return expression.NewBuilder().WithCondition(condition).Build()
 }
 
-func (s *Store) documentItems(head surgical.Head, token string, d surgical.Document) (dynamo.Item, []dynamo.Item, error) {
-	row := docItem{
-		PK: partition(head.Ref), SK: docKey(d.ID), ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential,
-		Hash: d.Hash, Revision: head.Revision, VisibleFrom: head.DocumentsVisibleFrom,
+// packed returns the document as it is to be stored under the head in place of old,
+// and the items of its pieces that are not stored yet. Pieces of a hidden document
+// are not used again: they are removed with it.
+func packed(packer *packer, head surgical.Head, token string, d surgical.Document, old Document) (Document, []dynamo.Item, error) {
+	stored := Document{Document: d, Revision: head.Revision, VisibleFrom: head.DocumentsVisibleFrom}
+	if len(d.Text) <= plainLimit {
+		return stored, nil, nil
 	}
-	bodies, err := splitBody(d.Text)
-	if err != nil {
-		return nil, nil, fmt.Errorf("pack document %s of %s: %w", d.ID, head.Ref, err)
+	if old.Revision < head.DocumentsVisibleFrom {
+		old.pieces = nil
 	}
-	var segments []dynamo.Item
-	if bodies[0].Zstd == nil {
-		row.Text = d.Text
-		bodies = nil
-	} else {
-		row.Token, row.Segments = token, len(bodies)
+	stored.Text, stored.token, stored.segments = "", token, inPieces
+	var fresh []newPiece
+	var err error
+	if stored.pieces, fresh, err = packer.pack([]byte(d.Text), token, old.pieces); err != nil {
+		return Document{}, nil, err
 	}
-	for i, b := range bodies {
-		segment, err := attributevalue.MarshalMap(docTextItem{PK: row.PK, SK: docTextKey(d.ID, token, i), Revision: head.Revision, body: b})
-		if err != nil {
-			return nil, nil, fmt.Errorf("encode document %s of %s: %w", d.ID, head.Ref, err)
+	items := make([]dynamo.Item, len(fresh))
+	for i, piece := range fresh {
+		row := docTextItem{PK: partition(head.Ref), SK: pieceKey(ofDocument(d.ID), piece.ref), Revision: head.Revision, body: body{Zstd: piece.zstd}}
+		if items[i], err = attributevalue.MarshalMap(row); err != nil {
+			return Document{}, nil, fmt.Errorf("encode a piece: %w", err)
 		}
-		segments = append(segments, segment)
 	}
-	item, err := attributevalue.MarshalMap(row)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode document %s of %s: %w", d.ID, head.Ref, err)
+	return stored, items, nil
+}
+
+func itemOfDocument(ref surgical.EntityRef, d Document) docItem {
+	row := docItem{
+		PK: partition(ref), SK: docKey(d.ID), ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential,
+		Hash: d.Hash, Revision: d.Revision, VisibleFrom: d.VisibleFrom, Text: d.Text, Token: d.token, Segments: d.segments,
 	}
-	return item, segments, nil
+	if d.pieces != nil {
+		pieces := packPieces(d.pieces)
+		row.Pieces = &pieces
+	}
+	return row
 }
 
 // checkHead is the condition that the head has the revision that was read.

@@ -159,7 +159,7 @@ func TestWriteDocuments_OfManyUsesSeveralTransactions(t *testing.T) {
 	}
 }
 
-func TestDocument_OfALongTextPutsItsSegmentsTogether(t *testing.T) {
+func TestDocument_OfALongTextJoinsItsPieces(t *testing.T) {
 	w := newWorld(t)
 	ref := issue(1)
 	head, _ := w.commit(ref, newIssue())
@@ -168,28 +168,29 @@ func TestDocument_OfALongTextPutsItsSegmentsTogether(t *testing.T) {
 	got, err := w.Document(ctx(), ref, "a")
 	w.must(err)
 	w.same("a long document", long, got.Document)
-	if stored := w.stored(ref, long)["a"]; !stored.Segmented() || stored.Text != "" || got.Revision != 1 {
-		t.Errorf("segmented %v, %d bytes in the document's item, revision %d", stored.Segmented(), len(stored.Text), got.Revision)
+	if stored := w.stored(ref, long)["a"]; !stored.Long() || stored.Text != "" || got.Revision != 1 {
+		t.Errorf("long: %v, %d bytes in the document's item, revision %d", stored.Long(), len(stored.Text), got.Revision)
 	}
 	head, _ = w.commit(ref, newIssue().with("title", "U"))
 	w.write(head, longer)
-	if staying, expiring := w.keys(ref, "doctext#"); len(staying) < 2 || len(expiring) < 2 {
-		t.Errorf("of the segments, %v stay and %v expire", staying, expiring)
+	// The longer text begins with the shorter one.
+	if staying, expiring := w.keys(ref, "docpiece#"); len(staying) < 60 || len(expiring) != 1 {
+		t.Errorf("of the pieces, %d stay and %v expire", len(staying), expiring)
 	}
 	w.expire(ref)
 	got, err = w.Document(ctx(), ref, "a")
 	w.must(err)
 	w.same("a longer document", longer, got.Document)
 	w.must(w.WriteDocuments(ctx(), head, "t.d3", nil, w.stored(ref, long)))
-	if staying, _ := w.keys(ref, "doctext#"); len(staying) > 0 {
-		t.Errorf("the segments %v of a deleted document stay", staying)
+	if staying, _ := w.keys(ref, "docpiece#"); len(staying) > 0 {
+		t.Errorf("the pieces %v of a deleted document stay", staying)
 	}
 	if none, err := w.Document(ctx(), ref, "a"); err != nil || none.Revision != 0 {
 		t.Errorf("a document that is gone: %+v, %v", none, err)
 	}
 }
 
-func TestDocument_BeginsAgainWhenItsSegmentsExpire(t *testing.T) {
+func TestDocument_BeginsAgainWhenItsPiecesExpire(t *testing.T) {
 	w := newWorld(t)
 	ref := issue(1)
 	head, _ := w.commit(ref, newIssue())
@@ -197,7 +198,7 @@ func TestDocument_BeginsAgainWhenItsSegmentsExpire(t *testing.T) {
 	reads := 0
 	w.around = func(input any, send func() (any, error)) (any, error) {
 		if _, ok := input.(*dynamodb.BatchGetItemInput); ok {
-			if reads++; reads == 2 { // the segments, after their document
+			if reads++; reads == 2 { // the pieces, after their document
 				w.around = nil
 				head, _ := w.commit(ref, newIssue().with("title", "U"))
 				w.write(head, document("a", "short"))
@@ -211,11 +212,11 @@ func TestDocument_BeginsAgainWhenItsSegmentsExpire(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(got.Text), err)
 	}
 	w.write(head0(w, ref), document("a", noise(700_000)))
-	staying, _ := w.keys(ref, "doctext#")
+	staying, _ := w.keys(ref, "docpiece#")
 	w.remove(ref, staying[0])
 	w.calls = nil
 	if got, err := w.Document(ctx(), ref, "a"); err == nil {
-		t.Errorf("a document without one of its segments was read: %d bytes", len(got.Text))
+		t.Errorf("a document without one of its pieces was read: %d bytes", len(got.Text))
 	}
 	if n := callsOf[*dynamodb.BatchGetItemInput](w); n != 6 {
 		t.Errorf("%d reads, want 3 times 2", n)

@@ -274,8 +274,10 @@ func TestRemoveHidden_RemovesOnlyWhatIsOlderThanTheHidingRevision(t *testing.T) 
 		head, _ := w.commit(ref, newIssue())
 		w.write(head, document("a", noise(650_000)))
 		w.embed(head, "a", "c1")
-		segments, _ := w.keys(ref, "doctext#")
-		hidden := append([]string{"doc#a", "emb#a", "vec#a#c1"}, segments...)
+		pieces, _ := w.keys(ref, "docpiece#")
+		segment := "doctext#a#r0.d1.1.0#000" // of an earlier version
+		w.copyItem(ref, pieces[0], segment)
+		hidden := append([]string{"doc#a", "emb#a", "vec#a#c1", segment}, pieces...)
 		head.DocumentsVisibleFrom = 5
 		// Another process may write between the listing and the removal.
 		w.around = func(input any, send func() (any, error)) (any, error) {

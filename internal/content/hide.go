@@ -29,7 +29,7 @@ func (s *Store) RemoveHidden(ctx context.Context, head surgical.Head, more func(
 	if err != nil {
 		return false, fmt.Errorf("remove hidden items: %w", err)
 	}
-	for _, prefix := range []string{docPrefix, docTextPrefix, embPrefix, vecPrefix} {
+	for _, prefix := range []string{docPrefix, docPiecePrefix, docTextPrefix, embPrefix, vecPrefix} {
 		hidden, err := s.hidden(ctx, head, prefix)
 		if err != nil {
 			return false, err

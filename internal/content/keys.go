@@ -14,27 +14,34 @@ import (
 //
 //	head                                       the head
 //	child#<kind>#<id>#<attempt>#<segment>      a child (or one segment of it)
+//	piece#<kind>#<id>#<attempt>#list           which pieces a long child consists of
+//	piece#<kind>#<id>#<attempt>#<hash>         one of them
 //	part#<number>#<attempt>                    a part of the manifest
 //	doc#<document>                             a document
-//	doctext#<document>#<token>#<segment>       a segment of a long document (see [TextToken])
+//	docpiece#<document>#<token>#<hash>         a piece of a long document (see [TextToken])
+//	doctext#<document>#<token>#<segment>       a segment of a long document of an earlier version
 //	emb#<document>                             the embeddings of a document
 //	vec#<document>#<chunk hash>                the vector of one chunk
 //
-// An attempt is a [surgical.AttemptID], the one that staged the item.
+// An attempt is a [surgical.AttemptID], the one that staged the item. Pieces have
+// prefixes of their own, so that the sweeper of an earlier version, which does not
+// know what names them, does not find them.
 const (
-	headKey       = "head"
-	childPrefix   = "child#"
-	partPrefix    = "part#"
-	docPrefix     = "doc#"
-	docTextPrefix = "doctext#"
-	embPrefix     = "emb#"
-	vecPrefix     = "vec#"
+	headKey        = "head"
+	childPrefix    = "child#"
+	piecePrefix    = "piece#"
+	partPrefix     = "part#"
+	docPrefix      = "doc#"
+	docPiecePrefix = "docpiece#"
+	docTextPrefix  = "doctext#"
+	embPrefix      = "emb#"
+	vecPrefix      = "vec#"
 )
 
 const partitionPrefix = "P#"
 
-// TextToken identifies one try of a docs job to write the segments of long
-// documents: no two tries share the key of a segment. claim counts the claims of
+// TextToken identifies one try of a docs job to write the pieces of long
+// documents: no two tries share the key of a piece. claim counts the claims of
 // the job, try the tries within a claim.
 func TextToken(runID string, claim, revision int64, try int) string {
 	return fmt.Sprintf("%s%s%d.%d.%d", runID, textTokenMark, claim, revision, try)
@@ -47,6 +54,26 @@ func partition(ref surgical.EntityRef) string { return partitionPrefix + ref.Key
 func childKey(child string, attempt surgical.AttemptID, segment int) string {
 	return fmt.Sprintf("%s%s#%s#%03d", childPrefix, child, attempt, segment)
 }
+
+func pieceListKey(child string, attempt surgical.AttemptID) string {
+	return fmt.Sprintf("%s%s#%s#list", piecePrefix, child, attempt)
+}
+
+// ofChild returns the prefix of the keys of the child's pieces, and ofDocument that
+// of a document's.
+func ofChild(child string) string       { return piecePrefix + child }
+func ofDocument(document string) string { return docPiecePrefix + document }
+
+// keysOf returns the sort keys of the pieces of one text, in order.
+func keysOf(pieces []pieceRef, of string) []string {
+	keys := make([]string, len(pieces))
+	for i, piece := range pieces {
+		keys[i] = pieceKey(of, piece)
+	}
+	return keys
+}
+
+func pieceKey(of string, p pieceRef) string { return fmt.Sprintf("%s#%s#%x", of, p.By, p.Hash) }
 
 func partKey(part int, attempt surgical.AttemptID) string {
 	return fmt.Sprintf("%s%04d#%s", partPrefix, part, attempt)
@@ -62,17 +89,17 @@ func embKey(document string) string { return embPrefix + document }
 
 func vecKey(document, chunkHash string) string { return vecPrefix + document + "#" + chunkHash }
 
-// attemptOfKey returns the attempt that staged the child or the part of a
-// manifest with this sort key. A segment of a document belongs to a docs job:
-// its attempt has the run's id and the number 0.
+// attemptOfKey returns the attempt that staged the child, the piece or the part of
+// a manifest with this sort key. A piece or segment of a document belongs to a docs
+// job: its attempt has the run's id and the number 0.
 func attemptOfKey(sk string) (surgical.AttemptID, error) {
 	fields := strings.Split(sk, "#")
 	switch {
-	case strings.HasPrefix(sk, childPrefix) && len(fields) >= 5:
+	case (strings.HasPrefix(sk, childPrefix) || strings.HasPrefix(sk, piecePrefix)) && len(fields) >= 5:
 		return surgical.ParseAttemptID(fields[len(fields)-2])
 	case strings.HasPrefix(sk, partPrefix) && len(fields) == 3:
 		return surgical.ParseAttemptID(fields[2])
-	case strings.HasPrefix(sk, docTextPrefix) && len(fields) >= 4:
+	case (strings.HasPrefix(sk, docTextPrefix) || strings.HasPrefix(sk, docPiecePrefix)) && len(fields) >= 4:
 		if runID, _, ok := strings.Cut(fields[len(fields)-2], textTokenMark); ok && runID != "" {
 			return surgical.AttemptID{RunID: runID}, nil
 		}
@@ -85,4 +112,13 @@ func key(ref surgical.EntityRef, sk string) dynamo.Item {
 		"pk": &types.AttributeValueMemberS{Value: partition(ref)},
 		"sk": &types.AttributeValueMemberS{Value: sk},
 	}
+}
+
+// sortKey returns the sort key of an item; "" if it has none.
+func sortKey(item dynamo.Item) string {
+	sk, _ := item["sk"].(*types.AttributeValueMemberS)
+	if sk == nil {
+		return ""
+	}
+	return sk.Value
 }

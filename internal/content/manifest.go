@@ -24,21 +24,48 @@ const (
 	manyChildren = 16_384
 )
 
-// entry describes one child: its content hash, the attempt that staged its items,
-// and the number of items.
+// entry describes one child: its content hash, the attempt that staged it, and how
+// it is stored.
 type entry struct {
-	Hash     []byte
-	Attempt  surgical.AttemptID
+	Hash    []byte
+	Attempt surgical.AttemptID
+	// Segments is the number of items that hold the child. More than one is what
+	// earlier versions made of a long text. It is [inPieces] if the child is stored
+	// in pieces, which an item of the attempt lists.
 	Segments int
 }
 
-// keys returns the sort keys of the child's items.
+// inPieces is the number of segments of a child or document that is stored in
+// pieces. Earlier versions look for that many segments and fail, because there are
+// none; they themselves never wrote so many.
+const inPieces = 1000
+
+// keys returns the sort keys of the items that the entry itself names: those of the
+// child, or the list of its pieces.
 func (e entry) keys(child string) []string {
+	if e.Segments == inPieces {
+		return []string{pieceListKey(child, e.Attempt)}
+	}
 	keys := make([]string, e.Segments)
 	for i := range keys {
 		keys[i] = childKey(child, e.Attempt, i)
 	}
 	return keys
+}
+
+// textKeys returns the sort keys of the items that hold the child's text, in order;
+// pieces is the list of its pieces, if it has one.
+func (e entry) textKeys(child string, pieces []pieceRef) []string {
+	if e.Segments == inPieces {
+		return keysOf(pieces, ofChild(child))
+	}
+	return e.keys(child)
+}
+
+// allKeys returns the sort keys of all items that the entry names, directly or
+// through the list of its pieces.
+func (e entry) allKeys(child string, pieces []pieceRef) []string {
+	return append(e.keys(child), keysOf(pieces, ofChild(child))...)
 }
 
 // entries is a manifest, or a part of one, by the keys of the children.
@@ -52,6 +79,17 @@ func (e entries) hash() []byte {
 		fmt.Fprintf(h, "%d %s %x\n", len(child), child, e[child].Hash)
 	}
 	return h.Sum(nil)[:hashSize]
+}
+
+// inPieces returns the entries of children that are stored in pieces.
+func (e entries) inPieces() entries {
+	long := entries{}
+	for child, entry := range e {
+		if entry.Segments == inPieces {
+			long[child] = entry
+		}
+	}
+	return long
 }
 
 // partition divides the entries into n parts by the children's ids.
@@ -155,25 +193,26 @@ func unpackList(value types.AttributeValue, numbers ...*int) ([]byte, error) {
 	return hash.Value, nil
 }
 
-// attemptIndex numbers attempts in the order in which they are first seen.
-type attemptIndex struct {
-	attempts []string
-	index    map[surgical.AttemptID]int
+// index numbers names, such as attempt ids, in the order in which they are first
+// seen.
+type index struct {
+	names   []string
+	numbers map[string]int
 }
 
-func (a *attemptIndex) of(attempt surgical.AttemptID) int {
-	if i, ok := a.index[attempt]; ok {
+func (x *index) of(name string) int {
+	if i, ok := x.numbers[name]; ok {
 		return i
 	}
-	if a.index == nil {
-		a.index = map[surgical.AttemptID]int{}
+	if x.numbers == nil {
+		x.numbers = map[string]int{}
 	}
-	a.index[attempt] = len(a.attempts)
-	a.attempts = append(a.attempts, attempt.String())
-	return a.index[attempt]
+	x.numbers[name] = len(x.names)
+	x.names = append(x.names, name)
+	return x.numbers[name]
 }
 
-// parseAttempts decodes the attempts of an attemptIndex.
+// parseAttempts decodes the names of an index of attempts.
 func parseAttempts(packed []string) (attempts []surgical.AttemptID, err error) {
 	attempts = make([]surgical.AttemptID, len(packed))
 	for i, s := range packed {
@@ -185,13 +224,13 @@ func parseAttempts(packed []string) (attempts []surgical.AttemptID, err error) {
 }
 
 func packEntries(e entries) packedEntries {
-	var attempts attemptIndex
+	var attempts index
 	packed := packedEntries{Entries: make(map[string]packedEntry, len(e))}
 	for _, child := range slices.Sorted(maps.Keys(e)) {
 		one := e[child]
-		packed.Entries[child] = packedEntry{one.Hash, attempts.of(one.Attempt), one.Segments}
+		packed.Entries[child] = packedEntry{one.Hash, attempts.of(one.Attempt.String()), one.Segments}
 	}
-	packed.Attempts = attempts.attempts
+	packed.Attempts = attempts.names
 	return packed
 }
 
@@ -239,12 +278,12 @@ func (p *packedPart) UnmarshalDynamoDBAttributeValue(value types.AttributeValue)
 }
 
 func packParts(refs []partRef) packedParts {
-	var attempts attemptIndex
+	var attempts index
 	packed := packedParts{}
 	for _, ref := range refs {
-		packed.Refs = append(packed.Refs, packedPart{ref.Hash, attempts.of(ref.Attempt)})
+		packed.Refs = append(packed.Refs, packedPart{ref.Hash, attempts.of(ref.Attempt.String())})
 	}
-	packed.Attempts = attempts.attempts
+	packed.Attempts = attempts.names
 	return packed
 }
 

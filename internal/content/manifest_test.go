@@ -170,6 +170,9 @@ func TestAttemptOfKey_IsTheInverseOfTheKeys(t *testing.T) {
 			docTextKey("discussion#6a9c", token, n):     {RunID: by.RunID},
 			docTextKey("entity", token, n):              {RunID: by.RunID},
 			childKey("discussion#6a9c1750b37d", by, 12): by,
+			pieceListKey("discussion#6a9c", by):         by,
+			pieceKey(ofChild("description#0"), pieceRef{Hash: []byte{1, 0xaf}, By: by.String()}): by,
+			pieceKey(ofDocument("discussion#6a9c"), pieceRef{Hash: []byte{1, 0xaf}, By: token}):  {RunID: by.RunID},
 		} {
 			if got, err := attemptOfKey(sk); err != nil || got != want {
 				t.Fatalf("%s: %+v, %v", sk, got, err)
@@ -178,32 +181,8 @@ func TestAttemptOfKey_IsTheInverseOfTheKeys(t *testing.T) {
 	})
 }
 
-func TestSplitBody_JoinGivesTheTextBackInItemsThatFit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		// Random bytes do not compress; the lengths lie on both sides of the limits.
-		unit := rapid.SliceOfN(rapid.Byte(), 1, 5000).Draw(t, "unit")
-		length := rapid.SampledFrom([]int{0, 1, plainLimit - 1, plainLimit, plainLimit + 1, 2 * segmentLimit, 1 << 20}).Draw(t, "length")
-		text := make([]byte, length)
-		for i := range text {
-			text[i] = unit[i%len(unit)] ^ byte(i/len(unit)*7)
-		}
-		bodies, err := splitBody(string(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, b := range bodies {
-			if size := len(b.Text) + len(b.Zstd); size > segmentLimit || (b.Zstd == nil) != (length <= plainLimit) {
-				t.Fatalf("%d bytes of %d in one item, compressed %v", size, length, b.Zstd != nil)
-			}
-		}
-		if got, err := joinBodies(bodies); err != nil || got != string(text) {
-			t.Fatalf("%d bytes came back as %d, %v", length, len(got), err)
-		}
-	})
-}
-
 func TestJoinBodies_RefusesWhatIsNoFrame(t *testing.T) {
-	for _, bodies := range [][]body{{{Zstd: []byte("x")}}, {{Text: "a"}, {Text: "b"}, {Zstd: []byte("c")}}} {
+	for _, bodies := range [][]body{{}, {{Zstd: []byte("x")}}, {{Text: "a"}, {Text: "b"}, {Zstd: []byte("c")}}} {
 		if text, err := joinBodies(bodies); err == nil {
 			t.Errorf("%v is joined to %q", bodies, text)
 		}

@@ -62,11 +62,11 @@ type stagedItem struct {
 	attempt surgical.AttemptID
 }
 
-// staged lists the children, manifest parts and document segments of the entity
+// staged lists the children, manifest parts and texts of documents of the entity
 // that do not expire yet.
 func (s *Store) staged(ctx context.Context, ref surgical.EntityRef) ([]stagedItem, error) {
 	var list []stagedItem
-	for _, prefix := range []string{childPrefix, partPrefix, docTextPrefix} {
+	for _, prefix := range []string{childPrefix, piecePrefix, partPrefix, docPiecePrefix, docTextPrefix} {
 		in, err := s.collection(ref, prefix, expression.Name("sk"), expression.Name(tables.ExpiresAt))
 		if err != nil {
 			return nil, err
@@ -95,7 +95,9 @@ func (s *Store) staged(ctx context.Context, ref surgical.EntityRef) ([]stagedIte
 	return list, nil
 }
 
-// named returns the sort keys that the head, its manifest and the documents name.
+// named returns the sort keys of what the head and the documents name, directly or
+// through a manifest or a list of pieces. If one of those is missing, it fails:
+// what that names must not expire.
 func (s *Store) named(ctx context.Context, ref surgical.EntityRef) (map[string]bool, error) {
 	head, err := s.headItem(ctx, ref)
 	if err != nil {
@@ -109,8 +111,13 @@ func (s *Store) named(ctx context.Context, ref surgical.EntityRef) (map[string]b
 	for i, part := range m.parts {
 		named[partKey(i, part.Attempt)] = true
 	}
-	for child, entry := range m.all() {
-		for _, sk := range entry.keys(child) {
+	children := m.all()
+	lists, err := s.pieceLists(ctx, ref, children)
+	if err != nil {
+		return nil, err
+	}
+	for child, entry := range children {
+		for _, sk := range entry.allKeys(child, lists[child]) {
 			named[sk] = true
 		}
 	}
@@ -119,8 +126,8 @@ func (s *Store) named(ctx context.Context, ref surgical.EntityRef) (map[string]b
 		return nil, err
 	}
 	for _, d := range documents {
-		for i := range d.segments {
-			named[docTextKey(d.ID, d.token, i)] = true
+		for _, sk := range d.textKeys() {
+			named[sk] = true
 		}
 	}
 	return named, nil

@@ -37,14 +37,15 @@ func TestExpireOrphans_TakesOnlyWhatEndedAttemptsStagedAndNothingNames(t *testin
 	head, _ := w.commit(ref, large("visible"))
 	visible := w.snapshot(ref, large("visible"))
 	w.write(head, document("a", noise(700_000)))
-	segments, _ := w.keys(ref, "doctext#")
+	pieces, _ := w.keys(ref, "docpiece#")
 	stage(large("lost"), attempt("lost", 2))
 	stage(large("under way"), attempt("open", 3))
-	// A docs job wrote segments that no document names.
-	orphaned := "doctext#a#job.d1.1.0#000"
-	w.copyItem(ref, segments[0], orphaned)
-	open := "doctext#a#open.d1.1.0#000"
-	w.copyItem(ref, segments[0], open)
+	// A docs job wrote pieces that no document names, one of an earlier version segments.
+	orphaned, segment := "docpiece#a#job.d1.1.0#00ff", "doctext#a#job.d1.1.0#000"
+	w.copyItem(ref, pieces[0], orphaned)
+	w.copyItem(ref, pieces[0], segment)
+	open := "docpiece#a#open.d1.1.0#00ff"
+	w.copyItem(ref, pieces[0], open)
 
 	orphans, err := w.Orphans(ctx(), ref)
 	w.must(err)
@@ -59,7 +60,7 @@ func TestExpireOrphans_TakesOnlyWhatEndedAttemptsStagedAndNothingNames(t *testin
 		attempt("job", 0): 1, attempt("open", 0): 1, attempt("t", 0): 1,
 	}, asked)
 	_, expiring := w.keys(ref, "")
-	if len(expiring) != expired || !slices.Contains(expiring, orphaned) {
+	if len(expiring) != expired || !slices.Contains(expiring, orphaned) || !slices.Contains(expiring, segment) {
 		t.Errorf("%d items expire, %d are reported", len(expiring), expired)
 	}
 	left, err := w.Orphans(ctx(), ref)
@@ -147,7 +148,7 @@ func TestExpireOrphans_ReportsWhatKeptItFromTheRest(t *testing.T) {
 	if n, err := w.ExpireOrphans(ctx(), ref, func(context.Context, surgical.AttemptID) (bool, error) { return false, broken }); n != 0 || !errors.Is(err, broken) {
 		t.Errorf("%d expired, %v", n, err)
 	}
-	for _, sk := range []string{"child#x", "child#discussion#d1#nobody#000", "part#0001", "part#0001#r1", "doctext#a#r1.1#000", "doctext#a#.d1#000"} {
+	for _, sk := range []string{"child#x", "piece#x", "piece#discussion#d1#nobody#00ff", "docpiece#a#r1.1#00ff", "child#discussion#d1#nobody#000", "part#0001", "part#0001#r1", "doctext#a#r1.1#000", "doctext#a#.d1#000"} {
 		w := newWorld(t)
 		w.commit(ref, newIssue())
 		w.copyItem(ref, "head", sk)

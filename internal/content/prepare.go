@@ -81,6 +81,7 @@ type preparation struct {
 	base     *headItem
 	children map[string]surgical.Child
 	change   *Change
+	packer   packer
 
 	changed []string // keys of children added, changed or removed
 }
@@ -139,7 +140,7 @@ func (p *preparation) manifest(ctx context.Context, next entries) (*headItem, er
 	}
 	refs := slices.Clone(old.parts)
 	for i, before := range old.read {
-		if err := p.diff(before, parts[i]); err != nil {
+		if err := p.diff(ctx, before, parts[i]); err != nil {
 			return nil, err
 		}
 		p.supersedePart(i, refs[i])
@@ -157,7 +158,7 @@ func (p *preparation) rewrittenManifest(ctx context.Context, next entries, count
 	if err != nil {
 		return nil, err
 	}
-	if err := p.diff(old.all(), next); err != nil {
+	if err := p.diff(ctx, old.all(), next); err != nil {
 		return nil, err
 	}
 	for i, ref := range old.parts {
@@ -176,23 +177,26 @@ func (p *preparation) rewrittenManifest(ctx context.Context, next entries, count
 }
 
 // diff completes the entries of next: a child that before has with the same hash
-// is carried over, any other is staged. Children that only before has are
-// superseded.
-func (p *preparation) diff(before, next entries) error {
+// is carried over, any other is staged. What only before has is superseded.
+func (p *preparation) diff(ctx context.Context, before, next entries) error {
+	lists, err := p.store.pieceLists(ctx, p.snap.Ref, replaced(before, next))
+	if err != nil {
+		return err
+	}
 	for _, child := range slices.Sorted(maps.Keys(next)) {
 		old, had := before[child]
 		if had && slices.Equal(old.Hash, next[child].Hash) {
 			next[child] = old
 			continue
 		}
-		staged, err := p.stageChild(child, next[child].Hash)
+		staged, pieces, err := p.stageChild(child, next[child].Hash, lists[child])
 		if err != nil {
 			return err
 		}
 		next[child] = staged
 		p.changed = append(p.changed, child)
 		if had {
-			p.supersedeChild(child, old)
+			p.supersede(old.allKeys(child, lists[child]), staged.allKeys(child, pieces))
 		} else {
 			p.change.Fewer[kindOf(child)]--
 		}
@@ -200,11 +204,22 @@ func (p *preparation) diff(before, next entries) error {
 	for _, child := range slices.Sorted(maps.Keys(before)) {
 		if _, has := next[child]; !has {
 			p.changed = append(p.changed, child)
-			p.supersedeChild(child, before[child])
+			p.supersede(before[child].allKeys(child, lists[child]), nil)
 			p.change.Fewer[kindOf(child)]++
 		}
 	}
 	return nil
+}
+
+// replaced returns the entries of children that next changes or lacks.
+func replaced(before, next entries) entries {
+	old := entries{}
+	for child, entry := range before {
+		if now, has := next[child]; !has || !slices.Equal(entry.Hash, now.Hash) {
+			old[child] = entry
+		}
+	}
+	return old
 }
 
 // kindOf returns the kind in a key as [surgical.Child.Key] gives it.
@@ -213,16 +228,18 @@ func kindOf(child string) surgical.ChildKind {
 	return surgical.ChildKind(kind)
 }
 
-// childItem is one item of a child: all of it, or one segment.
+// childItem is one item of a child: all of it, a piece, or a segment.
 type childItem struct {
 	PK string `dynamodbav:"pk"`
 	SK string `dynamodbav:"sk"`
 	body
 }
 
-func (p *preparation) stageChild(child string, hash []byte) (entry, error) {
-	raw := p.children[child].Raw
-	staged := entry{Hash: hash, Attempt: p.attempt, Segments: 1}
+// stageChild stages a new version of the child; before are the pieces of the
+// version that it replaces, and the result those of the new one.
+func (p *preparation) stageChild(child string, hash []byte, before []pieceRef) (entry, []pieceRef, error) {
+	p.change.ChildrenWritten++
+	staged, raw := entry{Hash: hash, Attempt: p.attempt, Segments: 1}, p.children[child].Raw
 	if len(raw) <= plainLimit {
 		item := key(p.snap.Ref, childKey(child, p.attempt, 0))
 		p.change.staged = append(p.change.staged, staging{dynamo.ItemSize(item) + len("text") + len(raw), func() dynamo.Item {
@@ -230,23 +247,46 @@ func (p *preparation) stageChild(child string, hash []byte) (entry, error) {
 			whole["text"] = &types.AttributeValueMemberS{Value: string(raw)}
 			return whole
 		}})
-		p.change.ChildrenWritten++
-		return staged, nil
+		return staged, nil, nil
 	}
-	bodies, err := splitBody(string(raw))
+	staged.Segments = inPieces
+	pieces, err := p.stagePieces(child, raw, before)
 	if err != nil {
-		return entry{}, fmt.Errorf("pack %s: %w", child, err)
+		return entry{}, nil, fmt.Errorf("store %s: %w", child, err)
 	}
-	staged.Segments = len(bodies)
-	for i, sk := range staged.keys(child) {
-		item, err := attributevalue.MarshalMap(childItem{PK: partition(p.snap.Ref), SK: sk, body: bodies[i]})
-		if err != nil {
-			return entry{}, fmt.Errorf("encode %s: %w", child, err)
-		}
+	return staged, pieces, nil
+}
+
+// stagePieces stages those pieces of a long child that before does not contain, and
+// the list of all of them.
+func (p *preparation) stagePieces(child string, raw []byte, before []pieceRef) ([]pieceRef, error) {
+	pieces, fresh, err := p.packer.pack(raw, p.attempt.String(), before)
+	if err != nil {
+		return nil, err
+	}
+	for _, piece := range fresh {
+		item := key(p.snap.Ref, pieceKey(ofChild(child), piece.ref))
+		item["zstd"] = &types.AttributeValueMemberB{Value: piece.zstd}
 		p.change.staged = append(p.change.staged, ready(item))
 	}
-	p.change.ChildrenWritten++
-	return staged, nil
+	return pieces, p.stageList(child, pieces)
+}
+
+// stageList stages the list of the child's pieces.
+func (p *preparation) stageList(child string, pieces []pieceRef) error {
+	list, err := attributevalue.MarshalMap(pieceListItem{
+		PK: partition(p.snap.Ref), SK: pieceListKey(child, p.attempt), Pieces: packPieces(pieces),
+	})
+	if err != nil {
+		return fmt.Errorf("encode the list of pieces: %w", err)
+	}
+	if size := dynamo.ItemSize(list); size > surgical.MaxItemBytes {
+		return surgical.NewError(surgical.CodeEntityTooLarge, fmt.Sprintf(
+			"the list of the %d pieces of %s of %s has %d bytes; the limit of one item is %d",
+			len(pieces), child, p.snap.Ref, size, surgical.MaxItemBytes))
+	}
+	p.change.staged = append(p.change.staged, ready(list))
+	return nil
 }
 
 func (p *preparation) stagePart(i int, part entries) (partRef, error) {
@@ -260,8 +300,10 @@ func (p *preparation) stagePart(i int, part entries) (partRef, error) {
 	return partRef{Hash: part.hash(), Attempt: p.attempt}, nil
 }
 
-func (p *preparation) supersedeChild(child string, old entry) {
-	p.change.superseded = append(p.change.superseded, old.keys(child)...)
+// supersede notes that of the items that the base names, the new head names only
+// those that are still named.
+func (p *preparation) supersede(were, still []string) {
+	p.change.superseded = append(p.change.superseded, without(were, still)...)
 }
 
 func (p *preparation) supersedePart(i int, old partRef) {

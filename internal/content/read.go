@@ -13,11 +13,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -69,62 +67,6 @@ func (s *Store) read(ctx context.Context, ref surgical.EntityRef) (Entity, error
 		return Entity{}, err
 	}
 	return assemble(head, children)
-}
-
-// children reads every child that the entries name with one query of the
-// collection, which costs a fraction of reading them one by one.
-func (s *Store) children(ctx context.Context, ref surgical.EntityRef, named entries) (map[string]json.RawMessage, error) {
-	wanted := map[string]string{}
-	for child, entry := range named {
-		for _, sk := range entry.keys(child) {
-			wanted[sk] = child
-		}
-	}
-	in, err := s.collection(ref, childPrefix)
-	if err != nil {
-		return nil, err
-	}
-	var items []dynamo.Item
-	for item, err := range dynamo.QueryAll(ctx, s.db, in) {
-		if err != nil {
-			return nil, fmt.Errorf("read children of %s: %w", ref, err)
-		}
-		items = append(items, item)
-	}
-	return joinChildren(ref, named, wanted, items)
-}
-
-// joinChildren joins the segments of each child. Every named child must be among
-// the items.
-func joinChildren(ref surgical.EntityRef, named entries, wanted map[string]string, items []dynamo.Item) (map[string]json.RawMessage, error) {
-	segments := map[string][]childItem{}
-	for _, item := range items {
-		var c childItem
-		if err := attributevalue.UnmarshalMap(item, &c); err != nil {
-			return nil, fmt.Errorf("decode a child of %s: %w", ref, err)
-		}
-		if child, ok := wanted[c.SK]; ok {
-			segments[child] = append(segments[child], c)
-		}
-	}
-	children := make(map[string]json.RawMessage, len(named))
-	for child, entry := range named {
-		parts := segments[child]
-		if len(parts) != entry.Segments {
-			return nil, fmt.Errorf("%s of %s: %d of %d segments: %w", child, ref, len(parts), entry.Segments, errOvertaken)
-		}
-		slices.SortFunc(parts, func(a, b childItem) int { return strings.Compare(a.SK, b.SK) })
-		bodies := make([]body, len(parts))
-		for i, part := range parts {
-			bodies[i] = part.body
-		}
-		text, err := joinBodies(bodies)
-		if err != nil {
-			return nil, fmt.Errorf("%s of %s: %w", child, ref, err)
-		}
-		children[child] = json.RawMessage(text)
-	}
-	return children, nil
 }
 
 // collection returns a strongly consistent query for the sort keys that begin

@@ -44,12 +44,19 @@ func (s *Store) StageChildren(ctx context.Context, changes []*Change) error {
 // the changes no longer name them. They are kept as long as a reader may still
 // need them.
 func (s *Store) ExpireSuperseded(ctx context.Context, changes []*Change) error {
+	for _, c := range changes {
+		if err := s.expireAll(ctx, c.Ref, c.superseded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) expireAll(ctx context.Context, ref surgical.EntityRef, sks []string) error {
 	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelExpiries)
-	for _, c := range changes {
-		for _, sk := range c.superseded {
-			group.Go(func() error { return s.expire(ctx, c.Ref, sk) })
-		}
+	for _, sk := range sks {
+		group.Go(func() error { return s.expire(ctx, ref, sk) })
 	}
 	return group.Wait()
 }

@@ -115,7 +115,7 @@ func (s *Embeddings) plan(ctx context.Context, ref surgical.EntityRef, ids []str
 			continue
 		}
 		chunks := render.Chunks(document.Document)
-		if !exists || document.Segmented() || len(chunks) > s.sliceSize() {
+		if !exists || document.Long() || len(chunks) > s.sliceSize() {
 			alone = append(alone, id)
 			continue
 		}
