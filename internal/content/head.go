@@ -218,4 +218,17 @@ func (m manifest) all() entries {
 	return all
 }
 
+// keys returns the sort keys of all parts, and of everything that the parts that
+// were read name; lists are those of its children in pieces ([Store.pieceLists]).
+func (m manifest) keys(lists pieceLists) []string {
+	var keys []string
+	for i, part := range m.parts {
+		keys = append(keys, partKey(i, part.Attempt))
+	}
+	for child, entry := range m.all() {
+		keys = append(keys, entry.allKeys(child, lists[child])...)
+	}
+	return keys
+}
+
 func everyPart(int) bool { return true }

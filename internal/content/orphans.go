@@ -107,19 +107,13 @@ func (s *Store) named(ctx context.Context, ref surgical.EntityRef) (map[string]b
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{}
-	for i, part := range m.parts {
-		named[partKey(i, part.Attempt)] = true
-	}
-	children := m.all()
-	lists, err := s.pieceLists(ctx, ref, children)
+	lists, err := s.pieceLists(ctx, ref, m.all())
 	if err != nil {
 		return nil, err
 	}
-	for child, entry := range children {
-		for _, sk := range entry.allKeys(child, lists[child]) {
-			named[sk] = true
-		}
+	named := map[string]bool{}
+	for _, sk := range m.keys(lists) {
+		named[sk] = true
 	}
 	documents, err := s.Documents(ctx, ref)
 	if err != nil {

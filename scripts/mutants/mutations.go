@@ -221,7 +221,7 @@ func commitMutations() []mutation {
 			{"internal/worker/commit.go", "\tif p.run.Options.NoDocs || ", "\tif "},
 		}, []suite{invariants()}},
 		{"items carried over expire", []edit{
-			{"internal/content/prepare.go", "\t\t\tnext[child] = old\n\t\t\tcontinue\n", "\t\t\tnext[child] = old\n\t\t\tp.supersedeChild(child, old)\n\t\t\tcontinue\n"},
+			{"internal/content/prepare.go", "\t\t\tnext[child] = old\n\t\t\tcontinue\n", "\t\t\tnext[child] = old\n\t\t\tp.supersede(old.allKeys(child, lists[child]), nil)\n\t\t\tcontinue\n"},
 		}, outcomes()},
 		{"a changed part of the manifest is not staged", []edit{
 			{prepare, "return !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)", "return i > 0 && !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)"},
