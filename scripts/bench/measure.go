@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -18,6 +20,7 @@ type bench struct {
 	world   *cloud.World
 	calls   *calls
 	expired expiries
+	written puts
 	waves   *waves
 	figures []figure
 }
@@ -58,10 +61,11 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{calls: &calls{}, expired: expiries{table: tables.Content}}
+	b := &bench{calls: &calls{}, expired: expiries{table: tables.Content}, written: puts{table: tables.Content}}
 	b.calls.reset()
 	counted := cloud.Intercept(db, func(_ context.Context, call cloud.Call, send func() error) error {
 		b.calls.count(call.Operation, call.Input)
+		b.written.count(call.Input)
 		return b.expired.watch(call, send)
 	})
 	b.waves = &waves{}
@@ -70,6 +74,7 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 	b.requests()
 	b.thousand()
 	b.comment()
+	b.long()
 	b.watching()
 	return b.figures, nil
 }
@@ -126,10 +131,36 @@ func (b *bench) comment() {
 	b.add("one new comment on an issue of one page: DynamoDB, whole run", float64(b.calls.total()), "calls", 22)
 }
 
+// long measures an edit of a text of 1 MB that hardly compresses.
+func (b *bench) long() {
+	ref := fakegitlab.IssueRef(9)
+	random := rand.New(rand.NewPCG(1, 2))
+	text := make([]rune, 0, 1<<20)
+	for size := 0; size < 1<<20; {
+		r := rune(' ' + random.IntN(0x2000))
+		text, size = append(text, r), size+utf8.RuneLen(r)
+	}
+	describe := func(text string) func() {
+		return func() { b.world.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Description = text }) }
+	}
+	b.change(ref, "a new description of 1 MB", 0, describe(string(text)))
+	b.add("  content written by the whole run", b.written.units(), "write units", 0)
+	text[len(text)/2] = '~'
+	b.change(ref, "one character in a description of 1 MB", maxEdit, describe(string(text)))
+	b.add("  content written by the whole run", b.written.units(), "write units", 0)
+}
+
+// maxEdit is what an edit of one character may cost, in write units: at most three
+// pieces of 12 KB on average, the list of pieces and the head, and the expiry of what
+// they replace. While a text was stored as a whole, it was twice what it takes to
+// write 1 MB.
+const maxEdit = 150
+
 func (b *bench) change(ref surgical.EntityRef, name string, limit float64, change func()) {
 	change()
 	b.calls.reset()
 	b.expired.reset()
+	b.written.reset()
 	began := time.Now()
 	run := b.world.Webhook(ref)
 	took := time.Since(began)
