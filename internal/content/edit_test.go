@@ -274,8 +274,11 @@ func TestExpireOrphans_TakesNothingIfAListOfPiecesIsMissing(t *testing.T) {
 		t.Errorf("%v expire", expiring)
 	}
 	for name, read := range map[string]func() error{
-		"Read":    func() error { _, err := w.Read(ctx(), ref); return err },
-		"Prepare": func() error { _, _, err := w.Prepare(ctx(), w.snapshot(ref, newIssue()), attempt("r9", 1), nil); return err },
+		"Read": func() error { _, err := w.Read(ctx(), ref); return err },
+		"Prepare": func() error {
+			_, _, err := w.Prepare(ctx(), w.snapshot(ref, newIssue()), attempt("r9", 1), nil)
+			return err
+		},
 	} {
 		w.now = w.now.Add(surgical.Confirmation)
 		if err := read(); err == nil {

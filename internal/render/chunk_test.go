@@ -199,6 +199,33 @@ func TestChunks_ChangeOnlyAroundAnEdit(t *testing.T) {
 	}
 }
 
+// Each new chunk is a call of the embedder: one character must not cost more of them
+// in a long text than in a short one.
+func TestChunks_OfALongTextChangeOnlyAroundOneCharacter(t *testing.T) {
+	const most = 6
+	random := rand.New(rand.NewPCG(3, 7))
+	for name, unit := range map[string]func() string{
+		"paragraphs": func() string { return strings.Join(prose(random, 20), "\n\n") + "\n\n" },
+		"one line":   func() string { return strings.ReplaceAll(strings.Join(prose(random, 20), " "), "\n", " ") + " " },
+		"one word":   func() string { return string(rune('a' + random.IntN(26))) },
+		"a log":      func() string { return fmt.Sprintf("2026-11-29T05:00:00Z INFO request %d done\n", random.IntN(10)) },
+		"the same":   func() string { return "the same line\n" },
+	} {
+		var b strings.Builder
+		for b.Len() < 1<<18 {
+			b.WriteString(unit())
+		}
+		text := b.String()
+		for _, at := range []int{1, 5000, len(text) / 2, len(text) - 2} {
+			for kind, now := range map[string]string{"insertion": text[:at] + "x" + text[at:], "replacement": text[:at] + "X" + text[at+1:]} {
+				if n := changed(text, now); n > most {
+					t.Errorf("%s: %s at %d of %d changes %d chunks", name, kind, at, len(text), n)
+				}
+			}
+		}
+	}
+}
+
 func TestChunks_KeepTheirBordersAfterAnOpenedFence(t *testing.T) {
 	paragraphs := prose(rand.New(rand.NewPCG(1, 2)), 200)
 	before := strings.Join(paragraphs, "\n\n")

@@ -55,6 +55,58 @@ func TestAOneMegabyteDescriptionIsStoredWholeAndReadBackEqual(t *testing.T) {
 	})
 }
 
+// Most of a long text is stored by earlier runs: nothing of it may expire, and what
+// turns confidential leaves nothing of them.
+func TestAnEditOfALongTextWritesOnlyWhatIsNearIt(t *testing.T) {
+	engines.Run(t, func(t *testing.T, e engines.Engine) {
+		var mu sync.Mutex
+		units, everyRunEnded := int64(0), func(context.Context, surgical.AttemptID) (bool, error) { return true, nil }
+		w := cloud.NewWorld(t, cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
+			mu.Lock()
+			units += putUnits(call, e.Tables.Content)
+			mu.Unlock()
+			return send()
+		}), e.Tables)
+		ref := fakegitlab.IssueRef(7)
+		shows := func(text string) {
+			t.Helper()
+			expireAll(t, e)
+			var got struct{ Description string }
+			if err := json.Unmarshal(w.Entity(ref).Entity, &got); err != nil || got.Description != text {
+				t.Fatalf("a description of %d bytes was read, error %v; want %d", len(got.Description), err, len(text))
+			}
+			document, err := w.Content.Document(t.Context(), ref, "entity")
+			if err != nil || !strings.HasSuffix(document.Text, plaintext.Text(text)+"\n") {
+				t.Fatalf("the document of %d bytes does not end with the description; error %v", len(document.Text), err)
+			}
+		}
+		text := []rune(noise(1 << 19))
+		edit := func(change func(*fakegitlab.Common)) surgical.Run {
+			w.GitLab.Edit(ref, change)
+			units = 0
+			return w.Webhook(ref)
+		}
+		edit(func(c *fakegitlab.Common) { c.Description = string(text) })
+		shows(string(text))
+		for _, at := range []int{10, len(text) / 2, len(text) - 10} {
+			text[at] = '~'
+			run := edit(func(c *fakegitlab.Common) { c.Description = string(text) })
+			// The embeddings item names every chunk.
+			if run.Counters.ContentWriteUnits > 100 || units > 300 || run.Counters.ChunksEmbedded > 6 {
+				t.Errorf("an edit at %d of %d cost %d write units in ingest and %d in all, and embedded %d chunks",
+					at, len(text), run.Counters.ContentWriteUnits, units, run.Counters.ChunksEmbedded)
+			}
+			if _, err := w.Content.ExpireOrphans(t.Context(), ref, everyRunEnded); err != nil {
+				t.Fatal(err)
+			}
+			shows(string(text))
+		}
+		w.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })
+		w.Webhook(ref)
+		shows(string(text))
+	})
+}
+
 // What GitLab itself does not allow is stored whole all the same, and its
 // documents say what they do not show.
 func TestFieldsBeyondGitLabsOwnLimitsAreStoredWholeAndShownCut(t *testing.T) {
