@@ -16,8 +16,9 @@ import (
 
 // Endpoints of an entity, as [Server.Requests] and [Fault] name them: "entity",
 // "discussions", and the three lists of resource events. Those of a project, with an
-// entity reference that has only the project: "project", "issues" and
-// "merge_requests". With the zero reference: "projects" and "group projects".
+// entity reference that has only the project: "project", "issues",
+// "merge_requests", "hooks" and "hook events". With the zero reference: "projects",
+// "group projects", and the hooks of groups.
 
 // Requests returns the number of requests for each endpoint of each entity,
 // keyed as "1#issue#7 discussions", and for each endpoint of a project, as

@@ -5,14 +5,18 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Hook is a project's webhook as GitLab shows it: for each token, only whether
-// it is set.
+// Hook is a webhook of a project or a group as GitLab shows it: for each token, only
+// whether it is set.
 type Hook struct {
 	ID                       int64   `json:"id"`
 	URL                      string  `json:"url"`
-	ProjectID                int64   `json:"project_id"`
+	ProjectID                int64   `json:"project_id,omitempty"`
+	GroupID                  int64   `json:"group_id,omitempty"`
 	PushEvents               bool    `json:"push_events"`
 	IssuesEvents             bool    `json:"issues_events"`
 	ConfidentialIssuesEvents bool    `json:"confidential_issues_events"`
@@ -27,6 +31,15 @@ type Hook struct {
 	CreatedAt                Time    `json:"created_at"`
 }
 
+// hook is a hook with what no response contains.
+type hook struct {
+	Hook
+	token, signingToken string
+	// failures is how many deliveries in a row have failed.
+	failures int
+	log      []HookEvent // newest first
+}
+
 // hookTokens are the request fields that no response contains.
 type hookTokens struct {
 	Token        *string `json:"token"`
@@ -37,121 +50,208 @@ type hookTokens struct {
 func (s *State) Hooks(projectID int64) []Hook {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.projects[projectID].hooks)
+	return s.shown(s.projects[projectID].hooks)
 }
 
-// EditHook changes a hook; it panics if there is none with that id.
+// GroupHooks returns the hooks of the group with the path.
+func (s *State) GroupHooks(path string) []Hook {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.groups, func(g *group) bool { return g.path == path })
+	return s.shown(s.groups[i].hooks)
+}
+
+func (s *State) shown(hooks []*hook) []Hook {
+	all := make([]Hook, len(hooks))
+	for i, h := range hooks {
+		all[i] = h.shown(s.clock())
+	}
+	return all
+}
+
+// shown is the hook as it is now: a temporary disablement ends by itself.
+func (h *hook) shown(now time.Time) Hook {
+	shown := h.Hook
+	if until, disabled := h.disabled(now); !disabled && until != nil {
+		shown.AlertStatus = "executable"
+	}
+	return shown
+}
+
+// disabled reports whether GitLab delivers nothing to the hook, and until when if
+// that ends.
+func (h *hook) disabled(now time.Time) (until *time.Time, disabled bool) {
+	if h.AlertStatus != "temporarily_disabled" || h.DisabledUntil == nil {
+		return nil, h.AlertStatus == "disabled"
+	}
+	end, err := time.Parse(time.RFC3339, *h.DisabledUntil)
+	return &end, err == nil && now.Before(end)
+}
+
+// EditHook changes a hook of the project; it panics if there is none with that id.
 func (s *State) EditHook(projectID, id int64, change func(*Hook)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.projects[projectID]
-	change(&p.hooks[p.hook(id)])
+	hooks := s.projects[projectID].hooks
+	change(&hooks[indexOf(hooks, id)].Hook)
 }
 
-// hook returns the hook's index in the list, or -1.
-func (p *project) hook(id int64) int {
-	return slices.IndexFunc(p.hooks, func(h Hook) bool { return h.ID == id })
+// indexOf returns the hook's index in the list, or -1.
+func indexOf(hooks []*hook, id int64) int {
+	return slices.IndexFunc(hooks, func(h *hook) bool { return h.ID == id })
 }
 
+// owner is a project or a group as the owner of hooks.
+type owner struct {
+	project *project
+	group   *group
+}
+
+func (o owner) hooks() *[]*hook {
+	if o.group != nil {
+		return &o.group.hooks
+	}
+	return &o.project.hooks
+}
+
+// ref names the owner for counters and faults.
+func (o owner) ref() surgical.EntityRef {
+	if o.group != nil {
+		return surgical.EntityRef{}
+	}
+	return surgical.EntityRef{ProjectID: o.project.id}
+}
+
+// hookRoutes adds the hooks of projects and groups, and their deliveries.
 func (s *Server) hookRoutes(mux *http.ServeMux) {
-	const all, one = "/api/v4/projects/{project}/hooks", "/api/v4/projects/{project}/hooks/{hook}"
-	mux.HandleFunc("GET "+all, s.authorized(s.listHooks))
-	mux.HandleFunc("POST "+all, s.authorized(s.addHook))
-	mux.HandleFunc("GET "+one, s.authorized(s.withHook(func(w http.ResponseWriter, _ *http.Request, p *project, i int) {
-		reply(w, http.StatusOK, p.hooks[i])
-	})))
-	mux.HandleFunc("PUT "+one, s.authorized(s.withHook(s.editHook)))
-	mux.HandleFunc("DELETE "+one, s.authorized(s.withHook(func(w http.ResponseWriter, _ *http.Request, p *project, i int) {
-		p.hooks = slices.Delete(p.hooks, i, i+1)
-		w.WriteHeader(http.StatusNoContent)
-	})))
+	for all, find := range map[string]func(http.ResponseWriter, *http.Request) (owner, bool){
+		"/api/v4/projects/{project}/hooks": s.projectOwner, "/api/v4/groups/{group}/hooks": s.groupOwner,
+	} {
+		one := all + "/{hook}"
+		mux.HandleFunc("GET "+all, s.ofOwner(find, "hooks", s.listHooks))
+		mux.HandleFunc("POST "+all, s.ofOwner(find, "hooks", s.addHook))
+		mux.HandleFunc("GET "+one, s.ofOwner(find, "hooks", s.withHook(func(_ *http.Request, _ owner, h *hook) response {
+			return jsonResponse(http.StatusOK, h.shown(s.clock()))
+		})))
+		mux.HandleFunc("PUT "+one, s.ofOwner(find, "hooks", s.withHook(s.editHook)))
+		mux.HandleFunc("DELETE "+one, s.ofOwner(find, "hooks", s.withHook(func(_ *http.Request, o owner, h *hook) response {
+			*o.hooks() = slices.DeleteFunc(*o.hooks(), func(other *hook) bool { return other == h })
+			return response{status: http.StatusNoContent}
+		})))
+		mux.HandleFunc("GET "+one+"/events", s.ofOwner(find, "hook events", s.withHook(s.listEvents)))
+		mux.HandleFunc("POST "+one+"/events/{event}/resend", s.authorized(s.resend(find)))
+		mux.HandleFunc("POST "+one+"/test/{trigger}", s.authorized(s.test(find)))
+	}
 }
 
-func (s *Server) listHooks(w http.ResponseWriter, r *http.Request) {
+func (s *Server) projectOwner(w http.ResponseWriter, r *http.Request) (owner, bool) {
 	id, _, ok := s.project(w, r)
 	if !ok {
-		return
-	}
-	resp, err := paginate(r, s.Hooks(id))
-	if err != nil {
-		reply(w, http.StatusInternalServerError, map[string]string{"message": err.Error()})
-		return
-	}
-	resp.status = http.StatusOK
-	s.write(w, r, resp, Fault{})
-}
-
-func (s *Server) addHook(w http.ResponseWriter, r *http.Request) {
-	id, _, ok := s.project(w, r)
-	if !ok {
-		return
+		return owner{}, false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return owner{project: s.projects[id]}, true
+}
+
+func (s *Server) groupOwner(w http.ResponseWriter, r *http.Request) (owner, bool) {
+	g, ok := s.group(w, r)
+	return owner{group: g}, ok
+}
+
+// ofOwner responds under the lock with what do returns.
+func (s *Server) ofOwner(find func(http.ResponseWriter, *http.Request) (owner, bool), endpoint string, do func(*http.Request, owner) response) http.HandlerFunc {
+	return s.authorized(func(w http.ResponseWriter, r *http.Request) {
+		o, ok := find(w, r)
+		if !ok {
+			return
+		}
+		s.respond(w, r, o.ref(), endpoint, func() (response, error) { return do(r, o), nil })
+	})
+}
+
+func jsonResponse(status int, body any) response {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return response{status: http.StatusInternalServerError, body: []byte(`{"message":"500 Internal Server Error"}`)}
+	}
+	return response{status: status, body: raw}
+}
+
+func (s *Server) listHooks(r *http.Request, o owner) response {
+	resp, err := paginate(r, s.shown(*o.hooks()))
+	if err != nil {
+		return jsonResponse(http.StatusInternalServerError, map[string]string{"message": err.Error()})
+	}
+	return resp
+}
+
+func (s *Server) addHook(r *http.Request, o owner) response {
 	s.nextID++
-	hook := Hook{
-		ID: s.nextID, ProjectID: id, PushEvents: true, EnableSSLVerification: true, AlertStatus: "executable", CreatedAt: Time{s.clock()},
+	h := &hook{Hook: Hook{ID: s.nextID, PushEvents: true, EnableSSLVerification: true, AlertStatus: "executable", CreatedAt: Time{s.clock()}}}
+	if o.group != nil {
+		h.GroupID = o.group.id
+	} else {
+		h.ProjectID = o.project.id
 	}
-	if !s.fill(w, r, &hook) {
-		return
+	if !s.fill(r, h) {
+		return badRequest("url is missing")
 	}
-	p := s.projects[id]
-	p.hooks = append(p.hooks, hook)
-	reply(w, http.StatusCreated, hook)
+	*o.hooks() = append(*o.hooks(), h)
+	return jsonResponse(http.StatusCreated, h.shown(s.clock()))
 }
 
-func (s *Server) editHook(w http.ResponseWriter, r *http.Request, p *project, i int) {
-	hook := p.hooks[i]
-	if s.fill(w, r, &hook) {
-		p.hooks[i] = hook
-		reply(w, http.StatusOK, hook)
+func (s *Server) editHook(r *http.Request, _ owner, h *hook) response {
+	edited := *h
+	if !s.fill(r, &edited) {
+		return badRequest("url is missing")
 	}
+	*h = edited
+	return jsonResponse(http.StatusOK, h.shown(s.clock()))
 }
 
-// fill sets the fields that the request names. It returns false if it has sent
-// an error response. A GitLab that does not sign silently ignores the signing
-// token.
-func (s *Server) fill(w http.ResponseWriter, r *http.Request, hook *Hook) bool {
-	kept := *hook
+// fill sets the fields that the request names; false if they cannot be. A GitLab
+// that does not sign silently ignores the signing token.
+func (s *Server) fill(r *http.Request, h *hook) bool {
+	kept := h.Hook
 	var raw json.RawMessage
 	var tokens hookTokens
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&raw)
+	err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<20)).Decode(&raw)
 	if err == nil {
-		err = json.Unmarshal(raw, hook)
+		err = json.Unmarshal(raw, &h.Hook)
 	}
 	if err == nil {
 		err = json.Unmarshal(raw, &tokens)
 	}
-	if err != nil || hook.URL == "" {
-		answer(w, http.StatusBadRequest, `{"error":"url is missing"}`)
+	if err != nil || h.URL == "" {
 		return false
 	}
-	hook.ID, hook.ProjectID, hook.AlertStatus, hook.DisabledUntil = kept.ID, kept.ProjectID, kept.AlertStatus, kept.DisabledUntil
-	hook.TokenPresent, hook.SigningTokenPresent = kept.TokenPresent, kept.SigningTokenPresent
+	h.ID, h.ProjectID, h.GroupID, h.AlertStatus, h.DisabledUntil, h.CreatedAt = kept.ID, kept.ProjectID, kept.GroupID, kept.AlertStatus, kept.DisabledUntil, kept.CreatedAt
 	if tokens.Token != nil {
-		hook.TokenPresent = *tokens.Token != ""
+		h.token = *tokens.Token
 	}
 	if tokens.SigningToken != nil && !s.unsigned {
-		hook.SigningTokenPresent = *tokens.SigningToken != ""
+		h.signingToken = *tokens.SigningToken
 	}
+	h.TokenPresent, h.SigningTokenPresent = h.token != "", h.signingToken != ""
 	return true
 }
 
-// withHook finds the hook named by the path, under the lock.
-func (s *Server) withHook(next func(w http.ResponseWriter, r *http.Request, p *project, i int)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		id, _, ok := s.project(w, r)
-		if !ok {
-			return
+// withHook finds the hook that the path names.
+func (s *Server) withHook(do func(*http.Request, owner, *hook) response) func(*http.Request, owner) response {
+	return func(r *http.Request, o owner) response {
+		if h := o.hook(r); h != nil {
+			return do(r, o, h)
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		p := s.projects[id]
-		hook, err := strconv.ParseInt(r.PathValue("hook"), 10, 64)
-		if i := p.hook(hook); err == nil && i >= 0 {
-			next(w, r, p, i)
-			return
-		}
-		answer(w, http.StatusNotFound, `{"message":"404 Not found"}`)
+		return jsonResponse(http.StatusNotFound, map[string]string{"message": "404 Not found"})
 	}
+}
+
+// hook returns the hook that the path names, or nil.
+func (o owner) hook(r *http.Request) *hook {
+	id, err := strconv.ParseInt(r.PathValue("hook"), 10, 64)
+	if i := indexOf(*o.hooks(), id); err == nil && i >= 0 {
+		return (*o.hooks())[i]
+	}
+	return nil
 }

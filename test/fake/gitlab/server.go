@@ -28,15 +28,24 @@ type Options struct {
 	// Unsigned makes it a GitLab whose hooks do not sign and that ignores
 	// signing tokens.
 	Unsigned bool
+	// NoDeliveryLog makes it a GitLab that is too old for the delivery logs of hooks.
+	NoDeliveryLog bool
+	// AutoDisable makes it a GitLab that disables hooks whose deliveries fail.
+	AutoDisable bool
+	// HookClient sends the deliveries of hooks; nil for [http.DefaultTransport].
+	HookClient http.RoundTripper
 }
 
 // Server serves a [State] as GitLab's REST API does. It is safe for concurrent
 // use.
 type Server struct {
 	*State
-	token    string
-	unsigned bool
-	handler  http.Handler
+	token                                string
+	unsigned, noDeliveryLog, autoDisable bool
+	hookClient                           http.RoundTripper
+	handler                              http.Handler
+	// hookCalls are the times of tests and resends, by project; nil for all groups.
+	hookCalls map[*project][]time.Time
 
 	faultsMu    sync.Mutex
 	counts      map[string]int
@@ -44,6 +53,7 @@ type Server struct {
 	faults      []*Fault
 	disturbance Disturbance
 	disturbed   map[string]int
+	budget      budget
 }
 
 // New returns a server, seeded unless the options say otherwise.
@@ -51,7 +61,13 @@ func New(o Options) *Server {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	s := &Server{State: NewState(o.Clock), token: o.Token, unsigned: o.Unsigned, counts: map[string]int{}, disturbed: map[string]int{}}
+	if o.HookClient == nil {
+		o.HookClient = http.DefaultTransport
+	}
+	s := &Server{
+		State: NewState(o.Clock), token: o.Token, unsigned: o.Unsigned, noDeliveryLog: o.NoDeliveryLog, autoDisable: o.AutoDisable, hookClient: o.HookClient,
+		hookCalls: map[*project][]time.Time{}, counts: map[string]int{}, disturbed: map[string]int{},
+	}
 	if !o.Empty {
 		Seed(s.State)
 	}
@@ -89,7 +105,9 @@ func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 			answer(w, http.StatusUnauthorized, `{"message":"401 Unauthorized"}`)
 			return
 		}
-		next(w, r)
+		if s.spend(w) {
+			next(w, r)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ type project struct {
 	id       int64
 	path     string
 	oldPaths []string
-	hooks    []Hook
+	hooks    []*hook
 	// hidden means that the token does not see it.
 	hidden                    bool
 	noIssues, noMergeRequests bool
@@ -40,6 +41,7 @@ type project struct {
 type group struct {
 	id     int64
 	path   string
+	hooks  []*hook
 	hidden bool
 }
 
@@ -215,6 +217,95 @@ func (s *State) AddNote(ref surgical.EntityRef, discussionID string, n Note) int
 	d.Notes, d.IndividualNote = append(slices.Clone(d.Notes), n), false
 	touch(e, []Note{n})
 	return n.ID
+}
+
+// EditNote changes the text of a note. It moves the note's updated_at, but not the
+// entity's within [touchInterval] of its last move.
+func (s *State) EditNote(ref surgical.EntityRef, id int64, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entity(ref)
+	e.changeNote(id, func(n Note) (Note, bool) { n.Body, n.UpdatedAt = body, s.now(); return n, true })
+	if c, now := e.common(), s.now(); now.Sub(c.UpdatedAt.Time) >= touchInterval {
+		c.UpdatedAt = now
+	}
+}
+
+// DeleteNote removes a note, and its discussion if it was the only one. As in GitLab
+// this moves no updated_at and sends no event.
+func (s *State) DeleteNote(ref surgical.EntityRef, id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entity(ref)
+	e.changeNote(id, func(n Note) (Note, bool) { return n, false })
+	e.common().UserNotesCount = userNotes(e)
+}
+
+// changeNote replaces the note, or removes it if change returns false. It panics if
+// there is no such note. Responses that are being rendered keep what they have.
+func (e *entity) changeNote(id int64, change func(Note) (Note, bool)) {
+	e.discussions = slices.Clone(e.discussions)
+	for i := range e.discussions {
+		d := &e.discussions[i]
+		at := slices.IndexFunc(d.Notes, func(n Note) bool { return n.ID == id })
+		if at < 0 {
+			continue
+		}
+		changed, kept := change(d.Notes[at])
+		d.Notes = slices.Clone(d.Notes)
+		if kept {
+			d.Notes[at] = changed
+		} else if d.Notes = slices.Delete(d.Notes, at, at+1); len(d.Notes) == 0 {
+			e.discussions = slices.Delete(e.discussions, i, i+1)
+		}
+		return
+	}
+	panic(fmt.Sprintf("fakegitlab: no note %d", id))
+}
+
+// Move moves an issue to another project and returns its new name. The old one stays,
+// closed, and points to the new one.
+func (s *State) Move(ref surgical.EntityRef, project int64) surgical.EntityRef {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, target := s.entity(ref), s.projects[project]
+	if target == nil {
+		panic(fmt.Sprintf("fakegitlab: no project %d", project))
+	}
+	moved := *old.issue
+	moved.ProjectID, moved.ID, moved.IID = project, s.id(), 1
+	for other := range s.entities {
+		if other.ProjectID == project && other.Type == surgical.Issue {
+			moved.IID = max(moved.IID, other.IID+1)
+		}
+	}
+	number := strconv.FormatInt(moved.IID, 10)
+	moved.WebURL = webBase + target.path + "/-/issues/" + number
+	moved.References = References{Short: "#" + number, Relative: "#" + number, Full: target.path + "#" + number}
+	moved.UpdatedAt = s.now()
+	to := surgical.EntityRef{ProjectID: project, Target: surgical.Target{Type: surgical.Issue, IID: moved.IID}}
+	s.entities[to] = &entity{issue: &moved, discussions: slices.Clone(old.discussions), events: map[string][]ResourceEvent{}}
+	left := *old.issue
+	left.State, left.MovedToID, left.UpdatedAt, left.ClosedAt = "closed", &moved.ID, s.now(), s.now()
+	old.issue = &left
+	s.addEvent(ref, ResourceEvent{State: "closed"})
+	return to
+}
+
+// Fill adds issues with the iids from first on to a project, each a second newer than
+// the one before, with one comment for every two of them.
+func (s *State) Fill(project, first int64, n int) {
+	began := s.clock().UTC().Add(-time.Duration(n) * time.Second)
+	for i := range n {
+		created := Time{began.Add(time.Duration(i) * time.Second)}
+		issue := NewIssue(first+int64(i), fmt.Sprintf("Generated issue %d", first+int64(i)), "One of many.", created)
+		issue.ProjectID = project
+		s.SetIssue(issue)
+		if i%2 == 0 {
+			ref := surgical.EntityRef{ProjectID: project, Target: surgical.Target{Type: surgical.Issue, IID: issue.IID}}
+			s.AddDiscussion(ref, Note{Body: "A comment.", CreatedAt: created})
+		}
+	}
 }
 
 // DeleteDiscussion removes a discussion. As in GitLab this moves no updated_at
