@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -120,6 +121,12 @@ func (f Fields) Has(name string) bool { return len(f.value(name)) > 0 }
 func (f Fields) drop(name string, raw json.RawMessage) {
 	*f.odd = append(*f.odd, f.path+name+" is "+kindOf(raw))
 }
+
+// Raw returns a value as it is, or nil if it is absent or null.
+func (f Fields) Raw(name string) json.RawMessage { return f.value(name) }
+
+// Keys returns the names of all fields, sorted.
+func (f Fields) Keys() []string { return slices.Sorted(maps.Keys(f.values)) }
 
 // Text returns a text, or "".
 func (f Fields) Text(name string) string {
