@@ -20,6 +20,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/projects"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -39,6 +40,9 @@ type Crawler struct {
 	// Allows is the allow list of projects, and Listed are the ids that it names.
 	Allows func(projectID int64) bool
 	Listed []int64
+	// HideAfter is how long GitLab must refuse to show a project before its copies are
+	// hidden.
+	HideAfter time.Duration
 	// Interval is the time from the start of one reconcile of a project to the next.
 	Interval time.Duration
 	Clock    func() time.Time
@@ -84,12 +88,25 @@ func outcomeOf(err error) string {
 // nothing is left to do or the time is up. A crash leaves every pass at its last
 // checkpoint.
 func (c *Crawler) crawl(ctx context.Context, report *Report) error {
-	due, err := c.due(ctx)
-	if err != nil {
+	now := c.Clock()
+	pause, err := c.Ledger.Pause(ctx)
+	if err != nil || pause.After(now) {
 		return err
 	}
+	requests, startErr := c.start(ctx)
+	var passes []surgical.Pass
+	for p, err := range c.Ledger.Passes(ctx) {
+		if err != nil {
+			return errors.Join(startErr, err)
+		}
+		passes = append(passes, p)
+	}
+	errs := []error{startErr, c.conclude(ctx, requests, passes)}
+	due, err := c.due(ctx, passes, now)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
 	report.Passes = len(due)
-	var errs []error
 	visits := make([]*visit, 0, len(due))
 	for _, p := range due {
 		if !c.hasTime(ctx) {
@@ -136,25 +153,21 @@ func (c *Crawler) hasTime(ctx context.Context) bool {
 
 // due returns the passes with something to do now, those that have waited longest
 // first.
-func (c *Crawler) due(ctx context.Context) ([]surgical.Pass, error) {
-	now := c.Clock()
-	projects, err := c.projects(ctx)
+func (c *Crawler) due(ctx context.Context, passes []surgical.Pass, now time.Time) ([]surgical.Pass, error) {
+	unknown, err := c.projects(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var due []surgical.Pass
-	for p, err := range c.Ledger.Passes(ctx) {
-		if err != nil {
-			return nil, err
-		}
+	for _, p := range passes {
 		if p.Kind == surgical.PassReconcile {
-			delete(projects, p.ProjectID)
+			delete(unknown, p.ProjectID)
 		}
 		if c.Allows(p.ProjectID) && isDue(p, now) {
 			due = append(due, p)
 		}
 	}
-	for id := range projects { // reconciled for the first time
+	for id := range unknown { // reconciled for the first time
 		due = append(due, surgical.Pass{ProjectID: id, Kind: surgical.PassReconcile})
 	}
 	slices.SortFunc(due, func(a, b surgical.Pass) int {
@@ -186,4 +199,20 @@ func isDue(p surgical.Pass, now time.Time) bool {
 		return false
 	}
 	return p.Kind == surgical.PassReconcile || p.Status == surgical.StatusRunning || p.Outstanding > 0
+}
+
+// watch records what GitLab says about projects themselves.
+func (c *Crawler) watch() *projects.Watch {
+	return &projects.Watch{Ledger: c.Ledger, Clock: c.Clock, HideAfter: c.HideAfter, Backfill: c.restore, Log: c.Log, Meter: c.Meter}
+}
+
+// restore starts the backfill of a project that GitLab shows again.
+func (c *Crawler) restore(ctx context.Context, projectID int64) error {
+	project, err := c.Ledger.Project(ctx, projectID)
+	if err != nil {
+		return err
+	}
+	id := surgical.NewPassID(projectID, surgical.PassBackfill, "hidden "+project.HiddenAt.UTC().Format(time.RFC3339Nano))
+	_, err = c.Ledger.StartBackfill(ctx, surgical.NewBackfill(projectID, id, id, c.Clock()))
+	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/projects"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -79,12 +80,12 @@ func (v *visit) failed(ctx context.Context, err error, requests int) error {
 		}
 	}
 	var saved error
-	if why.Code == surgical.CodeGitLabRateLimited || why.Code == surgical.CodeGitLabUnauthorized {
+	if pausesAll(why) {
 		next.DueAt = now.Add(delay(next.Tries, why))
 		saved = v.Ledger.SetPause(ctx, next.DueAt)
 	}
 	if v.refused || why.Code == surgical.CodeGitLabUnauthorized {
-		saved = errors.Join(saved, v.Ledger.UnseenProject(ctx, next.ProjectID, now))
+		saved = errors.Join(saved, v.watch().Record(ctx, v.project, projects.Answer{AskedAt: now, Err: why}))
 	}
 	saved = errors.Join(saved, v.save(ctx, next, ledger.PassChange{}))
 	v.Log.WarnContext(ctx, "pass_waits", append(logFields(next), "code", string(why.Code), "error", why.Error(),
@@ -113,10 +114,16 @@ func delay(tries int64, why *surgical.Error) time.Duration {
 	if why.RetryAfter > 0 {
 		return min(why.RetryAfter, surgical.MaxRetryAfter)
 	}
-	if why.Code == surgical.CodeGitLabRateLimited || why.Code == surgical.CodeGitLabUnauthorized {
+	if pausesAll(why) {
 		return surgical.DefaultPause
 	}
 	return min(surgical.FirstResume<<min(tries-1, 10), surgical.MaxResume)
+}
+
+// pausesAll reports whether every process has to wait: the budget is spent, or the
+// token is refused.
+func pausesAll(why *surgical.Error) bool {
+	return why.Code == surgical.CodeGitLabRateLimited || why.Code == surgical.CodeGitLabUnauthorized
 }
 
 func earlier(a, b time.Time) time.Time {

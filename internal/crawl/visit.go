@@ -11,6 +11,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/projects"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -22,6 +23,9 @@ type visit struct {
 	project surgical.Project
 	// windows are those with runs that are not known to have ended.
 	windows []surgical.Window
+	// failures are the entities that the pass could not bring up to date; nil if they
+	// were not read.
+	failures map[surgical.Target]bool
 	// refused is set if GitLab did not show the project itself.
 	refused bool
 	report  *Report
@@ -124,7 +128,7 @@ func (v *visit) page(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if !v.project.UnseenSince.IsZero() { // GitLab shows it again
-		if err := v.Ledger.SeenProject(ctx, v.project); err != nil {
+		if err := v.watch().Record(ctx, v.project, projects.Answer{Path: v.project.Path, AskedAt: listedAt}); err != nil {
 			return false, err
 		}
 		v.project.UnseenSince = time.Time{}
@@ -144,7 +148,7 @@ func (v *visit) name(ctx context.Context) (requests int, err error) {
 		v.refused = refuses(err)
 		return answer.Requests, err
 	}
-	if err := v.Ledger.NameProject(ctx, v.pass.ProjectID, project.Path, at); err != nil {
+	if err := v.watch().Record(ctx, v.project, projects.Answer{Path: project.Path, AskedAt: at}); err != nil {
 		return answer.Requests, err
 	}
 	v.project, err = v.Ledger.Project(ctx, v.pass.ProjectID)
@@ -203,15 +207,36 @@ func (v *visit) compare(ctx context.Context, entries []gitlab.Entry, listedAt ti
 	if err != nil {
 		return nil, err
 	}
+	failures, err := v.failedBefore(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var awaited []surgical.Awaited
 	for _, ref := range refs {
 		entry, head := newest[ref.Target], heads[ref]
-		if v.awaits(entry) || !entry.Differs(head, v.project.HiddenAt, listedAt) {
+		if failures[ref.Target] || v.awaits(entry) || !entry.Differs(head, v.project.HiddenAt, listedAt) {
 			continue
 		}
 		awaited = append(awaited, v.pass.Await(entry, head.Revision, listedAt, 0))
 	}
 	return awaited, nil
+}
+
+// failedBefore returns the entities that the pass could not bring up to date. They are
+// tried again on request, not because another list of the pass shows them too.
+func (v *visit) failedBefore(ctx context.Context) (map[surgical.Target]bool, error) {
+	if v.failures != nil || v.pass.Counts.Failed == 0 {
+		return v.failures, nil
+	}
+	all, err := v.Ledger.PassFailures(ctx, v.pass, 0)
+	if err != nil {
+		return nil, err
+	}
+	v.failures = make(map[surgical.Target]bool, len(all))
+	for _, f := range all {
+		v.failures[f.Target] = true
+	}
+	return v.failures, nil
 }
 
 // awaits reports whether a run that shows the entry is awaited.

@@ -15,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
 	"gitlab.com/lorehook/lorehook/test/metricstest"
 )
 
@@ -162,5 +163,114 @@ func TestReconcile_CountsWhatNoDeliveryAnnounced(t *testing.T) {
 		if got := w.missed(); got != 4 {
 			t.Errorf("%v missed events, want 4", got)
 		}
+	})
+}
+
+// backfill starts a backfill of the project and returns its id.
+func (w *world) backfill() string {
+	w.T.Helper()
+	id := surgical.NewPassID(fakegitlab.ProjectID, surgical.PassBackfill, w.NewKey("backfill"))
+	p, err := w.Ledger.StartBackfill(w.T.Context(), surgical.NewBackfill(fakegitlab.ProjectID, id, id, w.Clock.Now()))
+	if err != nil || p.ID != id {
+		w.T.Fatal(p, err)
+	}
+	return id
+}
+
+func TestBackfill_CopiesEverythingByOneRequest(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		var refs []surgical.EntityRef
+		for iid := int64(100); iid < 350; iid++ {
+			w.add(iid)
+			refs = append(refs, issue(iid))
+		}
+		w.Clock.Advance(time.Hour)
+		before := w.lists
+		w.backfill()
+		w.Settle()
+		p := w.pass(surgical.PassBackfill)
+		if p.Status != surgical.StatusSucceeded || p.Counts.Done != p.Counts.Different || p.Total() != 254 || p.Counts.Failed != 0 {
+			t.Errorf("the backfill is %+v", p)
+		}
+		w.current(append(refs, issue(7), issue(8), issue(9), fakegitlab.MergeRequestRef(12))...)
+		if sent := w.lists - before; sent > 12 {
+			t.Errorf("%d requests for lists", sent)
+		}
+		if runs := len(w.Runs()); int64(runs) != p.Counts.Done {
+			t.Errorf("%d runs for %d entities", runs, p.Counts.Done)
+		}
+		project, err := w.Ledger.Project(w.T.Context(), fakegitlab.ProjectID)
+		if err != nil || project.CompleteAsOf.IsZero() || project.Counts.Issues != 253 || project.Path != fakegitlab.ProjectPath {
+			t.Errorf("%+v, %v", project, err)
+		}
+		requests := len(w.Runs())
+		w.backfill() // nothing left to do
+		w.Settle()
+		if again := w.pass(surgical.PassBackfill); again.Counts.Different != 0 || again.Status != surgical.StatusSucceeded || len(w.Runs()) != requests {
+			t.Errorf("the second backfill is %+v", again)
+		}
+	})
+}
+
+func TestBackfill_KeepsNoMoreRunsThanItsLimit(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		for iid := int64(100); iid < 700; iid++ {
+			w.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: w.Clock.Now().Add(-time.Hour)}))
+		}
+		w.backfill()
+		for range 20 {
+			w.Clock.Advance(time.Minute)
+			w.Crawl()
+			if p := w.pass(surgical.PassBackfill); p.Outstanding > surgical.MaxOutstanding || len(w.Bulk.Messages()) > surgical.MaxOutstanding {
+				t.Fatalf("%d runs, %d messages", p.Outstanding, len(w.Bulk.Messages()))
+			}
+		}
+		if p := w.pass(surgical.PassBackfill); p.Outstanding+surgical.ListPage <= surgical.MaxOutstanding {
+			t.Errorf("%d runs outstanding", p.Outstanding)
+		}
+		w.Settle()
+		if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded || p.Counts.Done != 604 {
+			t.Errorf("the backfill is %+v", p)
+		}
+	})
+}
+
+func TestBackfill_ListsWhatFailedAndRetriesIt(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for iid := int64(100); iid < 110; iid++ {
+			w.add(iid)
+		}
+		forbid := true
+		around := w.Around
+		w.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+			if req, ok := call.Input.(*http.Request); ok && forbid && strings.Contains(req.URL.Path, "/issues/103") {
+				return faults.Forbidden.Do(ctx, call, send)
+			}
+			return around(ctx, call, send)
+		}
+		id := w.backfill()
+		w.Settle()
+		p := w.pass(surgical.PassBackfill)
+		if p.Status != surgical.StatusFailed || surgical.CodeOf(p.Error) != surgical.CodeBackfillIncomplete || p.Counts.Failed != 1 || p.Counts.Done != 13 {
+			t.Fatalf("the backfill is %+v", p)
+		}
+		failures, err := w.Ledger.PassFailures(w.T.Context(), p, 100)
+		if err != nil || len(failures) != 1 || failures[0].Target != issue(103).Target || failures[0].Code != surgical.CodeGitLabForbidden {
+			t.Errorf("%+v, %v", failures, err)
+		}
+		forbid = false
+		resume := func(p surgical.Pass) (surgical.Pass, bool) { return p.Resume(w.Clock.Now()) }
+		if _, err := w.Ledger.ChangePass(w.T.Context(), fakegitlab.ProjectID, id, resume); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+		p = w.pass(surgical.PassBackfill)
+		failures, err = w.Ledger.PassFailures(w.T.Context(), p, 100)
+		if p.Status != surgical.StatusSucceeded || p.Counts.Failed != 0 || p.Counts.Done != 14 || len(failures) != 0 || err != nil {
+			t.Errorf("the backfill is %+v with %v, %v", p, failures, err)
+		}
+		w.current(issue(103))
 	})
 }

@@ -82,11 +82,7 @@ func (l *Ledger) SavePass(ctx context.Context, p surgical.Pass, change PassChang
 	if err != nil {
 		return p, fmt.Errorf("encode pass %s: %w", p.ID, err)
 	}
-	unmoved := expression.Name("revision").Equal(expression.Value(read))
-	if read == 0 {
-		unmoved = expression.AttributeNotExists(expression.Name("item"))
-	}
-	expr, err := expression.NewBuilder().WithCondition(unmoved).Build()
+	expr, err := expression.NewBuilder().WithCondition(atRevision(read)).Build()
 	if err != nil {
 		return p, fmt.Errorf("save pass %s: %w", p.ID, err)
 	}
@@ -111,6 +107,15 @@ func (l *Ledger) SavePass(ctx context.Context, p surgical.Pass, change PassChang
 		return p, fmt.Errorf("save pass %s: %w", p.ID, err)
 	}
 	return passOf(item)
+}
+
+// atRevision holds while the row has the revision that was read, or does not exist if
+// none was.
+func atRevision(read int64) expression.ConditionBuilder {
+	if read == 0 {
+		return expression.AttributeNotExists(expression.Name("item"))
+	}
+	return expression.Name("revision").Equal(expression.Value(read))
 }
 
 // passChange returns the items of the change.
@@ -179,7 +184,7 @@ func (l *Ledger) WindowSent(ctx context.Context, p surgical.Pass, w surgical.Win
 }
 
 // PassFailures lists up to limit entities that the pass could not bring up to date,
-// ordered by target, strongly consistent.
+// ordered by target, strongly consistent; all of them if limit is 0.
 func (l *Ledger) PassFailures(ctx context.Context, p surgical.Pass, limit int) ([]surgical.PassFailure, error) {
 	var failures []surgical.PassFailure
 	for item, err := range l.itemsOfProject(ctx, p.ProjectID, failureItemsOf(p)) {

@@ -158,6 +158,7 @@ type windowItem struct {
 	PassID    string        `dynamodbav:"pass_id"`
 	Number    int64         `dynamodbav:"number"`
 	Sent      bool          `dynamodbav:"sent,omitempty"`
+	ExpiresAt int64         `dynamodbav:"expires_at"`
 	Awaited   []awaitedItem `dynamodbav:"awaited"`
 }
 
@@ -189,7 +190,7 @@ func windowKey(p surgical.Pass, w surgical.Window) dynamo.Item {
 func (l *Ledger) putWindow(p surgical.Pass, w surgical.Window) (types.TransactWriteItem, error) {
 	row := windowItem{
 		ProjectID: p.ProjectID, Item: fmt.Sprintf("%s%06d", windowItemsOf(p), w.Number),
-		PassID: p.ID, Number: w.Number, Sent: w.Sent,
+		PassID: p.ID, Number: w.Number, Sent: w.Sent, ExpiresAt: l.clock().Add(runLifetime).Unix(),
 	}
 	for _, a := range w.Awaited {
 		row.Awaited = append(row.Awaited, itemOfAwaited(a))
@@ -223,8 +224,9 @@ type failureRow struct {
 	Item      string `dynamodbav:"item"`
 	PassID    string `dynamodbav:"pass_id"`
 	awaitedItem
-	Code    string `dynamodbav:"code"`
-	Message string `dynamodbav:"message"`
+	Code      string `dynamodbav:"code"`
+	Message   string `dynamodbav:"message"`
+	ExpiresAt int64  `dynamodbav:"expires_at"`
 }
 
 func failureKey(p surgical.Pass, t surgical.Target) dynamo.Item {
@@ -234,7 +236,7 @@ func failureKey(p surgical.Pass, t surgical.Target) dynamo.Item {
 func (l *Ledger) putFailure(p surgical.Pass, f surgical.PassFailure) (types.TransactWriteItem, error) {
 	item, err := attributevalue.MarshalMap(failureRow{
 		ProjectID: p.ProjectID, Item: failureItemsOf(p) + f.Target.String(), PassID: p.ID,
-		awaitedItem: itemOfAwaited(f.Awaited), Code: string(f.Code), Message: f.Message,
+		awaitedItem: itemOfAwaited(f.Awaited), Code: string(f.Code), Message: f.Message, ExpiresAt: l.clock().Add(runLifetime).Unix(),
 	})
 	if err != nil {
 		return types.TransactWriteItem{}, fmt.Errorf("encode a failure of pass %s: %w", p.ID, err)

@@ -242,7 +242,12 @@ func (p Pass) Outdated(version int64) Pass {
 	p.Legs, p.Leg, p.Cursor, p.Outstanding, p.Checkpoints = nil, 0, "", 0, nil
 	if p.Status == StatusRunning {
 		p.Status = StatusFailed
-		p.Error = NewError(CodeCheckpointOutdated, fmt.Sprintf("the checkpoint was written by another version of Lorehook (format %d), and is not continued; nothing is lost, start the pass again", version))
+		p.Error = CheckpointOutdated(version)
 	}
 	return p
+}
+
+// CheckpointOutdated is the failure of a pass whose checkpoint has another format.
+func CheckpointOutdated(version int64) *Error {
+	return NewError(CodeCheckpointOutdated, fmt.Sprintf("the checkpoint was written by another version of Lorehook (format %d), and is not continued; nothing is lost, start the pass again", version))
 }

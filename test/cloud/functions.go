@@ -113,7 +113,7 @@ func (e Environment) Functions() *Functions {
 		Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace,
 	}
 	f.Crawler = &crawl.Crawler{
-		Ledger: f.Ledger, Content: f.Content, GitLab: e.Lists, Bulk: f.ToBulk, Allows: all, Interval: surgical.ReconcileInterval,
+		Ledger: f.Ledger, Content: f.Content, GitLab: e.Lists, Bulk: f.ToBulk, Allows: all, Interval: surgical.ReconcileInterval, HideAfter: surgical.HideProjectAfter,
 		Clock: e.Clock, Log: e.Log, Meter: e.Meter, NewTrace: e.NewTrace,
 	}
 	f.Hook = &webhook.Handler{Verifiers: e.Verifiers, Queue: f.ToRequests, Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace}

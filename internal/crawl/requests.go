@@ -1,0 +1,132 @@
+package crawl
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// start lists the projects of the requests for several backfills, and starts a pass for
+// each. It returns the requests whose projects are all listed.
+func (c *Crawler) start(ctx context.Context) (listed []surgical.BackfillRequest, err error) {
+	all, err := c.Ledger.BackfillRequests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, r := range all {
+		if r.Status == surgical.StatusRunning && !r.Listed && !r.DueAt.After(c.Clock()) {
+			r, err = c.list(ctx, r)
+			errs = append(errs, unlessMoved(err))
+		}
+		if r.Status == surgical.StatusRunning && r.Listed {
+			listed = append(listed, r)
+		}
+	}
+	return listed, errors.Join(errs...)
+}
+
+// conclude ends the requests whose passes have ended.
+func (c *Crawler) conclude(ctx context.Context, listed []surgical.BackfillRequest, passes []surgical.Pass) error {
+	var errs []error
+	for _, r := range listed {
+		var wanted []surgical.Pass
+		for _, p := range passes {
+			if p.Kind == surgical.PassBackfill && p.Wants(r.ID) {
+				wanted = append(wanted, p)
+			}
+		}
+		if next, ended := r.Conclude(wanted, c.Clock()); ended {
+			_, err := c.Ledger.SaveBackfillRequest(ctx, next)
+			errs = append(errs, unlessMoved(err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// list reads pages of the request's projects until all are listed, the time is up, or
+// GitLab does not answer.
+func (c *Crawler) list(ctx context.Context, r surgical.BackfillRequest) (surgical.BackfillRequest, error) {
+	for !r.Listed && c.hasTime(ctx) {
+		var err error
+		if r, err = c.listPage(ctx, r); err != nil || r.Error != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// listPage reads one page of the request's projects and starts their backfills. A crash
+// before the page is stored repeats it: a backfill is started once.
+func (c *Crawler) listPage(ctx context.Context, r surgical.BackfillRequest) (surgical.BackfillRequest, error) {
+	at := c.Clock()
+	page, err := c.listProjects(ctx, r)
+	if err != nil {
+		return c.requestFailed(ctx, r, err, page.Requests)
+	}
+	next := r
+	next.Error, next.Tries, next.FailingSince = nil, 0, time.Time{}
+	for _, project := range page.Projects {
+		next.Projects++
+		if !c.Allows(project.ID) {
+			next.NotAllowed++
+			continue
+		}
+		if err := c.Ledger.NameProject(ctx, project.ID, project.Path, at); err != nil {
+			return r, err
+		}
+		id := surgical.NewPassID(project.ID, surgical.PassBackfill, r.ID)
+		p, err := c.Ledger.StartBackfill(ctx, surgical.NewBackfill(project.ID, id, r.ID, at))
+		if err != nil {
+			return r, err
+		}
+		if p.ID != id {
+			next.Joined++
+		}
+	}
+	next.Requests += int64(page.Requests)
+	next.Cursor, next.Listed = page.Next, page.Next == ""
+	return c.Ledger.SaveBackfillRequest(ctx, next)
+}
+
+func (c *Crawler) listProjects(ctx context.Context, r surgical.BackfillRequest) (gitlab.ProjectPage, error) {
+	switch {
+	case r.Scope.All:
+		return c.GitLab.AllProjects(ctx, r.Cursor)
+	case r.Scope.Group != "":
+		return c.GitLab.GroupProjects(ctx, r.Scope.Group, r.Cursor)
+	}
+	project, answer, err := c.GitLab.Project(ctx, r.Scope.Project)
+	answer.Next = ""
+	return gitlab.ProjectPage{Projects: []gitlab.Project{project}, Answer: answer}, err
+}
+
+// requestFailed records that GitLab did not list the projects: as for a pass, a failure
+// that may pass delays the request, and any other ends it.
+func (c *Crawler) requestFailed(ctx context.Context, r surgical.BackfillRequest, err error, requests int) (surgical.BackfillRequest, error) {
+	if ctx.Err() != nil {
+		return r, ctx.Err()
+	}
+	why, now := surgical.AsError(err), c.Clock()
+	next := r
+	next.Requests += int64(requests)
+	next.Error, next.Tries = why, r.Tries+1
+	if next.FailingSince.IsZero() {
+		next.FailingSince = now
+	}
+	next.DueAt = now.Add(delay(next.Tries, why))
+	if !why.Retryable || now.Sub(next.FailingSince) >= surgical.GiveUpAfter {
+		next.Status, next.FinishedAt = surgical.StatusFailed, now
+	}
+	var paused error
+	if pausesAll(why) {
+		paused = c.Ledger.SetPause(ctx, next.DueAt)
+	}
+	c.Log.WarnContext(ctx, "pass_waits", "pass_id", r.ID, "kind", string(surgical.PassBackfill), "code", string(why.Code), "error", why.Error(),
+		"tries", next.Tries, "delay_ms", next.DueAt.Sub(now).Milliseconds(), "status", string(next.Status))
+	next, err = c.Ledger.SaveBackfillRequest(ctx, next)
+	return next, errors.Join(paused, err)
+}

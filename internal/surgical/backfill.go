@@ -1,0 +1,101 @@
+package surgical
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// NewBackfill returns a backfill that is due now. wanted is the request that wants it:
+// the backfill's own id, or that of a request for several projects.
+func NewBackfill(projectID int64, id, wanted string, now time.Time) Pass {
+	return Pass{
+		ProjectID: projectID, Kind: PassBackfill, ID: id, Status: StatusRunning, For: []string{wanted},
+		RequestedAt: now, StartedAt: now, DueAt: now,
+		Legs: []Leg{
+			{Type: Issue, Total: -1}, {Type: MergeRequest, Total: -1},
+			{Type: Issue, CatchUp: true, Total: -1}, {Type: MergeRequest, CatchUp: true, Total: -1},
+		},
+	}
+}
+
+// Resume returns the pass with what it takes to go on: from its checkpoint, if it
+// failed or was cancelled before its lists ended, and with the entities that failed.
+// It reports false if there is nothing left to do.
+func (p Pass) Resume(now time.Time) (Pass, bool) {
+	if p.Status == StatusRunning || p.Listed() && p.Counts.Failed == 0 {
+		return p, false
+	}
+	p.Legs = slices.Clone(p.Legs)
+	if p.Counts.Failed > 0 {
+		p.Legs = append(p.Legs, Leg{})
+	}
+	p.Status, p.FinishedAt, p.DueAt = StatusRunning, time.Time{}, now
+	p.Error, p.Tries, p.FailingSince = nil, 0, time.Time{}
+	return p, true
+}
+
+// BackfillScope is what a request for backfills names: one of its fields is set.
+type BackfillScope struct {
+	// Project is a project's path that no row has; Group the id or path of a group.
+	Project, Group string
+	// All stands for every project that the token is a member of.
+	All bool
+}
+
+// String describes the scope.
+func (s BackfillScope) String() string {
+	switch {
+	case s.All:
+		return "all projects"
+	case s.Group != "":
+		return "group " + s.Group
+	}
+	return "project " + s.Project
+}
+
+// BackfillRequest requests a backfill of every allowed project in its scope. It lists
+// the projects page by page, and starts a pass for each.
+type BackfillRequest struct {
+	ID     string
+	Scope  BackfillScope
+	Status RunStatus
+	// Revision counts the changes of the row. A change is conditional on it.
+	Revision                                int64
+	CreatedAt, UpdatedAt, FinishedAt, DueAt time.Time
+	// Cursor is where the list of projects goes on. Listed reports that it has ended.
+	Cursor string
+	Listed bool
+	// Projects counts the projects that were listed, NotAllowed those among them that
+	// the allow list does not name, and Joined those whose backfill was running already.
+	Projects, NotAllowed, Joined int64
+	Requests                     int64
+	// Error, Tries and FailingSince are as those of a [Pass].
+	Error        *Error
+	Tries        int64
+	FailingSince time.Time
+}
+
+// Conclude ends a request whose projects were all listed, given the passes that it
+// wanted: it succeeds if all of them did. It reports false while one is still running.
+func (r BackfillRequest) Conclude(passes []Pass, now time.Time) (BackfillRequest, bool) {
+	failed := 0
+	for _, p := range passes {
+		switch {
+		case p.Status == StatusRunning:
+			return r, false
+		case p.Status != StatusSucceeded:
+			failed++
+		}
+	}
+	r.Status, r.FinishedAt, r.Error = StatusSucceeded, now, nil
+	switch {
+	case failed > 0:
+		r.Status = StatusFailed
+		r.Error = NewError(CodeBackfillIncomplete, fmt.Sprintf("the backfills of %d of %d projects did not succeed", failed, len(passes)))
+	case r.Projects > 0 && r.Projects == r.NotAllowed:
+		r.Status = StatusFailed
+		r.Error = NewError(CodeProjectNotAllowed, fmt.Sprintf("none of the %d projects is on the allow list", r.Projects))
+	}
+	return r, true
+}
