@@ -103,6 +103,7 @@ func limitRows() map[string]string {
 		"bytes of an item":          fmt.Sprintf("%d KB", surgical.MaxItemBytes>>10),
 		"bytes of a run":            fmt.Sprintf("%d MB, together with the other runs of its worker", surgical.MaxWorkerBytes>>20),
 		"fetches of a run":          fmt.Sprintf("%d at a time; as many requests as %v s allow", surgical.ParallelFetches, surgical.PreflightTime.Seconds()),
+		"writing of a run":          fmt.Sprintf("%d,%03d write units a second; the time of a worker after the fetch, less %s", surgical.PartitionWriteUnits/1000, surgical.PartitionWriteUnits%1000, s(surgical.ThrottleReserve)),
 		"targets per request":       fmt.Sprint(surgical.MaxTargets),
 		"webhook body":              fmt.Sprintf("%d MB decoded", surgical.MaxWebhookBody>>20),
 		"worker memory":             fmt.Sprintf("%d MB, the garbage collector's limit at %d%% of it", surgical.WorkerMemory, surgical.GoMemoryPercent),

@@ -84,7 +84,12 @@ func (c *Change) Put(table string) types.TransactWriteItem {
 // the staged items, and the head twice, because it is put in a transaction.
 // Expiring what is superseded comes after the commit and is not included.
 func (c *Change) WriteUnits() int64 {
-	units := 2 * dynamo.WriteUnits(dynamo.ItemSize(c.head))
+	return c.StagedUnits() + int64(2*dynamo.WriteUnits(dynamo.ItemSize(c.head)))
+}
+
+// StagedUnits returns what the staged items cost by AWS's rules.
+func (c *Change) StagedUnits() int64 {
+	units := 0
 	for _, s := range c.staged {
 		units += dynamo.WriteUnits(s.size)
 	}

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -31,8 +32,10 @@ func PutAll(ctx context.Context, db *dynamodb.Client, table string, items []Item
 }
 
 // PutEach is [PutAll] for items that are made when it is their turn: at most
-// [parallelBatches] batches of them exist at a time, and one more.
+// [parallelBatches] batches of them exist at a time, and one more. It begins no
+// batch that its context leaves no time for: the error is [ErrNoTime] then.
 func PutEach(ctx context.Context, db *dynamodb.Client, table string, items iter.Seq[Item]) error {
+	reserve := reserveOf(ctx)
 	group, ctx := parallel.WithContext(ctx)
 	group.SetLimit(parallelBatches)
 	var ended error
@@ -40,7 +43,7 @@ func PutEach(ctx context.Context, db *dynamodb.Client, table string, items iter.
 		if ended = ctx.Err(); ended != nil {
 			break
 		}
-		group.Go(func() error { return putBatch(ctx, db, table, batch) })
+		group.Go(func() error { return putBatch(ctx, db, table, batch, pace{reserve: reserve}) })
 	}
 	return cmp.Or(group.Wait(), ended)
 }
@@ -67,15 +70,15 @@ func batches(items iter.Seq[Item]) iter.Seq[[]Item] {
 	}
 }
 
-func putBatch(ctx context.Context, db *dynamodb.Client, table string, items []Item) error {
+func putBatch(ctx context.Context, db *dynamodb.Client, table string, items []Item, p pace) error {
 	pending := make([]types.WriteRequest, len(items))
 	for i, item := range items {
 		pending[i].PutRequest = &types.PutRequest{Item: item}
 	}
-	if err := ctx.Err(); err != nil {
+	if err := spare(ctx, p.reserve); err != nil {
 		return err
 	}
-	for p := (pace{}); ; {
+	for {
 		out, err := db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 			RequestItems: map[string][]types.WriteRequest{table: pending},
 		})
@@ -92,12 +95,8 @@ func putBatch(ctx context.Context, db *dynamodb.Client, table string, items []It
 			}
 			pending, err = left, errUnprocessed
 		}
-		again, ended := p.again(ctx)
-		if ended != nil {
-			return ended
-		}
-		if !again {
-			return fmt.Errorf("write a batch of %d items, %d tries: %w", len(pending), p.tries, err)
+		if ended := p.again(ctx); ended != nil {
+			return fmt.Errorf("write a batch of %d items, %d tries: %w", len(pending), p.tries, errors.Join(err, ended))
 		}
 	}
 }
@@ -129,7 +128,7 @@ func getBatch(ctx context.Context, db *dynamodb.Client, table string, keys []Ite
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for p := (pace{}); ; {
+	for p := paceOf(ctx); ; {
 		out, err := db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: pending})
 		switch {
 		case err != nil && !Throttled(err):
@@ -143,17 +142,13 @@ func getBatch(ctx context.Context, db *dynamodb.Client, table string, keys []Ite
 			// A response is cut at 16 MB: as long as items arrive, there is no need to
 			// pause.
 			if len(got) > 0 {
-				p = pace{}
+				p.tries, p.idle = 0, 0
 				continue
 			}
 			err = errUnprocessed
 		}
-		again, ended := p.again(ctx)
-		if ended != nil {
-			return nil, ended
-		}
-		if !again {
-			return nil, fmt.Errorf("read a batch of %d items, %d tries: %w", len(keys), p.tries, err)
+		if ended := p.again(ctx); ended != nil {
+			return nil, fmt.Errorf("read a batch of %d items, %d tries: %w", len(keys), p.tries, errors.Join(err, ended))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 )
@@ -169,19 +171,90 @@ func TestPutAll_EndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tb := newTable()
 		tb.leave(0, 1000)
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		if err := dynamo.PutAll(ctx, tb.client, tb.name, items(3, 10)); !errors.Is(err, context.DeadlineExceeded) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		if err := dynamo.PutAll(ctx, tb.client, tb.name, items(3, 10)); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		if n := len(tb.calls); n != 2 {
 			t.Errorf("%d tries in 50 ms, want 2", n)
 		}
-		cancelled, cancel := context.WithCancel(t.Context())
-		cancel()
 		tb.calls = nil
-		if err := dynamo.PutAll(cancelled, tb.client, tb.name, items(3, 10)); !errors.Is(err, context.Canceled) || len(tb.calls) > 0 {
+		if err := dynamo.PutAll(ctx, tb.client, tb.name, items(3, 10)); !errors.Is(err, context.Canceled) || len(tb.calls) > 0 {
 			t.Errorf("after a cancellation: %v, %d calls", err, len(tb.calls))
+		}
+	})
+}
+
+// Half of a time that is shorter than the reserve is waited for.
+func TestPutAllTransactAndGetTogether_KeepHalfOfAShortTime(t *testing.T) {
+	for name, send := range map[string]func(ctx context.Context, tb *table) error{
+		"PutAll": func(ctx context.Context, tb *table) error {
+			return dynamo.PutAll(ctx, tb.client, tb.name, items(3, 10))
+		},
+		"Transact": func(ctx context.Context, tb *table) error { return dynamo.Transact(ctx, tb.client, put(tb)) },
+		"GetAll": func(ctx context.Context, tb *table) error {
+			_, err := dynamo.GetAll(ctx, tb.client, tb.name, keys(3))
+			return err
+		},
+		"GetTogether": func(ctx context.Context, tb *table) error {
+			_, err := dynamo.GetTogether(ctx, tb.client, dynamo.Lookup{Table: tb.name, Key: keyOf(1)})
+			return err
+		},
+	} {
+		for _, short := range []time.Duration{50 * time.Millisecond, surgical.ClosingTimeout, surgical.ThrottleReserve} {
+			synctest.Test(t, func(t *testing.T) {
+				tb := newTable()
+				tb.around = func(any, func() (any, error)) (any, error) {
+					return nil, answered("X", &types.ProvisionedThroughputExceededException{})
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), short)
+				defer cancel()
+				began := time.Now()
+				if err := send(ctx, tb); !dynamo.Throttled(err) || ctx.Err() != nil {
+					t.Errorf("%s in %v: %v", name, short, err)
+				}
+				if took := time.Since(began); took > short/2 || len(tb.calls) < 2 {
+					t.Errorf("%s in %v: %d tries in %v", name, short, len(tb.calls), took)
+				}
+			})
+		}
+	}
+}
+
+// A partition that takes a little of every try must not keep a function until it is
+// killed.
+func TestPutAll_KeepsTheReserveWhileItGetsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb := newTable()
+		tb.leave(1, 1000)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		began := time.Now()
+		err := dynamo.PutAll(ctx, tb.client, tb.name, items(10_000, 10))
+		took := time.Since(began)
+		if !errors.Is(err, dynamo.ErrNoTime) || !dynamo.Throttled(err) || took > 2*time.Minute-surgical.ThrottleReserve || took < time.Minute {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
+func TestPutAll_BeginsNoBatchThatThereIsNoTimeFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb := newTable()
+		var began atomic.Int64
+		slow := tb.db.Around(func(_ context.Context, _ any, send func() (any, error)) (any, error) {
+			began.Add(1)
+			time.Sleep(11 * time.Second)
+			return send()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		// Eight batches at a time begin after 0, 11, 22, 33 and 44 s. After 55 s, five
+		// seconds are left.
+		err := dynamo.PutAll(ctx, slow, tb.name, items(100*25, 10))
+		if n := began.Load(); !errors.Is(err, dynamo.ErrNoTime) || n != 40 {
+			t.Errorf("%d batches began, %v", n, err)
 		}
 	})
 }

@@ -33,7 +33,7 @@ func GetTogether(ctx context.Context, db *dynamodb.Client, lookups ...Lookup) ([
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for p := (pace{}); ; {
+	for p := paceOf(ctx); ; {
 		out, err := db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: pending})
 		switch {
 		case err != nil && !Throttled(err):
@@ -47,12 +47,8 @@ func GetTogether(ctx context.Context, db *dynamodb.Client, lookups ...Lookup) ([
 			}
 			err = errUnprocessed
 		}
-		again, ended := p.again(ctx)
-		if ended != nil {
-			return nil, ended
-		}
-		if !again {
-			return nil, fmt.Errorf("read %d items, %d tries: %w", len(lookups), p.tries, err)
+		if ended := p.again(ctx); ended != nil {
+			return nil, fmt.Errorf("read %d items, %d tries: %w", len(lookups), p.tries, errors.Join(err, ended))
 		}
 	}
 }

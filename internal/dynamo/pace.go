@@ -10,40 +10,71 @@ import (
 )
 
 const (
-	// minTries is how often a request that makes no progress is sent at least, if
-	// its context does not end before.
-	minTries = 10
+	// maxIdle is how often in a row a request that makes no progress is sent if its
+	// context has no deadline.
+	maxIdle = 10
 	// maxPause bounds the wait between two tries.
 	maxPause = 2 * time.Second
 )
 
-// errUnprocessed reports items or keys that DynamoDB left unprocessed to the end.
-var errUnprocessed = errors.New("DynamoDB left a part of the request unprocessed")
+var (
+	// ErrNoTime reports that the context's deadline left no time for a request, or
+	// for another try, but for the reserve.
+	ErrNoTime = errors.New("the deadline leaves no time for the request")
+	// errUnprocessed reports items or keys that DynamoDB left unprocessed to the end.
+	errUnprocessed = errors.New("DynamoDB left a part of the request unprocessed")
+	errIdle        = errors.New("no try made progress")
+)
 
 // pace spaces the tries of a request that DynamoDB throttles or answers in part.
 // A single partition key takes 1,000 write units a second whatever the table
 // takes, so waiting is part of writing a large entity.
-type pace struct{ tries, idle int }
+type pace struct {
+	// reserve is what the tries leave of the time until the context's deadline.
+	reserve     time.Duration
+	tries, idle int
+}
+
+// paceOf returns the pace of a request that begins now.
+func paceOf(ctx context.Context) pace { return pace{reserve: reserveOf(ctx)} }
+
+// reserveOf is what a request that begins now leaves of the context's time:
+// [surgical.ThrottleReserve], but at most half, so that a function that has less
+// than the reserve waits as well.
+func reserveOf(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return min(surgical.ThrottleReserve, time.Until(deadline)/2)
+}
 
 // progress notes that the last try did a part of the work.
 func (p *pace) progress() { p.idle = 0 }
 
-// again waits before the next try and reports whether there is to be one: after
-// [minTries] in a row without progress only as long as the context's deadline
-// leaves [surgical.ThrottleReserve]. The error is the context's.
-func (p *pace) again(ctx context.Context) (bool, error) {
+// again waits before the next try. The error is why there is to be none: the
+// context's, [ErrNoTime], or, without a deadline, [maxIdle] tries in a row without
+// progress. Progress does not make up for missing time: a function that is killed
+// while it gets on hands nothing on.
+func (p *pace) again(ctx context.Context) error {
 	p.tries++
 	p.idle++
-	if p.idle >= minTries && !spare(ctx, pauseBefore(p.tries)+surgical.ThrottleReserve) {
-		return false, nil
+	if _, limited := ctx.Deadline(); !limited && p.idle >= maxIdle {
+		return errIdle
 	}
-	return true, pause(ctx, p.tries)
+	if err := spare(ctx, pauseBefore(p.tries)+p.reserve); err != nil {
+		return err
+	}
+	return pause(ctx, p.tries)
 }
 
-// spare reports whether the context has a deadline that is further away than d.
-func spare(ctx context.Context, d time.Duration) bool {
-	deadline, ok := ctx.Deadline()
-	return ok && time.Until(deadline) > d
+// spare returns the context's error, or [ErrNoTime] unless its deadline, if it has
+// one, is further away than d.
+func spare(ctx context.Context, d time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && time.Until(deadline) <= d {
+		return ErrNoTime
+	}
+	return ctx.Err()
 }
 
 // pause waits before a retry: 0, 20, 40, 80 ms and so on, up to [maxPause].

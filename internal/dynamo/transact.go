@@ -23,14 +23,14 @@ func Transact(ctx context.Context, db *dynamodb.Client, items []types.TransactWr
 	if err != nil {
 		return fmt.Errorf("make the token of a transaction: %w", err)
 	}
-	var p pace
+	p := paceOf(ctx)
 	for conflicts := 0; ; {
 		_, err := db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: &token})
 		switch {
 		case err == nil:
 			return nil
 		case Throttled(err):
-			if again, ended := p.again(ctx); !again || ended != nil {
+			if p.again(ctx) != nil {
 				return err
 			}
 		case Contended(err) && Refusals(err) == nil && conflicts < maxConflicts:

@@ -38,6 +38,7 @@ type runItem struct {
 	LostLeases     int64    `dynamodbav:"lost_leases,omitempty"`
 	FailedAttempts int64    `dynamodbav:"failed_attempts,omitempty"`
 	NotFound       int64    `dynamodbav:"not_found,omitempty"`
+	Crowded        bool     `dynamodbav:"crowded,omitempty"`
 	MessageIDs     []string `dynamodbav:"message_ids,stringset,omitempty"`
 
 	DoubtedSince map[string]int64 `dynamodbav:"doubted_since,omitempty"`
@@ -243,7 +244,7 @@ func (r runItem) run() (surgical.Run, error) {
 		Status: surgical.RunStatus(r.Status), Stage: surgical.Stage(r.Stage),
 		CreatedAt: fromMicros(r.CreatedAt), FirstClaimedAt: fromMicros(r.FirstClaimedAt), FinishedAt: fromMicros(r.FinishedAt),
 		Attempt: r.Attempt, LeaseUntil: fromMicros(r.LeaseUntil),
-		LostLeases: r.LostLeases, FailedAttempts: r.FailedAttempts, NotFound: r.NotFound, MessageIDs: r.MessageIDs,
+		LostLeases: r.LostLeases, FailedAttempts: r.FailedAttempts, NotFound: r.NotFound, Crowded: r.Crowded, MessageIDs: r.MessageIDs,
 		CommittedBy: r.CommittedBy, JobsInserted: r.JobsInserted,
 		Generation: r.Generation, GenerationStartedAt: fromMicros(r.GenerationAt),
 		ResumeAt: fromMicros(r.ResumeAt), FailedStages: r.FailedStages, LostStages: r.LostStages,

@@ -150,7 +150,8 @@ func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int
 }
 
 // Release gives the lease back after an attempt that failed with why and sent
-// the given number of requests to GitLab.
+// the given number of requests to GitLab. It stores what the attempt found out: the
+// run's Crowded and DoubtedSince.
 func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) error {
 	update := expression.Remove(expression.Name("lease_until")).
 		Set(expression.Name("error"), expression.Value(itemOfError(why))).
@@ -158,6 +159,9 @@ func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Er
 		Add(expression.Name("counters.gitlab_requests"), expression.Value(requests))
 	if why.Code == surgical.CodeGitLabNotFound {
 		update = update.Add(expression.Name("not_found"), expression.Value(1))
+	}
+	if run.Crowded {
+		update = update.Set(expression.Name("crowded"), expression.Value(true))
 	}
 	if len(run.DoubtedSince) > 0 {
 		doubted := make(map[string]int64, len(run.DoubtedSince))

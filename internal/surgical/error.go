@@ -118,6 +118,18 @@ func RunTooLong(targets int, requests int64) *Error {
 	return e
 }
 
+// WriteTooLong is the failure of a target of a run whose items have so many write
+// units that DynamoDB takes longer to write them than a worker had.
+func WriteTooLong(targets int, units int64, had time.Duration) *Error {
+	e := NewError(CodeEntityTooLarge, fmt.Sprintf("at DynamoDB's %d write units a second, its %d units take longer than the %.0f s that a worker had left after the fetch",
+		PartitionWriteUnits, units, had.Seconds()))
+	if targets > 1 {
+		e.Message += "; request fewer targets at a time"
+		e.Action = ActionFixRequest
+	}
+	return e
+}
+
 // ErrMoved reports that a row is no longer as it was read, so that nothing was
 // written: read it again.
 var ErrMoved = errors.New("the row is no longer as it was read")

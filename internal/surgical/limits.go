@@ -45,6 +45,18 @@ const (
 	// of a worker, but for a few seconds before it began.
 	PreflightTime = WorkerTimeout - IngestReserve - 5*time.Second
 
+	// PartitionWriteUnits is how many write units a second DynamoDB takes for one
+	// partition key, such as that of an entity, whatever else happens in the table.
+	PartitionWriteUnits = 1000
+	// WholeAttempt is how long an attempt takes at least that has the whole time of a
+	// worker and runs out of it while it writes: the first seconds and the last pause
+	// of a throttled write are left out.
+	WholeAttempt = WorkerTimeout - ThrottleReserve - 7*time.Second
+	// MaxUnfinished is how many attempts may end in the middle of their writes before
+	// a run that needs more time than they had counts as too large: GitLab may have
+	// been slow once.
+	MaxUnfinished = 3
+
 	// GiveUpAfter is the age, counted from the first claim, at which a run whose
 	// attempt failed is given up.
 	GiveUpAfter = 6 * time.Hour

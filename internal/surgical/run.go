@@ -67,6 +67,9 @@ type Run struct {
 	// DoubtedSince is, by target, when a fetch first ended with a list that lacks
 	// records of the copy and may not be complete.
 	DoubtedSince map[Target]time.Time
+	// Crowded is set once an attempt failed only because other runs of its worker
+	// left it too little room or time. From then on the run is processed in isolation.
+	Crowded bool
 	// MessageIDs are the SQS messages that were seen to ask for this run.
 	MessageIDs []string
 	// CommittedBy is the attempt whose commit became visible, 0 if none did.

@@ -76,6 +76,9 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 		}
 		requests = 0
 		result, err := e.Ingest(ctx, entered, snaps, before)
+		if errors.Is(err, errCrowded) {
+			return e.crowded(ctx, entered, 0)
+		}
 		if err != nil {
 			return e.failed(ctx, entered, err, 0)
 		}
@@ -209,8 +212,9 @@ func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []s
 	}
 	// Staged items are invisible until a head names them. A crash here leaves them
 	// to the orphan sweeper.
+	began := e.Clock()
 	if err := e.Content.StageChildren(ctx, p.changes); err != nil {
-		return nil, ingestFailed(err)
+		return nil, ingestFailed(e.unfinished(ctx, run, p.changes, began, err))
 	}
 	items, mark, err := e.transaction(ctx, p)
 	if err != nil {

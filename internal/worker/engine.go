@@ -74,6 +74,8 @@ func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdic
 		return e.lost(ctx, run, msg)
 	case deaths(run) > 0 && !isolated:
 		return Isolate{Deaths: deaths(run)}
+	case run.Crowded && !isolated:
+		return Isolate{}
 	case seen.pause.After(now) && run.Origin != surgical.OriginDrain: // a drain sends no request to GitLab
 		return waitFor(seen.pause.Sub(now)+e.Jitter(time.Second), nil)
 	}

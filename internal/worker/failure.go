@@ -48,7 +48,7 @@ func (e *Engine) failedUntil(ctx context.Context, run surgical.Run, cause error,
 // postpone gives the lease back until the delay is over, or gives the run up if
 // it is too old.
 func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) Verdict {
-	if e.Clock().Sub(run.FirstClaimedAt) >= surgical.GiveUpAfter {
+	if e.tooOld(run) {
 		if len(why.Failures) > 0 {
 			why = preflightFailed(run, why.Failures, why)
 		}
@@ -66,10 +66,22 @@ func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.E
 	return waitFor(delay, why)
 }
 
-// crowded gives the lease back, so that the run can be processed in isolation.
+// tooOld reports whether the time to give up has come for a run whose attempt
+// failed.
+func (e *Engine) tooOld(run surgical.Run) bool {
+	return e.Clock().Sub(run.FirstClaimedAt) >= surgical.GiveUpAfter
+}
+
+// crowded gives the lease back, so that the run is processed in isolation: now if
+// there is time left, else at the next delivery, and before it fetches anything.
 func (e *Engine) crowded(ctx context.Context, run surgical.Run, requests int64) Verdict {
 	why := surgical.NewError(surgical.CodeEntityTooLarge, "too large to be processed beside other runs; it is processed again without them")
 	why.Action, why.Retryable = surgical.ActionRetryAfter, true
+	if e.tooOld(run) {
+		why.Action, why.Message = surgical.ActionRetryFailed, "too large to be processed beside other runs"
+		return e.giveUp(ctx, run, why, requests, nil)
+	}
+	run.Crowded = true
 	e.warn(ctx, run, "crowded", "attempt", run.Attempt)
 	if err := e.Ledger.Release(ctx, run, why, requests); err != nil {
 		return waitFor(surgical.UnknownDelay, err)

@@ -2,12 +2,21 @@ package worker_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
 const roomSize = 1 << 20 // far more than the demo's entities have
@@ -106,5 +115,127 @@ func TestProcess_FailsARunForGoodThatTakesTooManyRequests(t *testing.T) {
 				t.Errorf("failures %+v", f)
 			}
 		})
+	}
+}
+
+// large makes each fetch take so long, and bring the issue with so many discussions
+// of 250 KB more. Requests are sent before: a bubble's time stands while they are
+// under way.
+func (w *world) large(discussions int) func(took time.Duration) {
+	snap, err := w.Engine.Fetch(w.T.Context(), issue7)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	letters := make([]byte, 187_500) // that do not shrink when they are compressed
+	rand.NewChaCha8([32]byte{}).Read(letters)
+	text := base64.StdEncoding.EncodeToString(letters)
+	for i := range discussions {
+		raw := json.RawMessage(fmt.Sprintf(`{"id":"d%d","notes":[{"id":%d,"internal":false,"body":"%s"}]}`, i, 100_000+i, text))
+		snap.Children = append(snap.Children, surgical.Child{Kind: surgical.KindDiscussion, ID: fmt.Sprintf("d%d", i), Raw: raw})
+	}
+	return func(took time.Duration) {
+		w.Engine.Fetch = func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
+			fetched := snap
+			fetched.FetchedAt = w.Clock.Now()
+			time.Sleep(took)
+			fetched.FetchedUntil = w.Clock.Now()
+			return fetched, nil
+		}
+	}
+}
+
+// What a throttled table delays, and what its own size keeps from ending, look the
+// same until the times are compared.
+func TestProcess_TellsARunThatIsTooLargeFromOneThatIsThrottled(t *testing.T) {
+	const waits = "running ingest_failed true"
+	for name, c := range map[string]struct {
+		fetch       time.Duration
+		discussions int
+		// rate is how many write units a second the partition takes.
+		rate    float64
+		time    time.Duration
+		crowded bool // other runs share the worker
+		want    []string
+	}{
+		"small, of a table that takes nothing":   {10 * time.Second, 0, 0, surgical.WorkerTimeout, false, []string{waits, waits, waits, waits}},
+		"large, of a table that takes little":    {10 * time.Second, 100, 100, surgical.WorkerTimeout, false, []string{waits, waits, waits}},
+		"large, with time enough":                {60 * time.Second, 100, 1000, surgical.WorkerTimeout, false, []string{"running  false"}},
+		"too large":                              {94 * time.Second, 100, 1000, surgical.WorkerTimeout, false, []string{waits, waits, "failed entity_too_large false"}},
+		"too large for what is left of a worker": {34 * time.Second, 100, 1000, surgical.WorkerTimeout / 2, false, []string{waits, waits, waits}},
+		"too large beside others":                {94 * time.Second, 100, 1000, surgical.WorkerTimeout, true, []string{"running entity_too_large true"}},
+		"throttled beside others, but not large": {10 * time.Second, 0, 0, surgical.WorkerTimeout, true, []string{waits}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			fetchTakes := w.large(c.discussions)
+			synctest.Test(t, func(t *testing.T) {
+				w.Clock.Follow()
+				fetchTakes(c.fetch)
+				w.around = (&faults.Partitions{Table: "content", Rate: c.rate, Burst: c.rate}).Around
+				req := w.Request(surgical.OriginManual, issue7)
+				time.Sleep(time.Minute)
+				for i, want := range c.want {
+					ctx, cancel := context.WithTimeout(t.Context(), c.time)
+					verdict := w.Engine.Process(ctx, w.Message(req), !c.crowded)
+					if ctx.Err() != nil {
+						t.Error("the attempt outlasted its function")
+					}
+					cancel()
+					time.Sleep(surgical.MaxDelay)
+					run := w.Run(req.RunID)
+					got := fmt.Sprintf("%s  false", run.Status)
+					if run.Error != nil {
+						got = fmt.Sprintf("%s %s %t", run.Status, run.Error.Code, run.Error.Retryable)
+					}
+					if got != want || run.LostLeases != 0 {
+						t.Errorf("after attempt %d, the run is %s with %d lost leases, want %s: %v", i+1, got, run.LostLeases, want, run.Error)
+					}
+					if isolate := verdict == (worker.Isolate{}); isolate != run.Crowded || isolate != strings.HasSuffix(want, "too_large true") {
+						t.Errorf("verdict %v, crowded %t", verdict, run.Crowded)
+					}
+					if run.Status == surgical.StatusFailed && (!strings.Contains(run.Error.Message, "1000 write units a second") || run.Error.Failures[0].Target != issue7.Target) {
+						t.Errorf("it failed with %+v", run.Error)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A run that was too large beside others is not fetched again beside others, however
+// often it is delivered before there is room.
+func TestProcess_IsolatesACrowdedRunBeforeItFetches(t *testing.T) {
+	w := newWorld(t)
+	w.taking(roomSize * 4 / 10)
+	other := w.Engine.Room.Share(false)
+	other.Take(roomSize * 9 / 10)
+	req := w.Request(surgical.OriginManual, issue7)
+	want(t, w.process(req, false), worker.Isolate{})
+	before := w.Run(req.RunID)
+	if !before.Crowded {
+		t.Fatalf("run %+v", before)
+	}
+	other.Leave()
+	for range 3 {
+		want(t, w.process(req, false), worker.Isolate{})
+	}
+	if run := w.Run(req.RunID); run.Attempt != before.Attempt || w.fetches != 0 {
+		t.Errorf("%d attempts, %d fetches", run.Attempt, w.fetches)
+	}
+	want(t, w.process(req, true), worker.Done{})
+	w.wantRun(req.RunID, surgical.StatusRunning, "")
+}
+
+func TestProcess_GivesUpACrowdedRunByAge(t *testing.T) {
+	w := newWorld(t)
+	w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1, Status: http.StatusServiceUnavailable})
+	req := w.Request(surgical.OriginManual, issue7)
+	w.process(req, false)
+	w.Clock.AdvanceTo(w.Run(req.RunID).FirstClaimedAt.Add(surgical.GiveUpAfter))
+	w.taking(roomSize * 4 / 10)
+	w.Engine.Room.Share(false).Take(roomSize)
+	want(t, w.process(req, false), worker.Done{})
+	if run := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodeEntityTooLarge); run.Error.Action != surgical.ActionRetryFailed || !run.Error.Retryable {
+		t.Errorf("it failed with %+v", run.Error)
 	}
 }

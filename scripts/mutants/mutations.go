@@ -359,6 +359,27 @@ func sweepMutations() []mutation {
 		{"a throttled transaction is not sent again", []edit{
 			{"internal/dynamo/transact.go", "case Throttled(err):", "case Throttled(err) && ctx == nil:"},
 		}, []suite{recovery()}},
+		{"a throttled request that gets on ignores its deadline", []edit{
+			{"internal/dynamo/pace.go", "if err := spare(ctx, pauseBefore(p.tries)+p.reserve); err != nil {", "if err := spare(ctx, pauseBefore(p.tries)+p.reserve); err != nil && p.idle >= maxIdle {"},
+		}, []suite{recovery()}},
+		{"a batch begins in the reserve", []edit{
+			{"internal/dynamo/batch.go", "if err := spare(ctx, p.reserve); err != nil {", "if err := ctx.Err(); err != nil {"},
+		}, []suite{recovery()}},
+		{"a function shorter than the reserve does not wait", []edit{
+			{"internal/dynamo/pace.go", "min(surgical.ThrottleReserve, time.Until(deadline)/2)", "surgical.ThrottleReserve + 0*time.Until(deadline)"},
+		}, []suite{recovery()}},
+		{"a run that can never be written is tried for hours", []edit{
+			{"internal/worker/unfinished.go", "case now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt ||", "case now.IsZero() || now.Sub(run.Marks.PreflightStarted) >= 0 ||"},
+		}, []suite{recovery()}},
+		{"throttling makes a run too large", []edit{
+			{"internal/worker/unfinished.go", "case time.Duration(units)*time.Second/surgical.PartitionWriteUnits <= had:\n\t\treturn err\n", "case units < 0:\n\t\treturn err\n"},
+		}, []suite{recovery()}},
+		{"a part of a worker's time makes a run too large", []edit{
+			{"internal/worker/unfinished.go", "now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt || ", ""},
+		}, []suite{recovery()}},
+		{"a crowded run is fetched beside others again", []edit{
+			{"internal/worker/engine.go", "case run.Crowded && !isolated:", "case false && !isolated:"},
+		}, []suite{recovery()}},
 		{"a conflict counts as a refused condition", []edit{
 			{"internal/content/transact.go", "if dynamo.Refusals(err) != nil {", "if dynamo.Contended(err) {"},
 		}, []suite{recovery()}},
