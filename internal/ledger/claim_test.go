@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
@@ -89,22 +90,39 @@ func TestRelease_KeepsWhyTheRunWaits(t *testing.T) {
 	}
 }
 
-func TestRelease_KeepsSinceWhenAListIsDoubted(t *testing.T) {
+func TestRelease_KeepsSinceWhenListsAreDoubted(t *testing.T) {
 	m := inMemory(t)
 	m.made("r", surgical.StatusQueued, 7)
 	why := surgical.NewError(surgical.CodeGitLabUnavailable, "x")
-	since := map[surgical.Target]time.Time{issue(7).Target: m.now.Add(-time.Minute)}
-	for _, doubted := range []map[surgical.Target]time.Time{since, nil, {issue(7).Target: m.now}} {
+	minute := map[surgical.ChildKind]time.Time{surgical.KindDiscussion: m.now.Add(-time.Minute), surgical.KindStateEvent: m.now}
+	for _, c := range []struct{ found, want surgical.Doubts }{
+		{surgical.Doubts{issue(7).Target: minute}, surgical.Doubts{issue(7).Target: minute}},
+		{nil, surgical.Doubts{issue(7).Target: minute}}, // it did not get that far
+		{surgical.Doubts{}, nil},
+	} {
 		held, err := m.Claim(m.Context(), m.run("r"), claimOf(m.run("r"), "m"))
 		m.must(err)
-		if doubted != nil {
-			held.DoubtedSince = doubted
-			since = doubted
+		if c.found != nil {
+			held.DoubtedSince = c.found
 		}
 		m.must(m.Release(m.Context(), held, why, 3))
-		if got := m.run("r").DoubtedSince; !reflect.DeepEqual(got, since) {
-			t.Errorf("doubted since %v, want %v", got, since)
+		if diff := cmp.Diff(c.want, m.run("r").DoubtedSince); diff != "" {
+			t.Errorf("doubted since (-want +got):\n%s", diff)
 		}
+	}
+}
+
+// Earlier versions did not say which list of a target was doubted.
+func TestRunOf_ReadsADoubtAboutAnyList(t *testing.T) {
+	item := writtenBefore()["running"]
+	item["doubted_since"] = object(dynamo.Item{"issue#7": number("1793599214000023")})
+	run, err := ledger.RunOf(item)
+	want := surgical.Doubts{}
+	for _, kind := range surgical.ListKinds() {
+		want.Add(issue(7).Target, kind, micros(1793599214000023))
+	}
+	if diff := cmp.Diff(want, run.DoubtedSince); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -41,7 +41,7 @@ type runItem struct {
 	Crowded        bool     `dynamodbav:"crowded,omitempty"`
 	MessageIDs     []string `dynamodbav:"message_ids,stringset,omitempty"`
 
-	DoubtedSince map[string]int64 `dynamodbav:"doubted_since,omitempty"`
+	DoubtedSince map[string]doubtedItem `dynamodbav:"doubted_since,omitempty"`
 
 	CommittedBy   int64                  `dynamodbav:"committed_by,omitempty"`
 	Outcomes      map[string]outcomeItem `dynamodbav:"outcomes,omitempty"`
@@ -116,6 +116,38 @@ type countersItem struct {
 	DocumentsRegenerated int64 `dynamodbav:"documents_regenerated,omitempty"`
 	ChunksEmbedded       int64 `dynamodbav:"chunks_embedded,omitempty"`
 	JobsAborted          int64 `dynamodbav:"jobs_aborted,omitempty"`
+}
+
+// doubtedItem is since when the lists of one target are doubted, by kind.
+type doubtedItem map[string]int64
+
+// UnmarshalDynamoDBAttributeValue implements [attributevalue.Unmarshaler]. Earlier
+// versions stored one time for whichever list it was.
+func (d *doubtedItem) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) error {
+	if _, ofAll := value.(*types.AttributeValueMemberN); !ofAll {
+		return attributevalue.Unmarshal(value, (*map[string]int64)(d))
+	}
+	var since int64
+	if err := attributevalue.Unmarshal(value, &since); err != nil {
+		return err
+	}
+	*d = doubtedItem{}
+	for _, kind := range surgical.ListKinds() {
+		(*d)[string(kind)] = since
+	}
+	return nil
+}
+
+func itemOfDoubts(doubts surgical.Doubts) map[string]doubtedItem {
+	items := make(map[string]doubtedItem, len(doubts))
+	for target, kinds := range doubts {
+		item := make(doubtedItem, len(kinds))
+		for kind, since := range kinds {
+			item[string(kind)] = micros(since)
+		}
+		items[target.String()] = item
+	}
+	return items
 }
 
 // evidence is a [surgical.Evidence] as rows hold it.
@@ -264,14 +296,16 @@ func (r runItem) run() (surgical.Run, error) {
 		run.Targets = append(run.Targets, t)
 	}
 	if r.DoubtedSince != nil {
-		run.DoubtedSince = make(map[surgical.Target]time.Time, len(r.DoubtedSince))
+		run.DoubtedSince = make(surgical.Doubts, len(r.DoubtedSince))
 	}
-	for s, since := range r.DoubtedSince {
+	for s, kinds := range r.DoubtedSince {
 		t, err := surgical.ParseTarget(s)
 		if err != nil {
 			return run, err
 		}
-		run.DoubtedSince[t] = fromMicros(since)
+		for kind, since := range kinds {
+			run.DoubtedSince.Add(t, surgical.ChildKind(kind), fromMicros(since))
+		}
 	}
 	if r.Outcomes != nil {
 		run.Outcomes = make(map[surgical.Target]surgical.Outcome, len(r.Outcomes))

@@ -163,12 +163,11 @@ func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Er
 	if run.Crowded {
 		update = update.Set(expression.Name("crowded"), expression.Value(true))
 	}
+	doubted := expression.Name("doubted_since")
 	if len(run.DoubtedSince) > 0 {
-		doubted := make(map[string]int64, len(run.DoubtedSince))
-		for target, since := range run.DoubtedSince {
-			doubted[target.String()] = micros(since)
-		}
-		update = update.Set(expression.Name("doubted_since"), expression.Value(doubted))
+		update = update.Set(doubted, expression.Value(itemOfDoubts(run.DoubtedSince)))
+	} else {
+		update = update.Remove(doubted)
 	}
 	_, err := l.update(ctx, run.RunID, held(run), update)
 	return err

@@ -64,9 +64,9 @@ type Run struct {
 	// LostLeases counts leases that expired, FailedAttempts attempts that ended
 	// in order with a transient failure, NotFound answers of 404.
 	LostLeases, FailedAttempts, NotFound int64
-	// DoubtedSince is, by target, when a fetch first ended with a list that lacks
-	// records of the copy and may not be complete.
-	DoubtedSince map[Target]time.Time
+	// DoubtedSince is since when lists lack records of the copy and may not be
+	// complete.
+	DoubtedSince Doubts
 	// Crowded is set once an attempt failed only because other runs of its worker
 	// left it too little room or time. From then on the run is processed in isolation.
 	Crowded bool

@@ -77,7 +77,7 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 		requests = 0
 		result, err := e.Ingest(ctx, entered, snaps, before)
 		if errors.Is(err, errCrowded) {
-			return e.crowded(ctx, entered, 0)
+			return e.crowded(ctx, afterLook(entered, err), 0)
 		}
 		if err != nil {
 			return e.failed(ctx, entered, err, 0)
@@ -202,8 +202,9 @@ func (e *Engine) Ingest(ctx context.Context, run surgical.Run, snaps []surgical.
 	return result, nil
 }
 
-func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, before Before) (Ingested, error) {
+func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, before Before) (result Ingested, err error) {
 	p, err := e.plan(ctx, run, snaps, before)
+	defer func() { err = withDoubts(p.doubts, err) }()
 	if err != nil {
 		return nil, ingestFailed(err)
 	}

@@ -21,6 +21,9 @@ const parallelPrepares = 8
 type plan struct {
 	run     surgical.Run
 	changes []*content.Change
+	// doubts are the lists that lack records of the copy; nil if they were not
+	// compared.
+	doubts surgical.Doubts
 	// dirty is what each entity leaves to the docs stage; an entity that is not in
 	// it leaves nothing.
 	dirty map[surgical.EntityRef]surgical.Scope
@@ -38,7 +41,7 @@ type plan struct {
 
 // plan compares every snapshot with its head and writes nothing. A snapshot that
 // the guard refuses is skipped if the head covers the run's event. One that lacks
-// records of the copy without evidence fails, see [doubted].
+// records of the copy without evidence fails, see [doubts].
 func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, before Before) (plan, error) {
 	changes := make([]*content.Change, len(snaps))
 	heads := make([]surgical.Head, len(snaps))
@@ -55,15 +58,15 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 	if err := group.Wait(); err != nil {
 		return plan{}, err
 	}
-	if err := doubted(run, snaps, changes); err != nil {
-		return plan{}, err
+	since, err := doubts(run, snaps, changes)
+	if err != nil {
+		return plan{doubts: since}, err
 	}
-	p := plan{run: run, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps)), dirty: map[surgical.EntityRef]surgical.Scope{}}
+	p := plan{run: run, doubts: since, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps)), dirty: map[surgical.EntityRef]surgical.Scope{}}
 	// The row keeps all of the evidence; the decisions need what can be confirmed.
 	req := run.Request
-	var err error
 	if req.Evidence, err = e.confirmable(ctx, run, len(snaps) == 1 && snaps[0].Notes().Internal); err != nil {
-		return plan{}, err
+		return p, err
 	}
 	now := e.Clock()
 	for i, snap := range snaps {

@@ -1,76 +1,108 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
-	"time"
+	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// doubt is the cause of a failure by [doubted].
-type doubt struct {
-	// since is what the run row keeps, see [surgical.Run.DoubtedSince].
-	since map[surgical.Target]time.Time
+// doubted is a failure of an attempt that has compared its lists with the copy.
+type doubted struct {
+	// since replaces what the run row keeps.
+	since surgical.Doubts
+	cause error
 }
 
-func (d *doubt) Error() string { return "a list lacks records of the copy" }
+func (d *doubted) Error() string { return d.cause.Error() }
 
-// doubted fails the targets whose lists may have lost records on their way here:
-// a doubtful list that lacks more records of the copy than GitLab's own count of
-// comments explains. The failure is transient. The list is believed once a fetch
-// of the run still returns it the confirmation time after the first one ended, so
-// that records which are really gone block nothing.
-func doubted(run surgical.Run, snaps []surgical.Snapshot, changes []*content.Change) error {
-	since := map[surgical.Target]time.Time{}
+func (d *doubted) Unwrap() error { return d.cause }
+
+// withDoubts adds what the comparison of the lists showed to the failure of an
+// attempt, or returns nil if there is none.
+func withDoubts(since surgical.Doubts, err error) error {
+	if err == nil || since == nil {
+		return err
+	}
+	return &doubted{since, err}
+}
+
+// afterLook is the run with what the attempt that failed with err found out about its
+// lists.
+func afterLook(run surgical.Run, err error) surgical.Run {
+	var d *doubted
+	if errors.As(err, &d) {
+		run.DoubtedSince = d.since
+	}
+	return run
+}
+
+// doubts compares the doubtful lists, which may have lost records on their way here,
+// with the copy, and returns those that lack more of its records than GitLab's own
+// count of comments explains. Of a snapshot that the guard refused, nothing is known
+// beyond what was before.
+//
+// The error is transient, and names the targets with a list that is not believed yet:
+// one is once a fetch of the run still returns it the confirmation time after the first
+// such fetch ended, so that records which are really gone block nothing.
+func doubts(run surgical.Run, snaps []surgical.Snapshot, changes []*content.Change) (surgical.Doubts, error) {
+	since := surgical.Doubts{}
 	var failures []surgical.TargetFailure
 	for i, snap := range snaps {
-		missing := missingRecords(snap, changes[i])
-		if missing == "" {
-			continue
-		}
 		target := snap.Ref.Target
-		first, before := run.DoubtedSince[target]
-		if !before {
-			first = snap.FetchedUntil
-		}
-		since[target] = first
-		if before && !snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {
+		if changes[i] == nil {
+			for kind, first := range run.DoubtedSince[target] {
+				since.Add(target, kind, first)
+			}
 			continue
 		}
-		e := surgical.NewError(surgical.CodeGitLabUnavailable, missing)
-		failures = append(failures, surgical.TargetFailure{Target: target, Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable})
-	}
-	if len(failures) == 0 {
-		return nil
-	}
-	e := surgical.WrapError(surgical.CodeGitLabUnavailable, &doubt{since}, failures[0].Message)
-	e.RunID, e.Total, e.Failures = run.RunID, len(run.Targets), failures
-	return e
-}
-
-// missingRecords describes the first doubtful list that lacks records of the
-// copy, or returns "".
-func missingRecords(snap surgical.Snapshot, change *content.Change) string {
-	if change == nil { // the guard refused the snapshot
-		return ""
-	}
-	for _, kind := range snap.Doubtful {
-		fewer, explained := change.Fewer[kind], int64(0)
-		if kind == surgical.KindDiscussion {
-			explained = max(0, change.Base.UserNotesCount-snap.UserNotesCount())
-		}
-		if fewer <= 0 || int64(fewer) <= explained {
-			continue
-		}
-		came := 0
-		for _, child := range snap.Children {
-			if child.Kind == kind {
-				came++
+		var missing []string
+		for _, kind := range snap.Doubtful {
+			fewer := changes[i].Fewer[kind]
+			if fewer <= explained(kind, snap, changes[i]) {
+				continue
+			}
+			first, before := run.DoubtedSince[target][kind]
+			if !before {
+				first = snap.FetchedUntil
+			}
+			since.Add(target, kind, first)
+			if !before || snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {
+				missing = append(missing, lacks(kind, snap, fewer))
 			}
 		}
-		return fmt.Sprintf("%ss of %s: GitLab returned %d records, and the copy has %d; check for a proxy that cuts lists. The list is accepted if it stays so for %g minutes",
-			kind, snap.Ref, came, came+fewer, surgical.Confirmation.Minutes())
+		if len(missing) > 0 {
+			e := surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s; check for a proxy that cuts lists. A list is accepted if it stays so for %g minutes",
+				strings.Join(missing, "; "), surgical.Confirmation.Minutes()))
+			failures = append(failures, surgical.TargetFailure{Target: target, Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable})
+		}
 	}
-	return ""
+	if len(failures) == 0 {
+		return since, nil
+	}
+	e := surgical.NewError(surgical.CodeGitLabUnavailable, failures[0].Message)
+	e.RunID, e.Total, e.Failures = run.RunID, len(run.Targets), failures
+	return since, e
+}
+
+// explained is how many records of the copy the list may lack: comments that GitLab
+// does not count any more either.
+func explained(kind surgical.ChildKind, snap surgical.Snapshot, change *content.Change) int {
+	if kind != surgical.KindDiscussion {
+		return 0
+	}
+	return max(0, int(change.Base.UserNotesCount-snap.UserNotesCount()))
+}
+
+// lacks describes a list that lacks records of the copy.
+func lacks(kind surgical.ChildKind, snap surgical.Snapshot, fewer int) string {
+	came := 0
+	for _, child := range snap.Children {
+		if child.Kind == kind {
+			came++
+		}
+	}
+	return fmt.Sprintf("%ss of %s: GitLab returned %d records, and the copy has %d", kind, snap.Ref, came, came+fewer)
 }

@@ -1,6 +1,8 @@
 package worker_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
@@ -56,7 +59,7 @@ func TestProcess_BelievesAListThatStaysEmptyForTheConfirmationTime(t *testing.T)
 	w.empty(issue7, "resource_state_events", 1000)
 	req := w.Request(surgical.OriginManual, issue7, mr12)
 	w.deliver(req)
-	since := w.Run(req.RunID).DoubtedSince[issue7.Target]
+	since := w.Run(req.RunID).DoubtedSince[issue7.Target][surgical.KindStateEvent]
 	if since.IsZero() {
 		t.Fatalf("run %+v", w.Run(req.RunID))
 	}
@@ -71,7 +74,7 @@ func TestProcess_BelievesAListThatStaysEmptyForTheConfirmationTime(t *testing.T)
 	if wait, ok := w.deliver(req).(worker.Wait); !ok {
 		t.Fatalf("another target was believed at once: %v", wait)
 	}
-	if run := w.Run(req.RunID); !run.DoubtedSince[issue7.Target].Equal(since) || len(run.Error.Failures) != 1 || run.Error.Failures[0].Target != mr12.Target {
+	if run := w.Run(req.RunID); !run.DoubtedSince[issue7.Target][surgical.KindStateEvent].Equal(since) || len(run.Error.Failures) != 1 || run.Error.Failures[0].Target != mr12.Target {
 		t.Errorf("doubted since %v, want %v; %+v", run.DoubtedSince, since, run.Error)
 	}
 	w.Clock.Advance(time.Minute)
@@ -81,6 +84,77 @@ func TestProcess_BelievesAListThatStaysEmptyForTheConfirmationTime(t *testing.T)
 	}
 	if events := w.Entity(issue7).Events[surgical.KindStateEvent]; len(events) > 0 {
 		t.Errorf("%d events are left", len(events))
+	}
+}
+
+// Each list has a time of its own: one that is believed does not vouch for another.
+func TestProcess_DoubtsEachListOfATargetByItself(t *testing.T) {
+	w := newWorld(t)
+	w.Webhook(issue7)
+	before := w.head(issue7)
+	w.Clock.Advance(time.Hour)
+	w.empty(issue7, "resource_state_events", 1000)
+	req := w.Request(surgical.OriginManual, issue7)
+	w.deliver(req)
+	since := w.Run(req.RunID).DoubtedSince[issue7.Target]
+	w.empty(issue7, "resource_label_events", 1)
+	w.Clock.AdvanceTo(since[surgical.KindStateEvent].Add(surgical.Confirmation))
+	if wait, ok := w.deliver(req).(worker.Wait); !ok {
+		t.Fatalf("the second list was believed at once: %v", wait)
+	}
+	run := w.Run(req.RunID)
+	after := run.DoubtedSince[issue7.Target]
+	if len(after) != 2 || !after[surgical.KindStateEvent].Equal(since[surgical.KindStateEvent]) || !after[surgical.KindLabelEvent].After(since[surgical.KindStateEvent]) {
+		t.Errorf("doubted since %v after %v", after, since)
+	}
+	if !strings.HasPrefix(run.Error.Message, "resource_label_events") || w.head(issue7).Revision != before.Revision {
+		t.Errorf("waits for %v, revision %d", run.Error, w.head(issue7).Revision)
+	}
+	w.Clock.Advance(time.Minute)
+	want(t, w.deliver(req), worker.Done{})
+	if events := w.Entity(issue7).Events; len(events[surgical.KindStateEvent]) > 0 || len(events[surgical.KindLabelEvent]) != 3 {
+		t.Errorf("%d and %d events are left", len(events[surgical.KindStateEvent]), len(events[surgical.KindLabelEvent]))
+	}
+}
+
+// A list that was seen whole is doubted anew, whatever its attempt failed with.
+func TestProcess_ForgetsTheDoubtAboutAListThatItSawWhole(t *testing.T) {
+	broken := errors.New("broken")
+	for name, fails := range map[string]func(w *world){
+		"another list": func(w *world) { w.empty(issue7, "resource_label_events", 1) },
+		"the writing": func(w *world) {
+			w.around = func(_ context.Context, call cloud.Call, send func() error) error {
+				if call.Operation == "BatchWriteItem" {
+					w.around = nil
+					return broken
+				}
+				return send()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.Webhook(issue7)
+			w.GitLab.AddDiscussion(issue7, fakegitlab.Note{Body: "Something to write."})
+			w.Clock.Advance(time.Hour)
+			w.empty(issue7, "resource_state_events", 1)
+			req := w.Request(surgical.OriginManual, issue7)
+			w.deliver(req)
+			if _, doubted := w.Run(req.RunID).DoubtedSince[issue7.Target][surgical.KindStateEvent]; !doubted {
+				t.Fatalf("run %+v", w.Run(req.RunID))
+			}
+			w.Clock.Advance(surgical.Confirmation)
+			fails(w)
+			w.deliver(req)
+			if since, doubted := w.Run(req.RunID).DoubtedSince[issue7.Target][surgical.KindStateEvent]; doubted {
+				t.Errorf("still doubted since %v", since)
+			}
+			w.Clock.Advance(surgical.Confirmation)
+			w.empty(issue7, "resource_state_events", 1)
+			if wait, ok := w.deliver(req).(worker.Wait); !ok {
+				t.Errorf("believed at once: %v", wait)
+			}
+		})
 	}
 }
 

@@ -37,6 +37,7 @@ func (e *Engine) failedUntil(ctx context.Context, run surgical.Run, cause error,
 		// see.
 		return waitFor(surgical.UnknownDelay, cause)
 	}
+	run = afterLook(run, cause)
 	why := dynamo.AsError(cause)
 	// A failed preflight can be retried as another run, but not by this one.
 	if !why.Retryable || why.Code == surgical.CodePreflightFailed {
@@ -56,10 +57,6 @@ func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.E
 	}
 	delay := e.delay(run, why)
 	e.warn(ctx, run, "postponed", "code", why.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt, "error", causes(why))
-	var d *doubt
-	if errors.As(why, &d) {
-		run.DoubtedSince = d.since
-	}
 	if err := e.Ledger.Release(ctx, run, why, requests); err != nil {
 		return waitFor(delay, err)
 	}

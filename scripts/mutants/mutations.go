@@ -194,10 +194,16 @@ func commitMutations() []mutation {
 			{"internal/worker/batch.go", "cmp.Compare(x.isolate.Deaths, y.isolate.Deaths)", "cmp.Compare(y.isolate.Deaths, x.isolate.Deaths)"},
 		}, []suite{recovery()}},
 		{"an emptied list is believed", []edit{
-			{"internal/worker/commit.go", "\tif err := doubted(run, snaps, changes); err != nil {\n\t\treturn plan{}, err\n\t}\n", "\t_ = doubted\n"},
+			{"internal/worker/commit.go", "\tif err != nil {\n\t\treturn plan{doubts: since}, err\n\t}\n", ""},
 		}, []suite{recovery()}},
 		{"an emptied list is never believed", []edit{
-			{"internal/worker/doubt.go", "if before && !snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {", "if false {"},
+			{"internal/worker/doubt.go", "if !before || snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {", "if first.IsZero() || true {"},
+		}, []suite{recovery()}},
+		{"a list that is believed vouches for others", []edit{
+			{"internal/worker/doubt.go", "first, before := run.DoubtedSince[target][kind]\n", "first, before := run.DoubtedSince[target][kind]\n\t\t\tfor _, other := range run.DoubtedSince[target] {\n\t\t\t\tfirst, before = other, true\n\t\t\t}\n"},
+		}, []suite{recovery()}},
+		{"a list that was seen whole stays doubted", []edit{
+			{"internal/worker/doubt.go", "\t\trun.DoubtedSince = d.since\n", "\t\t_ = d.since\n\t\tfor target, kinds := range d.since {\n\t\t\tfor kind, first := range kinds {\n\t\t\t\tif run.DoubtedSince == nil {\n\t\t\t\t\trun.DoubtedSince = surgical.Doubts{}\n\t\t\t\t}\n\t\t\t\trun.DoubtedSince.Add(target, kind, first)\n\t\t\t}\n\t\t}\n"},
 		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
 			{"internal/ledger/left.go", "\treturn run, run.Status.Terminal(), err\n", "\treturn run, run.Status != \"\", err\n"},
