@@ -82,6 +82,8 @@ func Functions() map[string]Function {
 				on(tables.SyncRuns(), "GetItem", "UpdateItem"),
 				on(tables.DirtySources(), "DeleteItem"),
 				on(tables.DependentQueue(), "GetItem", "Query", "UpdateItem"),
+				// It notes that the embedder works.
+				on(tables.State(), "PutItem"),
 			},
 			Starts: true,
 		},
@@ -142,7 +144,8 @@ func sweeper() Function {
 			// A follow-up that is due goes, or is put off.
 			on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem", "DeleteItem"),
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query"),
-			marks(),
+			// It marks what it closes, and reads when something was embedded.
+			on(tables.State(), "BatchGetItem", "PutItem"),
 		},
 		Sends: []string{Requests, Bulk}, Starts: true,
 	}

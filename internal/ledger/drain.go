@@ -6,15 +6,12 @@ import (
 	"iter"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
-	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
 // MaxTransactItems is how many items DynamoDB takes in one transaction.
@@ -140,37 +137,4 @@ func (l *Ledger) backlogRow(ctx context.Context, item dynamo.Item, before time.T
 		return left, false, nil
 	}
 	return source.LeftBy(*run), true, nil
-}
-
-// EmbeddedAt returns when one of the newest runs that succeeded embedded something,
-// or zero if none of them did.
-func (l *Ledger) EmbeddedAt(ctx context.Context) (time.Time, error) {
-	expr, err := expression.NewBuilder().WithKeyCondition(
-		expression.Key("status").Equal(expression.Value(surgical.StatusSucceeded))).Build()
-	if err != nil {
-		return time.Time{}, fmt.Errorf("list the newest runs: %w", err)
-	}
-	out, err := l.db.Query(ctx, &dynamodb.QueryInput{
-		TableName: &l.tables.SyncRuns, IndexName: aws.String(tables.RunsByStatus),
-		ScanIndexForward: aws.Bool(false), Limit: aws.Int32(surgical.MaxProofs),
-		KeyConditionExpression: expr.KeyCondition(), ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("list the newest runs: %w", err)
-	}
-	var newest time.Time
-	for _, item := range out.Items {
-		id, ok := item["run_id"].(*types.AttributeValueMemberS)
-		if !ok {
-			continue
-		}
-		run, err := l.Run(ctx, id.Value)
-		if err != nil && surgical.CodeOf(err) != surgical.CodeRunNotFound {
-			return time.Time{}, err
-		}
-		if run.Counters.ChunksEmbedded > 0 && run.Marks.EmbedEnded.After(newest) {
-			newest = run.Marks.EmbedEnded
-		}
-	}
-	return newest, nil
 }

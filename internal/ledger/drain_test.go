@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -321,5 +322,47 @@ func TestDrain_CountsTheRunsThatFailed(t *testing.T) {
 		if m.must(err); len(rows) != 1 || rows[0].Attempts != want {
 			t.Errorf("%d: %+v, want %d attempts", iid, rows, want)
 		}
+	}
+}
+
+// A drain that waits for the embedder must not depend on how many runs without
+// embeddings came since it worked.
+func TestEmbeddedAt_IsTheLastTimeThatAJobEmbeddedSomething(t *testing.T) {
+	m := inMemory(t)
+	if at, err := m.EmbeddedAt(m.Context()); err != nil || !at.IsZero() {
+		t.Errorf("before: %v, %v", at, err)
+	}
+	finish := func(id string, chunks int64) {
+		job := m.claimJob(m.committed(id, 7), surgical.JobDocs, 7)
+		m.must(m.FinishJob(m.Context(), job, ledger.LeftToEmbed(jobFor(id, surgical.JobEmbed, issue(7)))))
+		job = m.claimJob(m.run(id), surgical.JobEmbed, 7)
+		job.ChunksEmbedded = chunks
+		m.must(m.FinishJob(m.Context(), job, ledger.Settled()))
+	}
+	var last time.Time
+	for i := range 30 {
+		finish(fmt.Sprintf("embeds%d", i), 1)
+		last = m.now
+		if at, err := m.EmbeddedAt(m.Context()); err != nil || !at.Equal(last) {
+			t.Fatalf("after run %d: %v, want %v; %v", i, at, last, err)
+		}
+	}
+	for i := range 30 {
+		finish(fmt.Sprintf("none%d", i), 0)
+	}
+	if at, err := m.EmbeddedAt(m.Context()); err != nil || !at.Equal(last) {
+		t.Errorf("after 30 runs that embedded nothing: %v, want %v; %v", at, last, err)
+	}
+	rows := map[string]bool{}
+	for _, item := range m.db.Items(m.tables.State) {
+		rows[fmt.Sprint(item["name"])] = true
+	}
+	if len(rows) < 2 || len(rows) > 8 {
+		t.Errorf("the rows are %v", rows)
+	}
+	broken := errors.New("broken")
+	failing[*dynamodb.BatchGetItemInput](m, false, broken)
+	if _, err := m.EmbeddedAt(m.Context()); !errors.Is(err, broken) {
+		t.Errorf("a time that was not read: %v", err)
 	}
 }

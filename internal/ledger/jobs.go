@@ -249,6 +249,13 @@ func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) err
 	if done.settled {
 		items = append(items, l.deleteDirty(job.Ref, job.DirtyID))
 	}
+	if job.Type == surgical.JobEmbed && job.ChunksEmbedded > 0 {
+		embedded, err := l.embedded(job.RunID)
+		if err != nil {
+			return err
+		}
+		items = append(items, embedded)
+	}
 	err = dynamo.Transact(ctx, l.db, items)
 	if dynamo.Refusals(err) != nil {
 		return surgical.ErrMoved

@@ -273,9 +273,6 @@ const (
 	// MaxBacklogDelay is the longest wait before a dirty source is drained again.
 	// The waits double from BacklogAge with every run that failed over it.
 	MaxBacklogDelay = 6 * time.Hour
-	// MaxProofs is how many of the newest runs are read to find one that embedded
-	// something.
-	MaxProofs = 20
 	// DrainInterval is the least time between two drain runs for the same dirty
 	// sources: one that failed before it took them over is not repeated sooner.
 	DrainInterval = 6 * time.Hour

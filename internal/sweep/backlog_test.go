@@ -274,7 +274,7 @@ func TestSweeper_ANewDirtySourceDoesNotHastenWhatFailed(t *testing.T) {
 	}
 }
 
-func TestSweeper_ReportsThatTheNewestRunsCannotBeRead(t *testing.T) {
+func TestSweeper_ReportsThatTheLastEmbeddingCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	refused := surgical.NewError(surgical.CodeEmbedFailed, "x")
 	refused.Retryable = false
@@ -282,7 +282,7 @@ func TestSweeper_ReportsThatTheNewestRunsCannotBeRead(t *testing.T) {
 	scanned := false
 	w.fails = func(operation string) bool {
 		scanned = scanned || operation == "Scan"
-		return scanned && operation == "Query"
+		return scanned && operation == "BatchGetItem"
 	}
 	if _, err := w.sweepAt(time.Hour); !errors.Is(err, errDown) || len(w.bulk.sent) > 0 {
 		t.Errorf("%v; sent %v", err, w.bulk.sent)

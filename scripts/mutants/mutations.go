@@ -407,6 +407,12 @@ func sweepMutations() []mutation {
 		{"a refused embedder does not stop the drains", []edit{
 			{"internal/sweep/backlog.go", "\tif b.embedded.After(refusedAt) {\n", "\tif !b.embedded.After(refusedAt) {\n"},
 		}, outcomes()},
+		{"a drain waits for the embedder although it works", []edit{
+			{"internal/ledger/jobs.go", "if job.Type == surgical.JobEmbed && job.ChunksEmbedded > 0 {", "if false && job.Type == surgical.JobEmbed && job.ChunksEmbedded > 0 {"},
+		}, outcomes()},
+		{"an embed job that embedded nothing resumes the drains", []edit{
+			{"internal/ledger/jobs.go", "if job.Type == surgical.JobEmbed && job.ChunksEmbedded > 0 {", "if job.Type == surgical.JobEmbed {"},
+		}, outcomes()},
 		{"a new dirty source hastens what failed", []edit{
 			{"internal/sweep/backlog.go", "slices.MaxFunc(rows,", "slices.MinFunc(rows,"},
 		}, outcomes()},
