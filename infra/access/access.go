@@ -175,6 +175,7 @@ func api() Function {
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
 			on(tables.DependentQueue(), "Query", "UpdateItem"),
+			on(tables.DirtySources(), "Query"),
 			// It hides projects by request.
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"),
 			marks(),
@@ -190,6 +191,7 @@ func widget() Function {
 		on(tables.SyncRuns(), "GetItem", "BatchGetItem").by(tables.RunsByProject, tables.RunsByStatus),
 		on(tables.SyncRunEntities(), "Query", "BatchGetItem").by(tables.EntitiesByEntity),
 		on(tables.DependentQueue(), "Query"),
+		on(tables.DirtySources(), "Query"),
 		on(tables.State(), "GetItem"),
 		on(tables.Projects(), "BatchGetItem", "Query"),
 	}}

@@ -30,6 +30,9 @@ type Runs interface {
 	// List and ListOfEntity return runs newest first.
 	List(ctx context.Context, filter ledger.RunFilter, from ledger.RunPlace, limit int) ([]surgical.Run, ledger.RunPlace, error)
 	ListOfEntity(ctx context.Context, ref surgical.EntityRef, from ledger.RunPlace, limit int) ([]surgical.Run, ledger.RunPlace, error)
+	// Behind says whether the entity's documents or embeddings are older than its copy;
+	// nil if they are current.
+	Behind(ctx context.Context, ref surgical.EntityRef) (*surgical.Behind, error)
 	// Queue inserts a run that waits for a worker. It returns
 	// [surgical.ErrMoved] if the id is taken.
 	Queue(ctx context.Context, req surgical.Request) (surgical.Run, error)

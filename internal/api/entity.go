@@ -85,6 +85,15 @@ func (s *server) getEntity(ctx context.Context, ref surgical.EntityRef, limit in
 			return EntityView{}, err
 		}
 	}
+	var behind *surgical.Behind
+	if cursor == "" {
+		// Before the documents: what is said to be behind may have caught up, never the
+		// reverse.
+		var err error
+		if behind, err = s.Runs.Behind(ctx, ref); err != nil {
+			return EntityView{}, err
+		}
+	}
 	// Read the head last: it may hide some of the documents read before it.
 	documents, embeddings, err := s.documents(ctx, ref)
 	if err != nil {
@@ -101,7 +110,7 @@ func (s *server) getEntity(ctx context.Context, ref surgical.EntityRef, limit in
 	place.Revision = entity.Revision
 	p := &entityPage{view: newEntityView(entity), budget: newBudget(limit), place: place, empty: true}
 	if cursor == "" {
-		p.view.Entity = entity.Entity
+		p.view.Entity, p.view.DocumentsBehind = entity.Entity, newBehindView(behind)
 		p.budget.bytes -= sizeOf(p.view)
 		p.empty = false
 	}

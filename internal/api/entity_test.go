@@ -67,6 +67,49 @@ func TestAnEntityIsReadAsGitLabHasIt(t *testing.T) {
 	})
 }
 
+// undone commits the request's run, whose documents then fail.
+func (f *fixture) undone(req surgical.Request) {
+	f.Helper()
+	if _, err := f.Deliver(req); err != nil {
+		f.Fatal(err)
+	}
+	f.Workflow.Forget()
+	if _, err := f.Ledger.Close(f.Context(), f.World.Run(req.RunID), surgical.Failed{Error: surgical.StageError(req.RunID, surgical.StageDocs)}); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func TestAnEntitySaysWhetherItsDocumentsAreBehind(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		ref := fakegitlab.IssueRef(7)
+		f.Webhook(ref)
+		if got := get[api.EntityView](f, pathOf(ref)); got.DocumentsBehind != nil {
+			t.Errorf("current documents are behind: %+v", got.DocumentsBehind)
+		}
+		f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "One more."})
+		f.World.Clock.Advance(10 * time.Second)
+		req := f.Request(surgical.OriginManual, ref)
+		f.undone(req)
+		page := get[api.EntityView](f, pathOf(ref)+"?limit=1")
+		committed, ended := f.World.Run(req.RunID).Marks.Committed, f.World.Run(req.RunID).FinishedAt
+		next := ended.Add(surgical.BacklogAge)
+		if diff := cmp.Diff(&api.BehindView{
+			Since: committed, Changes: 1, State: surgical.BehindWaiting, RunID: req.RunID,
+			Code: surgical.CodeDocsFailed, Reason: surgical.StageError(req.RunID, surgical.StageDocs).Message, NextTryAt: &next,
+		}, page.DocumentsBehind); diff != "" {
+			t.Errorf("behind (-want +got):\n%s", diff)
+		}
+		if second := get[api.EntityView](f, pathOf(ref)+"?limit=1&cursor="+page.NextCursor); second.DocumentsBehind != nil {
+			t.Errorf("the second page repeats it: %+v", second.DocumentsBehind)
+		}
+		f.World.Clock.Advance(10 * time.Second)
+		f.Webhook(ref)
+		if got := get[api.EntityView](f, pathOf(ref)); got.DocumentsBehind != nil {
+			t.Errorf("after the next run: %+v", got.DocumentsBehind)
+		}
+	})
+}
+
 func decoded(t *testing.T, list []json.RawMessage) []any {
 	t.Helper()
 	out := []any{}

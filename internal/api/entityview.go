@@ -10,25 +10,53 @@ import (
 
 // EntityView is one snapshot of an entity, or a page of it.
 type EntityView struct {
-	ProjectID    int64               `json:"project_id" example:"1" doc:"GitLab's id of the project."`
-	Type         surgical.EntityType `json:"type" enum:"issue,merge_request" doc:"Which kind of entity."`
-	IID          int64               `json:"iid" example:"7" doc:"The entity's number within its project."`
-	Revision     int64               `json:"revision" example:"3" doc:"Incremented by every commit of the entity."`
-	UpdatedAt    time.Time           `json:"updated_at" doc:"GitLab's updated_at."`
-	FetchedAt    time.Time           `json:"fetched_at" doc:"When the fetch of this copy began."`
-	FetchedUntil time.Time           `json:"fetched_until" doc:"When that fetch ended."`
-	RunID        string              `json:"run_id" doc:"The run that committed the copy."`
-	Title        string              `json:"title" doc:"GitLab's title."`
-	State        string              `json:"state" example:"opened" doc:"GitLab's state: opened, closed, merged or locked."`
-	Confidential bool                `json:"confidential" doc:"Whether GitLab shows it only to members."`
-	WebURL       string              `json:"web_url,omitempty" doc:"The URL of its page in GitLab."`
-	Labels       []string            `json:"labels" nullable:"false" doc:"GitLab's labels."`
-	Entity       json.RawMessage     `json:"entity,omitempty" doc:"GitLab's JSON of the entity; on the first page only."`
-	Discussions  []json.RawMessage   `json:"discussions" nullable:"false" doc:"GitLab's JSON of the discussions, ordered by the time of their first note."`
-	Events       EventsView          `json:"events" doc:"GitLab's resource events."`
-	Documents    []DocumentInfo      `json:"documents" nullable:"false" doc:"The entity's current documents, ordered by id; hidden ones are omitted."`
-	Omitted      []OmittedPart       `json:"omitted,omitempty" nullable:"false" doc:"Parts too large for any response."`
-	NextCursor   string              `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
+	ProjectID       int64               `json:"project_id" example:"1" doc:"GitLab's id of the project."`
+	Type            surgical.EntityType `json:"type" enum:"issue,merge_request" doc:"Which kind of entity."`
+	IID             int64               `json:"iid" example:"7" doc:"The entity's number within its project."`
+	Revision        int64               `json:"revision" example:"3" doc:"Incremented by every commit of the entity."`
+	UpdatedAt       time.Time           `json:"updated_at" doc:"GitLab's updated_at."`
+	FetchedAt       time.Time           `json:"fetched_at" doc:"When the fetch of this copy began."`
+	FetchedUntil    time.Time           `json:"fetched_until" doc:"When that fetch ended."`
+	RunID           string              `json:"run_id" doc:"The run that committed the copy."`
+	Title           string              `json:"title" doc:"GitLab's title."`
+	State           string              `json:"state" example:"opened" doc:"GitLab's state: opened, closed, merged or locked."`
+	Confidential    bool                `json:"confidential" doc:"Whether GitLab shows it only to members."`
+	WebURL          string              `json:"web_url,omitempty" doc:"The URL of its page in GitLab."`
+	Labels          []string            `json:"labels" nullable:"false" doc:"GitLab's labels."`
+	Entity          json.RawMessage     `json:"entity,omitempty" doc:"GitLab's JSON of the entity; on the first page only."`
+	Discussions     []json.RawMessage   `json:"discussions" nullable:"false" doc:"GitLab's JSON of the discussions, ordered by the time of their first note."`
+	Events          EventsView          `json:"events" doc:"GitLab's resource events."`
+	Documents       []DocumentInfo      `json:"documents" nullable:"false" doc:"The entity's current documents, ordered by id; hidden ones are omitted."`
+	DocumentsBehind *BehindView         `json:"documents_behind,omitempty" doc:"Set if documents or embeddings are older than the copy; on the first page only."`
+	Omitted         []OmittedPart       `json:"omitted,omitempty" nullable:"false" doc:"Parts too large for any response."`
+	NextCursor      string              `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
+}
+
+// BehindView says since when and why documents or their embeddings are older than the
+// copy, and what happens next.
+type BehindView struct {
+	Since     time.Time            `json:"since" doc:"When the oldest change that they do not show was committed."`
+	Changes   int                  `json:"changes,omitempty" example:"3" doc:"How many parts of the entity changed; absent if all_documents is set."`
+	All       bool                 `json:"all_documents,omitempty" doc:"Whether any document may be behind."`
+	State     surgical.BehindState `json:"state" enum:"running,postponed,waiting,held_back" doc:"running: the run is making them. postponed: the run could not make them yet and is resumed at next_try_at. waiting: the run has ended; a drain makes them at next_try_at, or a run of the entity before that. held_back: the embedder failed for a reason that only an operator can remove; a drain makes them once it works again."`
+	RunID     string               `json:"run_id" doc:"The run that is to make them, or left them undone."`
+	Code      surgical.Code        `json:"code,omitempty" doc:"The code of the failure for which they wait."`
+	Reason    string               `json:"reason" doc:"Why they are behind."`
+	NextTryAt *time.Time           `json:"next_try_at,omitempty" doc:"When the next attempt is due; in the past: within a minute."`
+}
+
+func newBehindView(b *surgical.Behind) *BehindView {
+	if b == nil {
+		return nil
+	}
+	v := &BehindView{Since: b.Since, Changes: b.Changes, All: b.All, State: b.State, RunID: b.RunID, Code: b.Code, Reason: b.Reason}
+	if b.All {
+		v.Changes = 0
+	}
+	if !b.NextAt.IsZero() {
+		v.NextTryAt = &b.NextAt
+	}
+	return v
 }
 
 // EventsView is GitLab's JSON of resource events, ordered by creation time.

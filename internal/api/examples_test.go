@@ -153,6 +153,9 @@ func (r *recorder) entities() {
 	r.GitLab.AddDiscussion(issue, fakegitlab.Note{Author: fakegitlab.Mira(), CreatedAt: answered, UpdatedAt: answered, Body: "And in Safari."})
 	r.Sync(r.named("second", issue))
 	r.show("get-issue.changed", "A commit came between two pages", "GET", pathOf(issue)+"?cursor="+page["next_cursor"].(string), "")
+	r.GitLab.Relabel(mr, []string{"encoding"}, nil)
+	r.undone(r.named("third", mr))
+	r.show("get-merge_request.behind", "A merge request whose documents could not be made", "GET", pathOf(mr), "")
 }
 
 // named is a request whose run has an id that does not change.

@@ -28,6 +28,20 @@ type Entity struct {
 	Discussions  []json.RawMessage            `json:"discussions"`
 	Events       map[string][]json.RawMessage `json:"events"`
 	Documents    []Document                   `json:"documents"`
+	// DocumentsBehind is nil if documents and embeddings are current.
+	DocumentsBehind *DocumentsBehind `json:"documents_behind"`
+}
+
+// DocumentsBehind says that documents or embeddings are older than the copy.
+type DocumentsBehind struct {
+	Since     time.Time            `json:"since"`
+	Changes   int                  `json:"changes"`
+	All       bool                 `json:"all_documents"`
+	State     surgical.BehindState `json:"state"`
+	RunID     string               `json:"run_id"`
+	Code      surgical.Code        `json:"code"`
+	Reason    string               `json:"reason"`
+	NextTryAt time.Time            `json:"next_try_at"`
 }
 
 // Document is one document of an entity. Text is set only by

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
@@ -98,6 +99,10 @@ func (p *printer) entity(e apiclient.Entity) {
 		pair("discussions", plain("%d", len(e.Discussions))),
 		pair("events", plain("%d", events)),
 	)
+	if b := e.DocumentsBehind; b != nil {
+		p.line("")
+		p.line("%s", paint(p.warn, "%s", documentsBehind(*b)))
+	}
 	var rows [][]cell
 	for _, d := range e.Documents {
 		embedded := cell{"none", p.warn}
@@ -110,6 +115,23 @@ func (p *printer) entity(e apiclient.Entity) {
 		p.line("")
 	}
 	p.table([]string{"DOCUMENT", "REVISION", "EMBEDDINGS", "TITLE"}, rows)
+}
+
+// documentsBehind says since when documents are behind, by how much and why, and what happens
+// next.
+func documentsBehind(b apiclient.DocumentsBehind) string {
+	text := fmt.Sprintf("documents behind since %s, %s: %s (run %s", moment(b.Since), surgical.Behind{All: b.All, Changes: b.Changes}.By(), b.Reason, b.RunID)
+	if b.Code != "" {
+		text += ", " + string(b.Code)
+	}
+	text += ")"
+	switch {
+	case b.State == surgical.BehindHeldBack:
+		text += "; held back until the embedder works again"
+	case !b.NextTryAt.IsZero():
+		text += "; next try at " + moment(b.NextTryAt)
+	}
+	return text
 }
 
 // documents prints the documents' text.

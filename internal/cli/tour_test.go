@@ -24,6 +24,7 @@ func TestRun_PrintsSuccessfulRuns(t *testing.T) {
 		s.goldens("documents", 0, "show", "-p", "1", "--issue", "7", "--documents")
 		s.goldens("preflight_only", 0, "sync", "-p", "1", "--issue", "8", "--preflight-only", "--wait", "--idempotency-key", "look")
 		s.goldens("no_docs", 0, "sync", "-p", "1", "--issue", "8", "--no-docs", "--no-embed", "--wait", "--idempotency-key", "bare")
+		s.goldens("behind", 0, "show", "-p", "1", "--issue", "8")
 	})
 }
 

@@ -25,6 +25,9 @@ type Ledger interface {
 	Count(ctx context.Context, status surgical.RunStatus, made ledger.Span, most int) (n int, more bool, err error)
 	// Outcomes returns each entity's outcome in the run that ended last.
 	Outcomes(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.EntityRow, error)
+	// Behind says whether the entity's documents or embeddings are older than its copy;
+	// nil if they are current.
+	Behind(ctx context.Context, ref surgical.EntityRef) (*surgical.Behind, error)
 	// Pause returns the time until which no worker may call GitLab.
 	Pause(ctx context.Context) (time.Time, error)
 }

@@ -15,6 +15,8 @@ type entityView struct {
 	Project link
 	// Stored is nil if content must not be shown.
 	Stored *storedView
+	// Behind is nil if documents and embeddings are current.
+	Behind *behindView
 	// Open are the runs that have not ended, Rows those that have.
 	Open, Rows  []runRow
 	First, Next *link
@@ -54,6 +56,11 @@ func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, erro
 			return nil, err
 		}
 	}
+	late, err := r.ledger.Behind(ctx, q.Ref)
+	if err != nil {
+		return nil, err
+	}
+	v.Behind = f.behind(late)
 	if r.store != nil {
 		stored, err := r.store.Stored(ctx, q.Ref)
 		if err != nil {
@@ -65,6 +72,31 @@ func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, erro
 	v.Open, v.Rows = f.rows(open, nil), f.rows(runs, nil)
 	v.First, v.Next = f.pages(q, next)
 	return v, nil
+}
+
+// behindView says that the entity's documents or embeddings are older than its copy.
+type behindView struct {
+	Since moment
+	// By is how much, Why the reason, and Next what happens next.
+	By, Code, Why, Next string
+	// NextAt is when that is due, if it is known.
+	NextAt moment
+	Run    link
+}
+
+func (f frame) behind(b *surgical.Behind) *behindView {
+	if b == nil {
+		return nil
+	}
+	return &behindView{
+		Since: f.moment(b.Since), By: b.By(), Code: string(b.Code), Why: plaintext.Line(b.Reason), NextAt: f.moment(b.NextAt), Run: f.toRun(b.RunID),
+		Next: map[surgical.BehindState]string{
+			surgical.BehindRunning:   "The run is in progress.",
+			surgical.BehindPostponed: "The run is resumed at",
+			surgical.BehindWaiting:   "The next run of this entity makes them, or a drain at",
+			surgical.BehindHeldBack:  "They are held back until the embedder works again.",
+		}[b.State],
+	}
 }
 
 // openOf returns the entity's open runs, among the oldest open runs of all.

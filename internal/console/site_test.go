@@ -179,6 +179,46 @@ func TestSite_CountsFailuresByTheirCulprits(t *testing.T) {
 	})
 }
 
+// The page of an entity says what is undone, and when it is tried again.
+func TestSite_ShowsWhatIsUndoneOfAnEntity(t *testing.T) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
+		f := newFixture(t, e)
+		ref := fakegitlab.IssueRef(7)
+		f.Webhook(ref)
+		f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "One more."})
+		f.Clock.Advance(time.Minute)
+		req := f.Request(surgical.OriginManual, ref)
+		if _, err := f.Deliver(req); err != nil {
+			t.Fatal(err)
+		}
+		f.Workflow.Forget()
+		why := surgical.StageError(req.RunID, surgical.StageDocs)
+		why.Message = hostile
+		if _, err := f.Ledger.Close(t.Context(), f.Run(req.RunID), surgical.Failed{Error: why}); err != nil {
+			t.Fatal(err)
+		}
+		site, widget := f.site(), f.widget()
+		for name, body := range map[string]string{
+			"site":   ask(t, "GET", site.URL+"/projects/1/issues/7").Body,
+			"widget": shown(t, widget, map[string]any{"view": "entity", "project_id": 1, "type": "issue", "iid": 7}),
+		} {
+			section := between(t, body, "Documents behind", "</section>")
+			for _, want := range []string{"by 1 change", "docs_failed", "The next run of this entity makes them, or a drain at", req.RunID} {
+				if !strings.Contains(section, want) {
+					t.Errorf("%s: %q is missing:\n%s", name, want, section)
+				}
+			}
+			if strings.Contains(section, "<script") {
+				t.Errorf("%s: text is not escaped:\n%s", name, section)
+			}
+		}
+		f.Sync(f.Request(surgical.OriginManual, ref))
+		if body := ask(t, "GET", site.URL+"/projects/1/issues/7").Body; strings.Contains(body, "Documents behind") {
+			t.Error("documents that are current are said to be behind")
+		}
+	})
+}
+
 // between returns the text between two strings.
 func between(t *testing.T, text, from, to string) string {
 	t.Helper()

@@ -261,7 +261,7 @@ func TestWidget_ReadsOnlyWhatItsRoleAllows(t *testing.T) {
 	allowed := []string{
 		"GetItem sync_runs", "BatchGetItem sync_runs", "Query sync_runs/runs_by_project", "Query sync_runs/runs_by_status",
 		"Query sync_run_entities", "BatchGetItem sync_run_entities", "Query sync_run_entities/runs_by_entity",
-		"Query dependent_queue", "GetItem state",
+		"Query dependent_queue", "Query dirty_sources", "GetItem state",
 	}
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()

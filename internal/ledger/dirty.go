@@ -77,3 +77,22 @@ func (l *Ledger) DirtySources(ctx context.Context, ref surgical.EntityRef) ([]su
 	}
 	return list, nil
 }
+
+// Behind says whether the entity's documents or embeddings are older than its copy, and
+// what happens next; nil if they are current. It reads the entity's dirty sources and,
+// if there are any, their runs.
+func (l *Ledger) Behind(ctx context.Context, ref surgical.EntityRef) (*surgical.Behind, error) {
+	sources, err := l.DirtySources(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	var rows []surgical.Undone
+	for _, source := range sources {
+		run, _, err := l.ended(ctx, source.RunID)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, surgical.Undone{DirtySource: source, Run: run})
+	}
+	return surgical.BehindOf(rows), nil
+}

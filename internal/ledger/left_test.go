@@ -1,10 +1,12 @@
 package ledger_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
@@ -171,6 +173,32 @@ func TestDrain_ClearsTheMark(t *testing.T) {
 	m.must(err)
 	if m.marked(7) {
 		t.Error("a drained entity is still marked")
+	}
+}
+
+func TestBehind_SaysWhatIsUndoneOfTheEntity(t *testing.T) {
+	m := inMemory(t)
+	if behind, err := m.Behind(m.Context(), issue(7)); err != nil || behind != nil {
+		t.Errorf("%+v, %v", behind, err)
+	}
+	m.made("failed", surgical.StatusFailed, 7)
+	m.made("running", surgical.StatusRunning, 8)
+	m.leave(source("failed.1", "failed", 7, 1, "a"), source("gone.1", "gone", 7, 1, "b"), source("running.1", "running", 8, 2, "c"))
+	for iid, want := range map[int64]string{7: "waiting failed 2", 8: "running running 1"} {
+		b, err := m.Behind(m.Context(), issue(iid))
+		m.must(err)
+		if got := fmt.Sprintf("%s %s %d", b.State, b.RunID, b.Changes); got != want {
+			t.Errorf("%d: %s, want %s", iid, got, want)
+		}
+	}
+	broken := errors.New("broken")
+	failing[*dynamodb.GetItemInput](m, false, broken)
+	if _, err := m.Behind(m.Context(), issue(7)); !errors.Is(err, broken) {
+		t.Errorf("a run that was not read: %v", err)
+	}
+	failing[*dynamodb.QueryInput](m, false, broken)
+	if _, err := m.Behind(m.Context(), issue(7)); !errors.Is(err, broken) {
+		t.Errorf("rows that were not read: %v", err)
 	}
 }
 
