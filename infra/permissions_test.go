@@ -84,7 +84,7 @@ func wantGrants() map[string]grants {
 			"DirtySources.Arn":                  dynamodb("Scan"),
 			"DependentQueue.Arn":                dynamodb("DeleteItem", "PutItem", "Query", "UpdateItem"),
 			"Projects.Arn":                      dynamodb("BatchGetItem", "GetItem", "Query"),
-			"State.Arn":                         dynamodb("PutItem"),
+			"State.Arn":                         dynamodb("BatchGetItem", "GetItem", "PutItem"),
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
 		"CrawlerRole": traced("Crawler", grants{
@@ -107,9 +107,9 @@ func wantGrants() map[string]grants {
 			"SyncRunEntities.Arn":                      dynamodb("PutItem", "Query"),
 			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
 			"DependentQueue.Arn":                       dynamodb("Query", "UpdateItem"),
-			"DirtySources.Arn":                         dynamodb("Query"),
+			"DirtySources.Arn":                         dynamodb("Query", "Scan"),
 			"Projects.Arn":                             dynamodb("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"),
-			"State.Arn":                                dynamodb("PutItem"),
+			"State.Arn":                                dynamodb("PutItem", "UpdateItem"),
 			"Requests.Arn":                             send,
 		}),
 		"WidgetRole": traced("Widget", grants{

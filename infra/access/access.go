@@ -144,8 +144,9 @@ func sweeper() Function {
 			// A follow-up that is due goes, or is put off.
 			on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem", "DeleteItem"),
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query"),
-			// It marks what it closes, and reads when something was embedded.
-			on(tables.State(), "BatchGetItem", "PutItem"),
+			// It marks what it closes, and reads when something was embedded and which
+			// drains were requested.
+			on(tables.State(), "GetItem", "BatchGetItem", "PutItem"),
 		},
 		Sends: []string{Requests, Bulk}, Starts: true,
 	}
@@ -175,10 +176,11 @@ func api() Function {
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
 			on(tables.DependentQueue(), "Query", "UpdateItem"),
-			on(tables.DirtySources(), "Query"),
+			// It says what is undone, of one entity or in all.
+			on(tables.DirtySources(), "Query", "Scan"),
 			// It hides projects by request.
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"),
-			marks(),
+			on(tables.State(), "PutItem", "UpdateItem"),
 		},
 		Sends: []string{Requests},
 	}

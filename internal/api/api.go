@@ -39,6 +39,12 @@ type Runs interface {
 	// Retry creates the run that retries a failed or cancelled one, or returns
 	// the one created earlier.
 	Retry(ctx context.Context, run surgical.Run, req surgical.Request, messageID string) (surgical.Run, error)
+	// CountUndone counts the entities with documents or embeddings undone, in the
+	// projects that match.
+	CountUndone(ctx context.Context, match func(projectID int64) bool) (int, error)
+	// RequestDrain asks for everything that ended runs left undone of the project, or
+	// of all for 0.
+	RequestDrain(ctx context.Context, projectID int64) (time.Time, error)
 	// Close makes the run terminal. A run that is already terminal is returned
 	// unchanged.
 	Close(ctx context.Context, seen surgical.Run, ending surgical.Ending) (surgical.Run, error)
@@ -122,6 +128,7 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerHealth(s.api)
 	s.registerRuns(s.api)
 	s.registerControl(s.api)
+	s.registerDrains(s.api)
 	s.registerEntities(s.api)
 	s.registerDocuments(s.api)
 	return s.complete(s.api.OpenAPI())

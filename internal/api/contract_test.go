@@ -146,6 +146,7 @@ func (m *met) check(t *testing.T) {
 		{"GET", run, []int{200, 404, 422}},
 		{"POST", run + "/cancel", []int{200, 404, 409, 422}},
 		{"POST", run + "/retry-failed", []int{202, 404, 409, 422}},
+		{"POST", "/v1/drains", []int{202, 400, 403, 415, 422}},
 		{"GET", issue, []int{200, 403, 404, 422}},
 		{"GET", issue + "/documents", []int{200, 403, 404, 422}},
 		{"GET", issue + "/sync-runs", []int{200, 403, 422}},

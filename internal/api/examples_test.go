@@ -156,6 +156,11 @@ func (r *recorder) entities() {
 	r.GitLab.Relabel(mr, []string{"encoding"}, nil)
 	r.undone(r.named("third", mr))
 	r.show("get-merge_request.behind", "A merge request whose documents could not be made", "GET", pathOf(mr), "")
+	const drains = "/v1/drains"
+	r.show("request-drain.project", "Resume what waits in one project", "POST", drains, `{"project_id":1}`)
+	r.show("request-drain.all", "Resume what waits in all projects", "POST", drains, `{}`)
+	r.show("request-drain.not_allowed", "A project outside the allow list", "POST", drains, `{"project_id":99}`)
+	r.show("request-drain.not_valid", "Not the id of a project", "POST", drains, `{"project_id":"group/project"}`)
 }
 
 // named is a request whose run has an id that does not change.

@@ -27,7 +27,7 @@ func (in *startInput) Resolve(ctx huma.Context) (errs []error) {
 			errs = append(errs, &huma.ErrorDetail{Location: "header." + keyHeader, Message: "expected length >= 1", Value: value})
 		}
 	})
-	errs = append(errs, in.Body.ambiguous()...)
+	errs = append(errs, ambiguous(in.Body.raw, reflect.TypeFor[SyncRequest]())...)
 	if len(errs) > 0 || in.Body.raw == nil {
 		return errs
 	}

@@ -50,7 +50,7 @@ func (SyncRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for
-// [SyncRequest.ambiguous].
+// [ambiguous].
 func (b *SyncRequest) UnmarshalJSON(raw []byte) error {
 	type plain SyncRequest
 	if err := json.Unmarshal(raw, (*plain)(b)); err != nil {
@@ -60,13 +60,13 @@ func (b *SyncRequest) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// ambiguous finds what encoding/json accepts silently: a null, which would count
+// ambiguous finds what encoding/json accepts silently in the object of the type: a null, which would count
 // as the field's absence (so "dry_run":null would start a real run), a name that
 // differs in case, and a repeated name.
-func (b *SyncRequest) ambiguous() (errs []error) {
-	names := jsonNames(reflect.TypeFor[SyncRequest]())
+func ambiguous(raw []byte, t reflect.Type) (errs []error) {
+	names := jsonNames(t)
 	seen := map[string]bool{}
-	decoder := json.NewDecoder(bytes.NewReader(b.raw))
+	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := decoder.Token(); err != nil {
 		return nil // no body was decoded: that is rejected elsewhere
 	}

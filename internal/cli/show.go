@@ -127,7 +127,7 @@ func documentsBehind(b apiclient.DocumentsBehind) string {
 	text += ")"
 	switch {
 	case b.State == surgical.BehindHeldBack:
-		text += "; held back until the embedder works again"
+		text += "; held back until the embedder works again, or until you run lore drain"
 	case !b.NextTryAt.IsZero():
 		text += "; next try at " + moment(b.NextTryAt)
 	}

@@ -25,6 +25,9 @@ func TestRun_PrintsSuccessfulRuns(t *testing.T) {
 		s.goldens("preflight_only", 0, "sync", "-p", "1", "--issue", "8", "--preflight-only", "--wait", "--idempotency-key", "look")
 		s.goldens("no_docs", 0, "sync", "-p", "1", "--issue", "8", "--no-docs", "--no-embed", "--wait", "--idempotency-key", "bare")
 		s.goldens("behind", 0, "show", "-p", "1", "--issue", "8")
+		s.goldens("drain", 0, "drain", "-p", "1")
+		s.goldens("drain_all", 0, "drain")
+		s.goldens("drain_not_allowed", 10, "drain", "-p", "99")
 	})
 }
 

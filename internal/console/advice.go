@@ -41,6 +41,8 @@ func tryCommand(projectID int64, targets ...surgical.Target) string {
 	return "lore sync " + entityFlags(projectID, targets) + " --preflight-only --wait"
 }
 
+func drainCommand(projectID int64) string { return fmt.Sprintf("lore drain -p %d", projectID) }
+
 func followCommand(runID string) string { return "lore sync-runs --run-id " + runID + " --wait" }
 func retryCommand(runID string) string {
 	return "lore sync-runs --run-id " + runID + " --retry-failed --wait"

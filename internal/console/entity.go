@@ -60,7 +60,9 @@ func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, erro
 	if err != nil {
 		return nil, err
 	}
-	v.Behind = f.behind(late)
+	if v.Behind = f.behind(late); late != nil && (late.State == surgical.BehindWaiting || late.State == surgical.BehindHeldBack) {
+		v.Todo = append(v.Todo, advice{"Once the cause is removed, make what failed runs of the project left undone.", drainCommand(q.Ref.ProjectID)})
+	}
 	if r.store != nil {
 		stored, err := r.store.Stored(ctx, q.Ref)
 		if err != nil {
@@ -94,7 +96,7 @@ func (f frame) behind(b *surgical.Behind) *behindView {
 			surgical.BehindRunning:   "The run is in progress.",
 			surgical.BehindPostponed: "The run is resumed at",
 			surgical.BehindWaiting:   "The next run of this entity makes them, or a drain at",
-			surgical.BehindHeldBack:  "They are held back until the embedder works again.",
+			surgical.BehindHeldBack:  "They are held back until the embedder works again, or a drain is requested.",
 		}[b.State],
 	}
 }

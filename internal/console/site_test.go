@@ -202,6 +202,9 @@ func TestSite_ShowsWhatIsUndoneOfAnEntity(t *testing.T) {
 			"site":   ask(t, "GET", site.URL+"/projects/1/issues/7").Body,
 			"widget": shown(t, widget, map[string]any{"view": "entity", "project_id": 1, "type": "issue", "iid": 7}),
 		} {
+			if !strings.Contains(body, "lore drain -p 1") {
+				t.Errorf("%s: the command that resumes it is missing", name)
+			}
 			section := between(t, body, "Documents behind", "</section>")
 			for _, want := range []string{"by 1 change", "docs_failed", "The next run of this entity makes them, or a drain at", req.RunID} {
 				if !strings.Contains(section, want) {

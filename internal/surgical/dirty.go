@@ -75,6 +75,15 @@ func (d DirtySource) LeftBy(run Run) Leftover {
 	return left
 }
 
+// LeftAt is when the source was left: when its run failed over it or, if it did not
+// fail, when it was inserted.
+func (l Leftover) LeftAt() time.Time {
+	if l.FailedAt.IsZero() {
+		return l.CreatedAt
+	}
+	return l.FailedAt
+}
+
 // Failures counts the runs that failed over the source, its own included.
 func (l Leftover) Failures() int64 {
 	if l.FailedAt.IsZero() {

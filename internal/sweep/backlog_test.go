@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -271,6 +272,99 @@ func TestSweeper_ANewDirtySourceDoesNotHastenWhatFailed(t *testing.T) {
 		if w.must(err); len(w.bulk.sent) != c.want {
 			t.Errorf("%v: %d drain runs, want %d", c.at, len(w.bulk.sent), c.want)
 		}
+	}
+}
+
+// requestDrain asks for a drain of the project at a time after the epoch.
+func (w *world) requestDrain(project int64, after time.Duration) {
+	w.Helper()
+	w.now = epoch.Add(after)
+	_, err := w.ledger.RequestDrain(w.Context(), project)
+	w.must(err)
+}
+
+// What waits after a failure, is held back, or is still young is drained on request.
+func TestSweeper_DrainsOnRequestWhateverIsLeft(t *testing.T) {
+	refused := surgical.NewError(surgical.CodeEmbedFailed, "the key is refused")
+	refused.Action, refused.Retryable = surgical.ActionCheckToken, false
+	for name, c := range map[string]struct {
+		project int64
+		asked   time.Duration
+		at      time.Duration
+		want    []string
+	}{
+		"nothing was requested":       {0, -time.Hour, 3 * time.Minute, nil},
+		"all projects":                {0, 2 * time.Minute, 3 * time.Minute, []string{"1 [issue#1]", "1 [issue#2]", "1 [issue#3]", "2 [issue#4]"}},
+		"one project":                 {1, 2 * time.Minute, 3 * time.Minute, []string{"1 [issue#1]", "1 [issue#2]", "1 [issue#3]"}},
+		"the other project":           {2, 2 * time.Minute, 3 * time.Minute, []string{"2 [issue#4]"}},
+		"a project with nothing left": {3, 2 * time.Minute, 3 * time.Minute, nil},
+		"before they were left":       {0, 0, 3 * time.Minute, nil},
+		// By then everything is due but what the embedder refused, of which one is tried.
+		"six hours ago": {0, 2 * time.Minute, 6*time.Hour + 2*time.Minute, []string{"1 [issue#1]", "1 [issue#2]", "1 [issue#3]", "2 [issue#4]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for iid, why := range map[int64]error{1: refused, 2: surgical.NewError(surgical.CodeDocsFailed, "x")} {
+				req := request(fmt.Sprint("failed", iid))
+				req.Targets = []surgical.Target{issue(1, iid).Target}
+				run := w.committed(req, true)
+				w.now = epoch.Add(time.Minute)
+				w.embed(run, why)
+				w.now = epoch
+			}
+			w.now = epoch.Add(time.Minute)
+			w.transact(w.dirty(issue(1, 3), "a", "gone"), w.dirty(issue(2, 4), "a", "gone"))
+			w.requestDrain(c.project, c.asked)
+			_, err := w.sweepAt(c.at)
+			w.must(err)
+			got := w.drained()
+			slices.Sort(got)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("drained (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A request is carried out once, however often the sweeper passes; what fails again
+// waits as before.
+func TestSweeper_DrainsOncePerRequest(t *testing.T) {
+	refused := surgical.NewError(surgical.CodeEmbedFailed, "the key is refused")
+	refused.Action, refused.Retryable = surgical.ActionCheckToken, false
+	w := newWorld(t)
+	req := request("failed")
+	req.Targets = []surgical.Target{issue(1, 1).Target}
+	w.embed(w.committed(req, true), refused)
+	minutes := func(from, to int) (ids []string) {
+		for minute := from; minute < to; minute++ {
+			_, err := w.sweepAt(time.Duration(minute) * time.Minute)
+			w.must(err)
+		}
+		for _, sent := range w.bulk.sent {
+			if !slices.Contains(ids, sent.RunID) {
+				ids = append(ids, sent.RunID)
+			}
+		}
+		w.bulk.sent = w.bulk.sent[:min(len(w.bulk.sent), 1)]
+		return ids
+	}
+	var all []string
+	for hour := range 3 {
+		w.requestDrain(0, time.Duration(hour)*time.Hour+time.Second)
+		first := minutes(60*hour+1, 60*hour+5)
+		if len(first) != 1 || slices.Contains(all, first[0]) {
+			t.Fatalf("request %d: runs %v", hour, first)
+		}
+		all = append(all, first...)
+		w.work(refused)
+		if again := minutes(60*hour+5, 60*hour+50); len(again) > 0 {
+			t.Errorf("request %d: drained again by %v", hour, again)
+		}
+	}
+	w.requestDrain(1, 4*time.Hour)
+	minutes(241, 242)
+	if w.work(nil); w.left() != 0 {
+		t.Errorf("%d dirty sources are left", w.left())
 	}
 }
 

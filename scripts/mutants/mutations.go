@@ -401,6 +401,12 @@ func sweepMutations() []mutation {
 		{"a failed drain is repeated as soon as any other", []edit{
 			{"internal/surgical/dirty.go", "\tdoublings := min(l.Attempts, 10)\n", "\tdoublings := 0\n"},
 		}, outcomes()},
+		{"a request to drain is carried out again and again", []edit{
+			{"internal/sweep/backlog.go", "return row.LeftAt().Before(requested)", "return !requested.IsZero()"},
+		}, []suite{recovery()}},
+		{"a request to drain does not resume what is held back", []edit{
+			{"internal/sweep/backlog.go", "return row.LeftAt().Before(requested)", "return row.LeftAt().Before(requested) && !row.Blocked"},
+		}, []suite{recovery()}},
 		{"what failed is drained together with others", []edit{
 			{"internal/sweep/backlog.go", "\t\tisolated = isolated || row.Failures() > 0\n", ""},
 		}, outcomes()},

@@ -99,3 +99,32 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 		c.Check(issue(70), issue(72))
 	})
 }
+
+// What the embedder refused is held back, and says so; lore drain resumes it.
+func TestLoreDrainResumesWhatIsHeldBack(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+		synced(70)(c)
+		c.Punctual = true
+		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
+		c.Webhook(issue(70))
+		c.Refusing = 1
+		began := c.Clock.Now()
+		c.After(time.Hour, func() {
+			behind := lore[apiclient.Entity](t, c, "show", "-p", "1", "--issue", "70").DocumentsBehind
+			if behind == nil || behind.State != surgical.BehindHeldBack || behind.Code != surgical.CodeEmbedFailed || behind.Changes != 1 || behind.Since.Sub(began) > time.Minute {
+				t.Errorf("behind: %+v", behind)
+			}
+			if drain := lore[apiclient.Drain](t, c, "drain", "-p", "1"); drain.Undone != 1 || !drain.StartsBy.After(c.Clock.Now()) {
+				t.Errorf("the drain: %+v", drain)
+			}
+		})
+		c.Settle()
+		if took := c.Clock.Now().Sub(began); took > 2*time.Hour {
+			t.Errorf("it took %v", took)
+		}
+		if behind := lore[apiclient.Entity](t, c, "show", "-p", "1", "--issue", "70").DocumentsBehind; behind != nil {
+			t.Errorf("still behind: %+v", behind)
+		}
+		c.Check(issue(70))
+	})
+}
