@@ -775,6 +775,45 @@ func TestProcess_TakesAlongWhatAFailedRunLeftUndone(t *testing.T) {
 	}
 }
 
+// What a run left on purpose is the drain's, also if another run left something against
+// its will.
+func TestProcess_LeavesToTheDrainWhatWasLeftOnPurpose(t *testing.T) {
+	w := newWorld(t)
+	w.ended(w.Request(surgical.OriginManual, issue7), surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")})
+	without := w.Request(surgical.OriginManual, issue7)
+	without.Options = surgical.Options{NoDocs: true, NoEmbed: true}
+	w.GitLab.AddDiscussion(issue7, fakegitlab.Note{Body: "One more."})
+	w.Clock.Advance(time.Minute)
+	w.ended(without, surgical.Succeeded{})
+	w.Clock.Advance(time.Minute)
+	w.Sync(w.Request(surgical.OriginManual, issue7))
+	if left := w.dirty(issue7); len(left) != 1 || left[0].RunID != without.RunID {
+		t.Errorf("dirty sources %+v", left)
+	}
+}
+
+// A retry has the options of the run that it retries.
+func TestProcess_ARetryTakesAlongWhatItMakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		options surgical.Options
+		taken   bool
+	}{
+		"documents and embeddings": {surgical.Options{}, true},
+		"documents":                {surgical.Options{NoEmbed: true}, true},
+		"neither":                  {surgical.Options{NoDocs: true, NoEmbed: true}, false},
+	} {
+		w := newWorld(t)
+		failed := w.ended(w.Request(surgical.OriginManual, issue7), surgical.Failed{Error: surgical.NewError(surgical.CodeDocsFailed, "x")})
+		retry := w.Request(surgical.OriginRetry, issue7)
+		retry.RetryOf, retry.Options = failed.RunID, c.options
+		w.Clock.Advance(time.Minute)
+		want(t, w.deliver(retry), worker.Done{})
+		if left := w.dirty(issue7); len(left) != 1 || (left[0].RunID == retry.RunID) != c.taken {
+			t.Errorf("%s: dirty sources %+v", name, left)
+		}
+	}
+}
+
 // wantCalls checks how often a run that changes nothing reads dirty sources: once the
 // mark is cleared, it does not.
 func (w *world) wantCalls(t *testing.T, commits int) {
