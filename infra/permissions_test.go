@@ -71,6 +71,7 @@ func wantGrants() map[string]grants {
 			"SyncRuns.Arn":       dynamodb("GetItem", "UpdateItem"),
 			"DirtySources.Arn":   dynamodb("DeleteItem"),
 			"DependentQueue.Arn": dynamodb("GetItem", "Query", "UpdateItem"),
+			"State.Arn":          dynamodb("PutItem"),
 			machine:              start, model: "bedrock:InvokeModel",
 		}),
 		"FinishRole": traced("Finish", closing("Query")),
