@@ -122,33 +122,46 @@ func GetAll(ctx context.Context, db *dynamodb.Client, table string, keys []Item)
 	return slices.Concat(found...), nil
 }
 
-func getBatch(ctx context.Context, db *dynamodb.Client, table string, keys []Item) ([]Item, error) {
-	var found []Item
+func getBatch(ctx context.Context, db *dynamodb.Client, table string, keys []Item) (found []Item, err error) {
 	pending := map[string]types.KeysAndAttributes{table: {Keys: keys, ConsistentRead: aws.Bool(true)}}
-	if err := ctx.Err(); err != nil {
+	err = get(ctx, db, pending, fmt.Sprintf("read a batch of %d items", len(keys)), func(got map[string][]Item) (bool, error) {
+		found = append(found, got[table]...)
+		// A response is cut at 16 MB: as long as items arrive, there is no need to
+		// pause.
+		return len(got[table]) > 0, nil
+	})
+	if err != nil {
 		return nil, err
+	}
+	return found, nil
+}
+
+// get reads the pending keys, and hands each response to take, until no key is left.
+// If take returns true, it asks for the others at once, and otherwise after a pause.
+func get(ctx context.Context, db *dynamodb.Client, pending map[string]types.KeysAndAttributes, what string, take func(map[string][]Item) (bool, error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	for p := paceOf(ctx); ; {
 		out, err := db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: pending})
 		switch {
 		case err != nil && !Throttled(err):
-			return nil, fmt.Errorf("read a batch of %d items: %w", len(keys), err)
+			return fmt.Errorf("%s: %w", what, err)
 		case err == nil:
-			got := out.Responses[table]
-			found = append(found, got...)
-			if pending = maps.Clone(out.UnprocessedKeys); len(pending[table].Keys) == 0 {
-				return found, nil
+			atOnce, err := take(out.Responses)
+			if err != nil {
+				return err
 			}
-			// A response is cut at 16 MB: as long as items arrive, there is no need to
-			// pause.
-			if len(got) > 0 {
+			if pending = maps.Clone(out.UnprocessedKeys); len(pending) == 0 {
+				return nil
+			}
+			if atOnce {
 				p.tries, p.idle = 0, 0
 				continue
 			}
-			err = errUnprocessed
 		}
 		if ended := p.again(ctx); ended != nil {
-			return nil, fmt.Errorf("read a batch of %d items, %d tries: %w", len(keys), p.tries, errors.Join(err, ended))
+			return fmt.Errorf("%s, %d tries: %w", what, p.tries, errors.Join(cmp.Or(err, errUnprocessed), ended))
 		}
 	}
 }

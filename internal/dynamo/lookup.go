@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,27 +29,13 @@ func GetTogether(ctx context.Context, db *dynamodb.Client, lookups ...Lookup) ([
 		keys.Keys, keys.ConsistentRead = append(keys.Keys, l.Key), aws.Bool(true)
 		pending[l.Table] = keys
 	}
-	if err := ctx.Err(); err != nil {
+	err := get(ctx, db, pending, fmt.Sprintf("read %d items", len(lookups)), func(got map[string][]Item) (bool, error) {
+		return false, place(found, lookups, got)
+	})
+	if err != nil {
 		return nil, err
 	}
-	for p := paceOf(ctx); ; {
-		out, err := db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: pending})
-		switch {
-		case err != nil && !Throttled(err):
-			return nil, fmt.Errorf("read %d items: %w", len(lookups), err)
-		case err == nil:
-			if err := place(found, lookups, out.Responses); err != nil {
-				return nil, err
-			}
-			if pending = maps.Clone(out.UnprocessedKeys); len(pending) == 0 {
-				return found, nil
-			}
-			err = errUnprocessed
-		}
-		if ended := p.again(ctx); ended != nil {
-			return nil, fmt.Errorf("read %d items, %d tries: %w", len(lookups), p.tries, errors.Join(err, ended))
-		}
-	}
+	return found, nil
 }
 
 // place puts the items of a response where their lookups are in the list.
