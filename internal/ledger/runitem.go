@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -93,11 +94,19 @@ type outcomeItem struct {
 	Changed  bool   `dynamodbav:"changed,omitempty"`
 }
 
+func (o outcomeItem) outcome() surgical.Outcome {
+	return surgical.Outcome{Status: surgical.EntityStatus(o.Status), Revision: o.Revision, Changed: o.Changed}
+}
+
 type previewItem struct {
 	UpdatedAt   int64 `dynamodbav:"updated_at"`
 	Bytes       int64 `dynamodbav:"bytes"`
 	Discussions int   `dynamodbav:"discussions"`
 	Events      int   `dynamodbav:"events"`
+}
+
+func (p previewItem) preview() surgical.Preview {
+	return surgical.Preview{UpdatedAt: fromMicros(p.UpdatedAt), Bytes: p.Bytes, Discussions: p.Discussions, Events: p.Events}
 }
 
 func itemsOfPreviews(previews map[surgical.Target]surgical.Preview) map[string]previewItem {
@@ -295,39 +304,35 @@ func (r runItem) run() (surgical.Run, error) {
 		}
 		run.Targets = append(run.Targets, t)
 	}
-	if r.DoubtedSince != nil {
-		run.DoubtedSince = make(surgical.Doubts, len(r.DoubtedSince))
+	var errs [4]error
+	run.DoubtedSince, errs[0] = byTarget(r.DoubtedSince, doubtedItem.kinds)
+	run.Outcomes, errs[1] = byTarget(r.Outcomes, outcomeItem.outcome)
+	run.Previews, errs[2] = byTarget(r.Previews, previewItem.preview)
+	run.Error, errs[3] = r.Error.error(r.RunID)
+	return run, cmp.Or(errs[:]...)
+}
+
+func (d doubtedItem) kinds() map[surgical.ChildKind]time.Time {
+	kinds := make(map[surgical.ChildKind]time.Time, len(d))
+	for kind, at := range d {
+		kinds[surgical.ChildKind(kind)] = fromMicros(at)
 	}
-	for s, kinds := range r.DoubtedSince {
-		t, err := surgical.ParseTarget(s)
+	return kinds
+}
+
+// byTarget decodes the values of a map whose keys are targets. It is nil if the map
+// is.
+func byTarget[Item, Value any](items map[string]Item, decode func(Item) Value) (map[surgical.Target]Value, error) {
+	if items == nil {
+		return nil, nil
+	}
+	values := make(map[surgical.Target]Value, len(items))
+	for text, item := range items {
+		target, err := surgical.ParseTarget(text)
 		if err != nil {
-			return run, err
+			return nil, err
 		}
-		for kind, since := range kinds {
-			run.DoubtedSince.Add(t, surgical.ChildKind(kind), fromMicros(since))
-		}
+		values[target] = decode(item)
 	}
-	if r.Outcomes != nil {
-		run.Outcomes = make(map[surgical.Target]surgical.Outcome, len(r.Outcomes))
-	}
-	for s, outcome := range r.Outcomes {
-		t, err := surgical.ParseTarget(s)
-		if err != nil {
-			return run, err
-		}
-		run.Outcomes[t] = surgical.Outcome{Status: surgical.EntityStatus(outcome.Status), Revision: outcome.Revision, Changed: outcome.Changed}
-	}
-	if r.Previews != nil {
-		run.Previews = make(map[surgical.Target]surgical.Preview, len(r.Previews))
-	}
-	for s, p := range r.Previews {
-		t, err := surgical.ParseTarget(s)
-		if err != nil {
-			return run, err
-		}
-		run.Previews[t] = surgical.Preview{UpdatedAt: fromMicros(p.UpdatedAt), Bytes: p.Bytes, Discussions: p.Discussions, Events: p.Events}
-	}
-	var err error
-	run.Error, err = r.Error.error(r.RunID)
-	return run, err
+	return values, nil
 }
