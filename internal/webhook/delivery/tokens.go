@@ -25,8 +25,8 @@ const (
 // names it; it is an error if no other is left.
 func NewVerifier(signingTokens, secretTokens []string) (*Verifier, error) {
 	v := &Verifier{}
-	v.addSigning(signingTokens)
-	v.addSecret(secretTokens)
+	v.addEach(signingMember, signingTokens, v.addSigning)
+	v.addEach(secretMember, secretTokens, v.addSecret)
 	return v.usable()
 }
 
@@ -76,43 +76,45 @@ func (v *Verifier) addMember(name string, value json.RawMessage, seen map[string
 	case err != nil:
 		v.reject(fmt.Errorf("%s: %w", name, err))
 	case name == signingMember:
-		v.addSigning(tokens)
+		v.addEach(name, tokens, v.addSigning)
 	default:
-		v.addSecret(tokens)
+		v.addEach(name, tokens, v.addSecret)
 	}
 }
 
-func (v *Verifier) addSigning(tokens []string) {
+// addEach adds the tokens of a member that are not blank, and rejects those that cannot
+// be added, by their place.
+func (v *Verifier) addEach(member string, tokens []string, add func(text string) error) {
 	for i, text := range tokens {
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
-		key, err := token.Signing(text)
-		if err != nil {
-			v.reject(fmt.Errorf("%s, number %d: %w", signingMember, i+1, err))
-			continue
+		if err := add(text); err != nil {
+			v.reject(fmt.Errorf("%s, number %d: %w", member, i+1, err))
 		}
-		webhook, err := standardwebhooks.NewWebhookRaw(key)
-		if err != nil {
-			v.reject(fmt.Errorf("%s, number %d cannot be used", signingMember, i+1))
-			continue
-		}
-		v.signing = append(v.signing, webhook)
 	}
 }
 
-func (v *Verifier) addSecret(tokens []string) {
-	for i, text := range tokens {
-		if strings.TrimSpace(text) == "" {
-			continue
-		}
-		text, err := token.Secret(text)
-		if err != nil {
-			v.reject(fmt.Errorf("%s, number %d: %w", secretMember, i+1, err))
-			continue
-		}
-		v.secrets = append(v.secrets, sha256.Sum256([]byte(text)))
+func (v *Verifier) addSigning(text string) error {
+	key, err := token.Signing(text)
+	if err != nil {
+		return err
 	}
+	webhook, err := standardwebhooks.NewWebhookRaw(key)
+	if err != nil {
+		return errors.New("it cannot be used") // the library's error may quote the key
+	}
+	v.signing = append(v.signing, webhook)
+	return nil
+}
+
+func (v *Verifier) addSecret(text string) error {
+	text, err := token.Secret(text)
+	if err != nil {
+		return err
+	}
+	v.secrets = append(v.secrets, sha256.Sum256([]byte(text)))
+	return nil
 }
 
 func (v *Verifier) reject(why error) { v.defects = append(v.defects, why) }
