@@ -147,7 +147,7 @@ func mayImitate(text string) bool {
 
 // reading returns how a line looks to a reader from its first letter or digit, which
 // is at the given byte: in lower case, without what is invisible, and with one space
-// for any white space.
+// for any white space. It is empty if no imitation begins like that.
 func reading(line string) (words string, at int) {
 	var b strings.Builder
 	at = -1
@@ -160,6 +160,9 @@ func reading(line string) (words string, at int) {
 		case isInvisible(r), at < 0 && !unicode.In(r, unicode.L, unicode.N):
 			continue
 		case at < 0:
+			if !strings.ContainsRune("nimNIM", r) {
+				return "", i // almost always
+			}
 			at, space = i, false
 		}
 		if space {
