@@ -386,6 +386,33 @@ func sweepMutations() []mutation {
 		{"a crowded run is fetched beside others again", []edit{
 			{"internal/worker/engine.go", "case run.Crowded && !isolated:", "case false && !isolated:"},
 		}, []suite{recovery()}},
+		{"a refused batch forgets the vectors that were answered", []edit{
+			{"internal/workflow/embeddings.go", "\t\tif err != nil {\n\t\t\treturn vectors, err\n\t\t}\n", "\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}\n"},
+		}, []suite{recovery()}},
+		{"the vectors of a short document are not kept", []edit{
+			{"internal/workflow/embeddings_together.go", "\t\t\t_ = s.keep(ctx, job, p.document, fresh, p.embedded)\n", ""},
+		}, []suite{recovery()}},
+		{"the vectors of a long document are not kept", []edit{
+			{"internal/workflow/embeddings_alone.go", "\t\t_ = s.keep(ctx, job, document, fresh, embedded)\n", ""},
+		}, []suite{recovery()}},
+		{"an unanswered text is not sent again", []edit{
+			{"internal/embedding/pace.go", "\t\tp.failed(sent, failure.RetryAfter)\n", "\t\tp.failed(sent, failure.RetryAfter)\n\t\tif sent.IsZero() == false {\n\t\t\treturn last\n\t\t}\n"},
+		}, []suite{recovery()}},
+		{"an answered text is sent again with the others", []edit{
+			{"internal/embedding/bedrock.go", "\treturn vectors, group.Wait()\n", "\tif err := group.Wait(); err != nil {\n\t\treturn nil, err\n\t}\n\treturn vectors, nil\n"},
+		}, []suite{recovery()}},
+		{"a secret is not read again in the background", []edit{
+			{"internal/function/secret/source.go", "if !within(s.readAt, now, surgical.SecretRefreshAge) && !recently {", "if !within(s.readAt, now, surgical.SecretMaxAge) && !recently {"},
+		}, []suite{recovery()}},
+		{"an old secret is used before it is read again", []edit{
+			{"internal/function/secret/source.go", "if s.loaded && within(s.readAt, now, surgical.SecretMaxAge) {\n\t\tdefer", "if s.loaded && within(s.readAt, now, surgical.SecretMaxAge+time.Second) {\n\t\tdefer"},
+		}, []suite{recovery()}},
+		{"a secret is used for ever while it cannot be read", []edit{
+			{"internal/function/secret/source.go", "case now.Sub(s.readAt) >= surgical.SecretOutage:", "case now.Sub(s.readAt) >= 2*surgical.SecretOutage:"},
+		}, []suite{recovery()}},
+		{"a secret that cannot be read is dropped at once", []edit{
+			{"internal/function/secret/source.go", "case now.Sub(s.readAt) >= surgical.SecretOutage:", "case now.Sub(s.readAt) >= surgical.SecretMaxAge:"},
+		}, []suite{recovery()}},
 		{"a conflict counts as a refused condition", []edit{
 			{"internal/content/transact.go", "if dynamo.Refusals(err) != nil {", "if dynamo.Contended(err) {"},
 		}, []suite{recovery()}},
