@@ -142,7 +142,7 @@ func commitMutations() []mutation {
 		}, outcomes()},
 		{"children deleted by workers", []edit{
 			{attempt, "\t// The answer may have been lost, or", "\tif err := e.Content.DropStaged(ctx, p.changes); err != nil {\n\t\treturn nil, ingestFailed(err)\n\t}\n\t// The answer may have been lost, or"},
-			{"internal/content/stage.go", "// ExpireSuperseded lets", "func (s *Store) DropStaged(ctx context.Context, changes []*Change) error {\n\tfor _, c := range changes {\n\t\tfor _, item := range c.staged {\n\t\t\tif _, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: dynamo.Item{\"pk\": item[\"pk\"], \"sk\": item[\"sk\"]}}); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t}\n\treturn nil\n}\n\n// ExpireSuperseded lets"},
+			{"internal/content/stage.go", "// ExpireSuperseded lets", "func (s *Store) DropStaged(ctx context.Context, changes []*Change) error {\n\tfor _, c := range changes {\n\t\tfor _, item := range c.staged {\n\t\t\tif _, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: dynamo.Item{\"pk\": item.item()[\"pk\"], \"sk\": item.item()[\"sk\"]}}); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t}\n\treturn nil\n}\n\n// ExpireSuperseded lets"},
 		}, outcomes()},
 		{"child keys without the attempt", []edit{
 			{"internal/surgical/attemptid.go", "strconv.FormatInt(a.Number, 10)", "strconv.FormatInt(min(a.Number, 1), 10)"},
@@ -315,7 +315,7 @@ func stageMutations() []mutation {
 // walkMutations break how a long list is read while it changes.
 func walkMutations() []mutation {
 	const walk = "internal/gitlab/walk.go"
-	walks := []suite{{"walks", []string{"./internal/gitlab", "-run", "TestClientList|TestClientGroup|TestClientAll", "-rapid.nofailfile"}}}
+	walks := []suite{{name: "walks", args: []string{"./internal/gitlab", "-run", "TestClientList|TestClientGroup|TestClientAll", "-rapid.nofailfile"}}}
 	return []mutation{
 		{"pages of one date are not read again", []edit{{walk, "\tcase s.page > 1:\n\t\treturn &step{by: s.by, from: s.from, page: s.page - 1, back: true", "\tcase s.page > 1 && s.back:\n\t\treturn &step{by: s.by, from: s.from, page: s.page - 1, back: true"}}, walks},
 		{"a list ends where records may have moved to its end", []edit{{walk, "return s.ended(o, s.from+1), nil", "return s.ended(order{}, 0), nil"}}, walks},
@@ -559,6 +559,9 @@ func deployMutations() []mutation {
 	}
 }
 
-func synthesis() []suite { return []suite{{"synthesis", []string{"./infra"}}} }
+func synthesis() []suite { return []suite{{name: "synthesis", args: []string{"./infra"}}} }
 
-func deploying() []suite { return []suite{{"deploying", []string{"./scripts/deploy"}}} }
+// deploying needs every test of deployments, not only those of make test.
+func deploying() []suite {
+	return []suite{{name: "deploying", args: []string{"./scripts/deploy"}, env: []string{"LOREHOOK_FULL_DEPLOY=1"}}}
+}

@@ -18,30 +18,31 @@ import (
 )
 
 // suite is a set of tests that may catch a mutation, given as arguments of go
-// test.
+// test and additions to its environment.
 type suite struct {
 	name string
 	args []string
+	env  []string
 }
 
 // The suites. The seed of the model is fixed, so that the score is the same
 // each time.
 func model() suite {
-	return suite{"model", []string{"./test/suites/model", "-run", "TestModelOfInterleavings",
+	return suite{name: "model", args: []string{"./test/suites/model", "-run", "TestModelOfInterleavings",
 		"-rapid.checks=400", "-rapid.seed=20261102", "-rapid.shrinktime=0s", "-rapid.nofailfile"}}
 }
 
 // conformance runs on the reference engine only. A failure there is one on
 // DynamoDB itself.
 func conformance() suite {
-	return suite{"conformance", []string{"./test/suites/conformance", "-run", "TestEnginesDoWhatTheCodeReliesOn/dynamodb-local"}}
+	return suite{name: "conformance", args: []string{"./test/suites/conformance", "-run", "TestEnginesDoWhatTheCodeReliesOn/dynamodb-local"}}
 }
 
-func invariants() suite { return suite{"invariants", []string{"./test/suites/invariants"}} }
+func invariants() suite { return suite{name: "invariants", args: []string{"./test/suites/invariants"}} }
 
 // recovery is test/suites/reliability without its enumerations.
 func recovery() suite {
-	return suite{"recovery", []string{"./test/suites/reliability", "-skip", "^TestWh"}}
+	return suite{name: "recovery", args: []string{"./test/suites/reliability", "-skip", "^TestWh"}}
 }
 
 // mutation is one rule of the code, broken.
@@ -85,7 +86,7 @@ func (m mutation) try(ctx context.Context, root string, fast bool) (r result) {
 	if err != nil {
 		return broken(err)
 	}
-	if r.Own, err = m.fails(ctx, root, overlay, suite{"own", r.Packages}); err != nil {
+	if r.Own, err = m.fails(ctx, root, overlay, suite{name: "own", args: r.Packages}); err != nil {
 		return broken(err)
 	}
 	if r.Fast = fast && r.Own; r.Fast {
@@ -109,7 +110,7 @@ func (m mutation) try(ctx context.Context, root string, fast bool) (r result) {
 // error.
 func (m mutation) fails(ctx context.Context, root, overlay string, s suite) (bool, error) {
 	// A finding of vet in mutated code does not count as a failed test.
-	out, err := goTool(ctx, root, append([]string{"test", "-count=1", "-failfast", "-vet=off", "-overlay=" + overlay}, s.args...)...)
+	out, err := s.run(ctx, root, "-failfast", "-vet=off", "-overlay="+overlay)
 	if err == nil {
 		return false, nil
 	}
@@ -147,7 +148,7 @@ func sound(ctx context.Context, root string, chosen []mutation, saved *store) er
 			continue
 		}
 		began := time.Now()
-		if out, err := goTool(ctx, root, append([]string{"test", "-count=1"}, s.args...)...); err != nil {
+		if out, err := s.run(ctx, root); err != nil {
 			return fmt.Errorf("%s fails without any mutation: %w\n%s", s.name, err, out)
 		}
 		fmt.Printf("without a mutation, %s passes in %.0f s\n", s.name, time.Since(began).Seconds())
@@ -169,7 +170,7 @@ func asked(chosen []mutation) []suite {
 	}
 	for _, m := range chosen {
 		for _, owner := range m.owners() {
-			add(&packages, suite{owner, []string{owner}})
+			add(&packages, suite{name: owner, args: []string{owner}})
 		}
 		for _, s := range m.suites {
 			add(&suites, s)
@@ -211,9 +212,12 @@ func (m mutation) overlay(root, dir string) (string, error) {
 	return list, os.WriteFile(list, raw, 0o600)
 }
 
-func goTool(ctx context.Context, root string, args ...string) ([]byte, error) {
+// run runs the suite's tests with further flags of go test, and returns their
+// output.
+func (s suite) run(ctx context.Context, root string, flags ...string) ([]byte, error) {
+	args := slices.Concat([]string{"test", "-count=1"}, flags, s.args)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), engines.RequireEnv+"=1")
+	cmd.Env = slices.Concat(os.Environ(), []string{engines.RequireEnv + "=1"}, s.env)
 	return cmd.CombinedOutput()
 }
