@@ -230,7 +230,7 @@ func commitMutations() []mutation {
 			{"internal/content/prepare.go", "\t\t\tnext[child] = old\n\t\t\tcontinue\n", "\t\t\tnext[child] = old\n\t\t\tp.supersede(old.allKeys(child, lists[child]), nil)\n\t\t\tcontinue\n"},
 		}, outcomes()},
 		{"pieces that a new version still names expire", []edit{
-			{prepare, "p.supersede(old.allKeys(child, lists[child]), staged.allKeys(child, pieces))", "p.supersede(old.allKeys(child, lists[child]), nil)"},
+			{prepare, "without(were, still)...", "without(were, still[:0])..."},
 		}, []suite{invariants()}},
 		{"pieces of a document that its new version still names expire", []edit{
 			{"internal/content/documents.go", "without(replaced[id].textKeys(), now[id].textKeys())", "replaced[id].textKeys()"},
@@ -240,7 +240,7 @@ func commitMutations() []mutation {
 		}, []suite{invariants()}},
 		{"pieces of a hidden document are used again", []edit{
 			{"internal/content/documents.go", "if old.Revision < head.DocumentsVisibleFrom {", "if old.Revision < 0 {"},
-		}, []suite{invariants()}},
+		}, nil},
 		{"a changed part of the manifest is not staged", []edit{
 			{prepare, "return !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)", "return i > 0 && !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)"},
 		}, outcomes()},
@@ -332,7 +332,7 @@ func sweepMutations() []mutation {
 			{orphans, "\tnamed, err := s.named(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\texpired := 0", "\texpired := 0"},
 		}, outcomes()},
 		{"the sweeper expires pieces that a list names", []edit{
-			{orphans, "m.keys(lists)", "m.keys(nil)"},
+			{"internal/content/head.go", "entry.allKeys(child, lists[child])...", "entry.allKeys(child, lists[child][:0])..."},
 		}, []suite{invariants()}},
 		{"the sweeper expires items staged by open attempts", []edit{
 			{sweep, "return run.Status.Terminal() || run.Attempt != attempt.Number, nil", "return true, nil"},

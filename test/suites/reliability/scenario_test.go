@@ -289,11 +289,17 @@ func forbidden(ref surgical.EntityRef) cloud.Around {
 	}
 }
 
-// longText is too long for one item, and has more chunks than are embedded at a
-// time.
+// longText is stored in many pieces, and has more chunks than are embedded at a
+// time. Its first half does not depend on the word, so that a change of the word uses
+// pieces of it again.
 func longText(word string) string {
+	const length = 310 << 10
 	var text strings.Builder
-	for i := 0; text.Len() < 310<<10; i++ {
+	for i := 0; text.Len() < length; i++ {
+		word := word
+		if text.Len() < length/2 {
+			word = "part"
+		}
 		fmt.Fprintf(&text, "## Section %d\n\n%s %d of a text that goes on and on, so that it has to be cut.\n\n", i, word, i)
 	}
 	return text.String()
