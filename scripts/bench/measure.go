@@ -140,13 +140,19 @@ func (b *bench) long() {
 		r := rune(' ' + random.IntN(0x2000))
 		text, size = append(text, r), size+utf8.RuneLen(r)
 	}
-	describe := func(text string) func() {
-		return func() { b.world.GitLab.Edit(ref, func(c *fakegitlab.Common) { c.Description = text }) }
-	}
-	b.change(ref, "a new description of 1 MB", 0, describe(string(text)))
+	var thread string
+	b.change(ref, "a new comment of 1 MB", 0, func() {
+		thread = b.world.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: string(text)})
+	})
 	b.add("  content written by the whole run", b.written.units(), "write units", 0)
 	text[len(text)/2] = '~'
-	b.change(ref, "one character in a description of 1 MB", maxEdit, describe(string(text)))
+	b.change(ref, "one character in a comment of 1 MB", maxEdit, func() {
+		for _, d := range b.world.GitLab.Discussions(ref) {
+			if d.ID == thread {
+				b.world.GitLab.EditNote(ref, d.Notes[0].ID, string(text))
+			}
+		}
+	})
 	b.add("  content written by the whole run", b.written.units(), "write units", 0)
 }
 

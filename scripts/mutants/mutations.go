@@ -240,7 +240,7 @@ func commitMutations() []mutation {
 		}, []suite{invariants()}},
 		{"pieces of a hidden document are used again", []edit{
 			{"internal/content/documents.go", "if old.Revision < head.DocumentsVisibleFrom {", "if old.Revision < 0 {"},
-		}, nil},
+		}, []suite{invariants()}},
 		{"a changed part of the manifest is not staged", []edit{
 			{prepare, "return !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)", "return i > 0 && !slices.Equal(hashes[i], p.base.Parts.Refs[i].hash)"},
 		}, outcomes()},
