@@ -133,12 +133,15 @@ func findings(h *gitlab.ProjectHook) []string {
 	return wrong
 }
 
+// hooksNeed is what the commands for hooks need, for their help.
+const hooksNeed = `Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL. For a GitLab
+with a private certificate authority, LOREHOOK_GITLAB_CA_FILE names its PEM file.`
+
 type hooksListCommand struct{ hookProject }
 
 // Help implements [kong.HelpProvider].
 func (*hooksListCommand) Help() string {
-	return `Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL. For a GitLab
-with a private certificate authority, LOREHOOK_GITLAB_CA_FILE names its PEM file.
+	return hooksNeed + `
 
 Example:
 
@@ -177,8 +180,7 @@ type hooksVerifyCommand struct {
 func (*hooksVerifyCommand) Help() string {
 	return `Reports what is wrong and exits with hook_unhealthy, unless the webhook is healthy. GitLab disables a webhook temporarily after four consecutive failures, and permanently after forty.
 
-Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL. For a GitLab
-with a private certificate authority, LOREHOOK_GITLAB_CA_FILE names its PEM file.
+` + hooksNeed + `
 
 Example:
 

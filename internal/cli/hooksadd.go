@@ -19,8 +19,7 @@ type hooksAddCommand struct {
 func (*hooksAddCommand) Help() string {
 	return `The webhook sends issue, merge request and comment events, including confidential ones, and signs them with the first of GITLAB_WEBHOOK_SIGNING_TOKENS. A GitLab version that does not support signing ignores the token; the new webhook is then removed again, unless --secret-token is given.
 
-Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL. For a GitLab
-with a private certificate authority, LOREHOOK_GITLAB_CA_FILE names its PEM file.
+` + hooksNeed + `
 
 Example:
 
