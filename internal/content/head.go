@@ -91,32 +91,17 @@ func (h headItem) head(ref surgical.EntityRef) surgical.Head {
 		Ref:                  ref,
 		Revision:             h.Revision,
 		UpdatedAt:            time.UnixMicro(h.UpdatedAt).UTC(),
-		FetchedAt:            fromMicros(h.FetchedAt),
-		FetchedUntil:         fromMicros(h.FetchedUntil),
+		FetchedAt:            dynamo.FromMicros(h.FetchedAt),
+		FetchedUntil:         dynamo.FromMicros(h.FetchedUntil),
 		RunID:                h.RunID,
 		DocumentsVisibleFrom: h.DocumentsVisibleFrom,
 		ChangedRevision:      cmp.Or(h.ChangedRevision, h.Revision),
-		Notes:                surgical.Notes{MaxID: h.MaxNoteID, MaxUpdatedAt: fromMicros(h.MaxNoteUpdatedAt)},
+		Notes:                surgical.Notes{MaxID: h.MaxNoteID, MaxUpdatedAt: dynamo.FromMicros(h.MaxNoteUpdatedAt)},
 		UserNotesCount:       h.UserNotesCount,
-		HiddenSince:          fromMicros(h.HiddenSince),
+		HiddenSince:          dynamo.FromMicros(h.HiddenSince),
 		Gone:                 h.Gone,
 		Attributes:           h.Attributes.attributes(),
 	}
-}
-
-// micros is an optional time as the table holds it, 0 for none.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-func fromMicros(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(n).UTC()
 }
 
 // Head reads the entity's head with strong consistency. If there is none, the

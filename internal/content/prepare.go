@@ -354,8 +354,8 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 		head.ChangedRevision = head.Revision
 	}
 	notes := snap.Notes()
-	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = notes.MaxID, micros(notes.MaxUpdatedAt), snap.UserNotesCount()
-	head.HiddenSince, head.Gone = micros(p.change.Base.HiddenSince), p.change.Base.Gone
+	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = notes.MaxID, dynamo.Micros(notes.MaxUpdatedAt), snap.UserNotesCount()
+	head.HiddenSince, head.Gone = dynamo.Micros(p.change.Base.HiddenSince), p.change.Base.Gone
 	head.Attributes = itemOfAttributes(attributes)
 	p.change.Next = head.head(snap.Ref)
 	var err error

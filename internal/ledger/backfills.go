@@ -119,9 +119,9 @@ func backfillOf(item dynamo.Item) (surgical.BackfillRequest, error) {
 	r := surgical.BackfillRequest{
 		ID: row.ID, Scope: surgical.BackfillScope{Project: row.Project, Group: row.Group, All: row.All},
 		Status: surgical.RunStatus(row.Status), Revision: row.Revision,
-		CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt), FinishedAt: fromMicros(row.FinishedAt), DueAt: fromMicros(row.DueAt),
+		CreatedAt: dynamo.FromMicros(row.CreatedAt), UpdatedAt: dynamo.FromMicros(row.UpdatedAt), FinishedAt: dynamo.FromMicros(row.FinishedAt), DueAt: dynamo.FromMicros(row.DueAt),
 		Cursor: row.Cursor, Listed: row.Listed, Projects: row.Projects, NotAllowed: row.NotAllowed, Joined: row.Joined, Requests: row.Requests,
-		Tries: row.Tries, FailingSince: fromMicros(row.FailingSince),
+		Tries: row.Tries, FailingSince: dynamo.FromMicros(row.FailingSince),
 	}
 	var err error
 	r.Error, err = row.Error.error("")
@@ -141,9 +141,9 @@ func (l *Ledger) SaveBackfillRequest(ctx context.Context, r surgical.BackfillReq
 	row := backfillItem{
 		ProjectID: directory, Item: requestPrefix + r.ID, Version: passVersion, Revision: r.Revision,
 		ID: r.ID, Project: r.Scope.Project, Group: r.Scope.Group, All: r.Scope.All, Status: string(r.Status),
-		CreatedAt: micros(r.CreatedAt), UpdatedAt: micros(r.UpdatedAt), FinishedAt: micros(r.FinishedAt), DueAt: micros(r.DueAt),
+		CreatedAt: dynamo.Micros(r.CreatedAt), UpdatedAt: dynamo.Micros(r.UpdatedAt), FinishedAt: dynamo.Micros(r.FinishedAt), DueAt: dynamo.Micros(r.DueAt),
 		Cursor: r.Cursor, Listed: r.Listed, Projects: r.Projects, NotAllowed: r.NotAllowed, Joined: r.Joined, Requests: r.Requests,
-		Error: itemOfError(r.Error), Tries: r.Tries, FailingSince: micros(r.FailingSince), WriteToken: l.tokens(),
+		Error: itemOfError(r.Error), Tries: r.Tries, FailingSince: dynamo.Micros(r.FailingSince), WriteToken: l.tokens(),
 	}
 	if r.Status.Terminal() {
 		row.ExpiresAt = now.Add(runLifetime).Unix()

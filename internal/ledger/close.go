@@ -146,7 +146,7 @@ func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, ending surgical
 
 // applied is the run as the closing left it.
 func (c closing) applied(run surgical.Run, now time.Time) (surgical.Run, error) {
-	run.Status, run.FinishedAt, run.LeaseUntil = c.status, fromMicros(micros(now)), time.Time{}
+	run.Status, run.FinishedAt, run.LeaseUntil = c.status, dynamo.FromMicros(dynamo.Micros(now)), time.Time{}
 	run.CoalescedWith, run.SweepPending = cmp.Or(c.coalescedWith, run.CoalescedWith), !c.clean
 	run.Counters.GitLabRequests += c.requests
 	if c.status == surgical.StatusSucceeded {
@@ -231,7 +231,7 @@ func (l *Ledger) closeRun(run surgical.Run, c closing, aborted int, now time.Tim
 		condition = condition.And(uncommitted())
 	}
 	update := expression.Set(expression.Name("status"), expression.Value(c.status)).
-		Set(expression.Name("finished_at"), expression.Value(micros(now))).
+		Set(expression.Name("finished_at"), expression.Value(dynamo.Micros(now))).
 		Set(expression.Name("expires_at"), expression.Value(now.Add(runLifetime).Unix())).
 		Remove(expression.Name("lease_until")).
 		Add(expression.Name("counters.gitlab_requests"), expression.Value(c.requests)).
@@ -259,7 +259,7 @@ func (l *Ledger) closeRun(run surgical.Run, c closing, aborted int, now time.Tim
 		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))
 	} else {
 		update = update.Set(expression.Name("sweep"), expression.Value(sweepPending)).
-			Set(expression.Name("sweep_after"), expression.Value(micros(now.Add(surgical.SweepDelay))))
+			Set(expression.Name("sweep_after"), expression.Value(dynamo.Micros(now.Add(surgical.SweepDelay))))
 	}
 	return l.runUpdate(run.RunID, condition, update)
 }
@@ -336,7 +336,7 @@ func (l *Ledger) putEntity(row surgical.EntityRow, now time.Time) (types.Transac
 		RunID: row.RunID, Target: row.Ref.Target.String(), Entity: row.Ref.Key(),
 		Type: string(row.Ref.Type), IID: row.Ref.IID, ProjectID: row.Ref.ProjectID,
 		Stage: string(row.Stage), Status: string(row.Status), Code: string(row.Code), Message: row.Message, Warnings: row.Warnings,
-		UpdatedAt: micros(now), ExpiresAt: now.Add(runLifetime).Unix(),
+		UpdatedAt: dynamo.Micros(now), ExpiresAt: now.Add(runLifetime).Unix(),
 	})
 	if err != nil {
 		return types.TransactWriteItem{}, fmt.Errorf("encode entity row: %w", err)

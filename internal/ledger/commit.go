@@ -33,7 +33,7 @@ func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark) (types.TransactWri
 		outcomes[target.String()] = outcomeItem{Status: string(o.Status), Revision: o.Revision, Changed: o.Changed}
 	}
 	update := expression.Set(expression.Name("committed_by"), expression.Value(run.Attempt)).
-		Set(expression.Name("committed_at"), expression.Value(micros(mark.At))).
+		Set(expression.Name("committed_at"), expression.Value(dynamo.Micros(mark.At))).
 		Set(expression.Name("outcomes"), expression.Value(outcomes)).
 		Add(expression.Name("jobs_inserted"), expression.Value(mark.JobsInserted)).
 		Add(expression.Name("counters.children_written"), expression.Value(mark.ChildrenWritten)).
@@ -52,7 +52,7 @@ func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark) (types.TransactWri
 // known to have succeeded.
 func (l *Ledger) Marked(run surgical.Run, mark CommitMark) surgical.Run {
 	run.CommittedBy, run.Outcomes, run.Error = run.Attempt, mark.Outcomes, nil
-	run.Marks.Committed = fromMicros(micros(mark.At))
+	run.Marks.Committed = dynamo.FromMicros(dynamo.Micros(mark.At))
 	run.BehindEvent = run.BehindEvent || mark.BehindEvent
 	run.JobsInserted += mark.JobsInserted
 	run.Counters.ChildrenWritten += mark.ChildrenWritten

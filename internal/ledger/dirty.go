@@ -33,7 +33,7 @@ func (d dirtyItem) source() (surgical.DirtySource, error) {
 		return surgical.DirtySource{}, fmt.Errorf("decode dirty source %s: %w", d.ID, err)
 	}
 	return surgical.DirtySource{
-		ID: d.ID, Ref: ref, RunID: d.RunID, Revision: d.Revision, CreatedAt: fromMicros(d.CreatedAt), Attempts: d.Attempts, Since: fromMicros(d.Since),
+		ID: d.ID, Ref: ref, RunID: d.RunID, Revision: d.Revision, CreatedAt: dynamo.FromMicros(d.CreatedAt), Attempts: d.Attempts, Since: dynamo.FromMicros(d.Since),
 		Scope: surgical.Scope{All: d.All, Children: d.Children, Hide: d.Hide},
 	}, nil
 }
@@ -42,7 +42,7 @@ func (d dirtyItem) source() (surgical.DirtySource, error) {
 func (l *Ledger) InsertDirty(d surgical.DirtySource) (types.TransactWriteItem, error) {
 	return putItem(l.tables.DirtySources, "dirty_id", dirtyItem{
 		Entity: d.Ref.Key(), ID: d.ID, ProjectID: d.Ref.ProjectID, RunID: d.RunID, Revision: d.Revision,
-		All: d.Scope.All, Children: d.Scope.Children, Hide: d.Scope.Hide, CreatedAt: micros(d.CreatedAt), Attempts: d.Attempts, Since: micros(d.Since),
+		All: d.Scope.All, Children: d.Scope.Children, Hide: d.Scope.Hide, CreatedAt: dynamo.Micros(d.CreatedAt), Attempts: d.Attempts, Since: dynamo.Micros(d.Since),
 	})
 }
 

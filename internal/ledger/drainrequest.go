@@ -32,7 +32,7 @@ func drainRequestKey(projectID int64) dynamo.Item {
 func (l *Ledger) RequestDrain(ctx context.Context, projectID int64) (time.Time, error) {
 	now := l.clock()
 	expr, err := expression.NewBuilder().WithUpdate(
-		expression.Set(expression.Name("requested_at"), expression.Value(micros(now))).
+		expression.Set(expression.Name("requested_at"), expression.Value(dynamo.Micros(now))).
 			Set(expression.Name("expires_at"), expression.Value(now.Add(surgical.DrainInterval+time.Hour).Unix()))).Build()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("request a drain: %w", err)
@@ -44,7 +44,7 @@ func (l *Ledger) RequestDrain(ctx context.Context, projectID int64) (time.Time, 
 	if err != nil {
 		return time.Time{}, fmt.Errorf("request a drain: %w", err)
 	}
-	return fromMicros(micros(now)), nil
+	return dynamo.FromMicros(dynamo.Micros(now)), nil
 }
 
 // DrainRequestedAt returns the time of the newest request to drain the project, or all
@@ -58,7 +58,7 @@ func (l *Ledger) DrainRequestedAt(ctx context.Context, projectID int64) (time.Ti
 	if err := attributevalue.UnmarshalMap(out.Item, &row); err != nil {
 		return time.Time{}, fmt.Errorf("decode the request to drain: %w", err)
 	}
-	return fromMicros(row.RequestedAt), nil
+	return dynamo.FromMicros(row.RequestedAt), nil
 }
 
 // CountUndone counts the entities with documents or embeddings undone, in the projects

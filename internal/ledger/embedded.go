@@ -28,7 +28,7 @@ func embeddedName(row uint32) string { return fmt.Sprintf("embedded#%d", row) }
 func (l *Ledger) embedded(runID string) (types.TransactWriteItem, error) {
 	hash := fnv.New32a()
 	hash.Write([]byte(runID))
-	item, err := attributevalue.MarshalMap(embeddedItem{embeddedName(hash.Sum32() % embeddedRows), micros(l.clock())})
+	item, err := attributevalue.MarshalMap(embeddedItem{embeddedName(hash.Sum32() % embeddedRows), dynamo.Micros(l.clock())})
 	if err != nil {
 		return types.TransactWriteItem{}, fmt.Errorf("encode the time of an embedding: %w", err)
 	}
@@ -54,5 +54,5 @@ func (l *Ledger) EmbeddedAt(ctx context.Context) (time.Time, error) {
 		}
 		newest = max(newest, row.At)
 	}
-	return fromMicros(newest), nil
+	return dynamo.FromMicros(newest), nil
 }

@@ -35,8 +35,8 @@ type followUpItem struct {
 
 func itemOfFollowUp(f surgical.FollowUp) followUpItem {
 	return followUpItem{
-		Hash: followUps, Entity: f.Ref.Key(), NotBefore: micros(f.NotBefore), ConfirmAt: micros(f.ConfirmAt),
-		EventAt: micros(f.EventAt), Evidence: itemOfEvidence(f.Evidence), By: f.By.String(), TraceParent: f.TraceParent,
+		Hash: followUps, Entity: f.Ref.Key(), NotBefore: dynamo.Micros(f.NotBefore), ConfirmAt: dynamo.Micros(f.ConfirmAt),
+		EventAt: dynamo.Micros(f.EventAt), Evidence: itemOfEvidence(f.Evidence), By: f.By.String(), TraceParent: f.TraceParent,
 	}
 }
 
@@ -54,8 +54,8 @@ func followUpOf(item dynamo.Item) (surgical.FollowUp, error) {
 		return surgical.FollowUp{}, fmt.Errorf("decode the follow-up of %s: %w", ref, err)
 	}
 	return surgical.FollowUp{
-		Ref: ref, NotBefore: fromMicros(row.NotBefore), ConfirmAt: fromMicros(row.ConfirmAt),
-		EventAt: fromMicros(row.EventAt), Evidence: row.Evidence.evidence(), By: by, TraceParent: row.TraceParent,
+		Ref: ref, NotBefore: dynamo.FromMicros(row.NotBefore), ConfirmAt: dynamo.FromMicros(row.ConfirmAt),
+		EventAt: dynamo.FromMicros(row.EventAt), Evidence: row.Evidence.evidence(), By: by, TraceParent: row.TraceParent,
 	}, nil
 }
 
@@ -100,7 +100,7 @@ func (l *Ledger) replaceFollowUp(pending, next surgical.FollowUp) (types.Transac
 // unmoved holds while the follow-up is pending as it was read.
 func unmoved(f surgical.FollowUp) expression.ConditionBuilder {
 	return expression.Name("by").Equal(expression.Value(f.By.String())).
-		And(expression.Name("not_before").Equal(expression.Value(micros(f.NotBefore))))
+		And(expression.Name("not_before").Equal(expression.Value(dynamo.Micros(f.NotBefore))))
 }
 
 // FollowUps yields the pending follow-ups that are due by the time.
@@ -124,7 +124,7 @@ func (l *Ledger) FollowUps(ctx context.Context, due time.Time) iter.Seq2[surgica
 func (l *Ledger) BeginFollowUp(ctx context.Context, f surgical.FollowUp) (surgical.Run, error) {
 	now := l.clock()
 	req, rest := f.Begin(now)
-	row := newRunItem(req, surgical.StatusQueued, micros(now))
+	row := newRunItem(req, surgical.StatusQueued, dynamo.Micros(now))
 	insert, err := putItem(l.tables.SyncRuns, "run_id", row)
 	if err != nil {
 		return surgical.Run{}, err
@@ -174,7 +174,7 @@ func (l *Ledger) ShowsInternalNotes(ctx context.Context, projectID int64) (bool,
 // SawInternalNote records that GitLab showed the token an internal note of the
 // project.
 func (l *Ledger) SawInternalNote(ctx context.Context, projectID int64) error {
-	expr, err := expression.NewBuilder().WithUpdate(expression.Set(expression.Name("seen_at"), expression.Value(micros(l.clock())))).Build()
+	expr, err := expression.NewBuilder().WithUpdate(expression.Set(expression.Name("seen_at"), expression.Value(dynamo.Micros(l.clock())))).Build()
 	if err != nil {
 		return fmt.Errorf("record an internal note: %w", err)
 	}

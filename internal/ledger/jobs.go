@@ -52,7 +52,7 @@ func itemOfJob(j surgical.Job) jobItem {
 	return jobItem{
 		RunID: j.RunID, ID: j.ID, Type: string(j.Type), Entity: j.Ref.Key(),
 		All: j.Scope.All, Children: j.Scope.Children, Hide: j.Scope.Hide, DirtyID: j.DirtyID,
-		Status: string(j.Status), AbortedReason: j.AbortedReason, Attempts: j.Attempts, LeaseUntil: micros(j.LeaseUntil),
+		Status: string(j.Status), AbortedReason: j.AbortedReason, Attempts: j.Attempts, LeaseUntil: dynamo.Micros(j.LeaseUntil),
 		Cursor: j.Cursor, Regenerated: j.Regenerated, RegeneratedAll: j.RegeneratedAll, RegeneratedCount: j.RegeneratedCount,
 		DocumentsWritten: j.DocumentsWritten, ChunksEmbedded: j.ChunksEmbedded, Unclean: j.Unclean, Generation: j.Generation, Error: itemOfError(j.Error), Warnings: j.Warnings,
 	}
@@ -75,7 +75,7 @@ func jobOf(item dynamo.Item) (surgical.Job, error) {
 		RunID: row.RunID, ID: row.ID, Type: surgical.JobType(row.Type), Ref: ref,
 		Scope:   surgical.Scope{All: row.All, Children: row.Children, Hide: row.Hide},
 		DirtyID: row.DirtyID, Status: surgical.JobStatus(row.Status), AbortedReason: row.AbortedReason,
-		Attempts: row.Attempts, LeaseUntil: fromMicros(row.LeaseUntil),
+		Attempts: row.Attempts, LeaseUntil: dynamo.FromMicros(row.LeaseUntil),
 		Cursor: row.Cursor, Regenerated: row.Regenerated, RegeneratedAll: row.RegeneratedAll, RegeneratedCount: row.RegeneratedCount,
 		DocumentsWritten: row.DocumentsWritten, ChunksEmbedded: row.ChunksEmbedded, Unclean: row.Unclean, Generation: row.Generation, Error: why, Warnings: row.Warnings,
 	}, nil
@@ -120,11 +120,11 @@ func (l *Ledger) ClaimJob(ctx context.Context, job surgical.Job, generation int6
 	status, holder := expression.Name("status"), expression.Name("generation")
 	free := status.Equal(expression.Value(surgical.JobPending)).
 		Or(status.Equal(expression.Value(surgical.JobClaimed)).
-			And(expression.Name("lease_until").LessThanEqual(expression.Value(micros(now))).
+			And(expression.Name("lease_until").LessThanEqual(expression.Value(dynamo.Micros(now))).
 				Or(holder.LessThanEqual(expression.Value(generation)))))
 	return l.updateJob(ctx, job, free,
 		expression.Set(status, expression.Value(surgical.JobClaimed)).
-			Set(expression.Name("lease_until"), expression.Value(micros(now.Add(lease)))).
+			Set(expression.Name("lease_until"), expression.Value(dynamo.Micros(now.Add(lease)))).
 			Set(holder, expression.Value(generation)).
 			Add(expression.Name("attempts"), expression.Value(1)))
 }
@@ -194,7 +194,7 @@ func (l *Ledger) EnterStage(ctx context.Context, runID string, stage surgical.St
 	enter := func() expression.UpdateBuilder {
 		started := expression.Name(string(stage) + "_started_at")
 		return expression.Set(expression.Name("stage"), expression.Value(stage)).
-			Set(started, expression.IfNotExists(started, expression.Value(micros(now))))
+			Set(started, expression.IfNotExists(started, expression.Value(dynamo.Micros(now))))
 	}
 	run, err := l.update(ctx, runID, open.And(in(generation)), enter())
 	if !errors.Is(err, surgical.ErrMoved) {
@@ -269,7 +269,7 @@ func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) err
 // finishedStage records the end of a job in its run. The last job to end sets the
 // end of the stage.
 func (l *Ledger) finishedStage(job surgical.Job, done Done) expression.UpdateBuilder {
-	now := expression.Value(micros(l.clock()))
+	now := expression.Value(dynamo.Micros(l.clock()))
 	count := func(update expression.UpdateBuilder, counter string, n int64) expression.UpdateBuilder {
 		return update.Add(expression.Name("counters."+counter), expression.Value(n))
 	}

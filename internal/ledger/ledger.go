@@ -45,21 +45,6 @@ func (l *Ledger) Metered(meter *metrics.Emitter) *Ledger {
 	return &metered
 }
 
-// micros is a time as stored in the tables: Unix microseconds, 0 for none.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-func fromMicros(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(n).UTC()
-}
-
 // under yields the rows of the table under one hash key, strongly consistent, in
 // the order of their sort keys.
 func (l *Ledger) under(ctx context.Context, table, name, value string) iter.Seq2[dynamo.Item, error] {

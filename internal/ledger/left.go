@@ -39,7 +39,7 @@ func (l *Ledger) LeftLookup(ref surgical.EntityRef) dynamo.Lookup {
 
 // markLeft marks the entity in the transaction that ends the run.
 func (l *Ledger) markLeft(ref surgical.EntityRef, runID string, now time.Time) (types.TransactWriteItem, error) {
-	item, err := attributevalue.MarshalMap(leftItem{Name: leftKey(ref), By: runID, At: micros(now)})
+	item, err := attributevalue.MarshalMap(leftItem{Name: leftKey(ref), By: runID, At: dynamo.Micros(now)})
 	if err != nil {
 		return types.TransactWriteItem{}, fmt.Errorf("encode the mark of %s: %w", ref, err)
 	}

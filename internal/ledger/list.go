@@ -46,7 +46,7 @@ func (s Span) empty() bool { return !s.Until.IsZero() && s.Until.Before(s.Since)
 
 // condition restricts the sort key, if the span is not open at both ends.
 func (s Span) condition(hash expression.KeyConditionBuilder, name string) expression.KeyConditionBuilder {
-	at, since, until := expression.Key(name), expression.Value(micros(s.Since)), expression.Value(micros(s.Until))
+	at, since, until := expression.Key(name), expression.Value(dynamo.Micros(s.Since)), expression.Value(dynamo.Micros(s.Until))
 	switch {
 	case s.Since.IsZero() && s.Until.IsZero():
 		return hash
@@ -202,7 +202,7 @@ func (l *Ledger) places(ctx context.Context, table, index, hash string, value an
 				yield(RunPlace{}, fmt.Errorf("list runs: %w", err))
 				return
 			}
-			if !yield(RunPlace{At: fromMicros(cmp.Or(row.CreatedAt, row.UpdatedAt)), RunID: row.RunID}, nil) {
+			if !yield(RunPlace{At: dynamo.FromMicros(cmp.Or(row.CreatedAt, row.UpdatedAt)), RunID: row.RunID}, nil) {
 				return
 			}
 		}

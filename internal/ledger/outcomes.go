@@ -83,6 +83,6 @@ func entityRowOf(item dynamo.Item) (surgical.EntityRow, error) {
 	return surgical.EntityRow{
 		RunID: row.RunID, Stage: surgical.Stage(row.Stage), Status: surgical.EntityStatus(row.Status),
 		Ref:  surgical.EntityRef{ProjectID: row.ProjectID, Target: surgical.Target{Type: surgical.EntityType(row.Type), IID: row.IID}},
-		Code: surgical.Code(row.Code), Message: row.Message, Warnings: row.Warnings, UpdatedAt: fromMicros(row.UpdatedAt),
+		Code: surgical.Code(row.Code), Message: row.Message, Warnings: row.Warnings, UpdatedAt: dynamo.FromMicros(row.UpdatedAt),
 	}, nil
 }

@@ -241,9 +241,9 @@ const crawlerItem = "crawler"
 func (l *Ledger) LeaseCrawler(ctx context.Context, lease time.Duration) (release func(context.Context) error, err error) {
 	now, token := l.clock(), l.tokens()
 	until := expression.Name("lease_until")
-	free := expression.AttributeNotExists(until).Or(until.LessThanEqual(expression.Value(micros(now))))
+	free := expression.AttributeNotExists(until).Or(until.LessThanEqual(expression.Value(dynamo.Micros(now))))
 	key := projectKey(directory, crawlerItem)
-	_, err = l.write(ctx, l.tables.Projects, key, token, free, expression.Set(until, expression.Value(micros(now.Add(lease)))))
+	_, err = l.write(ctx, l.tables.Projects, key, token, free, expression.Set(until, expression.Value(dynamo.Micros(now.Add(lease)))))
 	if dynamo.IsConditionFailed(err) {
 		_, err = l.own(ctx, l.tables.Projects, key, token)
 	}

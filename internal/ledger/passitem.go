@@ -97,19 +97,19 @@ func itemOfPass(p surgical.Pass) passItem {
 	item := passItem{
 		ProjectID: p.ProjectID, Item: passPrefix + string(p.Kind), Version: passVersion, Revision: p.Revision,
 		ID: p.ID, Status: string(p.Status), For: p.For,
-		RequestedAt: micros(p.RequestedAt), StartedAt: micros(p.StartedAt), UpdatedAt: micros(p.UpdatedAt),
-		FinishedAt: micros(p.FinishedAt), DueAt: micros(p.DueAt),
+		RequestedAt: dynamo.Micros(p.RequestedAt), StartedAt: dynamo.Micros(p.StartedAt), UpdatedAt: dynamo.Micros(p.UpdatedAt),
+		FinishedAt: dynamo.Micros(p.FinishedAt), DueAt: dynamo.Micros(p.DueAt),
 		Leg: p.Leg, Cursor: p.Cursor, Windows: p.Windows, Outstanding: p.Outstanding, Counts: passCountsItem(p.Counts), First: p.First,
-		Error: itemOfError(p.Error), Tries: p.Tries, FailingSince: micros(p.FailingSince),
+		Error: itemOfError(p.Error), Tries: p.Tries, FailingSince: dynamo.Micros(p.FailingSince),
 	}
 	for _, leg := range p.Legs {
-		item.Legs = append(item.Legs, legItem{string(leg.Type), micros(leg.Since), leg.CatchUp, micros(leg.Began), micros(leg.Newest), leg.Total})
+		item.Legs = append(item.Legs, legItem{string(leg.Type), dynamo.Micros(leg.Since), leg.CatchUp, dynamo.Micros(leg.Began), dynamo.Micros(leg.Newest), leg.Total})
 	}
 	if len(p.Checkpoints) > 0 {
 		item.Checkpoints = map[string]int64{}
 	}
 	for typ, at := range p.Checkpoints {
-		item.Checkpoints[string(typ)] = micros(at)
+		item.Checkpoints[string(typ)] = dynamo.Micros(at)
 	}
 	return item
 }
@@ -124,22 +124,22 @@ func passOf(item dynamo.Item) (surgical.Pass, error) {
 	p := surgical.Pass{
 		ProjectID: row.ProjectID, Kind: surgical.PassKind(strings.TrimPrefix(row.Item, passPrefix)), Revision: row.Revision,
 		ID: row.ID, Status: surgical.RunStatus(row.Status), For: row.For,
-		RequestedAt: fromMicros(row.RequestedAt), StartedAt: fromMicros(row.StartedAt), UpdatedAt: fromMicros(row.UpdatedAt),
-		FinishedAt: fromMicros(row.FinishedAt), DueAt: fromMicros(row.DueAt),
+		RequestedAt: dynamo.FromMicros(row.RequestedAt), StartedAt: dynamo.FromMicros(row.StartedAt), UpdatedAt: dynamo.FromMicros(row.UpdatedAt),
+		FinishedAt: dynamo.FromMicros(row.FinishedAt), DueAt: dynamo.FromMicros(row.DueAt),
 		Leg: row.Leg, Cursor: row.Cursor, Windows: row.Windows, Outstanding: row.Outstanding, Counts: surgical.PassCounts(row.Counts), First: row.First,
-		Tries: row.Tries, FailingSince: fromMicros(row.FailingSince),
+		Tries: row.Tries, FailingSince: dynamo.FromMicros(row.FailingSince),
 	}
 	for _, leg := range row.Legs {
 		p.Legs = append(p.Legs, surgical.Leg{
-			Type: surgical.EntityType(leg.Type), Since: fromMicros(leg.Since), CatchUp: leg.CatchUp,
-			Began: fromMicros(leg.Began), Newest: fromMicros(leg.Newest), Total: leg.Total,
+			Type: surgical.EntityType(leg.Type), Since: dynamo.FromMicros(leg.Since), CatchUp: leg.CatchUp,
+			Began: dynamo.FromMicros(leg.Began), Newest: dynamo.FromMicros(leg.Newest), Total: leg.Total,
 		})
 	}
 	if len(row.Checkpoints) > 0 {
 		p.Checkpoints = map[surgical.EntityType]time.Time{}
 	}
 	for typ, at := range row.Checkpoints {
-		p.Checkpoints[surgical.EntityType(typ)] = fromMicros(at)
+		p.Checkpoints[surgical.EntityType(typ)] = dynamo.FromMicros(at)
 	}
 	var err error
 	if p.Error, err = row.Error.error(""); err != nil {
@@ -172,14 +172,14 @@ type awaitedItem struct {
 }
 
 func itemOfAwaited(a surgical.Awaited) awaitedItem {
-	return awaitedItem{a.Target.String(), a.RunID, micros(a.UpdatedAt), a.UserNotesCount, micros(a.ListedAt), a.Tries}
+	return awaitedItem{a.Target.String(), a.RunID, dynamo.Micros(a.UpdatedAt), a.UserNotesCount, dynamo.Micros(a.ListedAt), a.Tries}
 }
 
 func (a awaitedItem) awaited() (surgical.Awaited, error) {
 	target, err := surgical.ParseTarget(a.Target)
 	return surgical.Awaited{
-		Entry: surgical.Entry{Target: target, UpdatedAt: fromMicros(a.UpdatedAt), UserNotesCount: a.UserNotesCount},
-		RunID: a.RunID, ListedAt: fromMicros(a.ListedAt), Tries: a.Tries,
+		Entry: surgical.Entry{Target: target, UpdatedAt: dynamo.FromMicros(a.UpdatedAt), UserNotesCount: a.UserNotesCount},
+		RunID: a.RunID, ListedAt: dynamo.FromMicros(a.ListedAt), Tries: a.Tries,
 	}, err
 }
 

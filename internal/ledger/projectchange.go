@@ -26,7 +26,7 @@ func (l *Ledger) AddProject(ctx context.Context, projectID int64) error {
 }
 
 func addedAt(now time.Time) (expression.NameBuilder, expression.OperandBuilder) {
-	return expression.Name("added_at"), expression.IfNotExists(expression.Name("added_at"), expression.Value(micros(now)))
+	return expression.Name("added_at"), expression.IfNotExists(expression.Name("added_at"), expression.Value(dynamo.Micros(now)))
 }
 
 // listProject adds the project to the directory's list.
@@ -46,19 +46,19 @@ func (l *Ledger) NameProject(ctx context.Context, projectID int64, path string, 
 		return err
 	}
 	earlier := func(name string) expression.ConditionBuilder {
-		return expression.AttributeNotExists(expression.Name(name)).Or(expression.Name(name).LessThan(expression.Value(micros(at))))
+		return expression.AttributeNotExists(expression.Name(name)).Or(expression.Name(name).LessThan(expression.Value(dynamo.Micros(at))))
 	}
 	olderPath := earlier("path_at")
 	row, err := l.changeProject(projectID, &olderPath,
 		expression.Set(addedAt(l.clock())).
 			Set(expression.Name("path"), expression.Value(path)).
-			Set(expression.Name("path_at"), expression.Value(micros(at))))
+			Set(expression.Name("path_at"), expression.Value(dynamo.Micros(at))))
 	if err != nil {
 		return fmt.Errorf("name project %d: %w", projectID, err)
 	}
 	found, err := expression.NewBuilder().
 		WithCondition(earlier("seen_at").Or(expression.Name("id").Equal(expression.Value(projectID)))).
-		WithUpdate(expression.Set(expression.Name("id"), expression.Value(projectID)).Set(expression.Name("seen_at"), expression.Value(micros(at)))).
+		WithUpdate(expression.Set(expression.Name("id"), expression.Value(projectID)).Set(expression.Name("seen_at"), expression.Value(dynamo.Micros(at)))).
 		Build()
 	if err != nil {
 		return fmt.Errorf("name project %d: %w", projectID, err)
@@ -95,8 +95,8 @@ func (l *Ledger) HideAllProjects(ctx context.Context, at time.Time) error {
 
 func (l *Ledger) raiseHiddenAt(ctx context.Context, projectID int64, at time.Time) error {
 	hidden := expression.Name("hidden_at")
-	lower := expression.AttributeNotExists(hidden).Or(hidden.LessThan(expression.Value(micros(at))))
-	return l.updateProject(ctx, projectID, lower, expression.Set(hidden, expression.Value(micros(at))))
+	lower := expression.AttributeNotExists(hidden).Or(hidden.LessThan(expression.Value(dynamo.Micros(at))))
+	return l.updateProject(ctx, projectID, lower, expression.Set(hidden, expression.Value(dynamo.Micros(at))))
 }
 
 // UnseenProject records that GitLab did not show the project, unless that is recorded
@@ -106,38 +106,38 @@ func (l *Ledger) UnseenProject(ctx context.Context, projectID int64, at time.Tim
 		return err
 	}
 	since := expression.Name("unseen_since")
-	return l.updateProject(ctx, projectID, expression.AttributeNotExists(since), expression.Set(since, expression.Value(micros(at))))
+	return l.updateProject(ctx, projectID, expression.AttributeNotExists(since), expression.Set(since, expression.Value(dynamo.Micros(at))))
 }
 
 // SeenProject records that GitLab shows the project again. seen is the row as it was
 // read: what was recorded since then stays.
 func (l *Ledger) SeenProject(ctx context.Context, seen surgical.Project) error {
 	since := expression.Name("unseen_since")
-	return l.updateProject(ctx, seen.ID, since.Equal(expression.Value(micros(seen.UnseenSince))), expression.Remove(since))
+	return l.updateProject(ctx, seen.ID, since.Equal(expression.Value(dynamo.Micros(seen.UnseenSince))), expression.Remove(since))
 }
 
 // CompleteProject records that every change in GitLab before asOf is in the copy.
 // since is when the pass began that listed everything, on which that rests.
 func (l *Ledger) CompleteProject(ctx context.Context, projectID int64, asOf, since time.Time) error {
 	return l.updateProject(ctx, projectID, expression.AttributeExists(expression.Name("project_id")),
-		expression.Set(expression.Name("complete_as_of"), expression.Value(micros(asOf))).
-			Set(expression.Name("complete_since"), expression.Value(micros(since))))
+		expression.Set(expression.Name("complete_as_of"), expression.Value(dynamo.Micros(asOf))).
+			Set(expression.Name("complete_since"), expression.Value(dynamo.Micros(since))))
 }
 
 // CountProject records how many entities GitLab's lists had.
 func (l *Ledger) CountProject(ctx context.Context, projectID int64, c surgical.ProjectCounts) error {
-	return l.setOfProject(ctx, projectID, "counts", countsItem{c.Issues, c.MergeRequests, micros(c.At)})
+	return l.setOfProject(ctx, projectID, "counts", countsItem{c.Issues, c.MergeRequests, dynamo.Micros(c.At)})
 }
 
 // CheckHook records the result of a check of the project's webhook.
 func (l *Ledger) CheckHook(ctx context.Context, projectID int64, c surgical.HookCheck) error {
-	return l.setOfProject(ctx, projectID, "hook", hookItem{string(c.State), c.ID, c.Reason, micros(c.CheckedAt), c.Findings})
+	return l.setOfProject(ctx, projectID, "hook", hookItem{string(c.State), c.ID, c.Reason, dynamo.Micros(c.CheckedAt), c.Findings})
 }
 
 // ReconcileProject records a reconcile that ended.
 func (l *Ledger) ReconcileProject(ctx context.Context, projectID int64, r surgical.Reconciled) error {
 	return l.setOfProject(ctx, projectID, "last_reconcile",
-		reconciledItem{r.Cycle, micros(r.BeganAt), micros(r.EndedAt), r.Listed, r.Different, r.Missed, r.Requests})
+		reconciledItem{r.Cycle, dynamo.Micros(r.BeganAt), dynamo.Micros(r.EndedAt), r.Listed, r.Different, r.Missed, r.Requests})
 }
 
 // setOfProject sets one attribute of a row; without a row, nothing changes.

@@ -85,16 +85,16 @@ func decodeProject(projectID int64, item dynamo.Item) (surgical.Project, error) 
 		return surgical.Project{}, fmt.Errorf("decode project %d: %w", projectID, err)
 	}
 	return surgical.Project{
-		ID: projectID, Known: true, Path: row.Path, PathAt: fromMicros(row.PathAt),
-		HiddenAt: fromMicros(row.HiddenAt), UnseenSince: fromMicros(row.UnseenSince),
-		CompleteAsOf: fromMicros(row.CompleteAsOf), CompleteSince: fromMicros(row.CompleteSince),
-		Counts: surgical.ProjectCounts{Issues: row.Counts.Issues, MergeRequests: row.Counts.MergeRequests, At: fromMicros(row.Counts.At)},
+		ID: projectID, Known: true, Path: row.Path, PathAt: dynamo.FromMicros(row.PathAt),
+		HiddenAt: dynamo.FromMicros(row.HiddenAt), UnseenSince: dynamo.FromMicros(row.UnseenSince),
+		CompleteAsOf: dynamo.FromMicros(row.CompleteAsOf), CompleteSince: dynamo.FromMicros(row.CompleteSince),
+		Counts: surgical.ProjectCounts{Issues: row.Counts.Issues, MergeRequests: row.Counts.MergeRequests, At: dynamo.FromMicros(row.Counts.At)},
 		Hook: surgical.HookCheck{
 			State: surgical.HookState(row.Hook.State), ID: row.Hook.ID, Reason: row.Hook.Reason,
-			CheckedAt: fromMicros(row.Hook.CheckedAt), Findings: row.Hook.Findings,
+			CheckedAt: dynamo.FromMicros(row.Hook.CheckedAt), Findings: row.Hook.Findings,
 		},
 		LastReconcile: surgical.Reconciled{
-			Cycle: row.LastReconcile.Cycle, BeganAt: fromMicros(row.LastReconcile.BeganAt), EndedAt: fromMicros(row.LastReconcile.EndedAt),
+			Cycle: row.LastReconcile.Cycle, BeganAt: dynamo.FromMicros(row.LastReconcile.BeganAt), EndedAt: dynamo.FromMicros(row.LastReconcile.EndedAt),
 			Listed: row.LastReconcile.Listed, Different: row.LastReconcile.Different, Missed: row.LastReconcile.Missed, Requests: row.LastReconcile.Requests,
 		},
 	}, nil

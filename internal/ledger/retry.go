@@ -17,7 +17,7 @@ import (
 // old one, so that the chain of retries can be followed and a run is retried
 // once. The new run is queued and remembers the message that requested it.
 func (l *Ledger) Retry(ctx context.Context, run surgical.Run, req surgical.Request, messageID string) (surgical.Run, error) {
-	row := newRunItem(req, surgical.StatusQueued, micros(l.clock()))
+	row := newRunItem(req, surgical.StatusQueued, dynamo.Micros(l.clock()))
 	if messageID != "" {
 		row.MessageIDs = []string{messageID}
 	}

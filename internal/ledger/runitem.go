@@ -106,13 +106,13 @@ type previewItem struct {
 }
 
 func (p previewItem) preview() surgical.Preview {
-	return surgical.Preview{UpdatedAt: fromMicros(p.UpdatedAt), Bytes: p.Bytes, Discussions: p.Discussions, Events: p.Events}
+	return surgical.Preview{UpdatedAt: dynamo.FromMicros(p.UpdatedAt), Bytes: p.Bytes, Discussions: p.Discussions, Events: p.Events}
 }
 
 func itemsOfPreviews(previews map[surgical.Target]surgical.Preview) map[string]previewItem {
 	items := make(map[string]previewItem, len(previews))
 	for target, p := range previews {
-		items[target.String()] = previewItem{micros(p.UpdatedAt), p.Bytes, p.Discussions, p.Events}
+		items[target.String()] = previewItem{dynamo.Micros(p.UpdatedAt), p.Bytes, p.Discussions, p.Events}
 	}
 	return items
 }
@@ -152,7 +152,7 @@ func itemOfDoubts(doubts surgical.Doubts) map[string]doubtedItem {
 	for target, kinds := range doubts {
 		item := make(doubtedItem, len(kinds))
 		for kind, since := range kinds {
-			item[string(kind)] = micros(since)
+			item[string(kind)] = dynamo.Micros(since)
 		}
 		items[target.String()] = item
 	}
@@ -174,8 +174,8 @@ func itemOfEvidence(e surgical.Evidence) *evidence {
 		return nil
 	}
 	return &evidence{
-		UpdatedAt: micros(e.UpdatedAt), NoteID: e.NoteID, NoteAt: micros(e.NoteAt),
-		InternalNoteID: e.InternalNoteID, InternalNoteAt: micros(e.InternalNoteAt), Confidential: e.Confidential,
+		UpdatedAt: dynamo.Micros(e.UpdatedAt), NoteID: e.NoteID, NoteAt: dynamo.Micros(e.NoteAt),
+		InternalNoteID: e.InternalNoteID, InternalNoteAt: dynamo.Micros(e.InternalNoteAt), Confidential: e.Confidential,
 	}
 }
 
@@ -184,8 +184,8 @@ func (e *evidence) evidence() surgical.Evidence {
 		return surgical.Evidence{}
 	}
 	return surgical.Evidence{
-		UpdatedAt: fromMicros(e.UpdatedAt), NoteID: e.NoteID, NoteAt: fromMicros(e.NoteAt),
-		InternalNoteID: e.InternalNoteID, InternalNoteAt: fromMicros(e.InternalNoteAt), Confidential: e.Confidential,
+		UpdatedAt: dynamo.FromMicros(e.UpdatedAt), NoteID: e.NoteID, NoteAt: dynamo.FromMicros(e.NoteAt),
+		InternalNoteID: e.InternalNoteID, InternalNoteAt: dynamo.FromMicros(e.InternalNoteAt), Confidential: e.Confidential,
 	}
 }
 
@@ -244,8 +244,8 @@ func (e *errorItem) error(runID string) (*surgical.Error, error) {
 func newRunItem(req surgical.Request, status surgical.RunStatus, createdAt int64) runItem {
 	item := runItem{
 		RunID: req.RunID, ProjectID: req.ProjectID, Origin: string(req.Origin), Options: optionsItem(req.Options),
-		EventAt: micros(req.EventAt), IdempotencyKey: req.IdempotencyKey, RetryOf: req.RetryOf, TraceParent: req.TraceParent,
-		Evidence: itemOfEvidence(req.Evidence), NotBefore: micros(req.NotBefore), Confirms: req.Confirms,
+		EventAt: dynamo.Micros(req.EventAt), IdempotencyKey: req.IdempotencyKey, RetryOf: req.RetryOf, TraceParent: req.TraceParent,
+		Evidence: itemOfEvidence(req.Evidence), NotBefore: dynamo.Micros(req.NotBefore), Confirms: req.Confirms,
 		Status: string(status), CreatedAt: createdAt,
 	}
 	for _, t := range req.Targets {
@@ -279,21 +279,21 @@ func (r runItem) run() (surgical.Run, error) {
 	run := surgical.Run{
 		Request: surgical.Request{
 			RunID: r.RunID, ProjectID: r.ProjectID, Origin: surgical.Origin(r.Origin), Options: surgical.Options(r.Options),
-			EventAt: fromMicros(r.EventAt), IdempotencyKey: r.IdempotencyKey, RetryOf: r.RetryOf, TraceParent: r.TraceParent,
-			Evidence: r.Evidence.evidence(), NotBefore: fromMicros(r.NotBefore), Confirms: r.Confirms,
+			EventAt: dynamo.FromMicros(r.EventAt), IdempotencyKey: r.IdempotencyKey, RetryOf: r.RetryOf, TraceParent: r.TraceParent,
+			Evidence: r.Evidence.evidence(), NotBefore: dynamo.FromMicros(r.NotBefore), Confirms: r.Confirms,
 		},
 		Status: surgical.RunStatus(r.Status), Stage: surgical.Stage(r.Stage),
-		CreatedAt: fromMicros(r.CreatedAt), FirstClaimedAt: fromMicros(r.FirstClaimedAt), FinishedAt: fromMicros(r.FinishedAt),
-		Attempt: r.Attempt, LeaseUntil: fromMicros(r.LeaseUntil),
+		CreatedAt: dynamo.FromMicros(r.CreatedAt), FirstClaimedAt: dynamo.FromMicros(r.FirstClaimedAt), FinishedAt: dynamo.FromMicros(r.FinishedAt),
+		Attempt: r.Attempt, LeaseUntil: dynamo.FromMicros(r.LeaseUntil),
 		LostLeases: r.LostLeases, FailedAttempts: r.FailedAttempts, NotFound: r.NotFound, Crowded: r.Crowded, MessageIDs: r.MessageIDs,
 		CommittedBy: r.CommittedBy, JobsInserted: r.JobsInserted,
-		Generation: r.Generation, GenerationStartedAt: fromMicros(r.GenerationAt),
-		ResumeAt: fromMicros(r.ResumeAt), FailedStages: r.FailedStages, LostStages: r.LostStages,
+		Generation: r.Generation, GenerationStartedAt: dynamo.FromMicros(r.GenerationAt),
+		ResumeAt: dynamo.FromMicros(r.ResumeAt), FailedStages: r.FailedStages, LostStages: r.LostStages,
 		CoalescedWith: r.CoalescedWith, BehindEvent: r.BehindEvent, RetriedBy: r.RetriedBy,
 		Marks: surgical.Marks{
-			PreflightStarted: fromMicros(r.PreflightStarted), IngestStarted: fromMicros(r.IngestStarted), Committed: fromMicros(r.Committed),
-			DocsStarted: fromMicros(r.DocsStarted), DocsEnded: fromMicros(r.DocsEnded),
-			EmbedStarted: fromMicros(r.EmbedStarted), EmbedEnded: fromMicros(r.EmbedEnded),
+			PreflightStarted: dynamo.FromMicros(r.PreflightStarted), IngestStarted: dynamo.FromMicros(r.IngestStarted), Committed: dynamo.FromMicros(r.Committed),
+			DocsStarted: dynamo.FromMicros(r.DocsStarted), DocsEnded: dynamo.FromMicros(r.DocsEnded),
+			EmbedStarted: dynamo.FromMicros(r.EmbedStarted), EmbedEnded: dynamo.FromMicros(r.EmbedEnded),
 		},
 		Counters: surgical.Counters(r.Counters), SweepPending: r.Sweep != "",
 	}
@@ -315,7 +315,7 @@ func (r runItem) run() (surgical.Run, error) {
 func (d doubtedItem) kinds() map[surgical.ChildKind]time.Time {
 	kinds := make(map[surgical.ChildKind]time.Time, len(d))
 	for kind, at := range d {
-		kinds[surgical.ChildKind(kind)] = fromMicros(at)
+		kinds[surgical.ChildKind(kind)] = dynamo.FromMicros(at)
 	}
 	return kinds
 }

@@ -41,13 +41,13 @@ func runKey(runID string) dynamo.Item {
 // Queue inserts a run that waits for a worker. An existing row stays unchanged,
 // and the error is [surgical.ErrMoved].
 func (l *Ledger) Queue(ctx context.Context, req surgical.Request) (surgical.Run, error) {
-	return l.insert(ctx, newRunItem(req, surgical.StatusQueued, micros(l.clock())))
+	return l.insert(ctx, newRunItem(req, surgical.StatusQueued, dynamo.Micros(l.clock())))
 }
 
 // QueueInBulk is [Ledger.Queue] for one of many runs, whose message is sent next. It
 // counts as sent now: many runs wait for a while, and are not sent again each minute.
 func (l *Ledger) QueueInBulk(ctx context.Context, req surgical.Request) (surgical.Run, error) {
-	now := micros(l.clock())
+	now := dynamo.Micros(l.clock())
 	row := newRunItem(req, surgical.StatusQueued, now)
 	row.ResentAt = now
 	return l.insert(ctx, row)
@@ -79,16 +79,16 @@ func (l *Ledger) insert(ctx context.Context, row runItem) (surgical.Run, error) 
 func (l *Ledger) Claim(ctx context.Context, seen surgical.Run, claim surgical.Claim) (surgical.Run, error) {
 	now := l.clock()
 	if seen.Status == "" {
-		row := newRunItem(claim.Request, surgical.StatusRunning, micros(now))
+		row := newRunItem(claim.Request, surgical.StatusRunning, dynamo.Micros(now))
 		row.Stage = string(surgical.StagePreflight)
-		row.FirstClaimedAt, row.PreflightStarted = micros(now), micros(now)
-		row.Attempt, row.LeaseUntil = 1, micros(now.Add(claim.Lease))
+		row.FirstClaimedAt, row.PreflightStarted = dynamo.Micros(now), dynamo.Micros(now)
+		row.Attempt, row.LeaseUntil = 1, dynamo.Micros(now.Add(claim.Lease))
 		row.MessageIDs = []string{claim.MessageID}
 		return l.insert(ctx, row)
 	}
 	update := nextAttempt(seen, now, claim.Lease).
 		Set(expression.Name("status"), expression.Value(surgical.StatusRunning)).
-		Set(expression.Name("first_claimed_at"), expression.IfNotExists(expression.Name("first_claimed_at"), expression.Value(micros(now)))).
+		Set(expression.Name("first_claimed_at"), expression.IfNotExists(expression.Name("first_claimed_at"), expression.Value(dynamo.Micros(now)))).
 		Add(expression.Name("message_ids"), expression.Value(&types.AttributeValueMemberSS{Value: []string{claim.MessageID}}))
 	if !seen.LeaseUntil.IsZero() {
 		update = update.Add(expression.Name("lost_leases"), expression.Value(1))
@@ -103,7 +103,7 @@ func asRead(run surgical.Run) expression.ConditionBuilder {
 	if run.Attempt == 0 {
 		attempt = expression.AttributeNotExists(expression.Name("attempt"))
 	}
-	lease := expression.Name("lease_until").Equal(expression.Value(micros(run.LeaseUntil)))
+	lease := expression.Name("lease_until").Equal(expression.Value(dynamo.Micros(run.LeaseUntil)))
 	if run.LeaseUntil.IsZero() {
 		lease = expression.AttributeNotExists(expression.Name("lease_until"))
 	}
@@ -126,9 +126,9 @@ func uncommitted() expression.ConditionBuilder {
 // nextAttempt gives a lease to the run's next attempt, which begins with preflight.
 func nextAttempt(run surgical.Run, now time.Time, lease time.Duration) expression.UpdateBuilder {
 	return expression.Set(expression.Name("attempt"), expression.Value(run.Attempt+1)).
-		Set(expression.Name("lease_until"), expression.Value(micros(now.Add(lease)))).
+		Set(expression.Name("lease_until"), expression.Value(dynamo.Micros(now.Add(lease)))).
 		Set(expression.Name("stage"), expression.Value(surgical.StagePreflight)).
-		Set(expression.Name("preflight_started_at"), expression.Value(micros(now)))
+		Set(expression.Name("preflight_started_at"), expression.Value(dynamo.Micros(now)))
 }
 
 // NextAttempt begins another attempt of the same worker under a fresh lease.
@@ -143,9 +143,9 @@ func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int
 	now := l.clock()
 	return l.update(ctx, run.RunID, held(run),
 		expression.Set(expression.Name("stage"), expression.Value(surgical.StageIngest)).
-			Set(expression.Name("ingest_started_at"), expression.Value(micros(now))).
+			Set(expression.Name("ingest_started_at"), expression.Value(dynamo.Micros(now))).
 			Set(expression.Name("sweep"), expression.Value(sweepPending)).
-			Set(expression.Name("sweep_after"), expression.Value(micros(now.Add(surgical.SweepDelay)))).
+			Set(expression.Name("sweep_after"), expression.Value(dynamo.Micros(now.Add(surgical.SweepDelay)))).
 			Add(expression.Name("counters.gitlab_requests"), expression.Value(requests)))
 }
 
@@ -207,7 +207,7 @@ func olderThan(generation int64) expression.ConditionBuilder {
 // the one before.
 func begun(update expression.UpdateBuilder, generation int64, now time.Time) expression.UpdateBuilder {
 	return update.Set(expression.Name("generation"), expression.Value(generation)).
-		Set(expression.Name("generation_started_at"), expression.Value(micros(now))).
+		Set(expression.Name("generation_started_at"), expression.Value(dynamo.Micros(now))).
 		Remove(expression.Name("resume_at"))
 }
 
@@ -231,7 +231,7 @@ func (l *Ledger) Postpone(ctx context.Context, run surgical.Run, generation int6
 	}
 	resume := expression.Name("resume_at")
 	after, err := l.update(ctx, run.RunID, running().And(olderThan(generation).Or(in(generation).And(expression.AttributeNotExists(resume)))),
-		expression.Set(resume, expression.Value(micros(s.ResumeAt))).
+		expression.Set(resume, expression.Value(dynamo.Micros(s.ResumeAt))).
 			Set(expression.Name("generation"), expression.Value(generation)).
 			Set(expression.Name("error"), expression.Value(itemOfError(s.Error))).
 			Add(expression.Name("failed_stages"), expression.Value(1)).

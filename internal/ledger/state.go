@@ -34,7 +34,7 @@ func PauseOf(item dynamo.Item) (time.Time, error) {
 	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
 		return time.Time{}, fmt.Errorf("decode pause: %w", err)
 	}
-	return fromMicros(row.Until), nil
+	return dynamo.FromMicros(row.Until), nil
 }
 
 // Pause reads the time until which no worker may send requests to GitLab; zero
@@ -51,8 +51,8 @@ func (l *Ledger) Pause(ctx context.Context) (time.Time, error) {
 func (l *Ledger) SetPause(ctx context.Context, until time.Time) error {
 	expr, err := expression.NewBuilder().
 		WithCondition(expression.AttributeNotExists(expression.Name("until")).
-			Or(expression.Name("until").LessThan(expression.Value(micros(until))))).
-		WithUpdate(expression.Set(expression.Name("until"), expression.Value(micros(until))).
+			Or(expression.Name("until").LessThan(expression.Value(dynamo.Micros(until))))).
+		WithUpdate(expression.Set(expression.Name("until"), expression.Value(dynamo.Micros(until))).
 			Set(expression.Name("expires_at"), expression.Value(until.Add(time.Hour).Unix()))).
 		Build()
 	if err != nil {

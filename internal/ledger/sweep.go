@@ -20,7 +20,7 @@ import (
 func (l *Ledger) OpenRuns(ctx context.Context, status surgical.RunStatus, before time.Time) iter.Seq2[string, error] {
 	return l.runIDs(ctx, tables.RunsByStatus, expression.KeyAnd(
 		expression.Key("status").Equal(expression.Value(status)),
-		expression.Key("created_at").LessThanEqual(expression.Value(micros(before)))))
+		expression.Key("created_at").LessThanEqual(expression.Value(dynamo.Micros(before)))))
 }
 
 // RunsToSweep yields the ids of the runs whose staged items are due for the
@@ -28,7 +28,7 @@ func (l *Ledger) OpenRuns(ctx context.Context, status surgical.RunStatus, before
 func (l *Ledger) RunsToSweep(ctx context.Context) iter.Seq2[string, error] {
 	return l.runIDs(ctx, tables.RunsToSweep, expression.KeyAnd(
 		expression.Key("sweep").Equal(expression.Value(sweepPending)),
-		expression.Key("sweep_after").LessThanEqual(expression.Value(micros(l.clock())))))
+		expression.Key("sweep_after").LessThanEqual(expression.Value(dynamo.Micros(l.clock())))))
 }
 
 func (l *Ledger) runIDs(ctx context.Context, index string, condition expression.KeyConditionBuilder) iter.Seq2[string, error] {
@@ -57,7 +57,7 @@ func (l *Ledger) runIDs(ctx context.Context, index string, condition expression.
 // SweepAgain postpones the sweep of a run that may still stage something.
 func (l *Ledger) SweepAgain(ctx context.Context, runID string) error {
 	_, err := l.update(ctx, runID, expression.AttributeExists(expression.Name("sweep")),
-		expression.Set(expression.Name("sweep_after"), expression.Value(micros(l.clock().Add(surgical.SweepDelay)))))
+		expression.Set(expression.Name("sweep_after"), expression.Value(dynamo.Micros(l.clock().Add(surgical.SweepDelay)))))
 	return err
 }
 
@@ -82,6 +82,6 @@ func (l *Ledger) Resend(ctx context.Context, runID string, interval time.Duratio
 	sent := expression.Name("resent_at")
 	return l.update(ctx, runID,
 		expression.Name("status").Equal(expression.Value(surgical.StatusQueued)).
-			And(expression.AttributeNotExists(sent).Or(sent.LessThanEqual(expression.Value(micros(now.Add(-interval)))))),
-		expression.Set(sent, expression.Value(micros(now))))
+			And(expression.AttributeNotExists(sent).Or(sent.LessThanEqual(expression.Value(dynamo.Micros(now.Add(-interval)))))),
+		expression.Set(sent, expression.Value(dynamo.Micros(now))))
 }

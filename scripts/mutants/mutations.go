@@ -117,7 +117,7 @@ func evidenceMutations() []mutation {
 			{"internal/worker/batch.go", "l.items[i].msg.Evidence = evidence", "_ = evidence"},
 		}, outcomes()},
 		{"a follow-up is begun although it moved", []edit{
-			{ledger, "return expression.Name(\"by\").Equal(expression.Value(f.By.String())).\n\t\tAnd(expression.Name(\"not_before\").Equal(expression.Value(micros(f.NotBefore))))", "return expression.AttributeExists(expression.Name(\"by\"))"},
+			{ledger, "return expression.Name(\"by\").Equal(expression.Value(f.By.String())).\n\t\tAnd(expression.Name(\"not_before\").Equal(expression.Value(dynamo.Micros(f.NotBefore))))", "return expression.AttributeExists(expression.Name(\"by\"))"},
 		}, outcomes()},
 		{"a follow-up starts before it is due", []edit{
 			{ledger, "(err != nil || !f.NotBefore.After(due)) && !yield(f, err)", "!yield(f, err)"},
@@ -472,7 +472,7 @@ func expressionMutations() []mutation {
 			{runs, "And(attempt, lease, uncommitted())", "And(attempt, lease.Or(uncommitted()), uncommitted())"},
 		}, by},
 		{"expression: a claim of a job that is held", []edit{
-			{jobs, "\n\t\t\tAnd(expression.Name(\"lease_until\").LessThanEqual(expression.Value(micros(now))).", "\n\t\t\tAnd(expression.AttributeExists(expression.Name(\"lease_until\"))."},
+			{jobs, "\n\t\t\tAnd(expression.Name(\"lease_until\").LessThanEqual(expression.Value(dynamo.Micros(now))).", "\n\t\t\tAnd(expression.AttributeExists(expression.Name(\"lease_until\"))."},
 		}, by},
 		{"expression: a claim of a job exactly at the end of its lease", []edit{
 			{jobs, "expression.Name(\"lease_until\").LessThanEqual(", "expression.Name(\"lease_until\").LessThan("},
@@ -481,13 +481,13 @@ func expressionMutations() []mutation {
 			{jobs, ".\n\t\tAnd(expression.Name(\"attempts\").Equal(expression.Value(job.Attempts)))", ""},
 		}, by},
 		{"expression: a message resent too soon", []edit{
-			{sweep, ".Or(sent.LessThanEqual(expression.Value(micros(now.Add(-interval)))))", ".Or(expression.AttributeExists(sent))"},
+			{sweep, ".Or(sent.LessThanEqual(expression.Value(dynamo.Micros(now.Add(-interval)))))", ".Or(expression.AttributeExists(sent))"},
 		}, by},
 		{"expression: a run retried twice", []edit{
 			{retry, ".\n\t\t\tAnd(expression.AttributeNotExists(expression.Name(\"retried_by\")))", ""},
 		}, by},
 		{"expression: a pause that is shortened", []edit{
-			{state, "Or(expression.Name(\"until\").LessThan(expression.Value(micros(until))))", "Or(expression.AttributeExists(expression.Name(\"until\")))"},
+			{state, "Or(expression.Name(\"until\").LessThan(expression.Value(dynamo.Micros(until))))", "Or(expression.AttributeExists(expression.Name(\"until\")))"},
 		}, by},
 		{"expression: a dirty source drained twice", []edit{
 			{left, "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")))", "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")).Or(expression.AttributeNotExists(expression.Name(\"dirty_id\"))))"},
