@@ -41,6 +41,20 @@ func ProjectOf(projectID int64, items []dynamo.Item) (surgical.Project, error) {
 	return p.Hide(all.HiddenAt), err
 }
 
+// PathLookup names the project's row only, for [PathOf].
+func (l *Ledger) PathLookup(projectID int64) dynamo.Lookup { return l.ProjectLookups(projectID)[0] }
+
+// PathOf decodes the path in a project's row: the newest known one, or "".
+func PathOf(item dynamo.Item) (string, error) {
+	var row struct {
+		Path string `dynamodbav:"path"`
+	}
+	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+		return "", fmt.Errorf("decode project: %w", err)
+	}
+	return row.Path, nil
+}
+
 // Project reads what is known of a project, strongly consistent. A project without a
 // row is not an error.
 func (l *Ledger) Project(ctx context.Context, projectID int64) (surgical.Project, error) {

@@ -321,6 +321,9 @@ const (
 	// HideProjectAfter is how long GitLab must refuse to show a project itself before
 	// all of its copies are hidden, unless projectHideAfter says otherwise.
 	HideProjectAfter = 24 * time.Hour
+	// NameProjectTimeout bounds the write that records a project's path. If it fails,
+	// the next run records it.
+	NameProjectTimeout = 2 * time.Second
 )
 
 // What functions may use.

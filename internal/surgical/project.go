@@ -1,6 +1,7 @@
 package surgical
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -119,6 +120,25 @@ func ParseProjectPath(s string) (string, error) {
 		return "", fmt.Errorf("%q is not a project's path such as group/project: it lacks the group", s)
 	}
 	return s, nil
+}
+
+// ProjectPath returns the path of the entity's project as GitLab gave it with the
+// entity, or "" if it did not.
+func (s Snapshot) ProjectPath() string {
+	var entity struct {
+		References struct {
+			// Full is the path, # or !, and the iid.
+			Full string `json:"full"`
+		} `json:"references"`
+	}
+	if json.Unmarshal(s.Entity, &entity) != nil {
+		return ""
+	}
+	path, _ := strings.CutSuffix(entity.References.Full, s.Ref.Target.Short())
+	if path, err := ParseProjectPath(path); err == nil {
+		return path
+	}
+	return ""
 }
 
 // validSegment reports whether GitLab accepts s as the name of a group or project

@@ -24,6 +24,30 @@ func TestParseProjectPath_AcceptsWhatGitLabAccepts(t *testing.T) {
 	}
 }
 
+func TestProjectPath_IsWhatGitLabGaveWithTheEntity(t *testing.T) {
+	for _, c := range []struct {
+		target surgical.Target
+		entity string
+		want   string
+	}{
+		{surgical.Target{Type: surgical.Issue, IID: 7}, `{"iid":7,"references":{"short":"#7","full":"group/sub.x/Project#7"}}`, "group/sub.x/Project"},
+		{surgical.Target{Type: surgical.MergeRequest, IID: 12}, `{"references":{"full":"group/project!12"}}`, "group/project"},
+		{surgical.Target{Type: surgical.Issue, IID: 7}, `{"references":{"full":"group/project#71"}}`, ""},
+		{surgical.Target{Type: surgical.Issue, IID: 7}, `{"references":{"full":"group/project!7"}}`, ""},
+		{surgical.Target{Type: surgical.Issue, IID: 7}, `{"references":{"full":"#7"}}`, ""},
+		{surgical.Target{Type: surgical.Issue, IID: 7}, `{"references":{"full":7}}`, ""},
+		{surgical.Target{Type: surgical.Issue, IID: 7}, `{"references":null}`, ""},
+		{surgical.Target{Type: surgical.Issue, IID: 7}, `{"references":"x"}`, ""},
+		{surgical.Target{Type: surgical.Issue, IID: 7}, `{}`, ""},
+		{surgical.Target{Type: surgical.Issue, IID: 7}, ``, ""},
+	} {
+		snap := surgical.Snapshot{Ref: surgical.EntityRef{ProjectID: 1, Target: c.target}, Entity: []byte(c.entity)}
+		if got := snap.ProjectPath(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.entity, got, c.want)
+		}
+	}
+}
+
 func TestHide_NeverLowersAndEndsWhatWasCompleteBefore(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 11, 2, 6, minute, 0, 0, time.UTC) }
 	complete := surgical.Project{ID: 1, CompleteAsOf: at(30), CompleteSince: at(10)}

@@ -34,6 +34,16 @@ type Target struct {
 // String returns the target as written in keys and messages: "issue#7".
 func (t Target) String() string { return string(t.Type) + "#" + strconv.FormatInt(t.IID, 10) }
 
+// Short returns the target as GitLab abbreviates it within its project: "#7" for an
+// issue, "!7" for a merge request.
+func (t Target) Short() string {
+	sign := "#"
+	if t.Type == MergeRequest {
+		sign = "!"
+	}
+	return sign + strconv.FormatInt(t.IID, 10)
+}
+
 // Compare orders targets by type, then iid.
 func (t Target) Compare(o Target) int {
 	return cmp.Or(cmp.Compare(t.Type, o.Type), cmp.Compare(t.IID, o.IID))

@@ -13,13 +13,13 @@ import (
 )
 
 // attempt claims the run and processes it to the end. covering is the id of a run
-// whose fetch makes this one unnecessary, or empty. before was read before the
-// claim.
+// whose fetch makes this one unnecessary, or empty. around is what was read before
+// the claim.
 //
 // The claim gives this process the run until the lease expires. If it dies
 // before the commit, another worker claims the run after that, which counts the
 // death; five of them end the run as lost.
-func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, covering string, before Before) (verdict Verdict) {
+func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, covering string, around sight) (verdict Verdict) {
 	run, err := e.Ledger.Claim(ctx, seen, surgical.Claim{Request: seen.Request, MessageID: msg.ID, Lease: surgical.Lease})
 	if err != nil {
 		return e.unknown(err)
@@ -43,12 +43,35 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 		run.Previews = fetched.previews() // reported even if another target fails
 	}
 	if failure := fetched.failure(run); failure != nil {
-		return e.failedToFind(ctx, run, failure, fetched, before.Base)
+		return e.failedToFind(ctx, run, failure, fetched, around.head)
 	}
 	if run.Options.PreflightOnly {
 		return e.end(ctx, run, surgical.Previewed{Attempt: run.Attempt, Previews: run.Previews, Requests: fetched.requests})
 	}
-	return e.ingestUntilCommitted(ctx, run, fetched, before)
+	verdict = e.ingestUntilCommitted(ctx, run, fetched, Before{Base: around.head, Left: around.left})
+	e.namedProject(ctx, run, fetched.snapshots, around.path)
+	return verdict
+}
+
+// namedProject records the project's path if the fetch shows another one than is
+// known. It comes last and is tried once: no change waits for it, and the next run
+// repeats it.
+func (e *Engine) namedProject(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, known string) {
+	for _, snap := range snaps {
+		path := snap.ProjectPath()
+		if path == "" {
+			continue
+		}
+		if path == known {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, surgical.NameProjectTimeout)
+		defer cancel()
+		if err := e.Ledger.NameProject(ctx, run.ProjectID, path, snap.FetchedAt); err != nil {
+			e.warn(ctx, run, "project_not_named", "error", err.Error())
+		}
+		return
+	}
 }
 
 // drain fetches nothing: it takes over dirty sources, which commits the run, and

@@ -91,7 +91,7 @@ func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdic
 	}
 	share := e.Room.Share(isolated)
 	defer share.Leave()
-	return e.attempt(room.With(ctx, share), msg, run, covering, Before{Base: seen.head, Left: seen.left})
+	return e.attempt(room.With(ctx, share), msg, run, covering, seen)
 }
 
 // sight is what one read shows of a message's surroundings.
@@ -102,15 +102,19 @@ type sight struct {
 	pause time.Time
 	// left are the targets of which ended runs may have left something undone.
 	left []surgical.EntityRef
+	// path is the newest known path of the project, or "".
+	path string
 	// head is the entity's, for a message with one target.
 	head *content.Base
 }
 
-// look reads the run, the pause, which targets have something left undone and, of a
-// single target, the head: in one round trip, each strongly consistent by itself.
+// look reads the run, the pause, the project's path, which targets have something
+// left undone and, of a single target, the head: in one round trip, each strongly
+// consistent by itself.
 func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 	refs := msg.Refs()
-	lookups := []dynamo.Lookup{e.Ledger.RunLookup(msg.RunID), e.Ledger.PauseLookup()}
+	lookups := []dynamo.Lookup{e.Ledger.RunLookup(msg.RunID), e.Ledger.PauseLookup(), e.Ledger.PathLookup(msg.ProjectID)}
+	const read = 3 // before those of the targets
 	for _, ref := range refs {
 		lookups = append(lookups, e.Ledger.LeftLookup(ref))
 	}
@@ -132,13 +136,16 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 	if seen.pause, err = ledger.PauseOf(items[1]); err != nil {
 		return seen, err
 	}
+	if seen.path, err = ledger.PathOf(items[2]); err != nil {
+		return seen, err
+	}
 	for i, ref := range refs {
-		if items[2+i] != nil {
+		if items[read+i] != nil {
 			seen.left = append(seen.left, ref)
 		}
 	}
 	if len(refs) == 1 {
-		seen.head, err = content.BaseOf(refs[0], items[3])
+		seen.head, err = content.BaseOf(refs[0], items[read+1])
 	}
 	return seen, err
 }
