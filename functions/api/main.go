@@ -24,11 +24,18 @@ func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.API]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS)
+	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
+	var allowed []int64 // every project
+	if !c.Projects.All() {
+		allowed = c.Projects.IDs()
+	}
 	handler, err := api.New(api.Options{
-		Runs:      ledger.New(db, c.Tables, time.Now).Metered(env.Meter),
+		Runs:      rows,
+		Projects:  rows,
 		Content:   content.NewStore(db, c.Content, time.Now),
 		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
+		Allowed:   allowed,
 		Clock:     time.Now,
 		NewKey:    rand.Text,
 		Log:       env.Log,

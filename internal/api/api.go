@@ -50,6 +50,22 @@ type Runs interface {
 	Close(ctx context.Context, seen surgical.Run, ending surgical.Ending) (surgical.Run, error)
 }
 
+// Projects is what the API needs of the rows of projects.
+type Projects interface {
+	// Project reads what is known of a project. One without a row is not an error.
+	Project(ctx context.Context, projectID int64) (surgical.Project, error)
+	// ProjectsOf reads several, in the order of the ids.
+	ProjectsOf(ctx context.Context, ids []int64) ([]surgical.Project, error)
+	// ProjectsAfter yields the projects that have a row, in the order of their ids.
+	ProjectsAfter(ctx context.Context, after int64, atOnce int) iter.Seq2[surgical.Project, error]
+	// ProjectByPath returns the id of the project with the path, or 0.
+	ProjectByPath(ctx context.Context, path string) (int64, error)
+	// HideProject and HideAllProjects hide every copy whose fetch did not begin after
+	// the time.
+	HideProject(ctx context.Context, projectID int64, at time.Time) error
+	HideAllProjects(ctx context.Context, at time.Time) error
+}
+
 // Queue takes requests for the workers.
 type Queue interface {
 	// Send durably enqueues the request. Its error is
@@ -72,15 +88,18 @@ type Content interface {
 	Embeddings(ctx context.Context, ref surgical.EntityRef, documents []string) (map[string]content.Embeddings, error)
 }
 
-// Options holds the API's dependencies. All fields except RequestID and
+// Options holds the API's dependencies. All fields except Allowed, RequestID and
 // NewTrace are required.
 type Options struct {
-	Runs    Runs
-	Content Content
-	Queue   Queue
+	Runs     Runs
+	Projects Projects
+	Content  Content
+	Queue    Queue
 	// Allows is the allow list of projects.
 	Allows func(projectID int64) bool
-	Clock  func() time.Time
+	// Allowed is the ids on the allow list; nil if it allows every project.
+	Allowed []int64
+	Clock   func() time.Time
 	// NewKey generates the idempotency key of a request that has none.
 	NewKey func() string
 	Log    *slog.Logger
@@ -130,6 +149,7 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerControl(s.api)
 	s.registerDrains(s.api)
 	s.registerEntities(s.api)
+	s.registerProjects(s.api)
 	s.registerDocuments(s.api)
 	return s.complete(s.api.OpenAPI())
 }

@@ -50,7 +50,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
 		}
-		for _, done := range []string{"Tested: 13", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
+		for _, done := range []string{"Tested: 16", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
 			if !strings.Contains(report, done) {
 				t.Errorf("no %q in\n%s", done, report)
 			}
@@ -136,7 +136,7 @@ type met struct{ answers map[string]int }
 // check sees that the calls went deep enough to show something.
 func (m *met) check(t *testing.T) {
 	t.Helper()
-	const runs, run, issue, mr = "/v1/sync-runs", "/v1/sync-runs/{run_id}", "/v1/projects/{project_id}/issues/{iid}", "/v1/projects/{project_id}/merge_requests/{iid}"
+	const runs, run, issue, mr = "/v1/sync-runs", "/v1/sync-runs/{run_id}", "/v1/projects/{project}/issues/{iid}", "/v1/projects/{project}/merge_requests/{iid}"
 	for _, want := range []struct {
 		method, path string
 		statuses     []int
@@ -153,6 +153,9 @@ func (m *met) check(t *testing.T) {
 		{"GET", mr, []int{200, 403, 404, 422}},
 		{"GET", mr + "/documents", []int{200, 403, 404, 422}},
 		{"GET", mr + "/sync-runs", []int{200, 403, 422}},
+		{"GET", "/v1/projects", []int{200, 404, 422}},
+		{"GET", "/v1/projects/{project}", []int{200, 403, 404, 422}},
+		{"POST", "/v1/projects/hide", []int{200, 400, 403, 404, 415, 422}},
 		{"GET", "/healthz", []int{200}},
 		{"GET", "/openapi.json", []int{200}},
 	} {

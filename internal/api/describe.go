@@ -37,6 +37,7 @@ func newDescription() *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: "runs", Description: "A run updates the stored copies of its target entities, all of them or none."},
 			{Name: "entities", Description: "The current stored copies."},
+			{Name: "projects", Description: "What is known of projects as a whole."},
 			{Name: "service", Description: "The API itself."},
 		},
 	}
@@ -57,7 +58,7 @@ func introduction() string {
 
 Requests and answers are JSON in UTF-8; times are RFC 3339 in UTC. On AWS every call under ` + "`/v1`" + ` is signed with IAM (SigV4, service ` + "`execute-api`" + `); ` + "`/healthz` and `/openapi.json`" + ` are open. The gateway in front of the API has its own responses to requests that it does not forward: 403 for a missing or wrong signature, 429 when it throttles, 503 when the API does not respond, each with a body such as ` + "`{\"message\":\"Forbidden\"}`" + `.
 
-Unknown or repeated fields and parameters, nulls, and empty parameters are rejected; the error names each one. A request that names a project outside the allow list is rejected.
+Unknown or repeated fields and parameters, nulls, and empty parameters are rejected; the error names each one. A project is named by GitLab's id or by its path, such as ` + "`group/project`" + `; a renamed project is also found by its earlier paths. A request that names a project outside the allow list is rejected; if it names it by its path, as an unknown one.
 
 ## Repeating a request
 

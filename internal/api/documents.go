@@ -30,14 +30,14 @@ type entityListInput struct {
 
 func (s *server) registerDocuments(api huma.API) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
-		path := "/v1/projects/{project_id}/" + plural(t) + "/{iid}"
+		path := "/v1/projects/{project}/" + plural(t) + "/{iid}"
 		huma.Register(api, s.operation(huma.Operation{
 			OperationID: "list-" + string(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{"entities"},
 			Summary:     "Read the documents of " + named(t),
 			Description: "The current Markdown that represents the entity and its discussions in a search. Hidden documents are omitted.",
-		}, notAllowed(), noEntity(), goneEntity()),
+		}, notAllowed(), noProject(), noEntity(), goneEntity()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[DocumentList], error) {
-				ref, err := s.ref(t, in.EntityPath)
+				ref, err := s.ref(ctx, t, in.EntityPath)
 				if err != nil {
 					return nil, err
 				}
@@ -47,9 +47,9 @@ func (s *server) registerDocuments(api huma.API) {
 			OperationID: "list-" + string(t) + "-sync-runs", Method: http.MethodGet, Path: path + "/sync-runs", Tags: []string{"runs"},
 			Summary:     "List the runs of " + named(t),
 			Description: "First the runs that have not ended, newest first, then those that have, most recently ended first; the first page may hold more than limit.",
-		}, notAllowed()),
+		}, notAllowed(), noProject()),
 			handle(func(ctx context.Context, in *entityListInput) (*answer[RunList], error) {
-				ref, err := s.ref(t, in.EntityPath)
+				ref, err := s.ref(ctx, t, in.EntityPath)
 				if err != nil {
 					return nil, err
 				}

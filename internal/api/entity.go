@@ -13,8 +13,8 @@ import (
 
 // EntityPath names one entity.
 type EntityPath struct {
-	ProjectID int64 `path:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project."`
-	IID       int64 `path:"iid" minimum:"1" maximum:"9007199254740991" example:"7" doc:"The entity's number within its project."`
+	ProjectPath
+	IID int64 `path:"iid" minimum:"1" maximum:"9007199254740991" example:"7" doc:"The entity's number within its project."`
 }
 
 type entityInput struct {
@@ -37,13 +37,13 @@ func plural(t surgical.EntityType) string { return string(t) + "s" }
 func (s *server) registerEntities(api huma.API) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		huma.Register(api, s.operation(huma.Operation{
-			OperationID: "get-" + string(t), Method: http.MethodGet, Path: "/v1/projects/{project_id}/" + plural(t) + "/{iid}",
+			OperationID: "get-" + string(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t) + "/{iid}",
 			Tags: []string{"entities"}, Summary: "Read the copy of " + named(t),
 			Description: "One snapshot from a single fetch: GitLab's own JSON of the entity, its discussions and events, and the documents rendered from them. " +
 				"A copy that does not fit into one response continues at next_cursor. All pages show the same revision: if a newer one is committed in between, the next page is a conflict, and you start again without a cursor.",
-		}, notAllowed(), noEntity(), goneEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor")),
+		}, notAllowed(), noProject(), noEntity(), goneEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor")),
 			handle(func(ctx context.Context, in *entityInput) (*answer[EntityView], error) {
-				ref, err := s.ref(t, in.EntityPath)
+				ref, err := s.ref(ctx, t, in.EntityPath)
 				if err != nil {
 					return nil, err
 				}
@@ -53,10 +53,10 @@ func (s *server) registerEntities(api huma.API) {
 	}
 }
 
-// ref checks the allow list.
-func (s *server) ref(t surgical.EntityType, in EntityPath) (surgical.EntityRef, error) {
-	ref := surgical.EntityRef{ProjectID: in.ProjectID, Target: surgical.Target{Type: t, IID: in.IID}}
-	return ref, s.allowed(ref.ProjectID)
+// ref finds the project and checks the allow list.
+func (s *server) ref(ctx context.Context, t surgical.EntityType, in EntityPath) (surgical.EntityRef, error) {
+	id, err := s.project(ctx, "path.project", in.Project)
+	return surgical.EntityRef{ProjectID: id, Target: surgical.Target{Type: t, IID: in.IID}}, err
 }
 
 func (s *server) allowed(projectID int64) error {

@@ -114,6 +114,7 @@ func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
 		r.ends()
 		r.lists()
 		r.controls()
+		r.projects()
 		files, err := filepath.Glob(filepath.Join("examples", "*.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -230,6 +231,33 @@ func (r *recorder) controls() {
 	nightly := surgical.RunID(surgical.OriginManual, "nightly-2026-05-28")
 	r.show("cancel-sync-run.too_late", "A run that has succeeded", "POST", runs+nightly+"/cancel", "")
 	r.show("retry-failed.nothing", "A run in which nothing failed", "POST", runs+nightly+"/retry-failed", "")
+}
+
+// projects reads and hides projects.
+func (r *recorder) projects() {
+	at := func(text string) time.Time { return instant(text).Time }
+	ctx := r.Context()
+	for _, err := range []error{
+		r.Ledger.CompleteProject(ctx, 1, at("2026-05-28T06:50:00Z"), at("2026-05-21T02:00:00Z")),
+		r.Ledger.CountProject(ctx, 1, surgical.ProjectCounts{Issues: 9, MergeRequests: 3, At: at("2026-05-28T07:00:00Z")}),
+		r.Ledger.CheckHook(ctx, 1, surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 4 times in a row", CheckedAt: at("2026-05-28T07:00:00Z"), Findings: 2}),
+		r.Ledger.ReconcileProject(ctx, 1, surgical.Reconciled{
+			Cycle: "r-2026-05-28", BeganAt: at("2026-05-28T07:00:00Z"), EndedAt: at("2026-05-28T07:00:30Z"), Listed: 5, Different: 2, Missed: 1, Requests: 2,
+		}),
+		r.Ledger.UnseenProject(ctx, 2, at("2026-05-27T11:00:00Z")),
+	} {
+		if err != nil {
+			r.Fatal(err)
+		}
+	}
+	page := r.show("list-projects.page", "The first of two projects", "GET", "/v1/projects?limit=1", "")
+	r.show("list-projects.last_page", "The last page: a project that GitLab does not show", "GET", "/v1/projects?cursor="+page["next_cursor"].(string), "")
+	r.show("get-project.by_path", "A project, by its path", "GET", "/v1/projects/demo%2Florehook-demo", "")
+	r.show("get-project.unknown", "A path that is not known", "GET", "/v1/projects/demo%2Funknown", "")
+	r.show("get-issue.by_path", "No copy, in a project named by its path", "GET", "/v1/projects/demo%2Florehook-demo/issues/4711", "")
+	r.show("hide-projects.one", "One project", "POST", "/v1/projects/hide", `{"project":"demo/lorehook-demo"}`)
+	r.show("hide-projects.all", "All projects, after a restore", "POST", "/v1/projects/hide", `{"all":true}`)
+	r.show("hide-projects.not_valid", "Neither one project nor all", "POST", "/v1/projects/hide", `{}`)
 }
 
 func TestEveryOperationHasAnExampleOfEachSuccess(t *testing.T) {

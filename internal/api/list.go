@@ -26,6 +26,7 @@ type PageInput struct {
 
 type listInput struct {
 	ProjectID int64              `query:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"Only runs of this project."`
+	Project   projectRef         `query:"project" example:"group/project" doc:"Only runs of the project with this id or path. Excludes project_id."`
 	Status    surgical.RunStatus `query:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"Only runs with this status."`
 	PageInput
 }
@@ -34,7 +35,7 @@ func (s *server) registerLists(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "list-sync-runs", Method: http.MethodGet, Path: "/v1/sync-runs", Tags: []string{"runs"},
 		Summary: "List runs", Description: "Newest first. Use a cursor with the same filters that returned it.",
-	}, notAllowed()), handle(s.list))
+	}, notAllowed(), noProject()), handle(s.list))
 }
 
 // listPlace is where a page of a list of runs begins: after the run. Of is the
@@ -68,16 +69,15 @@ func runList(runs []surgical.Run, of string, next ledger.RunPlace) (*answer[RunL
 }
 
 func (s *server) list(ctx context.Context, in *listInput) (*answer[RunList], error) {
-	if in.ProjectID != 0 {
-		if err := s.allowed(in.ProjectID); err != nil {
-			return nil, err
-		}
+	projectID, err := s.listedProject(ctx, in)
+	if err != nil {
+		return nil, err
 	}
-	filter := ledger.RunFilter{ProjectID: in.ProjectID}
+	filter := ledger.RunFilter{ProjectID: projectID}
 	if in.Status != "" {
 		filter.Statuses = []surgical.RunStatus{in.Status}
 	}
-	of := listName("runs", in.ProjectID, string(in.Status))
+	of := listName("runs", projectID, string(in.Status))
 	from, err := listFrom(in.Cursor, of)
 	if err != nil {
 		return nil, err
@@ -87,6 +87,19 @@ func (s *server) list(ctx context.Context, in *listInput) (*answer[RunList], err
 		return nil, err
 	}
 	return runList(runs, of, next)
+}
+
+// listedProject returns the project that the list is restricted to, or 0.
+func (s *server) listedProject(ctx context.Context, in *listInput) (int64, error) {
+	switch {
+	case in.Project != "" && in.ProjectID != 0:
+		return 0, invalid("query.project", string(in.Project), "project and project_id exclude each other")
+	case in.Project != "":
+		return s.project(ctx, "query.project", in.Project)
+	case in.ProjectID != 0:
+		return in.ProjectID, s.allowed(in.ProjectID)
+	}
+	return 0, nil
 }
 
 // listOfEntity begins with the runs that have not ended.

@@ -90,6 +90,7 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 				writeProblem(out, r, noRoute(mux, r)) // the mux would redirect
 				return
 			}
+			r = encoded(mux, r)
 			mux.ServeHTTP(out, r)
 		}()
 		s.log(r, o, s.Clock().Sub(began).Milliseconds())
@@ -131,12 +132,7 @@ func (s *server) traced(r *http.Request) context.Context {
 func noRoute(mux *http.ServeMux, r *http.Request) *problem.Problem {
 	var allowed []string
 	if path.Clean(r.URL.Path) == r.URL.Path {
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-			other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
-			if _, pattern := mux.Handler(other); pattern != "/" {
-				allowed = append(allowed, method)
-			}
-		}
+		allowed = methodsOf(mux, r.URL, r.Host)
 	}
 	if len(allowed) == 0 {
 		return problem.WithStatus(http.StatusNotFound, surgical.NewError(surgical.CodeInvalidRequest, "the API has no such path; /openapi.json lists all paths"))

@@ -37,8 +37,15 @@ func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
 		}{
 			{"GET", "/v1/projects/1/issues/-7", 422, surgical.CodeInvalidRequest, "path.iid: expected number >= 1, got -7"},
 			{"GET", "/v1/projects/1/issues/0", 422, surgical.CodeInvalidRequest, "got 0"},
-			{"GET", "/v1/projects/-3/merge_requests/1", 422, surgical.CodeInvalidRequest, "path.project_id: expected number >= 1, got -3"},
-			{"GET", "/v1/projects/group%2Fname/issues/7", 422, surgical.CodeInvalidRequest, `got "group/name"`},
+			{"GET", "/v1/projects/-3/merge_requests/1", 422, surgical.CodeInvalidRequest, "path.project: expected string to be a project's id, or its path such as group/project, got \"-3\""},
+			{"GET", "/v1/projects/group/issues/7", 422, surgical.CodeInvalidRequest, `got "group"`},
+			{"GET", "/v1/projects/9007199254740992/issues/7", 422, surgical.CodeInvalidRequest, "path.project: expected number between 1 and 9007199254740991"},
+			{"GET", "/v1/projects/group%2F..%2Fname/issues/7", 404, surgical.CodeInvalidRequest, "no such path"},
+			{"GET", "/v1/projects/group%2F-name/issues/7", 422, surgical.CodeInvalidRequest, `got "group/-name"`},
+			{"GET", "/v1/sync-runs?project=group/-name", 422, surgical.CodeInvalidRequest, "query.project"},
+			{"GET", "/v1/sync-runs?project=group/./name", 422, surgical.CodeInvalidRequest, "query.project"},
+			{"GET", "/v1/sync-runs?project=1&project_id=1", 422, surgical.CodeInvalidRequest, "exclude each other"},
+			{"GET", "/v1/projects?cursor=e30", 422, surgical.CodeInvalidRequest, "query.cursor"},
 			{"GET", "/v1/projects/1/issues/99999999999999999999", 422, surgical.CodeInvalidRequest, `got "99999999999999999999"`},
 			{"GET", "/v1/projects/1/issues/7?limit=0", 422, surgical.CodeInvalidRequest, "query.limit"},
 			{"GET", "/v1/projects/1/issues/7?limt=3", 422, surgical.CodeInvalidRequest, "query.limt"},
@@ -128,7 +135,7 @@ func TestARequestIsOneLineInTheLogWithoutItsValues(t *testing.T) {
 			t.Fatalf("%v: %s", err, f.log)
 		}
 		for key, want := range map[string]any{
-			"msg": "request", "method": "GET", "route": "GET /v1/projects/{project_id}/issues/{iid}",
+			"msg": "request", "method": "GET", "route": "GET /v1/projects/{project}/issues/{iid}",
 			"http_status": 422.0, "code": "invalid_request", "request_id": "request-1",
 		} {
 			if line[key] != want {

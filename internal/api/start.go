@@ -49,7 +49,7 @@ func (s *server) registerControl(api huma.API) {
 			"With `dry_run` the response is the plan: nothing is fetched, sent or written, and the key stays unused. " +
 			"With `preflight_only` the run fetches every target, reports what it found or why the fetch failed, and writes no content.",
 		DefaultStatus: http.StatusAccepted, MaxBodyBytes: surgical.MaxAPIBody,
-	}, notAllowed(), noQueue(),
+	}, notAllowed(), noProject(), noQueue(),
 		refusal{http.StatusBadRequest, surgical.CodeInvalidRequest, "the body is missing or not JSON"},
 		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is not application/json"},
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
@@ -79,7 +79,7 @@ func (s *server) registerControl(api huma.API) {
 }
 
 func (s *server) start(ctx context.Context, in *startInput) (*startOutput, error) {
-	req, err := s.request(in)
+	req, err := s.request(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (s *server) start(ctx context.Context, in *startInput) (*startOutput, error
 
 // request is the request in the body. Its targets are sorted, so that the same
 // set of entities is the same request.
-func (s *server) request(in *startInput) (surgical.Request, error) {
+func (s *server) request(ctx context.Context, in *startInput) (surgical.Request, error) {
 	key := in.Key
 	if key == "" {
 		key = s.NewKey()
@@ -118,10 +118,16 @@ func (s *server) request(in *startInput) (surgical.Request, error) {
 		req.Targets = append(req.Targets, surgical.Target{Type: surgical.MergeRequest, IID: iid})
 	}
 	slices.SortFunc(req.Targets, surgical.Target.Compare)
-	if err := req.Validate(); err != nil {
+	var err error
+	if body.Project != "" {
+		req.ProjectID, err = s.project(ctx, "body.project", body.Project)
+	} else {
+		err = s.allowed(req.ProjectID)
+	}
+	if err != nil {
 		return req, err
 	}
-	return req, s.allowed(req.ProjectID)
+	return req, req.Validate()
 }
 
 // repeated returns the run that an earlier request created with the same key.

@@ -15,13 +15,14 @@ import (
 
 // SyncRequest requests a run.
 type SyncRequest struct {
-	ProjectID     int64   `json:"project_id" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project."`
-	Issues        []int64 `json:"issues,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[7]" doc:"Iids of issues. 1 to 25 issues and merge requests together."`
-	MergeRequests []int64 `json:"merge_requests,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[12]" doc:"Iids of merge requests."`
-	PreflightOnly bool    `json:"preflight_only,omitempty" doc:"Fetch and report; write no content."`
-	DryRun        bool    `json:"dry_run,omitempty" doc:"Return only the plan: no fetch, no message, no write. Excludes preflight_only."`
-	NoDocs        bool    `json:"no_docs,omitempty" doc:"Leave documents to a later drain. Requires no_embed."`
-	NoEmbed       bool    `json:"no_embed,omitempty" doc:"Leave embeddings to a later drain."`
+	ProjectID     int64      `json:"project_id,omitempty" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project. Either this or project is required."`
+	Project       projectRef `json:"project,omitempty" example:"group/project" doc:"GitLab's id of the project, or its path. Excludes project_id."`
+	Issues        []int64    `json:"issues,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[7]" doc:"Iids of issues. 1 to 25 issues and merge requests together."`
+	MergeRequests []int64    `json:"merge_requests,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[12]" doc:"Iids of merge requests."`
+	PreflightOnly bool       `json:"preflight_only,omitempty" doc:"Fetch and report; write no content."`
+	DryRun        bool       `json:"dry_run,omitempty" doc:"Return only the plan: no fetch, no message, no write. Excludes preflight_only."`
+	NoDocs        bool       `json:"no_docs,omitempty" doc:"Leave documents to a later drain. Requires no_embed."`
+	NoEmbed       bool       `json:"no_embed,omitempty" doc:"Leave embeddings to a later drain."`
 
 	raw []byte
 }
@@ -41,6 +42,7 @@ func (SyncRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema
 	}
 	s.Extensions = object{
 		"anyOf": []any{with("issues", notEmpty), with("merge_requests", notEmpty)},
+		"oneOf": []any{object{"required": []string{"project_id"}}, object{"required": []string{"project"}}},
 		"allOf": []any{
 			object{"not": object{"allOf": []any{with("dry_run", isTrue), with("preflight_only", isTrue)}}},
 			object{"anyOf": []any{object{"not": with("no_docs", isTrue)}, with("no_embed", isTrue)}},
@@ -99,6 +101,9 @@ func ambiguous(raw []byte, t reflect.Type) (errs []error) {
 func (b *SyncRequest) contradictions() (errs []error) {
 	refuse := func(location, message string, value any) {
 		errs = append(errs, &huma.ErrorDetail{Location: "body." + location, Message: message, Value: value})
+	}
+	if (b.ProjectID == 0) == (b.Project == "") {
+		refuse("project_id", "expected either project_id or project", b.ProjectID)
 	}
 	if n := len(b.Issues) + len(b.MergeRequests); n == 0 || n > surgical.MaxTargets {
 		refuse("issues", fmt.Sprintf("issues and merge_requests together name 1 to %d targets", surgical.MaxTargets), n)

@@ -58,6 +58,7 @@ func exitCodes() []exitCode {
 		means(42, surgical.CodeEntityNotFound),
 		means(43, surgical.CodeConflict),
 		means(44, surgical.CodeEntityGone),
+		means(45, surgical.CodeProjectUnknown),
 		means(46, surgical.CodeBackfillNotFound),
 		{50, apiclient.CodeUnavailable, "the API is not responding"},
 		{51, apiclient.CodeForbidden, "AWS credentials are missing or were denied"},

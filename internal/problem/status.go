@@ -12,6 +12,7 @@ func statuses() map[surgical.Code]int {
 		surgical.CodeInvalidRequest:    http.StatusUnprocessableEntity,
 		surgical.CodeInvalidSignature:  http.StatusUnauthorized,
 		surgical.CodeProjectNotAllowed: http.StatusForbidden,
+		surgical.CodeProjectUnknown:    http.StatusNotFound,
 		surgical.CodeRunNotFound:       http.StatusNotFound,
 		surgical.CodeEntityNotFound:    http.StatusNotFound,
 		surgical.CodeEntityGone:        http.StatusGone,

@@ -25,6 +25,7 @@ const (
 	CodeRunCancelled       Code = "run_cancelled"
 	CodeRunLost            Code = "run_lost"
 	CodeQueueUnavailable   Code = "queue_unavailable"
+	CodeProjectUnknown     Code = "project_unknown"
 	CodeRunNotFound        Code = "run_not_found"
 	CodeEntityNotFound     Code = "entity_not_found"
 	CodeEntityGone         Code = "entity_gone"
@@ -43,7 +44,7 @@ func Codes() []Code {
 		CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound, CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeEntityTooLarge,
 		CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost,
 		CodeBackfillIncomplete, CodeCheckpointOutdated,
-		CodeQueueUnavailable, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict, CodeInternal,
+		CodeQueueUnavailable, CodeProjectUnknown, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict, CodeInternal,
 	}
 }
 
@@ -70,6 +71,7 @@ func (c Code) Means() string {
 		CodeRunCancelled:       "the run was cancelled",
 		CodeRunLost:            "too many workers ended while they held the run",
 		CodeQueueUnavailable:   "the queue is unreachable",
+		CodeProjectUnknown:     "no such project is known",
 		CodeRunNotFound:        "there is no such run",
 		CodeBackfillNotFound:   "there is no such backfill, or a later one took its place",
 		CodeBackfillIncomplete: "some entities of a backfill could not be brought up to date",
@@ -83,7 +85,7 @@ func (c Code) Means() string {
 
 func (c Code) advice() (action Action, retryable bool) {
 	switch c {
-	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict:
+	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeProjectUnknown, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict:
 		return ActionFixRequest, false
 	case CodeGitLabUnauthorized:
 		return ActionCheckToken, true

@@ -214,5 +214,8 @@ func (a *AllowList) UnmarshalText(text []byte) error {
 // IDs are the project ids that the list names.
 func (a AllowList) IDs() []int64 { return slices.Clone(a.ids) }
 
+// All reports whether the list allows every project.
+func (a AllowList) All() bool { return a.all }
+
 // Allows reports whether the project's entities are kept.
 func (a AllowList) Allows(projectID int64) bool { return a.all || slices.Contains(a.ids, projectID) }

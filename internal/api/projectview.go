@@ -1,0 +1,60 @@
+package api
+
+import (
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// ProjectView is what is known of a project as a whole.
+type ProjectView struct {
+	ProjectID     int64              `json:"project_id" example:"1" doc:"GitLab's id of the project."`
+	Path          string             `json:"path,omitempty" example:"group/project" doc:"The newest known path, with all groups; absent until GitLab has named it."`
+	CompleteAsOf  time.Time          `json:"complete_as_of,omitzero" doc:"Every change in GitLab before this time is in the copy, as far as GitLab's lists show; absent until everything has been listed."`
+	HiddenAt      time.Time          `json:"hidden_at,omitzero" doc:"Every copy whose fetch did not begin after this time is hidden."`
+	UnseenSince   time.Time          `json:"unseen_since,omitzero" doc:"When GitLab first refused to show the project; absent while it shows it."`
+	Counts        *ProjectCountsView `json:"counts,omitempty" doc:"How many entities GitLab's lists had; absent until they were counted."`
+	Hook          *HookView          `json:"hook,omitempty" doc:"The last check of the project's webhook; absent until it was checked."`
+	LastReconcile *ReconcileView     `json:"last_reconcile,omitempty" doc:"The last reconcile that ended."`
+}
+
+// ProjectCountsView is how many entities GitLab's lists had.
+type ProjectCountsView struct {
+	Issues        int64     `json:"issues" example:"120" doc:"Issues."`
+	MergeRequests int64     `json:"merge_requests" example:"45" doc:"Merge requests."`
+	CountedAt     time.Time `json:"counted_at" doc:"When they were counted."`
+}
+
+// HookView is the result of a check of a project's webhook.
+type HookView struct {
+	State     surgical.HookState `json:"state" enum:"working,missing,disabled,silent,unreadable" doc:"working: GitLab has an enabled hook with all triggers. missing: it has none. disabled: GitLab has disabled it. silent: it is subscribed to events that GitLab does not send. unreadable: the token may not read the project's hooks."`
+	HookID    int64              `json:"hook_id,omitempty" doc:"GitLab's id of the hook."`
+	Reason    string             `json:"reason,omitempty" doc:"Why the hook is not working."`
+	CheckedAt time.Time          `json:"checked_at" doc:"When it was checked."`
+	Findings  int64              `json:"findings" doc:"How many checks in a row, including this one, found it not working."`
+}
+
+// ReconcileView is what one reconcile of a project found.
+type ReconcileView struct {
+	Cycle     string    `json:"cycle" doc:"Names the pass."`
+	BeganAt   time.Time `json:"began_at" doc:"When it began."`
+	EndedAt   time.Time `json:"ended_at" doc:"When its last run had ended."`
+	Listed    int64     `json:"listed" doc:"Entities that GitLab's lists showed."`
+	Different int64     `json:"different" doc:"Entities whose copy was missing or older."`
+	Missed    int64     `json:"missed" doc:"Entities that had changed although no delivery had announced it."`
+	Requests  int64     `json:"requests" doc:"Requests to GitLab for the lists."`
+}
+
+func viewOfProject(p surgical.Project) ProjectView {
+	view := ProjectView{ProjectID: p.ID, Path: p.Path, CompleteAsOf: p.CompleteAsOf, HiddenAt: p.HiddenAt, UnseenSince: p.UnseenSince}
+	if c := p.Counts; !c.At.IsZero() {
+		view.Counts = &ProjectCountsView{c.Issues, c.MergeRequests, c.At}
+	}
+	if h := p.Hook; h.State != "" {
+		view.Hook = &HookView{h.State, h.ID, h.Reason, h.CheckedAt, h.Findings}
+	}
+	if r := p.LastReconcile; !r.EndedAt.IsZero() {
+		view.LastReconcile = &ReconcileView{r.Cycle, r.BeganAt, r.EndedAt, r.Listed, r.Different, r.Missed, r.Requests}
+	}
+	return view
+}
