@@ -17,6 +17,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/projects"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -112,6 +113,7 @@ func (o *observed) goesWrong(t *testing.T) {
 	}
 	o.brokenSecret(t)
 	o.brokenGitLab(t)
+	o.lostProject(t)
 	// A body that cannot be decoded, and a project that is no longer allowed.
 	o.send(o.Request(surgical.OriginReconcile, fakegitlab.IssueRef(7)))
 	garbage := o.Sent()
@@ -227,4 +229,26 @@ func (o *observed) brokenEmbedder(t *testing.T) {
 
 func itemOf(text string) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{"raw": &types.AttributeValueMemberS{Value: text}}
+}
+
+// lostProject lets a project go out of sight for longer than a day, and come back.
+func (o *observed) lostProject(t *testing.T) {
+	t.Helper()
+	watch := projects.Watch{
+		Ledger: o.Ledger, Clock: o.Clock.Now, HideAfter: surgical.HideProjectAfter, Log: o.Logger(), Meter: o.Meter(),
+		Backfill: func(context.Context, int64) error { return nil },
+	}
+	lost := surgical.NewError(surgical.CodeGitLabNotFound, canaryPayload)
+	const project = 2
+	for _, answer := range []projects.Answer{{Err: lost}, {Err: lost}, {Path: "group/" + canaryUser}} {
+		p, err := o.Ledger.Project(t.Context(), project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.AskedAt = o.Clock.Now()
+		if err := watch.Record(t.Context(), p, answer); err != nil {
+			t.Fatal(err)
+		}
+		o.Clock.Advance(surgical.HideProjectAfter)
+	}
 }
