@@ -15,6 +15,7 @@ type commands struct {
 	Sync       syncCommand       `cmd:"" help:"Bring the copies of issues and merge requests up to date."`
 	SyncRuns   syncRunsCommand   `cmd:"" name:"sync-runs" help:"List runs, or show, retry, cancel or wait for one."`
 	Show       showCommand       `cmd:"" help:"Show the stored copy of an issue or merge request."`
+	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
 	Drain      drainCommand      `cmd:"" help:"Make the documents and embeddings that failed runs left undone."`
 	Replay     replayCommand     `cmd:"" help:"Sign a payload and send it to the webhook, as GitLab would."`
 	Hooks      hooksCommands     `cmd:"" help:"Add, verify or list a project's webhooks in GitLab."`

@@ -31,64 +31,6 @@ func besideGitLab(t *testing.T, o fakegitlab.Options) (*program, *fakegitlab.Ser
 	return p, g
 }
 
-func TestProject_LooksUpTheNumberOfAPath(t *testing.T) {
-	p, g := besideGitLab(t, fakegitlab.Options{})
-	var path string
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path = r.URL.Path
-		fmt.Fprint(w, `{}`)
-	}))
-	defer api.Close()
-	p.env["LOREHOOK_API_URL"] = api.URL
-	show := func(project string) printed { return p.run("show", "-p", project, "--issue", "7") }
-	if got := show("demo/lorehook-demo"); got.exit != 0 || path != "/v1/projects/1/issues/7" {
-		t.Errorf("requested %s: %+v", path, got)
-	}
-	g.AddProject(1, "demo/renamed")
-	if got := show("demo/lorehook-demo"); got.exit != 0 || path != "/v1/projects/1/issues/7" {
-		t.Errorf("after it was renamed: %+v", got)
-	}
-}
-
-func TestProject_KeepsTheCodeOfGitLabsError(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		status int
-		body   string
-		exit   int
-	}{
-		{"an expired token", 401, `{"message":"401 Unauthorized"}`, 20},
-		{"no access", 403, `{"message":"403 Forbidden"}`, 21},
-		{"no such project", 404, `{"message":"404 Project Not Found"}`, 22},
-		{"too many requests", 429, "Retry later\n", 23},
-		{"bad gateway", 502, "<html>", 24},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			gitlab := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Retry-After", "9")
-				w.WriteHeader(test.status)
-				fmt.Fprint(w, test.body)
-			}))
-			defer gitlab.Close()
-			p := newProgram(t)
-			p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = gitlab.URL, gitlabToken
-			e, got := p.robot("sync", "-p", "group/project", "--issue", "7")
-			if got.exit != test.exit || strings.Contains(got.out, gitlabToken) || (test.status == 429) != (e.Error.RetryAfter == 9) {
-				t.Errorf("exit %d: %s", got.exit, got.out)
-			}
-		})
-	}
-	p := newProgram(t)
-	p.env["GITLAB_BASE_URL"] = "http://127.0.0.1:1"
-	if _, got := p.robot("sync", "-p", "group/project", "--issue", "7"); got.exit != 20 || !strings.Contains(got.out, "GITLAB_TOKEN") {
-		t.Errorf("without a token: %s", got.out)
-	}
-	p.env["GITLAB_TOKEN"] = gitlabToken
-	if _, got := p.robot("sync", "-p", "group/project", "--issue", "7"); got.exit != 24 {
-		t.Errorf("without a GitLab: %s", got.out)
-	}
-}
-
 // A self-managed GitLab may have a certificate of a private authority.
 func TestHooks_TrustTheAuthorityInTheFile(t *testing.T) {
 	gitlab := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") }))

@@ -21,7 +21,7 @@ type hooksCommands struct {
 
 // hookProject is the flag that all hooks commands share.
 type hookProject struct {
-	Project string `short:"p" required:"" placeholder:"PROJECT" help:"Project ID or path, such as group/project."`
+	Project string `short:"p" required:"" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
 }
 
 // hookURL is the flag of commands that need Lorehook's webhook.
@@ -36,7 +36,7 @@ type hooks struct {
 }
 
 func (s *session) hooks(ctx context.Context, project string) (hooks, error) {
-	id, err := s.projectID(ctx, project)
+	id, err := s.projectInGitLab(ctx, project)
 	if err != nil {
 		return hooks{}, err
 	}

@@ -23,39 +23,80 @@ import (
 // gitlabTimeout limits one request to GitLab.
 const gitlabTimeout = 30 * time.Second
 
-// projectID returns the numeric id for a project's id or path. A path takes one
-// request to GitLab.
+// projectID returns the numeric id of a project that is named by its id, its path or
+// the URL of one of its pages. The API knows the paths of projects that it has seen;
+// any other path is looked up in GitLab, if there is a token.
 func (s *session) projectID(ctx context.Context, project string) (int64, error) {
-	if id, err := strconv.ParseInt(project, 10, 64); err == nil {
-		if id <= 0 {
-			return 0, invalid("project_id must be positive, got %d", id)
-		}
-		return id, nil
+	path, id, err := s.project(project)
+	if err != nil || id != 0 {
+		return id, err
 	}
-	if project == "" || strings.HasPrefix(project, "/") || strings.HasSuffix(project, "/") || !strings.Contains(project, "/") {
-		return 0, invalid("the project must be a number, or a path such as group/project, got %q", project)
+	client, err := s.client(ctx)
+	if err != nil {
+		return 0, err
+	}
+	list, err := client.ProjectByPath(ctx, path)
+	var failure *surgical.Error
+	switch {
+	case err == nil && len(list.Value.Projects) == 1:
+		return list.Value.Projects[0].ProjectID, nil
+	case err == nil:
+		return 0, surgical.NewError(surgical.CodeInternal, "GET v1/projects returned a response that this version of the program cannot read")
+	case !errors.As(err, &failure) || failure.Code != surgical.CodeProjectUnknown && failure.Code != surgical.CodeInvalidRequest: // of an API without projects
+		return 0, err
+	case strings.TrimSpace(s.lookup("GITLAB_TOKEN")) == "":
+		failure.Message += "; or set GITLAB_TOKEN, to look the path up in GitLab"
+		return 0, failure
+	}
+	return s.projectInGitLab(ctx, project)
+}
+
+// projectInGitLab is [session.projectID] for commands that need nothing but GitLab.
+func (s *session) projectInGitLab(ctx context.Context, project string) (int64, error) {
+	path, id, err := s.project(project)
+	if err != nil || id != 0 {
+		return id, err
 	}
 	client, err := s.gitlab()
 	if err != nil {
 		return 0, err
 	}
-	p, resp, err := client.Projects.GetProject(project, nil, gitlab.WithContext(ctx))
+	p, resp, err := client.Projects.GetProject(path, nil, gitlab.WithContext(ctx))
 	if err != nil {
-		return 0, gitlabFailure(ctx, fmt.Sprintf("project %q", project), resp, err)
+		return 0, gitlabFailure(ctx, fmt.Sprintf("project %q", path), resp, err)
 	}
 	return p.ID, nil
 }
 
+// project parses what names a project: either its path or its id is returned.
+func (s *session) project(text string) (path string, id int64, err error) {
+	r, err := s.reference(text)
+	switch {
+	case err != nil:
+		return "", 0, err
+	case r.target != nil && !strings.Contains(text, "://"):
+		return "", 0, invalid("expected a project, got the entity %q", text)
+	}
+	if id, err := strconv.ParseInt(r.project, 10, 64); err == nil {
+		return "", id, nil
+	}
+	return r.project, 0, nil
+}
+
+// gitlabBase returns the base URL of the GitLab in use, or "" if it is not known.
+func (s *session) gitlabBase() string {
+	if base := s.lookup("GITLAB_BASE_URL"); base != "" {
+		return base
+	}
+	if e, err := s.local(); err == nil {
+		return e.GitLabBaseURL
+	}
+	return ""
+}
+
 // gitlab returns a GitLab client with the user's token.
 func (s *session) gitlab() (*gitlab.Client, error) {
-	base := s.lookup("GITLAB_BASE_URL")
-	if base == "" {
-		e, err := s.local()
-		if err != nil {
-			return nil, err
-		}
-		base = e.GitLabBaseURL
-	}
+	base := s.gitlabBase()
 	if base == "" {
 		return nil, invalid("no GitLab URL: set GITLAB_BASE_URL, for example to https://gitlab.com")
 	}

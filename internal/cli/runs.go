@@ -18,7 +18,8 @@ type syncRunsCommand struct {
 	RetryFailed bool   `help:"Retry the failed targets of the run. Repeating the command returns the same new run."`
 	Cancel      bool   `help:"Cancel the run: a queued run never starts, a running one stops at its next safe point."`
 	waiting
-	Project string `short:"p" placeholder:"PROJECT" help:"Only runs of this project (ID or path)."`
+	Entity  string `arg:"" optional:"" help:"Only runs of this entity: 1#7, group/project#7, group/project!3, or its URL in GitLab."`
+	Project string `short:"p" placeholder:"PROJECT" help:"Only runs of this project (ID, path such as group/project, or URL in GitLab)."`
 	Issue   *int64 `placeholder:"IID" help:"Only runs of this issue (with -p)."`
 	MR      *int64 `name:"mr" placeholder:"IID" help:"Only runs of this merge request (with -p)."`
 	Status  string `placeholder:"STATUS" help:"Only runs with this status: queued, running, succeeded, failed, cancelled."`
@@ -32,7 +33,9 @@ func (*syncRunsCommand) Help() string {
 
 Examples:
 
-    lore sync-runs -p 1 --status failed
+    lore sync-runs -p group/project --status failed
+
+    lore sync-runs 'group/project#7'
 
     lore sync-runs --run-id m5d2x7 --retry-failed --wait`
 }
@@ -87,8 +90,10 @@ func (c *syncRunsCommand) check() error {
 		switch {
 		case c.Status != "" && !slices.Contains(surgical.RunStatuses(), surgical.RunStatus(c.Status)):
 			return invalid("--status must be one of %s, got %q", joined(surgical.RunStatuses()), c.Status)
-		case (c.Issue != nil || c.MR != nil) && (c.Project == "" || c.Status != ""):
-			return invalid("--issue and --mr need -p, and cannot be combined with --status")
+		case (c.Issue != nil || c.MR != nil) && c.Project == "":
+			return invalid("--issue and --mr need -p")
+		case (c.Issue != nil || c.MR != nil || c.Entity != "") && c.Status != "":
+			return invalid("an entity cannot be combined with --status")
 		case c.Limit < 1 || c.Limit > 100:
 			return invalid("--limit must be between 1 and 100, got %d", c.Limit)
 		}
@@ -97,8 +102,8 @@ func (c *syncRunsCommand) check() error {
 	switch {
 	case c.RetryFailed && c.Cancel:
 		return invalid("--retry-failed and --cancel cannot be combined")
-	case c.Project != "" || c.Status != "" || c.Cursor != "" || c.Issue != nil || c.MR != nil:
-		return invalid("-p, --issue, --mr, --status and --cursor filter a list and cannot be combined with --run-id %s", c.RunID)
+	case c.Entity != "" || c.Project != "" || c.Status != "" || c.Cursor != "" || c.Issue != nil || c.MR != nil:
+		return invalid("an entity, -p, --issue, --mr, --status and --cursor filter a list and cannot be combined with --run-id %s", c.RunID)
 	}
 	return cmp.Or(checkRunID(c.RunID), checkTimeout(c.waiting))
 }
@@ -121,14 +126,17 @@ func joined[T ~string](all []T) string {
 
 func (c *syncRunsCommand) list(ctx context.Context, s *session) error {
 	filter := apiclient.Filter{Status: surgical.RunStatus(c.Status), Limit: c.Limit, Cursor: c.Cursor}
-	var err error
-	if c.Issue != nil || c.MR != nil {
-		if filter.Target, err = oneTarget(c.Issue, c.MR); err != nil {
+	if c.Project != "" || c.Entity != "" {
+		selected, err := s.selected(c.Project, given(c.Issue), given(c.MR), given(nonEmpty(c.Entity)))
+		if err != nil {
 			return err
 		}
-	}
-	if c.Project != "" {
-		if filter.ProjectID, err = s.projectID(ctx, c.Project); err != nil {
+		if len(selected.targets) > 0 {
+			if filter.Target, err = selected.one(); err != nil {
+				return err
+			}
+		}
+		if filter.ProjectID, err = s.projectID(ctx, selected.project); err != nil {
 			return err
 		}
 	}

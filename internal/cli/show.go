@@ -11,7 +11,8 @@ import (
 )
 
 type showCommand struct {
-	Project   string `short:"p" required:"" placeholder:"PROJECT" help:"Project ID, or path such as group/project (looked up in GitLab; needs GITLAB_TOKEN)."`
+	Entity    string `arg:"" optional:"" help:"The entity: 1#7, group/project#7, group/project!3, or its URL in GitLab. Or use -p."`
+	Project   string `short:"p" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
 	Issue     *int64 `placeholder:"IID" help:"Show this issue."`
 	MR        *int64 `name:"mr" placeholder:"IID" help:"Show this merge request."`
 	Documents bool   `help:"Print the text of its documents instead."`
@@ -25,16 +26,22 @@ Examples:
 
     lore show -p 1 --issue 7
 
-    lore show -p group/project --mr 12 --documents`
+    lore show 'group/project!12' --documents
+
+    lore show https://gitlab.example.com/group/project/-/issues/7`
 }
 
 // Run implements the command.
 func (c *showCommand) Run(ctx context.Context, s *session) error {
-	target, err := oneTarget(c.Issue, c.MR)
+	selected, err := s.selected(c.Project, given(c.Issue), given(c.MR), given(nonEmpty(c.Entity)))
 	if err != nil {
 		return err
 	}
-	project, err := s.projectID(ctx, c.Project)
+	target, err := selected.one()
+	if err != nil {
+		return err
+	}
+	project, err := s.projectID(ctx, selected.project)
 	if err != nil {
 		return err
 	}
@@ -59,21 +66,20 @@ func (c *showCommand) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-// oneTarget returns the target, if exactly one is given.
-func oneTarget(issue, mr *int64) (surgical.Target, error) {
-	if (issue == nil) == (mr == nil) {
-		return surgical.Target{}, invalid("specify exactly one entity, with either --issue or --mr")
+// given returns the value of an optional flag as a list.
+func given[T any](value *T) []T {
+	if value == nil {
+		return nil
 	}
-	t := surgical.Target{Type: surgical.Issue}
-	if issue != nil {
-		t.IID = *issue
-	} else {
-		t = surgical.Target{Type: surgical.MergeRequest, IID: *mr}
+	return []T{*value}
+}
+
+// nonEmpty returns nil for an argument that is absent.
+func nonEmpty(text string) *string {
+	if text == "" {
+		return nil
 	}
-	if t.IID <= 0 {
-		return t, invalid("iid must be positive, got %d", t.IID)
-	}
-	return t, nil
+	return &text
 }
 
 // entity prints a copy's head and its documents.

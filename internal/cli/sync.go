@@ -18,13 +18,14 @@ type waiting struct {
 }
 
 type syncCommand struct {
-	Project       string  `short:"p" required:"" placeholder:"PROJECT" help:"Project ID, or path such as group/project (looked up in GitLab; needs GITLAB_TOKEN)."`
-	Issue         []int64 `placeholder:"IID" help:"Issue; repeat the flag or separate several with commas."`
-	MR            []int64 `name:"mr" placeholder:"IID" help:"Merge request; repeat the flag or separate several with commas."`
-	PreflightOnly bool    `help:"Fetch and report, but write no content."`
-	DryRun        bool    `help:"Show the plan; fetch and write nothing."`
-	NoDocs        bool    `help:"Leave documents and embeddings to a later drain; requires --no-embed."`
-	NoEmbed       bool    `help:"Leave embeddings to a later drain."`
+	Entity        []string `arg:"" optional:"" help:"Entities of one project: 1#7, group/project#7, group/project!3, or their URLs in GitLab. Or use -p."`
+	Project       string   `short:"p" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	Issue         []int64  `placeholder:"IID" help:"Issue; repeat the flag or separate several with commas."`
+	MR            []int64  `name:"mr" placeholder:"IID" help:"Merge request; repeat the flag or separate several with commas."`
+	PreflightOnly bool     `help:"Fetch and report, but write no content."`
+	DryRun        bool     `help:"Show the plan; fetch and write nothing."`
+	NoDocs        bool     `help:"Leave documents and embeddings to a later drain; requires --no-embed."`
+	NoEmbed       bool     `help:"Leave embeddings to a later drain."`
 	waiting
 	IdempotencyKey *string `placeholder:"KEY" help:"Idempotency key: repeating the command with the same key returns the same run (default: a new key)."`
 }
@@ -37,15 +38,21 @@ Examples:
 
     lore sync -p 1 --issue 7 --mr 12 --wait
 
-    lore sync -p group/project --issue 7,8,9 --dry-run`
+    lore sync -p group/project --issue 7,8,9 --dry-run
+
+    lore sync https://gitlab.example.com/group/project/-/issues/7 --wait`
 }
 
 // Run implements the command.
 func (c *syncCommand) Run(ctx context.Context, s *session) error {
-	if err := c.check(s.Clock()); err != nil {
+	selected, err := s.selected(c.Project, c.Issue, c.MR, c.Entity)
+	if err != nil {
 		return err
 	}
-	project, err := s.projectID(ctx, c.Project)
+	if err := c.check(selected.targets, s.Clock()); err != nil {
+		return err
+	}
+	project, err := s.projectID(ctx, selected.project)
 	if err != nil {
 		return err
 	}
@@ -53,7 +60,14 @@ func (c *syncCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	req := apiclient.RunRequest{ProjectID: project, Issues: c.Issue, MergeRequests: c.MR, Options: c.options()}
+	req := apiclient.RunRequest{ProjectID: project, Options: c.options()}
+	for _, t := range selected.targets {
+		if t.Type == surgical.Issue {
+			req.Issues = append(req.Issues, t.IID)
+		} else {
+			req.MergeRequests = append(req.MergeRequests, t.IID)
+		}
+	}
 	if c.DryRun {
 		plan, err := client.Plan(ctx, req, deref(c.IdempotencyKey))
 		if err != nil {
@@ -98,14 +112,8 @@ func (c *syncCommand) options() surgical.Options {
 
 // check rejects what the API would reject, before anything is sent. It uses a
 // placeholder for the project, whose path may not have been looked up yet.
-func (c *syncCommand) check(now time.Time) error {
-	req := surgical.Request{RunID: "unsent", ProjectID: 1, Origin: surgical.OriginManual, EventAt: now, Options: c.options()}
-	for _, iid := range c.Issue {
-		req.Targets = append(req.Targets, surgical.Target{Type: surgical.Issue, IID: iid})
-	}
-	for _, iid := range c.MR {
-		req.Targets = append(req.Targets, surgical.Target{Type: surgical.MergeRequest, IID: iid})
-	}
+func (c *syncCommand) check(targets []surgical.Target, now time.Time) error {
+	req := surgical.Request{RunID: "unsent", ProjectID: 1, Targets: targets, Origin: surgical.OriginManual, EventAt: now, Options: c.options()}
 	for _, err := range []error{req.Validate(), checkKey(c.IdempotencyKey), checkTimeout(c.waiting)} {
 		if err != nil {
 			return err

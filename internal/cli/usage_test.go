@@ -48,6 +48,28 @@ func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 		{"sync -p 0 --issue 7", "got 0"},
 		{"sync -p group --issue 7", `"group"`},
 		{"sync -p /group/project --issue 7", `"/group/project"`},
+		{"sync group/project", `"group/project" names a project`},
+		{"sync group/project#seven", `"group/project#seven"`},
+		{"sync group/project#0", `"group/project#0"`},
+		{"sync group#7", `"group"`},
+		{"sync 1#7 2#8", `got "1" and "2"`},
+		{"sync -p 1 2#8", `got "1" and "2"`},
+		{"sync 1#7 1#7", "issue#7 is named twice"},
+		{"sync -p 1#7", `pass the entity "1#7" without -p`},
+		{"show -p ftp://gitlab.example.com/group/project --issue 7", "begins with https://"},
+		{"show https://gitlab.example.com/group", "is not the URL of a project"},
+		{"show https://gitlab.example.com/group/project/-/issues/new", "names a project"},
+		{"show https://gitlab.example.com/group/project/-/milestones/4", "names a project"},
+		{"show", "--project"},
+		{"show 1#7 --mr 12", "exactly one entity"},
+		{"sync-runs 1#7 --status failed", "cannot be combined with --status"},
+		{"sync-runs 1#7 --run-id m1", "cannot be combined with --run-id m1"},
+		{"projects list --limit 0", "got 0"},
+		{"projects show", "<project>"},
+		{"projects show 1#7", `got the entity "1#7"`},
+		{"projects hide", "either -p or --all"},
+		{"projects hide -p 1 --all", "either -p or --all"},
+		{"hooks list -p group/project#7", `got the entity "group/project#7"`},
 		{"sync -p 1 --issue 7 --dry-run --preflight-only", "preflight_only and dry_run exclude each other"},
 		{"sync -p 1 --issue 7 --no-docs", "no_docs requires no_embed"},
 		{"sync -p 1 --issue 7 --timeout 0s", "got 0s"},
@@ -114,7 +136,7 @@ func TestRobot_PrintsOneEnvelopeForEveryCommand(t *testing.T) {
 }
 
 func TestHelp_HasAnExampleForEveryCommand(t *testing.T) {
-	for _, command := range []string{"sync", "sync-runs", "show", "replay", "hooks add", "hooks verify", "hooks list", "completion", "help", "version"} {
+	for _, command := range []string{"sync", "sync-runs", "show", "projects list", "projects show", "projects hide", "replay", "hooks add", "hooks verify", "hooks list", "completion", "help", "version"} {
 		p := newProgram(t)
 		got := p.run(append(strings.Fields(command), "--help")...)
 		name, _, _ := strings.Cut(command, " ")

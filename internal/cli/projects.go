@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type projectsCommands struct {
+	List projectsListCommand `cmd:"" default:"withargs" help:"List projects, and how complete their copies are."`
+	Show projectsShowCommand `cmd:"" help:"Show what is known of a project."`
+	Hide projectsHideCommand `cmd:"" help:"Hide all copies of a project, or of all projects, until they are fetched again."`
+}
+
+type projectsListCommand struct {
+	Limit  int    `default:"100" help:"Maximum number of projects (1 to 100)."`
+	Cursor string `placeholder:"CURSOR" help:"Cursor of the next page, from the previous one."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*projectsListCommand) Help() string {
+	return `Lists the projects of the allow list; if it allows all projects, those of which anything is known.
+
+Example:
+
+    lore projects`
+}
+
+// Run implements the command.
+func (c *projectsListCommand) Run(ctx context.Context, s *session) error {
+	if c.Limit < 1 || c.Limit > 100 {
+		return invalid("--limit must be between 1 and 100, got %d", c.Limit)
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := client.Projects(ctx, c.Limit, c.Cursor)
+	if err != nil {
+		return err
+	}
+	s.answer(list.Raw, func(p *printer) { p.projects(list.Value) })
+	return nil
+}
+
+type projectsShowCommand struct {
+	Project string `arg:"" help:"Project ID, path such as group/project, or URL in GitLab."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*projectsShowCommand) Help() string {
+	return `Examples:
+
+    lore projects show group/project
+
+    lore projects show https://gitlab.example.com/group/project`
+}
+
+// Run implements the command.
+func (c *projectsShowCommand) Run(ctx context.Context, s *session) error {
+	id, err := s.projectID(ctx, c.Project)
+	if err != nil {
+		return err
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	project, err := client.Project(ctx, id)
+	if err != nil {
+		return err
+	}
+	s.answer(project.Raw, func(p *printer) { p.project(project.Value) })
+	return nil
+}
+
+type projectsHideCommand struct {
+	Project string `short:"p" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	All     bool   `help:"Hide all projects, including those outside the allow list."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*projectsHideCommand) Help() string {
+	return `Every copy whose fetch began before now disappears from all readers. This is not undone: a copy reappears when its entity has been fetched again. Use it after the tables were restored from a backup, or entities that were deleted since would be visible again.
+
+Examples:
+
+    lore projects hide -p group/project
+
+    lore projects hide --all`
+}
+
+// Run implements the command.
+func (c *projectsHideCommand) Run(ctx context.Context, s *session) error {
+	if (c.Project == "") != c.All {
+		return invalid("specify either -p or --all")
+	}
+	req := apiclient.HideRequest{All: c.All}
+	if !c.All {
+		id, err := s.projectID(ctx, c.Project)
+		if err != nil {
+			return err
+		}
+		req.Project = strconv.FormatInt(id, 10)
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	hidden, err := client.HideProjects(ctx, req)
+	if err != nil {
+		return err
+	}
+	s.answer(hidden.Raw, func(p *printer) { p.hidden(hidden.Value) })
+	return nil
+}
+
+// projects prints a list of projects.
+func (p *printer) projects(list apiclient.ProjectList) {
+	if len(list.Projects) == 0 && list.NextCursor == "" {
+		p.line("no projects")
+	}
+	var rows [][]cell
+	for _, project := range list.Projects {
+		row := []cell{
+			plain("%d", project.ProjectID), plain("%s", project.Path), plain("%s", moment(project.CompleteAsOf)),
+			{}, {}, p.hook(project), {}, {}, {},
+		}
+		if c := project.Counts; c != nil {
+			row[3], row[4] = plain("%d", c.Issues), plain("%d", c.MergeRequests)
+		}
+		if r := project.LastReconcile; r != nil {
+			row[6], row[7] = plain("%s", moment(r.EndedAt)), plain("%d", r.Missed)
+		}
+		switch {
+		case !project.UnseenSince.IsZero():
+			row[8] = cell{"not shown by GitLab since " + moment(project.UnseenSince), p.bad}
+		case !project.HiddenAt.IsZero():
+			row[8] = cell{"hidden at " + moment(project.HiddenAt), p.warn}
+		}
+		rows = append(rows, row)
+	}
+	p.table([]string{"PROJECT", "PATH", "COMPLETE AS OF", "ISSUES", "MRS", "HOOK", "RECONCILED", "MISSED", "NOTE"}, rows)
+	if list.NextCursor != "" {
+		p.line("%s", paint(p.faint, "next page: --cursor %s", list.NextCursor))
+	}
+}
+
+// hook returns the state of a project's webhook in its colour.
+func (p *printer) hook(project apiclient.Project) cell {
+	switch h := project.Hook; {
+	case h == nil:
+		return cell{}
+	case h.State == surgical.HookWorking:
+		return cell{string(h.State), p.good}
+	case h.State == surgical.HookUnreadable:
+		return cell{string(h.State), p.warn}
+	default:
+		return cell{string(h.State), p.bad}
+	}
+}
+
+// project prints what is known of a project.
+func (p *printer) project(project apiclient.Project) {
+	pairs := [][2]cell{
+		pair("project", number(project.ProjectID)),
+		pair("path", cell{project.Path, p.strong}),
+		pair("complete as of", plain("%s", moment(project.CompleteAsOf))),
+		pair("not shown since", cell{moment(project.UnseenSince), p.bad}),
+		pair("hidden at", cell{moment(project.HiddenAt), p.warn}),
+	}
+	if c := project.Counts; c != nil {
+		pairs = append(pairs, pair("in GitLab", plain("%d issues, %d merge requests at %s", c.Issues, c.MergeRequests, moment(c.CountedAt))))
+	}
+	if h := project.Hook; h != nil {
+		pairs = append(pairs, pair("hook", p.hook(project)), pair("hook id", number(h.HookID)),
+			pair("reason", plain("%s", h.Reason)), pair("checked", plain("%s", moment(h.CheckedAt))))
+	}
+	if r := project.LastReconcile; r != nil {
+		pairs = append(pairs, pair("reconciled", plain("%s", moment(r.EndedAt))),
+			pair("found", plain("%d listed, %d different, %d missed events, %d requests", r.Listed, r.Different, r.Missed, r.Requests)))
+	}
+	p.pairs(pairs...)
+}
+
+// hidden prints what was hidden.
+func (p *printer) hidden(h apiclient.Hidden) {
+	what := "all projects"
+	if h.ProjectID != 0 {
+		what = "project " + strconv.FormatInt(h.ProjectID, 10)
+	}
+	p.line("%s: every copy that was fetched before %s is hidden", what, moment(h.HiddenAt))
+	p.line("%s", paint(p.faint, "a copy reappears when its entity has been fetched again"))
+}
