@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -28,6 +30,10 @@ type Ledger interface {
 	// Behind says whether the entity's documents or embeddings are older than its copy;
 	// nil if they are current.
 	Behind(ctx context.Context, ref surgical.EntityRef) (*surgical.Behind, error)
+	// Project returns what is known of a project; one without a row is not an error.
+	// ProjectsAfter yields those with a row, in the order of their ids.
+	Project(ctx context.Context, projectID int64) (surgical.Project, error)
+	ProjectsAfter(ctx context.Context, after int64, atOnce int) iter.Seq2[surgical.Project, error]
 	// Pause returns the time until which no worker may call GitLab.
 	Pause(ctx context.Context) (time.Time, error)
 }
@@ -76,6 +82,8 @@ type page struct {
 	Runs     *runsView
 	Run      *runView
 	Entity   *entityView
+	Projects *projectsView
+	Project  *projectView
 	Problem  *problemView
 }
 
@@ -104,6 +112,12 @@ func (r reader) page(ctx context.Context, f frame, q Query) (page, error) {
 		case ViewEntity:
 			p.Entity, err = r.entity(ctx, f, q)
 			p.Title = named(q.Ref.Target)
+		case ViewProjects:
+			p.Projects, err = r.projects(ctx, f, q)
+			p.Title = "Projects"
+		case ViewProject:
+			p.Project, err = r.project(ctx, f, q)
+			p.Title = fmt.Sprintf("Project %d", q.ProjectID)
 		default:
 			p.Overview, err = r.overview(ctx, f, q)
 			p.Title = "Overview"
@@ -122,6 +136,7 @@ func (f frame) blank(q Query) page {
 		Nav: []link{
 			f.to("Overview", Query{View: ViewOverview, ProjectID: projectOfLists(q)}).current(q.View == ViewOverview),
 			f.to("Runs", Query{View: ViewRuns, ProjectID: projectOfLists(q)}).current(q.View == ViewRuns),
+			f.to("Projects", Query{View: ViewProjects}).current(q.View == ViewProjects),
 		},
 	}
 }

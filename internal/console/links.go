@@ -58,7 +58,7 @@ func (f frame) toEntity(ref surgical.EntityRef) link {
 }
 
 func (f frame) toProject(id int64) link {
-	return f.to(fmt.Sprintf("Project %d", id), Query{View: ViewRuns, ProjectID: id}).titled("Runs of this project")
+	return f.to(fmt.Sprintf("Project %d", id), Query{View: ViewProject, ProjectID: id})
 }
 
 // webLink returns GitLab's URL of an entity, or "" if it is not an http or https

@@ -24,7 +24,7 @@ func TestSite_LooksRightInEveryThemeAndWidth(t *testing.T) {
 			v.look(l)
 			pages := f.pages()
 			for _, name := range []string{
-				"overview", "overview of a project", "overview without runs", "runs filtered", "run failed", "run retried", "run waits", "issue", "issue unknown", "bad parameter",
+				"overview", "overview of a project", "overview without runs", "runs filtered", "run failed", "run retried", "run waits", "issue", "issue unknown", "projects", "project", "project unseen", "project unknown", "bad parameter",
 			} {
 				v.open(server.URL + pages[name])
 				for _, wrong := range inspected[[]string](v, "[...overflowing(), ...faint()]") {

@@ -23,6 +23,8 @@ const (
 	ViewRuns     View = "runs"
 	ViewRun      View = "run"
 	ViewEntity   View = "entity"
+	ViewProjects View = "projects"
+	ViewProject  View = "project"
 )
 
 // Query selects what a page shows. Zero fields select everything, or the default.
@@ -31,7 +33,7 @@ type Query struct {
 	// RunID is for [ViewRun], Ref for [ViewEntity].
 	RunID string
 	Ref   surgical.EntityRef
-	// ProjectID and Status select runs.
+	// ProjectID is for [ViewProject]; ProjectID and Status select runs.
 	ProjectID int64
 	Status    surgical.RunStatus
 	// Period is when the runs were created: 1h, 24h, 7d, 30d or any.
@@ -39,6 +41,8 @@ type Query struct {
 	// From is where a list starts, and Limit how many runs it shows.
 	From  ledger.RunPlace
 	Limit int
+	// After is the project after which a list of projects starts.
+	After int64
 }
 
 const (
@@ -96,7 +100,7 @@ type parameters map[string]string
 
 // known returns the names of all parameters.
 func known() []string {
-	return []string{"view", "run_id", "project_id", "type", "iid", "status", "period", "cursor", "limit"}
+	return []string{"view", "run_id", "project_id", "type", "iid", "status", "period", "cursor", "limit", "after"}
 }
 
 // unknown returns the names of unknown parameters, sorted.
@@ -115,12 +119,13 @@ type parser struct {
 func (p parameters) query() (Query, error) {
 	r := &parser{parameters: p}
 	q := Query{
-		View:      View(r.oneOf("view", string(ViewOverview), string(ViewRuns), string(ViewRun), string(ViewEntity))),
+		View:      View(r.oneOf("view", string(ViewOverview), string(ViewRuns), string(ViewRun), string(ViewEntity), string(ViewProjects), string(ViewProject))),
 		ProjectID: r.number("project_id"),
 		Status:    surgical.RunStatus(r.text("status")),
 		Period:    r.text("period"),
 		From:      r.place("cursor"),
 		Limit:     int(r.number("limit")),
+		After:     r.number("after"),
 	}
 	if q.View == "" {
 		q.View = ViewOverview
@@ -138,6 +143,10 @@ func (p parameters) query() (Query, error) {
 	case ViewRun:
 		if q.RunID = r.text("run_id"); !isRunID(q.RunID) {
 			r.reject("run_id", "1 to 64 lowercase letters and digits")
+		}
+	case ViewProject:
+		if q.ProjectID == 0 && r.text("project_id") == "" {
+			r.wrong = append(r.wrong, "project_id is missing")
 		}
 	case ViewEntity:
 		q.Ref = surgical.EntityRef{ProjectID: q.ProjectID, Target: surgical.Target{
@@ -217,12 +226,13 @@ type arguments struct {
 	Period    string              `json:"period,omitempty"`
 	Cursor    string              `json:"cursor,omitempty"`
 	Limit     int                 `json:"limit,omitempty"`
+	After     int64               `json:"after,omitempty"`
 	Form      bool                `json:"form,omitempty"`
 }
 
 func (q Query) arguments() arguments {
 	a := arguments{
-		View: q.View, RunID: q.RunID, ProjectID: q.ProjectID, Status: q.Status, Period: q.Period, Limit: q.Limit,
+		View: q.View, RunID: q.RunID, ProjectID: q.ProjectID, Status: q.Status, Period: q.Period, Limit: q.Limit, After: q.After,
 	}
 	if q.View == ViewEntity {
 		a.ProjectID, a.Type, a.IID = q.Ref.ProjectID, q.Ref.Type, q.Ref.IID
@@ -246,12 +256,17 @@ func (q Query) path() string {
 	set("period", a.Period)
 	set("cursor", a.Cursor)
 	set("limit", strconv.Itoa(a.Limit))
+	set("after", strconv.FormatInt(a.After, 10))
 	path := "/"
 	switch q.View {
 	case ViewRun:
 		path = "/runs/" + a.RunID
 	case ViewEntity:
 		path = fmt.Sprintf("/projects/%d/%ss/%d", a.ProjectID, a.Type, a.IID)
+	case ViewProjects:
+		path = "/projects"
+	case ViewProject:
+		path = fmt.Sprintf("/projects/%d", a.ProjectID)
 	case ViewRuns:
 		path = "/runs"
 		fallthrough

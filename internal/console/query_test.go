@@ -22,7 +22,7 @@ func TestQuery_RejectsInvalidParametersByName(t *testing.T) {
 		given parameters
 		want  string
 	}{
-		"view":               {parameters{"view": "everything"}, `view must be one of overview, runs, run, entity, got "everything"`},
+		"view":               {parameters{"view": "everything"}, `view must be one of overview, runs, run, entity, projects, project, got "everything"`},
 		"run without id":     {parameters{"view": "run"}, `run_id must be 1 to 64 lowercase letters and digits, got ""`},
 		"run's id":           {parameters{"view": "run", "run_id": `x"><script>`}, `run_id must be 1 to 64 lowercase letters and digits, got "x\"><script>"`},
 		"project":            {parameters{"project_id": "-1"}, `project_id must be a positive number, got "-1"`},

@@ -25,7 +25,7 @@ var narrowStyle string
 // links, forms and the surrounding document.
 func templates(file string) (*template.Template, error) {
 	set, err := template.ParseFS(templateFiles, "templates/parts.html", "templates/body.html",
-		"templates/overview.html", "templates/runs.html", "templates/run.html", "templates/entity.html", "templates/"+file)
+		"templates/overview.html", "templates/runs.html", "templates/run.html", "templates/entity.html", "templates/projects.html", "templates/"+file)
 	if err != nil {
 		return nil, fmt.Errorf("parse console templates: %w", err)
 	}

@@ -60,6 +60,8 @@ func NewSite(o SiteOptions) (http.Handler, error) {
 	mux.HandleFunc("/{$}", s.view(ViewOverview))
 	mux.HandleFunc("/runs", s.view(ViewRuns))
 	mux.HandleFunc("/runs/{run_id}", s.view(ViewRun))
+	mux.HandleFunc("/projects", s.view(ViewProjects))
+	mux.HandleFunc("/projects/{project_id}", s.view(ViewProject))
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		mux.HandleFunc("/projects/{project_id}/"+string(t)+"s/{iid}", s.entity(t))
 	}
@@ -108,8 +110,11 @@ func (s *site) view(v View) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p := given(r.URL.Query())
 		p["view"] = string(v)
-		if v == ViewRun {
+		switch v {
+		case ViewRun:
 			p["run_id"] = r.PathValue("run_id")
+		case ViewProject:
+			p["project_id"] = r.PathValue("project_id")
 		}
 		s.show(w, r, p)
 	}

@@ -31,7 +31,7 @@ func TestSite_ReturnsTheStatusThatFitsThePage(t *testing.T) {
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		server := f.site()
-		want := map[string]int{"bad parameter": 400, "no such run": 404, "no such page": 404}
+		want := map[string]int{"bad parameter": 400, "bad project": 400, "no such run": 404, "no such page": 404}
 		for name, page := range f.pages() {
 			status := http.StatusOK
 			if other, ok := want[name]; ok {
@@ -354,6 +354,73 @@ func TestSite_FormFieldsMatchTheParameters(t *testing.T) {
 		empty := ask(t, "GET", f.site().URL+"/runs?status=&project_id=&period=any").Body
 		if got := len(runIDs(empty)); got != 8 {
 			t.Errorf("with empty fields %d runs, want 8: %s", got, fmt.Sprint(runIDs(empty)))
+		}
+	})
+}
+
+func TestSite_ShowsProjects(t *testing.T) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
+		f := newFixture(t, e).filled()
+		server := f.site()
+		list := ask(t, "GET", server.URL+"/projects").Body
+		for id, texts := range map[int][]string{
+			1: {"demo/lorehook-demo", "10 min ago", "12,000 issues", "1 merge request", "disabled", "1 min ago", "59 missed events"},
+			2: {"group-with-a-long-name/", "not yet", "not counted", "working", "GitLab does not show this project"},
+			3: {"not yet", "unreadable"},
+		} {
+			row := between(t, list, fmt.Sprintf(`href="/projects/%d"`, id), "</tr>")
+			for _, text := range texts {
+				if !strings.Contains(row, text) {
+					t.Errorf("project %d: no %q in\n%s", id, text, row)
+				}
+			}
+		}
+		for path, texts := range map[string][]string{
+			"/projects/1":  {"demo/lorehook-demo", "Complete as of", "10 min ago", "Issues in GitLab", "12,000", "disabled", "2 checks in a row", "Missed events", "59", "lore projects show 1", "All runs of this project"},
+			"/projects/2":  {"GitLab does not show this project", "30 h ago", "Hidden at", "No runs."},
+			"/projects/3":  {"Path not known yet", "not yet", "unreadable"},
+			"/projects/99": {"Nothing is known of this project"},
+		} {
+			body := ask(t, "GET", server.URL+path).Body
+			for _, text := range texts {
+				if !strings.Contains(body, text) {
+					t.Errorf("%s: no %q", path, text)
+				}
+			}
+		}
+		body := ask(t, "GET", server.URL+"/projects/1").Body
+		if all := href(body, "All runs of this project"); all != "/runs?project_id=1" || len(runIDs(body)) == 0 {
+			t.Errorf("runs of the project: %q, %v", all, runIDs(body))
+		}
+		if run := ask(t, "GET", server.URL+"/runs/"+f.good).Body; href(run, "Project 1") != "/projects/1" {
+			t.Error("a run does not link to its project")
+		}
+	})
+}
+
+func TestSite_PagesProjectsToTheirEnd(t *testing.T) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
+		f := newFixture(t, e)
+		for id := range int64(7) {
+			if err := f.Ledger.AddProject(t.Context(), id+1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		server := f.site()
+		var seen []string
+		pages := 0
+		for page := "/projects?limit=3"; page != ""; pages++ {
+			body := ask(t, "GET", server.URL+page).Body
+			for _, m := range regexp.MustCompile(`<a href="/projects/(\d+)"`).FindAllStringSubmatch(body, -1) {
+				seen = append(seen, m[1])
+			}
+			if first := href(body, "First projects"); (pages > 0) != (first == "/projects?limit=3") {
+				t.Errorf("page %d leads back to %q", pages, first)
+			}
+			page = href(body, "More projects")
+		}
+		if pages != 3 || strings.Join(seen, " ") != "1 2 3 4 5 6 7" {
+			t.Errorf("%v on %d pages", seen, pages)
 		}
 	})
 }

@@ -150,7 +150,7 @@ func TestWidget_ShowsInvalidParametersAsAMessage(t *testing.T) {
 		f := newFixture(t, e)
 		w := f.widget()
 		for event, want := range map[string]string{
-			`{"view":"everything"}`:          `view must be one of overview, runs, run, entity, got "everything"`,
+			`{"view":"everything"}`:          `view must be one of overview, runs, run, entity, projects, project, got "everything"`,
 			`{"view":"run","run_id":"../x"}`: `run_id must be 1 to 64 lowercase letters and digits, got "../x"`,
 			`{"limit":1e9}`:                  `limit must be a positive number, got "1e9"`,
 			`{"limit":101}`:                  `limit must be a number from 1 to 100, got "101"`,

@@ -69,7 +69,7 @@ func newFixture(t *testing.T, e engines.Engine) *fixture {
 	f := &fixture{World: cloud.NewWorld(t, e.DynamoDB, e.Tables), t: t, calls: &calls{}, log: &strings.Builder{}}
 	named := map[string]string{
 		e.Tables.Content: "content", e.Tables.SyncRuns: "sync_runs", e.Tables.SyncRunEntities: "sync_run_entities",
-		e.Tables.DirtySources: "dirty_sources", e.Tables.DependentQueue: "dependent_queue", e.Tables.State: "state",
+		e.Tables.DirtySources: "dirty_sources", e.Tables.DependentQueue: "dependent_queue", e.Tables.State: "state", e.Tables.Projects: "projects",
 	}
 	db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 		switch in := call.Input.(type) {
@@ -119,8 +119,31 @@ func (f *fixture) filled() *fixture {
 		f.t.Fatal(err)
 	}
 	f.queued = queued.RunID
+	f.projects()
 	f.calls.taken()
 	return f
+}
+
+// projects adds what passes and checks record of projects.
+func (f *fixture) projects() {
+	f.t.Helper()
+	ctx, now := f.t.Context(), f.Clock.Now()
+	for _, err := range []error{
+		f.Ledger.CompleteProject(ctx, 1, now.Add(-10*time.Minute), now.Add(-48*time.Hour)),
+		f.Ledger.CountProject(ctx, 1, surgical.ProjectCounts{Issues: 12_000, MergeRequests: 1, At: now.Add(-time.Hour)}),
+		f.Ledger.CheckHook(ctx, 1, surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: hostile, CheckedAt: now.Add(-time.Minute), Findings: 2}),
+		f.Ledger.ReconcileProject(ctx, 1, surgical.Reconciled{Cycle: "c", BeganAt: now.Add(-2 * time.Minute), EndedAt: now.Add(-time.Minute), Listed: 200, Different: 60, Missed: 59, Requests: 4}),
+		f.Ledger.NameProject(ctx, 2, "group-with-a-long-name/subgroup-with-a-long-name/a-project-with-an-even-longer-name-that-fits-no-column", now),
+		f.Ledger.CheckHook(ctx, 2, surgical.HookCheck{State: surgical.HookWorking, ID: 45, CheckedAt: now}),
+		f.Ledger.UnseenProject(ctx, 2, now.Add(-30*time.Hour)),
+		f.Ledger.HideProject(ctx, 2, now.Add(-6*time.Hour)),
+		f.Ledger.AddProject(ctx, 3),
+		f.Ledger.CheckHook(ctx, 3, surgical.HookCheck{State: surgical.HookUnreadable, CheckedAt: now}),
+	} {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+	}
 }
 
 // claimed returns a run of the targets that a worker has claimed.
@@ -201,6 +224,7 @@ func (f *fixture) pages() map[string]string {
 		"runs": "/runs", "runs filtered": "/runs?status=failed&project_id=1&limit=1", "no runs": "/runs?status=cancelled",
 		"run succeeded": "/runs/" + f.good, "run failed": "/runs/" + f.failed, "run retried": "/runs/" + f.retried,
 		"run waits": "/runs/" + f.waiting, "run queued": "/runs/" + f.queued, "run failed as a whole": "/runs/" + f.other,
+		"projects": "/projects", "projects paged": "/projects?limit=1", "project": "/projects/1", "project unseen": "/projects/2", "project unknown": "/projects/99", "bad project": "/projects/x",
 		"issue": "/projects/1/issues/7", "merge request": "/projects/1/merge_requests/12", "issue unknown": "/projects/1/issues/999",
 		"bad parameter": "/runs?status=%3Cscript%3E", "unknown parameter": "/runs?%3Cscript%3E=1", "no such run": "/runs/xyz", "no such page": "/nowhere",
 	}
