@@ -97,7 +97,8 @@ func (l *Ledger) ProjectsAfter(ctx context.Context, after int64, atOnce int) ite
 	}
 }
 
-// projectIDs returns the next ids of the directory, and whether there may be more.
+// projectIDs returns the next ids of the directory, up to the limit, and whether there
+// may be more.
 func (l *Ledger) projectIDs(ctx context.Context, after int64, limit int) (ids []int64, more bool, err error) {
 	expr, err := expression.NewBuilder().WithKeyCondition(
 		expression.Key("project_id").Equal(expression.Value(directory)).
@@ -106,21 +107,22 @@ func (l *Ledger) projectIDs(ctx context.Context, after int64, limit int) (ids []
 	if err != nil {
 		return nil, false, err
 	}
-	out, err := l.db.Query(ctx, &dynamodb.QueryInput{
+	for item, err := range dynamo.QueryAll(ctx, l.db, &dynamodb.QueryInput{
 		TableName: &l.tables.Projects, ConsistentRead: aws.Bool(true), Limit: aws.Int32(int32(limit)),
 		KeyConditionExpression: expr.KeyCondition(), ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	})
-	if err != nil {
-		return nil, false, err
-	}
-	for _, item := range out.Items {
+	}) {
+		if err != nil {
+			return nil, false, err
+		}
 		var entry directoryItem
 		if err := attributevalue.UnmarshalMap(item, &entry); err != nil {
 			return nil, false, err
 		}
-		ids = append(ids, entry.ID)
+		if ids = append(ids, entry.ID); len(ids) == limit {
+			return ids, true, nil
+		}
 	}
-	return ids, out.LastEvaluatedKey != nil && len(ids) > 0, nil
+	return ids, false, nil
 }
 
 // directoryItem is an entry of the directory: one of the list, or a path.

@@ -9,9 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/engines"
@@ -117,6 +120,35 @@ func TestProjects_AreListedOnceInTheOrderOfTheirIDs(t *testing.T) {
 			break
 		}
 	})
+}
+
+// DynamoDB may return a page that is short, or even empty, without being the last.
+func TestProjects_AreListedToTheEndWhateverThePages(t *testing.T) {
+	m := inMemory(t)
+	for id := range int64(5) {
+		m.must(m.AddProject(m.Context(), id+1))
+	}
+	empty := false
+	m.around = func(input any, send func() (any, error)) (any, error) {
+		in, ok := input.(*dynamodb.QueryInput)
+		if !ok {
+			return send()
+		}
+		if empty = !empty; empty {
+			start := in.ExclusiveStartKey
+			if start == nil {
+				start = dynamo.Item{"project_id": &types.AttributeValueMemberN{Value: "0"}, "item": str("id#")}
+			}
+			return &dynamodb.QueryOutput{LastEvaluatedKey: start}, nil
+		}
+		in.Limit = aws.Int32(1)
+		return send()
+	}
+	for _, atOnce := range []int{1, 2, 100} {
+		if got, want := m.listed(0, atOnce), []int64{1, 2, 3, 4, 5}; !slices.Equal(got, want) {
+			t.Errorf("by %d: %v, want %v", atOnce, got, want)
+		}
+	}
 }
 
 func TestAddProject_ChangesNoExistingRow(t *testing.T) {
