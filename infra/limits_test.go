@@ -89,7 +89,7 @@ func limitRows() map[string]string {
 		"reconcile":        fmt.Sprintf("every %v min (`reconcileMinutes`), with an overlap of %v min", surgical.ReconcileInterval.Minutes(), surgical.ReconcileOverlap.Minutes()),
 		"runs of a pass":   fmt.Sprintf("%d queued or running", surgical.MaxOutstanding),
 		"one execution":    s(surgical.WorkflowTimeout),
-		"hiding a project that GitLab no longer shows": fmt.Sprintf("%v h after its first refusal", surgical.HideProjectAfter.Hours()),
+		"hiding a project that GitLab no longer shows": fmt.Sprintf("%v h after its first refusal (`projectHideAfterHours`)", surgical.HideProjectAfter.Hours()),
 		"giving up": fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
 		"resuming a run after a failed stage": s(surgical.FirstResume) + " later, doubling to " + s(surgical.MaxResume) +
 			fmt.Sprintf("; after %d deaths never", surgical.MaxLostStages),

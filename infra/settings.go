@@ -92,6 +92,9 @@ type settings struct {
 	// ReconcileMinutes is `reconcileMinutes`, 1 to 1440, 5 if unset: the time from one
 	// reconcile of a project to the next.
 	ReconcileMinutes int
+	// ProjectHideAfterHours is `projectHideAfterHours`, 1 to 720, 24 if unset: how long
+	// GitLab must refuse to show a project before its copies are hidden.
+	ProjectHideAfterHours int
 	// Protected is `protected`: true keeps the termination protection of a stack
 	// that exists. `make deploy` sets it; a stack that is being created must not
 	// have it, because the CDK repeats a failed creation by deleting the stack.
@@ -136,6 +139,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		WorkerConcurrency:          r.number("workerConcurrency", surgical.DefaultConcurrency, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
 		GitLabRequestsPerSecond:    r.number("gitlabRequestsPerSecond", surgical.DefaultRequestsPerSecond, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
 		ReconcileMinutes:           r.number("reconcileMinutes", int(surgical.ReconcileInterval.Minutes()), func(n int) bool { return n >= 1 && n <= 1440 }, "a number from 1 to 1440"),
+		ProjectHideAfterHours:      r.number("projectHideAfterHours", int(surgical.HideProjectAfter.Hours()), func(n int) bool { return n >= 1 && n <= 720 }, "a number from 1 to 720"),
 		LogRetentionDays:           r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
 		LogLevel:                   r.oneOf("logLevel", "info", "warn", "error"),
 		Tracing:                    r.oneOf("tracing", "active", "off"),

@@ -18,7 +18,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 func main() { function.Main(build) }
@@ -33,8 +32,9 @@ func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
 		Ledger:  ledger.New(db, c.Tables, time.Now).Metered(env.Meter),
 		Content: content.NewStore(db, c.Content, time.Now),
 		GitLab:  client, Bulk: queue.NewSender(sqs.NewFromConfig(env.AWS), c.BulkQueueURL),
-		Allows: c.Projects.Allows, Listed: c.Projects.IDs(), Interval: time.Duration(c.ReconcileMinutes) * time.Minute, HideAfter: surgical.HideProjectAfter,
-		Clock: time.Now, Log: env.Log, Meter: env.Meter, NewTrace: trace.Source(rand.Reader),
+		Allows: c.Projects.Allows, Listed: c.Projects.IDs(), Interval: time.Duration(c.ReconcileMinutes) * time.Minute,
+		HideAfter: time.Duration(c.ProjectHideAfterHours) * time.Hour,
+		Clock:     time.Now, Log: env.Log, Meter: env.Meter, NewTrace: trace.Source(rand.Reader),
 	}
 	return crawler.Handle, nil
 }

@@ -319,7 +319,7 @@ const (
 // Projects as a whole.
 const (
 	// HideProjectAfter is how long GitLab must refuse to show a project itself before
-	// all of its copies are hidden, unless projectHideAfter says otherwise.
+	// all of its copies are hidden, unless projectHideAfterHours says otherwise.
 	HideProjectAfter = 24 * time.Hour
 	// NameProjectTimeout bounds the write that records a project's path. If it fails,
 	// the next run records it.

@@ -124,6 +124,9 @@ type Crawler struct {
 	BulkQueueURL string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
 	// ReconcileMinutes is the time from one reconcile of a project to the next.
 	ReconcileMinutes int `env:"LOREHOOK_RECONCILE_MINUTES" envDefault:"5"`
+	// ProjectHideAfterHours is how long GitLab must refuse to show a project before its
+	// copies are hidden.
+	ProjectHideAfterHours int `env:"LOREHOOK_PROJECT_HIDE_AFTER_HOURS" envDefault:"24"`
 }
 
 // Validate implements what [Load] checks.
@@ -131,6 +134,9 @@ func (c Crawler) Validate() error {
 	err := c.GitLab.Validate()
 	if c.ReconcileMinutes <= 0 {
 		err = errors.Join(err, fmt.Errorf("LOREHOOK_RECONCILE_MINUTES must be positive, got %d", c.ReconcileMinutes))
+	}
+	if c.ProjectHideAfterHours <= 0 {
+		err = errors.Join(err, fmt.Errorf("LOREHOOK_PROJECT_HIDE_AFTER_HOURS must be positive, got %d", c.ProjectHideAfterHours))
 	}
 	return err
 }

@@ -1,0 +1,88 @@
+package crawl_test
+
+import (
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+)
+
+// why says why readers do not see the entity, or "".
+func (w *world) why(ref surgical.EntityRef) surgical.Concealment {
+	w.T.Helper()
+	head, err := w.Content.Head(w.T.Context(), ref)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	_, why := surgical.Visible(head, w.project().HiddenAt)
+	return why
+}
+
+func (w *world) project() surgical.Project {
+	w.T.Helper()
+	p, err := w.Ledger.Project(w.T.Context(), fakegitlab.ProjectID)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return p
+}
+
+// hours lets time pass, with a crawl every hour.
+func (w *world) hours(n int) {
+	for range n {
+		w.Clock.Advance(time.Hour)
+		w.Crawl()
+		w.Settle()
+	}
+}
+
+func TestCrawl_HidesAProjectOutOfSightAndRestoresWhatIsStillThere(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		seven, eight := issue(7), issue(8)
+		w.backfill()
+		w.Settle()
+		w.hours(2)
+		if p := w.project(); p.CompleteAsOf.IsZero() || w.why(seven) != "" || w.why(eight) != "" {
+			t.Fatalf("at the start: %+v, %q, %q", p, w.why(seven), w.why(eight))
+		}
+		w.GitLab.HideProject(fakegitlab.ProjectID, true)
+		w.hours(20)
+		if p := w.project(); p.UnseenSince.IsZero() || !p.HiddenAt.IsZero() || w.why(seven) != "" {
+			t.Fatalf("after 20 hours: %+v, %q", p, w.why(seven))
+		}
+		w.hours(6)
+		if p := w.project(); p.HiddenAt.IsZero() || !p.CompleteAsOf.IsZero() || w.why(seven) != surgical.ProjectHidden || w.why(eight) != surgical.ProjectHidden {
+			t.Fatalf("after 26 hours: %+v, %q, %q", p, w.why(seven), w.why(eight))
+		}
+		w.GitLab.Delete(eight)
+		w.GitLab.HideProject(fakegitlab.ProjectID, false)
+		w.hours(4)
+		if p := w.project(); !p.UnseenSince.IsZero() || p.CompleteAsOf.IsZero() {
+			t.Errorf("back: %+v", p)
+		}
+		if w.why(seven) != "" || w.why(eight) != surgical.ProjectHidden {
+			t.Errorf("back: issue 7 %q, issue 8 %q", w.why(seven), w.why(eight))
+		}
+		w.current(seven)
+	})
+}
+
+func TestCrawl_HidesNothingThatIsBackWithinADay(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		w.backfill()
+		w.Settle()
+		runs := len(w.Runs())
+		for range 3 {
+			w.GitLab.HideProject(fakegitlab.ProjectID, true)
+			w.hours(20)
+			w.GitLab.HideProject(fakegitlab.ProjectID, false)
+			w.hours(2)
+		}
+		if p := w.project(); !p.HiddenAt.IsZero() || !p.UnseenSince.IsZero() || w.why(issue(7)) != "" || len(w.Runs()) != runs {
+			t.Errorf("%+v, issue 7 %q, %d runs after %d", p, w.why(issue(7)), len(w.Runs()), runs)
+		}
+	})
+}
