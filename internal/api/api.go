@@ -58,6 +58,8 @@ type Projects interface {
 	ProjectsOf(ctx context.Context, ids []int64) ([]surgical.Project, error)
 	// ProjectsAfter yields the projects that have a row, in the order of their ids.
 	ProjectsAfter(ctx context.Context, after int64, atOnce int) iter.Seq2[surgical.Project, error]
+	// Pass returns the project's running or last pass of the kind.
+	Pass(ctx context.Context, projectID int64, kind surgical.PassKind) (surgical.Pass, error)
 	// ProjectByPath returns the id of the project with the path, or 0.
 	ProjectByPath(ctx context.Context, path string) (int64, error)
 	// HideProject and HideAllProjects hide every copy whose fetch did not begin after

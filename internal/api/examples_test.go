@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -249,6 +250,12 @@ func (r *recorder) projects() {
 		if err != nil {
 			r.Fatal(err)
 		}
+	}
+	if _, err := r.Ledger.SavePass(ctx, surgical.Pass{
+		ProjectID: 1, Kind: surgical.PassReconcile, ID: "1-r", Status: surgical.StatusSucceeded,
+		Checkpoints: map[surgical.EntityType]time.Time{surgical.Issue: at("2026-05-28T06:50:00Z"), surgical.MergeRequest: at("2026-05-28T06:40:00Z")},
+	}, ledger.PassChange{}); err != nil {
+		r.Fatal(err)
 	}
 	page := r.show("list-projects.page", "The first of two projects", "GET", "/v1/projects?limit=1", "")
 	r.show("list-projects.last_page", "The last page: a project that GitLab does not show", "GET", "/v1/projects?cursor="+page["next_cursor"].(string), "")

@@ -112,7 +112,7 @@ func (s *server) projectsAfter(ctx context.Context, after int64, limit int) (pro
 	return projects, false, nil
 }
 
-func (s *server) getProject(ctx context.Context, in *ProjectPath) (*answer[ProjectView], error) {
+func (s *server) getProject(ctx context.Context, in *ProjectPath) (*answer[ProjectDetails], error) {
 	id, err := s.project(ctx, "path.project", in.Project)
 	if err != nil {
 		return nil, err
@@ -124,7 +124,8 @@ func (s *server) getProject(ctx context.Context, in *ProjectPath) (*answer[Proje
 	if !p.Known && s.Allowed == nil {
 		return nil, surgical.NewError(surgical.CodeProjectUnknown, fmt.Sprintf("nothing is known of project %d: no entity of it has been fetched", id))
 	}
-	return &answer[ProjectView]{viewOfProject(p)}, nil
+	reconcile, err := s.Projects.Pass(ctx, id, surgical.PassReconcile)
+	return &answer[ProjectDetails]{detailsOf(p, reconcile)}, err
 }
 
 // HideRequest names what to hide.

@@ -18,6 +18,18 @@ type ProjectView struct {
 	LastReconcile *ReconcileView     `json:"last_reconcile,omitempty" doc:"The last reconcile that ended."`
 }
 
+// ProjectDetails is a project with the state of its passes.
+type ProjectDetails struct {
+	ProjectView
+	Checkpoints *CheckpointsView `json:"checkpoints,omitempty" doc:"Where the next reconcile goes on; absent until one has listed everything that changed."`
+}
+
+// CheckpointsView is from when on the next reconcile lists changes.
+type CheckpointsView struct {
+	Issues        time.Time `json:"issues" doc:"The next reconcile lists issues that changed at this time or later, by GitLab's clock."`
+	MergeRequests time.Time `json:"merge_requests" doc:"The same for merge requests."`
+}
+
 // ProjectCountsView is how many entities GitLab's lists had.
 type ProjectCountsView struct {
 	Issues        int64     `json:"issues" example:"120" doc:"Issues."`
@@ -57,4 +69,12 @@ func viewOfProject(p surgical.Project) ProjectView {
 		view.LastReconcile = &ReconcileView{r.Cycle, r.BeganAt, r.EndedAt, r.Listed, r.Different, r.Missed, r.Requests}
 	}
 	return view
+}
+
+func detailsOf(p surgical.Project, reconcile surgical.Pass) ProjectDetails {
+	details := ProjectDetails{ProjectView: viewOfProject(p)}
+	if c := reconcile.Checkpoints; len(c) > 0 {
+		details.Checkpoints = &CheckpointsView{c[surgical.Issue], c[surgical.MergeRequest]}
+	}
+	return details
 }

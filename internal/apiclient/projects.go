@@ -30,6 +30,11 @@ type Project struct {
 		CheckedAt time.Time          `json:"checked_at"`
 		Findings  int64              `json:"findings"`
 	} `json:"hook"`
+	// Checkpoints are only of a single project.
+	Checkpoints *struct {
+		Issues        time.Time `json:"issues"`
+		MergeRequests time.Time `json:"merge_requests"`
+	} `json:"checkpoints"`
 	LastReconcile *struct {
 		BeganAt   time.Time `json:"began_at"`
 		EndedAt   time.Time `json:"ended_at"`

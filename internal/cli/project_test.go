@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -191,6 +192,12 @@ func TestProjects_ListShowAndHide(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+		}
+		if _, err := s.Ledger.SavePass(ctx, surgical.Pass{
+			ProjectID: 1, Kind: surgical.PassReconcile, ID: "1-r", Status: surgical.StatusSucceeded,
+			Checkpoints: map[surgical.EntityType]time.Time{surgical.Issue: at(50), surgical.MergeRequest: at(40)},
+		}, ledger.PassChange{}); err != nil {
+			t.Fatal(err)
 		}
 		s.goldens("projects", 0, "projects")
 		s.goldens("projects_page", 0, "projects", "list", "--limit", "1")

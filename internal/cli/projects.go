@@ -182,6 +182,9 @@ func (p *printer) project(project apiclient.Project) {
 		pairs = append(pairs, pair("reconciled", plain("%s", moment(r.EndedAt))),
 			pair("found", plain("%d listed, %d different, %d missed events, %d requests", r.Listed, r.Different, r.Missed, r.Requests)))
 	}
+	if c := project.Checkpoints; c != nil {
+		pairs = append(pairs, pair("checkpoints", plain("issues %s, merge requests %s", moment(c.Issues), moment(c.MergeRequests))))
+	}
 	p.pairs(pairs...)
 }
 
