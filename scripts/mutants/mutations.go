@@ -3,7 +3,7 @@ package main
 // mutations break, one at a time, the rules that tests must protect.
 func mutations() []mutation {
 	var all []mutation
-	for _, list := range [][]mutation{guardMutations(), evidenceMutations(), commitMutations(), stageMutations(), sweepMutations(), walkMutations(), expressionMutations(), deployMutations()} {
+	for _, list := range [][]mutation{guardMutations(), evidenceMutations(), commitMutations(), stageMutations(), sweepMutations(), walkMutations(), projectMutations(), expressionMutations(), deployMutations()} {
 		all = append(all, list...)
 	}
 	return all
@@ -321,6 +321,20 @@ func walkMutations() []mutation {
 		{"a list ends where records may have moved to its end", []edit{{walk, "return s.ended(o, s.from+1), nil", "return s.ended(order{}, 0), nil"}}, walks},
 		{"a list that began anywhere is believed", []edit{{walk, "case v < last || o.exclusive && v == last:", "case v < 0:"}}, walks},
 		{"a large page stops a walk", []edit{{walk, "|| s.size == 1 {", "|| s.size > 0 {"}}, walks},
+	}
+}
+
+// projectMutations break what follows when GitLab does not show a project itself.
+func projectMutations() []mutation {
+	const sighting, change = "internal/surgical/outofsight.go", "internal/ledger/projectchange.go"
+	watches, names := []suite{{name: "watch", args: []string{"./internal/projects"}}}, []suite{{name: "hidden projects", args: []string{"./internal/api", "-run", "TestHideProjects"}}}
+	crawls := []suite{{name: "crawls", args: []string{"./internal/crawl", "-run", "TestCrawl_"}}}
+	return []mutation{
+		{"a project out of sight is hidden at once", []edit{{sighting, "unseen && !at.Before(due) && p.HiddenAt.Before(due)", "p.HiddenAt.Before(due)"}}, crawls},
+		{"a project out of sight is never hidden", []edit{{sighting, "unseen && !at.Before(due) && p.HiddenAt.Before(due)", "unseen && at.Before(due) && !p.HiddenAt.Before(due)"}}, crawls},
+		{"a project out of sight is not restored when it is back", []edit{{sighting, "Restore: unseen && !p.HiddenAt.Before(p.UnseenSince)", "Restore: unseen && p.HiddenAt.IsZero()"}}, crawls},
+		{"a project out of sight for an outage is hidden", []edit{{sighting, "\tdefault:\n\t\treturn Sighting{}\n", "\tdefault:\n"}}, watches},
+		{"a project out of sight is shown again by an earlier time", []edit{{change, "hidden.LessThan(expression.Value(dynamo.Micros(at)))", "hidden.GreaterThan(expression.Value(0))"}}, names},
 	}
 }
 
