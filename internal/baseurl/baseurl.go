@@ -79,3 +79,15 @@ const SecureRule = "an https URL (http is accepted only for this machine, such a
 // Secure reports whether what is sent to the URL cannot be read on the way: it is
 // https, or does not leave this machine.
 func Secure(u *url.URL) bool { return u.Scheme == "https" || Loopback(u) }
+
+// Same reports whether two addresses lead to the same place: the same origin and path,
+// whether or not they end with a slash. Texts that are not URLs are compared as they
+// are.
+func Same(a, b string) bool {
+	u, err1 := url.Parse(strings.TrimRight(a, "/"))
+	v, err2 := url.Parse(strings.TrimRight(b, "/"))
+	if err1 != nil || err2 != nil {
+		return a == b
+	}
+	return SameOrigin(u, v) && u.EscapedPath() == v.EscapedPath()
+}

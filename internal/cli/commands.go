@@ -18,7 +18,7 @@ type commands struct {
 	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
 	Drain      drainCommand      `cmd:"" help:"Make the documents and embeddings that failed runs left undone."`
 	Replay     replayCommand     `cmd:"" help:"Sign a payload and send it to the webhook, as GitLab would."`
-	Hooks      hooksCommands     `cmd:"" help:"Add, verify or list a project's webhooks in GitLab."`
+	Hooks      hooksCommands     `cmd:"" help:"Add, verify, rotate, list or remove the webhooks of projects and groups in GitLab."`
 	Completion completionCommand `cmd:"" help:"Print the commands that enable completion in your shell."`
 	Help       helpCommand       `cmd:"" help:"Explain a command, or list the exit codes."`
 	Version    versionCommand    `cmd:"" help:"Print the version, commit and date."`

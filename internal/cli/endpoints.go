@@ -136,7 +136,7 @@ func (s *session) webhook(address string) (webhook, error) {
 	if w.url == "" {
 		return w, invalid("no webhook URL: pass --url or --api-url; there is no local stack either (.local/endpoints.json, which make up writes)")
 	}
-	if sameURL(w.url, e.WebhookURL) {
+	if baseurl.Same(w.url, e.WebhookURL) {
 		w.signingToken = cmp.Or(e.SigningToken, w.signingToken)
 	}
 	if _, err := apiclient.ParseBase(w.url); err != nil {

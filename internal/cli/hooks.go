@@ -1,27 +1,38 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
-	"net/url"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
 
-	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	adapter "gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 type hooksCommands struct {
-	Add    hooksAddCommand    `cmd:"" help:"Add Lorehook's webhook to a project, or update the existing one."`
-	Verify hooksVerifyCommand `cmd:"" help:"Check that a project's webhook exists, is complete, signed and enabled."`
-	List   hooksListCommand   `cmd:"" help:"List a project's webhooks."`
+	Add    hooksAddCommand    `cmd:"" help:"Add Lorehook's webhook to a project or group, or update the existing one."`
+	Verify hooksVerifyCommand `cmd:"" help:"Check the webhook of a project or group, and follow GitLab's test event into the store."`
+	Rotate hooksRotateCommand `cmd:"" help:"Replace the token of webhooks without refusing a delivery."`
+	List   hooksListCommand   `cmd:"" help:"List the webhooks of a project or group."`
+	Remove hooksRemoveCommand `cmd:"" help:"Remove Lorehook's webhook from a project or group."`
 }
 
-// hookProject is the flag that all hooks commands share.
-type hookProject struct {
-	Project string `short:"p" required:"" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+// hooksNeed is what the commands for hooks need, for their help.
+const hooksNeed = `Needs GITLAB_TOKEN (api scope; Maintainer role in the project, or Owner role in the
+group) and GITLAB_BASE_URL. For a GitLab with a private certificate authority,
+LOREHOOK_GITLAB_CA_FILE names its PEM file.`
+
+// hookOwner are the flags of commands for one project or group.
+type hookOwner struct {
+	Project string `short:"p" xor:"owner" required:"" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	Group   string `short:"g" xor:"owner" required:"" placeholder:"GROUP" help:"Group ID or full path; its webhook delivers the events of all projects in it and its subgroups."`
 }
 
 // hookURL is the flag of commands that need Lorehook's webhook.
@@ -29,22 +40,74 @@ type hookURL struct {
 	URL string `name:"url" placeholder:"URL" help:"URL of Lorehook's webhook (default: derived from --api-url, else the local stack)."`
 }
 
-// hooks accesses one project's hooks in GitLab.
+// hooks accesses the hooks of one project or group in GitLab.
 type hooks struct {
-	client  *gitlab.Client
-	project int64
+	client *gitlab.Client
+	owner  adapter.Owner
+	path   string
 }
 
-func (s *session) hooks(ctx context.Context, project string) (hooks, error) {
-	id, err := s.projectInGitLab(ctx, project)
+func (s *session) hooks(ctx context.Context, o hookOwner) (hooks, error) {
+	owner := adapter.Owner{Group: o.Group}
+	if o.Group == "" {
+		id, err := s.projectInGitLab(ctx, o.Project)
+		if err != nil {
+			return hooks{}, err
+		}
+		owner.Project = id
+	}
+	path, err := owner.HooksPath()
 	if err != nil {
 		return hooks{}, err
 	}
 	client, err := s.gitlab()
-	return hooks{client, id}, err
+	return hooks{client, owner, path}, err
 }
 
-func (h hooks) what() string { return fmt.Sprintf("hooks of project %d", h.project) }
+func (h hooks) what() string { return "hooks of " + h.owner.String() }
+
+// call sends a request for what is below the owner's hooks, and returns the body of
+// the response.
+func (h hooks) call(ctx context.Context, method, below string, body any) (json.RawMessage, *gitlab.Response, error) {
+	return h.send(ctx, method, h.path+below, body)
+}
+
+func (h hooks) send(ctx context.Context, method, path string, body any, options ...gitlab.RequestOptionFunc) (json.RawMessage, *gitlab.Response, error) {
+	req, err := h.client.NewRequest(method, path, body, append(options, gitlab.WithContext(ctx)))
+	if err != nil {
+		return nil, nil, fmt.Errorf("build a request to GitLab: %w", err)
+	}
+	var raw bytes.Buffer
+	resp, err := h.client.Do(req, &raw)
+	if err != nil {
+		return nil, resp, gitlabFailure(ctx, h.what(), resp, err)
+	}
+	return raw.Bytes(), resp, nil
+}
+
+// write adds or changes a hook and returns it as GitLab stored it.
+func (h hooks) write(ctx context.Context, method, below string, settings hookSettings) (adapter.Hook, error) {
+	raw, _, err := h.call(ctx, method, below, settings)
+	if err != nil {
+		return adapter.Hook{}, err
+	}
+	hook, ok := adapter.ReadHook(raw)
+	if !ok {
+		return adapter.Hook{}, surgical.NewError(surgical.CodeGitLabUnavailable, h.what()+": GitLab's answer is not a hook; check for a proxy in between")
+	}
+	return hook, nil
+}
+
+// delete removes a hook. One that is gone already is not an error.
+func (h hooks) delete(ctx context.Context, id int64) error {
+	_, _, err := h.call(ctx, http.MethodDelete, below(id), nil)
+	if surgical.CodeOf(err) == surgical.CodeGitLabNotFound {
+		return nil
+	}
+	return err
+}
+
+func below(id int64) string { return "/" + strconv.FormatInt(id, 10) }
 
 // maxHookPages bounds how many pages of hooks are read. GitLab allows 100 hooks
 // per project.
@@ -53,24 +116,28 @@ const maxHookPages = 100
 // all returns all hooks, from every page. The list is complete if it has as many
 // hooks as GitLab counts, or if the page after the last is empty: a proxy may
 // remove the headers that name the next page.
-func (h hooks) all(ctx context.Context) ([]*gitlab.ProjectHook, error) {
-	opts := &gitlab.ListProjectHooksOptions{ListOptions: gitlab.ListOptions{PerPage: 100}}
-	var all []*gitlab.ProjectHook
+func (h hooks) all(ctx context.Context) ([]adapter.Hook, error) {
+	var all []adapter.Hook
 	seen := map[int64]bool{}
-	for opts.Page = 1; opts.Page <= maxHookPages; opts.Page++ {
-		page, resp, err := h.client.Projects.ListProjectHooks(h.project, opts, gitlab.WithContext(ctx))
+	for page := int64(1); page <= maxHookPages; page++ {
+		raw, resp, err := h.send(ctx, http.MethodGet, h.path, &gitlab.ListOptions{PerPage: 100, Page: page})
 		if err != nil {
-			return nil, gitlabFailure(ctx, h.what(), resp, err)
+			return nil, err
+		}
+		var records []json.RawMessage
+		if json.Unmarshal(raw, &records) != nil {
+			break
 		}
 		known := len(all)
-		for _, hook := range page {
-			if !seen[hook.ID] {
+		for _, record := range records {
+			if hook, ok := adapter.ReadHook(record); ok && !seen[hook.ID] {
 				seen[hook.ID] = true
 				all = append(all, hook)
 			}
 		}
 		counted, err := strconv.Atoi(resp.Header.Get("X-Total"))
-		if len(page) == 0 || err == nil && counted == len(all) && resp.NextPage == 0 {
+		if len(records) == 0 || err == nil && counted == len(all) && resp.NextPage == 0 {
+			slices.SortFunc(all, func(a, b adapter.Hook) int { return int(a.ID - b.ID) })
 			return all, nil
 		}
 		if len(all) == known {
@@ -80,64 +147,13 @@ func (h hooks) all(ctx context.Context) ([]*gitlab.ProjectHook, error) {
 	return nil, surgical.NewError(surgical.CodeGitLabUnavailable, h.what()+": GitLab's answers do not show whether the list is complete; check for a proxy that removes headers")
 }
 
-// at returns the hooks with the URL.
-func at(all []*gitlab.ProjectHook, address string) []*gitlab.ProjectHook {
-	var found []*gitlab.ProjectHook
-	for _, h := range all {
-		if sameURL(h.URL, address) {
-			found = append(found, h)
-		}
-	}
-	return found
+// at returns the owner's hooks with the URL, the oldest first.
+func (h hooks) at(ctx context.Context, address string) ([]adapter.Hook, error) {
+	all, err := h.all(ctx)
+	return slices.DeleteFunc(all, func(hook adapter.Hook) bool { return !hook.Sends(address) }), err
 }
 
-func sameURL(a, b string) bool {
-	u, err1 := url.Parse(strings.TrimRight(a, "/"))
-	v, err2 := url.Parse(strings.TrimRight(b, "/"))
-	if err1 != nil || err2 != nil {
-		return a == b
-	}
-	return baseurl.SameOrigin(u, v) && u.EscapedPath() == v.EscapedPath()
-}
-
-// findings describes what is wrong with a hook.
-func findings(h *gitlab.ProjectHook) []string {
-	var wrong []string
-	for _, event := range []struct {
-		name string
-		on   bool
-	}{
-		{"issues_events", h.IssuesEvents},
-		{"confidential_issues_events", h.ConfidentialIssuesEvents},
-		{"merge_requests_events", h.MergeRequestsEvents},
-		{"note_events", h.NoteEvents},
-		{"confidential_note_events", h.ConfidentialNoteEvents},
-	} {
-		if !event.on {
-			wrong = append(wrong, event.name+" is off")
-		}
-	}
-	if !h.SigningTokenPresent && !h.TokenPresent {
-		wrong = append(wrong, "no signing token and no secret token is set")
-	}
-	if !h.EnableSSLVerification && strings.HasPrefix(h.URL, "https:") {
-		wrong = append(wrong, "SSL verification is off")
-	}
-	if s := h.AlertStatus; s != "" && s != "executable" {
-		text := "disabled by GitLab (" + s + ")"
-		if h.DisabledUntil != nil {
-			text += " until " + moment(*h.DisabledUntil)
-		}
-		wrong = append(wrong, text)
-	}
-	return wrong
-}
-
-// hooksNeed is what the commands for hooks need, for their help.
-const hooksNeed = `Needs GITLAB_TOKEN (api scope, Maintainer role) and GITLAB_BASE_URL. For a GitLab
-with a private certificate authority, LOREHOOK_GITLAB_CA_FILE names its PEM file.`
-
-type hooksListCommand struct{ hookProject }
+type hooksListCommand struct{ hookOwner }
 
 // Help implements [kong.HelpProvider].
 func (*hooksListCommand) Help() string {
@@ -150,7 +166,7 @@ Example:
 
 // Run implements the command.
 func (c *hooksListCommand) Run(ctx context.Context, s *session) error {
-	h, err := s.hooks(ctx, c.Project)
+	h, err := s.hooks(ctx, c.hookOwner)
 	if err != nil {
 		return err
 	}
@@ -158,10 +174,7 @@ func (c *hooksListCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	views := make([]hookView, len(all))
-	for i, hook := range all {
-		views[i] = viewHook(hook)
-	}
+	views := viewHooks(all)
 	s.answer(map[string]any{"hooks": views}, func(p *printer) {
 		if len(views) == 0 {
 			p.line("no hooks")
@@ -171,64 +184,60 @@ func (c *hooksListCommand) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-type hooksVerifyCommand struct {
-	hookProject
-	hookURL
-}
-
-// Help implements [kong.HelpProvider].
-func (*hooksVerifyCommand) Help() string {
-	return `Reports what is wrong and exits with hook_unhealthy, unless the webhook is healthy. GitLab disables a webhook temporarily after four consecutive failures, and permanently after forty.
-
-` + hooksNeed + `
-
-Example:
-
-    lore hooks verify -p group/project --api-url https://abc123.execute-api.eu-west-1.amazonaws.com`
-}
-
-// Run implements the command.
-func (c *hooksVerifyCommand) Run(ctx context.Context, s *session) error {
-	hook, err := s.webhook(c.URL)
-	if err != nil {
-		return err
-	}
-	h, err := s.hooks(ctx, c.Project)
-	if err != nil {
-		return err
-	}
-	all, err := h.all(ctx)
-	if err != nil {
-		return err
-	}
-	found := at(all, hook.url)
-	views := make([]hookView, len(found))
-	var wrong []string
-	for i, one := range found {
-		views[i] = viewHook(one)
-		for _, finding := range views[i].Findings {
-			wrong = append(wrong, fmt.Sprintf("hook %d: %s", one.ID, finding))
-		}
-	}
-	switch len(found) {
-	case 0:
-		wrong = append(wrong, fmt.Sprintf("project %d has no hook for %s; add it with: lore hooks add", h.project, hook.url))
-	case 1:
-	default:
-		wrong = append(wrong, fmt.Sprintf("project %d has %d hooks for %s: every event is delivered that many times", h.project, len(found), hook.url))
-	}
-	s.answer(map[string]any{"hooks": views}, func(p *printer) {
-		p.hooks(views)
-		if len(wrong) == 0 {
-			p.line("%s", paint(p.good, "healthy"))
-		}
-	})
-	if len(wrong) > 0 {
-		return unhealthy(strings.Join(wrong, "; "))
-	}
-	return nil
-}
-
 func unhealthy(message string) error {
 	return &surgical.Error{Code: CodeHookUnhealthy, Message: message, Action: surgical.ActionFixRequest}
+}
+
+// hookView is the JSON of a hook: the part that matters to Lorehook.
+type hookView struct {
+	ID     int64    `json:"id"`
+	URL    string   `json:"url"`
+	Events []string `json:"events"`
+	// Signed and Token report which of the two tokens are set.
+	Signed        bool     `json:"signing_token_present"`
+	Token         bool     `json:"token_present"`
+	AlertStatus   string   `json:"alert_status,omitempty"`
+	DisabledUntil string   `json:"disabled_until,omitempty"`
+	Findings      []string `json:"findings"`
+}
+
+func viewHook(h adapter.Hook) hookView {
+	v := hookView{
+		ID: h.ID, URL: h.URL, Events: h.Events(), Signed: h.SigningToken, Token: h.Token,
+		AlertStatus: h.AlertStatus, Findings: append([]string{}, h.Findings()...),
+	}
+	if !h.DisabledUntil.IsZero() {
+		v.DisabledUntil = moment(h.DisabledUntil)
+	}
+	return v
+}
+
+func viewHooks(all []adapter.Hook) []hookView {
+	views := make([]hookView, len(all))
+	for i, hook := range all {
+		views[i] = viewHook(hook)
+	}
+	return views
+}
+
+// hooks prints hooks and what is wrong with them.
+func (p *printer) hooks(views []hookView) {
+	var rows [][]cell
+	for _, v := range views {
+		token := "none"
+		switch {
+		case v.Signed && v.Token:
+			token = "signing, secret"
+		case v.Signed:
+			token = "signing"
+		case v.Token:
+			token = "secret"
+		}
+		state := cell{"ok", p.good}
+		if len(v.Findings) > 0 {
+			state = cell{strings.Join(v.Findings, "; "), p.bad}
+		}
+		rows = append(rows, []cell{plain("%d", v.ID), plain("%s", v.URL), plain("%s", strings.Join(v.Events, " ")), plain("%s", token), state})
+	}
+	p.table([]string{"HOOK", "URL", "EVENTS", "TOKEN", "STATE"}, rows)
 }

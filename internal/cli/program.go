@@ -25,6 +25,10 @@ type Env struct {
 	// Args are the command-line arguments without the program's name.
 	Args           []string
 	Stdout, Stderr io.Writer
+	// Stdin is read only for answers to questions, and only if StdinTerminal says that
+	// it is a terminal.
+	Stdin         io.Reader
+	StdinTerminal bool
 	// StdoutTerminal and StderrTerminal report whether colour and transient lines
 	// may be used.
 	StdoutTerminal, StderrTerminal bool

@@ -36,8 +36,9 @@ type program struct {
 	http   http.RoundTripper
 	aws    func(context.Context) (aws.Config, error)
 	paused func(ctx context.Context)
-	// terminal makes stdout and stderr terminals.
+	// terminal makes stdin, stdout and stderr terminals, and stdin is what is typed.
 	terminal bool
+	stdin    string
 }
 
 func newProgram(t *testing.T) *program {
@@ -72,7 +73,7 @@ func (p *program) runContext(ctx context.Context, args ...string) printed {
 	p.t.Helper()
 	var out, errs bytes.Buffer
 	exit := cli.Run(ctx, cli.Env{
-		Args: args, Stdout: &out, Stderr: &errs, StdoutTerminal: p.terminal, StderrTerminal: p.terminal,
+		Args: args, Stdin: strings.NewReader(p.stdin), StdinTerminal: p.terminal, Stdout: &out, Stderr: &errs, StdoutTerminal: p.terminal, StderrTerminal: p.terminal,
 		LookupEnv: func(name string) (string, bool) { v, ok := p.env[name]; return v, ok },
 		Dir:       p.dir, Build: cli.Build{Version: "v0.0.0-test"}, Clock: func() time.Time { return p.clock },
 		Pause: func(ctx context.Context, d time.Duration) error {

@@ -138,6 +138,26 @@ func (c *Client) atOffset(ctx context.Context, path, what string, at offset) (p 
 	return p, at, failed
 }
 
+// ReadHookEvents reads GitLab's JSON of a page of a delivery log; false if it is not
+// one.
+func ReadHookEvents(raw json.RawMessage) ([]HookEvent, bool) {
+	records, ok := recordsOf(raw)
+	if !ok {
+		return nil, false
+	}
+	var events []HookEvent
+	for _, raw := range records {
+		f, ok := record.Read(raw)
+		if !ok {
+			return nil, false
+		}
+		if e, ok := hookEventOf(f); ok {
+			events = append(events, e)
+		}
+	}
+	return events, true
+}
+
 func hookEventOf(f record.Fields) (HookEvent, bool) {
 	e := HookEvent{ID: f.Integer("id"), Headers: http.Header{}, Body: f.Raw("request_data"), ResponseBody: f.Text("response_body")}
 	if status, err := strconv.Atoi(f.Text("response_status")); err == nil {

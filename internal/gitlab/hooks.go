@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +54,8 @@ type Hook struct {
 	AlertStatus string
 	// DisabledUntil is when a temporary disablement ends, zero without one.
 	DisabledUntil time.Time
+	// CreatedAt is zero if GitLab does not say.
+	CreatedAt time.Time
 }
 
 // ReadHook reads GitLab's JSON of a hook; false if it is not one.
@@ -75,18 +76,12 @@ func hookOf(f record.Fields) (Hook, bool) {
 		AlertStatus: f.Text("alert_status"),
 	}
 	h.DisabledUntil, _ = surgical.ParseTime(f.Text("disabled_until"))
+	h.CreatedAt, _ = surgical.ParseTime(f.Text("created_at"))
 	return h, h.ID > 0
 }
 
 // Sends reports whether the hook delivers to the address.
-func (h Hook) Sends(address string) bool {
-	a, err1 := url.Parse(strings.TrimRight(h.URL, "/"))
-	b, err2 := url.Parse(strings.TrimRight(address, "/"))
-	if err1 != nil || err2 != nil {
-		return h.URL == address
-	}
-	return baseurl.SameOrigin(a, b) && a.EscapedPath() == b.EscapedPath()
-}
+func (h Hook) Sends(address string) bool { return baseurl.Same(h.URL, address) }
 
 // Events names the events that the hook is for.
 func (h Hook) Events() []string {
@@ -138,6 +133,39 @@ func (h Hook) Findings() []string {
 	}
 	return wrong
 }
+
+// Silent says that GitLab does not send what the hook is subscribed to, "" if that
+// cannot be seen: the newest change, which happened since the hook was made, is not
+// followed by a delivery, although there was time for one. events is the newest page
+// of the hook's log.
+func (h Hook) Silent(events []HookEvent, changed, now time.Time) string {
+	switch {
+	case h.Disabled(), changed.IsZero(), h.CreatedAt.IsZero(), !changed.After(h.CreatedAt.Add(surgical.SilentAfter)):
+		return ""
+	case now.Sub(changed) < surgical.SilentAfter, now.Sub(changed) > deliveryLogKept:
+		return ""
+	}
+	last := time.Time{}
+	for _, e := range events {
+		if e.SentAt.IsZero() {
+			return "" // the log does not say when
+		}
+		if e.SentAt.After(last) {
+			last = e.SentAt
+		}
+	}
+	if last.After(changed.Add(-surgical.SilentAfter)) {
+		return ""
+	}
+	text := "GitLab has sent nothing"
+	if !last.IsZero() {
+		text += " since " + last.Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%s, although something changed at %s", text, changed.UTC().Format(time.RFC3339))
+}
+
+// deliveryLogKept is how long GitLab keeps deliveries in the log, less a day.
+const deliveryLogKept = 6 * 24 * time.Hour
 
 // Disabled reports that GitLab delivers nothing to the hook at present.
 func (h Hook) Disabled() bool { return h.AlertStatus != "" && h.AlertStatus != "executable" }

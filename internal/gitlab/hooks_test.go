@@ -46,11 +46,17 @@ func TestClientHooks_ListsThoseOfProjectsAndGroups(t *testing.T) {
 		SigningToken: true, VerifiesTLS: true, AlertStatus: "executable",
 	}
 	other := gitlab.Hook{ID: server.Hooks(1)[1].ID, URL: "https://other.example.com/", Push: true, VerifiesTLS: true, AlertStatus: "disabled", DisabledUntil: time.Date(2026, 11, 29, 7, 0, 0, 0, time.UTC)}
+	for i := range page.Hooks {
+		if page.Hooks[i].CreatedAt.IsZero() {
+			t.Errorf("%+v does not say when it was made", page.Hooks[i])
+		}
+		page.Hooks[i].CreatedAt = time.Time{}
+	}
 	if diff := cmp.Diff([]gitlab.Hook{complete, other}, page.Hooks); diff != "" || err != nil || page.Next != "" || page.Requests != 1 {
 		t.Errorf("%v, %+v, hooks (-want +got):\n%s", err, page.Answer, diff)
 	}
 	group, err := client.Hooks(t.Context(), gitlab.Owner{Group: "demo"}, "")
-	complete.ID = server.GroupHooks("demo")[0].ID
+	complete.ID, complete.CreatedAt = server.GroupHooks("demo")[0].ID, group.Hooks[0].CreatedAt
 	if diff := cmp.Diff([]gitlab.Hook{complete}, group.Hooks); diff != "" || err != nil {
 		t.Errorf("%v, hooks of the group (-want +got):\n%s", err, diff)
 	}
@@ -102,6 +108,40 @@ func TestHookSends_ComparesOriginAndPath(t *testing.T) {
 	} {
 		if got := (gitlab.Hook{URL: receiver}).Sends(address); got != want {
 			t.Errorf("%s: %t", address, got)
+		}
+	}
+}
+
+func TestHookSilent_IsAChangeThatNoDeliveryFollows(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	const soon, day = surgical.SilentAfter / 2, 24 * time.Hour
+	for name, c := range map[string]struct {
+		created, changed time.Time
+		sent             []time.Time
+		status           string
+		silent           bool
+	}{
+		"no delivery at all":                     {ago(day), ago(time.Hour), nil, "", true},
+		"an older delivery":                      {ago(day), ago(time.Hour), []time.Time{ago(2 * time.Hour), ago(5 * time.Hour)}, "", true},
+		"a later delivery":                       {ago(day), ago(time.Hour), []time.Time{ago(50 * time.Minute)}, "", false},
+		"a delivery in the same second":          {ago(day), ago(time.Hour), []time.Time{ago(time.Hour)}, "", false},
+		"the change is new":                      {ago(day), ago(soon), nil, "", false},
+		"the change is older than the hook":      {ago(time.Hour), ago(2 * time.Hour), nil, "", false},
+		"the hook was just made":                 {ago(time.Hour), ago(time.Hour - soon), nil, "", false},
+		"the change is older than the log":       {ago(30 * day), ago(7 * day), nil, "", false},
+		"the log does not say when":              {ago(day), ago(time.Hour), []time.Time{{}}, "", false},
+		"nothing changed":                        {ago(day), time.Time{}, nil, "", false},
+		"GitLab does not say when it was made":   {time.Time{}, ago(time.Hour), nil, "", false},
+		"a disabled hook, which is found anyway": {ago(day), ago(time.Hour), nil, "disabled", false},
+	} {
+		var events []gitlab.HookEvent
+		for _, at := range c.sent {
+			events = append(events, gitlab.HookEvent{SentAt: at})
+		}
+		hook := gitlab.Hook{CreatedAt: c.created, AlertStatus: c.status}
+		if got := hook.Silent(events, c.changed, now); (got != "") != c.silent {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

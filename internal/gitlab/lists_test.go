@@ -3,7 +3,6 @@ package gitlab_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -42,8 +41,6 @@ type listed struct {
 	pages    []gitlab.ListPage
 	requests int
 }
-
-func (l listed) iids() []int64 { return slices.Sorted(maps.Keys(l.seen)) }
 
 // readAll reads a list to its end. between is called after each page.
 func readAll(ctx context.Context, t interface{ Fatalf(string, ...any) }, list func(context.Context, int64, gitlab.ListQuery) (gitlab.ListPage, error), since time.Time, between func()) listed {

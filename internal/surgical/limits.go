@@ -297,6 +297,9 @@ const (
 	// UnavailableRetryAfter is the Retry-After of an answer that found a
 	// dependency out of reach, unless the failure itself says longer.
 	UnavailableRetryAfter = 10 * time.Second
+	// SilentAfter is how long after a change GitLab must have sent its delivery; a hook
+	// without one is silent. It leaves time for GitLab's own queues.
+	SilentAfter = 10 * time.Minute
 	// SecretInterval is the least time between two readings of a secret: a
 	// stranger's wrong signatures must not drive requests to Secrets Manager.
 	SecretInterval = 10 * time.Second

@@ -88,6 +88,18 @@ func (h *hook) disabled(now time.Time) (until *time.Time, disabled bool) {
 	return &end, err == nil && now.Before(end)
 }
 
+// HookTokens returns the signing token and the secret token of the project's hooks, by
+// id.
+func (s *State) HookTokens(projectID int64) map[int64][2]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tokens := map[int64][2]string{}
+	for _, h := range s.projects[projectID].hooks {
+		tokens[h.ID] = [2]string{h.signingToken, h.token}
+	}
+	return tokens
+}
+
 // EditHook changes a hook of the project; it panics if there is none with that id.
 func (s *State) EditHook(projectID, id int64, change func(*Hook)) {
 	s.mu.Lock()
