@@ -104,6 +104,10 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "missed-events", runbook: "missed-events",
 			says:   "In two of three five-minute periods, a reconcile found changes that no webhook announced: GitLab does not deliver, or Lorehook does not receive.",
 			metric: st.own(metrics.MissedEvents(), series{stat: sum}), atLeast: 1, periods: 3, reach: 2},
+		// A check finds it once an hour, for the second time in a row at the earliest.
+		{name: "hooks-broken", runbook: "hooks-broken",
+			says:   "Two checks in a row, an hour apart, found that a project has no working webhook: it is missing, incomplete or disabled, or GitLab sends nothing. Only reconciles keep its copy current.",
+			metric: st.own(metrics.HooksBroken(), series{stat: sum, seconds: 3600}), atLeast: 1, periods: 2},
 		// Three of six, because a period in which nothing became visible has no data
 		// and would interrupt three in a row.
 		{name: "freshness", runbook: "freshness",

@@ -51,7 +51,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("Are we losing anything?",
 			"Every event accepted with 202 ends up in the copy, in a failed run, or in the dead-letter queue. GitLab disables a hook after four consecutive non-2xx responses. A missed event is a change that only a reconcile found.",
-			"dead-letters", "webhook-answers", "refused-signatures", "missed-events", "crawler-silent"),
+			"dead-letters", "webhook-answers", "refused-signatures", "missed-events", "hooks-broken", "crawler-silent"),
 		{
 			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
 				delivered(metrics.OutcomeQueued, green), delivered(metrics.OutcomeIgnored, grey), delivered(metrics.OutcomeRefused, orange), delivered(metrics.OutcomeFailed, red),
@@ -61,6 +61,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 				st.own(metrics.RefusedSignatures(), series{stat: sum, label: "no valid signature", color: orange}),
 			}, right: []awscloudwatch.IMetric{
 				st.own(metrics.MissedEvents(), series{stat: sum, label: "missed events", color: blue}),
+				st.own(metrics.HooksBroken(), series{stat: sum, label: "checks without a working hook", color: orange}),
 			}}.widget(),
 			graph{title: "Waiting messages", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
 				queueMetric(st.queues.deadLetters, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "dead letters", color: red}),

@@ -95,6 +95,7 @@ func limitRows() map[string]string {
 			fmt.Sprintf("; after %d deaths never", surgical.MaxLostStages),
 		"bytes of an entity":        fmt.Sprintf("%d MB fetched, in all its responses together", surgical.MaxEntityBytes>>20),
 		"bytes of a record":         fmt.Sprintf("%d MB", surgical.MaxRecordBytes>>20),
+		"check of hooks":            fmt.Sprintf("every %v min; a change without a delivery counts after %v min", surgical.HookCheckInterval.Minutes(), surgical.SilentAfter.Minutes()),
 		"bytes of a page of a list": fmt.Sprintf("%d MB; beyond it, pages have fewer records", surgical.MaxListPageBytes>>20),
 		"records of an entity":      fmt.Sprintf("%d,%03d in all its lists, and %d pages of one list", surgical.MaxEntityRecords/1000, surgical.MaxEntityRecords%1000, surgical.MaxListPages),
 		"titles, names, links":      fmt.Sprintf("%d,%03d characters are shown", surgical.MaxShown/1000, surgical.MaxShown%1000),

@@ -12,12 +12,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/projects"
@@ -70,7 +72,7 @@ func (c *Crawler) Handle(ctx context.Context) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	err = c.crawl(ctx, &report)
+	err = errors.Join(c.watchHooks(ctx, &report), c.crawl(ctx, &report))
 	err = errors.Join(err, release(context.WithoutCancel(ctx)))
 	c.Log.InfoContext(ctx, "crawled", "passes", report.Passes, "pages", report.Pages, "runs", report.Runs,
 		"passes_finished", report.Finished, "passes_failed", report.Failed, "outcome", outcomeOf(err))
@@ -149,6 +151,29 @@ func unlessMoved(err error) error {
 func (c *Crawler) hasTime(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() == nil && (!ok || time.Until(deadline) > surgical.CrawlReserve)
+}
+
+// queue queues one run, and reports whether its message was sent. If the run is queued
+// already, that may not have happened.
+func (c *Crawler) queue(ctx context.Context, req surgical.Request) (sent bool, err error) {
+	if c.NewTrace != nil {
+		req.TraceParent = c.NewTrace(ctx)
+	}
+	ctx = trace.With(ctx, req.TraceParent, req.RunID)
+	run, err := c.Ledger.QueueInBulk(ctx, req)
+	if errors.Is(err, surgical.ErrMoved) {
+		run, err = c.Ledger.Run(ctx, req.RunID)
+	}
+	if err != nil {
+		return false, err
+	}
+	if run.Status != surgical.StatusQueued {
+		return false, nil
+	}
+	if err := c.Bulk.Send(ctx, run.Request); err != nil {
+		return false, fmt.Errorf("send run %s: %w", run.RunID, err)
+	}
+	return true, nil
 }
 
 // due returns the passes with something to do now, those that have waited longest

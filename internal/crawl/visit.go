@@ -2,13 +2,10 @@ package crawl
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/projects"
@@ -283,8 +280,12 @@ func (v *visit) send(ctx context.Context) error {
 			continue
 		}
 		for _, a := range w.Awaited {
-			if err := v.queue(ctx, a); err != nil {
+			sent, err := v.queue(ctx, v.pass.Request(a, v.Clock()))
+			if err != nil {
 				return err
+			}
+			if sent {
+				v.report.Runs++
 			}
 		}
 		if err := v.Ledger.WindowSent(ctx, v.pass, w); err != nil {
@@ -292,30 +293,6 @@ func (v *visit) send(ctx context.Context) error {
 		}
 		v.windows[i].Sent = true
 	}
-	return nil
-}
-
-// queue queues one run. If it is queued already, its message may not have been sent.
-func (v *visit) queue(ctx context.Context, a surgical.Awaited) error {
-	req := v.pass.Request(a, v.Clock())
-	if v.NewTrace != nil {
-		req.TraceParent = v.NewTrace(ctx)
-	}
-	ctx = trace.With(ctx, req.TraceParent, req.RunID)
-	run, err := v.Ledger.QueueInBulk(ctx, req)
-	if errors.Is(err, surgical.ErrMoved) {
-		run, err = v.Ledger.Run(ctx, req.RunID)
-	}
-	if err != nil {
-		return err
-	}
-	if run.Status != surgical.StatusQueued {
-		return nil
-	}
-	if err := v.Bulk.Send(ctx, run.Request); err != nil {
-		return fmt.Errorf("send run %s: %w", run.RunID, err)
-	}
-	v.report.Runs++
 	return nil
 }
 

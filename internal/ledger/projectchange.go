@@ -131,7 +131,10 @@ func (l *Ledger) CountProject(ctx context.Context, projectID int64, c surgical.P
 
 // CheckHook records the result of a check of the project's webhook.
 func (l *Ledger) CheckHook(ctx context.Context, projectID int64, c surgical.HookCheck) error {
-	return l.setOfProject(ctx, projectID, "hook", hookItem{string(c.State), c.ID, c.Reason, dynamo.Micros(c.CheckedAt), c.Findings})
+	return l.setOfProject(ctx, projectID, "hook", hookItem{
+		State: string(c.State), ID: c.ID, Reason: c.Reason, CheckedAt: dynamo.Micros(c.CheckedAt), Findings: c.Findings, Group: c.Group, Signed: c.Signed,
+		Delivery: c.LastDelivery, ReadAt: dynamo.Micros(c.ReadAt), NoLog: c.NoLog,
+	})
 }
 
 // ReconcileProject records a reconcile that ended.

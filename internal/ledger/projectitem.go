@@ -63,6 +63,12 @@ type hookItem struct {
 	Reason    string `dynamodbav:"reason,omitempty"`
 	CheckedAt int64  `dynamodbav:"checked_at"`
 	Findings  int64  `dynamodbav:"findings,omitempty"`
+	Group     string `dynamodbav:"group,omitempty"`
+	Signed    bool   `dynamodbav:"signed,omitempty"`
+	// Delivery is the newest delivery of the hook's log that was read, and ReadAt when.
+	Delivery int64  `dynamodbav:"delivery,omitempty"`
+	ReadAt   int64  `dynamodbav:"read_at,omitempty"`
+	NoLog    string `dynamodbav:"no_log,omitempty"`
 }
 
 type reconciledItem struct {
@@ -91,7 +97,8 @@ func decodeProject(projectID int64, item dynamo.Item) (surgical.Project, error) 
 		Counts: surgical.ProjectCounts{Issues: row.Counts.Issues, MergeRequests: row.Counts.MergeRequests, At: dynamo.FromMicros(row.Counts.At)},
 		Hook: surgical.HookCheck{
 			State: surgical.HookState(row.Hook.State), ID: row.Hook.ID, Reason: row.Hook.Reason,
-			CheckedAt: dynamo.FromMicros(row.Hook.CheckedAt), Findings: row.Hook.Findings,
+			CheckedAt: dynamo.FromMicros(row.Hook.CheckedAt), Findings: row.Hook.Findings, Group: row.Hook.Group, Signed: row.Hook.Signed,
+			LastDelivery: row.Hook.Delivery, ReadAt: dynamo.FromMicros(row.Hook.ReadAt), NoLog: row.Hook.NoLog,
 		},
 		LastReconcile: surgical.Reconciled{
 			Cycle: row.LastReconcile.Cycle, BeganAt: dynamo.FromMicros(row.LastReconcile.BeganAt), EndedAt: dynamo.FromMicros(row.LastReconcile.EndedAt),

@@ -71,7 +71,7 @@ func TestProject_HasWhatWasRecorded(t *testing.T) {
 			ID: 7, Known: true, Path: "group/sub.group/Project-1", PathAt: at(1), UnseenSince: at(2), CompleteAsOf: at(8), CompleteSince: at(4),
 			HiddenAt: at(3),
 			Counts:   surgical.ProjectCounts{Issues: 12_000, MergeRequests: 3, At: at(5)},
-			Hook:     surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 40 times", CheckedAt: at(6), Findings: 2},
+			Hook:     surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 40 times", CheckedAt: at(6), Findings: 2, Group: "group", Signed: true, LastDelivery: 9031, ReadAt: at(7), NoLog: "too old"},
 			LastReconcile: surgical.Reconciled{
 				Cycle: "c1", BeganAt: at(6), EndedAt: at(7), Listed: 200, Different: 60, Missed: 59, Requests: 4,
 			},

@@ -242,6 +242,11 @@ const (
 	// DeliverySkew is how much earlier than an entity's date, which is GitLab's, its
 	// delivery may have been processed by our clock.
 	DeliverySkew = time.Minute
+	// HookCheckInterval is the time from one check of a project's hook to the next.
+	HookCheckInterval = time.Hour
+	// MaxDeliveryPages is how many pages of a hook's delivery log are read at a time,
+	// of 100 deliveries each. What fails beyond them is found by a reconcile.
+	MaxDeliveryPages = 20
 	// CrawlInterval is how often the crawler starts.
 	CrawlInterval = time.Minute
 	// CrawlerTimeout ends before CrawlerLease, which keeps two crawlers from working at

@@ -65,14 +65,23 @@ func HookStates() []HookState {
 // HookCheck is the result of a check of a project's webhook.
 type HookCheck struct {
 	State HookState
-	// ID is GitLab's id of the hook that was found, or 0.
-	ID int64
+	// ID is GitLab's id of the hook that was found, or 0. Group is the path of the
+	// group that it belongs to, "" for one of the project's own.
+	ID    int64
+	Group string
+	// Signed reports that the hook signs its deliveries.
+	Signed bool
 	// Reason explains any state but [HookWorking].
 	Reason    string
 	CheckedAt time.Time
-	// Findings counts the checks in a row, up to this one, that did not find a
-	// working hook.
+	// Findings counts the checks in a row, up to this one, that found that no hook
+	// works. A check that may not read the hooks finds nothing.
 	Findings int64
+	// LastDelivery is the id of the newest delivery of the hook's log that was read,
+	// and ReadAt when it was. NoLog says why there is no log, "" if there is one.
+	LastDelivery int64
+	ReadAt       time.Time
+	NoLog        string
 }
 
 // Reconciled is what one reconcile of a project found.

@@ -312,14 +312,22 @@ func stageMutations() []mutation {
 	}
 }
 
-// walkMutations break how a long list is read while it changes.
+// walkMutations break how a long list is read while it changes, and how hooks are looked
+// after.
 func walkMutations() []mutation {
 	const walk = "internal/gitlab/walk.go"
+	const watch, log = "internal/crawl/hooks.go", "internal/crawl/deliveries.go"
+	hooks := []suite{{name: "hooks", args: []string{"./internal/crawl", "-run", "TestWatchHooks"}}}
 	walks := []suite{{name: "walks", args: []string{"./internal/gitlab", "-run", "TestClientList|TestClientGroup|TestClientAll", "-rapid.nofailfile"}}}
 	return []mutation{
 		{"pages of one date are not read again", []edit{{walk, "\tcase s.page > 1:\n\t\treturn &step{by: s.by, from: s.from, page: s.page - 1, back: true", "\tcase s.page > 1 && s.back:\n\t\treturn &step{by: s.by, from: s.from, page: s.page - 1, back: true"}}, walks},
 		{"a list ends where records may have moved to its end", []edit{{walk, "return s.ended(o, s.from+1), nil", "return s.ended(order{}, 0), nil"}}, walks},
 		{"a list that began anywhere is believed", []edit{{walk, "case v < last || o.exclusive && v == last:", "case v < 0:"}}, walks},
+		{"a failed delivery is left to the lists", []edit{{log, "\t\t\tif !e.Failed() {\n", "\t\t\tif !e.Failed() || e.ID > 0 {\n"}}, hooks},
+		{"a delivery that fails again makes another run", []edit{{log, "RunID: surgical.DeliveryRunID(name, ref)", "RunID: surgical.DeliveryRunID(fmt.Sprint(name, e.ID), ref)"}}, hooks},
+		{"what was read of a log is recorded before its runs", []edit{{log, "\t\t\trequested, err := w.recover(ctx, owner, *check, e)\n\t\t\tif err != nil {\n\t\t\t\treturn nil, false, err\n\t\t\t}\n", "\t\t\trequested, _ := w.recover(ctx, owner, *check, e)\n"}}, hooks},
+		{"the first finding raises the alarm", []edit{{watch, "if next.Findings > 1 {", "if next.Findings > 0 {"}}, hooks},
+		{"a hook that gets no deliveries works", []edit{{watch, "silent != \"\" {", "silent == \"?\" {"}}, hooks},
 		{"a large page stops a walk", []edit{{walk, "|| s.size == 1 {", "|| s.size > 0 {"}}, walks},
 	}
 }

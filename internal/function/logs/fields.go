@@ -29,7 +29,7 @@ func Fields() map[string]string {
 
 		// Outcome.
 		"outcome":      "how a delivery, a stage, a sweep or a crawl ended",
-		"reason":       "why a delivery was ignored or refused, or why a crawl did nothing",
+		"reason":       "why a delivery was ignored or refused, why a crawl did nothing, why a hook does not work, or why there is no log of its deliveries",
 		"status":       "the run's status after it was closed, or that of a pass",
 		"http_status":  "the HTTP status of the response",
 		"stage":        "the stage that the run is in, or was in when it closed",
@@ -42,6 +42,7 @@ func Fields() map[string]string {
 		"covered_by":   "the run whose fetch covers this run's event",
 		"unseen_since": "when GitLab first refused to show the project",
 		"backfill":     "whether a backfill was requested, because copies were hidden in the meantime",
+		"hook_state":   "whether a project's hook works",
 		"taken_by":     "the run that has the id that the message asked for, and is about other entities",
 
 		// Counts and times.
@@ -69,7 +70,8 @@ func Fields() map[string]string {
 		"passes_finished":       "passes that a crawl finished",
 		"passes_failed":         "passes that a crawl failed",
 		"pages":                 "pages of lists that a crawl read",
-		"runs":                  "runs that a crawl queued",
+		"runs":                  "runs that a crawl queued, or those of deliveries that failed",
+		"findings":              "checks in a row that found that no hook of a project works",
 		"missed":                "changes that no delivery announced",
 		"tries":                 "failures of a pass in a row",
 		"listed":                "entries of lists that a pass has seen",

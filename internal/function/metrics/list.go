@@ -87,7 +87,7 @@ func All() []Metric {
 		DocumentsRegenerated(), ChunksEmbedded(),
 		ProjectsUnseen(), SecretFailures(),
 		Runs(), Coalesced(), BehindEvent(), JobsAborted(),
-		MissedEvents(),
+		HooksBroken(), MissedEvents(),
 	}
 }
 
@@ -211,6 +211,12 @@ func Coalesced() Metric {
 // JobsAborted counts docs and embed jobs that were aborted when their run ended.
 func JobsAborted() Metric {
 	return Metric{Name: "JobsAborted", Unit: Count, Sets: plain()}
+}
+
+// HooksBroken counts checks of a project's hook that found, at least for the second time
+// in a row, that none works.
+func HooksBroken() Metric {
+	return Metric{Name: "HooksBroken", Unit: Count, Sets: plain()}
 }
 
 // MissedEvents counts runs of a reconcile whose commit changed something although no

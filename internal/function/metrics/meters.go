@@ -100,5 +100,9 @@ func (e *Emitter) Closed(run surgical.Run) {
 	e.emit(l.some(JobsAborted(), run.Counters.JobsAborted))
 }
 
+// HookBroken records a check that found for the second time or more that no hook of a
+// project works.
+func (e *Emitter) HookBroken() { e.emit(newLine().count(HooksBroken(), 1)) }
+
 // Missed records that a reconcile found so many changes that no delivery announced.
 func (e *Emitter) Missed(events int64) { e.emit(newLine().some(MissedEvents(), events)) }

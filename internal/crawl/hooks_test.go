@@ -1,0 +1,325 @@
+package crawl_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/metricstest"
+)
+
+const lorehook = "https://lore.example.com/webhooks/gitlab"
+
+const allEvents = `"push_events":false,"issues_events":true,"confidential_issues_events":true,"merge_requests_events":true,"note_events":true,"confidential_note_events":true`
+
+// hooked adds a hook to "projects/1" or to a group, and returns its id.
+func (w *world) hooked(owner, settings string) int64 {
+	w.T.Helper()
+	if !strings.Contains(settings, `"url"`) {
+		settings = `"url":"` + lorehook + `",` + settings
+	}
+	r := httptest.NewRequest(http.MethodPost, "/api/v4/"+owner+"/hooks", strings.NewReader("{"+settings+"}"))
+	r.Header.Set("PRIVATE-TOKEN", cloud.Token)
+	answer := httptest.NewRecorder()
+	w.GitLab.ServeHTTP(answer, r)
+	var hook struct{ ID int64 }
+	if err := json.Unmarshal(answer.Body.Bytes(), &hook); err != nil || answer.Code != http.StatusCreated {
+		w.T.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	return hook.ID
+}
+
+// hourly lets so many checks of hooks go by.
+func (w *world) hourly(checks int) {
+	for range checks {
+		w.Clock.Advance(surgical.HookCheckInterval)
+		w.Crawl()
+		w.Settle()
+	}
+}
+
+func (w *world) hook() surgical.HookCheck {
+	w.T.Helper()
+	p, err := w.Ledger.Project(w.T.Context(), fakegitlab.ProjectID)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return p.Hook
+}
+
+// emitted adds up a metric that the crawler wrote.
+func (w *world) emitted(name string) (n float64) {
+	w.T.Helper()
+	for line := range strings.Lines(w.metrics.String()) {
+		data, err := metricstest.Read([]byte(line))
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		for _, d := range data {
+			if d.Name == name {
+				for _, v := range d.Values {
+					n += v
+				}
+			}
+		}
+	}
+	return n
+}
+
+func TestWatchHooks_SaysWhetherAHookWorksAndWhyNot(t *testing.T) {
+	signed := allEvents + `,"signing_token":"whsec_x"`
+	for name, c := range map[string]struct {
+		prepare  func(w *world)
+		state    surgical.HookState
+		says     string
+		findings int64 // after two checks
+	}{
+		"none":                   {func(*world) {}, surgical.HookMissing, "neither the project nor a group", 2},
+		"one of somebody else's": {func(w *world) { w.hooked("projects/1", `"url":"https://other.example.com/hook",`+signed) }, surgical.HookMissing, "neither", 2},
+		"the project's":          {func(w *world) { w.hooked("projects/1", signed) }, surgical.HookWorking, "", 0},
+		"at another domain":      {func(w *world) { w.hooked("projects/1", `"url":"https://hooks.example.com/x/webhooks/gitlab/",`+signed) }, surgical.HookWorking, "", 0},
+		"the group's":            {func(w *world) { w.hooked("groups/demo", signed) }, surgical.HookWorking, "", 0},
+		"incomplete":             {func(w *world) { w.hooked("projects/1", `"issues_events":true,"token":"x"`) }, surgical.HookMissing, "note_events is off", 2},
+		"incomplete, but for the group's": {func(w *world) {
+			w.hooked("projects/1", `"issues_events":true,"token":"x"`)
+			w.hooked("groups/demo", signed)
+		}, surgical.HookWorking, "", 0},
+		"disabled": {func(w *world) {
+			id := w.hooked("projects/1", signed)
+			w.GitLab.EditHook(1, id, func(h *fakegitlab.Hook) { h.AlertStatus = "disabled" })
+			w.GitLab.AddHookEvents(1, id, fakegitlab.HookEvent{ResponseStatus: "503"})
+		}, surgical.HookDisabled, "disabled by GitLab (disabled); the last delivery was answered with 503", 2},
+		"the token may not look": {func(w *world) {
+			w.hooked("projects/1", signed)
+			w.GitLab.Inject(fakegitlab.Fault{Endpoint: "hooks", Status: 403, Requests: 100})
+		}, surgical.HookUnreadable, "Maintainer", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.cycle() // finds out the project's path
+				c.prepare(w)
+				w.hourly(2)
+				got := w.hook()
+				if got.State != c.state || !strings.Contains(got.Reason, c.says) || got.Findings != c.findings || !got.CheckedAt.After(w.Clock.Now().Add(-time.Hour)) {
+					t.Errorf("%+v", got)
+				}
+				// The project had no hook before.
+				if alarms, want := w.emitted(metrics.HooksBroken().Name), float64(c.findings); c.findings > 0 && alarms < want-1 || c.findings == 0 && alarms > 1 {
+					t.Errorf("%v alarms after %v findings", alarms, c.findings)
+				}
+			})
+		})
+	}
+}
+
+func TestWatchHooks_RaisesTheMetricFromTheSecondFindingOn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+		w.cycle()
+		w.hourly(1)
+		set := func(status string) { w.GitLab.EditHook(1, id, func(h *fakegitlab.Hook) { h.AlertStatus = status }) }
+		for i, c := range []struct {
+			status string
+			want   float64
+		}{{"executable", 0}, {"disabled", 0}, {"executable", 0}, {"disabled", 0}, {"disabled", 1}, {"disabled", 2}, {"executable", 2}, {"disabled", 2}} {
+			set(c.status)
+			w.hourly(1)
+			if got := w.emitted(metrics.HooksBroken().Name); got != c.want {
+				t.Errorf("step %d, %s: %v, want %v", i, c.status, got, c.want)
+			}
+		}
+	})
+}
+
+func TestWatchHooks_NoticesThatGitLabSendsNothing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+		w.cycle()
+		w.hourly(1)
+		if got := w.hook(); got.State != surgical.HookWorking {
+			t.Errorf("at first %+v", got)
+		}
+		w.add(70)
+		w.cycle()
+		w.hourly(1)
+		if got := w.hook(); got.State != surgical.HookSilent || !strings.Contains(got.Reason, "has sent nothing") {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// failing adds failed deliveries about the issues to the log of the hook, one each.
+func (w *world) failing(hook int64, status string, iids ...int64) {
+	for _, iid := range iids {
+		body := fmt.Sprintf(`{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":%d}}`, iid)
+		w.GitLab.AddHookEvents(1, hook, fakegitlab.HookEvent{
+			ResponseStatus: status, RequestData: json.RawMessage(body),
+			RequestHeaders: map[string]string{"Idempotency-Key": fmt.Sprint("delivery-", iid), "X-Gitlab-Event": "Issue Hook", "webhook-timestamp": fmt.Sprint(w.Clock.Now().Unix())},
+		})
+	}
+}
+
+// webhookRuns counts the runs that deliveries about the issue made.
+func (w *world) webhookRuns(iid int64) (n int) {
+	for _, run := range w.Runs() {
+		if run.Origin == surgical.OriginWebhook && run.Targets[0].IID == iid {
+			n++
+		}
+	}
+	return n
+}
+
+// An edit within a minute of another leaves no trace in a list: only the log shows it.
+func TestWatchHooks_RequestsARunForADeliveryThatFailed(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.add(70)
+		hook := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+		w.cycle()
+		w.hourly(1)
+		w.Webhook(issue(70))
+		w.settleRuns()
+		before := w.webhookRuns(70)
+		w.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "First."})
+		w.Webhook(issue(70))
+		w.settleRuns()
+		discussion := w.GitLab.Discussions(issue(70))[0].ID
+		note := w.GitLab.AddNote(issue(70), discussion, fakegitlab.Note{Body: "Second."})
+		w.Webhook(issue(70))
+		w.settleRuns()
+		w.GitLab.EditNote(issue(70), note, "Second, edited within the minute.")
+		w.failing(hook, "internal error", 70)
+		w.failing(hook, "200", 70)
+		w.cycle()
+		w.current(issue(70))
+		if n := w.webhookRuns(70) - before; n != 3 {
+			t.Errorf("%d runs, want the two deliveries and the one that failed", n)
+		}
+		// Sent again, and failed again: it is the same delivery.
+		w.failing(hook, "503", 70)
+		w.cycle()
+		w.cycle()
+		if n := w.webhookRuns(70) - before; n != 3 {
+			t.Errorf("%d runs after it failed again", n)
+		}
+	})
+}
+
+func TestWatchHooks_TakesOneRequestForAHundredDeliveries(t *testing.T) {
+	inWorld(t, func(w *world) {
+		hook := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+		w.failing(hook, "200", 1)
+		w.cycle()
+		w.hourly(1)
+		logs := func() int { return w.GitLab.Requests()["1 hook events"] }
+		for _, n := range []int{0, 99, 100, 250} {
+			before := logs()
+			for range n {
+				w.failing(hook, "500", 7, 8)
+			}
+			w.cycle()
+			if got, most := logs()-before, 1+2*n/100; got > most {
+				t.Errorf("%d deliveries took %d requests, want at most %d", 2*n, got, most)
+			}
+			if w.webhookRuns(7) > 1 || n > 0 && w.webhookRuns(8) != 1 {
+				t.Errorf("%d and %d runs", w.webhookRuns(7), w.webhookRuns(8))
+			}
+		}
+	})
+}
+
+func TestWatchHooks_IgnoresWhatTheWebhookIgnores(t *testing.T) {
+	inWorld(t, func(w *world) {
+		hook := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+		w.cycle()
+		w.hourly(1)
+		before := len(w.Runs())
+		for _, body := range []string{
+			`{"oversize":true}`, `[]`, `null`, `{"object_kind":"pipeline","project":{"id":1}}`,
+			`{"object_kind":"issue","project":{"id":2},"object_attributes":{"iid":7}}`, `{"object_kind":"issue","project":{"id":1},"object_attributes":{}}`,
+		} {
+			w.GitLab.AddHookEvents(1, hook, fakegitlab.HookEvent{ResponseStatus: "500", RequestData: json.RawMessage(body)})
+		}
+		w.cycle()
+		if n := len(w.Runs()) - before; n != 0 {
+			t.Errorf("%d runs", n)
+		}
+	})
+}
+
+func TestWatchHooks_GoesOnWithoutALog(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+		w.GitLab.Inject(fakegitlab.Fault{Endpoint: "hook events", Status: 404, Body: `{"error":"404 Not Found"}`, Requests: 2})
+		w.cycle()
+		w.hourly(1)
+		if got := w.hook(); got.State != surgical.HookWorking || !strings.Contains(got.NoLog, "17.3") {
+			t.Errorf("%+v", got)
+		}
+		before := w.GitLab.Requests()["1 hook events"]
+		w.cycle()
+		w.cycle()
+		if got := w.GitLab.Requests()["1 hook events"]; got != before {
+			t.Errorf("the log was asked for %d times more", got-before)
+		}
+		w.hourly(2) // upgraded in between
+		if got := w.hook(); got.State != surgical.HookWorking || got.NoLog != "" || got.ReadAt.IsZero() {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// A crash after any of the runs that a reading requested makes no second one, and loses
+// none.
+func TestWatchHooks_RepeatsAReadingThatACrashInterrupted(t *testing.T) {
+	for crash := range 4 {
+		inWorld(t, func(w *world) {
+			hook := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+			w.failing(hook, "200", 1)
+			w.cycle()
+			w.hourly(1)
+			w.failing(hook, "500", 7, 8, 9)
+			sent := 0
+			w.Crawler().Bulk = crashing{w.Crawler().Bulk, func() error {
+				if sent++; sent == crash+1 {
+					return errors.New("crashed")
+				}
+				return nil
+			}}
+			w.Clock.Advance(surgical.ReconcileInterval)
+			w.Crawl()
+			w.cycle()
+			w.cycle()
+			for _, iid := range []int64{7, 8, 9} {
+				if n := w.webhookRuns(iid); n != 1 {
+					t.Errorf("crash %d: %d runs of issue %d", crash, n, iid)
+				}
+				w.current(issue(iid))
+			}
+		})
+	}
+}
+
+// crashing is a queue that fails when a crash is due, before the message is sent.
+type crashing struct {
+	queue interface {
+		Send(ctx context.Context, req surgical.Request) error
+	}
+	due func() error
+}
+
+func (c crashing) Send(ctx context.Context, req surgical.Request) error {
+	if err := c.due(); err != nil {
+		return err
+	}
+	return c.queue.Send(ctx, req)
+}
