@@ -38,7 +38,7 @@ func TestRunner_CallsDynamoDBNoMoreThanOneNewCommentTakes(t *testing.T) {
 		{w.Embed, []string{
 			"BatchGetItem content",
 			"TransactWriteItems content",
-			"TransactWriteItems dependent_queue dirty_sources sync_runs",
+			"TransactWriteItems dependent_queue dirty_sources state sync_runs",
 			"UpdateItem dependent_queue",
 			"UpdateItem sync_runs",
 		}},
