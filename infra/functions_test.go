@@ -116,7 +116,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		"Abort":   {tableNames},
 		"Sweeper": {tableNames, requests, bulk, machine},
 		"Crawler": {tableNames, bulk, projects, gitlab, {"LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
-		"Api":     {tableNames, requests, projects},
+		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler"}},
 		"Widget":  {tableNames},
 	}
 	s := onAWS(t)

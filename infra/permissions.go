@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
@@ -46,6 +48,11 @@ func (st *stack) grant(f function, granted access.Function) {
 	}
 	if granted.Starts {
 		allow(f.Role(), []string{access.Start}, st.machine.arn)
+	}
+	for _, invoked := range st.functions.all() {
+		if slices.Contains(granted.Invokes, invoked.spec.name) {
+			allow(f.Role(), []string{access.Invoke}, invoked.FunctionArn())
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
@@ -32,6 +34,8 @@ func build(_ context.Context, env function.Env[config.API]) (any, error) {
 	handler, err := api.New(api.Options{
 		Runs:      rows,
 		Projects:  rows,
+		Passes:    rows,
+		Crawl:     crawl(lambda.NewFromConfig(env.AWS), c.CrawlerFunction),
 		Content:   content.NewStore(db, c.Content, time.Now),
 		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
@@ -46,4 +50,12 @@ func build(_ context.Context, env function.Env[config.API]) (any, error) {
 		return nil, err
 	}
 	return gateway.Adapt(handler), nil
+}
+
+// crawl starts the crawler without waiting for it.
+func crawl(client *lambda.Client, function string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, InvocationType: types.InvocationTypeEvent})
+		return err
+	}
 }

@@ -21,6 +21,8 @@ const (
 const (
 	Send  = "sqs:SendMessage"
 	Start = "states:StartExecution"
+	// Invoke is also what the workflow does with its functions.
+	Invoke = "lambda:InvokeFunction"
 )
 
 // Receive returns the actions that the event source mapping and the worker need
@@ -47,6 +49,8 @@ type Function struct {
 	Sends, Receives []string
 	// Starts reports whether the function may start executions of the workflow.
 	Starts bool
+	// Invokes are functions, by their names here.
+	Invokes []string
 }
 
 // on takes DynamoDB actions without their prefix.
@@ -178,11 +182,11 @@ func api() Function {
 			on(tables.DependentQueue(), "Query", "UpdateItem"),
 			// It says what is undone, of one entity or in all.
 			on(tables.DirtySources(), "Query", "Scan"),
-			// It hides projects by request.
-			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"),
+			// It hides projects by request, and starts, resumes and cancels passes.
+			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem"),
 			on(tables.State(), "PutItem", "UpdateItem"),
 		},
-		Sends: []string{Requests},
+		Sends: []string{Requests}, Invokes: []string{"crawler"},
 	}
 }
 
@@ -214,7 +218,8 @@ func (f Function) Allows(action, resource string) bool {
 	}
 	return action == Send && slices.Contains(f.Sends, resource) ||
 		slices.Contains(Receive(), action) && slices.Contains(f.Receives, resource) ||
-		action == Start && resource == Workflow && f.Starts
+		action == Start && resource == Workflow && f.Starts ||
+		action == Invoke && slices.Contains(f.Invokes, resource)
 }
 
 // Index names an index of a table.

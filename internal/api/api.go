@@ -90,13 +90,14 @@ type Content interface {
 	Embeddings(ctx context.Context, ref surgical.EntityRef, documents []string) (map[string]content.Embeddings, error)
 }
 
-// Options holds the API's dependencies. All fields except Allowed, RequestID and
-// NewTrace are required.
+// Options holds the API's dependencies. All fields except Allowed, RequestID, Crawl
+// and NewTrace are required.
 type Options struct {
 	Runs     Runs
 	Projects Projects
 	Content  Content
 	Queue    Queue
+	Passes   Passes
 	// Allows is the allow list of projects.
 	Allows func(projectID int64) bool
 	// Allowed is the ids on the allow list; nil if it allows every project.
@@ -107,6 +108,8 @@ type Options struct {
 	Log    *slog.Logger
 	// RequestID returns the gateway's id of a request, for the log.
 	RequestID func(*http.Request) string
+	// Crawl starts the crawler. If it fails, or is nil, the schedule does.
+	Crawl func(context.Context) error
 	// NewTrace generates the traceparent of a request that has none.
 	NewTrace func(context.Context) string
 }
@@ -153,6 +156,8 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerEntities(s.api)
 	s.registerProjects(s.api)
 	s.registerDocuments(s.api)
+	s.registerBackfills(s.api)
+	s.registerReconciles(s.api)
 	return s.complete(s.api.OpenAPI())
 }
 

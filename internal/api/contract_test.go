@@ -50,7 +50,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
 		}
-		for _, done := range []string{"Tested: 16", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
+		for _, done := range []string{"Tested: 24", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
 			if !strings.Contains(report, done) {
 				t.Errorf("no %q in\n%s", done, report)
 			}
@@ -156,6 +156,13 @@ func (m *met) check(t *testing.T) {
 		{"GET", "/v1/projects", []int{200, 404, 422}},
 		{"GET", "/v1/projects/{project}", []int{200, 403, 404, 422}},
 		{"POST", "/v1/projects/hide", []int{200, 400, 403, 404, 415, 422}},
+		{"POST", "/v1/backfills", []int{202, 400, 403, 409, 415, 422}},
+		{"GET", "/v1/backfills", []int{200, 422}},
+		{"GET", "/v1/backfills/{id}", []int{200, 404, 422}},
+		{"POST", "/v1/backfills/{id}/cancel", []int{200, 404, 409, 422}},
+		{"POST", "/v1/backfills/{id}/retry-failed", []int{202, 404, 422}},
+		{"POST", "/v1/reconciles", []int{202, 400, 403, 404, 415, 422}},
+		{"GET", "/v1/reconciles", []int{200, 403, 404, 422}},
 		{"GET", "/healthz", []int{200}},
 		{"GET", "/openapi.json", []int{200}},
 	} {

@@ -38,6 +38,7 @@ func newDescription() *huma.OpenAPI {
 			{Name: "runs", Description: "A run updates the stored copies of its target entities, all of them or none."},
 			{Name: "entities", Description: "The current stored copies."},
 			{Name: "projects", Description: "What is known of projects as a whole."},
+			{Name: "passes", Description: "A pass compares GitLab's lists of a project with the copy, and requests runs for what differs: a backfill everything, a reconcile what changed since the last one."},
 			{Name: "service", Description: "The API itself."},
 		},
 	}

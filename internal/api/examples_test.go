@@ -116,6 +116,7 @@ func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
 		r.lists()
 		r.controls()
 		r.projects()
+		r.passes()
 		files, err := filepath.Glob(filepath.Join("examples", "*.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -265,6 +266,25 @@ func (r *recorder) projects() {
 	r.show("hide-projects.one", "One project", "POST", "/v1/projects/hide", `{"project":"demo/lorehook-demo"}`)
 	r.show("hide-projects.all", "All projects, after a restore", "POST", "/v1/projects/hide", `{"all":true}`)
 	r.show("hide-projects.not_valid", "Neither one project nor all", "POST", "/v1/projects/hide", `{}`)
+}
+
+// passes starts, reads, cancels and resumes passes.
+func (r *recorder) passes() {
+	const backfills, key = "/v1/backfills", "Idempotency-Key"
+	started := r.show("start-backfill.project", "One project, by its path", "POST", backfills, `{"project":"demo/lorehook-demo"}`, key, "first-import")
+	one := backfills + "/" + started["id"].(string)
+	r.show("start-backfill.running", "Another backfill of the project is running", "POST", backfills, `{"project":"1"}`, key, "second-import")
+	r.show("start-backfill.not_valid", "A project and a group", "POST", backfills, `{"project":"1","group":"demo"}`)
+	group := r.show("start-backfill.group", "A group", "POST", backfills, `{"group":"demo"}`, key, "demo-import")
+	r.show("get-backfill.running", "A backfill that has just been started", "GET", one, "")
+	r.show("get-backfill.not_found", "No such backfill", "GET", backfills+"/1-aaaaaaaaaaaaaaaa", "")
+	r.show("cancel-backfill.cancelled", "A backfill that was running", "POST", one+"/cancel", "")
+	r.show("cancel-backfill.group", "A group", "POST", backfills+"/"+group["id"].(string)+"/cancel", "")
+	r.show("retry-backfill.resumed", "The cancelled backfill goes on", "POST", one+"/retry-failed", "")
+	r.show("list-backfills.all", "A project's and a group's", "GET", backfills, "")
+	r.show("start-reconcile.queued", "One project", "POST", "/v1/reconciles", `{"project":"1"}`)
+	r.show("start-reconcile.not_valid", "Neither one project nor all", "POST", "/v1/reconciles", `{}`)
+	r.show("list-reconciles.all", "The one that was requested", "GET", "/v1/reconciles", "")
 }
 
 func TestEveryOperationHasAnExampleOfEachSuccess(t *testing.T) {

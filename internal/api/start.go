@@ -22,16 +22,22 @@ type startInput struct {
 // Resolve implements [huma.Resolver]. An empty key is a client's mistake; it
 // does not count as absent.
 func (in *startInput) Resolve(ctx huma.Context) (errs []error) {
-	ctx.EachHeader(func(name, value string) {
-		if name == keyHeader && value == "" {
-			errs = append(errs, &huma.ErrorDetail{Location: "header." + keyHeader, Message: "expected length >= 1", Value: value})
-		}
-	})
+	errs = emptyKey(ctx)
 	errs = append(errs, ambiguous(in.Body.raw, reflect.TypeFor[SyncRequest]())...)
 	if len(errs) > 0 || in.Body.raw == nil {
 		return errs
 	}
 	return in.Body.contradictions()
+}
+
+// emptyKey rejects an empty Idempotency-Key.
+func emptyKey(ctx huma.Context) (errs []error) {
+	ctx.EachHeader(func(name, value string) {
+		if name == keyHeader && value == "" {
+			errs = append(errs, &huma.ErrorDetail{Location: "header." + keyHeader, Message: "expected length >= 1", Value: value})
+		}
+	})
+	return errs
 }
 
 type startOutput struct {

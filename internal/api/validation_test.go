@@ -57,7 +57,7 @@ func (f *fixture) valid(op *huma.Operation, location, name, value string) reques
 	r := request{method: op.Method, path: op.Path, key: "k"}
 	query := url.Values{}
 	for _, p := range op.Parameters {
-		good := map[string]string{"project": "1", "iid": "7", "run_id": "m1"}[p.Name]
+		good := map[string]string{"project": "1", "iid": "7", "run_id": "m1", "id": "1-aaaaaaaaaaaaaaaa"}[p.Name]
 		if p.In == location && p.Name == name {
 			good = text(value)
 		}
@@ -79,7 +79,8 @@ func (f *fixture) valid(op *huma.Operation, location, name, value string) reques
 	}
 	if op.RequestBody != nil {
 		fields := map[string]json.RawMessage{"project_id": json.RawMessage("1"), "issues": json.RawMessage("[7]")}
-		if r.path == "/v1/projects/hide" {
+		switch r.path {
+		case "/v1/projects/hide", "/v1/backfills", "/v1/reconciles":
 			fields = map[string]json.RawMessage{"project": json.RawMessage(`"1"`)}
 		}
 		if location == "body" {

@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +59,45 @@ func (l *Ledger) Passes(ctx context.Context) iter.Seq2[surgical.Pass, error] {
 			}
 		}
 	}
+}
+
+// PassesOf lists the running or last pass of the kind of every project, ordered by
+// project.
+func (l *Ledger) PassesOf(ctx context.Context, kind surgical.PassKind) ([]surgical.Pass, error) {
+	var passes []surgical.Pass
+	for p, err := range l.Passes(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if p.Kind == kind {
+			passes = append(passes, p)
+		}
+	}
+	slices.SortFunc(passes, func(a, b surgical.Pass) int { return cmp.Compare(a.ProjectID, b.ProjectID) })
+	return passes, nil
+}
+
+// RequestReconcile makes the project's next reconcile due now, and returns the one
+// before. A project that was never reconciled is added to the known ones, so that the
+// crawler finds it.
+func (l *Ledger) RequestReconcile(ctx context.Context, projectID int64) (surgical.Pass, error) {
+	for range maxMoved {
+		p, err := l.Pass(ctx, projectID, surgical.PassReconcile)
+		if err != nil {
+			return p, err
+		}
+		now := l.clock()
+		if !p.Exists() {
+			p.RequestedAt = now
+			return p, l.AddProject(ctx, projectID)
+		}
+		p.RequestedAt, p.DueAt = now, now
+		stored, err := l.SavePass(ctx, p, PassChange{})
+		if !errors.Is(err, surgical.ErrMoved) {
+			return stored, err
+		}
+	}
+	return surgical.Pass{}, fmt.Errorf("request the reconcile of project %d: %w", projectID, surgical.ErrMoved)
 }
 
 // PassChange is what is written together with the row of a pass.

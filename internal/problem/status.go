@@ -14,6 +14,7 @@ func statuses() map[surgical.Code]int {
 		surgical.CodeProjectNotAllowed: http.StatusForbidden,
 		surgical.CodeProjectUnknown:    http.StatusNotFound,
 		surgical.CodeRunNotFound:       http.StatusNotFound,
+		surgical.CodeBackfillNotFound:  http.StatusNotFound,
 		surgical.CodeEntityNotFound:    http.StatusNotFound,
 		surgical.CodeEntityGone:        http.StatusGone,
 		surgical.CodeConflict:          http.StatusConflict,

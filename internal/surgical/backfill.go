@@ -35,6 +35,25 @@ func (p Pass) Resume(now time.Time) (Pass, bool) {
 	return p, true
 }
 
+// Cancel returns the pass as the request with the id no longer wants it: cancelled if
+// no other request wants it, or if the id is the pass's own. It reports false if there
+// is nothing to change.
+func (p Pass) Cancel(id string, now time.Time) (Pass, bool) {
+	if p.Status != StatusRunning || !p.Wants(id) && id != p.ID {
+		return p, false
+	}
+	if id != p.ID {
+		p.For = slices.DeleteFunc(slices.Clone(p.For), func(wanted string) bool { return wanted == id })
+		if len(p.For) > 0 {
+			return p, true
+		}
+		p.For = []string{id}
+	}
+	p.Status, p.FinishedAt, p.DueAt = StatusCancelled, now, now
+	p.Error = NewError(CodeRunCancelled, "the backfill was cancelled by request")
+	return p, true
+}
+
 // BackfillScope is what a request for backfills names: one of its fields is set.
 type BackfillScope struct {
 	// Project is a project's path that no row has; Group the id or path of a group.

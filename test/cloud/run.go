@@ -264,3 +264,11 @@ func (c *Cloud) Crawl() {
 
 // Crawler is the crawler, whose settings a test may change before use.
 func (c *Cloud) Crawler() *crawl.Crawler { return c.functions.Crawler }
+
+// StartCrawl lets the crawler run as soon as the cloud is driven on, as an asynchronous
+// invocation does.
+func (c *Cloud) StartCrawl() {
+	if c.Crawls {
+		c.After(0, c.Crawl)
+	}
+}

@@ -147,6 +147,8 @@ type API struct {
 	Tables
 	Projects         AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+	// CrawlerFunction is the name of the crawler, which requests for passes start.
+	CrawlerFunction string `env:"LOREHOOK_CRAWLER_FUNCTION,required"`
 }
 
 // Widget is the configuration of the widget function, and of the operations

@@ -3,6 +3,7 @@
 package cloudapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -24,6 +25,7 @@ type lentAPI struct {
 	handler  http.Handler
 	runs     struct{ api.Runs }
 	projects struct{ api.Projects }
+	passes   struct{ api.Passes }
 	content  struct{ api.Content }
 	queue    struct{ api.Queue }
 	cloud    *cloud.Cloud
@@ -33,10 +35,11 @@ func newAPI() (*lentAPI, error) {
 	l := &lentAPI{}
 	var err error
 	l.handler, err = api.New(api.Options{
-		Runs: &l.runs, Projects: &l.projects, Content: &l.content, Queue: &l.queue, Allows: func(int64) bool { return true },
+		Runs: &l.runs, Projects: &l.projects, Passes: &l.passes, Content: &l.content, Queue: &l.queue, Allows: func(int64) bool { return true },
 		Clock: func() time.Time { return l.cloud.Clock.Now() }, Log: slog.New(slog.DiscardHandler),
 		NewKey:    func() string { return l.cloud.NewKey("api") },
 		RequestID: func(*http.Request) string { return "request" },
+		Crawl:     func(context.Context) error { l.cloud.StartCrawl(); return nil },
 	})
 	return l, err
 }
@@ -54,7 +57,7 @@ func (a *APIs) Lend(c *cloud.Cloud, f *cloud.Functions) http.Handler {
 	}
 	l := a.free[len(a.free)-1]
 	a.free = a.free[:len(a.free)-1]
-	l.cloud, l.runs.Runs, l.projects.Projects, l.content.Content, l.queue.Queue = c, f.Ledger, f.Ledger, f.Content, f.ToRequests
+	l.cloud, l.runs.Runs, l.projects.Projects, l.passes.Passes, l.content.Content, l.queue.Queue = c, f.Ledger, f.Ledger, f.Ledger, f.Content, f.ToRequests
 	c.T.Cleanup(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()

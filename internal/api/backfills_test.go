@@ -1,0 +1,135 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/problem"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func TestStartBackfill_StartsOneAtATimeAndNamesTheOneThatRuns(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		handler := f.handler
+		first := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`, "Idempotency-Key", "a"), http.StatusAccepted)
+		again := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`, "Idempotency-Key", "a"), http.StatusAccepted)
+		if first.ID != again.ID || first.Status != surgical.StatusRunning || first.ProjectID != 1 {
+			t.Errorf("%+v, then %+v", first, again)
+		}
+		told := decode[problem.Problem](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`, "Idempotency-Key", "b"), http.StatusConflict)
+		if told.Code != surgical.CodeConflict || told.Detail != "backfill "+first.ID+" of project 1 is running" {
+			t.Errorf("%+v", told)
+		}
+		cancelled := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills/"+first.ID+"/cancel", ""), http.StatusOK)
+		if cancelled.Status != surgical.StatusCancelled {
+			t.Errorf("%+v", cancelled)
+		}
+		decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills/"+first.ID+"/cancel", ""), http.StatusOK)
+		second := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`, "Idempotency-Key", "b"), http.StatusAccepted)
+		if second.ID == first.ID {
+			t.Errorf("%+v", second)
+		}
+		gone := decode[problem.Problem](t, call(handler, "GET", "/v1/backfills/"+first.ID, ""), http.StatusNotFound)
+		if gone.Code != surgical.CodeBackfillNotFound {
+			t.Errorf("%+v", gone)
+		}
+	})
+}
+
+func TestStartBackfill_LeavesToTheCrawlerWhatOnlyGitLabKnows(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		handler := f.handler
+		for body, want := range map[string]api.BackfillView{
+			`{"project":"demo/unknown"}`: {Project: "demo/unknown"}, `{"group":"demo"}`: {Group: "demo"}, `{"all":true}`: {All: true},
+		} {
+			got := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", body), http.StatusAccepted)
+			if got.Project != want.Project || got.Group != want.Group || got.All != want.All || got.Status != surgical.StatusRunning || got.Projects == nil {
+				t.Errorf("%s: %+v", body, got)
+			}
+			read := decode[api.BackfillView](t, call(handler, "GET", "/v1/backfills/"+got.ID, ""), http.StatusOK)
+			if read.ID != got.ID || read.Status != surgical.StatusRunning {
+				t.Errorf("%s: %+v", body, read)
+			}
+		}
+		decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"group":"demo"}`, "Idempotency-Key", "k"), http.StatusAccepted)
+		other := decode[problem.Problem](t, call(handler, "POST", "/v1/backfills", `{"group":"other"}`, "Idempotency-Key", "k"), http.StatusConflict)
+		if other.Code != surgical.CodeConflict {
+			t.Errorf("%+v", other)
+		}
+		list := decode[api.BackfillList](t, call(handler, "GET", "/v1/backfills", ""), http.StatusOK)
+		if len(list.Backfills) != 4 {
+			t.Errorf("%d backfills", len(list.Backfills))
+		}
+	})
+}
+
+func TestCancelBackfill_OfAGroupLeavesWhatAnotherRequestWants(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		handler := f.handler
+		group := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"group":"demo"}`), http.StatusAccepted)
+		own := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`), http.StatusAccepted)
+		for _, id := range []int64{1, 2} { // as the crawler does for the projects of the group
+			name := surgical.NewPassID(id, surgical.PassBackfill, group.ID)
+			if _, err := f.Ledger.StartBackfill(t.Context(), surgical.NewBackfill(id, name, group.ID, f.World.Clock.Now())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills/"+group.ID+"/cancel", ""), http.StatusOK)
+		for id, want := range map[int64]surgical.RunStatus{1: surgical.StatusRunning, 2: surgical.StatusCancelled} {
+			p, err := f.Ledger.Pass(t.Context(), id, surgical.PassBackfill)
+			if err != nil || p.Status != want {
+				t.Errorf("project %d: %s, %v, want %s", id, p.Status, err, want)
+			}
+		}
+		if p, _ := f.Ledger.Pass(t.Context(), 1, surgical.PassBackfill); p.ID != own.ID || p.Wants(group.ID) {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+func TestRetryBackfill_ResumesOnlyWhatIsLeft(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		handler := f.handler
+		b := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`), http.StatusAccepted)
+		retry := "/v1/backfills/" + b.ID + "/retry-failed"
+		if running := decode[api.BackfillView](t, call(handler, "POST", retry, ""), http.StatusAccepted); running.Status != surgical.StatusRunning {
+			t.Errorf("%+v", running)
+		}
+		decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills/"+b.ID+"/cancel", ""), http.StatusOK)
+		if resumed := decode[api.BackfillView](t, call(handler, "POST", retry, ""), http.StatusAccepted); resumed.Status != surgical.StatusRunning || resumed.Error != nil {
+			t.Errorf("%+v", resumed)
+		}
+		done := func(p surgical.Pass) (surgical.Pass, bool) {
+			p.Status, p.Leg = surgical.StatusSucceeded, len(p.Legs)
+			return p, true
+		}
+		if _, err := f.Ledger.ChangePass(t.Context(), 1, b.ID, done); err != nil {
+			t.Fatal(err)
+		}
+		if p := decode[problem.Problem](t, call(handler, "POST", retry, ""), http.StatusConflict); p.Code != surgical.CodeConflict {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+func TestStartReconcile_MakesTheNextOneDue(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		handler := f.handler
+		queued := decode[api.CycleList](t, call(handler, "POST", "/v1/reconciles", `{"project":"1"}`), http.StatusAccepted)
+		if len(queued.Reconciles) != 1 || queued.Reconciles[0].Status != surgical.StatusQueued || queued.Reconciles[0].ProjectID != 1 {
+			t.Errorf("%+v", queued)
+		}
+		now := f.World.Clock.Now()
+		ended := surgical.Pass{ProjectID: 1, Kind: surgical.PassReconcile, ID: surgical.NewPassID(1, surgical.PassReconcile, "x"), Status: surgical.StatusSucceeded, StartedAt: now, FinishedAt: now, DueAt: now.Add(surgical.ReconcileInterval)}
+		if _, err := f.Ledger.SavePass(t.Context(), ended, ledger.PassChange{}); err != nil {
+			t.Fatal(err)
+		}
+		all := decode[api.CycleList](t, call(handler, "POST", "/v1/reconciles", `{"all":true}`), http.StatusAccepted)
+		p, err := f.Ledger.Pass(t.Context(), 1, surgical.PassReconcile)
+		if err != nil || len(all.Reconciles) != 1 || all.Reconciles[0].Status != surgical.StatusQueued || p.DueAt.After(f.World.Clock.Now()) {
+			t.Errorf("%+v, %+v, %v", all, p, err)
+		}
+	})
+}
