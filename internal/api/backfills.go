@@ -172,7 +172,7 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*ba
 		case surgical.CodeOf(err) != surgical.CodeProjectUnknown:
 			return nil, err
 		}
-		// GitLab knows the path, if anybody does: the crawler asks.
+		// Only GitLab can know the path: the crawler looks it up.
 	}
 	r := surgical.BackfillRequest{
 		ID:     surgical.NewPassID(0, surgical.PassBackfill, key),
@@ -206,7 +206,7 @@ func (s *server) startOfProject(ctx context.Context, projectID int64, key string
 		return nil, surgical.NewError(surgical.CodeConflict, fmt.Sprintf("backfill %s of project %d is running", p.ID, projectID))
 	}
 	s.crawl(ctx)
-	view, err := s.passView(ctx, p, 0)
+	view, err := s.passView(ctx, p)
 	return &backfillOutput{Location: backfillPath(id), Body: view}, err
 }
 
@@ -263,7 +263,7 @@ func (s *server) getBackfill(ctx context.Context, in *backfillInput) (*answer[Ba
 		view, err := s.requestView(ctx, *r)
 		return &answer[BackfillView]{view}, err
 	}
-	view, err := s.passView(ctx, p, maxFailures)
+	view, err := s.passView(ctx, p)
 	return &answer[BackfillView]{view}, err
 }
 
@@ -300,7 +300,7 @@ func (s *server) cancelBackfill(ctx context.Context, in *backfillInput) (*answer
 		return nil, surgical.NewError(surgical.CodeConflict, fmt.Sprintf("backfill %s can no longer be cancelled; its status is %s", in.ID, p.Status))
 	}
 	s.crawl(ctx)
-	view, err := s.passView(ctx, p, maxFailures)
+	view, err := s.passView(ctx, p)
 	return &answer[BackfillView]{view}, err
 }
 
@@ -367,7 +367,7 @@ func (s *server) retryBackfill(ctx context.Context, in *backfillInput) (*backfil
 		return nil, nothingToRetry(in.ID)
 	}
 	s.crawl(ctx)
-	view, err := s.passView(ctx, p, maxFailures)
+	view, err := s.passView(ctx, p)
 	return &backfillOutput{Location: backfillPath(p.ID), Body: view}, err
 }
 
@@ -424,11 +424,11 @@ func (s *server) wantedBy(ctx context.Context, id string) ([]surgical.Pass, erro
 	return slices.DeleteFunc(passes, func(p surgical.Pass) bool { return !p.Wants(id) }), err
 }
 
-// passView describes a pass with up to limit failures.
-func (s *server) passView(ctx context.Context, p surgical.Pass, limit int) (BackfillView, error) {
+// passView describes a pass with up to [maxFailures] failures.
+func (s *server) passView(ctx context.Context, p surgical.Pass) (BackfillView, error) {
 	view := viewOfPass(p)
-	if limit > 0 && p.Counts.Failed > 0 {
-		failures, err := s.Passes.PassFailures(ctx, p, limit)
+	if p.Counts.Failed > 0 {
+		failures, err := s.Passes.PassFailures(ctx, p, maxFailures)
 		if err != nil {
 			return view, err
 		}

@@ -17,6 +17,8 @@ type commands struct {
 	Show       showCommand       `cmd:"" help:"Show the stored copy of an issue or merge request."`
 	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
 	Drain      drainCommand      `cmd:"" help:"Make the documents and embeddings that failed runs left undone."`
+	Backfill   backfillCommand   `cmd:"" help:"Copy everything that a project, a group or GitLab has, and watch it."`
+	Reconcile  reconcileCommand  `cmd:"" help:"Compare what changed in GitLab with the copy now."`
 	Replay     replayCommand     `cmd:"" help:"Sign a payload and send it to the webhook, as GitLab would."`
 	Hooks      hooksCommands     `cmd:"" help:"Add, verify, rotate, list or remove the webhooks of projects and groups in GitLab."`
 	Completion completionCommand `cmd:"" help:"Print the commands that enable completion in your shell."`

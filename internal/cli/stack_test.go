@@ -24,6 +24,8 @@ type stack struct {
 	*cloud.World
 	queue *inbox
 	url   string
+	// crawls makes the crawler run while the program waits.
+	crawls bool
 	// contentWrites counts the calls that wrote to the content table.
 	contentWrites atomic.Int64
 }
@@ -59,6 +61,16 @@ func (s *stack) work(context.Context) {
 		}
 	}
 	s.Drive()
+	if s.crawls {
+		s.World.Clock.Advance(surgical.CrawlInterval)
+		s.World.Crawl()
+		for _, record := range s.World.Resent() {
+			if _, err := s.Deliver(record); err != nil {
+				s.t.Logf("delivered %s: %v", record.RunID, err)
+			}
+		}
+		s.Drive()
+	}
 }
 
 // onEngines runs the test with a fresh stack on every engine. Projects 1 and 2 are
@@ -77,7 +89,7 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 		allows := func(id int64) bool { return id == 1 || id == 2 }
 		log := slog.New(slog.DiscardHandler)
 		handler, err := api.New(api.Options{
-			Runs: s.Ledger, Projects: s.Ledger, Content: s.Content, Queue: s.queue, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
+			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Content: s.Content, Queue: s.queue, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
 			NewKey: func() string { return "of-the-api" }, Log: log,
 		})
 		if err != nil {

@@ -25,7 +25,7 @@ func (v *visit) finish(ctx context.Context) error {
 	next.Status, next.FinishedAt, next.Error = surgical.StatusSucceeded, v.Clock(), nil
 	if n := next.Counts.Failed; n > 0 {
 		next.Status = surgical.StatusFailed
-		next.Error = surgical.NewError(surgical.CodeBackfillIncomplete, fmt.Sprintf("%d entities could not be brought up to date", n))
+		next.Error = surgical.NewError(surgical.CodeBackfillIncomplete, fmt.Sprintf("entities that could not be brought up to date: %d", n))
 	}
 	if err := v.save(ctx, next, ledger.PassChange{}); err != nil {
 		return err

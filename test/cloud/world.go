@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/crawl"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
@@ -77,6 +78,7 @@ func NewWorld(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(htt
 	w.Fetch = client.Fetch
 	e := w.environment(db)
 	e.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) { return w.Fetch(ctx, ref) }
+	e.Lists = client
 	e.Embedder, e.Jitter = embedding.Lexical{}, func(time.Duration) time.Duration { return 0 }
 	e.Log, e.Meter, e.NewTrace, e.Verifiers = w.Logger(), w.Meter(), trace.Source(rand.Reader), tokens{}
 	w.Functions = e.Functions()
@@ -270,4 +272,14 @@ func (w *World) Orphans(ref surgical.EntityRef) []string {
 		w.T.Fatal(err)
 	}
 	return orphans
+}
+
+// Crawl runs the crawler once.
+func (w *World) Crawl() crawl.Report {
+	w.T.Helper()
+	report, err := w.Functions.Crawler.Handle(w.T.Context())
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return report
 }

@@ -1,0 +1,374 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/duration"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type backfillCommand struct {
+	Project        string        `short:"p" placeholder:"PROJECT" help:"Copy this project (ID, path such as group/project, or URL in GitLab)."`
+	Group          string        `short:"g" placeholder:"GROUP" help:"Copy the projects of this group and its subgroups (ID or path)."`
+	All            bool          `help:"Copy every project on the allow list that the stack's GitLab token is a member of."`
+	ID             string        `name:"id" placeholder:"ID" help:"Watch, cancel or resume this backfill."`
+	Cancel         bool          `help:"Cancel the backfill; what was copied stays."`
+	RetryFailed    bool          `help:"Resume the backfill where it stopped, and retry the entities that failed."`
+	List           bool          `help:"List backfills."`
+	Detach         bool          `help:"Do not wait for the end."`
+	Timeout        time.Duration `default:"24h" help:"Maximum time to wait; the backfill itself continues."`
+	IdempotencyKey *string       `placeholder:"KEY" help:"Idempotency key: repeating the command with the same key returns the same backfill (default: a new key)."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*backfillCommand) Help() string {
+	return `Starts a backfill and watches it. The backfill runs by itself: interrupting the command, or losing the connection, does not stop it.
+
+Examples:
+
+    lore backfill -p group/project
+
+    lore backfill --all --detach
+
+    lore backfill --id 1-6c5yq4wsxhqm3f2a
+
+    lore backfill -p group/project --cancel
+
+    lore backfill -p group/project --retry-failed`
+}
+
+// Run implements the command.
+func (c *backfillCommand) Run(ctx context.Context, s *session) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	if c.List {
+		list, err := client.Backfills(ctx)
+		if err != nil {
+			return err
+		}
+		s.answer(list.Raw, func(p *printer) { p.backfills(list.Value) })
+		return nil
+	}
+	b, err := c.begin(ctx, s, client)
+	if err != nil {
+		return err
+	}
+	if c.Detach {
+		s.answer(b.Raw, func(p *printer) {
+			p.backfill(b.Value)
+			p.line("%s", paint(p.faint, "watch it: lore backfill --id %s", b.Value.ID))
+		})
+		return nil
+	}
+	if !b.Value.Status.Terminal() {
+		if b, err = c.watch(ctx, s, client, b.Value.ID); err != nil {
+			return err
+		}
+	}
+	s.answer(b.Raw, func(p *printer) { p.backfill(b.Value) })
+	if c.Cancel && b.Value.Status == surgical.StatusCancelled {
+		return nil // the requested outcome
+	}
+	return outcomeOfBackfill(b.Value)
+}
+
+func (c *backfillCommand) check() error {
+	named := 0
+	for _, given := range []bool{c.Project != "", c.Group != "", c.All, c.ID != "", c.List} {
+		if given {
+			named++
+		}
+	}
+	switch {
+	case named != 1:
+		return invalid("specify one of -p, -g, --all, --id and --list")
+	case c.Cancel && c.RetryFailed:
+		return invalid("--cancel and --retry-failed exclude each other")
+	case c.List && (c.Cancel || c.RetryFailed):
+		return invalid("--cancel and --retry-failed need a backfill: -p, -g, --all or --id")
+	case c.Timeout <= 0:
+		return invalid("--timeout must be positive, got %s", c.Timeout)
+	}
+	return checkKey(c.IdempotencyKey)
+}
+
+// begin starts, finds, cancels or resumes the backfill.
+func (c *backfillCommand) begin(ctx context.Context, s *session, client *apiclient.Client) (b apiclient.Answer[apiclient.Backfill], err error) {
+	id := c.ID
+	if id == "" && (c.Cancel || c.RetryFailed) {
+		if id, err = c.find(ctx, s, client); err != nil {
+			return b, err
+		}
+	}
+	switch {
+	case c.Cancel:
+		return client.CancelBackfill(ctx, id)
+	case c.RetryFailed:
+		return client.RetryBackfill(ctx, id)
+	case id != "":
+		return client.Backfill(ctx, id)
+	}
+	req := apiclient.BackfillRequest{Group: strings.Trim(c.Group, "/"), All: c.All}
+	if c.Project != "" {
+		path, id, err := s.project(c.Project)
+		if err != nil {
+			return b, err
+		}
+		if req.Project = path; id != 0 {
+			req.Project = strconv.FormatInt(id, 10)
+		}
+	}
+	key := deref(c.IdempotencyKey)
+	if key == "" {
+		key = s.NewKey()
+	}
+	b, err = client.StartBackfill(ctx, req, key)
+	return b, unsure(err, key)
+}
+
+// find returns the newest backfill of what the command names.
+func (c *backfillCommand) find(ctx context.Context, s *session, client *apiclient.Client) (string, error) {
+	var projectID int64
+	var path string
+	if c.Project != "" {
+		var err error
+		if path, projectID, err = s.project(c.Project); err != nil {
+			return "", err
+		}
+	}
+	list, err := client.Backfills(ctx)
+	if err != nil {
+		return "", err
+	}
+	match := func(b apiclient.Backfill) bool {
+		switch {
+		case c.Project != "":
+			return projectID != 0 && b.ProjectID == projectID || path != "" && b.Project == path
+		case c.Group != "":
+			return b.Group == strings.Trim(c.Group, "/")
+		}
+		return b.All
+	}
+	for range 2 {
+		for _, b := range list.Value.Backfills {
+			if match(b) {
+				return b.ID, nil
+			}
+		}
+		if path == "" {
+			break
+		}
+		if projectID, err = s.projectID(ctx, c.Project); err != nil { // a path that is known by now
+			return "", err
+		}
+		path = ""
+	}
+	return "", surgical.NewError(surgical.CodeBackfillNotFound, "there is no such backfill; lore backfill --list shows all")
+}
+
+// outcomeOfBackfill returns nil for a backfill that succeeded, or else its error.
+func outcomeOfBackfill(b apiclient.Backfill) error {
+	switch {
+	case b.Status == surgical.StatusSucceeded:
+		return nil
+	case b.Error != nil:
+		return b.Error.Err()
+	case b.Status == surgical.StatusCancelled:
+		return surgical.NewError(surgical.CodeRunCancelled, "the backfill was cancelled")
+	}
+	return surgical.NewError(surgical.CodeInternal, fmt.Sprintf("the backfill is %s, but has no error", b.Status))
+}
+
+const (
+	// watchPause is the time between two looks at a backfill, and reportPause that
+	// between two lines where there is no terminal.
+	watchPause  = 2 * time.Second
+	reportPause = 30 * time.Second
+)
+
+// watch follows the backfill until it ends. Losing the connection for a while does not
+// end the watching.
+func (c *backfillCommand) watch(ctx context.Context, s *session, client *apiclient.Client, id string) (apiclient.Answer[apiclient.Backfill], error) {
+	began, failed := s.Clock(), 0
+	var meter speed
+	var reported time.Time
+	var last string
+	for {
+		b, err := client.Backfill(ctx, id)
+		now := s.Clock()
+		text := ""
+		switch {
+		case err == nil:
+			failed = 0
+			text = meter.line(b.Value, now)
+		default:
+			if failed++; ctx.Err() != nil || failed > patience || !surgical.AsError(err).Retryable {
+				return b, backfillContinues(ctx, err, id)
+			}
+			text = string(surgical.CodeOf(err)) + ", retrying"
+		}
+		ended := err == nil && b.Value.Status.Terminal()
+		if s.StderrTerminal {
+			s.err.passing(text)
+		} else if state := string(b.Value.Status); ended || state != last || now.Sub(reported) >= reportPause {
+			s.err.line("%s", text)
+			reported, last = now, state
+		}
+		if ended {
+			s.err.clear()
+			return b, nil
+		}
+		if now.Sub(began) >= c.Timeout {
+			return b, &surgical.Error{
+				Code: CodeWaitTimeout, Action: surgical.ActionRetryAfter, Retryable: true,
+				Message: fmt.Sprintf("the backfill did not end within %s; it continues: lore backfill --id %s", c.Timeout, id),
+			}
+		}
+		if err := s.Pause(ctx, watchPause); err != nil {
+			return b, backfillContinues(ctx, err, id)
+		}
+	}
+}
+
+// backfillContinues returns an error that says that the backfill continues, if the user
+// interrupted the program, and err otherwise.
+func backfillContinues(ctx context.Context, err error, id string) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return &surgical.Error{
+		Code: CodeInterrupted, Action: surgical.ActionRetryAfter, Retryable: true,
+		Message: "interrupted; the backfill continues: lore backfill --id " + id,
+	}
+}
+
+// speed measures how fast a backfill is, since the program has watched it.
+type speed struct {
+	at   time.Time
+	done int64
+}
+
+// barWidth is the width of a progress bar, in characters.
+const barWidth = 24
+
+// line describes the progress on one line.
+func (m *speed) line(b apiclient.Backfill, now time.Time) string {
+	done := settled(b)
+	if m.at.IsZero() {
+		m.at, m.done = now, done
+	}
+	var parts []string
+	total := b.Progress.Total
+	if total != nil && *total > 0 {
+		done = min(done, *total)
+		full := int(barWidth * done / *total)
+		parts = append(parts, fmt.Sprintf("[%s%s] %s of %s, %d%%", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), thousands(done), thousands(*total), 100*done / *total))
+	} else {
+		parts = append(parts, thousands(done)+" entities")
+	}
+	if rate := float64(done-m.done) / max(now.Sub(m.at).Seconds(), 1); rate > 0 && !b.Status.Terminal() {
+		parts = append(parts, fmt.Sprintf("%.1f/s", rate))
+		if total != nil && *total > done {
+			parts = append(parts, "ETA "+duration.Text(time.Duration(float64(*total-done)/rate)*time.Second))
+		}
+	}
+	parts = append(parts, thousands(b.Progress.Requests)+" requests")
+	if b.Progress.Failed > 0 {
+		parts = append(parts, thousands(b.Progress.Failed)+" failed")
+	}
+	if b.Error != nil && !b.Status.Terminal() {
+		parts = append(parts, "waiting: "+string(b.Error.Code))
+	}
+	return strings.Join(parts, "  ")
+}
+
+// settled is how many entities need nothing more: all that were listed, but for those
+// whose runs have not ended.
+func settled(b apiclient.Backfill) int64 { return max(b.Progress.Listed-b.Progress.Outstanding, 0) }
+
+// thousands separates the digits of a number by commas.
+func thousands(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// subject names what a backfill copies.
+func subject(b apiclient.Backfill) string {
+	switch {
+	case b.ProjectID != 0:
+		return "project " + strconv.FormatInt(b.ProjectID, 10)
+	case b.Project != "":
+		return "project " + b.Project
+	case b.Group != "":
+		return "group " + b.Group
+	}
+	return "all projects"
+}
+
+// backfill prints one backfill.
+func (p *printer) backfill(b apiclient.Backfill) {
+	total := cell{}
+	if b.Progress.Total != nil {
+		total = plain("%s", thousands(*b.Progress.Total))
+	}
+	pairs := [][2]cell{
+		pair("backfill", plain("%s", b.ID)), pair("of", plain("%s", subject(b))), pair("status", p.status(string(b.Status))),
+		pair("requested", plain("%s", moment(b.CreatedAt))), pair("ended", plain("%s", moment(b.FinishedAt))), pair("entities", total),
+		pair("different", plain("%s", thousands(b.Progress.Different))), pair("done", plain("%s", thousands(b.Progress.Done))),
+	}
+	if b.Progress.Failed > 0 {
+		pairs = append(pairs, pair("failed", cell{thousands(b.Progress.Failed), p.bad}))
+	}
+	if b.Progress.Outstanding > 0 {
+		pairs = append(pairs, pair("outstanding", plain("%s", thousands(b.Progress.Outstanding))))
+	}
+	pairs = append(pairs, pair("requests", plain("%s", thousands(b.Progress.Requests))))
+	if of := b.Projects; of != nil {
+		pairs = append(pairs, pair("projects", plain("%d listed, %d not allowed, %d joined; %d running, %d succeeded, %d failed",
+			of.Listed, of.NotAllowed, of.Joined, of.Running, of.Succeeded, of.Failed)))
+	}
+	if b.Error != nil {
+		pairs = append(pairs, pair("error", cell{string(b.Error.Code) + ": " + b.Error.Message, p.bad}))
+	}
+	if !b.WaitsUntil.IsZero() {
+		pairs = append(pairs, pair("goes on", plain("%s", moment(b.WaitsUntil))))
+	}
+	p.pairs(pairs...)
+	var rows [][]cell
+	for _, f := range b.Failures {
+		rows = append(rows, []cell{plain("%s", f.Target), {string(f.Code), p.bad}, plain("%s", f.RunID), plain("%s", f.Message)})
+	}
+	if len(rows) > 0 {
+		p.line("")
+		p.table([]string{"FAILED", "CODE", "RUN", "MESSAGE"}, rows)
+		p.line("%s", paint(p.faint, "retry them: lore backfill --id %s --retry-failed", b.ID))
+	}
+}
+
+// backfills prints a list of backfills.
+func (p *printer) backfills(list apiclient.BackfillList) {
+	if len(list.Backfills) == 0 {
+		p.line("no backfills")
+	}
+	var rows [][]cell
+	for _, b := range list.Backfills {
+		rows = append(rows, []cell{
+			plain("%s", b.ID), plain("%s", subject(b)), p.status(string(b.Status)), plain("%s", moment(b.CreatedAt)),
+			plain("%s", thousands(b.Progress.Done)), plain("%s", thousands(b.Progress.Failed)), plain("%s", thousands(b.Progress.Requests)),
+		})
+	}
+	p.table([]string{"BACKFILL", "OF", "STATUS", "REQUESTED", "DONE", "FAILED", "REQUESTS"}, rows)
+}
