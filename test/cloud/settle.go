@@ -140,8 +140,8 @@ func (c *Cloud) unsettled() []string {
 			left = append(left, "run "+text(row["run_id"])+" "+status)
 		}
 	}
-	for _, pass := range c.openPasses() {
-		left = append(left, "pass "+pass.ID)
+	for _, id := range c.openPasses() {
+		left = append(left, "pass "+id)
 	}
 	for _, row := range c.Rows(c.tables.DirtySources) {
 		left = append(left, "dirty "+text(row["dirty_id"]))
@@ -149,18 +149,28 @@ func (c *Cloud) unsettled() []string {
 	return left
 }
 
-// openPasses are those that run, and those with runs that have not ended.
-func (c *Cloud) openPasses() []surgical.Pass {
+// openPasses are those that run, those with runs that have not ended, and the requests
+// for several that run.
+func (c *Cloud) openPasses() []string {
 	if !c.Crawls {
 		return nil
 	}
-	var open []surgical.Pass
+	var open []string
+	requests, err := c.Ledger.BackfillRequests(c.T.Context())
+	if err != nil {
+		c.T.Fatal(err)
+	}
+	for _, r := range requests {
+		if r.Status == surgical.StatusRunning {
+			open = append(open, r.ID)
+		}
+	}
 	for pass, err := range c.Ledger.Passes(c.T.Context()) {
 		if err != nil {
 			c.T.Fatal(err)
 		}
 		if pass.Status == surgical.StatusRunning || pass.Outstanding > 0 {
-			open = append(open, pass)
+			open = append(open, pass.ID)
 		}
 	}
 	return open
