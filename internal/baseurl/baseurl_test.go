@@ -71,6 +71,21 @@ func TestSameOriginComparesSchemeHostAndPort(t *testing.T) {
 	}
 }
 
+func TestSame_ComparesOriginAndPath(t *testing.T) {
+	const hook = "https://lore.example.com/webhooks/gitlab"
+	for text, want := range map[string]bool{
+		hook: true, hook + "/": true, "https://LORE.example.com:443/webhooks/gitlab": true,
+		"http://lore.example.com/webhooks/gitlab": false, "https://lore.example.com/webhooks": false, "https://example.com/webhooks/gitlab": false, "%zz": false, "": false,
+	} {
+		if got := baseurl.Same(hook, text); got != want {
+			t.Errorf("Same(%s) = %v, want %v", text, got, want)
+		}
+	}
+	if !baseurl.Same("%zz", "%zz") {
+		t.Error("a text that is not a URL is not itself")
+	}
+}
+
 func TestLoopbackIsThisMachineOnly(t *testing.T) {
 	for text, want := range map[string]bool{
 		"http://localhost:1": true, "http://127.0.0.1": true, "http://127.8.9.1:80": true, "http://[::1]": true, "http://LOCALHOST.:80": true,

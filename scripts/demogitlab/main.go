@@ -2,6 +2,9 @@
 //
 //	demogitlab -addr 127.0.0.1:0 -token glpat-demo
 //
+// It disables hooks whose deliveries fail, as gitlab.com does. The endpoints under
+// /_demo/ change what it holds, and let it deliver.
+//
 // Once it is listening it prints its address as the first line of standard
 // output. It logs to standard error.
 package main
@@ -40,7 +43,7 @@ func run(ctx context.Context, addr, token string) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	server := &http.Server{Handler: fakegitlab.New(fakegitlab.Options{Token: token, Control: true}), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: fakegitlab.New(fakegitlab.Options{Token: token, Control: true, AutoDisable: true}), ReadHeaderTimeout: 10 * time.Second}
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
