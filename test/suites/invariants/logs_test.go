@@ -83,7 +83,9 @@ func checkLines(t *testing.T, lines []string) {
 			t.Errorf("a failure below level warn: %s", line)
 		}
 		// Projects are watched by a schedule: no run and no request is the cause.
-		watched := slices.Contains([]string{"project_unseen", "project_hidden", "project_seen_again"}, msg)
+		watched := slices.Contains([]string{
+			"project_unseen", "project_hidden", "project_seen_again", "crawled", "pass_ended", "pass_waits", "events_missed", "hook_checked",
+		}, msg)
 		if l["traceparent"] == nil && msg != "swept" && !watched {
 			t.Errorf("a line without a trace: %s", line)
 		}
@@ -94,6 +96,7 @@ func checkLines(t *testing.T, lines []string) {
 	for _, msg := range []string{
 		"delivery", "request", "undecodable", "message_waits", "preflight", "committed", "coalesced", "postponed", "paused", "given_up",
 		"closed", "workflow_started", "job_done", "stage_ended", "stage_failed", "swept", "resent", "followed_up", "swept_run", "project_unseen", "project_hidden", "project_seen_again",
+		"crawled", "events_missed", "hook_checked",
 	} {
 		if seen[msg] == 0 {
 			t.Errorf("no line %q was written: the test proves too little; there were %v", msg, seen)

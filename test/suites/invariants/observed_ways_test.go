@@ -17,9 +17,11 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/projects"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
@@ -152,6 +154,35 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.sweepOnce()
 	o.Clock.Advance(20 * time.Minute)
 	o.sweepOnce()
+	o.unannounced(t)
+}
+
+// unannounced changes an issue without a delivery, in a project without a hook, and lets
+// the crawler find both.
+func (o *observed) unannounced(t *testing.T) {
+	server := httptest.NewServer(o.GitLab)
+	defer server.Close()
+	client, err := gitlab.NewClient(gitlab.Options{
+		BaseURL: server.URL, Token: func(context.Context) (string, error) { return cloud.Token, nil }, Clock: o.Clock.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	crawler := o.Functions.Crawler
+	crawler.GitLab, crawler.Listed, crawler.Meter = client, []int64{fakegitlab.ProjectID}, o.Meter()
+	crawl := func(after time.Duration) {
+		o.Clock.Advance(after)
+		if _, err := crawler.Handle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o.work()
+	}
+	crawl(surgical.MaxRetryAfter)
+	o.Clock.Advance(time.Hour)
+	o.confidential(106)
+	for range 3 {
+		crawl(surgical.HookCheckInterval)
+	}
 }
 
 // brokenSecret makes the secret unreadable, and then invalid.
