@@ -36,7 +36,7 @@ func build(_ context.Context, env function.Env[config.API]) (any, error) {
 		Projects:  rows,
 		Passes:    rows,
 		Crawl:     crawl(lambda.NewFromConfig(env.AWS), c.CrawlerFunction),
-		Content:   content.NewStore(db, c.Content, time.Now),
+		Content:   content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt),
 		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
 		Allowed:   allowed,

@@ -40,7 +40,7 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 		Starter: &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(cfg)), StateMachineARN: c.StateMachineARN}, Ledger: rows,
 	}
 	engine := &worker.Engine{
-		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Launch: launcher.Launch,
+		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Project: fetcher.ShowsProject, Launch: launcher.Launch,
 		Allows: c.Projects.Allows, Clock: time.Now, Jitter: jitter, Room: room.New(surgical.MaxWorkerBytes), Log: log, Meter: meter,
 	}
 	batch := &worker.Batch{

@@ -92,6 +92,9 @@ func TestChangePut_DecidesAsTheGuardDoes(t *testing.T) {
 		w.commit(ref, newIssue())
 		w.now = w.now.Add(time.Hour)
 		snap := w.snapshot(ref, newIssue().with("title", "U"))
+		if rapid.Bool().Draw(t, "missing") {
+			snap = w.missing(ref)
+		}
 		change, head, err := w.Prepare(ctx(), snap, attempt("late", 1), nil)
 		w.must(err)
 		head.UpdatedAt, head.FetchedUntil = snap.UpdatedAt.Add(offset(t, "updated_at")), snap.FetchedAt.Add(offset(t, "fetched_until"))
@@ -100,6 +103,28 @@ func TestChangePut_DecidesAsTheGuardDoes(t *testing.T) {
 			t.Fatalf("refused %v, accepted by the guard %v: head %+v, fetch at %v of %v", refused, head.Accepts(snap), head, snap.FetchedAt, snap.UpdatedAt)
 		}
 	})
+}
+
+// A head can be hidden without a new revision.
+func TestChangePut_LosesNothingThatHidTheHeadSince(t *testing.T) {
+	for name, snap := range map[string]func(*world, surgical.EntityRef) surgical.Snapshot{
+		"a copy":      func(w *world, ref surgical.EntityRef) surgical.Snapshot { return w.snapshot(ref, newIssue()) },
+		"a tombstone": (*world).missing,
+	} {
+		for _, was := range []any{nil, int64(1)} {
+			w := newWorld(t)
+			ref := issue(1)
+			w.commit(ref, newIssue())
+			w.poke(ref, "head", map[string]any{"hidden_since": was})
+			w.now = w.now.Add(time.Hour)
+			change, _, err := w.Prepare(ctx(), snap(w, ref), attempt("r2", 1), nil)
+			w.must(err)
+			w.poke(ref, "head", map[string]any{"hidden_since": int64(2)})
+			if err := w.put(change); !slices.Equal(dynamo.Refusals(err), []int{0}) {
+				t.Errorf("%s, hidden since %v: put over a head that was hidden since: %v", name, was, err)
+			}
+		}
+	}
 }
 
 func TestChangePut_TheFirstHeadReplacesNone(t *testing.T) {
@@ -359,10 +384,10 @@ func TestPrepare_CarriesOnWhatHides(t *testing.T) {
 	ref := issue(1)
 	w.commit(ref, newIssue())
 	since := w.now.Add(-time.Second)
-	w.poke(ref, "head", map[string]any{"hidden_since": since.UnixMicro(), "gone": true})
+	w.poke(ref, "head", map[string]any{"hidden_since": since.UnixMicro()})
 	for _, title := range []string{"T", "U"} {
-		if head, _ := w.commit(ref, newIssue().with("title", title)); !head.HiddenSince.Equal(since) || !head.Gone {
-			t.Errorf("a commit lost hidden_since or gone: %+v", head)
+		if head, _ := w.commit(ref, newIssue().with("title", title)); !head.HiddenSince.Equal(since) {
+			t.Errorf("a commit lost hidden_since: %+v", head)
 		}
 	}
 }

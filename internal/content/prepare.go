@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -34,6 +33,10 @@ func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, attempt sur
 	}
 	if !base.Head.Accepts(snap) {
 		return nil, base.Head, nil
+	}
+	if snap.Missing {
+		change, err := s.tombstone(ctx, snap, attempt, base)
+		return change, base.Head, err
 	}
 	children, err := childrenOf(snap)
 	if err != nil {
@@ -355,17 +358,14 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	}
 	notes := snap.Notes()
 	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = notes.MaxID, dynamo.Micros(notes.MaxUpdatedAt), snap.UserNotesCount()
-	head.HiddenSince, head.Gone = dynamo.Micros(p.change.Base.HiddenSince), p.change.Base.Gone
+	head.HiddenSince = dynamo.Micros(p.change.Base.StaysHidden(snap.FetchedAt, attributes.Confidential))
 	head.Attributes = itemOfAttributes(attributes)
-	p.change.Next = head.head(snap.Ref)
-	var err error
-	if p.change.head, err = attributevalue.MarshalMap(head); err != nil {
-		return fmt.Errorf("encode head: %w", err)
+	if err := p.change.put(head, snap); err != nil {
+		return err
 	}
 	if size := dynamo.ItemSize(p.change.head); size > surgical.MaxItemBytes {
 		return surgical.NewError(surgical.CodeEntityTooLarge, fmt.Sprintf(
 			"the index of %s has %d bytes; the limit of one item is %d", snap.Ref, size, surgical.MaxItemBytes))
 	}
-	p.change.condition, err = expression.NewBuilder().WithCondition(guard(p.change.Base, snap)).Build()
-	return err
+	return nil
 }

@@ -7,22 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
-
-// set sets an attribute of the entity's head, past the store.
-func (w *world) set(ref surgical.EntityRef, name string, value types.AttributeValue) {
-	w.Helper()
-	_, err := w.raw.UpdateItem(ctx(), &dynamodb.UpdateItemInput{
-		TableName: aws.String(w.Table()), Key: key(ref, "head"), UpdateExpression: aws.String("SET #n = :v"),
-		ExpressionAttributeNames: map[string]string{"#n": name}, ExpressionAttributeValues: map[string]types.AttributeValue{":v": value},
-	})
-	w.must(err)
-}
 
 func TestForReaders_EveryReadingMethodLeavesOutWhatIsNotShown(t *testing.T) {
 	w := newWorld(t)
@@ -32,8 +18,8 @@ func TestForReaders_EveryReadingMethodLeavesOutWhatIsNotShown(t *testing.T) {
 		head, _ := w.commit(ref, newIssue())
 		w.write(head, document("entity", "x"))
 	}
-	w.set(gone, "gone", &types.AttributeValueMemberBOOL{Value: true})
-	w.set(hidden, "hidden_since", &types.AttributeValueMemberN{Value: "1"})
+	w.poke(gone, "head", map[string]any{"gone": true})
+	w.poke(hidden, "head", map[string]any{"hidden_since": int64(1)})
 	reader := w.ForReaders(func(_ context.Context, project int64) (time.Time, error) {
 		if project == elsewhere.ProjectID {
 			return w.now, nil

@@ -55,6 +55,13 @@ func (c *Client) Project(ctx context.Context, idOrPath string) (Project, Answer,
 	return p, answer, nil
 }
 
+// ShowsProject reports with a nil error that GitLab shows the project to the token,
+// and how many requests that took. Errors are those of [Client.Project].
+func (c *Client) ShowsProject(ctx context.Context, projectID int64) (requests int, err error) {
+	_, answer, err := c.Project(ctx, strconv.FormatInt(projectID, 10))
+	return answer.Requests, err
+}
+
 // nameOf returns an id or path as a segment of a request's path.
 func nameOf(what, idOrPath string) (string, error) {
 	if id, err := strconv.ParseInt(idOrPath, 10, 64); err == nil && id > 0 {

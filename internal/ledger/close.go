@@ -30,8 +30,9 @@ type closing struct {
 	coalescedWith string
 	previews      map[surgical.Target]surgical.Preview
 	requests      int64
-	// followUp is made pending by the same transaction.
+	// followUp is made pending by the same transaction, and hides are queued.
 	followUp *surgical.FollowUp
+	hides    []surgical.Request
 	// clean reports that nothing the run staged can be an orphan. Otherwise the
 	// orphan sweeper looks at the run's entities a while after its end.
 	clean bool
@@ -57,7 +58,7 @@ func closingOf(run surgical.Run, ending surgical.Ending) closing {
 	case surgical.Previewed:
 		return closing{status: surgical.StatusSucceeded, attempt: e.Attempt, previews: e.Previews, requests: e.Requests, clean: unmarked}
 	case surgical.GivenUp:
-		return closing{status: surgical.StatusFailed, err: e.Error, attempt: e.Attempt, previews: e.Previews, requests: e.Requests, followUp: e.FollowUp, clean: unmarked}
+		return closing{status: surgical.StatusFailed, err: e.Error, attempt: e.Attempt, previews: e.Previews, requests: e.Requests, followUp: e.Missing.FollowUp, hides: e.Missing.Hides, clean: unmarked}
 	case surgical.Lost:
 		return closing{status: surgical.StatusFailed, err: e.Error, attempt: e.Attempt}
 	case surgical.Failed:
@@ -195,6 +196,13 @@ func (l *Ledger) closingItems(ctx context.Context, run surgical.Run, c closing, 
 			return nil, err
 		}
 		items = append(items, add)
+	}
+	for _, hide := range c.hides {
+		queue, err := putItem(l.tables.SyncRuns, "run_id", newRunItem(hide, surgical.StatusQueued, dynamo.Micros(now)))
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, queue)
 	}
 	for _, job := range open {
 		abort, err := l.abortJob(job, c, now)

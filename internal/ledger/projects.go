@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -63,6 +64,12 @@ func (l *Ledger) Project(ctx context.Context, projectID int64) (surgical.Project
 		return surgical.Project{}, fmt.Errorf("read project %d: %w", projectID, err)
 	}
 	return ProjectOf(projectID, items)
+}
+
+// ProjectHiddenAt returns when the project was last hidden, zero if never.
+func (l *Ledger) ProjectHiddenAt(ctx context.Context, projectID int64) (time.Time, error) {
+	p, err := l.Project(ctx, projectID)
+	return p.HiddenAt, err
 }
 
 // Projects yields every project that has a row, in the order of their ids.

@@ -3,7 +3,8 @@
 // A message's body is the request as JSON. Its group is the entity (or the run,
 // if it has several targets), so that requests for one entity stay in order. Its
 // deduplication id is the run's id, so that SQS ignores a request that is repeated
-// within [surgical.DeduplicationInterval], and never one for another run. Its
+// within [surgical.DeduplicationInterval], and never one for another run. Hide
+// requests have groups and deduplication ids of their own. A message's
 // attributes hold the run and the trace, so that both can be seen without reading
 // the body.
 package queue
@@ -51,7 +52,7 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	if !FitsID(r.RunID) {
+	if !FitsID(r.MessageID()) {
 		return surgical.NewError(surgical.CodeInvalidRequest, "the run_id is not a valid SQS deduplication id")
 	}
 	body, err := json.Marshal(r)
@@ -62,7 +63,7 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 		QueueUrl:               aws.String(s.url),
 		MessageBody:            aws.String(string(body)),
 		MessageGroupId:         aws.String(r.Group()),
-		MessageDeduplicationId: aws.String(r.RunID),
+		MessageDeduplicationId: aws.String(r.MessageID()),
 		MessageAttributes:      attributes(r),
 	})
 	if err != nil {

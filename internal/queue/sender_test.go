@@ -51,6 +51,7 @@ func TestARequestComesBackAsItWasSent(t *testing.T) {
 		{"a key with a space", request("a b", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "a b")},
 		{"a key beyond ASCII", request("clé", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "clé")},
 		{"no key", request("", issue7), "1#issue#7", surgical.RunID(surgical.OriginWebhook, "")},
+		{"a hide request", request("key-1", issue7).HideRequest(), "hide#1#issue#7", surgical.RunID(surgical.OriginWebhook, "key-1") + ".hide"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

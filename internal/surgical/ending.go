@@ -39,12 +39,19 @@ type Previewed struct {
 type GivenUp struct {
 	Attempt int64
 	Error   *Error
-	// FollowUp, if set, fetches the entity again later.
-	FollowUp *FollowUp
+	Missing Missing
 	// Previews are what a preflight_only run found of the targets that did not
 	// fail.
 	Previews map[Target]Preview
 	Requests int64
+}
+
+// Missing is what follows from targets that GitLab did not have.
+type Missing struct {
+	// FollowUp, if set, fetches the entity of an event again later.
+	FollowUp *FollowUp
+	// Hides are the runs that hide those targets that have a copy.
+	Hides []Request
 }
 
 // Lost ends a run whose workers died. A dead worker may still be writing under

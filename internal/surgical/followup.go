@@ -90,7 +90,7 @@ func (r Request) CoveredBy(h Head) bool {
 // is left.
 func (r Request) Doubt(replaced, shown Head, now time.Time) (next *FollowUp, behind bool) {
 	// A lagging replica drops notes that were there.
-	if replaced.Exists() && !replaced.Gone && shown.FetchedAt.Before(replaced.FetchedUntil.Add(Confirmation)) && !shown.Notes.Reach(replaced.Notes) {
+	if replaced.HasCopy() && shown.FetchedAt.Before(replaced.FetchedUntil.Add(Confirmation)) && !shown.Notes.Reach(replaced.Notes) {
 		r.EventAt = later(r.EventAt, replaced.FetchedUntil.Add(-Settle))
 		r.Evidence = r.Evidence.Merge(Evidence{NoteID: replaced.Notes.MaxID, NoteAt: replaced.Notes.MaxUpdatedAt})
 	}
@@ -133,12 +133,44 @@ func (r Request) Refused(h Head, s Snapshot, now time.Time) FollowUp {
 	return f
 }
 
+// LookAgain returns a follow-up that fetches the entity at the given time, or
+// later, whatever was fetched before. It is for no event.
+func (r Request) LookAgain(t Target, at time.Time) FollowUp {
+	r.EventAt, r.Evidence = at.Add(-Settle-Confirmation), Evidence{}
+	f := r.followUp(t, at)
+	f.ConfirmAt = at
+	return f
+}
+
+// Unconfirmed returns the follow-up of a fetch that did not find an entity whose
+// copy is too young for that to count.
+func (r Request) Unconfirmed(h Head, now time.Time) FollowUp {
+	return r.LookAgain(h.Ref.Target, later(now, h.FetchedUntil.Add(Confirmation)))
+}
+
+// Hidden returns the follow-up of a hide request: once the confirmation time has
+// passed, a fetch that finds the issue public is believed, so nothing stays hidden.
+func (r Request) Hidden(now time.Time) FollowUp {
+	f := r.followUp(r.Targets[0], later(now, lastFollowUp(r.EventAt)))
+	f.ConfirmAt = lastFollowUp(r.EventAt)
+	return f
+}
+
+// Hiding returns the request of the run that hides a target if GitLab still does
+// not show it. r is the run that did not find it.
+func (r Request) Hiding(t Target, now time.Time) Request {
+	ref := EntityRef{ProjectID: r.ProjectID, Target: t}
+	return Request{
+		RunID: RunID(OriginHide, r.RunID+" "+ref.Key()), ProjectID: r.ProjectID, Targets: []Target{t},
+		Origin: OriginHide, EventAt: now, TraceParent: r.TraceParent,
+	}
+}
+
 // Missing returns the follow-up of an event whose entity GitLab did not have when
-// the fetch began at fetchedAt: a replica may not have a new entity yet. An
-// entity of which there is a copy is none of it, and neither is a request that no
-// event asked for.
+// the fetch began at fetchedAt: a replica may not have a new entity yet. Neither an
+// entity that has a copy nor a request that no event asked for has one.
 func (r Request) Missing(h Head, fetchedAt, now time.Time) *FollowUp {
-	if !r.ofEvent() || h.Exists() && !h.Gone || !fetchedAt.Before(lastFollowUp(r.EventAt)) {
+	if !r.ofEvent() || h.HasCopy() || !fetchedAt.Before(lastFollowUp(r.EventAt)) {
 		return nil
 	}
 	at, ok := nextFollowUp(r.EventAt, fetchedAt, now)

@@ -59,8 +59,8 @@ func TestRequestCoveredBy_OnlyALateEnoughFetchThatShowsTheEvidence(t *testing.T)
 
 func TestRequestDoubt_FollowsUpWhatContradictsWhatIsKnown(t *testing.T) {
 	none := surgical.Head{}
-	old := surgical.Head{Revision: 1, UpdatedAt: after(-1000), FetchedUntil: after(-900), Notes: notes(70, -1000)}
-	young := surgical.Head{Revision: 1, UpdatedAt: after(-10), FetchedUntil: after(-5), Notes: notes(75, -10)}
+	old := surgical.Head{Revision: 1, UpdatedAt: after(-1000), FetchedAt: after(-901), FetchedUntil: after(-900), Notes: notes(70, -1000)}
+	young := surgical.Head{Revision: 1, UpdatedAt: after(-10), FetchedAt: after(-6), FetchedUntil: after(-5), Notes: notes(75, -10)}
 	shown := func(fetched, updated float64, n surgical.Notes) surgical.Head {
 		return surgical.Head{Ref: surgical.EntityRef{ProjectID: 1, Target: issue7}, Revision: 2, UpdatedAt: after(updated), FetchedAt: after(fetched), FetchedUntil: after(fetched + 1), Notes: n}
 	}
@@ -117,7 +117,7 @@ func TestRequestDoubt_FollowsUpWhatContradictsWhatIsKnown(t *testing.T) {
 // A comment that was there when the replaced head was fetched is followed up from
 // then on, not from an older event.
 func TestRequestDoubt_InheritsTheNotesOfTheReplacedHead(t *testing.T) {
-	replaced := surgical.Head{Revision: 1, FetchedUntil: after(100), Notes: notes(75, 99)}
+	replaced := surgical.Head{Revision: 1, FetchedAt: after(99), FetchedUntil: after(100), Notes: notes(75, 99)}
 	shown := surgical.Head{Ref: surgical.EntityRef{ProjectID: 1, Target: issue7}, Revision: 2, FetchedAt: after(101), Notes: notes(70, 0)}
 	next, behind := event(surgical.Evidence{NoteID: 70}).Doubt(replaced, shown, after(102))
 	if next == nil || !behind || !next.EventAt.Equal(after(100-settle)) || next.Evidence.NoteID != 75 || !next.Evidence.NoteAt.Equal(after(99)) || !next.NotBefore.Equal(after(110)) {
@@ -172,8 +172,10 @@ func TestRequestMissing_LosesNoNewEntity(t *testing.T) {
 		"once more":                 {with(surgical.OriginFollowUp, dated), surgical.Head{}, 13, settle + 60},
 		"at last":                   {with(surgical.OriginFollowUp, dated), surgical.Head{}, settle + c, 0},
 		"a retry of an event":       {with(surgical.OriginRetry, dated), surgical.Head{}, 3, settle + 10},
-		"a tombstone":               {with(surgical.OriginWebhook, dated), surgical.Head{Revision: 1, Gone: true}, 3, settle + 10},
-		"an entity that is stored":  {with(surgical.OriginWebhook, dated), surgical.Head{Revision: 1}, 3, 0},
+		"a tombstone":               {with(surgical.OriginWebhook, dated), surgical.Head{Revision: 1, Gone: true, FetchedAt: t0}, 3, settle + 10},
+		"a head without a copy":     {with(surgical.OriginWebhook, dated), surgical.Head{Revision: 1, HiddenSince: t0}, 3, settle + 10},
+		"an entity that is stored":  {with(surgical.OriginWebhook, dated), surgical.Head{Revision: 1, FetchedAt: t0}, 3, 0},
+		"a hide run":                {with(surgical.OriginHide, surgical.Evidence{}), surgical.Head{}, 3, 0},
 		"one that nobody announced": {with(surgical.OriginManual, surgical.Evidence{}), surgical.Head{}, 3, 0},
 		"a retry of a manual run":   {with(surgical.OriginRetry, surgical.Evidence{}), surgical.Head{}, 3, 0},
 	} {
@@ -185,6 +187,60 @@ func TestRequestMissing_LosesNoNewEntity(t *testing.T) {
 		if due != c.due {
 			t.Errorf("%s: due at %v, want %v", name, due, c.due)
 		}
+	}
+}
+
+// It is for no event: if it finds nothing, nothing follows it.
+func TestRequestLookAgain_IsCoveredByNoEarlierFetch(t *testing.T) {
+	req := event(surgical.Evidence{NoteID: 71})
+	f := req.LookAgain(issue7, after(900))
+	run, rest := f.Begin(after(901))
+	if rest != nil || !run.Confirms || !run.NotBefore.Equal(after(900)) || !run.Evidence.IsZero() {
+		t.Fatalf("%+v, left %+v", run, rest)
+	}
+	for fetched, want := range map[float64]bool{899: false, 900: true} {
+		head := surgical.Head{Revision: 1, FetchedAt: after(fetched), FetchedUntil: after(fetched + 1)}
+		if got := run.CoveredBy(head); got != want {
+			t.Errorf("a head fetched at %v covers it: %t", fetched, got)
+		}
+	}
+	if next := run.Missing(surgical.Head{}, after(900), after(901)); next != nil {
+		t.Errorf("it is followed up: %+v", next)
+	}
+}
+
+func TestRequestUnconfirmed_WaitsUntilTheCopyIsOldEnough(t *testing.T) {
+	c := surgical.Confirmation.Seconds()
+	for fetched, due := range map[float64]float64{100: 100 + c, 100 - c: 110} {
+		head := surgical.Head{Ref: surgical.EntityRef{ProjectID: 1, Target: issue7}, Revision: 1, FetchedUntil: after(fetched)}
+		if f := event(surgical.Evidence{}).Unconfirmed(head, after(110)); !f.NotBefore.Equal(after(due)) || !f.ConfirmAt.Equal(f.NotBefore) || f.Ref != head.Ref {
+			t.Errorf("fetched until %v: %+v, want it at %v", fetched, f, due)
+		}
+	}
+}
+
+func TestRequestHidden_ConfirmsOnceTheEventIsOldEnough(t *testing.T) {
+	c, settle := surgical.Confirmation.Seconds(), surgical.Settle.Seconds()
+	req := event(surgical.Evidence{NoteID: 71, Confidential: true})
+	for now, due := range map[float64]float64{1: settle + c, 9000: 9000} {
+		f := req.Hidden(after(now))
+		if !f.NotBefore.Equal(after(due)) || !f.ConfirmAt.Equal(after(settle+c)) || f.Evidence != req.Evidence || !f.EventAt.Equal(t0) {
+			t.Errorf("at %v: %+v", now, f)
+		}
+	}
+}
+
+func TestRequestHiding_IsOneRunForEachTargetOfARun(t *testing.T) {
+	req := event(surgical.Evidence{NoteID: 71})
+	req.RunID, req.Options, req.TraceParent = "w1", surgical.Options{NoDocs: true, NoEmbed: true}, "00-1-2-01"
+	hide := req.Hiding(issue7, after(5))
+	if err := hide.Validate(); err != nil || hide.Origin != surgical.OriginHide || hide.Options != (surgical.Options{}) || !hide.Evidence.IsZero() || hide.TraceParent != req.TraceParent || hide.RunID[0] != 'h' {
+		t.Errorf("%+v, %v", hide, err)
+	}
+	other := req
+	other.RunID = "w2"
+	if again := req.Hiding(issue7, after(6)); again.RunID != hide.RunID || other.Hiding(issue7, after(5)).RunID == hide.RunID || req.Hiding(surgical.Target{Type: surgical.Issue, IID: 8}, after(5)).RunID == hide.RunID {
+		t.Error("the id is not that of the run and the target")
 	}
 }
 

@@ -50,11 +50,37 @@ func Covers(fetchedAt, eventAt time.Time) bool { return fetchedAt.After(eventAt.
 // only by a fetch that began the confirmation time after the head's had ended: a
 // lagging replica must not take the copy back, but a date that was set back, or
 // lay in the future, must not keep it from ever changing. Equal updated_at is
-// accepted, because GitLab moves it at most once a minute. The commit's condition
-// says the same to DynamoDB.
+// accepted, because GitLab moves it at most once a minute. That an entity is
+// missing is accepted only from a fetch that began the confirmation time after the
+// head's had ended: a replica may not have it yet. The commit's condition says the
+// same to DynamoDB.
 func (h Head) Accepts(s Snapshot) bool {
+	if s.Missing {
+		return h.HasCopy() && !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation))
+	}
 	return !h.Exists() || !h.Overlaps(s) &&
 		(!h.UpdatedAt.After(s.UpdatedAt) || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation)))
+}
+
+// HiddenFrom returns since when a delivery that was received at eventAt, and called
+// the issue confidential, hides the head. It does not if the head's fetch began the
+// confirmation time after the event had settled: whatever that saw is believed.
+func (h Head) HiddenFrom(eventAt time.Time) (since time.Time, hides bool) {
+	since = eventAt.Add(Settle)
+	if h.HasCopy() && !h.FetchedAt.Before(since.Add(Confirmation)) {
+		return time.Time{}, false
+	}
+	return later(h.HiddenSince, since), true
+}
+
+// StaysHidden returns the HiddenSince of a head that replaces this one. Only a public
+// copy whose fetch began the confirmation time later lifts it: neither a date nor an
+// earlier confidential copy proves that a replica did not lag.
+func (h Head) StaysHidden(fetchedAt time.Time, confidential bool) time.Time {
+	if !confidential && !fetchedAt.Before(h.HiddenSince.Add(Confirmation)) {
+		return time.Time{}
+	}
+	return h.HiddenSince
 }
 
 // Overlaps reports whether the snapshot's fetch began before the head's had

@@ -111,6 +111,8 @@ const (
 	OriginDrain     Origin = "drain"
 	// OriginFollowUp: an earlier fetch contradicted what is known; see [FollowUp].
 	OriginFollowUp Origin = "follow_up"
+	// OriginHide: an earlier run did not find an entity that is stored.
+	OriginHide Origin = "hide"
 )
 
 // Request requests one run.
@@ -133,6 +135,10 @@ type Request struct {
 	// set, no earlier fetch covers it.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	Confirms  bool      `json:"confirms,omitempty"`
+	// Hides marks a hide request: the second message of a delivery that calls its
+	// issue confidential. It has no run, and only hides the copy until a later
+	// fetch. A worker of an earlier version takes it for the first message.
+	Hides bool `json:"hides,omitempty"`
 	// RetryOf is the run that this one retries.
 	RetryOf string `json:"retry_of,omitempty"`
 	// TraceParent is the W3C traceparent of the requester, or "". It is sent in an
@@ -150,12 +156,30 @@ func (r Request) Refs() []EntityRef {
 }
 
 // Group is the FIFO group that the request's message belongs to: the entity,
-// or the run for several targets.
+// or the run for several targets. Hide requests have groups of their own, so that
+// none waits behind a fetch.
 func (r Request) Group() string {
-	if len(r.Targets) == 1 {
-		return r.Refs()[0].Key()
+	switch {
+	case len(r.Targets) != 1:
+		return r.RunID
+	case r.Hides:
+		return "hide#" + r.Refs()[0].Key()
+	}
+	return r.Refs()[0].Key()
+}
+
+// MessageID names the request's message: the same message may be sent twice.
+func (r Request) MessageID() string {
+	if r.Hides {
+		return r.RunID + ".hide"
 	}
 	return r.RunID
+}
+
+// HideRequest returns the hide request of the same delivery.
+func (r Request) HideRequest() Request {
+	r.Hides = true
+	return r
 }
 
 // Validate reports everything that is wrong with the request as one
@@ -184,11 +208,14 @@ func (r Request) Validate() error {
 		}
 		seen[t] = true
 	}
-	if !slices.Contains([]Origin{OriginWebhook, OriginManual, OriginRetry, OriginReconcile, OriginBackfill, OriginDrain, OriginFollowUp}, r.Origin) {
+	if !slices.Contains([]Origin{OriginWebhook, OriginManual, OriginRetry, OriginReconcile, OriginBackfill, OriginDrain, OriginFollowUp, OriginHide}, r.Origin) {
 		bad("origin %q is unknown", r.Origin)
 	}
 	if r.EventAt.IsZero() {
 		bad("event_at is missing")
+	}
+	if r.Hides && len(r.Targets) != 1 {
+		bad("a hide request names one target, got %d", len(r.Targets))
 	}
 	if o := r.Options; o.PreflightOnly && o.DryRun {
 		bad("preflight_only and dry_run exclude each other")
@@ -239,7 +266,7 @@ func RunID(origin Origin, key string) string {
 // OriginOf returns the origin that the id of a run shows, of those with a letter of
 // their own; "" for any other.
 func OriginOf(runID string) Origin {
-	for _, origin := range []Origin{OriginWebhook, OriginManual, OriginBackfill, OriginDrain, OriginFollowUp} {
+	for _, origin := range []Origin{OriginWebhook, OriginManual, OriginBackfill, OriginDrain, OriginFollowUp, OriginHide} {
 		if strings.HasPrefix(runID, string(origin[:1])) {
 			return origin
 		}

@@ -162,3 +162,21 @@ func TestParseTarget_ReadsWhatStringWrites(t *testing.T) {
 		t.Errorf("7 comes after 12: %d", c)
 	}
 }
+
+// It waits behind nothing, and it is not deduplicated as the run's message.
+func TestRequestHideRequest_HasAGroupAndANameOfItsOwn(t *testing.T) {
+	r := surgical.Request{RunID: "w1", ProjectID: 1, Targets: []surgical.Target{{Type: surgical.Issue, IID: 7}}, Origin: surgical.OriginWebhook, EventAt: t0}
+	hide := r.HideRequest()
+	if r.Hides || !hide.Hides || hide.Group() == r.Group() || hide.MessageID() == r.MessageID() || hide.RunID != r.RunID {
+		t.Errorf("%+v: group %q, message %q", hide, hide.Group(), hide.MessageID())
+	}
+	other := r
+	other.Targets = []surgical.Target{{Type: surgical.Issue, IID: 8}}
+	if other.HideRequest().Group() == hide.Group() {
+		t.Error("two issues share a group")
+	}
+	hide.Targets = append(hide.Targets, surgical.Target{Type: surgical.Issue, IID: 8})
+	if surgical.CodeOf(hide.Validate()) != surgical.CodeInvalidRequest {
+		t.Error("it may name two targets")
+	}
+}

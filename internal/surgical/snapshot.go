@@ -33,6 +33,9 @@ func (c Child) Key() string { return string(c.Kind) + "#" + c.ID }
 // Snapshot is what one preflight fetched of one entity.
 type Snapshot struct {
 	Ref EntityRef
+	// Missing reports that GitLab does not show the entity, although it shows the
+	// project. Only the times of the fetch are set then.
+	Missing bool
 	// UpdatedAt is GitLab's updated_at of the entity.
 	UpdatedAt time.Time
 	// FetchedAt and FetchedUntil enclose all requests of the fetch, on the

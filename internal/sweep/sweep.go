@@ -235,7 +235,7 @@ func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) erro
 	}
 	queue := s.Requests
 	switch run.Origin {
-	case surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain:
+	case surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain, surgical.OriginHide:
 		queue = s.Bulk
 	}
 	ctx = trace.With(ctx, run.TraceParent, run.RunID)

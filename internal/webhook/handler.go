@@ -124,6 +124,12 @@ func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, rece
 	if queue.FitsID(key) {
 		req.IdempotencyKey = key // a key that is malformed or too long is dropped
 	}
+	if req.Evidence.Confidential {
+		// The run may have to wait for GitLab; hiding the copy does not.
+		if err := h.Queue.Send(ctx, req.HideRequest()); err != nil {
+			return "", err
+		}
+	}
 	return "", h.Queue.Send(ctx, req)
 }
 

@@ -39,11 +39,16 @@ var (
 type fakeQueue struct {
 	taken []surgical.Request
 	err   error
+	// refuse, if set, reports which requests are not accepted.
+	refuse func(surgical.Request) bool
 }
 
 func (q *fakeQueue) Send(ctx context.Context, r surgical.Request) error {
 	if err := errors.Join(q.err, ctx.Err()); err != nil {
 		return err
+	}
+	if q.refuse != nil && q.refuse(r) {
+		return surgical.NewError(surgical.CodeQueueUnavailable, "the queue refuses it")
 	}
 	q.taken = append(q.taken, r)
 	return nil
@@ -144,6 +149,46 @@ func TestAnEventOfOursIsQueued(t *testing.T) {
 		Evidence: surgical.Evidence{UpdatedAt: time.Date(2026, 5, 28, 6, 17, 50, 0, time.UTC)}}}
 	if diff := cmp.Diff(want, f.queue.taken); diff != "" {
 		t.Errorf("queued (-want +got):\n%s", diff)
+	}
+}
+
+// Only the issue's own confidentiality counts. The name of the hook also covers
+// internal notes on public issues.
+func TestHandler_SendsAHideRequestIfTheIssueIsConfidential(t *testing.T) {
+	internalNote := `{"object_kind":"note","project":{"id":1},"object_attributes":{"id":5,"noteable_type":"Issue","internal":true},"issue":{"iid":7,"confidential":false}}`
+	for name, c := range map[string]struct {
+		req   awsevents.APIGatewayV2HTTPRequest
+		hides bool
+	}{
+		"a confidential issue":               {sample(t, "issue_confidential"), true},
+		"a note on a confidential issue":     {request("Note Hook", `{"object_kind":"note","project":{"id":1},"object_attributes":{"id":5,"noteable_type":"Issue"},"issue":{"iid":7,"confidential":true}}`), true},
+		"an internal note on a public issue": {request("Confidential Note Hook", internalNote), false},
+		"a public issue":                     {sample(t, "issue_opened"), false},
+		"a public issue, by another hook":    {request("Confidential Issue Hook", `{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":7}}`), false},
+		"a merge request":                    {request("Merge Request Hook", `{"object_kind":"merge_request","project":{"id":1},"object_attributes":{"iid":7,"confidential":true}}`), false},
+	} {
+		f := newFixture()
+		if resp, _ := f.answer(t, c.req); resp.StatusCode != 202 {
+			t.Errorf("%s: status %d, %s", name, resp.StatusCode, resp.Body)
+		}
+		var hides []surgical.Request
+		for _, r := range f.queue.taken {
+			if r.Hides {
+				hides = append(hides, r)
+			}
+		}
+		if run := f.queue.taken[len(f.queue.taken)-1]; run.Hides || len(hides) > 0 != c.hides || len(f.queue.taken) != 1+len(hides) || c.hides && cmp.Diff(run.HideRequest(), hides[0]) != "" {
+			t.Errorf("%s: sent %+v", name, f.queue.taken)
+		}
+	}
+}
+
+func TestHandler_AcknowledgesNothingThatIsNotHidden(t *testing.T) {
+	f := newFixture()
+	f.queue.refuse = func(r surgical.Request) bool { return r.Hides }
+	resp, _ := f.answer(t, sample(t, "issue_confidential"))
+	if resp.StatusCode != 503 || len(f.queue.taken) > 0 {
+		t.Errorf("status %d, sent %+v", resp.StatusCode, f.queue.taken)
 	}
 }
 

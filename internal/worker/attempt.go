@@ -27,7 +27,7 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 	defer e.crashed(ctx, &run, &verdict)
 	switch {
 	case !e.Allows(run.ProjectID):
-		return e.giveUp(ctx, run, surgical.NewError(surgical.CodeProjectNotAllowed, "the project is not on the allow list"), 0, nil)
+		return e.giveUp(ctx, run, surgical.NewError(surgical.CodeProjectNotAllowed, "the project is not on the allow list"), 0, surgical.Missing{})
 	case covering != "":
 		e.log(ctx, run, "coalesced", "covered_by", covering)
 		return e.end(ctx, run, surgical.Coalesced{Attempt: run.Attempt, With: covering})
@@ -39,11 +39,14 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 	if fetched.crowded(ctx) {
 		return e.crowded(ctx, run, fetched.requests)
 	}
+	if run.Origin == surgical.OriginHide {
+		e.lookForProject(ctx, run, &fetched)
+	}
 	if run.Options.PreflightOnly {
 		run.Previews = fetched.previews() // reported even if another target fails
 	}
 	if failure := fetched.failure(run); failure != nil {
-		return e.failedToFind(ctx, run, failure, fetched, around.head)
+		return e.failedToFetch(ctx, run, failure, fetched)
 	}
 	if run.Options.PreflightOnly {
 		return e.end(ctx, run, surgical.Previewed{Attempt: run.Attempt, Previews: run.Previews, Requests: fetched.requests})
@@ -131,7 +134,7 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 			}
 			if failure := again.failure(only(run, refetch)); failure != nil {
 				failure.Total = len(run.Targets)
-				return e.failed(ctx, run, failure, again.requests)
+				return e.failedToFetch(ctx, run, failure, again)
 			}
 			requests = again.requests
 			replace(snaps, again.snapshots)

@@ -77,21 +77,54 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 			if !change.Scope.Empty() {
 				p.dirty[change.Ref] = change.Scope
 			}
-			next, behind := req.Doubt(change.Base, change.Next, now)
-			p.behind = p.behind || behind
-			if next != nil {
-				p.followUps = append(p.followUps, *next)
+			p.doubt(req, change, snap.Missing, now)
+		case snap.Missing:
+			p.skip(snap.Ref, heads[i])
+			if heads[i].HasCopy() {
+				p.follow(req.Unconfirmed(heads[i], now))
 			}
 		case !heads[i].Overlaps(snap): // it is refused for its older date
-			p.outcomes[snap.Ref.Target] = surgical.Outcome{Status: surgical.EntitySkippedStale, Revision: heads[i].Revision}
-			p.followUps = append(p.followUps, req.Refused(heads[i], snap, now))
-		case req.CoveredBy(heads[i]):
-			p.outcomes[snap.Ref.Target] = surgical.Outcome{Status: surgical.EntitySkippedStale, Revision: heads[i].Revision}
+			p.skip(snap.Ref, heads[i])
+			p.follow(req.Refused(heads[i], snap, now))
+		case req.CoveredBy(heads[i]), run.Origin == surgical.OriginHide: // which found it, like the head's fetch
+			p.skip(snap.Ref, heads[i])
 		default:
 			p.refetch = append(p.refetch, snap.Ref)
 		}
 	}
 	return p, e.addLeft(ctx, &p, before.Left)
+}
+
+// skip leaves the target to the head.
+func (p *plan) skip(ref surgical.EntityRef, head surgical.Head) {
+	p.outcomes[ref.Target] = surgical.Outcome{Status: surgical.EntitySkippedStale, Revision: head.Revision}
+}
+
+// doubt adds what follows from a change that is committed. A hide run contradicts an
+// earlier fetch, whatever it found: either of the two may come from a replica that
+// lags.
+func (p *plan) doubt(req surgical.Request, change *content.Change, missing bool, now time.Time) {
+	if !missing {
+		next, behind := req.Doubt(change.Base, change.Next, now)
+		p.behind = p.behind || behind
+		if next != nil {
+			p.follow(*next)
+		}
+	}
+	if req.Origin == surgical.OriginHide {
+		p.follow(req.LookAgain(change.Ref.Target, now.Add(surgical.Confirmation)))
+	}
+}
+
+// follow adds a follow-up. An entity has one.
+func (p *plan) follow(next surgical.FollowUp) {
+	for i, f := range p.followUps {
+		if f.Ref == next.Ref {
+			p.followUps[i] = f.Merge(next)
+			return
+		}
+	}
+	p.followUps = append(p.followUps, next)
 }
 
 // addLeft adds what runs that failed or were cancelled left undone, even if nothing

@@ -27,6 +27,9 @@ type Engine struct {
 	// Fetch fetches one entity whole: every endpoint, every page. Its errors have
 	// one of the gitlab_ codes.
 	Fetch func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error)
+	// Project reports whether GitLab shows the project to the token, and how many
+	// requests that took. Its errors have one of the gitlab_ codes.
+	Project func(ctx context.Context, projectID int64) (requests int, err error)
 	// Launch starts the workflow of a committed run and records the start.
 	// Starting it twice is harmless.
 	Launch func(ctx context.Context, run surgical.Run, generation int64, clean bool) error
@@ -45,6 +48,9 @@ type Engine struct {
 // Process brings the message's run as far as it goes. isolated promises that
 // nothing else runs in this process in the meantime.
 func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdict {
+	if msg.Hides {
+		return e.hide(ctx, msg)
+	}
 	now := e.Clock()
 	if now.Before(msg.NotBefore) {
 		return waitFor(msg.NotBefore.Sub(now), nil)
@@ -236,10 +242,10 @@ func (e *Engine) confirmable(ctx context.Context, run surgical.Run, shown bool) 
 
 // mayCoalesce reports whether the run may end as covered by another run's fetch:
 // a webhook's and a follow-up's always may, any other only if a message before it
-// in its batch brought the fetch. A preflight has to look for itself, a drain fetches
-// nothing, and a retry has to do what was left undone.
+// in its batch brought the fetch. A preflight and a hide run have to look for
+// themselves, a drain fetches nothing, and a retry has to do what was left undone.
 func mayCoalesce(msg Message, run surgical.Run) bool {
-	if len(run.Targets) != 1 || run.Options.PreflightOnly || run.Origin == surgical.OriginDrain {
+	if len(run.Targets) != 1 || run.Options.PreflightOnly || run.Origin == surgical.OriginDrain || run.Origin == surgical.OriginHide {
 		return false
 	}
 	announced := run.Origin == surgical.OriginWebhook || run.Origin == surgical.OriginFollowUp

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -15,23 +14,20 @@ import (
 // failed ends an attempt that holds the run: it gives the run up or postpones it.
 // requests is how many requests to GitLab the row does not count yet.
 func (e *Engine) failed(ctx context.Context, run surgical.Run, cause error, requests int64) Verdict {
-	return e.failedUntil(ctx, run, cause, requests, nil)
+	return e.failedWith(ctx, run, cause, requests, surgical.Missing{})
 }
 
-// failedToFind is failed for a preflight. If GitLab did not have the entity of an
-// event and there is no copy of it, the run fails all the same, and the entity is
-// fetched once more later: a replica may not have it yet. base is the head as read
-// before the fetch, nil for several targets.
-func (e *Engine) failedToFind(ctx context.Context, run surgical.Run, failure *surgical.Error, f fetched, base *content.Base) Verdict {
-	var next *surgical.FollowUp
-	if base != nil && f.failed[0].Code == surgical.CodeGitLabNotFound {
-		next = run.Missing(base.Head, f.began, e.Clock())
+// failedToFetch is failed for a preflight.
+func (e *Engine) failedToFetch(ctx context.Context, run surgical.Run, failure *surgical.Error, f fetched) Verdict {
+	missing, err := e.missing(ctx, run, f)
+	if err != nil {
+		return e.failed(ctx, run, ingestFailed(err), f.requests)
 	}
-	return e.failedUntil(ctx, run, failure, f.requests, next)
+	return e.failedWith(ctx, run, failure, f.requests, missing)
 }
 
-// failedUntil is failed with a follow-up, or nil, for a run that ends.
-func (e *Engine) failedUntil(ctx context.Context, run surgical.Run, cause error, requests int64, next *surgical.FollowUp) Verdict {
+// failedWith is failed with what follows from missing targets if the run ends.
+func (e *Engine) failedWith(ctx context.Context, run surgical.Run, cause error, requests int64, missing surgical.Missing) Verdict {
 	if errors.Is(cause, surgical.ErrMoved) {
 		// Another process has the run, or it was cancelled: the next delivery will
 		// see.
@@ -41,19 +37,19 @@ func (e *Engine) failedUntil(ctx context.Context, run surgical.Run, cause error,
 	why := dynamo.AsError(cause)
 	// A failed preflight can be retried as another run, but not by this one.
 	if !why.Retryable || why.Code == surgical.CodePreflightFailed {
-		return e.giveUp(ctx, run, why, requests, next)
+		return e.giveUp(ctx, run, why, requests, missing)
 	}
-	return e.postpone(ctx, run, why, requests)
+	return e.postpone(ctx, run, why, requests, missing)
 }
 
 // postpone gives the lease back until the delay is over, or gives the run up if
 // it is too old.
-func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) Verdict {
+func (e *Engine) postpone(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64, missing surgical.Missing) Verdict {
 	if e.tooOld(run) {
 		if len(why.Failures) > 0 {
 			why = preflightFailed(run, why.Failures, why)
 		}
-		return e.giveUp(ctx, run, why, requests, nil)
+		return e.giveUp(ctx, run, why, requests, missing)
 	}
 	delay := e.delay(run, why)
 	e.warn(ctx, run, "postponed", "code", why.Code, "delay_ms", delay.Milliseconds(), "attempt", run.Attempt, "error", causes(why))
@@ -76,7 +72,7 @@ func (e *Engine) crowded(ctx context.Context, run surgical.Run, requests int64) 
 	why.Action, why.Retryable = surgical.ActionRetryAfter, true
 	if e.tooOld(run) {
 		why.Action, why.Message = surgical.ActionRetryFailed, "too large to be processed beside other runs"
-		return e.giveUp(ctx, run, why, requests, nil)
+		return e.giveUp(ctx, run, why, requests, surgical.Missing{})
 	}
 	run.Crowded = true
 	e.warn(ctx, run, "crowded", "attempt", run.Attempt)
@@ -119,10 +115,10 @@ func (e *Engine) delay(run surgical.Run, why *surgical.Error) time.Duration {
 }
 
 // giveUp ends the run as failed, unless one of its attempts committed.
-func (e *Engine) giveUp(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64, next *surgical.FollowUp) Verdict {
+func (e *Engine) giveUp(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64, missing surgical.Missing) Verdict {
 	e.warn(ctx, run, "given_up", "code", why.Code, "attempt", run.Attempt, "error", causes(why))
 	why.RunID = run.RunID
-	return e.end(ctx, run, surgical.GivenUp{Attempt: run.Attempt, Error: why, FollowUp: next, Previews: run.Previews, Requests: requests})
+	return e.end(ctx, run, surgical.GivenUp{Attempt: run.Attempt, Error: why, Missing: missing, Previews: run.Previews, Requests: requests})
 }
 
 // causes describes a failure for the log: every target that failed and why, or
@@ -178,7 +174,7 @@ func (e *Engine) crashed(ctx context.Context, run *surgical.Run, verdict *Verdic
 	}
 	p := surgical.PanicOf(value)
 	logs.Panic(ctx, e.Log, p, run.LogFields()...)
-	*verdict = e.giveUp(context.WithoutCancel(ctx), *run, surgical.PanicFailure(p), 0, nil)
+	*verdict = e.giveUp(context.WithoutCancel(ctx), *run, surgical.PanicFailure(p), 0, surgical.Missing{})
 }
 
 // log writes one line for one decision.

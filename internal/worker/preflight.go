@@ -14,6 +14,7 @@ import (
 // fetched is what a preflight brought: a snapshot or an error for each target,
 // in the order of the targets.
 type fetched struct {
+	refs      []surgical.EntityRef
 	snapshots []surgical.Snapshot
 	failed    map[int]*surgical.Error
 	requests  int64
@@ -25,12 +26,8 @@ type fetched struct {
 // commit. It writes no content, and it goes on after a failed target, so that
 // all failures are known at once.
 func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgical.EntityRef) fetched {
-	limited := ctx
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		limited, cancel = context.WithDeadline(ctx, deadline.Add(-surgical.IngestReserve))
-		defer cancel()
-	}
+	limited, cancel := withinPreflight(ctx)
+	defer cancel()
 	began := e.Clock()
 	f := e.fetchAll(limited, refs)
 	f.began = began
@@ -48,8 +45,16 @@ func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgica
 	return f
 }
 
+// withinPreflight returns a context that leaves room for the commit.
+func withinPreflight(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-surgical.IngestReserve))
+	}
+	return context.WithCancel(ctx)
+}
+
 func (e *Engine) fetchAll(ctx context.Context, refs []surgical.EntityRef) fetched {
-	f := fetched{snapshots: make([]surgical.Snapshot, len(refs)), failed: map[int]*surgical.Error{}}
+	f := fetched{refs: refs, snapshots: make([]surgical.Snapshot, len(refs)), failed: map[int]*surgical.Error{}}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, surgical.ParallelFetches)

@@ -48,8 +48,9 @@ func run(ctx context.Context, addr string, log *slog.Logger) error {
 		return err
 	}
 	db := dynamo.New(awsenv.Config())
+	rows := ledger.New(db, c.Tables, time.Now)
 	handler, err := console.NewSite(console.SiteOptions{
-		Ledger: ledger.New(db, c.Tables, time.Now), Store: content.NewStore(db, c.Content, time.Now),
+		Ledger: rows, Store: content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt),
 		Clock: time.Now, Zone: time.Local, Log: log,
 	})
 	if err != nil {

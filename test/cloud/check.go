@@ -96,7 +96,9 @@ func (c *Cloud) Check(refs ...surgical.EntityRef) {
 			c.T.Errorf("%s differs from GitLab's truth:\n%s", ref, problem)
 			continue
 		}
-		c.checkDocuments(ref)
+		if _, err := c.Content.Read(c.T.Context(), ref); surgical.CodeOf(err) != surgical.CodeEntityGone {
+			c.checkDocuments(ref)
+		}
 		c.checkOrphans(ref)
 	}
 	c.CheckRuns()
@@ -147,7 +149,10 @@ func (c *Cloud) Runs() []surgical.Run {
 // Untrue describes how the entity's copy differs from GitLab, or returns "".
 func (c *Cloud) Untrue(ref surgical.EntityRef) string {
 	truth, err := c.fetcher.Fetch(c.T.Context(), ref)
-	if err != nil {
+	switch {
+	case surgical.CodeOf(err) == surgical.CodeGitLabNotFound:
+		return c.lingering(ref)
+	case err != nil:
 		return "GitLab: " + err.Error()
 	}
 	entity, err := c.Content.Read(c.T.Context(), ref)
@@ -168,6 +173,23 @@ func (c *Cloud) Untrue(ref surgical.EntityRef) string {
 	}
 	want["updated_at"], got["updated_at"] = truth.UpdatedAt.UnixMilli(), entity.UpdatedAt.UnixMilli()
 	return cmp.Diff(want, got)
+}
+
+// lingering describes what is left of an entity that GitLab does not show, or
+// returns "".
+func (c *Cloud) lingering(ref surgical.EntityRef) string {
+	if _, err := c.Content.Read(c.T.Context(), ref); surgical.CodeOf(err) != surgical.CodeEntityGone {
+		return fmt.Sprintf("GitLab does not show it, and reading it returns %v", err)
+	}
+	documents, err := c.Content.Documents(c.T.Context(), ref)
+	if err != nil || len(documents) > 0 {
+		return fmt.Sprintf("it is gone, and %d documents are left, %v", len(documents), err)
+	}
+	embedded, err := c.Content.Embedded(c.T.Context(), ref)
+	if err != nil || len(embedded) > 0 {
+		return fmt.Sprintf("it is gone, and embeddings of %d documents are left, %v", len(embedded), err)
+	}
+	return ""
 }
 
 func childKey(kind surgical.ChildKind, raw json.RawMessage) string {

@@ -151,7 +151,8 @@ func New(t TB, db *dynamodb.Client, tables config.Tables) *Cloud {
 	e.Lists = c.client(InterceptHTTP(c.transport, c.boundary), e.Clock)
 	c.functions = e.Functions()
 	e.Clock = func() time.Time { return c.Clock.Now().Add(time.Duration(c.skew.Load())) }
-	e.Fetch = c.client(InterceptHTTP(c.transport, c.boundary), e.Clock).Fetch
+	client := c.client(InterceptHTTP(c.transport, c.boundary), e.Clock)
+	e.Fetch, e.Project = client.Fetch, client.ShowsProject
 	c.worker = e.Functions()
 	c.api = sync.OnceValue(func() http.Handler { return c.LendAPI(c, c.functions) })
 	c.nextSweep = c.Clock.Now().Add(surgical.SweepInterval)

@@ -40,7 +40,9 @@ type Environment struct {
 	// Fetch is usually the GitLab client's.
 	Fetch Fetch
 	// Lists reads GitLab's lists, for the crawler only.
-	Lists    *gitlab.Client
+	Lists *gitlab.Client
+	// Project is the GitLab client's.
+	Project  func(ctx context.Context, projectID int64) (int, error)
 	Embedder embedding.Embedder
 	Clock    func() time.Time
 	Jitter   func(time.Duration) time.Duration
@@ -96,7 +98,7 @@ func (e Environment) Functions() *Functions {
 	f.ToRequests, f.ToBulk = queue.NewSender(e.SQS, e.Requests), queue.NewSender(e.SQS, e.Bulk)
 	f.Launcher = &workflow.Launcher{Starter: f.Starter, Ledger: f.Ledger}
 	f.Engine = &worker.Engine{
-		DB: e.DB, Ledger: f.Ledger, Content: f.Content, Fetch: e.Fetch, Launch: f.Launcher.Launch,
+		DB: e.DB, Ledger: f.Ledger, Content: f.Content, Fetch: e.Fetch, Project: e.Project, Launch: f.Launcher.Launch,
 		Allows: all, Clock: e.Clock, Jitter: e.Jitter, Room: room.New(surgical.MaxWorkerBytes), Log: e.Log, Meter: e.Meter,
 	}
 	f.Worker = &worker.Batch{

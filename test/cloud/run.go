@@ -77,7 +77,15 @@ func (c *Cloud) Webhook(ref surgical.EntityRef) surgical.Request {
 
 // Deliver sends GitLab's POST about the entity, with the given Idempotency-Key,
 // to the webhook function in its own process. It returns the response's status.
-func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
+func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int { return c.deliver(ref, key, false) }
+
+// DeliverConfidential is [Cloud.Deliver] of a delivery that calls the issue
+// confidential.
+func (c *Cloud) DeliverConfidential(ref surgical.EntityRef, key string) int {
+	return c.deliver(ref, key, true)
+}
+
+func (c *Cloud) deliver(ref surgical.EntityRef, key string, confidential bool) int {
 	kind, header := "issue", "Issue Hook"
 	if ref.Type == surgical.MergeRequest {
 		kind, header = "merge_request", "Merge Request Hook"
@@ -87,7 +95,7 @@ func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int {
 		Headers: map[string]string{
 			"content-type": "application/json", "x-gitlab-event": header, "x-gitlab-token": hookToken, "idempotency-key": key,
 		},
-		Body: fmt.Sprintf(`{"object_kind":%q,"project":{"id":%d},"object_attributes":{"iid":%d,"target_project_id":%d,"action":"update"}}`, kind, ref.ProjectID, ref.IID, ref.ProjectID),
+		Body: fmt.Sprintf(`{"object_kind":%q,"project":{"id":%d},"object_attributes":{"iid":%d,"target_project_id":%d,"action":"update","confidential":%t}}`, kind, ref.ProjectID, ref.IID, ref.ProjectID, confidential),
 	}
 	var answer events.APIGatewayV2HTTPResponse
 	_, err := c.invoke("webhook", surgical.WebhookTimeout, func(ctx context.Context) (err error) {

@@ -33,8 +33,8 @@ func (c *Cloud) After(d time.Duration, do func()) {
 }
 
 // Settle runs queues, executions, schedule and timers, and moves the clock,
-// until nothing is left to do: no message, no execution, no open run, no dirty
-// source and nothing to sweep.
+// until nothing is left to do: no message, no execution, no open run, no follow-up, no
+// dirty source and nothing to sweep.
 func (c *Cloud) Settle() {
 	c.T.Helper()
 	interval := surgical.SweepInterval
@@ -130,8 +130,8 @@ func (c *Cloud) idle() bool {
 
 func (c *Cloud) resting() bool { return c.idle() && len(c.unsettled()) == 0 }
 
-// unsettled lists the runs that are open or due for a sweep, and the dirty
-// sources.
+// unsettled lists the runs that are open or due for a sweep, the follow-ups that are
+// pending, and the dirty sources.
 func (c *Cloud) unsettled() []string {
 	var left []string
 	for _, row := range c.Rows(c.tables.SyncRuns) {
@@ -142,6 +142,11 @@ func (c *Cloud) unsettled() []string {
 	}
 	for _, id := range c.openPasses() {
 		left = append(left, "pass "+id)
+	}
+	for _, row := range c.Rows(c.tables.DependentQueue) {
+		if text(row["scope_run_id"]) == "follow_ups" {
+			left = append(left, "follow-up of "+text(row["job_id"]))
+		}
 	}
 	for _, row := range c.Rows(c.tables.DirtySources) {
 		left = append(left, "dirty "+text(row["dirty_id"]))

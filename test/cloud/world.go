@@ -79,6 +79,7 @@ func NewWorld(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(htt
 	e := w.environment(db)
 	e.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) { return w.Fetch(ctx, ref) }
 	e.Lists = client
+	e.Project = client.ShowsProject
 	e.Embedder, e.Jitter = embedding.Lexical{}, func(time.Duration) time.Duration { return 0 }
 	e.Log, e.Meter, e.NewTrace, e.Verifiers = w.Logger(), w.Meter(), trace.Source(rand.Reader), tokens{}
 	w.Functions = e.Functions()

@@ -48,6 +48,8 @@ type explorer struct {
 // event is a change that GitLab reports.
 type event struct {
 	ref surgical.EntityRef
+	// at is when the change was made.
+	at time.Time
 	// state is the entity's state that the change led to.
 	state int
 	key   string
@@ -105,6 +107,7 @@ func (x *explorer) setUp() {
 	case 7:
 		x.lag, x.odd = beyondConfirmation, x.draw(2, "odd dates") == 1
 	}
+	x.mayLag = max(x.lag, maxLag)
 	x.happened[fmt.Sprintf("sequences with replicas that lag up to %s, odd dates %t", max(x.lag, maxLag), x.odd)]++
 	x.truth.server.AddProject(fakegitlab.ProjectID, fakegitlab.ProjectPath)
 	x.truth.server.SetIssue(fakegitlab.NewIssue(1, "One", "First text", created))
@@ -259,7 +262,15 @@ func (x *explorer) fault(c *call) fault {
 // change changes an entity in GitLab, and may send an event to the webhook.
 func (x *explorer) change() {
 	ref := x.entity()
+	if x.truth.outOfSight[ref] {
+		x.sight(ref, true)
+		return
+	}
 	if !x.truth.server.Has(ref) {
+		return
+	}
+	if x.draw(10, "out of sight") == 9 {
+		x.sight(ref, false)
 		return
 	}
 	x.events++
@@ -295,7 +306,7 @@ func (x *explorer) change() {
 	default:
 		s.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprintf("comment %d", n)})
 	}
-	e := event{ref: ref, state: x.truth.changed(ref), key: fmt.Sprintf("delivery-%d", n)}
+	e := event{ref: ref, at: time.Now(), state: x.truth.changed(ref), key: fmt.Sprintf("delivery-%d", n)}
 	x.witness(&e, len(discussions))
 	x.note("%s: %s (state %d)", ref, what, e.state)
 	now := time.Now()
@@ -312,6 +323,14 @@ func (x *explorer) change() {
 	}
 }
 
+// sight moves the entity out of the token's sight, or back. GitLab announces neither.
+func (x *explorer) sight(ref surgical.EntityRef, shown bool) {
+	x.truth.outOfSight[ref] = !shown
+	x.truth.server.HideEntity(ref, !shown)
+	x.happened[fmt.Sprintf("entities in sight: %t", shown)]++
+	x.note("%s: in sight %t (state %d)", ref, shown, x.truth.changed(ref))
+}
+
 // witness fills in what the event's delivery says; discussions is how many there
 // were before.
 func (x *explorer) witness(e *event, discussions int) {
@@ -321,6 +340,7 @@ func (x *explorer) witness(e *event, discussions int) {
 		return
 	}
 	e.evidence.UpdatedAt = s.UpdatedAt(e.ref).Truncate(time.Millisecond)
+	e.evidence.Confidential = x.truth.confidential(e.ref, e.state)
 	var newest fakegitlab.Note
 	list := s.Discussions(e.ref)
 	e.traceless = len(list) < discussions
@@ -346,10 +366,15 @@ func (x *explorer) witness(e *event, discussions int) {
 // acknowledge is the webhook's 202: the request is enqueued.
 func (x *explorer) acknowledge(e event) {
 	x.acknowledged = append(x.acknowledged, e)
-	x.send(x.outside.ToRequests, surgical.Request{
+	req := surgical.Request{
 		RunID: surgical.RunID(surgical.OriginWebhook, e.key), ProjectID: e.ref.ProjectID, Targets: []surgical.Target{e.ref.Target},
 		Origin: surgical.OriginWebhook, IdempotencyKey: e.key, Evidence: e.evidence, EventAt: time.Now().UTC().Add(x.skew()).Truncate(time.Microsecond),
-	})
+	}
+	if e.evidence.Confidential {
+		x.send(x.outside.ToRequests, req.HideRequest())
+		x.oracle.hideRequests[req.RunID] = append(x.oracle.hideRequests[req.RunID], hideRequest{e, req.EventAt})
+	}
+	x.send(x.outside.ToRequests, req)
 }
 
 // send enqueues the request without faults.

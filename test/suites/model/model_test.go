@@ -45,6 +45,7 @@ func sequence(t *testing.T, rt *rapid.T, engine Engine, tables config.Tables, ta
 		x.explore()
 		x.calm("the sequence")
 		x.accounted()
+		x.unhidden()
 		x.reconcile()
 		x.compare()
 		x.swept()

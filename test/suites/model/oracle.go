@@ -28,6 +28,10 @@ type oracle struct {
 	dirty map[string]surgical.DirtySource
 	// runs are the ids of all runs, in the order in which they appeared.
 	runs []string
+	// hideRequests are those that were sent, by the id of their delivery's run.
+	hideRequests map[string][]hideRequest
+	// carriedOut has the keys of the deliveries whose hide requests are done.
+	carriedOut map[string]bool
 	// steps counts the checks.
 	steps int
 	// succeeded is called with each run that has just succeeded.
@@ -38,7 +42,7 @@ func newOracle(w *world) oracle {
 	clock := func() time.Time { return time.Now().UTC() }
 	return oracle{
 		w: w, content: content.NewStore(w.db, w.tables.Content, clock), ledger: ledger.New(w.db, w.tables, clock),
-		heads: map[surgical.EntityRef]surgical.Head{}, succeeded: func(surgical.Run) {}, ended: map[string]surgical.RunStatus{}, dirty: map[string]surgical.DirtySource{},
+		heads: map[surgical.EntityRef]surgical.Head{}, hideRequests: map[string][]hideRequest{}, carriedOut: map[string]bool{}, succeeded: func(surgical.Run) {}, ended: map[string]surgical.RunStatus{}, dirty: map[string]surgical.DirtySource{},
 	}
 }
 
@@ -92,16 +96,17 @@ func refOf(pk string) surgical.EntityRef {
 
 // visible checks what a reader of the entity now sees.
 func (o *oracle) visible(ref surgical.EntityRef, c *call) {
-	entity, err := o.content.Read(background(), ref)
-	if surgical.CodeOf(err) == surgical.CodeEntityNotFound {
-		return
-	}
+	head, err := o.content.Head(background(), ref)
 	if err != nil {
-		o.w.failf("after %s: %s cannot be read: %v", c.what, ref, err)
+		o.w.failf("after %s: the head of %s cannot be read: %v", c.what, ref, err)
 		return
 	}
-	before, head := o.heads[ref], entity.Head
+	if !head.Exists() {
+		return
+	}
+	before := o.heads[ref]
 	o.heads[ref] = head
+	o.hidden(before, head, c)
 	switch {
 	case head.Revision < before.Revision:
 		o.w.failf("after %s: the revision of %s went back from %d to %d", c.what, ref, before.Revision, head.Revision)
@@ -110,10 +115,24 @@ func (o *oracle) visible(ref surgical.EntityRef, c *call) {
 	case head.FetchedAt.Before(before.FetchedAt):
 		o.w.failf("after %s: fetched_at of %s went back from %v to %v", c.what, ref, before.FetchedAt, head.FetchedAt)
 	}
+	o.documents(head, c)
+	entity, err := o.content.Read(background(), ref)
+	if concealed(err) {
+		return
+	}
+	if err != nil {
+		o.w.failf("after %s: %s cannot be read: %v", c.what, ref, err)
+		return
+	}
 	if head.Revision != before.Revision && o.fetchOf(entity) == nil {
 		o.w.failf("after %s: what is visible of %s at revision %d equals no fetch", c.what, ref, head.Revision)
 	}
-	o.documents(head, c)
+}
+
+// concealed reports whether the error says that the entity is not shown.
+func concealed(err error) bool {
+	code := surgical.CodeOf(err)
+	return err != nil && (code == surgical.CodeEntityNotFound || code == surgical.CodeEntityGone)
 }
 
 // fetchOf finds the fetch whose content the entity shows.
@@ -131,7 +150,7 @@ func (o *oracle) fetchOf(entity content.Entity) *fetch {
 
 // documents checks that nothing hidden is visible.
 func (o *oracle) documents(head surgical.Head, c *call) {
-	if !head.Attributes.Confidential {
+	if !head.Attributes.Confidential && !head.Gone {
 		return
 	}
 	documents, err := o.content.Documents(background(), head.Ref)
@@ -140,8 +159,61 @@ func (o *oracle) documents(head surgical.Head, c *call) {
 		return
 	}
 	for _, d := range documents {
-		if d.Revision >= head.DocumentsVisibleFrom && !d.Confidential {
+		switch {
+		case d.Revision < head.DocumentsVisibleFrom:
+		case head.Gone:
+			o.w.failf("after %s: %s is gone, and its document %s of revision %d is visible", c.what, head.Ref, d.ID, d.Revision)
+		case !d.Confidential:
 			o.w.failf("after %s: %s is confidential, and its document %s of revision %d is visible without the mark", c.what, head.Ref, d.ID, d.Revision)
+		}
+	}
+}
+
+// hideRequest asks to hide what the event's delivery called confidential.
+type hideRequest struct {
+	event
+	eventAt time.Time
+}
+
+// since is when the request hides its entity.
+func (r hideRequest) since() time.Time { return r.eventAt.Add(surgical.Settle) }
+
+// hidden checks that nothing is shown that must not be.
+func (o *oracle) hidden(before, head surgical.Head, c *call) {
+	ref := head.Ref
+	if before.Gone && !head.Gone && head.FetchedAt.Before(before.FetchedUntil) {
+		o.w.failf("after %s: %s is back by a fetch of %v that began before its tombstone's had ended, %v", c.what, ref, head.FetchedAt, before.FetchedUntil)
+	}
+	if head.Gone && before.HasCopy() && o.w.mayLag <= surgical.Confirmation && o.w.truth.shownSince(ref, before.FetchedAt.Add(-2*maxSkew)) {
+		o.w.failf("after %s: %s is gone, although GitLab has shown it ever since its copy was fetched, %v", c.what, ref, before.FetchedAt)
+	}
+	if shown, _ := surgical.Visible(head, time.Time{}); !shown || head.Attributes.Confidential {
+		return
+	}
+	for _, requests := range o.hideRequests {
+		for _, r := range requests {
+			if r.ref == ref && o.carriedOut[r.key] && o.w.mayLag <= surgical.Confirmation && o.w.truth.confidentialSince(ref, r.state) {
+				o.w.failf("after %s: %s is shown as public, although delivery %s hid it at %v and it is confidential ever since", c.what, ref, r.key, r.at)
+			}
+		}
+	}
+}
+
+// handled checks that a hide request whose message is deleted has hidden its entity,
+// unless a fetch confirmed long after the event what the entity is.
+func (o *oracle) handled(req surgical.Request) {
+	head, err := o.content.Head(background(), req.Refs()[0])
+	if err != nil {
+		o.w.failf("%v", err)
+		return
+	}
+	for _, r := range o.hideRequests[req.RunID] {
+		if !r.eventAt.Equal(req.EventAt) {
+			continue
+		}
+		o.carriedOut[r.key] = true
+		if head.HiddenSince.Before(r.since()) && (!head.HasCopy() || head.FetchedAt.Before(r.since().Add(surgical.Confirmation))) {
+			o.w.failf("the hide request of %s for %s is done, and the head is hidden since %v, fetched at %v", r.key, r.ref, head.HiddenSince, head.FetchedAt)
 		}
 	}
 }

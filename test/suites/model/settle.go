@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -94,7 +95,7 @@ func (x *explorer) accounted() {
 		for err == nil && run.RetriedBy != "" {
 			run, err = x.oracle.ledger.Run(background(), run.RetriedBy)
 		}
-		dead := slices.ContainsFunc(x.dead.Messages(), func(m fakesqs.Message) bool { return requestOf(m.Body).RunID == id })
+		dead := slices.ContainsFunc(x.dead.Messages(), func(m fakesqs.Message) bool { return requestOf(m.Body).RunID == id && !requestOf(m.Body).Hides })
 		switch {
 		case dead:
 		case err != nil:
@@ -103,7 +104,7 @@ func (x *explorer) accounted() {
 			x.shown(e, run)
 		case !run.Status.Terminal() || run.Error == nil:
 			x.failf("the event %s of %s: run %s is %s, error %v", e.key, e.ref, run.RunID, run.Status, run.Error)
-		case run.Status == surgical.StatusFailed && x.truth.server.Has(e.ref) && missing(run) && x.lag < surgical.Confirmation:
+		case run.Status == surgical.StatusFailed && x.truth.has(e.ref) && missing(run) && x.lag < surgical.Confirmation:
 			x.shown(e, run) // a follow-up found it
 		}
 	}
@@ -143,6 +144,9 @@ func (x *explorer) shown(e event, run surgical.Run) {
 	}
 	why := ""
 	entity, err := x.oracle.content.Read(background(), e.ref)
+	if concealed(err) && x.truth.vanished(e.ref, e.state) {
+		return // GitLab announces neither that it is gone nor that it is back
+	}
 	if err != nil {
 		why = err.Error()
 	} else if f := x.oracle.fetchOf(entity); f == nil {
@@ -192,7 +196,7 @@ func (x *explorer) outstanding(ref surgical.EntityRef) string {
 			return "a follow-up is under way"
 		case run.Status == surgical.StatusCancelled, run.Status == surgical.StatusFailed && !run.Committed() && !missing(run):
 			return "a follow-up was cancelled, or failed"
-		case run.Status == surgical.StatusFailed && !x.truth.server.Has(ref):
+		case run.Status == surgical.StatusFailed && !x.truth.has(ref):
 			return "the entity was deleted before its follow-up"
 		}
 	}
@@ -242,17 +246,55 @@ func (x *explorer) backlog() []string {
 func (x *explorer) compare() {
 	for _, ref := range x.refs {
 		entity, err := x.oracle.content.Read(background(), ref)
-		if surgical.CodeOf(err) == surgical.CodeEntityNotFound && !x.truth.server.Has(ref) {
+		if concealed(err) && !x.truth.has(ref) {
+			x.nothing(ref)
 			continue
 		}
 		if err != nil {
 			x.failf("%s at the end: %v", ref, err)
 			return
 		}
-		if f := x.oracle.fetchOf(entity); x.truth.server.Has(ref) && (f == nil || f.oldest() != len(x.truth.states[ref])-1) {
+		if !x.truth.has(ref) {
+			x.failf("GitLab does not show %s, and it is shown at the end", ref)
+		}
+		if f := x.oracle.fetchOf(entity); f == nil || f.oldest() != len(x.truth.states[ref])-1 {
 			x.failf("%s does not show GitLab's truth at the end: %+v, want state %d", ref, f, len(x.truth.states[ref])-1)
 		}
 		x.rendered(entity)
+	}
+}
+
+// nothing checks that no document and no embedding of an entity is left that is gone.
+func (x *explorer) nothing(ref surgical.EntityRef) {
+	documents, err := x.oracle.content.Documents(background(), ref)
+	if err != nil {
+		x.failf("%v", err)
+	}
+	embedded, err := x.oracle.content.Embedded(background(), ref)
+	if err != nil {
+		x.failf("%v", err)
+	}
+	if len(documents)+len(embedded) > 0 {
+		x.failf("%s is gone, and %d documents and embeddings of %d are left", ref, len(documents), len(embedded))
+	}
+}
+
+// unhidden checks that follow-ups, without reconciling, brought back what GitLab shows.
+func (x *explorer) unhidden() {
+	for _, ref := range x.refs {
+		head, err := x.oracle.content.Head(background(), ref)
+		if err != nil {
+			x.failf("%v", err)
+			return
+		}
+		last := len(x.truth.states[ref]) - 1
+		_, why := surgical.Visible(head, time.Time{})
+		x.happened[fmt.Sprintf("entities at rest that are %s", cmp.Or(string(why), "shown"))]++
+		public := why == surgical.Hidden && !x.truth.confidential(ref, last) && x.truth.has(ref)
+		shown := why == surgical.Gone && x.truth.shownSince(ref, head.FetchedAt.Add(-x.lag-maxLag))
+		if (public || shown) && x.lag <= surgical.Confirmation && !x.odd && x.outstanding(ref) == "" {
+			x.failf("%s stays %s: %+v", ref, why, head)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -22,6 +23,8 @@ import (
 type truth struct {
 	server *fakegitlab.Server
 	states map[surgical.EntityRef][]state
+	// outOfSight has the entities that the token may not see.
+	outOfSight map[surgical.EntityRef]bool
 	// down, if set, is the response to all requests.
 	down fault
 }
@@ -36,7 +39,7 @@ type state struct {
 func newTruth() *truth {
 	return &truth{
 		server: fakegitlab.New(fakegitlab.Options{Empty: true, Clock: func() time.Time { return time.Now().UTC() }}),
-		states: map[surgical.EntityRef][]state{},
+		states: map[surgical.EntityRef][]state{}, outOfSight: map[surgical.EntityRef]bool{},
 	}
 }
 
@@ -50,6 +53,56 @@ func (g *truth) absent(ref surgical.EntityRef) {
 		s.answers[pathOf(ref)+list] = answer
 	}
 	g.states[ref] = append(g.states[ref], s)
+}
+
+// shows reports whether GitLab shows the entity in the state.
+func (g *truth) shows(ref surgical.EntityRef, n int) bool {
+	return g.states[ref][n].answers[pathOf(ref)].Code == http.StatusOK
+}
+
+// has reports whether GitLab shows the entity now.
+func (g *truth) has(ref surgical.EntityRef) bool { return g.shows(ref, len(g.states[ref])-1) }
+
+// shownSince reports whether GitLab shows the entity in every state from the time on.
+func (g *truth) shownSince(ref surgical.EntityRef, at time.Time) bool {
+	for n := range g.states[ref] {
+		last := n == len(g.states[ref])-1
+		if (last || g.states[ref][n+1].since.After(at)) && !g.shows(ref, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// vanished reports whether GitLab did not show the entity in the state or a later
+// one. It announces neither that nor that it shows the entity again.
+func (g *truth) vanished(ref surgical.EntityRef, from int) bool {
+	for n := from; n < len(g.states[ref]); n++ {
+		if !g.shows(ref, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// confidentialSince reports whether the entity is confidential in the state and every
+// later one.
+func (g *truth) confidentialSince(ref surgical.EntityRef, from int) bool {
+	for n := from; n < len(g.states[ref]); n++ {
+		if g.shows(ref, n) && !g.confidential(ref, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// confidential reports whether the entity is confidential in the state.
+func (g *truth) confidential(ref surgical.EntityRef, n int) bool {
+	var entity struct {
+		Confidential bool `json:"confidential"`
+	}
+	answer := g.states[ref][n].answers[pathOf(ref)]
+	return json.Unmarshal(answer.Body.Bytes(), &entity) == nil && entity.Confidential
 }
 
 func lists() []string {
@@ -112,7 +165,9 @@ func (g *truth) answer(r *http.Request, f fault, lag time.Duration, record *fetc
 		}
 		return resp, nil
 	}
-	return response(http.StatusNotFound, nil, `{"message":"404 Not found"}`), nil
+	answer := httptest.NewRecorder()
+	g.server.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, r.URL.Path, nil))
+	return response(answer.Code, answer.Header(), answer.Body.String()), nil
 }
 
 // broken is a body whose connection breaks.

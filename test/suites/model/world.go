@@ -49,6 +49,8 @@ type world struct {
 
 	oracle oracle
 	trace  []string
+	// mayLag is how far replicas lag at most.
+	mayLag time.Duration
 	// happened counts faults and other occurrences for the tally.
 	happened map[string]int
 	log      *slog.Logger
@@ -112,7 +114,7 @@ func (w *world) functions(p *process) *cloud.Functions {
 		panic(err)
 	}
 	e := w.environment
-	e.Clock, e.Fetch = p.now, w.recorded(client.Fetch)
+	e.Clock, e.Fetch, e.Project = p.now, w.recorded(client.Fetch), client.ShowsProject
 	return e.Functions()
 }
 
@@ -125,10 +127,30 @@ func (w *world) deliver(q *fakesqs.Queue, most int, skew, limit time.Duration) {
 	var response events.SQSEventResponse
 	p := w.spawn("worker", skew, limit, func(p *process) {
 		response, _ = w.functions(p).Worker.Handle(p.ctx, batch)
-	}, func() { q.Done(batch, response) })
+	}, func() {
+		q.Done(batch, response)
+		w.hideRequestsDone(batch, response)
+	})
 	for _, record := range batch.Records {
 		req := requestOf(record.Body)
 		w.note("%s takes %s (%v) of %s", p, req.RunID, req.Targets, q.Name)
+	}
+}
+
+// hideRequestsDone checks the hide requests of a batch whose messages are deleted.
+func (w *world) hideRequestsDone(batch events.SQSEvent, response events.SQSEventResponse) {
+	kept := map[string]bool{}
+	for _, failure := range response.BatchItemFailures {
+		kept[failure.ItemIdentifier] = true
+	}
+	for _, message := range w.dead.Messages() {
+		kept[message.Body] = true
+	}
+	for _, record := range batch.Records {
+		if req := requestOf(record.Body); req.Hides && !kept[record.MessageId] && !kept[record.Body] {
+			w.happened["hide requests done"]++
+			w.oracle.handled(req)
+		}
 	}
 }
 
@@ -155,7 +177,7 @@ func (w *world) api(p *process) http.Handler {
 	}
 	f := w.functions(p)
 	handler, err := api.New(api.Options{
-		Runs: f.Ledger, Projects: f.Ledger, Content: f.Content, Queue: f.ToRequests,
+		Runs: f.Ledger, Projects: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt), Queue: f.ToRequests,
 		Allows: func(int64) bool { return true }, Clock: p.now, NewKey: w.newID, Log: w.log,
 		RequestID: func(*http.Request) string { return "" },
 	})

@@ -113,7 +113,9 @@ func (f fault) boundary(c *cloud.Cloud, s scenario, hit *bool) *boundary {
 	held := &faults.Held{}
 	var over time.Time
 	setting := faults.Setting{Held: held, Replica: c.Replica(), Change: func() {
-		c.GitLab.AddDiscussion(s.refs[0], fakegitlab.Note{Body: "Meanwhile."})
+		if c.GitLab.Has(s.refs[0]) {
+			c.GitLab.AddDiscussion(s.refs[0], fakegitlab.Note{Body: "Meanwhile."})
+		}
 		c.Webhook(s.refs[0])
 	}}
 	var mu sync.Mutex

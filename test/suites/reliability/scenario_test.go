@@ -117,11 +117,53 @@ func deliveries() []scenario {
 				c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Confidential = true })
 				c.Webhook(issue(70))
 			}},
+		{name: "called confidential", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), act: calledConfidential},
+		{name: "called confidential before it is stored", refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloud.Cloud) { small(c, 70) }, act: calledConfidential},
+		{name: "deleted issue", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+			act: func(c *cloud.Cloud) {
+				c.GitLab.Delete(issue(70))
+				c.Send(c.Request(surgical.OriginReconcile, issue(70)))
+			}},
+		{name: "deleted issue with a young copy", refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloud.Cloud) {
+				small(c, 70)
+				c.Webhook(issue(70))
+				c.Settle()
+			},
+			act: func(c *cloud.Cloud) {
+				c.GitLab.Delete(issue(70))
+				c.Send(c.Request(surgical.OriginReconcile, issue(70)))
+			}},
+		{name: "back in sight", refs: []surgical.EntityRef{issue(70)},
+			prepare: func(c *cloud.Cloud) {
+				synced(70)(c)
+				c.GitLab.HideEntity(issue(70), true)
+				c.Send(c.Request(surgical.OriginReconcile, issue(70)))
+				c.Settle()
+				c.GitLab.HideEntity(issue(70), false)
+			},
+			act: func(c *cloud.Cloud) { c.Send(c.Request(surgical.OriginReconcile, issue(70))) }},
 		{name: "deleted discussion", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
 			act: func(c *cloud.Cloud) {
 				c.GitLab.DeleteDiscussion(issue(70), c.GitLab.Discussions(issue(70))[0].ID)
 				c.Send(c.Request(surgical.OriginReconcile, issue(70)))
 			}},
+	}
+}
+
+// calledConfidential delivers that an issue turned confidential, again if it was not
+// acknowledged. Its run waits, so that the hide request comes first each time.
+func calledConfidential(c *cloud.Cloud) {
+	if err := c.Ledger.SetPause(c.T.Context(), c.Clock.Now().Add(time.Minute)); err != nil {
+		c.T.Fatal(err)
+	}
+	c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Confidential = true })
+	for _, pause := range patience() {
+		if c.DeliverConfidential(issue(70), "delivery") < 500 || c.Fate == cloud.Lost {
+			return
+		}
+		c.Clock.Advance(pause)
 	}
 }
 

@@ -1,0 +1,61 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// missing decides what follows from the targets that GitLab did not have, once the
+// run ends: one that has a copy is looked at again by a hide run, and so is the
+// entity of an event later, because a replica may not have it yet. The heads are read
+// now: one of them may have been committed since the fetch began.
+func (e *Engine) missing(ctx context.Context, run surgical.Run, f fetched) (surgical.Missing, error) {
+	var follows surgical.Missing
+	var refs []surgical.EntityRef
+	for i, ref := range f.refs {
+		if why := f.failed[i]; why != nil && why.Code == surgical.CodeGitLabNotFound {
+			refs = append(refs, ref)
+		}
+	}
+	// If a hide run fails, its project is out of sight.
+	if len(refs) == 0 || run.Options.PreflightOnly || run.Origin == surgical.OriginHide {
+		return follows, nil
+	}
+	heads, err := e.Content.Heads(ctx, refs)
+	if err != nil {
+		return follows, err
+	}
+	now := e.Clock()
+	for _, ref := range refs {
+		if heads[ref].HasCopy() {
+			follows.Hides = append(follows.Hides, run.Hiding(ref.Target, now))
+		}
+	}
+	follows.FollowUp = run.Missing(heads[refs[0]], f.began, now)
+	return follows, nil
+}
+
+// lookForProject makes a snapshot of a hide run's 404: the entity is missing if
+// GitLab shows the project. If it does not, the run fails: a whole project out of
+// sight says nothing about its entities.
+func (e *Engine) lookForProject(ctx context.Context, run surgical.Run, f *fetched) {
+	if why := f.failed[0]; why == nil || why.Code != surgical.CodeGitLabNotFound {
+		return
+	}
+	limited, cancel := withinPreflight(ctx)
+	defer cancel()
+	requests, err := e.Project(limited, run.ProjectID)
+	f.requests += int64(requests)
+	if err != nil {
+		f.failed[0] = fetchError(err)
+		e.pauseIfTold(context.WithoutCancel(ctx), run, *f)
+		return
+	}
+	delete(f.failed, 0)
+	f.snapshots[0] = surgical.Snapshot{
+		Ref: f.refs[0], Missing: true, FetchedAt: f.began.UTC().Truncate(time.Microsecond),
+		FetchedUntil: e.Clock().UTC().Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond),
+	}
+}
