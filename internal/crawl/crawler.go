@@ -57,6 +57,8 @@ type Crawler struct {
 // Report counts what an invocation did.
 type Report struct {
 	Passes, Pages, Runs, Finished, Failed int
+	// spared is set if what remains of GitLab's budget is left to webhooks.
+	spared bool
 }
 
 // Handle implements the Lambda function, which a schedule and the API start. A pass
@@ -95,6 +97,11 @@ func (c *Crawler) crawl(ctx context.Context, report *Report) error {
 	if err != nil || pause.After(now) {
 		return err
 	}
+	spared, err := c.Ledger.Spare(ctx)
+	if err != nil {
+		return err
+	}
+	report.spared = spared.After(now)
 	requests, startErr := c.start(ctx)
 	var passes []surgical.Pass
 	for p, err := range c.Ledger.Passes(ctx) {
@@ -121,10 +128,10 @@ func (c *Crawler) crawl(ctx context.Context, report *Report) error {
 		}
 		errs = append(errs, unlessMoved(err))
 	}
-	for len(visits) > 0 && c.hasTime(ctx) {
+	for len(visits) > 0 && c.hasTime(ctx) && !report.spared {
 		var again []*visit
 		for _, v := range visits {
-			if !c.hasTime(ctx) {
+			if !c.hasTime(ctx) || report.spared {
 				break
 			}
 			more, err := v.advance(ctx)

@@ -141,7 +141,12 @@ func later(a, b time.Time) time.Time {
 }
 
 // spare leaves the rest of GitLab's budget to webhooks, once it is as small as their
-// reserve, and reports whether it did.
-func (v *visit) spare(ctx context.Context, l gitlab.RateLimit) bool {
-	return false
+// reserve.
+func (v *visit) spare(ctx context.Context, l gitlab.RateLimit) error {
+	until, low := l.Spare(v.Clock())
+	if !low {
+		return nil
+	}
+	v.report.spared = true
+	return v.Ledger.SetSpare(ctx, until)
 }

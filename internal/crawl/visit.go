@@ -130,7 +130,7 @@ func (v *visit) page(ctx context.Context) (more bool, err error) {
 		}
 		v.project.UnseenSince = time.Time{}
 	}
-	return !v.spare(ctx, page.RateLimit), nil
+	return true, v.spare(ctx, page.RateLimit)
 }
 
 // name records the path of a project whose path is not known yet. It returns the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -272,5 +273,38 @@ func TestBackfill_ListsWhatFailedAndRetriesIt(t *testing.T) {
 			t.Errorf("the backfill is %+v with %v, %v", p, failures, err)
 		}
 		w.current(issue(103))
+	})
+}
+
+func TestBackfill_LeavesTheReserveOfGitLabsBudgetToWebhooks(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		for iid := int64(100); iid < 160; iid++ {
+			w.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: w.Clock.Now().Add(-time.Hour)}))
+		}
+		const limit = 240
+		w.GitLab.SetBudget(limit, time.Minute)
+		around, least := w.Around, int64(limit)
+		w.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+			err := around(ctx, call, send)
+			if resp, ok := call.Output().(*http.Response); ok && err == nil {
+				if left, err := strconv.ParseInt(resp.Header.Get("RateLimit-Remaining"), 10, 64); err == nil {
+					least = min(least, left)
+				}
+				if resp.StatusCode == http.StatusTooManyRequests {
+					t.Errorf("%s was refused", call)
+				}
+			}
+			return err
+		}
+		w.backfill()
+		w.Settle()
+		if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded || p.Counts.Done != 64 {
+			t.Errorf("the backfill is %+v", p)
+		}
+		// One batch of ten runs may be under way when the reserve is reached.
+		if batch := int64(surgical.BatchSize * 5); least < limit*surgical.WebhookReserve/100-batch || least > limit*surgical.WebhookReserve/100 {
+			t.Errorf("%d requests were left of %d", least, limit)
+		}
 	})
 }

@@ -50,6 +50,9 @@ func (c *Client) Fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	var snap surgical.Snapshot
 	total, err := c.exchange(ctx, func(ctx context.Context) (failed *surgical.Error) {
 		snap, failed = c.fetch(ctx, ref)
+		if said := ctx.Value(trafficKey{}).(*traffic).lowest.Load(); said != nil {
+			snap.RateLimit = *said
+		}
 		return failed
 	})
 	if err != nil {

@@ -4,17 +4,12 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// RateLimit is what GitLab said about the budget of requests that the token's user
-// has. Not every GitLab says so.
-type RateLimit struct {
-	// Limit is the number of requests in GitLab's interval, one minute by default,
-	// and Remaining how many of them are left; -1 if GitLab did not say.
-	Limit, Remaining int64
-	// Reset is when the interval ends, by GitLab's clock; zero if it did not say.
-	Reset time.Time
-}
+// RateLimit is what GitLab said about its budget of requests.
+type RateLimit = surgical.RateLimit
 
 func rateLimitOf(h http.Header) RateLimit {
 	number := func(name string) int64 {

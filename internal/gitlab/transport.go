@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"sync/atomic"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
@@ -58,8 +57,8 @@ func permanent(message string) *surgical.Error {
 // traffic counts the requests and responses of one fetch, which run concurrently.
 type traffic struct {
 	requests, rateLimited atomic.Int64
-	// budget is the lowest RateLimit-Remaining plus one, or 0 if there was none.
-	budget atomic.Int64
+	// lowest is the rate limit with the lowest Remaining; nil if there was none.
+	lowest atomic.Pointer[RateLimit]
 }
 
 type trafficKey struct{}
@@ -74,22 +73,30 @@ func (t *traffic) answered(resp *http.Response) {
 	if resp.StatusCode == http.StatusTooManyRequests {
 		t.rateLimited.Add(1)
 	}
-	left, err := strconv.ParseInt(resp.Header.Get("RateLimit-Remaining"), 10, 32)
-	if err != nil || left < 0 {
+	said := rateLimitOf(resp.Header)
+	if said.Remaining < 0 {
 		return
 	}
 	for {
-		least := t.budget.Load()
-		if least != 0 && least <= left+1 || t.budget.CompareAndSwap(least, left+1) {
+		lowest := t.lowest.Load()
+		if lowest != nil && lowest.Remaining <= said.Remaining || t.lowest.CompareAndSwap(lowest, &said) {
 			return
 		}
 	}
 }
 
+// rateLimit is the lowest that was seen of GitLab's budget.
+func (t *traffic) rateLimit() RateLimit {
+	if lowest := t.lowest.Load(); lowest != nil {
+		return *lowest
+	}
+	return RateLimit{Limit: -1, Remaining: -1}
+}
+
 // total returns the traffic of a fetch that ended with failure, nil for success.
 func (t *traffic) total(failure *surgical.Error) metrics.Traffic {
 	return metrics.Traffic{
-		Requests: t.requests.Load(), RateLimited: t.rateLimited.Load(), BudgetLeft: t.budget.Load() - 1,
+		Requests: t.requests.Load(), RateLimited: t.rateLimited.Load(), BudgetLeft: t.rateLimit().Remaining,
 		Unauthorized: failure != nil && failure.Code == surgical.CodeGitLabUnauthorized,
 	}
 }

@@ -39,16 +39,40 @@ func PauseOf(item dynamo.Item) (time.Time, error) {
 
 // Pause reads the time until which no worker may send requests to GitLab; zero
 // for no pause.
-func (l *Ledger) Pause(ctx context.Context) (time.Time, error) {
-	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.tables.State, Key: stateKey(pauseName)})
+func (l *Ledger) Pause(ctx context.Context) (time.Time, error) { return l.pause(ctx, pauseName) }
+
+func (l *Ledger) pause(ctx context.Context, name string) (time.Time, error) {
+	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.tables.State, Key: stateKey(name)})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read pause: %w", err)
 	}
 	return PauseOf(out.Item)
 }
 
+// spareName is the row of the state table that makes passes wait.
+const spareName = "gitlab_spare"
+
+// SpareLookup names the row of the time until which passes leave GitLab's budget to
+// webhooks, for [PauseOf].
+func (l *Ledger) SpareLookup() dynamo.Lookup {
+	return dynamo.Lookup{Table: l.tables.State, Key: stateKey(spareName)}
+}
+
+// Spare reads the time until which passes leave GitLab's budget to webhooks; zero if
+// they need not.
+func (l *Ledger) Spare(ctx context.Context) (time.Time, error) { return l.pause(ctx, spareName) }
+
+// SetSpare makes passes wait; it never shortens the wait.
+func (l *Ledger) SetSpare(ctx context.Context, until time.Time) error {
+	return l.setPause(ctx, spareName, until)
+}
+
 // SetPause makes all workers wait; it never shortens a pause.
 func (l *Ledger) SetPause(ctx context.Context, until time.Time) error {
+	return l.setPause(ctx, pauseName, until)
+}
+
+func (l *Ledger) setPause(ctx context.Context, name string, until time.Time) error {
 	expr, err := expression.NewBuilder().
 		WithCondition(expression.AttributeNotExists(expression.Name("until")).
 			Or(expression.Name("until").LessThan(expression.Value(dynamo.Micros(until))))).
@@ -59,7 +83,7 @@ func (l *Ledger) SetPause(ctx context.Context, until time.Time) error {
 		return fmt.Errorf("set pause: %w", err)
 	}
 	_, err = l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &l.tables.State, Key: stateKey(pauseName),
+		TableName: &l.tables.State, Key: stateKey(name),
 		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
 		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
 	})

@@ -239,6 +239,10 @@ const (
 	// ReconcileTries is in how many cycles an entity is fetched for which GitLab's
 	// answer is final.
 	ReconcileTries = 3
+	// WebhookReserve is the part of GitLab's budget, in percent, that passes leave to
+	// webhooks, and MaxSpare the longest time for which they do so at a time.
+	WebhookReserve = 25
+	MaxSpare       = 5 * time.Minute
 	// DeliverySkew is how much earlier than an entity's date, which is GitLab's, its
 	// delivery may have been processed by our clock.
 	DeliverySkew = time.Minute

@@ -51,4 +51,6 @@ type Snapshot struct {
 	Doubtful []ChildKind
 	// Requests counts the requests that were sent to GitLab.
 	Requests int
+	// RateLimit is the lowest that the fetch saw of GitLab's budget.
+	RateLimit RateLimit
 }

@@ -84,6 +84,8 @@ func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdic
 		return Isolate{}
 	case seen.pause.After(now) && run.Origin != surgical.OriginDrain: // a drain sends no request to GitLab
 		return waitFor(seen.pause.Sub(now)+e.Jitter(time.Second), nil)
+	case seen.spared.After(now):
+		return waitFor(seen.spared.Sub(now)+e.Jitter(time.Second), nil)
 	}
 	if wait := run.NotBefore.Sub(now); wait > 0 {
 		return waitFor(wait, nil) // the sweeper's clock is ahead
@@ -112,6 +114,8 @@ type sight struct {
 	path string
 	// head is the entity's, for a message with one target.
 	head *content.Base
+	// spared is the time until which passes leave GitLab's budget to webhooks.
+	spared time.Time
 }
 
 // look reads the run, the pause, the project's path, which targets have something
@@ -126,6 +130,9 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 	}
 	if len(refs) == 1 {
 		lookups = append(lookups, e.Content.HeadLookup(refs[0]))
+	}
+	if msg.Origin.Yields() {
+		lookups = append(lookups, e.Ledger.SpareLookup())
 	}
 	items, err := dynamo.GetTogether(ctx, e.DB, lookups...)
 	if err != nil {
@@ -148,6 +155,11 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 	for i, ref := range refs {
 		if items[read+i] != nil {
 			seen.left = append(seen.left, ref)
+		}
+	}
+	if msg.Origin.Yields() {
+		if seen.spared, err = ledger.PauseOf(items[len(items)-1]); err != nil {
+			return seen, err
 		}
 	}
 	if len(refs) == 1 {

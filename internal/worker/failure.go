@@ -97,6 +97,24 @@ func (e *Engine) pauseIfTold(ctx context.Context, run surgical.Run, f fetched) {
 	}
 }
 
+// spareIfLow makes passes wait once the rest of GitLab's budget is no more than what is
+// reserved for webhooks.
+func (e *Engine) spareIfLow(ctx context.Context, run surgical.Run, f fetched) {
+	now := e.Clock()
+	var last time.Time
+	for _, snap := range f.snapshots {
+		if until, ok := snap.RateLimit.Spare(now); ok && until.After(last) {
+			last = until
+		}
+	}
+	if last.IsZero() {
+		return
+	}
+	if err := e.Ledger.SetSpare(ctx, last); err != nil {
+		e.warn(ctx, run, "pause_not_set", "error", err.Error())
+	}
+}
+
 // delay is GitLab's Retry-After if there is one. Otherwise it doubles with every
 // failed attempt, with jitter so that what failed together does not return
 // together.

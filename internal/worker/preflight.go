@@ -42,6 +42,7 @@ func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgica
 		}
 	}
 	e.pauseIfTold(context.WithoutCancel(ctx), run, f)
+	e.spareIfLow(context.WithoutCancel(ctx), run, f)
 	return f
 }
 
