@@ -57,7 +57,8 @@ type Crawler struct {
 // Report counts what an invocation did.
 type Report struct {
 	Passes, Pages, Runs, Finished, Failed int
-	// spared is set if what remains of GitLab's budget is left to webhooks.
+	// spared is set if no further page may be read: what remains of GitLab's budget is
+	// left to webhooks, or GitLab refuses every request.
 	spared bool
 }
 
@@ -74,7 +75,11 @@ func (c *Crawler) Handle(ctx context.Context) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	err = errors.Join(c.watchHooks(ctx, &report), c.crawl(ctx, &report))
+	// Read before anything can fail: passes show why they wait.
+	pause, err := c.Ledger.Pause(ctx)
+	if err == nil && !pause.After(c.Clock()) {
+		err = errors.Join(c.watchHooks(ctx, &report), c.crawl(ctx, &report))
+	}
 	err = errors.Join(err, release(context.WithoutCancel(ctx)))
 	c.Log.InfoContext(ctx, "crawled", "passes", report.Passes, "pages", report.Pages, "runs", report.Runs,
 		"passes_finished", report.Finished, "passes_failed", report.Failed, "outcome", outcomeOf(err))
@@ -93,10 +98,6 @@ func outcomeOf(err error) string {
 // checkpoint.
 func (c *Crawler) crawl(ctx context.Context, report *Report) error {
 	now := c.Clock()
-	pause, err := c.Ledger.Pause(ctx)
-	if err != nil || pause.After(now) {
-		return err
-	}
 	spared, err := c.Ledger.Spare(ctx)
 	if err != nil {
 		return err

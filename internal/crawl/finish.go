@@ -81,6 +81,7 @@ func (v *visit) failed(ctx context.Context, err error, requests int) error {
 	}
 	var saved error
 	if pausesAll(why) {
+		v.report.spared = true
 		next.DueAt = now.Add(delay(next.Tries, why))
 		saved = v.Ledger.SetPause(ctx, next.DueAt)
 	}

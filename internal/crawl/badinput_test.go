@@ -1,0 +1,98 @@
+package crawl_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
+)
+
+// disturb makes requests for lists and for the project itself fail as long as it is not
+// "".
+func (w *world) disturb(kind *faults.Kind) {
+	around := w.Around
+	w.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+		req, ok := call.Input.(*http.Request)
+		if !ok || *kind == "" || strings.Contains(req.URL.Path, "/issues/") || strings.Contains(req.URL.Path, "/merge_requests/") {
+			return around(ctx, call, send)
+		}
+		return kind.Do(ctx, call, send)
+	}
+}
+
+func TestBackfill_WaitsOrFailsWithATypedErrorAndGoesOnWithNothingLost(t *testing.T) {
+	for kind, want := range map[faults.Kind]struct {
+		code   surgical.Code
+		status surgical.RunStatus
+	}{
+		faults.NotFound:          {surgical.CodeGitLabNotFound, surgical.StatusFailed}, // the project vanished
+		faults.Forbidden:         {surgical.CodeGitLabForbidden, surgical.StatusFailed},
+		faults.TokenForbidden:    {surgical.CodeGitLabUnauthorized, surgical.StatusRunning}, // a token without scope
+		faults.Unauthorized:      {surgical.CodeGitLabUnauthorized, surgical.StatusRunning},
+		faults.ForeignNotFound:   {surgical.CodeGitLabUnavailable, surgical.StatusRunning},
+		faults.TruncatedBody:     {surgical.CodeGitLabUnavailable, surgical.StatusRunning},
+		faults.InternalError:     {surgical.CodeGitLabUnavailable, surgical.StatusRunning},
+		faults.RateLimitedSilent: {surgical.CodeGitLabRateLimited, surgical.StatusRunning},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.Unobserved = true
+				for iid := int64(100); iid < 130; iid++ {
+					w.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: w.Clock.Now().AddDate(0, 0, -int(iid))}))
+				}
+				none := faults.Kind("")
+				failing := &none
+				w.disturb(failing)
+				id := w.backfill()
+				w.Crawl() // all lists, but for what changed since
+				before := w.pass(surgical.PassBackfill)
+				*failing = kind
+				w.settleRuns()
+				for range 6 {
+					w.Clock.Advance(surgical.MaxResume)
+					w.Crawl()
+				}
+				p := w.pass(surgical.PassBackfill)
+				if p.Error == nil {
+					t.Fatalf("it does not say why it waits: %+v", p)
+				}
+				if p.Error.Code != want.code || p.Status != want.status || p.Leg != before.Leg {
+					t.Errorf("%s at leg %d, %v; want %s, %s at leg %d", p.Status, p.Leg, p.Error, want.status, want.code, before.Leg)
+				}
+				w.current(issue(100), issue(129)) // nothing was deleted
+				*failing = ""
+				resume := func(p surgical.Pass) (surgical.Pass, bool) { return p.Resume(w.Clock.Now()) }
+				if _, err := w.Ledger.ChangePass(w.T.Context(), fakegitlab.ProjectID, id, resume); err != nil {
+					t.Fatal(err)
+				}
+				w.Settle()
+				if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded || p.Counts.Done != 34 {
+					t.Errorf("resumed: %+v", p)
+				}
+			})
+		})
+	}
+}
+
+func TestBackfillRequest_FailsIfGitLabDoesNotShowTheGroup(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for id, scope := range map[string]surgical.BackfillScope{
+			"group": {Group: "nobody"}, "project": {Project: "nobody/nothing"},
+		} {
+			r := surgical.BackfillRequest{ID: surgical.NewPassID(0, surgical.PassBackfill, id), Scope: scope, Status: surgical.StatusRunning, CreatedAt: w.Clock.Now()}
+			if _, err := w.Ledger.SaveBackfillRequest(w.T.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			w.Crawl()
+			r, err := w.Ledger.BackfillRequest(w.T.Context(), r.ID)
+			if err != nil || r.Status != surgical.StatusFailed || surgical.CodeOf(r.Error) != surgical.CodeGitLabNotFound {
+				t.Errorf("%s: %+v, %v", scope, r, err)
+			}
+		}
+	})
+}
