@@ -23,6 +23,7 @@ type EntityView struct {
 	Confidential    bool                `json:"confidential" doc:"Whether GitLab shows it only to members."`
 	WebURL          string              `json:"web_url,omitempty" doc:"The URL of its page in GitLab."`
 	Labels          []string            `json:"labels" nullable:"false" doc:"GitLab's labels."`
+	MovedTo         int64               `json:"moved_to,omitempty" example:"4711" doc:"GitLab's id (not the iid) of the issue that this one was moved to; absent if it was not. A moved issue stays, closed."`
 	Entity          json.RawMessage     `json:"entity,omitempty" doc:"GitLab's JSON of the entity; on the first page only."`
 	Discussions     []json.RawMessage   `json:"discussions" nullable:"false" doc:"GitLab's JSON of the discussions, ordered by the time of their first note."`
 	Events          EventsView          `json:"events" doc:"GitLab's resource events."`
@@ -95,7 +96,7 @@ func newEntityView(e content.Entity) EntityView {
 	return EntityView{
 		ProjectID: e.Ref.ProjectID, Type: e.Ref.Type, IID: e.Ref.IID,
 		Revision: e.Revision, UpdatedAt: e.UpdatedAt, FetchedAt: e.FetchedAt, FetchedUntil: e.FetchedUntil, RunID: e.RunID,
-		Title: a.Title, State: a.State, Confidential: a.Confidential, WebURL: a.WebURL, Labels: labels,
+		Title: a.Title, State: a.State, Confidential: a.Confidential, WebURL: a.WebURL, Labels: labels, MovedTo: a.MovedTo,
 		Discussions: []json.RawMessage{}, Documents: []DocumentInfo{},
 		Events: EventsView{State: []json.RawMessage{}, Label: []json.RawMessage{}, Milestone: []json.RawMessage{}},
 	}

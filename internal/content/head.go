@@ -68,10 +68,11 @@ type attributesItem struct {
 	Confidential bool     `dynamodbav:"confidential,omitempty"`
 	Labels       []string `dynamodbav:"labels,omitempty"`
 	Author       string   `dynamodbav:"author,omitempty"`
+	MovedTo      int64    `dynamodbav:"moved_to,omitempty"`
 }
 
 func itemOfAttributes(a surgical.Attributes) attributesItem {
-	item := attributesItem{Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels}
+	item := attributesItem{Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels, MovedTo: a.MovedTo}
 	if a.Author != nil {
 		item.Author = a.Author.Username
 	}
@@ -79,7 +80,7 @@ func itemOfAttributes(a surgical.Attributes) attributesItem {
 }
 
 func (a attributesItem) attributes() surgical.Attributes {
-	out := surgical.Attributes{Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels}
+	out := surgical.Attributes{Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels, MovedTo: a.MovedTo}
 	if a.Author != "" {
 		out.Author = &surgical.User{Username: a.Author}
 	}

@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
@@ -69,6 +70,9 @@ func writeAttributes(p *page, ref surgical.EntityRef, a surgical.Attributes) {
 	p.field("Closed", date(a.ClosedAt))
 	p.field("Merged", date(a.MergedAt))
 	p.field("Due", date(a.DueDate))
+	if a.MovedTo > 0 {
+		p.field("Moved to", "the issue with GitLab's id "+strconv.FormatInt(a.MovedTo, 10))
+	}
 }
 
 // labels returns the labels as escaped text, sorted and without duplicates.

@@ -34,6 +34,9 @@ type Attributes struct {
 	// LeftOut describes the fields above that have a type which GitLab does not
 	// document, and are empty for that reason, and those that are cut.
 	LeftOut []string
+	// MovedTo is GitLab's id (not the iid) of the issue that this one was moved to, 0
+	// if it was not. A moved issue stays in its place, closed.
+	MovedTo int64
 }
 
 // User is a person as GitLab shows them.
@@ -61,7 +64,7 @@ func ParseAttributes(raw json.RawMessage) (Attributes, error) {
 		Author: UserOf(f, "author"), Assignees: usersOf(f, "assignees"), Reviewers: usersOf(f, "reviewers"),
 		CreatedAt: f.Text("created_at"), ClosedAt: f.Text("closed_at"), MergedAt: f.Text("merged_at"), DueDate: f.Text("due_date"),
 		Draft: f.Flag("draft"), SourceBranch: f.Text("source_branch"), TargetBranch: f.Text("target_branch"),
-		Description: f.Text("description"),
+		Description: f.Text("description"), MovedTo: max(0, f.Integer("moved_to_id")),
 	}
 	if milestone, ok := f.Object("milestone"); ok {
 		a.Milestone = milestone.Text("title")

@@ -3,7 +3,7 @@ package surgical
 // DocumentFormat is the version of the documents and chunks that package render
 // makes of an entity. A commit that replaces a head of another format renders all
 // of the entity's documents again. Version 1 was not recorded.
-const DocumentFormat = 2
+const DocumentFormat = 3
 
 // Document is deterministic Markdown rendered from an entity or one of its
 // discussions, ready for search.
