@@ -102,6 +102,7 @@ func wantGrants() map[string]grants {
 		"ApiRole": traced("Api", grants{
 			// The API writes no content.
 			"Content.Arn":                              dynamodb("BatchGetItem", "GetItem", "Query"),
+			"Content.Arn/index/heads_by_project":       dynamodb("Query"),
 			"SyncRuns.Arn":                             dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
 			"SyncRuns.Arn/index/runs_by_project":       dynamodb("Query"),
 			"SyncRuns.Arn/index/runs_by_status":        dynamodb("Query"),

@@ -176,7 +176,7 @@ func crawler() Function {
 func api() Function {
 	return Function{
 		Tables: []Table{
-			on(tables.Content(), "GetItem", "BatchGetItem", "Query"),
+			on(tables.Content(), "GetItem", "BatchGetItem", "Query").by(tables.ContentByProject),
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
 			on(tables.DependentQueue(), "Query", "UpdateItem"),

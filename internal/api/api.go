@@ -82,6 +82,10 @@ type Content interface {
 	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
 	// VisibleHead reads the entity's head, with the same errors.
 	VisibleHead(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
+	// EntitiesOf lists entities of the project after the target, and VisibleHeads reads
+	// the heads of those that are shown.
+	EntitiesOf(ctx context.Context, projectID int64, after surgical.Target, limit int) ([]surgical.EntityRef, bool, error)
+	VisibleHeads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error)
 	// DocumentsAfter yields complete documents, ordered by id, including hidden ones.
 	DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id string) iter.Seq2[content.Document, error]
 	// Documents lists the entity's documents, ordered by id, including hidden ones.
@@ -154,6 +158,7 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerControl(s.api)
 	s.registerDrains(s.api)
 	s.registerEntities(s.api)
+	s.registerEntityList(s.api)
 	s.registerProjects(s.api)
 	s.registerDocuments(s.api)
 	s.registerBackfills(s.api)

@@ -50,7 +50,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
 		}
-		for _, done := range []string{"Tested: 24", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
+		for _, done := range []string{"Tested: 25", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
 			if !strings.Contains(report, done) {
 				t.Errorf("no %q in\n%s", done, report)
 			}
@@ -153,6 +153,7 @@ func (m *met) check(t *testing.T) {
 		{"GET", mr, []int{200, 403, 404, 422}},
 		{"GET", mr + "/documents", []int{200, 403, 404, 422}},
 		{"GET", mr + "/sync-runs", []int{200, 403, 422}},
+		{"GET", "/v1/projects/{project}/entities", []int{200, 403, 404, 422}},
 		{"GET", "/v1/projects", []int{200, 404, 422}},
 		{"GET", "/v1/projects/{project}", []int{200, 403, 404, 422}},
 		{"POST", "/v1/projects/hide", []int{200, 400, 403, 404, 415, 422}},

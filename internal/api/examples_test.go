@@ -151,6 +151,7 @@ func (r *recorder) entities() {
 	r.show("get-issue.not_valid", "No such iid can be", "GET", "/v1/projects/1/issues/-7", "")
 	r.show("list-issue-documents.page", "The first of two documents", "GET", pathOf(issue)+"/documents?limit=1", "")
 	r.show("list-merge_request-documents.page", "The only document", "GET", pathOf(mr)+"/documents", "")
+	r.show("list-entities.page", "The first of two copies", "GET", "/v1/projects/1/entities?limit=1", "")
 	page := r.show("get-issue.page", "The first part of an issue, by limit", "GET", pathOf(issue)+"?limit=1", "")
 	answered := instant("2026-05-20T10:20:00Z")
 	r.GitLab.AddDiscussion(issue, fakegitlab.Note{Author: fakegitlab.Mira(), CreatedAt: answered, UpdatedAt: answered, Body: "And in Safari."})

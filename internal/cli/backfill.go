@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
-	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -200,7 +199,7 @@ const (
 // end the watching.
 func (c *backfillCommand) watch(ctx context.Context, s *session, client *apiclient.Client, id string) (apiclient.Answer[apiclient.Backfill], error) {
 	began, failed := s.Clock(), 0
-	var meter speed
+	var progress gauge
 	var reported time.Time
 	var last string
 	for {
@@ -210,7 +209,7 @@ func (c *backfillCommand) watch(ctx context.Context, s *session, client *apiclie
 		switch {
 		case err == nil:
 			failed = 0
-			text = meter.line(b.Value, now)
+			text = progress.lineOf(b.Value, now)
 		default:
 			if failed++; ctx.Err() != nil || failed > patience || !surgical.AsError(err).Retryable {
 				return b, backfillContinues(ctx, err, id)
@@ -252,37 +251,13 @@ func backfillContinues(ctx context.Context, err error, id string) error {
 	}
 }
 
-// speed measures how fast a backfill is, since the program has watched it.
-type speed struct {
-	at   time.Time
-	done int64
-}
-
-// barWidth is the width of a progress bar, in characters.
-const barWidth = 24
-
-// line describes the progress on one line.
-func (m *speed) line(b apiclient.Backfill, now time.Time) string {
-	done := settled(b)
-	if m.at.IsZero() {
-		m.at, m.done = now, done
+// lineOf describes the progress of a backfill on one line.
+func (g *gauge) lineOf(b apiclient.Backfill, now time.Time) string {
+	var total int64
+	if b.Progress.Total != nil {
+		total = *b.Progress.Total
 	}
-	var parts []string
-	total := b.Progress.Total
-	if total != nil && *total > 0 {
-		done = min(done, *total)
-		full := int(barWidth * done / *total)
-		parts = append(parts, fmt.Sprintf("[%s%s] %s of %s, %d%%", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), thousands(done), thousands(*total), 100*done / *total))
-	} else {
-		parts = append(parts, thousands(done)+" entities")
-	}
-	if rate := float64(done-m.done) / max(now.Sub(m.at).Seconds(), 1); rate > 0 && !b.Status.Terminal() {
-		parts = append(parts, fmt.Sprintf("%.1f/s", rate))
-		if total != nil && *total > done {
-			parts = append(parts, "ETA "+duration.Text(time.Duration(float64(*total-done)/rate)*time.Second))
-		}
-	}
-	parts = append(parts, thousands(b.Progress.Requests)+" requests")
+	parts := []string{g.text(settled(b), total, now), thousands(b.Progress.Requests) + " requests"}
 	if b.Progress.Failed > 0 {
 		parts = append(parts, thousands(b.Progress.Failed)+" failed")
 	}

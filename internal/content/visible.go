@@ -24,14 +24,27 @@ func (s *Store) ForReaders(hiddenAt HiddenAt) *Store {
 // project is read after the head: what hides it counts at once.
 func (s *Store) concealed(ctx context.Context, head surgical.Head) (surgical.Concealment, error) {
 	var hiddenAt time.Time
-	if s.hiddenAt != nil && head.HasCopy() {
+	if head.HasCopy() {
 		var err error
-		if hiddenAt, err = s.hiddenAt(ctx, head.Ref.ProjectID); err != nil {
-			return "", fmt.Errorf("read whether the project of %s is hidden: %w", head.Ref, err)
+		if hiddenAt, err = s.projectHiddenAt(ctx, head.Ref.ProjectID); err != nil {
+			return "", err
 		}
 	}
 	_, why := surgical.Visible(head, hiddenAt)
 	return why, nil
+}
+
+// projectHiddenAt returns when the project was last hidden, as far as this store
+// heeds it.
+func (s *Store) projectHiddenAt(ctx context.Context, projectID int64) (time.Time, error) {
+	if s.hiddenAt == nil {
+		return time.Time{}, nil
+	}
+	at, err := s.hiddenAt(ctx, projectID)
+	if err != nil {
+		return at, fmt.Errorf("read whether project %d is hidden: %w", projectID, err)
+	}
+	return at, nil
 }
 
 // visible returns the error for naming the head's entity, nil if readers may see
@@ -68,12 +81,17 @@ func (s *Store) VisibleHeads(ctx context.Context, refs []surgical.EntityRef) (ma
 	if err != nil {
 		return nil, err
 	}
+	// Each project is read once, after all heads: what hides it counts at once.
+	hidden := map[int64]time.Time{}
 	for ref, head := range heads {
-		why, err := s.concealed(ctx, head)
-		if err != nil {
-			return nil, err
+		hiddenAt, read := hidden[ref.ProjectID]
+		if !read {
+			if hiddenAt, err = s.projectHiddenAt(ctx, ref.ProjectID); err != nil {
+				return nil, err
+			}
+			hidden[ref.ProjectID] = hiddenAt
 		}
-		if why != "" {
+		if shown, _ := surgical.Visible(head, hiddenAt); !shown {
 			delete(heads, ref)
 		}
 	}

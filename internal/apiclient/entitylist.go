@@ -1,0 +1,53 @@
+package apiclient
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// entitiesAtOnce is how many entities one page of a list has at most.
+const entitiesAtOnce = 100
+
+// EntityPage is a page of the stored copies of a project, as far as it is needed to
+// read each of them.
+type EntityPage struct {
+	Entities []struct {
+		ProjectID int64 `json:"project_id"`
+		surgical.Target
+	} `json:"entities"`
+	NextCursor string `json:"next_cursor"`
+}
+
+// EntitiesAfter yields the entities of the project that are shown, page by page, in the
+// order of their targets as texts, starting after the target; the zero target starts at
+// the first. After an error, the list can be read on from the last entity.
+func (c *Client) EntitiesAfter(ctx context.Context, projectID int64, after surgical.Target) iter.Seq2[[]surgical.EntityRef, error] {
+	return func(yield func([]surgical.EntityRef, error) bool) {
+		q := url.Values{"limit": {strconv.Itoa(entitiesAtOnce)}}
+		if after != (surgical.Target{}) {
+			q.Set("after", after.String())
+		}
+		for {
+			page, err := call[EntityPage](ctx, c, http.MethodGet, fmt.Sprintf("%s/%d/entities", projectsPath, projectID), q, nil)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			refs := make([]surgical.EntityRef, len(page.Value.Entities))
+			for i, e := range page.Value.Entities {
+				refs[i] = surgical.EntityRef{ProjectID: projectID, Target: e.Target}
+			}
+			if !yield(refs, nil) || page.Value.NextCursor == "" {
+				return
+			}
+			q.Del("after")
+			q.Set("cursor", page.Value.NextCursor)
+		}
+	}
+}
