@@ -133,6 +133,23 @@ func (x *explorer) setUp() {
 	}
 	// A change in the millisecond of the first notes would leave no trace.
 	time.Sleep(time.Second)
+	if x.lag > 0 && x.draw(4, "nobody sees the new entity") == 3 {
+		x.unseen()
+	}
+}
+
+// unseen lets the run of the new entity fail, because each of its fetches reaches a
+// replica that does not have the entity yet. A random walk hardly ever gets there.
+func (x *explorer) unseen() {
+	for len(x.requests.Messages()) > 0 {
+		for x.requests.Receivable() == 0 {
+			x.pass(time.Second)
+		}
+		x.deliver(x.requests, 1, 0, surgical.WorkerTimeout)
+		x.finishBehind(lags{x.lag, x.lag})
+	}
+	x.happened["new entities that no replica had"]++
+	x.accounted()
 }
 
 // action is a possible action, drawn in proportion to its weight.

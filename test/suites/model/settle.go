@@ -53,14 +53,19 @@ func (x *explorer) calm(why string) {
 }
 
 // finishAll runs every process to completion.
-func (x *explorer) finishAll() {
+func (x *explorer) finishAll() { x.finishBehind(lags{}) }
+
+// finishBehind runs every process to completion, on replicas that lag this much.
+func (x *explorer) finishBehind(behind lags) {
 	for len(x.procs) > 0 {
 		ready := x.ready()
 		if len(ready) == 0 {
 			x.pass(100 * time.Millisecond) // they are asleep
 			continue
 		}
-		x.step(x.calls(ready[0])[0], none)
+		c := x.calls(ready[0])[0]
+		c.lags = behind
+		x.step(c, none)
 	}
 }
 
