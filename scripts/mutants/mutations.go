@@ -483,6 +483,27 @@ func sweepMutations() []mutation {
 		{"a crowded run is fetched beside others again", []edit{
 			{"internal/worker/engine.go", "case run.Crowded && !isolated:", "case false && !isolated:"},
 		}, []suite{recovery()}},
+		{"an entity has a byte too many", []edit{
+			{"internal/gitlab/budget.go", "if total := b.bytes.Add(n); total > b.limit {", "if total := b.bytes.Add(n); total > b.limit+1 {"},
+		}, []suite{recovery()}},
+		{"an entity has a record too many", []edit{
+			{"internal/gitlab/budget.go", "total > surgical.MaxEntityRecords {", "total > surgical.MaxEntityRecords+1 {"},
+		}, []suite{recovery()}},
+		{"a record has a byte too many", []edit{
+			{"internal/gitlab/pages.go", "if len(raw) > surgical.MaxRecordBytes {", "if len(raw) > surgical.MaxRecordBytes+1 {"},
+		}, []suite{recovery()}},
+		{"a list has a page too many", []edit{
+			{"internal/gitlab/pages.go", "next.number); pages > surgical.MaxListPages {", "next.number); pages > surgical.MaxListPages+1 {"},
+		}, []suite{recovery()}},
+		{"a list that reports a page too many is read", []edit{
+			{"internal/gitlab/pages.go", "if first.pages > surgical.MaxListPages {", "if first.pages > surgical.MaxListPages+1 {"},
+		}, []suite{recovery()}},
+		{"a fetch takes nothing of its worker's bytes", []edit{
+			{"internal/gitlab/budget.go", "if !b.share.Take(n) {", "if n < 0 {"},
+		}, []suite{recovery()}},
+		{"a worker has no limit of bytes", []edit{
+			{"internal/room/room.go", "if !s.room.bytes.TryAcquire(n) {", "if n < 0 {"},
+		}, []suite{recovery()}},
 		{"a refused batch forgets the vectors that were answered", []edit{
 			{"internal/workflow/embeddings.go", "\t\tif err != nil {\n\t\t\treturn vectors, err\n\t\t}\n", "\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}\n"},
 		}, []suite{recovery()}},
@@ -491,6 +512,15 @@ func sweepMutations() []mutation {
 		}, []suite{recovery()}},
 		{"the vectors of a long document are not kept", []edit{
 			{"internal/workflow/embeddings_alone.go", "\t\t_ = s.keep(ctx, job, document, fresh, embedded)\n", ""},
+		}, []suite{recovery()}},
+		{"a quota that lets something through counts as a failure", []edit{
+			{"internal/workflow/embeddings.go", "why.Retryable && job.ChunksEmbedded > before {", "why.Retryable && job.ChunksEmbedded > before && job.RunID == \"\" {"},
+		}, []suite{recovery()}},
+		{"nothing says that a document is partly embedded", []edit{
+			{"internal/content/embeddings.go", "if !embedded && len(puts) > 0 {", "if false && !embedded && len(puts) > 0 {"},
+		}, []suite{recovery()}},
+		{"a partly embedded document passes for an embedded one", []edit{
+			{"internal/content/embeddings.go", "s.putEmbeddings(ref, Embeddings{DocumentID: document.ID, Revision: document.Revision, Model: model,", "s.putEmbeddings(ref, Embeddings{DocumentID: document.ID, DocumentHash: document.Hash, Revision: document.Revision, Model: model,"},
 		}, []suite{recovery()}},
 		{"an unanswered text is not sent again", []edit{
 			{"internal/embedding/pace.go", "\t\tp.failed(sent, failure.RetryAfter)\n", "\t\tp.failed(sent, failure.RetryAfter)\n\t\tif sent.IsZero() == false {\n\t\t\treturn last\n\t\t}\n"},
