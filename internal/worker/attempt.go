@@ -292,7 +292,7 @@ func (e *Engine) afterCommit(ctx context.Context, run surgical.Run, expireSupers
 	// attempts staged.
 	clean := expireSuperseded != nil && run.CommittedBy == 1
 	if expireSuperseded != nil {
-		if err := expireSuperseded(ctx); err != nil {
+		if err := inTime(ctx, expireSuperseded); err != nil {
 			clean = false
 			e.warn(ctx, run, "cleanup_left_to_sweeper", "error", err.Error())
 		}
@@ -308,6 +308,17 @@ func (e *Engine) afterCommit(ctx context.Context, run surgical.Run, expireSupers
 	}
 	e.log(ctx, run, "workflow_started", "jobs", run.JobsInserted, "generation", 1)
 	return Done{}
+}
+
+// inTime cleans up for as long as the worker has time left to go on with the run: one
+// that is killed in the middle takes the other runs of its batch with it.
+func inTime(ctx context.Context, clean func(context.Context) error) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-surgical.ThrottleReserve))
+		defer cancel()
+	}
+	return clean(ctx)
 }
 
 // end makes the run terminal. If an attempt turns out to have committed, the run

@@ -10,9 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/faults"
 )
@@ -233,5 +236,35 @@ func TestProcess_GivesUpACrowdedRunByAge(t *testing.T) {
 	want(t, w.process(req, false), worker.Done{})
 	if run := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodeEntityTooLarge); run.Error.Action != surgical.ActionRetryFailed || !run.Error.Retryable {
 		t.Errorf("it failed with %+v", run.Error)
+	}
+}
+
+// What is superseded is cleaned up in the time that is left after the workflow was
+// allowed for: a worker that is killed meanwhile takes the runs of other lanes along.
+func TestProcess_StartsTheWorkflowHoweverLongTheCleanupTakes(t *testing.T) {
+	w := newWorld(t)
+	w.Webhook(issue7)
+	w.GitLab.Edit(issue7, func(c *fakegitlab.Common) { c.Title = "Another title" })
+	ctx, cancel := context.WithTimeout(t.Context(), surgical.WorkerTimeout)
+	defer cancel()
+	killed, _ := ctx.Deadline()
+	cleanups := 0
+	w.around = func(ctx context.Context, call cloud.Call, send func() error) error {
+		if in, ok := call.Input.(*dynamodb.UpdateItemInput); !ok || *in.TableName != w.Tables.Content {
+			return send()
+		}
+		cleanups++
+		if until, ok := ctx.Deadline(); !ok || killed.Sub(until) < surgical.ThrottleReserve {
+			t.Errorf("the cleanup may take until %v before the worker is killed", killed.Sub(until))
+		}
+		return context.DeadlineExceeded
+	}
+	req := w.Request(surgical.OriginManual, issue7)
+	msg := w.Message(req)
+	w.Clock.AdvanceTo(msg.NotBefore)
+	launches := w.launches
+	want(t, w.Engine.Process(ctx, msg, true), worker.Done{})
+	if run := w.Run(req.RunID); cleanups == 0 || w.launches != launches+1 || !run.SweepPending {
+		t.Errorf("%d cleanups, %d launches; left to the sweeper: %t", cleanups, w.launches-launches, run.SweepPending)
 	}
 }

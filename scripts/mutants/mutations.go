@@ -480,6 +480,9 @@ func sweepMutations() []mutation {
 		{"a part of a worker's time makes a run too large", []edit{
 			{"internal/worker/unfinished.go", "now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt || ", ""},
 		}, []suite{recovery()}},
+		{"a cleanup takes all the time of its worker", []edit{
+			{"internal/worker/attempt.go", "deadline.Add(-surgical.ThrottleReserve)", "deadline"},
+		}, []suite{recovery()}},
 		{"a crowded run is fetched beside others again", []edit{
 			{"internal/worker/engine.go", "case run.Crowded && !isolated:", "case false && !isolated:"},
 		}, []suite{recovery()}},
