@@ -39,6 +39,7 @@ type runItem struct {
 	LostLeases     int64    `dynamodbav:"lost_leases,omitempty"`
 	FailedAttempts int64    `dynamodbav:"failed_attempts,omitempty"`
 	NotFound       int64    `dynamodbav:"not_found,omitempty"`
+	Unfinished     int64    `dynamodbav:"unfinished,omitempty"`
 	Crowded        bool     `dynamodbav:"crowded,omitempty"`
 	MessageIDs     []string `dynamodbav:"message_ids,stringset,omitempty"`
 
@@ -285,7 +286,7 @@ func (r runItem) run() (surgical.Run, error) {
 		Status: surgical.RunStatus(r.Status), Stage: surgical.Stage(r.Stage),
 		CreatedAt: dynamo.FromMicros(r.CreatedAt), FirstClaimedAt: dynamo.FromMicros(r.FirstClaimedAt), FinishedAt: dynamo.FromMicros(r.FinishedAt),
 		Attempt: r.Attempt, LeaseUntil: dynamo.FromMicros(r.LeaseUntil),
-		LostLeases: r.LostLeases, FailedAttempts: r.FailedAttempts, NotFound: r.NotFound, Crowded: r.Crowded, MessageIDs: r.MessageIDs,
+		LostLeases: r.LostLeases, FailedAttempts: r.FailedAttempts, NotFound: r.NotFound, Unfinished: r.Unfinished, Crowded: r.Crowded, MessageIDs: r.MessageIDs,
 		CommittedBy: r.CommittedBy, JobsInserted: r.JobsInserted,
 		Generation: r.Generation, GenerationStartedAt: dynamo.FromMicros(r.GenerationAt),
 		ResumeAt: dynamo.FromMicros(r.ResumeAt), FailedStages: r.FailedStages, LostStages: r.LostStages,

@@ -151,7 +151,7 @@ func (l *Ledger) EnterIngest(ctx context.Context, run surgical.Run, requests int
 
 // Release gives the lease back after an attempt that failed with why and sent
 // the given number of requests to GitLab. It stores what the attempt found out: the
-// run's Crowded and DoubtedSince.
+// run's Unfinished, Crowded and DoubtedSince.
 func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Error, requests int64) error {
 	update := expression.Remove(expression.Name("lease_until")).
 		Set(expression.Name("error"), expression.Value(itemOfError(why))).
@@ -162,6 +162,9 @@ func (l *Ledger) Release(ctx context.Context, run surgical.Run, why *surgical.Er
 	}
 	if run.Crowded {
 		update = update.Set(expression.Name("crowded"), expression.Value(true))
+	}
+	if run.Unfinished > 0 {
+		update = update.Set(expression.Name("unfinished"), expression.Value(run.Unfinished))
 	}
 	doubted := expression.Name("doubted_since")
 	if len(run.DoubtedSince) > 0 {

@@ -52,9 +52,9 @@ const (
 	// worker and runs out of it while it writes: the first seconds and the last pause
 	// of a throttled write are left out.
 	WholeAttempt = WorkerTimeout - ThrottleReserve - 7*time.Second
-	// MaxUnfinished is how many attempts may end in the middle of their writes before
-	// a run that needs more time than they had counts as too large: GitLab may have
-	// been slow once.
+	// MaxUnfinished is how many attempts may use up the whole time of a worker before a
+	// run that fetches or writes more than they had time for counts as too large:
+	// GitLab may have been slow once.
 	MaxUnfinished = 3
 
 	// GiveUpAfter is the age, counted from the first claim, at which a run whose

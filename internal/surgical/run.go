@@ -64,6 +64,9 @@ type Run struct {
 	// LostLeases counts leases that expired, FailedAttempts attempts that ended
 	// in order with a transient failure, NotFound answers of 404.
 	LostLeases, FailedAttempts, NotFound int64
+	// Unfinished counts those of the failed attempts that had the whole time of a
+	// worker, and too little of it for what they had to fetch or write.
+	Unfinished int64
 	// DoubtedSince is since when lists lack records of the copy and may not be
 	// complete.
 	DoubtedSince Doubts

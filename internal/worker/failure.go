@@ -34,6 +34,9 @@ func (e *Engine) failedWith(ctx context.Context, run surgical.Run, cause error, 
 		return waitFor(surgical.UnknownDelay, cause)
 	}
 	run = afterLook(run, cause)
+	if errors.Is(cause, errUnfinished) {
+		run.Unfinished++
+	}
 	why := dynamo.AsError(cause)
 	// A failed preflight can be retried as another run, but not by this one.
 	if !why.Retryable || why.Code == surgical.CodePreflightFailed {

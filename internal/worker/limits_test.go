@@ -75,8 +75,8 @@ func TestProcess_FailsARunForGoodThatIsTooLargeAlone(t *testing.T) {
 	}
 }
 
-// If only the rate of requests keeps a run from ending in time, more attempts do
-// not help. Less than the whole time proves nothing, nor do few requests.
+// If only the rate of requests keeps a run from ending in time again and again, more
+// attempts do not help. Less than the whole time proves nothing, nor do few requests.
 func TestProcess_FailsARunForGoodThatTakesTooManyRequests(t *testing.T) {
 	for name, c := range map[string]struct {
 		requests     int
@@ -100,17 +100,23 @@ func TestProcess_FailsARunForGoodThatTakesTooManyRequests(t *testing.T) {
 				return surgical.Snapshot{Ref: ref, Requests: c.requests}, surgical.WrapError(surgical.CodeGitLabTimeout, surgical.ErrNoTime, "no time")
 			}
 			req := w.Request(surgical.OriginManual, issue7)
-			verdict := w.process(req, c.alone)
-			if c.verdict != nil {
-				want(t, verdict, c.verdict)
-			}
-			if c.stillWaits {
-				if run := w.Run(req.RunID); run.Status != surgical.StatusRunning || !run.Error.Retryable {
-					t.Errorf("the run is %s, %v", run.Status, run.Error)
+			for attempt := 1; ; attempt++ {
+				verdict := w.process(req, c.alone)
+				if c.verdict != nil {
+					want(t, verdict, c.verdict)
 				}
-				return
+				if !c.stillWaits && attempt == surgical.MaxUnfinished {
+					want(t, verdict, worker.Done{})
+					break
+				}
+				if run := w.Run(req.RunID); run.Status != surgical.StatusRunning || !run.Error.Retryable {
+					t.Fatalf("the run is %s after attempt %d, %v", run.Status, attempt, run.Error)
+				}
+				if attempt == surgical.MaxUnfinished {
+					return
+				}
+				w.Clock.Advance(surgical.MaxDelay)
 			}
-			want(t, verdict, worker.Done{})
 			run := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed)
 			if f := run.Error.Failures; len(f) != 1 || f[0].Code != surgical.CodeEntityTooLarge || f[0].Retryable {
 				t.Errorf("failures %+v", f)
@@ -154,15 +160,17 @@ func TestProcess_TellsARunThatIsTooLargeFromOneThatIsThrottled(t *testing.T) {
 		rate    float64
 		time    time.Duration
 		crowded bool // other runs share the worker
+		down    int  // attempts that failed before, because GitLab was down
 		want    []string
 	}{
-		"small, of a table that takes nothing":   {10 * time.Second, 0, 0, surgical.WorkerTimeout, false, []string{waits, waits, waits, waits}},
-		"large, of a table that takes little":    {10 * time.Second, 64, 20, surgical.WorkerTimeout, false, []string{waits, waits, waits}},
-		"large, with time enough":                {60 * time.Second, 320, 1000, surgical.WorkerTimeout, false, []string{"running  false"}},
-		"too large":                              {94 * time.Second, 320, 1000, surgical.WorkerTimeout, false, []string{waits, waits, "failed entity_too_large false"}},
-		"too large for what is left of a worker": {34 * time.Second, 320, 1000, surgical.WorkerTimeout / 2, false, []string{waits, waits, waits}},
-		"too large beside others":                {94 * time.Second, 320, 1000, surgical.WorkerTimeout, true, []string{"running entity_too_large true"}},
-		"throttled beside others, but not large": {10 * time.Second, 0, 0, surgical.WorkerTimeout, true, []string{waits}},
+		"small, of a table that takes nothing":   {10 * time.Second, 0, 0, surgical.WorkerTimeout, false, 0, []string{waits, waits, waits, waits}},
+		"large, of a table that takes little":    {10 * time.Second, 64, 20, surgical.WorkerTimeout, false, 0, []string{waits, waits, waits}},
+		"large, with time enough":                {60 * time.Second, 320, 1000, surgical.WorkerTimeout, false, 0, []string{"running  false"}},
+		"too large":                              {94 * time.Second, 320, 1000, surgical.WorkerTimeout, false, 0, []string{waits, waits, "failed entity_too_large false"}},
+		"too large for what is left of a worker": {34 * time.Second, 320, 1000, surgical.WorkerTimeout / 2, false, 0, []string{waits, waits, waits}},
+		"too large beside others":                {94 * time.Second, 320, 1000, surgical.WorkerTimeout, true, 0, []string{"running entity_too_large true"}},
+		"throttled beside others, but not large": {10 * time.Second, 0, 0, surgical.WorkerTimeout, true, 0, []string{waits}},
+		"too large, after an outage":             {94 * time.Second, 320, 1000, surgical.WorkerTimeout, false, 2, []string{waits}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -173,6 +181,15 @@ func TestProcess_TellsARunThatIsTooLargeFromOneThatIsThrottled(t *testing.T) {
 				w.around = (&faults.Partitions{Table: "content", Rate: c.rate, Burst: c.rate}).Around
 				req := w.Request(surgical.OriginManual, issue7)
 				time.Sleep(time.Minute)
+				healthy := w.Engine.Fetch
+				w.Engine.Fetch = func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
+					return surgical.Snapshot{}, surgical.NewError(surgical.CodeGitLabUnavailable, "down")
+				}
+				for range c.down {
+					w.Engine.Process(t.Context(), w.Message(req), !c.crowded)
+					time.Sleep(surgical.MaxDelay)
+				}
+				w.Engine.Fetch = healthy
 				for i, want := range c.want {
 					ctx, cancel := context.WithTimeout(t.Context(), c.time)
 					verdict := w.Engine.Process(ctx, w.Message(req), !c.crowded)
@@ -188,6 +205,9 @@ func TestProcess_TellsARunThatIsTooLargeFromOneThatIsThrottled(t *testing.T) {
 					}
 					if got != want || run.LostLeases != 0 {
 						t.Errorf("after attempt %d, the run is %s with %d lost leases, want %s: %v", i+1, got, run.LostLeases, want, run.Error)
+					}
+					if run.FailedAttempts != int64(c.down+i+1) && run.Status == surgical.StatusRunning && !run.Committed() {
+						t.Errorf("%d failed attempts, want %d", run.FailedAttempts, c.down+i+1)
 					}
 					if isolate := verdict == (worker.Isolate{}); isolate != run.Crowded || isolate != strings.HasSuffix(want, "too_large true") {
 						t.Errorf("verdict %v, crowded %t", verdict, run.Crowded)
@@ -239,8 +259,8 @@ func TestProcess_GivesUpACrowdedRunByAge(t *testing.T) {
 	}
 }
 
-// What is superseded is cleaned up in the time that is left after the workflow was
-// allowed for: a worker that is killed meanwhile takes the runs of other lanes along.
+// Cleaning up leaves time to start the workflow: a worker that is killed in the middle
+// takes the runs of its other lanes along.
 func TestProcess_StartsTheWorkflowHoweverLongTheCleanupTakes(t *testing.T) {
 	w := newWorld(t)
 	w.Webhook(issue7)

@@ -32,7 +32,7 @@ func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgica
 	f := e.fetchAll(limited, refs)
 	f.began = began
 	took := e.Clock().Sub(began)
-	f.endHopeless(ctx, took)
+	f.endHopeless(ctx, run, took)
 	e.log(ctx, run, "preflight", "targets", len(refs), "attempt", run.Attempt, "duration_ms", took.Milliseconds())
 	e.Meter.Preflighted(took)
 	for i, ref := range refs {
@@ -108,15 +108,20 @@ func (f fetched) crowded(ctx context.Context) bool {
 	return false
 }
 
-// endHopeless makes the failures permanent if the targets take more requests than
-// a worker may send in all its time: another attempt would end the same way.
-func (f fetched) endHopeless(ctx context.Context, took time.Duration) {
+// endHopeless marks the failures of targets that take more requests than a worker may
+// send in all its time with [errUnfinished], and makes them permanent if that has
+// happened several times: a slow GitLab looks the same once.
+func (f fetched) endHopeless(ctx context.Context, run surgical.Run, took time.Duration) {
 	if !room.From(ctx).Sole() || took < surgical.PreflightTime || f.requests < pagedRequests {
 		return
 	}
 	for i, why := range f.failed {
-		if errors.Is(why, surgical.ErrNoTime) {
+		switch {
+		case !errors.Is(why, surgical.ErrNoTime):
+		case lastUnfinished(run):
 			f.failed[i] = surgical.RunTooLong(len(f.snapshots), f.requests)
+		default:
+			f.failed[i] = surgical.WrapError(why.Code, errors.Join(errUnfinished, why), why.Message)
 		}
 	}
 }

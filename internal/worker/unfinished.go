@@ -14,13 +14,21 @@ import (
 // errCrowded reports that a run needs more time than other runs left it.
 var errCrowded = errors.New("other runs of the worker left too little time to write the copy")
 
+// errUnfinished reports that the whole time of a worker was too short.
+var errUnfinished = errors.New("the whole time of a worker was too short")
+
+// lastUnfinished reports whether the run is not tried again if the attempt that
+// holds it is one more for which the whole time of a worker was too short.
+func lastUnfinished(run surgical.Run) bool { return run.Unfinished+1 >= surgical.MaxUnfinished }
+
 // unfinished returns the failure of a staging that began then and ended with err.
 //
 // Running out of time while DynamoDB throttles is waiting, and a later attempt may
 // write everything, if the time would have been enough at the rate that DynamoDB
 // takes from everybody. If not even that rate was enough, the run is too large for
 // the time that it had: beside other runs it is crowded, and if it had the whole time
-// of a worker several times, it never ends.
+// of a worker several times, it never ends. The error matches [errUnfinished] if it
+// had that time now.
 func (e *Engine) unfinished(ctx context.Context, run surgical.Run, changes []*content.Change, began time.Time, err error) error {
 	if !errors.Is(err, dynamo.ErrNoTime) {
 		return err
@@ -36,8 +44,10 @@ func (e *Engine) unfinished(ctx context.Context, run surgical.Run, changes []*co
 		return err
 	case !room.From(ctx).Sole():
 		return errCrowded
-	case now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt || run.FailedAttempts+1 < surgical.MaxUnfinished:
+	case now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt:
 		return err
+	case !lastUnfinished(run):
+		return errors.Join(errUnfinished, err)
 	}
 	why := surgical.WriteTooLong(len(run.Targets), units, had)
 	why.Total = len(run.Targets)

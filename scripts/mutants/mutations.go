@@ -472,13 +472,16 @@ func sweepMutations() []mutation {
 			{"internal/dynamo/pace.go", "min(surgical.ThrottleReserve, time.Until(deadline)/2)", "surgical.ThrottleReserve + 0*time.Until(deadline)"},
 		}, []suite{recovery()}},
 		{"a run that can never be written is tried for hours", []edit{
-			{"internal/worker/unfinished.go", "case now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt ||", "case now.IsZero() || now.Sub(run.Marks.PreflightStarted) >= 0 ||"},
+			{"internal/worker/unfinished.go", "case now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt:", "case now.IsZero() || now.Sub(run.Marks.PreflightStarted) >= 0:"},
 		}, []suite{recovery()}},
 		{"throttling makes a run too large", []edit{
 			{"internal/worker/unfinished.go", "case time.Duration(units)*time.Second/surgical.PartitionWriteUnits <= had:\n\t\treturn err\n", "case units < 0:\n\t\treturn err\n"},
 		}, []suite{recovery()}},
 		{"a part of a worker's time makes a run too large", []edit{
-			{"internal/worker/unfinished.go", "now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt || ", ""},
+			{"internal/worker/unfinished.go", "case now.Sub(run.Marks.PreflightStarted) < surgical.WholeAttempt:\n\t\treturn err\n", ""},
+		}, []suite{recovery()}},
+		{"attempts that failed otherwise make a run too large", []edit{
+			{"internal/worker/unfinished.go", "run.Unfinished+1", "run.FailedAttempts+1"},
 		}, []suite{recovery()}},
 		{"a cleanup takes all the time of its worker", []edit{
 			{"internal/worker/attempt.go", "deadline.Add(-surgical.ThrottleReserve)", "deadline"},
