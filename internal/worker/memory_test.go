@@ -1,9 +1,11 @@
 package worker_test
 
 import (
-	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,9 +25,9 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
-// commented serves issues with so many comments of a size, so many a page.
+// commented serves issues with so many comments of a size, so many a page. Their
+// texts differ, and hardly shrink when they are compressed.
 func commented(comments, size, perPage int) http.Handler {
-	body := bytes.Repeat([]byte("x"), size)
 	pages := (comments + perPage - 1) / perPage
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -46,7 +48,11 @@ func commented(comments, size, perPage int) http.Handler {
 		}
 		separator := "["
 		for id := (page-1)*perPage + 1; id <= min(page*perPage, comments); id++ {
-			fmt.Fprintf(w, `%s{"id":"%d","notes":[{"id":%d,"internal":false,"body":"%s"}]}`, separator, id, id, body)
+			fmt.Fprintf(w, `%s{"id":"%d","notes":[{"id":%d,"internal":false,"body":"`, separator, id, id)
+			text := base64.NewEncoder(base64.StdEncoding, w)
+			_, _ = io.CopyN(text, rand.NewChaCha8([32]byte{byte(id), byte(id >> 8)}), int64(size/4*3))
+			_ = text.Close()
+			fmt.Fprint(w, `"}]}`)
 			separator = ","
 		}
 		fmt.Fprint(w, "]")
