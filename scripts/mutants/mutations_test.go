@@ -23,4 +23,5 @@ func TestEveryMutationHasItsPlaceInTheTree(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
+	t.Logf("%d mutations", len(names))
 }
