@@ -108,7 +108,7 @@ func wantGrants() map[string]grants {
 			"SyncRuns.Arn/index/runs_by_status":        dynamodb("Query"),
 			"SyncRunEntities.Arn":                      dynamodb("PutItem", "Query"),
 			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
-			"DependentQueue.Arn":                       dynamodb("Query", "UpdateItem"),
+			"DependentQueue.Arn":                       dynamodb("GetItem", "Query", "UpdateItem"),
 			"DirtySources.Arn":                         dynamodb("Query", "Scan"),
 			"Projects.Arn":                             dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
 			"CrawlerFunction.Arn":                      invoke,

@@ -179,7 +179,7 @@ func api() Function {
 			on(tables.Content(), "GetItem", "BatchGetItem", "Query").by(tables.ContentByProject),
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
-			on(tables.DependentQueue(), "Query", "UpdateItem"),
+			on(tables.DependentQueue(), "GetItem", "Query", "UpdateItem"),
 			// It says what is undone, of one entity or in all.
 			on(tables.DirtySources(), "Query", "Scan"),
 			// It hides projects by request, and starts, resumes and cancels passes.

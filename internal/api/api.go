@@ -33,6 +33,8 @@ type Runs interface {
 	// Behind says whether the entity's documents or embeddings are older than its copy;
 	// nil if they are current.
 	Behind(ctx context.Context, ref surgical.EntityRef) (*surgical.Behind, error)
+	// FollowUp returns the entity's pending follow-up; nil if there is none.
+	FollowUp(ctx context.Context, ref surgical.EntityRef) (*surgical.FollowUp, error)
 	// Queue inserts a run that waits for a worker. It returns
 	// [surgical.ErrMoved] if the id is taken.
 	Queue(ctx context.Context, req surgical.Request) (surgical.Run, error)
@@ -80,6 +82,8 @@ type Content interface {
 	// Read returns a complete snapshot of the entity. One that is not shown is
 	// [surgical.CodeEntityGone] or [surgical.CodeEntityNotFound].
 	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
+	// Head reads the entity's head, whether it is shown or not.
+	Head(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
 	// VisibleHead reads the entity's head, with the same errors.
 	VisibleHead(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
 	// EntitiesOf lists entities of the project after the target, and VisibleHeads reads
@@ -159,6 +163,7 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerDrains(s.api)
 	s.registerEntities(s.api)
 	s.registerEntityList(s.api)
+	s.registerWhy(s.api)
 	s.registerProjects(s.api)
 	s.registerDocuments(s.api)
 	s.registerBackfills(s.api)

@@ -50,7 +50,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
 		}
-		for _, done := range []string{"Tested: 25", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
+		for _, done := range []string{"Tested: 27", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
 			if !strings.Contains(report, done) {
 				t.Errorf("no %q in\n%s", done, report)
 			}
@@ -150,6 +150,8 @@ func (m *met) check(t *testing.T) {
 		{"GET", issue, []int{200, 403, 404, 422}},
 		{"GET", issue + "/documents", []int{200, 403, 404, 422}},
 		{"GET", issue + "/sync-runs", []int{200, 403, 422}},
+		{"GET", issue + "/why", []int{200, 403, 422}},
+		{"GET", mr + "/why", []int{200, 403, 422}},
 		{"GET", mr, []int{200, 403, 404, 422}},
 		{"GET", mr + "/documents", []int{200, 403, 404, 422}},
 		{"GET", mr + "/sync-runs", []int{200, 403, 422}},

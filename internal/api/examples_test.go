@@ -99,6 +99,7 @@ func steady(text string) string {
 		`\\"eyJ[\w-]+`:                                          "CURSOR",
 		`"gitlab_requests": \d+`:                                `"gitlab_requests": 0`,
 		`(discussions|resource_[a-z]+_events) of (project \d+)`: "$2",
+		`\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ( \([^)]* ago\))?`:      "TIME",
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, with)
 	}
@@ -147,6 +148,8 @@ func (r *recorder) entities() {
 	r.Sync(r.named("first", issue, mr))
 	r.show("get-issue.copy", "An issue with one comment", "GET", pathOf(issue), "")
 	r.show("get-merge_request.copy", "A merge request", "GET", pathOf(mr), "")
+	r.show("explain-issue.current", "A copy that is current", "GET", pathOf(issue)+"/why", "")
+	r.show("explain-issue.absent", "An issue of which nothing is known", "GET", "/v1/projects/1/issues/4711/why", "")
 	r.show("get-issue.not_found", "An issue of which there is no copy", "GET", "/v1/projects/1/issues/4711", "")
 	r.show("get-issue.not_valid", "No such iid can be", "GET", "/v1/projects/1/issues/-7", "")
 	r.show("list-issue-documents.page", "The first of two documents", "GET", pathOf(issue)+"/documents?limit=1", "")
@@ -160,6 +163,7 @@ func (r *recorder) entities() {
 	r.GitLab.Relabel(mr, []string{"encoding"}, nil)
 	r.undone(r.named("third", mr))
 	r.show("get-merge_request.behind", "A merge request whose documents could not be made", "GET", pathOf(mr), "")
+	r.show("explain-merge_request.behind", "A copy whose documents could not be made", "GET", pathOf(mr)+"/why", "")
 	const drains = "/v1/drains"
 	r.show("request-drain.project", "Resume what waits in one project", "POST", drains, `{"project_id":1}`)
 	r.show("request-drain.all", "Resume what waits in all projects", "POST", drains, `{}`)

@@ -16,6 +16,7 @@ type commands struct {
 	SyncRuns   syncRunsCommand   `cmd:"" name:"sync-runs" help:"List runs, or show, retry, cancel or wait for one."`
 	Show       showCommand       `cmd:"" help:"Show the stored copy of an issue or merge request."`
 	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
+	Why        whyCommand        `cmd:"" help:"Explain why the copy of an issue or merge request is shown or hidden, and how current it is."`
 	Export     exportCommand     `cmd:"" help:"Write all copies that are shown as lines of JSON."`
 	Drain      drainCommand      `cmd:"" help:"Make the documents and embeddings that failed runs left undone."`
 	Backfill   backfillCommand   `cmd:"" help:"Copy everything that a project, a group or GitLab has, and watch it."`

@@ -96,6 +96,8 @@ func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 		{"show -p 1 --mr -12", "got -12"},
 		{"show -p 1 --issue 7 --api-url http://example.com", `"http://example.com"`},
 		{"show -p 1 --issue 7 --api-url nowhere", `"nowhere"`},
+		{"why 1", "names a project"},
+		{"why", "<entity>"},
 		{"export", "either -p or --all"},
 		{"export -p 1 --all -o x", "either -p or --all"},
 		{"export -p 1 -o x --resume y", "cannot be combined"},

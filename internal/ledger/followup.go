@@ -64,21 +64,30 @@ func followUpOf(item dynamo.Item) (surgical.FollowUp, error) {
 // the attempt: what the copy may lack is then on record as soon as anybody can see
 // it. The transaction is refused if the pending follow-up moves in the meantime.
 func (l *Ledger) AddFollowUp(ctx context.Context, by surgical.AttemptID, added surgical.FollowUp) (types.TransactWriteItem, error) {
-	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &l.tables.DependentQueue, Key: jobKey(followUps, added.Ref.Key()), ConsistentRead: aws.Bool(true),
-	})
-	if err != nil {
-		return types.TransactWriteItem{}, fmt.Errorf("read the follow-up of %s: %w", added.Ref, err)
-	}
-	added.By = by
-	if out.Item == nil {
-		return putItem(l.tables.DependentQueue, "job_id", itemOfFollowUp(added))
-	}
-	pending, err := followUpOf(out.Item)
+	pending, err := l.FollowUp(ctx, added.Ref)
 	if err != nil {
 		return types.TransactWriteItem{}, err
 	}
-	return l.replaceFollowUp(pending, pending.Merge(added))
+	added.By = by
+	if pending == nil {
+		return putItem(l.tables.DependentQueue, "job_id", itemOfFollowUp(added))
+	}
+	return l.replaceFollowUp(*pending, pending.Merge(added))
+}
+
+// FollowUp reads the entity's pending follow-up; nil if there is none.
+func (l *Ledger) FollowUp(ctx context.Context, ref surgical.EntityRef) (*surgical.FollowUp, error) {
+	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &l.tables.DependentQueue, Key: jobKey(followUps, ref.Key()), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the follow-up of %s: %w", ref, err)
+	}
+	if out.Item == nil {
+		return nil, nil
+	}
+	pending, err := followUpOf(out.Item)
+	return &pending, err
 }
 
 // replaceFollowUp puts next in place of the pending follow-up as it was read.

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type whyCommand struct {
+	Entity string `arg:"" help:"The entity: 1#7, group/project#7, group/project!3, or its URL in GitLab."`
+	JSON   bool   `name:"json" help:"Print one JSON document instead."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*whyCommand) Help() string {
+	return `Explains the state of an entity's copy: whether readers see it and, if not, why; the last delivery and runs; what is undone or pending; and how complete its project is. It also answers for an entity without a copy, and shows no content.
+
+Examples:
+
+    lore why 1#7
+
+    lore why 'group/project!3' --json
+
+    lore why https://gitlab.example.com/group/project/-/issues/7`
+}
+
+// Run implements the command.
+func (c *whyCommand) Run(ctx context.Context, s *session) error {
+	selected, err := s.selected("", nil, nil, []string{c.Entity})
+	if err != nil {
+		return err
+	}
+	target, err := selected.one()
+	if err != nil {
+		return err
+	}
+	project, err := s.projectID(ctx, selected.project)
+	if err != nil {
+		return err
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	why, err := client.Why(ctx, surgical.EntityRef{ProjectID: project, Target: target})
+	if err != nil {
+		return err
+	}
+	s.answer(why.Raw, func(p *printer) {
+		if c.JSON {
+			fmt.Fprintf(p.w, "%s\n", plaintext.JSON(bytes.TrimSpace(why.Raw)))
+			return
+		}
+		p.why(why.Value)
+	})
+	return nil
+}
+
+// why prints the sentences, and the runs that they are about.
+func (p *printer) why(w apiclient.Why) {
+	for i, sentence := range w.Sentences {
+		if i == 0 {
+			p.line("%s", paint(p.strong, "%s", sentence))
+			continue
+		}
+		p.line("%s", sentence)
+	}
+	if len(w.Runs) > 0 {
+		p.line("")
+		p.runs(apiclient.RunList{Runs: w.Runs})
+	}
+}

@@ -1,0 +1,99 @@
+package surgical_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func TestWhy_SaysWhatAPersonOnCallNeedsToKnow(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
+	copied := surgical.Head{
+		Ref: ref, Revision: 3, RunID: "w1", UpdatedAt: at.Add(-time.Hour), FetchedAt: at.Add(-10 * time.Minute), FetchedUntil: at.Add(-10 * time.Minute),
+	}
+	head := func(change func(*surgical.Head)) surgical.Head {
+		h := copied
+		change(&h)
+		return h
+	}
+	delivered := func(ago time.Duration, change func(*surgical.Run)) surgical.Run {
+		run := surgical.Run{
+			Request: surgical.Request{RunID: "w9", ProjectID: 1, Targets: []surgical.Target{ref.Target}, Origin: surgical.OriginWebhook, EventAt: at.Add(-ago)},
+			Status:  surgical.StatusSucceeded, CreatedAt: at.Add(-ago), FinishedAt: at.Add(-ago).Add(5 * time.Second),
+		}
+		if change != nil {
+			change(&run)
+		}
+		return run
+	}
+	for name, c := range map[string]struct {
+		why       surgical.Why
+		says, not string
+	}{
+		"a current copy": {
+			surgical.Why{Head: copied, Ended: []surgical.Run{delivered(time.Hour, nil)}},
+			"The copy is shown. It is revision 3|last delivery about it arrived at 2026-11-29 11:00:00Z (1 h 0 min ago) in run w9; the copy shows it|w9 (webhook), succeeded at|documents and embeddings are current", "hidden",
+		},
+		"a confidential copy": {surgical.Why{Head: head(func(h *surgical.Head) { h.Attributes.Confidential = true })}, "shown, as confidential", "hidden"},
+		"nothing known":       {surgical.Why{}, "no run of it is known|None of its last runs", "documents are"},
+		"a copy that failed":  {surgical.Why{Ended: []surgical.Run{delivered(time.Hour, nil)}}, "There is no copy.|no copy from after that is stored", "the copy shows it"},
+		"a tombstone":         {surgical.Why{Head: head(func(h *surgical.Head) { h.Gone = true })}, "The copy is removed|comes back with a later fetch that finds it", "is shown"},
+		"called confidential": {
+			surgical.Why{Head: head(func(h *surgical.Head) { h.HiddenSince = at.Add(-time.Minute) })},
+			"hidden since 2026-11-29 11:59:00Z (1 min 0 s ago):|only if it begins at 2026-11-29 12:04:00Z or later", "is shown.",
+		},
+		"called confidential without a copy": {
+			surgical.Why{Head: surgical.Head{Ref: ref, Revision: 1, HiddenSince: at.Add(-time.Minute)}}, "There is no copy. A delivery at", "is shown.",
+		},
+		"a hidden project": {
+			surgical.Why{Head: copied, Project: surgical.Project{HiddenAt: at}}, "fetched before 2026-11-29 12:00:00Z is|once it has been fetched again", "is shown.",
+		},
+		"a comment that GitLab's answer lacked": {
+			surgical.Why{Head: copied, Ended: []surgical.Run{delivered(time.Hour, func(r *surgical.Run) { r.Evidence.NoteID, r.BehindEvent = 55, true })}},
+			"announced comment 55; the copy was fetched after that, but GitLab's answer did not show it|contradicted what was known", "the copy shows it",
+		},
+		"a run that waits": {
+			surgical.Why{Head: copied, Open: []surgical.Run{delivered(time.Minute, func(r *surgical.Run) {
+				r.Status, r.Stage, r.Attempt = surgical.StatusRunning, surgical.StagePreflight, 2
+				r.Error = surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab answered 429")
+			})}},
+			"Run w9 (webhook) is running since|in attempt 2, preflight. It waits: gitlab_rate_limited: GitLab answered 429", "last run that ended",
+		},
+		"runs that failed": {
+			surgical.Why{Head: copied, Ended: []surgical.Run{
+				delivered(time.Minute, func(r *surgical.Run) {
+					r.Status, r.Error = surgical.StatusFailed, surgical.NewError(surgical.CodeGitLabForbidden, "denied")
+				}),
+				delivered(time.Hour, func(r *surgical.Run) { r.Status = surgical.StatusFailed }),
+			}},
+			"failed at|gitlab_forbidden: denied|Of its last 2 runs, 2 failed|no copy from after that is stored", "shows it",
+		},
+		"a follow-up":                     {surgical.Why{Head: copied, FollowUp: &surgical.FollowUp{NotBefore: at.Add(time.Minute)}}, "fetched again at 2026-11-29 12:01:00Z", "within a minute"},
+		"one that is due":                 {surgical.Why{Head: copied, FollowUp: &surgical.FollowUp{NotBefore: at}}, "fetched again within a minute", "fetched again at"},
+		"documents behind":                {surgical.Why{Head: copied, Behind: &surgical.Behind{Since: at, Changes: 2, Reason: "refused", RunID: "w1", State: surgical.BehindHeldBack}}, "behind since 2026-11-29 12:00:00Z, by 2 changes: refused (run w1). They are held back", "are current"},
+		"a project that was never listed": {surgical.Why{Head: copied}, "what no delivery announced may be missing", "is in the copy"},
+		"a project that is complete": {
+			surgical.Why{Head: copied, Project: surgical.Project{CompleteAsOf: at, UnseenSince: at, Hook: surgical.HookCheck{State: surgical.HookDisabled, Reason: "it failed"}, LastReconcile: surgical.Reconciled{Missed: 4}}},
+			"Every change in the project before 2026-11-29 12:00:00Z is in the copy|refuses to show the project|webhook was disabled: it failed|found 4 changes", "may be missing",
+		},
+	} {
+		c.why.Ref, c.why.At = ref, at
+		sentences := c.why.Sentences()
+		text := strings.Join(sentences, " ")
+		for want := range strings.SplitSeq(c.says, "|") {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, strings.Join(sentences, "\n"))
+			}
+		}
+		if strings.Contains(text, c.not) {
+			t.Errorf("%s: %q in\n%s", name, c.not, strings.Join(sentences, "\n"))
+		}
+		if slices.ContainsFunc(sentences, func(s string) bool { return !strings.HasSuffix(s, ".") }) {
+			t.Errorf("%s: a sentence does not end:\n%s", name, strings.Join(sentences, "\n"))
+		}
+	}
+}
