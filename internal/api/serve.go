@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
@@ -67,7 +66,9 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // serve wraps the routes. It responds to unknown routes with a problem, turns a
 // panic into an internal error, and logs one line per request. The line holds
-// the route's pattern, never the path or the query.
+// the route's pattern, never the path or the query, and of a panic its place, never
+// its value. No answer may be stored or taken for another type: it holds the text of
+// GitLab's users.
 func (s *server) serve(mux *http.ServeMux) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeProblem(w, r, noRoute(mux, r)) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,11 +76,12 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 		o := &outcome{}
 		r = r.WithContext(context.WithValue(s.traced(r), outcomeKey{}, o))
 		out := &statusWriter{w, o}
+		out.Header().Set("Cache-Control", "no-store")
+		out.Header().Set("X-Content-Type-Options", "nosniff")
 		func() {
 			defer func() {
-				if p := recover(); p != nil {
-					err := fmt.Errorf("panic: %v", p)
-					writeProblem(out, r, problem.Of(err))
+				if value := recover(); value != nil {
+					writeProblem(out, r, problem.Of(surgical.PanicOf(value)))
 				}
 			}()
 			// Join the values: some servers keep repeated headers apart, the gateway does not.

@@ -111,17 +111,40 @@ func (panicking) Run(context.Context, string) (surgical.Run, error) { panic("a b
 
 func TestAnInternalFailureHidesItsCauseAndLogsIt(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
-		for name, runs := range map[string]api.Runs{"refused": broken{f.Ledger}, "a bug": panicking{f.Ledger}} {
+		for name, c := range map[string]struct {
+			runs   api.Runs
+			logged string
+		}{
+			"refused": {broken{f.Ledger}, "refused"},
+			"a bug":   {panicking{f.Ledger}, "panic: string at "}, // without its value
+		} {
 			f.log.Reset()
 			o := f.options()
-			o.Runs = runs
+			o.Runs = c.runs
 			w := call(serve(t, o), http.MethodGet, "/v1/sync-runs/abc", "")
 			p := problemIn(t, w, http.StatusInternalServerError)
 			if p.Code != surgical.CodeInternal || !p.Retryable || strings.Contains(w.Body.String(), name) {
 				t.Errorf("%s: %s", name, w.Body)
 			}
-			if !strings.Contains(f.log.String(), name) {
+			if log := f.log.String(); !strings.Contains(log, c.logged) || strings.Contains(log, name) != (name == c.logged) {
 				t.Errorf("%s: the log says %s", name, f.log)
+			}
+		}
+	})
+}
+
+func TestServe_LetsNoAnswerBeStoredOrTakenForAnotherType(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		run := f.Webhook(fakegitlab.IssueRef(7))
+		o := f.options()
+		o.Runs = panicking{f.Ledger}
+		for path, h := range map[string]http.Handler{
+			"/v1/sync-runs/" + run.RunID: f.handler, "/v1/projects/1/issues/7": f.handler, "/v1/sync-runs/unknown": f.handler, "/nowhere": f.handler,
+			"/v1//sync-runs": f.handler, "/openapi.json": f.handler, "/v1/sync-runs/abc": serve(t, o),
+		} {
+			w := call(h, http.MethodGet, path, "")
+			if got := w.Header(); got.Get("Cache-Control") != "no-store" || got.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s: status %d, headers %v", path, w.Code, got)
 			}
 		}
 	})
