@@ -71,8 +71,8 @@ func (w *watch) deliveries(ctx context.Context, project surgical.Project, check 
 	return first, true, nil
 }
 
-// recover requests the run of a delivery that failed, as the webhook would have, and
-// reports whether it did. What the webhook would ignore is ignored. The run has the id
+// recover requests the run of a delivery that failed, and hides an issue that it calls
+// confidential, as the webhook would have. It reports whether it requested a run. What the webhook would ignore is ignored. The run has the id
 // that the delivery itself has, so that a delivery that fails twice, or succeeds when
 // GitLab sends it again, makes one run.
 func (w *watch) recover(ctx context.Context, owner gitlab.Owner, check surgical.HookCheck, e gitlab.HookEvent) (bool, error) {
@@ -92,5 +92,9 @@ func (w *watch) recover(ctx context.Context, owner gitlab.Owner, check surgical.
 	if queue.FitsID(key) {
 		req.IdempotencyKey = key
 	}
-	return w.queue(ctx, req)
+	requested, err := w.queue(ctx, req)
+	if requested && err == nil && req.Evidence.Confidential {
+		err = w.Bulk.Send(ctx, req.HideRequest())
+	}
+	return requested, err
 }

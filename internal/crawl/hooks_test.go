@@ -323,3 +323,33 @@ func (c crashing) Send(ctx context.Context, req surgical.Request) error {
 	}
 	return c.queue.Send(ctx, req)
 }
+
+func TestWatchHooks_HidesWhatAFailedDeliveryCallsConfidential(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.add(70)
+		hook := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+		w.cycle()
+		w.hourly(1)
+		w.Webhook(issue(70))
+		w.settleRuns()
+		w.GitLab.AddHookEvents(1, hook, fakegitlab.HookEvent{
+			ResponseStatus: "503", RequestHeaders: map[string]string{"Idempotency-Key": "confidential", "X-Gitlab-Event": "Confidential Issue Hook"},
+			RequestData: json.RawMessage(`{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":70,"confidential":true}}`),
+		})
+		w.Clock.Advance(surgical.ReconcileInterval)
+		w.Crawl()
+		if err := w.Ledger.SetPause(t.Context(), w.Clock.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(2 * surgical.Settle)
+		for w.Poll(w.Bulk) {
+		}
+		if why := w.why(issue(70)); why != surgical.Hidden {
+			t.Errorf("while its fetch waits, the issue is concealed as %q", why)
+		}
+		w.Settle() // GitLab shows it as public
+		if why := w.why(issue(70)); why != "" {
+			t.Errorf("in the end the issue is concealed as %q", why)
+		}
+	})
+}
