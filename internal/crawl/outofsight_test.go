@@ -86,3 +86,29 @@ func TestCrawl_HidesNothingThatIsBackWithinADay(t *testing.T) {
 		}
 	})
 }
+
+func TestCrawl_BackfillsOnceMoreWhatWasHiddenSinceItBegan(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		w.Clock.Advance(24 * time.Hour)
+		w.backfill()
+		w.Crawl()
+		w.settleRuns()
+		if why := w.why(issue(7)); why != "" || w.pass(surgical.PassBackfill).Status != surgical.StatusRunning {
+			t.Fatalf("before: %q, %+v", why, w.pass(surgical.PassBackfill))
+		}
+		if err := w.Ledger.HideProject(t.Context(), fakegitlab.ProjectID, w.Clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(time.Second)
+		w.Settle()
+		for _, ref := range []surgical.EntityRef{issue(7), issue(8), issue(9), fakegitlab.MergeRequestRef(12)} {
+			if why := w.why(ref); why != "" {
+				t.Errorf("%s is concealed as %q", ref, why)
+			}
+		}
+		if p := w.project(); p.CompleteAsOf.IsZero() {
+			t.Errorf("the backfill ended with %+v", p)
+		}
+	})
+}

@@ -37,6 +37,7 @@ func (c *Crawler) begin(ctx context.Context, p surgical.Pass, report *Report) (*
 	if v.project, err = c.Ledger.Project(ctx, p.ProjectID); err != nil {
 		return nil, err
 	}
+	v.pass = p.Restarted(v.project.HiddenAt, c.Clock())
 	if p.Windows > 0 {
 		if v.windows, err = c.Ledger.Windows(ctx, p); err != nil {
 			return nil, err

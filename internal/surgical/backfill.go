@@ -6,17 +6,35 @@ import (
 	"time"
 )
 
+// everything are the lists of a backfill, from their beginning.
+func everything() []Leg {
+	return []Leg{
+		{Type: Issue, Total: -1}, {Type: MergeRequest, Total: -1},
+		{Type: Issue, CatchUp: true, Total: -1}, {Type: MergeRequest, CatchUp: true, Total: -1},
+	}
+}
+
 // NewBackfill returns a backfill that is due now. wanted is the request that wants it:
 // the backfill's own id, or that of a request for several projects.
 func NewBackfill(projectID int64, id, wanted string, now time.Time) Pass {
 	return Pass{
 		ProjectID: projectID, Kind: PassBackfill, ID: id, Status: StatusRunning, For: []string{wanted},
-		RequestedAt: now, StartedAt: now, DueAt: now,
-		Legs: []Leg{
-			{Type: Issue, Total: -1}, {Type: MergeRequest, Total: -1},
-			{Type: Issue, CatchUp: true, Total: -1}, {Type: MergeRequest, CatchUp: true, Total: -1},
-		},
+		RequestedAt: now, StartedAt: now, DueAt: now, Legs: everything(),
 	}
+}
+
+// Restarted returns a running backfill as it goes on now. If the project was hidden since
+// it began, that hid what it had compared by then: it lists everything once more.
+func (p Pass) Restarted(hiddenAt, now time.Time) Pass {
+	if p.Kind != PassBackfill || p.Status != StatusRunning || !hiddenAt.After(p.StartedAt) {
+		return p
+	}
+	p.StartedAt, p.Legs, p.Leg, p.Cursor = now, everything(), 0, ""
+	if p.Counts.Failed > 0 {
+		p.Legs = append(p.Legs, Leg{})
+	}
+	p.Counts.Listed, p.Counts.Unreadable = 0, 0
+	return p
 }
 
 // Resume returns the pass with what it takes to go on: from its checkpoint, if it
