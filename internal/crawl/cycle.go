@@ -2,6 +2,7 @@ package crawl
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ func (v *visit) cycleDue() bool {
 func (v *visit) beginCycle(ctx context.Context) error {
 	last, now := v.pass, v.Clock()
 	next := surgical.Pass{
-		ProjectID: last.ProjectID, Kind: surgical.PassReconcile, Revision: last.Revision, First: !last.Exists(),
+		ProjectID: last.ProjectID, Kind: surgical.PassReconcile, Revision: last.Revision, First: !last.Exists() || last.First && len(last.Checkpoints) == 0,
 		ID:     surgical.NewPassID(last.ProjectID, surgical.PassReconcile, strconv.FormatInt(now.UnixMicro(), 10)),
 		Status: surgical.StatusRunning, RequestedAt: last.RequestedAt, StartedAt: now, DueAt: now,
 		Checkpoints: last.Checkpoints, Legs: cycleLegs(last, now),
@@ -33,6 +34,7 @@ func (v *visit) beginCycle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	missed += last.Counts.Missed
 	if last.Exists() {
 		if err := v.Ledger.ReconcileProject(ctx, last.ProjectID, reconciled(last, missed)); err != nil {
 			return err
@@ -51,15 +53,54 @@ func (v *visit) beginCycle(ctx context.Context) error {
 	return nil
 }
 
+// full reports whether a cycle awaits so much that it cannot read another page.
+func (v *visit) full() bool {
+	return v.pass.Outstanding+surgical.ListPage > surgical.MaxOutstanding ||
+		v.pass.Kind == surgical.PassReconcile && len(v.windows)+surgical.ListPage/surgical.MaxWindow > surgical.MaxWindows
+}
+
+// makeRoom lets a reconcile that is full go on: it takes out the runs that have ended,
+// as the next cycle would, and fetches again what does not show what was listed. It
+// reports whether another page can be read. The runs of a backfill are settled anyway.
+func (v *visit) makeRoom(ctx context.Context) (more bool, err error) {
+	if v.pass.Kind != surgical.PassReconcile {
+		return false, nil
+	}
+	before := map[string]bool{}
+	for _, w := range v.windows {
+		for _, a := range w.Awaited {
+			before[a.RunID] = true
+		}
+	}
+	left, missed, err := v.carry(ctx, v.pass)
+	if err != nil {
+		return false, err
+	}
+	room := len(left)+surgical.ListPage <= surgical.MaxOutstanding
+	open := slices.ContainsFunc(left, func(a surgical.Awaited) bool { return before[a.RunID] })
+	if !room && open {
+		return false, nil // look again once more of them have ended
+	}
+	next, change := v.pass, ledger.PassChange{Drop: v.windows}
+	next.Outstanding, v.windows = 0, nil
+	next.Counts.Missed += missed
+	return room, v.request(ctx, next, left, change)
+}
+
 // cycleLegs are the lists of the next cycle. The first one of a project only has to
-// find out what GitLab's clock says: what was there before is a backfill's. If the
-// checkpoint cannot be read, everything is listed.
+// find out what GitLab's clock says: what was there before is a backfill's. If it fails,
+// the next one takes its place. If the checkpoint cannot be read, everything is listed.
 func cycleLegs(last surgical.Pass, now time.Time) []surgical.Leg {
 	var legs []surgical.Leg
 	for _, typ := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		since := last.Checkpoints[typ]
 		if !last.Exists() {
 			since = now.Add(-surgical.ReconcileOverlap)
+		}
+		for _, leg := range last.Legs {
+			if since.IsZero() && last.First && leg.Type == typ {
+				since = leg.Since
+			}
 		}
 		legs = append(legs, surgical.Leg{Type: typ, Since: since})
 	}

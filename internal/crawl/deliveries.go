@@ -72,9 +72,10 @@ func (w *watch) deliveries(ctx context.Context, project surgical.Project, check 
 }
 
 // recover requests the run of a delivery that failed, and hides an issue that it calls
-// confidential, as the webhook would have. It reports whether it requested a run. What the webhook would ignore is ignored. The run has the id
-// that the delivery itself has, so that a delivery that fails twice, or succeeds when
-// GitLab sends it again, makes one run.
+// confidential, as the webhook would have. It reports whether it requested a run. What
+// the webhook would ignore is ignored. The run has the id that the delivery itself has,
+// so that a delivery that fails twice, or succeeds when GitLab sends it again, makes one
+// run.
 func (w *watch) recover(ctx context.Context, owner gitlab.Owner, check surgical.HookCheck, e gitlab.HookEvent) (bool, error) {
 	event, err := delivery.Classify(e.Headers, e.Body)
 	switch {

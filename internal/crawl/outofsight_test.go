@@ -112,3 +112,20 @@ func TestCrawl_BackfillsOnceMoreWhatWasHiddenSinceItBegan(t *testing.T) {
 		}
 	})
 }
+
+func TestReconcile_AFirstCycleThatFailedLeavesEverythingToABackfill(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.GitLab.HideProject(fakegitlab.ProjectID, true)
+		for range surgical.NotFoundTries + 1 {
+			w.cycle()
+		}
+		w.GitLab.HideProject(fakegitlab.ProjectID, false)
+		w.add(70)
+		for range 3 {
+			w.cycle()
+		}
+		if runs := w.Runs(); len(runs) != 1 || runs[0].Targets[0] != issue(70).Target || w.missed() != 0 {
+			t.Errorf("%d runs, %v missed events, the last cycle is %+v", len(runs), w.missed(), w.pass(surgical.PassReconcile))
+		}
+	})
+}

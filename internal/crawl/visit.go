@@ -65,8 +65,8 @@ func (v *visit) advance(ctx context.Context) (more bool, err error) {
 		return false, v.finish(ctx)
 	case v.pass.Legs[v.pass.Leg].CatchUp && v.pass.Outstanding > 0:
 		return false, nil
-	case v.pass.Outstanding+surgical.ListPage > surgical.MaxOutstanding:
-		return false, nil
+	case v.full():
+		return v.makeRoom(ctx)
 	case v.pass.Legs[v.pass.Leg].Type == "":
 		return true, v.again(ctx)
 	}

@@ -88,6 +88,7 @@ type passCountsItem struct {
 	Done         int64 `dynamodbav:"done,omitempty"`
 	Failed       int64 `dynamodbav:"failed,omitempty"`
 	Unreadable   int64 `dynamodbav:"unreadable,omitempty"`
+	Missed       int64 `dynamodbav:"missed,omitempty"`
 	Pages        int64 `dynamodbav:"pages,omitempty"`
 	ListRequests int64 `dynamodbav:"list_requests,omitempty"`
 	Requests     int64 `dynamodbav:"requests,omitempty"`

@@ -229,6 +229,9 @@ const (
 	// MaxWindow is how many of them one window has, so that a window and the failures
 	// of all its runs fit a transaction.
 	MaxWindow = 50
+	// MaxWindows is how many windows a cycle of a reconcile has at a time: its next one
+	// replaces them all in one transaction.
+	MaxWindows = 40
 	// ReconcileInterval is the time from one reconcile of a project to the next, unless
 	// reconcileMinutes says otherwise.
 	ReconcileInterval = 5 * time.Minute

@@ -93,6 +93,9 @@ type PassCounts struct {
 	Listed, Different, Done, Failed int64
 	// Unreadable counts entries that named no entity.
 	Unreadable int64
+	// Missed counts the runs of a reconcile, so far, that changed something that no
+	// delivery had announced.
+	Missed int64
 	// Pages counts the pages of lists, ListRequests the requests for them, and Requests
 	// also those of the runs.
 	Pages, ListRequests, Requests int64

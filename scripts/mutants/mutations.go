@@ -399,6 +399,7 @@ func walkMutations() []mutation {
 		{"a list ends where records may have moved to its end", []edit{{walk, "return s.ended(o, s.from+1), nil", "return s.ended(order{}, 0), nil"}}, walks},
 		{"a list that began anywhere is believed", []edit{{walk, "case v < last || o.exclusive && v == last:", "case v < 0:"}}, walks},
 		{"a failed delivery is left to the lists", []edit{{log, "\t\t\tif !e.Failed() {\n", "\t\t\tif !e.Failed() || e.ID > 0 {\n"}}, hooks},
+		{"what a failed delivery calls confidential is shown until it is fetched", []edit{{log, "\t\terr = w.Bulk.Send(ctx, req.HideRequest())\n", ""}}, hooks},
 		{"a delivery that fails again makes another run", []edit{{log, "RunID: surgical.DeliveryRunID(name, ref)", "RunID: surgical.DeliveryRunID(fmt.Sprint(name, e.ID), ref)"}}, hooks},
 		{"what was read of a log is recorded before its runs", []edit{{log, "\t\t\trequested, err := w.recover(ctx, owner, *check, e)\n\t\t\tif err != nil {\n\t\t\t\treturn nil, false, err\n\t\t\t}\n", "\t\t\trequested, _ := w.recover(ctx, owner, *check, e)\n"}}, hooks},
 		{"the first finding raises the alarm", []edit{{watch, "if next.Findings > 1 {", "if next.Findings > 0 {"}}, hooks},
@@ -416,6 +417,9 @@ func projectMutations() []mutation {
 		{"a project out of sight is hidden at once", []edit{{sighting, "unseen && !at.Before(due) && p.HiddenAt.Before(due)", "p.HiddenAt.Before(due)"}}, crawls},
 		{"a project out of sight is never hidden", []edit{{sighting, "unseen && !at.Before(due) && p.HiddenAt.Before(due)", "unseen && at.Before(due) && !p.HiddenAt.Before(due)"}}, crawls},
 		{"a project out of sight is not restored when it is back", []edit{{sighting, "Restore: unseen && !p.HiddenAt.Before(p.UnseenSince)", "Restore: unseen && p.HiddenAt.IsZero()"}}, crawls},
+		{"a backfill leaves hidden what it had compared before", []edit{{"internal/surgical/backfill.go", "p.Kind != PassBackfill || p.Status", "p.Kind != \"\" || p.Status"}}, crawls},
+		{"a reconcile stops once it awaits as much as it may", []edit{{"internal/crawl/cycle.go", "\tif v.pass.Kind != surgical.PassReconcile {\n\t\treturn false, nil", "\tif v.pass.Kind != \"\" {\n\t\treturn false, nil"}},
+			[]suite{{name: "full cycles", args: []string{"./internal/crawl", "-run", "TestReconcile_FindsMoreThanMayBeOutstanding"}}}},
 		{"a project out of sight for an outage is hidden", []edit{{sighting, "\tdefault:\n\t\treturn Sighting{}\n", "\tdefault:\n"}}, watches},
 		{"a project out of sight is shown again by an earlier time", []edit{{change, "hidden.LessThan(expression.Value(dynamo.Micros(at)))", "hidden.GreaterThan(expression.Value(0))"}}, names},
 	}
