@@ -418,6 +418,33 @@ func TestProcess_JudgesAFailedPreflight(t *testing.T) {
 	}
 }
 
+// A retry helps the targets that only another's failure kept from being fetched.
+// Without any, the advice is that of the failure.
+func TestProcess_AdvisesWhatTheFailuresOfAPreflightNeed(t *testing.T) {
+	for name, c := range map[string]struct {
+		status    int
+		targets   []surgical.EntityRef
+		action    surgical.Action
+		retryable bool
+	}{
+		"a missing entity alone":         {404, []surgical.EntityRef{issue7}, surgical.ActionVerifyIID, false},
+		"a missing entity among others":  {404, []surgical.EntityRef{issue7, mr12}, surgical.ActionRetryFailed, true},
+		"a forbidden entity alone":       {403, []surgical.EntityRef{issue7}, surgical.ActionGrantAccess, false},
+		"a forbidden entity with others": {403, []surgical.EntityRef{issue7, mr12}, surgical.ActionRetryFailed, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1000, Status: c.status, Body: `{"message":"no"}`})
+			req := w.Request(surgical.OriginManual, c.targets...)
+			want(t, w.deliver(req), worker.Done{})
+			why := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed).Error
+			if why.Action != c.action || why.Retryable != c.retryable || why.Total != len(c.targets) || len(why.Failures) != 1 {
+				t.Errorf("action %s, retryable %t, %d of %d failed", why.Action, why.Retryable, len(why.Failures), why.Total)
+			}
+		})
+	}
+}
+
 func TestProcess_DoublesTheDelayUpToItsMaximumAndGivesUpByAge(t *testing.T) {
 	w := newWorld(t)
 	w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1 << 20, Status: 500})

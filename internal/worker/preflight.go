@@ -173,11 +173,17 @@ func (f fetched) failure(run surgical.Run) *surgical.Error {
 	return e
 }
 
-// preflightFailed is the error that a run ends with.
+// preflightFailed is the error that a run ends with. Its advice is that of the
+// failures, unless there are targets that nothing but these failures kept from being
+// fetched: a retry helps those.
 func preflightFailed(run surgical.Run, failures []surgical.TargetFailure, cause error) *surgical.Error {
 	e := surgical.WrapError(surgical.CodePreflightFailed, cause, "not every target could be fetched; nothing was written")
-	e.RunID, e.Total, e.Failures = run.RunID, len(run.Targets), slices.Clone(failures)
-	return e
+	e.RunID = run.RunID
+	advised := e.With(len(run.Targets), slices.Clone(failures))
+	if len(failures) < len(run.Targets) {
+		advised.Action, advised.Retryable = e.Action, e.Retryable
+	}
+	return advised
 }
 
 // mayAppear reports whether a missing entity should be fetched again.
