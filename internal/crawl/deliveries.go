@@ -15,12 +15,16 @@ import (
 // the first page, and whether there is a log and this call read it. What it has read is recorded only in check, and only once all of it
 // was read: a crash repeats the reading, whose runs have the same ids.
 //
-// A hook of a group is read once, for the first of the projects that it delivers.
+// A hook of a group is read once, for the first of the projects that it delivers; the
+// others take over how far it was read.
 func (w *watch) deliveries(ctx context.Context, project surgical.Project, check *surgical.HookCheck) (first []gitlab.HookEvent, read bool, err error) {
-	if w.seen[check.ID] {
+	if seen, looked := w.seen[check.ID]; looked {
+		if !seen.ReadAt.IsZero() {
+			check.NoLog, check.LastDelivery, check.ReadAt = "", seen.LastDelivery, seen.ReadAt
+		}
 		return nil, false, nil
 	}
-	w.seen[check.ID] = true
+	w.seen[check.ID] = surgical.HookCheck{}
 	owner := gitlab.Owner{Project: project.ID}
 	if check.Group != "" {
 		owner = gitlab.Owner{Group: check.Group}
@@ -68,6 +72,7 @@ func (w *watch) deliveries(ctx context.Context, project surgical.Project, check 
 		w.Log.InfoContext(ctx, "deliveries_recovered", "project_id", project.ID, "runs", recovered)
 	}
 	check.NoLog, check.LastDelivery, check.ReadAt = "", newest, w.now
+	w.seen[check.ID] = *check
 	return first, true, nil
 }
 

@@ -18,9 +18,9 @@ type watch struct {
 	report *Report
 	now    time.Time
 	// groups are the hooks of groups that were read, nil for one that the token may not
-	// read; seen are the hooks whose log was looked at.
+	// read; seen are the hooks whose log was looked at, with how far it was read.
 	groups map[string][]gitlab.Hook
-	seen   map[int64]bool
+	seen   map[int64]surgical.HookCheck
 }
 
 // watchHooks checks the hooks of all projects every [surgical.HookCheckInterval], and
@@ -28,7 +28,7 @@ type watch struct {
 // due again with the next invocation; GitLab's failures end this one, once there are
 // several.
 func (c *Crawler) watchHooks(ctx context.Context, report *Report) error {
-	w := watch{Crawler: c, report: report, now: c.Clock(), groups: map[string][]gitlab.Hook{}, seen: map[int64]bool{}}
+	w := watch{Crawler: c, report: report, now: c.Clock(), groups: map[string][]gitlab.Hook{}, seen: map[int64]surgical.HookCheck{}}
 	if until, err := c.Ledger.Pause(ctx); err != nil || until.After(w.now) {
 		return err
 	}

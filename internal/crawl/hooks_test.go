@@ -237,6 +237,32 @@ func TestWatchHooks_TakesOneRequestForAHundredDeliveries(t *testing.T) {
 	})
 }
 
+func TestWatchHooks_ReadsTheLogOfAGroupsHookOnceForAllProjects(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.GitLab.AddProject(2, "demo/two")
+		w.GitLab.AddProject(3, "demo/three")
+		w.Crawler().Listed = []int64{fakegitlab.ProjectID, 2, 3}
+		w.hooked("groups/demo", allEvents+`,"signing_token":"whsec_x"`)
+		w.cycle()
+		w.hourly(1)
+		logs, around := 0, w.Around
+		w.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+			if req, ok := call.Input.(*http.Request); ok && strings.HasSuffix(req.URL.Path, "/events") {
+				logs++
+			}
+			return around(ctx, call, send)
+		}
+		const cycles = 3
+		for range cycles * surgical.ReconcileInterval / surgical.CrawlInterval {
+			w.Clock.Advance(surgical.CrawlInterval)
+			w.Crawl()
+		}
+		if logs < cycles-1 || logs > cycles {
+			t.Errorf("%d requests in %d intervals", logs, cycles)
+		}
+	})
+}
+
 func TestWatchHooks_IgnoresWhatTheWebhookIgnores(t *testing.T) {
 	inWorld(t, func(w *world) {
 		hook := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
