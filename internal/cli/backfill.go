@@ -193,13 +193,16 @@ const (
 	// between two lines where there is no terminal.
 	watchPause  = 2 * time.Second
 	reportPause = 30 * time.Second
+	// ratePatience is how long a backfill is watched before its rate is shown: what has
+	// ended is counted in one step whenever the crawler starts.
+	ratePatience = 2 * surgical.CrawlInterval
 )
 
 // watch follows the backfill until it ends. Losing the connection for a while does not
 // end the watching.
 func (c *backfillCommand) watch(ctx context.Context, s *session, client *apiclient.Client, id string) (apiclient.Answer[apiclient.Backfill], error) {
 	began, failed := s.Clock(), 0
-	var progress gauge
+	progress := gauge{patience: ratePatience}
 	var reported time.Time
 	var last string
 	for {

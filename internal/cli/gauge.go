@@ -14,6 +14,10 @@ const gaugeWidth = 24
 // gauge describes progress: how much is done, how fast, and how long the rest takes. It
 // measures from its first use, so what was done before does not count as fast.
 type gauge struct {
+	// patience is how long it measures before a rate means something: zero where what is
+	// done grows steadily.
+	patience time.Duration
+
 	began  time.Time
 	before int64
 }
@@ -30,8 +34,9 @@ func (g *gauge) text(done, total int64, now time.Time) string {
 		full := int(gaugeWidth * done / total)
 		text = fmt.Sprintf("[%s%s] %s of %s, %d%%", strings.Repeat("#", full), strings.Repeat("-", gaugeWidth-full), thousands(done), thousands(total), 100*done/total)
 	}
-	rate := float64(done-g.before) / max(now.Sub(g.began).Seconds(), 1)
-	if rate <= 0 {
+	measured := now.Sub(g.began)
+	rate := float64(done-g.before) / max(measured.Seconds(), 1)
+	if rate <= 0 || measured < g.patience {
 		return text
 	}
 	text += fmt.Sprintf("  %.1f/s", rate)

@@ -24,3 +24,21 @@ func TestGauge_MeasuresFromItsFirstUse(t *testing.T) {
 		}
 	}
 }
+
+func TestGauge_ShowsNoRateBeforeItMeansSomething(t *testing.T) {
+	at := time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
+	g := gauge{patience: ratePatience}
+	for _, c := range []struct {
+		after time.Duration
+		done  int64
+		want  string
+	}{
+		{0, 0, "[------------------------] 0 of 400, 0%"},
+		{ratePatience - time.Second, 100, "[######------------------] 100 of 400, 25%"}, // counted in one step
+		{ratePatience, 240, "[##############----------] 240 of 400, 60%  2.0/s  ETA 1 min 20 s"},
+	} {
+		if got := g.text(c.done, 400, at.Add(c.after)); got != c.want {
+			t.Errorf("after %s: %q, want %q", c.after, got, c.want)
+		}
+	}
+}
