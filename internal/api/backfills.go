@@ -137,8 +137,8 @@ func (s *server) registerBackfills(api huma.API) {
 	op = s.operation(huma.Operation{
 		OperationID: "retry-backfill", Method: http.MethodPost, Path: "/v1/backfills/{id}/retry-failed", Tags: []string{"passes"},
 		Summary: "Resume a backfill and retry what failed",
-		Description: "Fetches the entities that failed once more. A backfill that failed or was cancelled before all was listed goes on from its checkpoint. " +
-			"A running backfill is returned unchanged.",
+		Description: "Fetches the entities that failed once more. A backfill that failed or was cancelled before all was listed goes on from its checkpoint; " +
+			"if another version of Lorehook wrote that (`checkpoint_outdated`), a new backfill takes its place and lists everything again. A running backfill is returned unchanged.",
 		DefaultStatus: http.StatusAccepted,
 	}, noBackfill(), refusalOf(surgical.CodeConflict, "nothing failed, and nothing is left to list"))
 	op.Responses["202"] = s.described("The backfill.", reflect.TypeFor[BackfillView]())
@@ -375,13 +375,18 @@ func nothingToRetry(id string) error {
 	return surgical.NewError(surgical.CodeConflict, "backfill "+id+": nothing failed, and nothing is left to list")
 }
 
-// resume lets a pass go on; resumed is false if it is running, or has nothing to do.
+// resume lets a pass go on; resumed is false if it is running, or has nothing to do. A
+// pass that did not succeed and cannot be continued is started again, under a new id.
 func (s *server) resume(ctx context.Context, p surgical.Pass) (resumed bool, _ surgical.Pass, err error) {
 	id, now := p.ID, s.Clock()
 	p, err = s.Passes.ChangePass(ctx, p.ProjectID, id, func(p surgical.Pass) (surgical.Pass, bool) {
 		p, resumed = p.Resume(now)
 		return p, resumed
 	})
+	if err == nil && !p.Continues() && p.Status != surgical.StatusSucceeded {
+		resumed = true
+		p, err = s.Passes.StartBackfill(ctx, p.Anew(now))
+	}
 	if errors.Is(err, surgical.ErrMoved) {
 		err = passMoved("backfill " + id)
 	}

@@ -114,6 +114,21 @@ func TestRetryBackfill_ResumesOnlyWhatIsLeft(t *testing.T) {
 	})
 }
 
+func TestRetryBackfill_StartsAnewWhatCannotBeContinued(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		b := decode[api.BackfillView](t, call(f.handler, "POST", "/v1/backfills", `{"project":"1"}`), http.StatusAccepted)
+		outdated := func(p surgical.Pass) (surgical.Pass, bool) { return p.Outdated(0), true }
+		if _, err := f.Ledger.ChangePass(t.Context(), 1, b.ID, outdated); err != nil {
+			t.Fatal(err)
+		}
+		again := decode[api.BackfillView](t, call(f.handler, "POST", "/v1/backfills/"+b.ID+"/retry-failed", ""), http.StatusAccepted)
+		p, err := f.Ledger.Pass(t.Context(), 1, surgical.PassBackfill)
+		if err != nil || again.ID == b.ID || again.ID != p.ID || again.Status != surgical.StatusRunning || !p.Continues() || p.Leg != 0 {
+			t.Errorf("%+v, %+v, %v", again, p, err)
+		}
+	})
+}
+
 func TestStartReconcile_MakesTheNextOneDue(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		handler := f.handler

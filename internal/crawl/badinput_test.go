@@ -79,6 +79,36 @@ func TestBackfill_WaitsOrFailsWithATypedErrorAndGoesOnWithNothingLost(t *testing
 	}
 }
 
+func TestBackfill_WithACheckpointOfAnotherVersionLosesNothingAndStartsAnew(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		for iid := int64(100); iid < 250; iid++ {
+			w.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: w.Clock.Now().AddDate(0, 0, -int(iid))}))
+		}
+		id := w.backfill()
+		w.Crawl()
+		outdated := func(p surgical.Pass) (surgical.Pass, bool) { return p.Outdated(0), true }
+		old, err := w.Ledger.ChangePass(w.T.Context(), fakegitlab.ProjectID, id, outdated)
+		if err != nil || surgical.CodeOf(old.Error) != surgical.CodeCheckpointOutdated {
+			t.Fatal(old, err)
+		}
+		w.Settle()
+		w.current(issue(100), issue(249)) // what was queued is not lost
+		if p := w.pass(surgical.PassBackfill); p.ID != id || p.Status != surgical.StatusFailed {
+			t.Errorf("it was continued: %+v", p)
+		}
+		w.GitLab.AddDiscussion(issue(120), fakegitlab.Note{Body: "Without a webhook."})
+		if _, err := w.Ledger.StartBackfill(w.T.Context(), old.Anew(w.Clock.Now())); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+		if p := w.pass(surgical.PassBackfill); p.ID == id || p.Status != surgical.StatusSucceeded || p.Counts.Listed < 154 {
+			t.Errorf("started anew: %+v", p)
+		}
+		w.current(issue(120), fakegitlab.MergeRequestRef(12))
+	})
+}
+
 func TestBackfillRequest_FailsIfGitLabDoesNotShowTheGroup(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for id, scope := range map[string]surgical.BackfillScope{

@@ -125,8 +125,8 @@ func backfillOf(item dynamo.Item) (surgical.BackfillRequest, error) {
 	}
 	var err error
 	r.Error, err = row.Error.error("")
-	if row.Version != passVersion && r.Status == surgical.StatusRunning {
-		r.Status, r.Error = surgical.StatusFailed, surgical.CheckpointOutdated(row.Version)
+	if row.Version != passVersion {
+		r = r.Outdated(row.Version)
 	}
 	return r, err
 }

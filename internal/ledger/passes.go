@@ -100,9 +100,13 @@ func (l *Ledger) RequestReconcile(ctx context.Context, projectID int64) (surgica
 	return surgical.Pass{}, fmt.Errorf("request the reconcile of project %d: %w", projectID, surgical.ErrMoved)
 }
 
+// maxChange is how many windows and failures fit a transaction with the row of a pass.
+const maxChange = 99
+
 // PassChange is what is written together with the row of a pass.
 type PassChange struct {
-	// Put and Drop are windows to write and to delete.
+	// Put and Drop are windows to write and to delete. Of a pass that ended, a
+	// transaction may not be able to delete all: nothing reads them, and they expire.
 	Put, Drop []surgical.Window
 	// DropOf, if set, is the pass that the dropped windows belong to: the cycle that
 	// this one replaces.
@@ -175,6 +179,9 @@ func (l *Ledger) passChange(p surgical.Pass, change PassChange) ([]types.Transac
 		of = change.DropOf
 	}
 	for _, w := range change.Drop {
+		if len(items) == maxChange {
+			break
+		}
 		items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &l.tables.Projects, Key: windowKey(of, w)}})
 	}
 	for _, f := range change.Failed {

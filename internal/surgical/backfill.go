@@ -41,7 +41,7 @@ func (p Pass) Restarted(hiddenAt, now time.Time) Pass {
 // failed or was cancelled before its lists ended, and with the entities that failed.
 // It reports false if there is nothing left to do.
 func (p Pass) Resume(now time.Time) (Pass, bool) {
-	if p.Status == StatusRunning || p.Listed() && p.Counts.Failed == 0 {
+	if p.Status == StatusRunning || !p.Continues() || p.Listed() && p.Counts.Failed == 0 {
 		return p, false
 	}
 	p.Legs = slices.Clone(p.Legs)
@@ -51,6 +51,17 @@ func (p Pass) Resume(now time.Time) (Pass, bool) {
 	p.Status, p.FinishedAt, p.DueAt = StatusRunning, time.Time{}, now
 	p.Error, p.Tries, p.FailingSince = nil, 0, time.Time{}
 	return p, true
+}
+
+// Anew returns the backfill that takes the place of one that cannot be continued. It
+// lists everything again, for the same requests.
+func (p Pass) Anew(now time.Time) Pass {
+	id := NewPassID(p.ProjectID, p.Kind, "anew "+p.ID)
+	next := NewBackfill(p.ProjectID, id, id, now)
+	if wanted := slices.DeleteFunc(slices.Clone(p.For), func(wanted string) bool { return wanted == p.ID }); len(wanted) > 0 {
+		next.For = wanted
+	}
+	return next
 }
 
 // Cancel returns the pass as the request with the id no longer wants it: cancelled if
@@ -111,6 +122,18 @@ type BackfillRequest struct {
 	Error        *Error
 	Tries        int64
 	FailingSince time.Time
+}
+
+// Outdated is the request as it was read from a row of another version. If it is
+// retried, it lists its projects again, and finds the backfills that it started.
+func (r BackfillRequest) Outdated(version int64) BackfillRequest {
+	if !r.Listed {
+		r.Cursor, r.Projects, r.NotAllowed, r.Joined = "", 0, 0, 0
+	}
+	if r.Status == StatusRunning {
+		r.Status, r.Error = StatusFailed, CheckpointOutdated(version)
+	}
+	return r
 }
 
 // Conclude ends a request whose projects were all listed, given the passes that it

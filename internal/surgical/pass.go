@@ -107,6 +107,10 @@ func (p Pass) Listed() bool { return p.Leg >= len(p.Legs) }
 // Exists reports whether the pass was ever stored.
 func (p Pass) Exists() bool { return p.Revision > 0 }
 
+// Continues reports whether the pass can go on from its checkpoint; an outdated one
+// cannot.
+func (p Pass) Continues() bool { return len(p.Legs) > 0 }
+
 // Total is how many entities the pass has to look at, or -1 if GitLab did not say.
 func (p Pass) Total() int64 {
 	total := int64(0)
@@ -252,5 +256,5 @@ func (p Pass) Outdated(version int64) Pass {
 
 // CheckpointOutdated is the failure of a pass whose checkpoint has another format.
 func CheckpointOutdated(version int64) *Error {
-	return NewError(CodeCheckpointOutdated, fmt.Sprintf("the checkpoint was written by another version of Lorehook (format %d), and is not continued; nothing is lost, start the pass again", version))
+	return NewError(CodeCheckpointOutdated, fmt.Sprintf("the checkpoint was written by another version of Lorehook (format %d), and is not continued; nothing is lost, and the pass can be started again", version))
 }

@@ -114,3 +114,34 @@ func TestParsePassID_AcceptsOnlyItsOwnIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestAnew_ListsEverythingForTheSameRequests(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	id := surgical.NewPassID(1, surgical.PassBackfill, "key")
+	for _, c := range []struct {
+		name      string
+		old       []string
+		others    []string
+		wantsSelf bool
+	}{
+		{"its own", []string{id}, nil, true},
+		{"a group's", []string{"0-group"}, []string{"0-group"}, false},
+		{"both", []string{id, "0-group"}, []string{"0-group"}, false},
+	} {
+		old := surgical.NewBackfill(1, id, id, at)
+		old.For, old.Leg, old.Cursor, old.Counts.Failed = c.old, 2, "cursor", 1
+		old = old.Outdated(0)
+		if _, ok := old.Resume(at); ok || old.Continues() {
+			t.Errorf("%s: it is continued without its lists", c.name)
+		}
+		next := old.Anew(at)
+		if next.ID == id || !next.Continues() || next.Leg != 0 || next.Cursor != "" || next.Counts != (surgical.PassCounts{}) || next.Wants(next.ID) != c.wantsSelf || next.Wants(id) {
+			t.Errorf("%s: %+v", c.name, next)
+		}
+		for _, other := range c.others {
+			if !next.Wants(other) {
+				t.Errorf("%s: %s no longer wants it", c.name, other)
+			}
+		}
+	}
+}
