@@ -60,6 +60,8 @@ type Report struct {
 	// spared is set if no further page may be read: what remains of GitLab's budget is
 	// left to webhooks, or GitLab refuses every request.
 	spared bool
+	// outstanding is how many runs of all backfills are not known to have ended.
+	outstanding int64
 }
 
 // Handle implements the Lambda function, which a schedule and the API start. A pass
@@ -110,6 +112,9 @@ func (c *Crawler) crawl(ctx context.Context, report *Report) error {
 			return errors.Join(startErr, err)
 		}
 		passes = append(passes, p)
+		if p.Kind == surgical.PassBackfill && c.Allows(p.ProjectID) {
+			report.outstanding += p.Outstanding
+		}
 	}
 	errs := []error{startErr, c.conclude(ctx, requests, passes)}
 	due, err := c.due(ctx, passes, now)

@@ -53,10 +53,13 @@ func (v *visit) beginCycle(ctx context.Context) error {
 	return nil
 }
 
-// full reports whether a cycle awaits so much that it cannot read another page.
+// full reports whether so much is awaited that the pass cannot read another page: by it
+// or, of backfills, by all of them together, because their runs share a queue.
 func (v *visit) full() bool {
-	return v.pass.Outstanding+surgical.ListPage > surgical.MaxOutstanding ||
-		v.pass.Kind == surgical.PassReconcile && len(v.windows)+surgical.ListPage/surgical.MaxWindow > surgical.MaxWindows
+	if v.pass.Kind == surgical.PassBackfill {
+		return v.report.outstanding+surgical.ListPage > surgical.MaxOutstanding
+	}
+	return v.pass.Outstanding+surgical.ListPage > surgical.MaxOutstanding || len(v.windows)+surgical.ListPage/surgical.MaxWindow > surgical.MaxWindows
 }
 
 // makeRoom lets a reconcile that is full go on: it takes out the runs that have ended,

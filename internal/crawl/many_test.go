@@ -35,3 +35,29 @@ func TestReconcile_FindsMoreThanMayBeOutstanding(t *testing.T) {
 		}
 	})
 }
+
+func TestBackfill_SharesTheLimitOfRunsWithOthers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		w.GitLab.AddProject(2, "demo/two")
+		for i := range int64(400) {
+			one := fakegitlab.NewIssue(100+i, "Issue", "", fakegitlab.Time{Time: w.Clock.Now().Add(time.Duration(i-4000) * time.Second)})
+			w.GitLab.SetIssue(one)
+			one.ProjectID = 2
+			w.GitLab.SetIssue(one)
+		}
+		for _, project := range []int64{fakegitlab.ProjectID, 2} {
+			id := surgical.NewPassID(project, surgical.PassBackfill, "both")
+			if _, err := w.Ledger.StartBackfill(t.Context(), surgical.NewBackfill(project, id, id, w.Clock.Now())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 5 {
+			w.Crawl()
+			w.Clock.Advance(surgical.CrawlInterval)
+		}
+		if n := len(w.Bulk.Messages()); n > surgical.MaxOutstanding || n+surgical.ListPage <= surgical.MaxOutstanding {
+			t.Errorf("%d messages", n)
+		}
+	})
+}

@@ -267,10 +267,14 @@ func (v *visit) request(ctx context.Context, next surgical.Pass, awaited []surgi
 // [surgical.ErrMoved].
 func (v *visit) save(ctx context.Context, next surgical.Pass, change ledger.PassChange) error {
 	saved, err := v.Ledger.SavePass(ctx, next, change)
-	if err == nil {
-		v.pass = saved
+	if err != nil {
+		return err
 	}
-	return err
+	if saved.Kind == surgical.PassBackfill {
+		v.report.outstanding += saved.Outstanding - v.pass.Outstanding
+	}
+	v.pass = saved
+	return nil
 }
 
 // send queues the runs of the windows that an invocation has stored and not sent, this

@@ -224,7 +224,8 @@ const (
 const (
 	// ListPage is the most entries of one page of a list: GitLab's maximum.
 	ListPage = 100
-	// MaxOutstanding is how many runs of one pass may be queued or running at a time.
+	// MaxOutstanding is how many runs of a reconcile, or of all backfills together, may
+	// be queued or running at a time.
 	MaxOutstanding = 500
 	// MaxWindow is how many of them one window has, so that a window and the failures
 	// of all its runs fit a transaction.
