@@ -214,6 +214,24 @@ func TestBackfill_CopiesEverythingByOneRequest(t *testing.T) {
 	})
 }
 
+func TestBackfill_FindsWhatChangedWhileItWasListing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Clock.Advance(time.Hour)
+		w.backfill()
+		w.Crawl()
+		w.settleRuns()
+		listed := w.pass(surgical.PassBackfill)
+		w.GitLab.AddDiscussion(issue(7), fakegitlab.Note{Body: "Just now, and without a webhook."})
+		w.Clock.Advance(2 * time.Second) // the next reconcile is not due yet
+		w.Crawl()
+		if p := w.pass(surgical.PassBackfill); p.Counts.Different != listed.Counts.Different+1 {
+			t.Errorf("%d runs before the change, %d after it", listed.Counts.Different, p.Counts.Different)
+		}
+		w.Settle()
+		w.current(issue(7))
+	})
+}
+
 func TestBackfill_KeepsNoMoreRunsThanItsLimit(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.Unobserved = true

@@ -30,3 +30,14 @@ func TestSpare_LeavesTheReserveToWebhooksUntilTheIntervalEnds(t *testing.T) {
 		}
 	}
 }
+
+func TestYields_AppliesToWhatNobodyWaitsFor(t *testing.T) {
+	for origin, want := range map[surgical.Origin]bool{
+		surgical.OriginWebhook: false, surgical.OriginManual: false, surgical.OriginHide: false, surgical.OriginDrain: false,
+		surgical.OriginBackfill: true, surgical.OriginReconcile: true,
+	} {
+		if got := origin.Yields(); got != want {
+			t.Errorf("Yields of %s: %t, want %t", origin, got, want)
+		}
+	}
+}

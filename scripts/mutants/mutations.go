@@ -3,7 +3,7 @@ package main
 // mutations break, one at a time, the rules that tests must protect.
 func mutations() []mutation {
 	var all []mutation
-	for _, list := range [][]mutation{guardMutations(), evidenceMutations(), hideMutations(), commitMutations(), stageMutations(), sweepMutations(), walkMutations(), projectMutations(), expressionMutations(), deployMutations()} {
+	for _, list := range [][]mutation{guardMutations(), evidenceMutations(), hideMutations(), commitMutations(), stageMutations(), sweepMutations(), walkMutations(), projectMutations(), passMutations(), expressionMutations(), deployMutations()} {
 		all = append(all, list...)
 	}
 	return all
@@ -422,6 +422,38 @@ func projectMutations() []mutation {
 			[]suite{{name: "full cycles", args: []string{"./internal/crawl", "-run", "TestReconcile_FindsMoreThanMayBeOutstanding"}}}},
 		{"a project out of sight for an outage is hidden", []edit{{sighting, "\tdefault:\n\t\treturn Sighting{}\n", "\tdefault:\n"}}, watches},
 		{"a project out of sight is shown again by an earlier time", []edit{{change, "hidden.LessThan(expression.Value(dynamo.Micros(at)))", "hidden.GreaterThan(expression.Value(0))"}}, names},
+	}
+}
+
+// passMutations break how lists are compared with copies, where the next list begins,
+// and how much a pass may demand at a time.
+func passMutations() []mutation {
+	const pass, limit = "internal/surgical/pass.go", "internal/surgical/ratelimit.go"
+	const visit, settle = "internal/crawl/visit.go", "internal/crawl/settle.go"
+	passes := []suite{{name: "passes", args: []string{"./internal/crawl", "-run", "TestReconcile|TestBackfill"}}}
+	return []mutation{
+		{"pass: an entity that is listed stays gone", []edit{{pass, "case why != \"\" && why != Hidden:", "case why != \"\" && why != Hidden && why != Gone:"}}, passes},
+		{"pass: an entity that is listed stays hidden with its project", []edit{{pass, "case why != \"\" && why != Hidden:", "case why != \"\" && why != Hidden && why != ProjectHidden:"}}, passes},
+		{"pass: a hidden copy is fetched for every list", []edit{{pass, "case why != \"\" && why != Hidden:", "case why != \"\":"}}, passes},
+		{"pass: an entry of a lagging list differs", []edit{{pass, "return !h.FetchedUntil.After(listedAt.Add(-Confirmation))", "return !h.FetchedUntil.After(listedAt)"}}, passes},
+		{"pass: an older entry never differs", []edit{{pass, "return !h.FetchedUntil.After(listedAt.Add(-Confirmation))", "return listedAt.IsZero()"}}, passes},
+		{"pass: a newer entry does not differ", []edit{{pass, "return e.UpdatedAt.After(h.UpdatedAt) || e.UserNotesCount != h.UserNotesCount", "return h.UpdatedAt.IsZero() || e.UserNotesCount != h.UserNotesCount"}}, passes},
+		{"pass: the number of comments does not count", []edit{{pass, " || e.UserNotesCount != h.UserNotesCount", ""}}, passes},
+		{"pass: a fetch from before the list settles", []edit{{pass, "case !h.FetchedAt.After(a.ListedAt), !h.FetchedAt.After(hiddenAt):", "case !h.FetchedAt.After(hiddenAt):"}}, passes},
+		{"pass: a fetch from before the project was hidden settles", []edit{{pass, "case !h.FetchedAt.After(a.ListedAt), !h.FetchedAt.After(hiddenAt):", "case !h.FetchedAt.After(a.ListedAt):"}}, passes},
+		{"pass: a lagging replica settles", []edit{{pass, "h.FetchedAt.After(a.ListedAt.Add(Confirmation)):", "h.FetchedAt.After(a.ListedAt):"}}, passes},
+		{"pass: a replica without the newest comment settles", []edit{{pass, " && h.UserNotesCount >= a.UserNotesCount", ""}}, passes},
+		{"pass: a deleted comment never settles", []edit{{pass, "case h.Gone, h.FetchedAt.After(a.ListedAt.Add(Confirmation)):", "case h.Gone:"}}, passes},
+		{"pass: the next cycle does not overlap", []edit{{pass, "overlapped := l.Began.Add(-ReconcileOverlap)", "overlapped := l.Began"}}, passes},
+		{"pass: a date in the future is the next checkpoint", []edit{{pass, "overlapped.Before(next)", "overlapped.Before(l.Since)"}}, passes},
+		{"pass: the next cycle lists what was seen again", []edit{{pass, "next = l.Newest.Add(time.Millisecond)", "next = l.Newest"}}, passes},
+		{"pass: any number of runs is queued at a time", []edit{{"internal/crawl/cycle.go", "v.pass.Outstanding+surgical.ListPage > surgical.MaxOutstanding", "v.pass.Outstanding < 0"}}, passes},
+		{"pass: a catch-up list does not wait for the runs before it", []edit{{visit, "case v.pass.Legs[v.pass.Leg].CatchUp && v.pass.Outstanding > 0:", "case v.pass.Legs[v.pass.Leg].CatchUp && v.pass.Outstanding < 0:"}}, passes},
+		{"pass: a catch-up list begins where the first list ended", []edit{{visit, "leg.Since = v.pass.Legs[0].Began.Add(-surgical.ReconcileOverlap)", "leg.Since = v.Clock()"}}, passes},
+		{"pass: an ended run is counted as outstanding", []edit{{settle, "\t\t\tnext.Outstanding--\n", ""}}, passes},
+		{"pass: the reserve is not left to webhooks", []edit{{limit, "l.Remaining*100 > l.Limit*WebhookReserve", "l.Remaining > 0"}}, passes},
+		{"pass: nothing is left to a pass", []edit{{limit, "l.Remaining*100 > l.Limit*WebhookReserve", "l.Remaining > l.Limit"}}, passes},
+		{"pass: a backfill's runs do not yield to webhooks", []edit{{limit, "return o == OriginBackfill || o == OriginReconcile", "return o == OriginReconcile"}}, passes},
 	}
 }
 
