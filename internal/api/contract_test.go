@@ -38,7 +38,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		f.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(7, "Of the examples' iid", "", instant("2026-05-21T14:30:00Z")))
 		f.Sync(f.Request(surgical.OriginManual, fakegitlab.MergeRequestRef(7), fakegitlab.MergeRequestRef(12)))
 		o := f.options()
-		o.Allows = func(projectID int64) bool { return projectID%7 != 3 }
+		o.Allows = func(projectID int64) bool { return projectID%2 == 1 }
 		met := &met{answers: map[string]int{}}
 		server := httptest.NewServer(f.working(serve(t, o), met))
 		defer server.Close()
@@ -79,6 +79,10 @@ func contractDescription(t *testing.T, runs map[string]string) string {
 				switch p.Name {
 				case "run_id":
 					p.Example, p.Schema.Examples = runs[op.OperationID], nil
+				case "id":
+					if id, ok := runs[op.OperationID]; ok {
+						p.Example, p.Schema.Examples = id, nil
+					}
 				case "Idempotency-Key":
 					p.Example, p.Schema.Examples = nil, nil
 				}
@@ -96,18 +100,31 @@ func contractDescription(t *testing.T, runs map[string]string) string {
 	return file
 }
 
-// examples are a run to read, one to retry and one to cancel.
+// examples are a run to read, one to retry and one to cancel, and a backfill that has
+// ended.
 func (f *fixture) examples() map[string]string {
 	f.Helper()
 	read, retry := f.start(`{"project_id":1,"issues":[8]}`), f.start(`{"project_id":1,"issues":[8,404]}`)
 	f.work()
 	cancel := f.start(`{"project_id":1,"issues":[9]}`)
 	f.queue.take()
-	return map[string]string{"get-sync-run": read, "retry-failed": retry, "cancel-sync-run": cancel}
+	const project = 5
+	id := surgical.NewPassID(project, surgical.PassBackfill, "ended")
+	if _, err := f.Ledger.StartBackfill(f.Context(), surgical.NewBackfill(project, id, id, f.Clock.Now())); err != nil {
+		f.Fatal(err)
+	}
+	if _, err := f.Ledger.ChangePass(f.Context(), project, id, func(p surgical.Pass) (surgical.Pass, bool) {
+		p.Status = surgical.StatusSucceeded
+		return p, true
+	}); err != nil {
+		f.Fatal(err)
+	}
+	return map[string]string{"get-sync-run": read, "retry-failed": retry, "cancel-sync-run": cancel, "cancel-backfill": id}
 }
 
 // working carries out every second run that is asked for before its answer goes
-// out, so that runs of every status are met, the same ones each time.
+// out, so that runs of every status are met, the same ones each time. What is hidden
+// is fetched again, so that later calls meet it.
 func (f *fixture) working(handler http.Handler, met *met) http.Handler {
 	document := descriptionOf(f.T)
 	var mu sync.Mutex
@@ -123,6 +140,10 @@ func (f *fixture) working(handler http.Handler, met *met) http.Handler {
 				_, _ = f.Deliver(req) // a run that fails is wanted too
 			}
 			f.Drive()
+		}
+		if r.URL.Path == "/v1/hides" && answer.Code == http.StatusOK {
+			f.Sync(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7)))
+			f.Sync(f.Request(surgical.OriginManual, fakegitlab.MergeRequestRef(7), fakegitlab.MergeRequestRef(12)))
 		}
 		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
@@ -156,11 +177,11 @@ func (m *met) check(t *testing.T) {
 		{"GET", mr + "/documents", []int{200, 403, 404, 422}},
 		{"GET", mr + "/sync-runs", []int{200, 403, 422}},
 		{"GET", "/v1/projects/{project}/entities", []int{200, 403, 404, 422}},
-		{"GET", "/v1/projects", []int{200, 404, 422}},
+		{"GET", "/v1/projects", []int{200, 403, 404, 422}},
 		{"GET", "/v1/projects/{project}", []int{200, 403, 404, 422}},
-		{"POST", "/v1/projects/hide", []int{200, 400, 403, 404, 415, 422}},
+		{"POST", "/v1/hides", []int{200, 400, 404, 415, 422}},
 		{"POST", "/v1/backfills", []int{202, 400, 403, 409, 415, 422}},
-		{"GET", "/v1/backfills", []int{200, 422}},
+		{"GET", "/v1/backfills", []int{200}}, // has no parameters
 		{"GET", "/v1/backfills/{id}", []int{200, 404, 422}},
 		{"POST", "/v1/backfills/{id}/cancel", []int{200, 404, 409, 422}},
 		{"POST", "/v1/backfills/{id}/retry-failed", []int{202, 404, 422}},

@@ -268,9 +268,9 @@ func (r *recorder) projects() {
 	r.show("get-project.by_path", "A project, by its path", "GET", "/v1/projects/demo%2Florehook-demo", "")
 	r.show("get-project.unknown", "A path that is not known", "GET", "/v1/projects/demo%2Funknown", "")
 	r.show("get-issue.by_path", "No copy, in a project named by its path", "GET", "/v1/projects/demo%2Florehook-demo/issues/4711", "")
-	r.show("hide-projects.one", "One project", "POST", "/v1/projects/hide", `{"project":"demo/lorehook-demo"}`)
-	r.show("hide-projects.all", "All projects, after a restore", "POST", "/v1/projects/hide", `{"all":true}`)
-	r.show("hide-projects.not_valid", "Neither one project nor all", "POST", "/v1/projects/hide", `{}`)
+	r.show("hide-projects.one", "One project", "POST", "/v1/hides", `{"project":"demo/lorehook-demo"}`)
+	r.show("hide-projects.all", "All projects, after a restore", "POST", "/v1/hides", `{"all":true}`)
+	r.show("hide-projects.not_valid", "Neither one project nor all", "POST", "/v1/hides", `{}`)
 }
 
 // passes starts, reads, cancels and resumes passes.

@@ -30,13 +30,13 @@ func (s *server) registerProjects(api huma.API) {
 		OperationID: "list-projects", Method: http.MethodGet, Path: "/v1/projects", Tags: []string{"projects"},
 		Summary:     "List projects",
 		Description: "The projects of the allow list. If it allows all projects: those of which anything is known.",
-	}, noProject()), handle(s.listProjects))
+	}, notAllowed(), noProject()), handle(s.listProjects))
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "get-project", Method: http.MethodGet, Path: "/v1/projects/{project}", Tags: []string{"projects"},
 		Summary: "Read what is known of a project",
 	}, notAllowed(), noProject()), handle(s.getProject))
 	op := s.operation(huma.Operation{
-		OperationID: "hide-projects", Method: http.MethodPost, Path: "/v1/projects/hide", Tags: []string{"projects"},
+		OperationID: "hide-projects", Method: http.MethodPost, Path: "/v1/hides", Tags: []string{"projects"},
 		Summary: "Hide all copies of a project, or of all projects",
 		Description: "Raises `hidden_at` to now: no reader sees a copy whose fetch began earlier. This is not undone; a copy reappears when its entity has been fetched again, for example by a backfill. " +
 			"It is for a restore of the tables from a backup: without it, what was deleted since would be visible again.",

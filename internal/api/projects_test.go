@@ -122,7 +122,7 @@ func TestProject_APathThatIsNotAllowedIsLikeAnUnknownOne(t *testing.T) {
 			{"GET", "/v1/projects/%s", ""}, {"GET", "/v1/projects?path=%s", ""}, {"GET", "/v1/sync-runs?project=%s", ""},
 			{"GET", "/v1/projects/%s/issues/7", ""}, {"GET", "/v1/projects/%s/merge_requests/7", ""},
 			{"GET", "/v1/projects/%s/issues/7/documents", ""}, {"GET", "/v1/projects/%s/merge_requests/7/sync-runs", ""},
-			{"POST", "/v1/sync-runs", `{"project":"%s","issues":[7]}`}, {"POST", "/v1/projects/hide", `{"project":"%s"}`},
+			{"POST", "/v1/sync-runs", `{"project":"%s","issues":[7]}`}, {"POST", "/v1/hides", `{"project":"%s"}`},
 		} {
 			ask := func(project string) string {
 				path := strings.ReplaceAll(c.path, "%s", url.PathEscape(project))
@@ -181,7 +181,7 @@ func TestHideProjects_RaisesHiddenAtAndNeverLowersIt(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		hide := func(body string) api.HiddenView {
 			t.Helper()
-			return decode[api.HiddenView](t, f.post("/v1/projects/hide", body), http.StatusOK)
+			return decode[api.HiddenView](t, f.post("/v1/hides", body), http.StatusOK)
 		}
 		hiddenAt := func(id int64) time.Time {
 			t.Helper()
@@ -200,12 +200,12 @@ func TestHideProjects_RaisesHiddenAtAndNeverLowersIt(t *testing.T) {
 			`{}`: "body.project", `{"all":false}`: "body.project", `{"project":"1","all":true}`: "body.project", `{"project":null}`: "body.project",
 			`{"All":true}`: "body.All", `{"all":true,"all":true}`: "body.all", `{"project":"1","x":1}`: "body.x",
 		} {
-			p := problemIn(t, f.post("/v1/projects/hide", body), http.StatusUnprocessableEntity)
+			p := problemIn(t, f.post("/v1/hides", body), http.StatusUnprocessableEntity)
 			if len(p.Errors) == 0 || p.Errors[0].Location != location {
 				t.Errorf("%s: %+v", body, p.Errors)
 			}
 		}
-		if p := problemIn(t, f.post("/v1/projects/hide", `{"project":"3"}`), http.StatusForbidden); p.Code != surgical.CodeProjectNotAllowed {
+		if p := problemIn(t, f.post("/v1/hides", `{"project":"3"}`), http.StatusForbidden); p.Code != surgical.CodeProjectNotAllowed {
 			t.Errorf("%+v", p)
 		}
 	})

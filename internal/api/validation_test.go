@@ -80,7 +80,7 @@ func (f *fixture) valid(op *huma.Operation, location, name, value string) reques
 	if op.RequestBody != nil {
 		fields := map[string]json.RawMessage{"project_id": json.RawMessage("1"), "issues": json.RawMessage("[7]")}
 		switch r.path {
-		case "/v1/projects/hide", "/v1/backfills", "/v1/reconciles":
+		case "/v1/hides", "/v1/backfills", "/v1/reconciles":
 			fields = map[string]json.RawMessage{"project": json.RawMessage(`"1"`)}
 		}
 		if location == "body" {

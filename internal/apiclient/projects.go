@@ -85,7 +85,7 @@ func (c *Client) Project(ctx context.Context, projectID int64) (Answer[Project],
 
 // HideProjects hides all copies of a project, or of all projects.
 func (c *Client) HideProjects(ctx context.Context, req HideRequest) (Answer[Hidden], error) {
-	return call[Hidden](ctx, c, http.MethodPost, projectsPath+"/hide", nil, req)
+	return call[Hidden](ctx, c, http.MethodPost, "/v1/hides", nil, req)
 }
 
 const projectsPath = "v1/projects"
