@@ -12,7 +12,7 @@ import (
 	"github.com/restic/chunker"
 )
 
-// Long texts are cut where a rolling hash of the text says so (docs/decisions/019).
+// Long texts are cut where a rolling hash of the text says so (docs/decisions/023).
 // Changing one of the numbers is safe, but every long text is then stored again
 // when it next changes.
 const (
