@@ -134,7 +134,7 @@ func TestThePackageNeedsTheStandardLibraryAndTheDomainOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	const module = "gitlab.com/lorehook/lorehook/internal/"
-	if diff := cmp.Diff([]string{module + "record", module + "surgical", module + "problem"}, strings.Fields(string(out))); diff != "" {
+	if diff := cmp.Diff([]string{module + "duration", module + "record", module + "surgical", module + "problem"}, strings.Fields(string(out))); diff != "" {
 		t.Errorf("it needs (-want +got):\n%s", diff)
 	}
 }

@@ -208,7 +208,7 @@ func TestPackage_DependsOnlyOnTheStandardLibraryAndTheDomain(t *testing.T) {
 		t.Fatal(err)
 	}
 	const module = "gitlab.com/lorehook/lorehook/internal/"
-	if diff := cmp.Diff([]string{module + "record", module + "surgical", module + "function/metrics"}, strings.Fields(string(out))); diff != "" {
+	if diff := cmp.Diff([]string{module + "duration", module + "record", module + "surgical", module + "function/metrics"}, strings.Fields(string(out))); diff != "" {
 		t.Errorf("dependencies (-want +got):\n%s", diff)
 	}
 }

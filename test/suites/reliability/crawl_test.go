@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -139,12 +140,11 @@ func storm(c *cloud.Cloud, issues int64, random *rand.Rand, lost func(n int) boo
 
 func requestsIn(c *cloud.Cloud) (entities, lists int) {
 	for endpoint, n := range c.GitLab.Requests() {
-		switch endpoint {
-		case "1 issues", "1 merge_requests":
-			lists += n
-		case "1 project":
-		default:
+		switch {
+		case strings.Contains(endpoint, "#"):
 			entities += n
+		case endpoint == "1 issues" || endpoint == "1 merge_requests":
+			lists += n
 		}
 	}
 	return entities, lists

@@ -50,7 +50,7 @@ func operation(name string) func(cloud.Call) bool {
 
 // commits reports whether the call is a commit.
 func commits(call cloud.Call) bool {
-	return call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), "content") && slices.Contains(call.Tables(), "sync_runs")
+	return call.Operation == "TransactWriteItems" && call.Uses("content") && call.Uses("sync_runs")
 }
 
 func TestARunWhoseWorkerDiedIsTakenOverWhenItsLeaseHasExpiredAndNotBefore(t *testing.T) {
