@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -56,11 +55,7 @@ type BackfillBody struct {
 // UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for [ambiguous].
 func (b *BackfillBody) UnmarshalJSON(raw []byte) error {
 	type plain BackfillBody
-	if err := json.Unmarshal(raw, (*plain)(b)); err != nil {
-		return err
-	}
-	b.raw = slices.Clone(raw)
-	return nil
+	return unmarshalKeeping(raw, (*plain)(b), &b.raw)
 }
 
 type startBackfillInput struct {

@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -23,11 +21,7 @@ type DrainRequest struct {
 // UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for [ambiguous].
 func (b *DrainRequest) UnmarshalJSON(raw []byte) error {
 	type plain DrainRequest
-	if err := json.Unmarshal(raw, (*plain)(b)); err != nil {
-		return err
-	}
-	b.raw = slices.Clone(raw)
-	return nil
+	return unmarshalKeeping(raw, (*plain)(b), &b.raw)
 }
 
 type drainInput struct{ Body DrainRequest }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -139,11 +138,7 @@ type HideRequest struct {
 // UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for [ambiguous].
 func (b *HideRequest) UnmarshalJSON(raw []byte) error {
 	type plain HideRequest
-	if err := json.Unmarshal(raw, (*plain)(b)); err != nil {
-		return err
-	}
-	b.raw = slices.Clone(raw)
-	return nil
+	return unmarshalKeeping(raw, (*plain)(b), &b.raw)
 }
 
 type hideInput struct{ Body HideRequest }

@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"reflect"
-	"slices"
 	"strconv"
 	"time"
 
@@ -26,11 +24,7 @@ type ReconcileBody struct {
 // UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for [ambiguous].
 func (b *ReconcileBody) UnmarshalJSON(raw []byte) error {
 	type plain ReconcileBody
-	if err := json.Unmarshal(raw, (*plain)(b)); err != nil {
-		return err
-	}
-	b.raw = slices.Clone(raw)
-	return nil
+	return unmarshalKeeping(raw, (*plain)(b), &b.raw)
 }
 
 type startReconcileInput struct{ Body ReconcileBody }

@@ -55,10 +55,15 @@ func (SyncRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema
 // [ambiguous].
 func (b *SyncRequest) UnmarshalJSON(raw []byte) error {
 	type plain SyncRequest
-	if err := json.Unmarshal(raw, (*plain)(b)); err != nil {
+	return unmarshalKeeping(raw, (*plain)(b), &b.raw)
+}
+
+// unmarshalKeeping decodes the text into v and keeps a copy of it for [ambiguous].
+func unmarshalKeeping(raw []byte, v any, kept *[]byte) error {
+	if err := json.Unmarshal(raw, v); err != nil {
 		return err
 	}
-	b.raw = slices.Clone(raw)
+	*kept = slices.Clone(raw)
 	return nil
 }
 
