@@ -1,0 +1,36 @@
+package main
+
+// deployMutations break the template and the deployment.
+func deployMutations() []mutation {
+	const settings, up = "infra/context.go", "scripts/deploy/up.go"
+	return []mutation{
+		{"a stack is protected before it exists", []edit{
+			{"infra/stack.go", "TerminationProtection: &s.Protected", "TerminationProtection: jsii.Bool(true)"},
+		}, synthesis()},
+		{"tables stay when the first creation fails", []edit{
+			{"infra/tables.go", "RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE", "RemovalPolicy_RETAIN"},
+		}, synthesis()},
+		{"a misspelt setting deploys the default", []edit{
+			{settings, "if slices.Contains(known, name) || ofCDK(name) {", "if slices.Contains(known, name) || ofCDK(name) || true {"},
+		}, synthesis()},
+		{"all projects are copied unless some are named", []edit{
+			{settings, "v := r.text(name, \"\")\n\tif v == \"\" {\n\t\tr.errs", "v := r.text(name, \"*\")\n\tif v == \"\" {\n\t\tr.errs"},
+		}, synthesis()},
+		{"an update runs without protection", []edit{
+			{up, "if before.created() {", "if before.created() && before.failedCreation() {"},
+		}, deploying()},
+		{"a deployment ends without protection", []edit{
+			{up, "if err := cloud.protect(ctx); err != nil {", "if err := ctx.Err(); err != nil {"},
+		}, deploying()},
+		{"a failed creation stays protected", []edit{
+			{up, "if before.protected {", "if before.protected && before.created() {"},
+		}, deploying()},
+	}
+}
+
+func synthesis() []suite { return []suite{{name: "synthesis", args: []string{"./infra"}}} }
+
+// deploying needs every test of deployments, not only those of make test.
+func deploying() []suite {
+	return []suite{{name: "deploying", args: []string{"./scripts/deploy"}, env: []string{"LOREHOOK_FULL_DEPLOY=1"}}}
+}

@@ -1,0 +1,67 @@
+package main
+
+// stageMutations break the docs and embed stages of a run.
+func stageMutations() []mutation {
+	const prepare = "internal/content/prepare.go"
+	const docs, embeddings, documents, jobs, hide = "internal/workflow/documents.go", "internal/content/embeddings.go", "internal/content/documents.go", "internal/ledger/jobs.go", "internal/content/hide.go"
+	return []mutation{
+		{"regenerated is decided before the document is written", []edit{
+			{docs, "\tif len(current) == 0 {", "\tif len(current) >= 0 {"},
+		}, outcomes()},
+		{"regenerated counts documents written, not documents to embed", []edit{
+			{docs, "\tstale, err := s.stale(ctx, view.Head, rendered, before.Embeddings)\n\treturn made{int64(len(puts)), stale, warnings}, err", "\tvar stale []string\n\tfor _, put := range puts {\n\t\tstale = append(stale, put.ID)\n\t}\n\treturn made{int64(len(puts)), stale, warnings}, nil"},
+		}, outcomes()},
+		{"embeddings written under the head instead of their document", []edit{
+			{embeddings, "return s.check(key(ref, docKey(d.ID)), expression.Name(\"hash\").Equal(expression.Value(d.Hash)).\n\t\tAnd(expression.Name(\"revision\").Equal(expression.Value(d.Revision))))", "return s.check(key(ref, headKey), expression.Name(\"revision\").GreaterThanEqual(expression.Value(d.Revision)))"},
+		}, outcomes()},
+		{"documents are written although the head changed", []edit{
+			{documents, "return s.check(key(head.Ref, headKey), expression.Name(\"revision\").Equal(expression.Value(head.Revision)))", "return s.check(key(head.Ref, headKey), expression.Name(\"revision\").GreaterThanEqual(expression.Value(head.Revision)))"},
+		}, outcomes()},
+		{"hidden bytes removed without their condition", []edit{
+			{hide, "TableName: &s.table, Key: key(ref, sk), ConditionExpression: expr.Condition(),\n\t\t\t\tExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),", "TableName: &s.table, Key: key(ref, sk),"},
+			{hide, "expr expression.Expression) error {", "_ expression.Expression) error {"},
+		}, outcomes()},
+		{"dirty ids by query", []edit{
+			{jobs, "\t\titems = append(items, l.deleteDirty(job.Ref, job.DirtyID))", "\t\tsources, err := l.DirtySources(ctx, job.Ref)\n\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(job.Ref, source.ID))\n\t\t}"},
+		}, outcomes()},
+		{"a no_embed run embeds", []edit{
+			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}"},
+		}, outcomes()},
+		{"finish closes a run with open jobs", []edit{
+			{"internal/ledger/close.go", "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, surgical.Job.Open) {", "if false && slices.ContainsFunc(jobs, surgical.Job.Open) {"},
+		}, outcomes()},
+		{"a run with a failed job succeeds", []edit{
+			{"internal/ledger/undone.go", "if !job.Open() && job.Status != surgical.JobFailed {", "if !job.Open() {"},
+		}, outcomes()},
+		{"a failed stage names no targets", []edit{
+			{"internal/ledger/undone.go", "\tc.err = c.err.With(len(run.Targets), failures)\n", "\t_ = failures\n"},
+		}, outcomes()},
+		{"a note that does not say whether it is internal is shown", []edit{
+			{"internal/render/render_discussion.go", "\t\t\tf.LeaveOut(err.Error() + \", so the note is left out\")\n\t\t\tcontinue\n", "\t\t\tf.LeaveOut(err.Error() + \", so the note is left out\")\n"},
+		}, outcomes()},
+		{"a record that cannot be rendered stops the others", []edit{
+			{docs, "case errors.As(err, &unreadable) && !unreadable.Retryable:", "case errors.As(err, &unreadable) && unreadable.Retryable:"},
+		}, outcomes()},
+		{"documents of an older format stay", []edit{
+			{prepare, "p.base.DocumentFormat != surgical.DocumentFormat", "p.base.DocumentFormat > surgical.DocumentFormat"},
+		}, outcomes()},
+		{"a chunk does not name its origin", []edit{
+			{"internal/render/chunk.go", "origin.context(from) + withoutImitations(body)", "origin.context(from)[:0] + withoutImitations(body)"},
+		}, outcomes()},
+		{"a chunk may imitate another", []edit{
+			{"internal/render/chunk.go", "withoutImitations(body)", "body"},
+		}, outcomes()},
+		{"a failed job stops the others", []edit{
+			{"internal/workflow/runner.go", "\t\t\tfailures = append(failures, err)\n", "\t\t\treturn nil, err\n"},
+		}, outcomes()},
+		{"a failure hides that a run got on", []edit{
+			{"internal/workflow/runner.go", "case errors.Is(err, ErrOutOfTime) && gotOn:", "case errors.Is(err, ErrOutOfTime) && gotOn && len(failures) == 0:"},
+		}, []suite{recovery()}},
+		{"a failure is handed on without progress", []edit{
+			{"internal/workflow/runner.go", "case errors.Is(err, ErrOutOfTime) && gotOn:", "case errors.Is(err, ErrOutOfTime):"},
+		}, []suite{recovery()}},
+		{"a dirty source is deleted before its embeddings are current", []edit{
+			{jobs, "\tif done.settled {", "\tif done.settled || done.next != nil {"},
+		}, outcomes()},
+	}
+}
