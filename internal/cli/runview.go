@@ -42,7 +42,7 @@ func (p *printer) run(r apiclient.Run) {
 	var rows [][]cell
 	for _, e := range r.Entities {
 		rows = append(rows, []cell{
-			plain("%s", e.Type), plain("%d", e.IID), p.status(string(e.Status)), plain("%s", e.Stage), {string(e.Code), p.bad}, plain("%s", cmp.Or(preview(e), e.Message)),
+			plain("%s", e.Type), plain("%d", e.IID), p.outcome(e), plain("%s", e.Stage), {string(e.Code), p.bad}, plain("%s", cmp.Or(preview(e), e.Message)),
 		})
 	}
 	if len(rows) > 0 {
@@ -62,6 +62,15 @@ func behind(r apiclient.Run) string {
 		return ""
 	}
 	return "GitLab's answer was older than the event, or lacked a comment; it is fetched again within minutes"
+}
+
+// outcome returns a target's status. One that only another's failure kept from being
+// stored did not fail itself.
+func (p *printer) outcome(e apiclient.RunEntity) cell {
+	if e.Code == surgical.CodeAbortedByPeer {
+		return cell{"not attempted", p.warn}
+	}
+	return p.status(string(e.Status))
 }
 
 // preview describes what a preflight found.

@@ -212,7 +212,7 @@ func (f frame) targetRows(run surgical.Run, rows []surgical.EntityRow, known tit
 			target.Outcome, target.Change = markOfEntity(outcome.Status), change(outcome)
 		}
 		if row, ok := ended[ref]; ok {
-			target.Outcome, target.Code, target.Message = markOfEntity(row.Status), string(row.Code), plaintext.Line(row.Message)
+			target.Outcome, target.Code, target.Message = markOfRow(row), string(row.Code), plaintext.Line(row.Message)
 			for _, warning := range row.Warnings {
 				target.Warnings = append(target.Warnings, plaintext.Line(warning))
 			}

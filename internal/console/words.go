@@ -123,6 +123,15 @@ func markOfEntity(status surgical.EntityStatus) mark {
 	return mark{"skipped, newer copy exists", "off", "bar"}
 }
 
+// markOfRow is the mark of a target of a run that has ended. One that only another's
+// failure kept from being stored did not fail itself.
+func markOfRow(row surgical.EntityRow) mark {
+	if row.Code == surgical.CodeAbortedByPeer {
+		return mark{"not attempted", "off", "bar"}
+	}
+	return markOfEntity(row.Status)
+}
+
 func markOfJob(status surgical.JobStatus) mark {
 	word := string(status)
 	switch status {

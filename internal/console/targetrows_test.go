@@ -21,3 +21,13 @@ func TestTargetRows_ShowWhatDocumentsLack(t *testing.T) {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
+
+func TestTargetRows_TellPeersOfAFailureFromTheFailure(t *testing.T) {
+	failed, ended := failedRun(surgical.CodeGitLabNotFound, surgical.CodeAbortedByPeer)
+	rows := frame{}.targetRows(failed, ended, titles{})
+	for i, want := range []mark{{"failed", "bad", "cross"}, {"not attempted", "off", "bar"}} {
+		if got := rows[i].Outcome; got != want {
+			t.Errorf("%s: %+v, want %+v", ended[i].Code, got, want)
+		}
+	}
+}
