@@ -117,6 +117,17 @@ func (c *projectsHideCommand) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
+// outOfSight says since when a project is not shown by GitLab, or hidden.
+func (p *printer) outOfSight(project apiclient.Project) cell {
+	switch {
+	case !project.UnseenSince.IsZero():
+		return cell{"not shown by GitLab since " + moment(project.UnseenSince), p.bad}
+	case !project.HiddenAt.IsZero():
+		return cell{"hidden at " + moment(project.HiddenAt), p.warn}
+	}
+	return cell{}
+}
+
 // projects prints a list of projects.
 func (p *printer) projects(list apiclient.ProjectList) {
 	if len(list.Projects) == 0 && list.NextCursor == "" {
@@ -124,23 +135,17 @@ func (p *printer) projects(list apiclient.ProjectList) {
 	}
 	var rows [][]cell
 	for _, project := range list.Projects {
-		row := []cell{
-			plain("%d", project.ProjectID), plain("%s", project.Path), plain("%s", moment(project.CompleteAsOf)),
-			{}, {}, p.hook(project), {}, {}, {},
-		}
+		var issues, mergeRequests, reconciled, missed cell
 		if c := project.Counts; c != nil {
-			row[3], row[4] = plain("%d", c.Issues), plain("%d", c.MergeRequests)
+			issues, mergeRequests = plain("%d", c.Issues), plain("%d", c.MergeRequests)
 		}
 		if r := project.LastReconcile; r != nil {
-			row[6], row[7] = plain("%s", moment(r.EndedAt)), plain("%d", r.Missed)
+			reconciled, missed = plain("%s", moment(r.EndedAt)), plain("%d", r.Missed)
 		}
-		switch {
-		case !project.UnseenSince.IsZero():
-			row[8] = cell{"not shown by GitLab since " + moment(project.UnseenSince), p.bad}
-		case !project.HiddenAt.IsZero():
-			row[8] = cell{"hidden at " + moment(project.HiddenAt), p.warn}
-		}
-		rows = append(rows, row)
+		rows = append(rows, []cell{
+			plain("%d", project.ProjectID), plain("%s", project.Path), plain("%s", moment(project.CompleteAsOf)),
+			issues, mergeRequests, p.hook(project), reconciled, missed, p.outOfSight(project),
+		})
 	}
 	p.table([]string{"PROJECT", "PATH", "COMPLETE AS OF", "ISSUES", "MRS", "HOOK", "RECONCILED", "MISSED", "NOTE"}, rows)
 	if list.NextCursor != "" {

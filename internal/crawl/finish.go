@@ -80,7 +80,7 @@ func (v *visit) failed(ctx context.Context, err error, requests int) error {
 		}
 	}
 	var saved error
-	if pausesAll(why) {
+	if why.Code.PausesAll() {
 		v.report.spared = true
 		next.DueAt = now.Add(delay(next.Tries, why))
 		saved = v.Ledger.SetPause(ctx, next.DueAt)
@@ -115,16 +115,10 @@ func delay(tries int64, why *surgical.Error) time.Duration {
 	if why.RetryAfter > 0 {
 		return min(why.RetryAfter, surgical.MaxRetryAfter)
 	}
-	if pausesAll(why) {
+	if why.Code.PausesAll() {
 		return surgical.DefaultPause
 	}
 	return min(surgical.FirstResume<<min(tries-1, 10), surgical.MaxResume)
-}
-
-// pausesAll reports whether every process has to wait: the budget is spent, or the
-// token is refused.
-func pausesAll(why *surgical.Error) bool {
-	return why.Code == surgical.CodeGitLabRateLimited || why.Code == surgical.CodeGitLabUnauthorized
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -122,7 +122,7 @@ func (c *Crawler) requestFailed(ctx context.Context, r surgical.BackfillRequest,
 		next.Status, next.FinishedAt = surgical.StatusFailed, now
 	}
 	var paused error
-	if pausesAll(why) {
+	if why.Code.PausesAll() {
 		paused = c.Ledger.SetPause(ctx, next.DueAt)
 	}
 	c.Log.WarnContext(ctx, "pass_waits", "pass_id", r.ID, "kind", string(surgical.PassBackfill), "code", string(why.Code), "error", why.Error(),

@@ -97,7 +97,7 @@ func NewClient(o Options) (*Client, error) {
 		api.WithoutRetries(),
 		api.WithCustomLimiter(newLimiter(o.RequestsPerSecond)),
 		api.WithHTTPClient(&http.Client{
-			Transport:     &boundedTransport{next: Guard(o.HTTP, o.Clock)},
+			Transport:     &boundedTransport{next: Authentic(o.HTTP, o.Clock)},
 			CheckRedirect: FollowWithin(base),
 			Timeout:       o.Timeout,
 		}))

@@ -111,3 +111,7 @@ func (c Code) advice() (action Action, retryable bool) {
 func (c Code) CanSucceedLater() bool {
 	return c == CodeGitLabForbidden || NewError(c, "").Retryable
 }
+
+// PausesAll reports whether everything that asks GitLab has to wait: the budget is
+// spent, or the token is refused.
+func (c Code) PausesAll() bool { return c == CodeGitLabRateLimited || c == CodeGitLabUnauthorized }

@@ -26,7 +26,3 @@ func (l RateLimit) Spare(now time.Time) (until time.Time, ok bool) {
 	}
 	return now.Add(wait), true
 }
-
-// Yields reports whether the runs of the origin leave GitLab's budget to others once it
-// runs low.
-func (o Origin) Yields() bool { return o == OriginBackfill || o == OriginReconcile }

@@ -2,8 +2,6 @@ package surgical
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"slices"
@@ -98,23 +96,6 @@ type Options struct {
 	NoEmbed bool `json:"no_embed,omitempty"`
 }
 
-// Origin is who requested a run.
-type Origin string
-
-// The origins.
-const (
-	OriginWebhook   Origin = "webhook"
-	OriginManual    Origin = "manual"
-	OriginRetry     Origin = "retry"
-	OriginReconcile Origin = "reconcile"
-	OriginBackfill  Origin = "backfill"
-	OriginDrain     Origin = "drain"
-	// OriginFollowUp: an earlier fetch contradicted what is known; see [FollowUp].
-	OriginFollowUp Origin = "follow_up"
-	// OriginHide: an earlier run did not find an entity that is stored.
-	OriginHide Origin = "hide"
-)
-
 // Request requests one run.
 type Request struct {
 	RunID     string   `json:"run_id"`
@@ -208,7 +189,7 @@ func (r Request) Validate() error {
 		}
 		seen[t] = true
 	}
-	if !slices.Contains([]Origin{OriginWebhook, OriginManual, OriginRetry, OriginReconcile, OriginBackfill, OriginDrain, OriginFollowUp, OriginHide}, r.Origin) {
+	if !slices.Contains(Origins(), r.Origin) {
 		bad("origin %q is unknown", r.Origin)
 	}
 	if r.EventAt.IsZero() {
@@ -253,23 +234,4 @@ func (r Request) OwnRunID() string {
 		key += "\x00" + t.String()
 	}
 	return RunID(r.Origin, key)
-}
-
-// RunID derives the id of a run from an idempotency key, namespaced by
-// origin: the same key from the same origin is the same run. The first letter
-// tells a reader of logs where a run came from.
-func RunID(origin Origin, key string) string {
-	sum := sha256.Sum256([]byte(string(origin) + "\x00" + key))
-	return string(origin[0]) + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
-}
-
-// OriginOf returns the origin that the id of a run shows, of those with a letter of
-// their own; "" for any other.
-func OriginOf(runID string) Origin {
-	for _, origin := range []Origin{OriginWebhook, OriginManual, OriginBackfill, OriginDrain, OriginFollowUp, OriginHide} {
-		if strings.HasPrefix(runID, string(origin[:1])) {
-			return origin
-		}
-	}
-	return ""
 }

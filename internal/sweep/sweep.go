@@ -234,8 +234,7 @@ func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) erro
 		return err
 	}
 	queue := s.Requests
-	switch run.Origin {
-	case surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain, surgical.OriginHide:
+	if run.Origin.Bulk() {
 		queue = s.Bulk
 	}
 	ctx = trace.With(ctx, run.TraceParent, run.RunID)

@@ -89,7 +89,7 @@ func (e *Engine) crowded(ctx context.Context, run surgical.Run, requests int64) 
 // happens to the run.
 func (e *Engine) pauseIfTold(ctx context.Context, run surgical.Run, f fetched) {
 	for _, why := range f.failed {
-		if !pausesAll(why.Code) {
+		if !why.Code.PausesAll() {
 			continue
 		}
 		delay := e.delay(run, why)
@@ -125,7 +125,7 @@ func (e *Engine) delay(run surgical.Run, why *surgical.Error) time.Duration {
 	if why.RetryAfter > 0 {
 		return min(why.RetryAfter, surgical.MaxRetryAfter) + e.Jitter(time.Second)
 	}
-	if pausesAll(why.Code) {
+	if why.Code.PausesAll() {
 		return surgical.DefaultPause + e.Jitter(time.Second)
 	}
 	delay := surgical.MaxDelay

@@ -160,7 +160,7 @@ func (f fetched) failure(run surgical.Run) *surgical.Error {
 		failures = append(failures, surgical.TargetFailure{Target: target, Code: e.Code, Message: e.Message, Action: e.Action, Retryable: e.Retryable})
 		permanent = permanent || !e.Retryable && !mayAppear(run, e)
 		wait = max(wait, e.RetryAfter)
-		if worst == nil || pausesAll(e.Code) {
+		if worst == nil || e.Code.PausesAll() {
 			worst = e
 		}
 	}
@@ -189,10 +189,4 @@ func preflightFailed(run surgical.Run, failures []surgical.TargetFailure, cause 
 // mayAppear reports whether a missing entity should be fetched again.
 func mayAppear(run surgical.Run, e *surgical.Error) bool {
 	return e.Code == surgical.CodeGitLabNotFound && run.Origin == surgical.OriginWebhook && run.NotFound+1 < surgical.NotFoundTries
-}
-
-// pausesAll reports whether every worker has to wait: the budget is spent, or
-// the token is refused.
-func pausesAll(code surgical.Code) bool {
-	return code == surgical.CodeGitLabRateLimited || code == surgical.CodeGitLabUnauthorized
 }

@@ -66,6 +66,6 @@ func passMutations() []mutation {
 		{"pass: an ended run is counted as outstanding", []edit{{settle, "\t\t\tnext.Outstanding--\n", ""}}, passes},
 		{"pass: the reserve is not left to webhooks", []edit{{limit, "l.Remaining*100 > l.Limit*WebhookReserve", "l.Remaining > 0"}}, passes},
 		{"pass: nothing is left to a pass", []edit{{limit, "l.Remaining*100 > l.Limit*WebhookReserve", "l.Remaining > l.Limit"}}, passes},
-		{"pass: a backfill's runs do not yield to webhooks", []edit{{limit, "return o == OriginBackfill || o == OriginReconcile", "return o == OriginReconcile"}}, passes},
+		{"pass: a backfill's runs do not yield to webhooks", []edit{{"internal/surgical/origin.go", "return o == OriginBackfill || o == OriginReconcile", "return o == OriginReconcile"}}, passes},
 	}
 }

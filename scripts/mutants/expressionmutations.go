@@ -4,7 +4,7 @@ package main
 // conformance suite must catch each one on a real engine.
 func expressionMutations() []mutation {
 	const runs, jobs, sweep, left, state, retry = "internal/ledger/runs.go", "internal/ledger/jobs.go", "internal/ledger/sweep.go", "internal/ledger/left.go", "internal/ledger/state.go", "internal/ledger/retry.go"
-	const change, closing, hide = "internal/content/change.go", "internal/ledger/close.go", "internal/content/hide.go"
+	const condition, closing, hide = "internal/content/guard.go", "internal/ledger/close.go", "internal/content/hide.go"
 	by := []suite{conformance()}
 	return []mutation{
 		{"expression: a commit by an attempt that lost the run", []edit{
@@ -41,10 +41,10 @@ func expressionMutations() []mutation {
 			{left, "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")))", "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")).Or(expression.AttributeNotExists(expression.Name(\"dirty_id\"))))"},
 		}, by},
 		{"expression: the first head put over another", []edit{
-			{change, "return expression.AttributeNotExists(expression.Name(\"pk\"))", "return expression.AttributeNotExists(expression.Name(\"pk_of_nobody\"))"},
+			{condition, "return expression.AttributeNotExists(expression.Name(\"pk\"))", "return expression.AttributeNotExists(expression.Name(\"pk_of_nobody\"))"},
 		}, by},
 		{"expression: a head put over a newer revision", []edit{
-			{change, "expression.Name(\"revision\").Equal(expression.Value(base.Revision))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(base.Revision))"},
+			{condition, "expression.Name(\"revision\").Equal(expression.Value(base.Revision))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(base.Revision))"},
 		}, by},
 		{"expression: documents under a head that changed", []edit{
 			{"internal/content/documents.go", "expression.Name(\"revision\").Equal(expression.Value(head.Revision)))", "expression.Name(\"revision\").GreaterThanEqual(expression.Value(head.Revision)))"},
@@ -53,16 +53,16 @@ func expressionMutations() []mutation {
 			{"internal/content/embeddings.go", "expression.Name(\"hash\").Equal(expression.Value(d.Hash)).\n\t\tAnd(expression.Name(\"revision\").Equal(expression.Value(d.Revision))))", "expression.AttributeExists(expression.Name(\"hash\")))"},
 		}, by},
 		{"expression: a head put over one that GitLab changed later", []edit{
-			{change, "expression.Name(\"updated_at\").LessThanEqual(", "expression.Name(\"revision\").LessThanEqual("},
+			{condition, "expression.Name(\"updated_at\").LessThanEqual(", "expression.Name(\"revision\").LessThanEqual("},
 		}, by},
 		{"expression: a head put over one that was fetched later", []edit{
-			{change, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+			{condition, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
 		}, by},
 		{"expression: a date that went back and is never confirmed", []edit{
-			{change, ".\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ")"},
+			{condition, ".\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ")"},
 		}, by},
 		{"expression: a date that went back, confirmed too early", []edit{
-			{change, "Or(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()", "Or(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(1-surgical.Confirmation/2).UnixMicro()"},
+			{condition, "Or(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()", "Or(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(1-surgical.Confirmation/2).UnixMicro()"},
 		}, by},
 		{"expression: jobs listed without the counter", []edit{
 			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},

@@ -2,18 +2,18 @@ package main
 
 // guardMutations break what decides whether a fetch may replace the copy.
 func guardMutations() []mutation {
-	const guard, change, engine = "internal/surgical/guard.go", "internal/content/change.go", "internal/worker/engine.go"
+	const guard, condition, engine = "internal/surgical/guard.go", "internal/content/guard.go", "internal/worker/engine.go"
 	return []mutation{
 		{"guard without the equality case of updated_at", []edit{
 			{guard, "!h.UpdatedAt.After(s.UpdatedAt)", "h.UpdatedAt.Before(s.UpdatedAt)"},
 		}, outcomes()},
 		{"guard without fetched_until", []edit{
 			{guard, "!h.Overlaps(s) &&\n\t\t", ""},
-			{change, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
+			{condition, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))", ""},
 		}, outcomes()},
 		{"guard without updated_at", []edit{
 			{guard, "(!h.UpdatedAt.After(s.UpdatedAt) || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation)))", "s.Requests >= 0"},
-			{change, ".\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())).\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ""},
+			{condition, ".\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())).\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ""},
 		}, outcomes()},
 		{"guard without confirmation", []edit{
 			{guard, " || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation))", ""},
@@ -23,7 +23,7 @@ func guardMutations() []mutation {
 		}, outcomes()},
 		{"guard off", []edit{
 			{guard, "return !h.Exists() || !h.Overlaps(s) &&\n\t\t(!h.UpdatedAt.After(s.UpdatedAt) || !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation)))", "return true || s.Requests > 0"},
-			{change, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro()))).\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())).\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ""},
+			{condition, ".\n\t\tAnd(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro()))).\n\t\tAnd(expression.Name(\"updated_at\").LessThanEqual(expression.Value(snap.UpdatedAt.UnixMicro())).\n\t\t\tOr(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro()))))", ""},
 		}, outcomes()},
 		{"no settle time", []edit{{"internal/surgical/limits.go", "Settle = 2 * time.Second", "Settle = 0 * time.Second"}}, outcomes()},
 		{"a head that exists covers every event", []edit{

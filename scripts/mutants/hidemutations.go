@@ -2,7 +2,7 @@ package main
 
 // hideMutations break what hides an entity, or brings it back.
 func hideMutations() []mutation {
-	const guard, change, tombstone = "internal/surgical/guard.go", "internal/content/change.go", "internal/content/tombstone.go"
+	const guard, condition, tombstone = "internal/surgical/guard.go", "internal/content/guard.go", "internal/content/tombstone.go"
 	const missing, commit, attempt = "internal/worker/missing.go", "internal/worker/commit.go", "internal/worker/attempt.go"
 	return []mutation{
 		{"a missing entity stays visible", []edit{
@@ -13,7 +13,7 @@ func hideMutations() []mutation {
 		}, outcomes()},
 		{"a 404 hides a copy that is younger than the confirmation time", []edit{
 			{guard, "return h.HasCopy() && !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation))", "return h.HasCopy() && !h.Overlaps(s)"},
-			{change, "return unmoved(base).And(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro())))", "return unmoved(base).And(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))"},
+			{condition, "return unmoved(base).And(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.Add(-surgical.Confirmation).UnixMicro())))", "return unmoved(base).And(fetchedUntil.LessThanEqual(expression.Value(snap.FetchedAt.UnixMicro())))"},
 		}, outcomes()},
 		{"a 404 of a young copy is forgotten", []edit{
 			{commit, "\t\t\t\tp.follow(req.Unconfirmed(heads[i], now))\n", ""},
@@ -61,7 +61,7 @@ func hideMutations() []mutation {
 			{"internal/worker/hide.go", "[]types.TransactWriteItem{hide, next})", "[]types.TransactWriteItem{hide, next}[:1])"},
 		}, outcomes()},
 		{"a commit loses a hide request that came in between", []edit{
-			{change, "return expression.Name(\"revision\").Equal(expression.Value(base.Revision)).And(asRead)", "_ = asRead\n\treturn expression.Name(\"revision\").Equal(expression.Value(base.Revision))"},
+			{condition, "return expression.Name(\"revision\").Equal(expression.Value(base.Revision)).And(asRead)", "_ = asRead\n\treturn expression.Name(\"revision\").Equal(expression.Value(base.Revision))"},
 		}, outcomes()},
 		{"the webhook sends no hide request", []edit{
 			{"internal/webhook/handler.go", "if req.Evidence.Confidential {", "if false {"},

@@ -47,7 +47,7 @@ func (d Dimension) Values() []string {
 	case Queue:
 		return []string{"requests", "bulk"}
 	case Origin:
-		return texts(surgical.OriginWebhook, surgical.OriginManual, surgical.OriginRetry, surgical.OriginReconcile, surgical.OriginBackfill, surgical.OriginDrain, surgical.OriginFollowUp, surgical.OriginHide)
+		return texts(surgical.Origins()...)
 	case Status:
 		return texts(surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled)
 	default:

@@ -18,7 +18,7 @@ import (
 // short.
 const maxErrorBody = 64 << 10
 
-// Guard returns a transport for the official GitLab client that lets through only
+// Authentic returns a transport for the official GitLab client that lets through only
 // what that client understands and what GitLab itself answered:
 //
 //   - Link headers are reduced to the link to the next page. The client panics on
@@ -28,20 +28,20 @@ const maxErrorBody = 64 << 10
 //     [surgical.CodeGitLabUnavailable] that names the content type.
 //
 // A nil next is [http.DefaultTransport].
-func Guard(next http.RoundTripper, clock func() time.Time) http.RoundTripper {
+func Authentic(next http.RoundTripper, clock func() time.Time) http.RoundTripper {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	return guard{next, clock}
+	return authentic{next, clock}
 }
 
-type guard struct {
+type authentic struct {
 	next  http.RoundTripper
 	clock func() time.Time
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
+func (g authentic) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // refused lets a refusal through if it is GitLab's own, and notes what it says
 // for the request's [refusalOf].
-func (g guard) refused(req *http.Request, resp *http.Response) (*http.Response, error) {
+func (g authentic) refused(req *http.Request, resp *http.Response) (*http.Response, error) {
 	start, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil {
 		_ = resp.Body.Close() // the read error says more
