@@ -118,6 +118,7 @@ func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
 		r.controls()
 		r.projects()
 		r.passes()
+		r.gone()
 		files, err := filepath.Glob(filepath.Join("examples", "*.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -169,6 +170,20 @@ func (r *recorder) entities() {
 	r.show("request-drain.all", "Resume what waits in all projects", "POST", drains, `{}`)
 	r.show("request-drain.not_allowed", "A project outside the allow list", "POST", drains, `{"project_id":99}`)
 	r.show("request-drain.not_valid", "Not the id of a project", "POST", drains, `{"project_id":"group/project"}`)
+}
+
+// gone reads an issue that was deleted in GitLab.
+func (r *recorder) gone() {
+	ref := fakegitlab.IssueRef(22)
+	r.GitLab.SetIssue(fakegitlab.NewIssue(22, "Opened by mistake", "", instant("2026-05-22T08:00:00Z")))
+	r.World.Clock.Advance(time.Hour) // GitLab's rate limit was reached
+	r.Sync(r.named("mistake", ref))
+	r.World.Clock.Advance(surgical.Confirmation)
+	r.GitLab.Delete(ref)
+	hide := r.named("deleted", ref)
+	hide.Origin = surgical.OriginHide
+	r.Sync(hide)
+	r.show("get-issue.gone", "An issue that was deleted in GitLab", "GET", pathOf(ref), "")
 }
 
 // named is a request whose run has an id that does not change.
