@@ -215,6 +215,7 @@ func TestHooks_DryRunChangesNothing(t *testing.T) {
 	}
 	p.goldens("hooks_plan_update", 0, "hooks", "add", "-p", "1", "--dry-run", "--url", hookURL)
 	p.goldens("hooks_plan_remove", 0, "hooks", "remove", "-p", "1", "--dry-run", "--url", hookURL)
+	p.stackKnows(`{"project_id":1,"path":"demo/lorehook-demo"}`)
 	p.goldens("hooks_plan_rotate", 0, "hooks", "rotate", "-p", "1", "--dry-run", "--url", hookURL)
 	if len(g.Hooks(1)) != 2 || g.Hooks(1)[0].IssuesEvents {
 		t.Errorf("%+v", g.Hooks(1))
@@ -404,6 +405,7 @@ func TestHooksRotate_RefusesNoDeliveryWhereverItIsKilled(t *testing.T) {
 				p.http = k
 				p.paused = func(context.Context) { check("while it waits") }
 				rotate := []string{"hooks", "rotate", "-p", "1", "--url", hookURL, "--secret", "LorehookWebhookSecret"}
+				p.stackKnows(`{"project_id":1,"path":"demo/lorehook-demo"}`)
 				p.run(rotate...)
 				calls := k.calls
 				k.at = 0
@@ -428,6 +430,73 @@ func TestHooksRotate_RefusesNoDeliveryWhereverItIsKilled(t *testing.T) {
 	}
 }
 
+// stackKnows lets the stack's API list these projects.
+func (p *program) stackKnows(projects ...string) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"projects":[%s]}`, strings.Join(projects, ","))
+	}))
+	p.t.Cleanup(server.Close)
+	p.env["LOREHOOK_API_URL"] = server.URL
+}
+
+// keeps the tokens of a rotation's secret.
+func (p *program) keeps(secret string) *vault {
+	v := &vault{versions: []string{secret}, at: []time.Time{p.clock}, clock: func() time.Time { return p.clock }}
+	server := httptest.NewServer(v)
+	p.t.Cleanup(server.Close)
+	p.aws = func(context.Context) (aws.Config, error) {
+		return aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIDSAMPLE", "sample", "")}, nil
+	}
+	return v
+}
+
+// A hook that the rotation does not switch goes on to be accepted: of another project,
+// of a group above, or one that cannot be looked up.
+func TestHooksRotate_KeepsTheOldTokenWhileOtherHooksMayUseIt(t *testing.T) {
+	const known = `{"project_id":1,"path":"demo/lorehook-demo"}`
+	for name, c := range map[string]struct {
+		projects []string
+		group    bool
+		flags    []string
+		removed  bool
+		want     string
+	}{
+		"no other hook":                  {[]string{known}, false, nil, true, "1 old token(s) removed"},
+		"a hook of the group":            {[]string{known}, true, nil, false, "lore hooks rotate -p 1 -g demo"},
+		"named too":                      {[]string{known}, true, []string{"-g", "demo"}, true, "2 hook(s) have the new token, 1 old token(s) removed"},
+		"a project that cannot be read":  {[]string{known, `{"project_id":4711,"path":"other/project"}`}, false, nil, false, "not checked: hooks of project 4711: not found"},
+		"a stack that does not answer":   {nil, false, nil, false, "not checked: the stack's projects"},
+		"removed all the same":           {[]string{known}, true, []string{"--drop-old"}, true, "may use an old token: hook"},
+		"kept although nothing needs it": {[]string{known}, false, []string{"--keep-old"}, false, "0 old token(s) removed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, g := besideGitLab(t, fakegitlab.Options{})
+			v := p.keeps(`{"signing_tokens":["` + signingToken + `"]}`)
+			p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
+			p.run("hooks", "add", "-p", "1", "--url", hookURL)
+			if c.group {
+				p.run("hooks", "add", "-g", "demo", "--url", "https://hooks.example.com/webhooks/gitlab")
+			}
+			if c.projects != nil {
+				p.stackKnows(c.projects...)
+			}
+			if c.removed && c.group && c.flags[0] == "-g" {
+				p.run("hooks", "remove", "-g", "demo", "--yes", "--url", "https://hooks.example.com/webhooks/gitlab")
+				p.run("hooks", "add", "-g", "demo", "--url", hookURL)
+			}
+			got := p.run(append([]string{"hooks", "rotate", "-p", "1", "--url", hookURL, "--secret", "LorehookWebhookSecret"}, c.flags...)...)
+			secret := v.versions[len(v.versions)-1]
+			if got.exit != 0 || !strings.Contains(got.out, c.want) || strings.Contains(secret, signingToken) == c.removed {
+				t.Errorf("%+v\nthe secret is %s", got, secret)
+			}
+			if token := g.HookTokens(1)[g.Hooks(1)[0].ID][0]; token == signingToken || !strings.Contains(secret, token) {
+				t.Errorf("the hook has %s, the secret is %s", token, secret)
+			}
+		})
+	}
+}
+
 func TestHooksRotate_SaysWhatToDoWithoutASecret(t *testing.T) {
 	p, _ := besideGitLab(t, fakegitlab.Options{})
 	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
@@ -446,14 +515,9 @@ func TestHooksRotate_SaysWhatToDoWithoutASecret(t *testing.T) {
 
 func TestHooksRotate_LeavesASecretThatItDoesNotUnderstand(t *testing.T) {
 	p, g := besideGitLab(t, fakegitlab.Options{})
-	v := &vault{versions: []string{"whsec_plain"}, at: []time.Time{p.clock}, clock: func() time.Time { return p.clock }}
-	server := httptest.NewServer(v)
-	defer server.Close()
+	v := p.keeps("whsec_plain")
 	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
 	p.run("hooks", "add", "-p", "1", "--url", hookURL)
-	p.aws = func(context.Context) (aws.Config, error) {
-		return aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIDSAMPLE", "sample", "")}, nil
-	}
 	got := p.run("hooks", "rotate", "-p", "1", "--url", hookURL, "--secret", "LorehookWebhookSecret")
 	if got.exit == 0 || len(v.versions) != 1 || g.HookTokens(1)[g.Hooks(1)[0].ID][0] != signingToken || strings.Contains(got.out+got.errors, "whsec_") {
 		t.Errorf("%+v, %v", got, v.versions)

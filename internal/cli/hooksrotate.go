@@ -23,13 +23,14 @@ type hooksRotateCommand struct {
 	Project []string `short:"p" placeholder:"PROJECT" help:"Project ID, path or URL; can be repeated."`
 	Group   []string `short:"g" placeholder:"GROUP" help:"Group ID or full path; can be repeated."`
 	Secret  string   `env:"LOREHOOK_WEBHOOK_SECRET_ID" placeholder:"NAME" help:"Name or ARN of the stack's secret with the webhook tokens (default: LOREHOOK_WEBHOOK_SECRET_ID)."`
-	KeepOld bool     `help:"Leave the old tokens in the secret, because hooks that are not named here still use them."`
+	KeepOld bool     `xor:"old" help:"Leave the old tokens in the secret."`
+	DropOld bool     `xor:"old" help:"Remove the old tokens from the secret, even if other hooks may use them."`
 	DryRun  bool     `help:"Only print what would be done."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*hooksRotateCommand) Help() string {
-	return fmt.Sprintf(`Makes a new token and replaces the old one in this order, so that no delivery is refused: the new token is added to the stack's secret; after %v s every function has read it; the webhooks are switched; after %v s no delivery with the old token is under way; the old tokens are removed from the secret. Name every project and group whose webhook uses the same token, or pass --keep-old. The command can be repeated at any time: until its last step, the secret holds every token that a webhook may use.
+	return fmt.Sprintf(`Makes a new token and replaces the old one in this order, so that no delivery is refused: the new token is added to the stack's secret; after %v s every function has read it; the webhooks are switched; after %v s no delivery with the old token is under way; the old tokens are removed from the secret. If webhooks of other projects that the stack knows, or of groups above them, may still use the old tokens, these are kept, and the command says which webhooks these are: name all of them together, or pass --drop-old. The command can be repeated at any time: until its last step, the secret holds every token that a webhook may use.
 
 For a stack that is not on AWS, it prints the steps instead.
 
@@ -75,7 +76,7 @@ func (c *hooksRotateCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.DryRun || c.Secret == "" {
-		return c.explain(s, r)
+		return c.explain(ctx, s, r)
 	}
 	secret, err := s.webhookSecret(ctx, c.Secret)
 	if err != nil {
@@ -145,28 +146,45 @@ func (c *hooksRotateCommand) rotate(ctx context.Context, s *session, address str
 		}
 		s.err.line("switched hook %v of %s", one.hook.ID, one.owner)
 	}
+	left, err := s.others(ctx, r)
+	if err != nil {
+		return err
+	}
 	removed := 0
-	if !c.KeepOld {
-		s.err.line("waiting %v s until no delivery with the old token is under way", rotationDrain.Seconds())
-		if err := s.Pause(ctx, rotationDrain); err != nil {
+	if c.DropOld || !c.KeepOld && left.none() {
+		if removed, err = s.dropOld(ctx, r, secret, old); err != nil {
 			return err
-		}
-		now, err := secret.read(ctx)
-		if err != nil {
-			return err
-		}
-		// Only what was there at the start: another rotation may have added its own.
-		kept := slices.DeleteFunc(slices.Clone(now.list(r.signing)), func(t string) bool { return slices.Contains(old.list(r.signing), t) })
-		if removed = len(now.list(r.signing)) - len(kept); removed > 0 {
-			if err := secret.write(ctx, now.with(r.signing, kept)); err != nil {
-				return err
-			}
 		}
 	}
-	s.answer(map[string]any{"switched": r.ids(), "old_tokens_removed": removed}, func(p *printer) {
+	result := struct {
+		Switched []int64 `json:"switched"`
+		Removed  int     `json:"old_tokens_removed"`
+		others
+	}{r.ids(), removed, left}
+	s.answer(result, func(p *printer) {
 		p.line("%s: %v hook(s) have the new token, %v old token(s) removed", paint(p.good, "rotated"), len(r.hooks), removed)
+		p.others(left, c)
 	})
 	return nil
+}
+
+// dropOld removes the tokens that the secret had before the rotation, once no delivery
+// with them is under way. It returns how many these were.
+func (s *session) dropOld(ctx context.Context, r rotation, secret webhookSecret, old webhookTokens) (removed int, err error) {
+	s.err.line("waiting %v s until no delivery with the old token is under way", rotationDrain.Seconds())
+	if err := s.Pause(ctx, rotationDrain); err != nil {
+		return 0, err
+	}
+	now, err := secret.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	// Only what was there at the start: another rotation may have added its own.
+	kept := slices.DeleteFunc(slices.Clone(now.list(r.signing)), func(t string) bool { return slices.Contains(old.list(r.signing), t) })
+	if removed = len(now.list(r.signing)) - len(kept); removed > 0 {
+		err = secret.write(ctx, now.with(r.signing, kept))
+	}
+	return removed, err
 }
 
 func (r rotation) ids() []int64 {
@@ -195,7 +213,11 @@ func (h rotated) switchTo(ctx context.Context, address string, r rotation) error
 }
 
 // explain says what a rotation does, or what to do by hand without a secret.
-func (c *hooksRotateCommand) explain(s *session, r rotation) error {
+func (c *hooksRotateCommand) explain(ctx context.Context, s *session, r rotation) error {
+	left, err := s.others(ctx, r)
+	if err != nil {
+		return err
+	}
 	member, flag := "secret_tokens", "GITLAB_WEBHOOK_SECRET_TOKENS"
 	if r.signing {
 		member, flag = "signing_tokens", "GITLAB_WEBHOOK_SIGNING_TOKENS"
@@ -207,10 +229,17 @@ func (c *hooksRotateCommand) explain(s *session, r rotation) error {
 		fmt.Sprintf("wait %v s, until no delivery with the old token is under way", rotationDrain.Seconds()),
 		"remove the old tokens, unless other hooks use them",
 	}
-	s.answer(map[string]any{"dry_run": c.DryRun, "hooks": r.ids(), "steps": steps}, func(p *printer) {
+	result := struct {
+		DryRun bool     `json:"dry_run"`
+		Hooks  []int64  `json:"hooks"`
+		Steps  []string `json:"steps"`
+		others
+	}{c.DryRun, r.ids(), steps, left}
+	s.answer(result, func(p *printer) {
 		for i, step := range steps {
 			p.line("%v. %s", i+1, step)
 		}
+		p.others(left, c)
 	})
 	if !c.DryRun {
 		return invalid("without --secret, nothing was done: name the stack's secret, or follow the steps")

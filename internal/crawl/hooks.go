@@ -3,7 +3,6 @@ package crawl
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -190,7 +189,7 @@ func parent(path string) (string, bool) {
 // so far: any hook is better than none, and one that works is the best.
 func (f found) better(hooks []gitlab.Hook, group string) found {
 	for _, h := range hooks {
-		if !ours(h) {
+		if !h.Reaches(delivery.Path) {
 			continue
 		}
 		state, reason := surgical.HookWorking, strings.Join(h.Findings(), "; ")
@@ -206,11 +205,6 @@ func (f found) better(hooks []gitlab.Hook, group string) found {
 		}
 	}
 	return f
-}
-
-func ours(h gitlab.Hook) bool {
-	u, err := url.Parse(h.URL)
-	return err == nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), delivery.Path)
 }
 
 // hooksOf reads the hooks of an owner; readable is false if the token may not, or if

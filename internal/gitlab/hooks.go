@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -82,6 +83,13 @@ func hookOf(f record.Fields) (Hook, bool) {
 
 // Sends reports whether the hook delivers to the address.
 func (h Hook) Sends(address string) bool { return baseurl.Same(h.URL, address) }
+
+// Reaches reports whether the hook delivers to the path, at any host: an operator may
+// have a domain of their own in front.
+func (h Hook) Reaches(path string) bool {
+	u, err := url.Parse(h.URL)
+	return err == nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), path)
+}
 
 // Events names the events that the hook is for.
 func (h Hook) Events() []string {
