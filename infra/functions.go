@@ -166,6 +166,15 @@ func (st *stack) function(id string, spec functionSpec) function {
 	if inVPC {
 		st.joinVPC(f)
 	}
+	if st.settings.Tracing == "off" {
+		st.suppress(f, "Serverless-LambdaTracing", untraced)
+	}
+	if spec.scheduled {
+		st.suppress(f, "Serverless-LambdaDLQ", nextStart)
+		st.suppress(f, "Serverless-LambdaAsyncFailureDestination", nextStart)
+	} else {
+		st.suppress(f, "Serverless-LambdaDLQ", "Never invoked asynchronously: the caller receives the failure, and failed messages move to the queue's own dead-letter queue.")
+	}
 	st.suppress(role, "AwsSolutions-IAM5", "X-Ray takes no resource: xray:PutTraceSegments and xray:PutTelemetryRecords are only allowed on *.", "Resource::*")
 	return function{Function: f, id: id, spec: spec, logs: logs}
 }

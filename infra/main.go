@@ -35,7 +35,9 @@ func build(app awscdk.App, getenv func(name string) string) (awscdk.Stack, error
 	if err != nil {
 		return nil, err
 	}
-	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
+	rules := &cdknag.NagPackProps{Reports: jsii.Bool(false)}
+	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(rules), nil)
+	awscdk.Aspects_Of(app).Add(cdknag.NewServerlessChecks(rules), nil)
 	if s.BundledDir, err = bundleCertificates(s, *app.Outdir()); err != nil {
 		return nil, err
 	}

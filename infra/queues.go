@@ -20,6 +20,7 @@ func newQueues(st *stack) queueSet {
 	dead := st.fifo("dead-letters.fifo")
 	dead.VisibilityTimeout = lasting(surgical.DeadLetterVisibility)
 	q.deadLetters = st.queue("DeadLetters", dead)
+	st.suppress(q.deadLetters, "Serverless-SQSRedrivePolicy", "This is the dead-letter queue of the others: nothing consumes it, so nothing can fail.")
 	work := func(id, name string) awssqs.Queue {
 		props := st.fifo(name)
 		props.DeliveryDelay = lasting(surgical.Settle)
@@ -63,13 +64,14 @@ func (st *stack) queue(id string, props *awssqs.QueueProps) awssqs.Queue {
 // its own, so that a backfill never delays a webhook.
 func (st *stack) mapQueues() {
 	mapping := func(id string, q awssqs.Queue, concurrency int) {
-		awslambda.NewEventSourceMapping(st.Stack, &id, &awslambda.EventSourceMappingProps{
+		m := awslambda.NewEventSourceMapping(st.Stack, &id, &awslambda.EventSourceMappingProps{
 			Target:                  st.functions.worker.Function,
 			EventSourceArn:          q.QueueArn(),
 			BatchSize:               jsii.Number(surgical.BatchSize),
 			ReportBatchItemFailures: jsii.Bool(true),
 			MaxConcurrency:          jsii.Number(concurrency),
 		})
+		st.suppress(m, "Serverless-LambdaEventSourceMappingDestination", "SQS sources have no failure destination: the queue's redrive policy moves failed messages to the dead-letter queue.")
 	}
 	mapping("RequestsMapping", st.queues.requests, st.settings.WorkerConcurrency)
 	mapping("BulkMapping", st.queues.bulk, surgical.BulkConcurrency)

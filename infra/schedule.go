@@ -11,19 +11,23 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+// nextStart is why nothing keeps a scheduled start that failed.
+const nextStart = "The next scheduled start does the same work within minutes; alarms report a function that fails or falls silent."
+
 // newSchedule starts the sweeper and the crawler again and again. A start that fails is
 // not repeated: the next one comes soon enough. RetryAttempts here governs what
 // EventBridge delivers; what Lambda accepted and could not run is governed by the
 // function's own retries and event age (functionSpec.scheduled).
 func (st *stack) newSchedule() {
 	start := func(f function, interval time.Duration) {
-		awsevents.NewRule(st.Stack, jsii.String(f.id+"Schedule"), &awsevents.RuleProps{
+		rule := awsevents.NewRule(st.Stack, jsii.String(f.id+"Schedule"), &awsevents.RuleProps{
 			Description: jsii.String("Lorehook: starts the " + f.spec.name),
 			Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(interval.Minutes()))),
 			Targets: &[]awsevents.IRuleTarget{
 				awseventstargets.NewLambdaFunction(f.Function, &awseventstargets.LambdaFunctionProps{RetryAttempts: jsii.Number(0)}),
 			},
 		})
+		st.suppress(rule, "Serverless-EventBusDLQ", nextStart)
 	}
 	start(st.functions.sweeper, surgical.SweepInterval)
 	start(st.functions.crawler, surgical.CrawlInterval)

@@ -19,7 +19,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
 
-// AwsSolutions of cdk-nag, with nothing left open.
+// AwsSolutions and Serverless of cdk-nag, with nothing left open.
 func TestSynthesisFindsNothing(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for _, finding := range s.Findings {
@@ -35,7 +35,7 @@ func TestSynthesisWouldFindABadQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rule := range []string{"AwsSolutions-SQS3", "AwsSolutions-SQS4"} {
+	for _, rule := range []string{"AwsSolutions-SQS3", "AwsSolutions-SQS4", "Serverless-SQSRedrivePolicy"} {
 		if !slices.ContainsFunc(s.Findings, func(f string) bool { return strings.Contains(f, rule) }) {
 			t.Errorf("a queue without dead letters and TLS: no %s in %q", rule, s.Findings)
 		}
@@ -50,6 +50,12 @@ func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 		"AwsSolutions-IAM5":  roles,
 		"AwsSolutions-SF1":   {"Workflow"},
 		"AwsSolutions-SMG4":  {"GitLabTokenSecret", "WebhookSecret"},
+
+		"Serverless-EventBusDLQ":                         {"CrawlerSchedule", "SweeperSchedule"},
+		"Serverless-LambdaAsyncFailureDestination":       {"CrawlerFunction", "SweeperFunction"},
+		"Serverless-LambdaDLQ":                           {"AbortFunction", "ApiFunction", "CrawlerFunction", "DocsFunction", "EmbedFunction", "FinishFunction", "SweeperFunction", "WebhookFunction", "WidgetFunction", "WorkerFunction"},
+		"Serverless-LambdaEventSourceMappingDestination": {"BulkMapping", "RequestsMapping"},
+		"Serverless-SQSRedrivePolicy":                    {"DeadLetters"},
 	}
 	want := map[string]map[string][]string{
 		"aws": always,
@@ -71,7 +77,7 @@ func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 				}
 				// A suppression reaches the construct's children too.
 				switch r.Type {
-				case "AWS::IAM::Policy", "AWS::Lambda::Permission", "AWS::ApiGatewayV2::Integration":
+				case "AWS::IAM::Policy", "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig", "AWS::ApiGatewayV2::Integration", "AWS::SQS::QueuePolicy":
 				default:
 					got[suppressed.ID] = append(got[suppressed.ID], readable(id))
 				}

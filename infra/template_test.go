@@ -98,6 +98,8 @@ type stackTemplate struct {
 	// Findings are the errors and warnings of synthesis, those of cdk-nag among them.
 	Findings             []string
 	TerminationProtected bool
+	// Text is the whole template.
+	Text []byte `json:"-"`
 	// WorkerFiles and CrawlerFiles are the files of the code that calls GitLab.
 	WorkerFiles, CrawlerFiles []string
 }
@@ -161,6 +163,9 @@ func synthesize(context map[string]any, add ...func(awscdk.Stack)) (s stackTempl
 		return s, err
 	}
 	if err := readJSON(*artifact.TemplateFullPath(), &s); err != nil {
+		return s, err
+	}
+	if s.Text, err = os.ReadFile(*artifact.TemplateFullPath()); err != nil {
 		return s, err
 	}
 	assembly := filepath.Dir(*artifact.TemplateFullPath())

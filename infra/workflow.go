@@ -57,12 +57,16 @@ func (st *stack) newWorkflow() awslogs.LogGroup {
 		},
 	})
 	if st.settings.Tracing == "off" {
-		st.suppress(machine, "AwsSolutions-SF2", "The operator switched tracing off; the logs carry the ids all the same.")
+		st.suppress(machine, "AwsSolutions-SF2", untraced)
+		st.suppress(machine, "Serverless-StepFunctionStateMachineXray", untraced)
 	}
 	st.suppress(machine, "AwsSolutions-SF1", "The ledger is the history of a run; the log holds what failed.")
 	st.suppress(role, "AwsSolutions-IAM5", "X-Ray and the delivery of a state machine's logs take no resource: their actions are only allowed on *.", "Resource::*")
 	return logs
 }
+
+// untraced is why functions and state machine may be without X-Ray.
+const untraced = "The operator switched tracing off; the logs carry the ids all the same."
 
 // arnOfName is the ARN of a resource of this stack's account by its name.
 func (st *stack) arnOfName(service, resource, name string) *string {
