@@ -62,6 +62,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 			}, right: []awscloudwatch.IMetric{
 				st.own(metrics.MissedEvents(), series{stat: sum, label: "missed events", color: blue}),
 				st.own(metrics.HooksBroken(), series{stat: sum, label: "checks without a working hook", color: orange}),
+				st.own(metrics.CensusFindings(), series{stat: sum, label: "found by censuses", color: grey}),
 			}}.widget(),
 			graph{title: "Waiting messages", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
 				queueMetric(st.queues.deadLetters, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "dead letters", color: red}),

@@ -74,6 +74,7 @@ func newFunctions(st *stack) functionSet {
 			memory: 256, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, machine}}),
 		crawler: st.function("Crawler", functionSpec{name: "crawler", does: "Compares GitLab's lists with the copy",
 			memory: 512, timeout: surgical.CrawlerTimeout, scheduled: true, env: []map[string]*string{tableNames, bulk, projects, st.gitlabEnv(), {
+				"LOREHOOK_CENSUS_DAYS":              jsii.String(strconv.Itoa(st.settings.CensusDays)),
 				"LOREHOOK_RECONCILE_MINUTES":        jsii.String(strconv.Itoa(st.settings.ReconcileMinutes)),
 				"LOREHOOK_PROJECT_HIDE_AFTER_HOURS": jsii.String(strconv.Itoa(st.settings.ProjectHideAfterHours)),
 			}}}),

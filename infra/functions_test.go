@@ -115,7 +115,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		"Finish":  {tableNames},
 		"Abort":   {tableNames},
 		"Sweeper": {tableNames, requests, bulk, machine},
-		"Crawler": {tableNames, bulk, projects, gitlab, {"LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
+		"Crawler": {tableNames, bulk, projects, gitlab, {"LOREHOOK_CENSUS_DAYS": "7", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
 		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler"}},
 		"Widget":  {tableNames},
 	}
@@ -142,7 +142,7 @@ func TestContextValuesReachTheFunctions(t *testing.T) {
 		"Webhook": {"LOREHOOK_PROJECTS": "7, 8"},
 		"Api":     {"LOREHOOK_PROJECTS": "7, 8"},
 		"Worker":  {"LOREHOOK_PROJECTS": "7, 8", "GITLAB_BASE_URL": "https://gitlab.example.com", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "3"},
-		"Crawler": {"LOREHOOK_PROJECTS": "7, 8", "GITLAB_BASE_URL": "https://gitlab.example.com", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "3", "LOREHOOK_RECONCILE_MINUTES": "15", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "48"},
+		"Crawler": {"LOREHOOK_PROJECTS": "7, 8", "GITLAB_BASE_URL": "https://gitlab.example.com", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "3", "LOREHOOK_RECONCILE_MINUTES": "15", "LOREHOOK_CENSUS_DAYS": "30", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "48"},
 		"Embed": {
 			"LOREHOOK_EMBEDDER": "openai", "LOREHOOK_EMBEDDER_URL": "https://embeddings.example.com/v1",
 			"LOREHOOK_EMBEDDER_MODEL": "nomic-embed-text", "LOREHOOK_EMBEDDER_API_KEY_SECRET_ID": "EmbedderApiKeySecret.Id",

@@ -90,6 +90,7 @@ func limitRows() map[string]string {
 		"runs of a reconcile, of all backfills": fmt.Sprintf("%d queued or running", surgical.MaxOutstanding),
 		"reserve of webhooks":                   fmt.Sprintf("%d%% of GitLab's rate limit; passes wait for at most %v min at a time", surgical.WebhookReserve, surgical.MaxSpare.Minutes()),
 		"one execution":                         s(surgical.WorkflowTimeout),
+		"census":                                fmt.Sprintf("%v days (`censusDays`), with at most %d runs requested each time the crawler starts", surgical.CensusBudget.Hours()/24, surgical.MaxCensusRuns),
 		"hiding a project that GitLab no longer shows": fmt.Sprintf("%v h after its first refusal (`projectHideAfterHours`)", surgical.HideProjectAfter.Hours()),
 		"giving up": fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
 		"resuming a run after a failed stage": s(surgical.FirstResume) + " later, doubling to " + s(surgical.MaxResume) +

@@ -90,14 +90,15 @@ func wantGrants() map[string]grants {
 		}),
 		"CrawlerRole": traced("Crawler", grants{
 			// The crawler writes no content: its runs do.
-			"Content.Arn":         dynamodb("BatchGetItem"),
-			"SyncRuns.Arn":        dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
-			"SyncRunEntities.Arn": dynamodb("PutItem"),
+			"Content.Arn":                              dynamodb("BatchGetItem"),
+			"Content.Arn/index/heads_by_project":       dynamodb("Query"),
+			"SyncRuns.Arn":                             dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+			"SyncRunEntities.Arn":                      dynamodb("PutItem"),
 			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
-			"Projects.Arn":         dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
-			"State.Arn":            dynamodb("GetItem", "UpdateItem"),
-			"Bulk.Arn":             send,
-			"GitLabTokenSecret.Id": read,
+			"Projects.Arn":                             dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
+			"State.Arn":                                dynamodb("GetItem", "UpdateItem"),
+			"Bulk.Arn":                                 send,
+			"GitLabTokenSecret.Id":                     read,
 		}),
 		"ApiRole": traced("Api", grants{
 			// The API writes no content.

@@ -92,6 +92,9 @@ type settings struct {
 	// ReconcileMinutes is `reconcileMinutes`, 1 to 1440, 5 if unset: the time from one
 	// reconcile of a project to the next.
 	ReconcileMinutes int
+	// CensusDays is `censusDays`, 0 to 90, 7 if unset: within how many days every copy
+	// is fetched again. 0 means never.
+	CensusDays int
 	// ProjectHideAfterHours is `projectHideAfterHours`, 1 to 720, 24 if unset: how long
 	// GitLab must refuse to show a project before its copies are hidden.
 	ProjectHideAfterHours int
@@ -139,6 +142,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		WorkerConcurrency:          r.number("workerConcurrency", surgical.DefaultConcurrency, func(n int) bool { return n >= 2 && n <= 1000 }, "a number from 2 to 1000"),
 		GitLabRequestsPerSecond:    r.number("gitlabRequestsPerSecond", surgical.DefaultRequestsPerSecond, func(n int) bool { return n >= 1 && n <= 1000 }, "a number from 1 to 1000"),
 		ReconcileMinutes:           r.number("reconcileMinutes", int(surgical.ReconcileInterval.Minutes()), func(n int) bool { return n >= 1 && n <= 1440 }, "a number from 1 to 1440"),
+		CensusDays:                 r.number("censusDays", int(surgical.CensusBudget.Hours()/24), func(n int) bool { return n >= 0 && n <= 90 }, "a number from 0 to 90"),
 		ProjectHideAfterHours:      r.number("projectHideAfterHours", int(surgical.HideProjectAfter.Hours()), func(n int) bool { return n >= 1 && n <= 720 }, "a number from 1 to 720"),
 		LogRetentionDays:           r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
 		LogLevel:                   r.oneOf("logLevel", "info", "warn", "error"),

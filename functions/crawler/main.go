@@ -1,5 +1,5 @@
 // Command crawler is the Lambda function that compares GitLab's lists with the copy,
-// for backfills and reconciles.
+// for backfills, reconciles and censuses.
 package main
 
 import (
@@ -33,6 +33,7 @@ func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
 		Content: content.NewStore(db, c.Content, time.Now),
 		GitLab:  client, Bulk: queue.NewSender(sqs.NewFromConfig(env.AWS), c.BulkQueueURL),
 		Allows: c.Projects.Allows, Listed: c.Projects.IDs(), Interval: time.Duration(c.ReconcileMinutes) * time.Minute,
+		Census:    time.Duration(c.CensusDays) * 24 * time.Hour,
 		HideAfter: time.Duration(c.ProjectHideAfterHours) * time.Hour,
 		Clock:     time.Now, Log: env.Log, Meter: env.Meter, NewTrace: trace.Source(rand.Reader),
 	}

@@ -160,7 +160,7 @@ func sweeper() Function {
 func crawler() Function {
 	return Function{
 		Tables: []Table{
-			on(tables.Content(), "BatchGetItem"),
+			on(tables.Content(), "BatchGetItem").by(tables.ContentByProject),
 			// It queues runs, looks how they ended, and cancels those of a cancelled
 			// pass.
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem"),

@@ -263,6 +263,10 @@ func (r *recorder) projects() {
 		r.Ledger.CompleteProject(ctx, 1, at("2026-05-28T06:50:00Z"), at("2026-05-21T02:00:00Z")),
 		r.Ledger.CountProject(ctx, 1, surgical.ProjectCounts{Issues: 9, MergeRequests: 3, At: at("2026-05-28T07:00:00Z")}),
 		r.Ledger.CheckHook(ctx, 1, surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 4 times in a row", CheckedAt: at("2026-05-28T07:00:00Z"), Findings: 2}),
+		r.Ledger.CensusProject(ctx, 1, surgical.Censused{
+			Cycle: "1-m4xhq2yzkd5trw3a", BeganAt: at("2026-05-21T08:00:00Z"), EndedAt: at("2026-05-28T07:45:00Z"), Listed: 300, Fetched: 290, Failed: 2, Requests: 1452,
+			Found: map[surgical.Finding]int64{surgical.FoundGone: 2, surgical.FoundDeletedNotes: 1, surgical.FoundLabels: 40},
+		}),
 		r.Ledger.ReconcileProject(ctx, 1, surgical.Reconciled{
 			Cycle: "r-2026-05-28", BeganAt: at("2026-05-28T07:00:00Z"), EndedAt: at("2026-05-28T07:00:30Z"), Listed: 5, Different: 2, Missed: 1, Requests: 2,
 		}),

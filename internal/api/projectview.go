@@ -16,6 +16,7 @@ type ProjectView struct {
 	Counts        *ProjectCountsView `json:"counts,omitempty" doc:"How many entities GitLab's lists had; absent until they were counted."`
 	Hook          *HookView          `json:"hook,omitempty" doc:"The last check of the project's webhook; absent until it was checked."`
 	LastReconcile *ReconcileView     `json:"last_reconcile,omitempty" doc:"The last reconcile that ended."`
+	LastCensus    *CensusView        `json:"last_census,omitempty" doc:"The last census that ended: a pass that fetches every copy again, for what no webhook and no list announces."`
 }
 
 // ProjectDetails is a project with the state of its passes.
@@ -57,6 +58,26 @@ type ReconcileView struct {
 	Requests  int64     `json:"requests" doc:"Requests to GitLab for the lists."`
 }
 
+// CensusView is the result of one census of a project.
+type CensusView struct {
+	Cycle    string                     `json:"cycle" doc:"Names the pass."`
+	BeganAt  time.Time                  `json:"began_at" doc:"When it began."`
+	EndedAt  time.Time                  `json:"ended_at" doc:"When its last run had ended."`
+	Listed   int64                      `json:"listed" doc:"Entities that GitLab's lists showed."`
+	Fetched  int64                      `json:"fetched" doc:"Entities that were fetched again."`
+	Failed   int64                      `json:"failed" doc:"Entities that could not be fetched, such as those that are gone."`
+	Requests int64                      `json:"requests" doc:"Requests to GitLab."`
+	Found    map[surgical.Finding]int64 `json:"found" nullable:"false" doc:"How many entities, by what had changed unannounced: missing, gone, deleted_notes, approvals, labels, milestones, users (each renamed or changed), or other. An entity counts once for each."`
+}
+
+func viewOfCensus(c surgical.Censused) *CensusView {
+	found := c.Found
+	if found == nil {
+		found = map[surgical.Finding]int64{}
+	}
+	return &CensusView{c.Cycle, c.BeganAt, c.EndedAt, c.Listed, c.Fetched, c.Failed, c.Requests, found}
+}
+
 func viewOfProject(p surgical.Project) ProjectView {
 	view := ProjectView{ProjectID: p.ID, Path: p.Path, CompleteAsOf: p.CompleteAsOf, HiddenAt: p.HiddenAt, UnseenSince: p.UnseenSince}
 	if c := p.Counts; !c.At.IsZero() {
@@ -67,6 +88,9 @@ func viewOfProject(p surgical.Project) ProjectView {
 	}
 	if r := p.LastReconcile; !r.EndedAt.IsZero() {
 		view.LastReconcile = &ReconcileView{r.Cycle, r.BeganAt, r.EndedAt, r.Listed, r.Different, r.Missed, r.Requests}
+	}
+	if c := p.LastCensus; !c.EndedAt.IsZero() {
+		view.LastCensus = viewOfCensus(c)
 	}
 	return view
 }

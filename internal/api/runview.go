@@ -12,7 +12,7 @@ import (
 type RunSummary struct {
 	RunID         string             `json:"run_id" example:"mdx3fz6o2q4c7yq3wq6p7b2kxye" doc:"The run's id."`
 	ProjectID     int64              `json:"project_id" example:"1" doc:"GitLab's id of the project."`
-	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,reconcile,backfill,drain,follow_up,hide" doc:"Who requested the run."`
+	Origin        surgical.Origin    `json:"origin" enum:"webhook,manual,retry,reconcile,backfill,census,drain,follow_up,hide" doc:"Who requested the run."`
 	Status        surgical.RunStatus `json:"status" enum:"queued,running,succeeded,failed,cancelled" doc:"The run's status; the last three are final."`
 	Stage         surgical.Stage     `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"What the run is doing, or was when it ended; absent while it is queued."`
 	Targets       []TargetView       `json:"targets" nullable:"false" doc:"The run's target entities."`

@@ -43,6 +43,15 @@ type Project struct {
 		Missed    int64     `json:"missed"`
 		Requests  int64     `json:"requests"`
 	} `json:"last_reconcile"`
+	LastCensus *struct {
+		BeganAt  time.Time                  `json:"began_at"`
+		EndedAt  time.Time                  `json:"ended_at"`
+		Listed   int64                      `json:"listed"`
+		Fetched  int64                      `json:"fetched"`
+		Failed   int64                      `json:"failed"`
+		Requests int64                      `json:"requests"`
+		Found    map[surgical.Finding]int64 `json:"found"`
+	} `json:"last_census"`
 }
 
 // ProjectList is a page of projects.

@@ -186,6 +186,10 @@ func TestProjects_ListShowAndHide(t *testing.T) {
 			s.Ledger.CompleteProject(ctx, 1, at(50), at(40)),
 			s.Ledger.CountProject(ctx, 1, surgical.ProjectCounts{Issues: 9, MergeRequests: 3, At: at(51)}),
 			s.Ledger.CheckHook(ctx, 1, surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 4 times in a row", CheckedAt: at(52), Findings: 2}),
+			s.Ledger.CensusProject(ctx, 1, surgical.Censused{
+				Cycle: "c", BeganAt: at(10), EndedAt: at(50), Listed: 300, Fetched: 290, Failed: 2, Requests: 1452,
+				Found: map[surgical.Finding]int64{surgical.FoundGone: 2, surgical.FoundDeletedNotes: 1, surgical.FoundLabels: 40},
+			}),
 			s.Ledger.ReconcileProject(ctx, 1, surgical.Reconciled{Cycle: "c", BeganAt: at(53), EndedAt: at(54), Listed: 5, Different: 2, Missed: 1, Requests: 2}),
 			s.Ledger.UnseenProject(ctx, 2, at(55)),
 		} {

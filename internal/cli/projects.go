@@ -187,6 +187,11 @@ func (p *printer) project(project apiclient.Project) {
 		pairs = append(pairs, pair("reconciled", plain("%s", moment(r.EndedAt))),
 			pair("found", plain("%d listed, %d different, %d missed events, %d requests", r.Listed, r.Different, r.Missed, r.Requests)))
 	}
+	if c := project.LastCensus; c != nil {
+		pairs = append(pairs, pair("census", plain("%s", moment(c.EndedAt))),
+			pair("looked at", plain("%d listed, %d fetched, %d failed, %d requests", c.Listed, c.Fetched, c.Failed, c.Requests)),
+			pair("unannounced", plain("%s", surgical.DescribeFindings(c.Found))))
+	}
 	if c := project.Checkpoints; c != nil {
 		pairs = append(pairs, pair("checkpoints", plain("issues %s, merge requests %s", moment(c.Issues), moment(c.MergeRequests))))
 	}

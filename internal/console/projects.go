@@ -105,9 +105,11 @@ type projectView struct {
 	Hook *projectHook
 	// Reconcile is empty if no reconcile has ended.
 	Reconcile []fact
-	Rows      []runRow
-	AllRuns   link
-	Todo      []advice
+	// Census is empty if no census has ended.
+	Census  []fact
+	Rows    []runRow
+	AllRuns link
+	Todo    []advice
 }
 
 // projectHook is the result of the last check of the project's webhook.
@@ -163,5 +165,22 @@ func (r reader) project(ctx context.Context, f frame, q Query) (*projectView, er
 			{Name: "Requests", Value: number(int(l.Requests), false)},
 		}
 	}
+	if c := p.LastCensus; !c.EndedAt.IsZero() {
+		v.Census = f.factsOfCensus(c)
+	}
 	return v, nil
+}
+
+// factsOfCensus are the counts of a census, and how many entities it found to differ, by
+// what it was.
+func (f frame) factsOfCensus(c surgical.Censused) []fact {
+	return []fact{
+		{Name: "Ended", Moment: f.moment(c.EndedAt)},
+		{Name: "Took", Value: duration.Text(c.EndedAt.Sub(c.BeganAt))},
+		{Name: "Found", Value: surgical.DescribeFindings(c.Found)},
+		{Name: "Listed", Value: number(int(c.Listed), false)},
+		{Name: "Fetched", Value: number(int(c.Fetched), false)},
+		{Name: "Failed", Value: number(int(c.Failed), false)},
+		{Name: "Requests", Value: number(int(c.Requests), false)},
+	}
 }

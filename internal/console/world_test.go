@@ -133,6 +133,10 @@ func (f *fixture) projects() {
 		f.Ledger.CountProject(ctx, 1, surgical.ProjectCounts{Issues: 12_000, MergeRequests: 1, At: now.Add(-time.Hour)}),
 		f.Ledger.CheckHook(ctx, 1, surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: hostile, CheckedAt: now.Add(-time.Minute), Findings: 2}),
 		f.Ledger.ReconcileProject(ctx, 1, surgical.Reconciled{Cycle: "c", BeganAt: now.Add(-2 * time.Minute), EndedAt: now.Add(-time.Minute), Listed: 200, Different: 60, Missed: 59, Requests: 4}),
+		f.Ledger.CensusProject(ctx, 1, surgical.Censused{
+			Cycle: "s", BeganAt: now.Add(-160 * time.Hour), EndedAt: now.Add(-time.Minute), Listed: 12_001, Fetched: 11_998, Failed: 3, Requests: 60_241,
+			Found: map[surgical.Finding]int64{surgical.FoundGone: 3, surgical.FoundDeletedNotes: 41, surgical.FoundUsers: 1207},
+		}),
 		f.Ledger.NameProject(ctx, 2, "group-with-a-long-name/subgroup-with-a-long-name/a-project-with-an-even-longer-name-that-fits-no-column", now),
 		f.Ledger.CheckHook(ctx, 2, surgical.HookCheck{State: surgical.HookWorking, ID: 45, CheckedAt: now}),
 		f.Ledger.UnseenProject(ctx, 2, now.Add(-30*time.Hour)),

@@ -1,6 +1,7 @@
 package content
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -36,6 +37,11 @@ type Change struct {
 	Scope surgical.Scope
 	// ChildrenWritten counts the children (not segments) to be staged.
 	ChildrenWritten int64
+
+	// were are the children that the change replaces or removes, and are those that it
+	// adds or puts in their place.
+	were entries
+	are  map[string]json.RawMessage
 
 	head      dynamo.Item
 	condition expression.Expression

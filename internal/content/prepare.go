@@ -43,7 +43,8 @@ func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, attempt sur
 		return nil, base.Head, err
 	}
 	p := preparation{store: s, snap: snap, attempt: attempt, base: base.item, children: children,
-		change: &Change{Ref: snap.Ref, Base: base.Head, Revision: base.Head.Revision + 1, Fewer: map[surgical.ChildKind]int{}}}
+		change: &Change{Ref: snap.Ref, Base: base.Head, Revision: base.Head.Revision + 1, Fewer: map[surgical.ChildKind]int{},
+			were: entries{}, are: map[string]json.RawMessage{}}}
 	if err := p.run(ctx); err != nil {
 		return nil, base.Head, fmt.Errorf("prepare %s: %w", snap.Ref, err)
 	}
@@ -182,7 +183,9 @@ func (p *preparation) rewrittenManifest(ctx context.Context, next entries, count
 // diff completes the entries of next: a child that before has with the same hash
 // is carried over, any other is staged. What only before has is superseded.
 func (p *preparation) diff(ctx context.Context, before, next entries) error {
-	lists, err := p.store.pieceLists(ctx, p.snap.Ref, replaced(before, next))
+	old := replaced(before, next)
+	maps.Copy(p.change.were, old)
+	lists, err := p.store.pieceLists(ctx, p.snap.Ref, old)
 	if err != nil {
 		return err
 	}
@@ -198,6 +201,7 @@ func (p *preparation) diff(ctx context.Context, before, next entries) error {
 		}
 		next[child] = staged
 		p.changed = append(p.changed, child)
+		p.change.are[child] = p.children[child].Raw
 		if had {
 			p.supersede(old.allKeys(child, lists[child]), staged.allKeys(child, pieces))
 		} else {

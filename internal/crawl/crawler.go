@@ -1,7 +1,8 @@
 // Package crawl finds what no webhook announced. A pass reads GitLab's lists of a
 // project page by page, compares them with the heads, and requests a run for every
 // entity that differs. A backfill lists everything, a reconcile what changed since the
-// last one. An entity that a list does not show is left alone: absence hides nothing.
+// last one, and a census fetches every copy again. An entity that a list does not show
+// is left alone: absence hides nothing.
 //
 // The unit of work is one page, then a checkpoint that is written on condition that
 // nobody else wrote one. What a page requested is stored with it, as a window, before
@@ -47,9 +48,11 @@ type Crawler struct {
 	HideAfter time.Duration
 	// Interval is the time from the start of one reconcile of a project to the next.
 	Interval time.Duration
-	Clock    func() time.Time
-	Log      *slog.Logger
-	Meter    *metrics.Emitter
+	// Census is the budget of a census; 0 for none.
+	Census time.Duration
+	Clock  func() time.Time
+	Log    *slog.Logger
+	Meter  *metrics.Emitter
 	// NewTrace returns the traceparent of a new run.
 	NewTrace func(context.Context) string
 }
@@ -62,6 +65,8 @@ type Report struct {
 	spared bool
 	// outstanding is how many runs of all backfills are not known to have ended.
 	outstanding int64
+	// allowance is how many runs and pages censuses may still request.
+	allowance int64
 }
 
 // Handle implements the Lambda function, which a schedule and the API start. A pass
@@ -122,6 +127,7 @@ func (c *Crawler) crawl(ctx context.Context, report *Report) error {
 		return errors.Join(append(errs, err)...)
 	}
 	report.Passes = len(due)
+	report.allowance = c.allowance(passes)
 	visits := make([]*visit, 0, len(due))
 	for _, p := range due {
 		if !c.hasTime(ctx) {
@@ -192,21 +198,29 @@ func (c *Crawler) queue(ctx context.Context, req surgical.Request) (sent bool, e
 // due returns the passes with something to do now, those that have waited longest
 // first.
 func (c *Crawler) due(ctx context.Context, passes []surgical.Pass, now time.Time) ([]surgical.Pass, error) {
-	unknown, err := c.projects(ctx)
+	all, err := c.projects(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var due []surgical.Pass
+	type began struct {
+		surgical.PassKind
+		projectID int64
+	}
+	begun := map[began]bool{}
 	for _, p := range passes {
-		if p.Kind == surgical.PassReconcile {
-			delete(unknown, p.ProjectID)
-		}
-		if c.Allows(p.ProjectID) && isDue(p, now) {
+		begun[began{p.Kind, p.ProjectID}] = true
+		if c.Allows(p.ProjectID) && c.isDue(p, now) {
 			due = append(due, p)
 		}
 	}
-	for id := range unknown { // reconciled for the first time
-		due = append(due, surgical.Pass{ProjectID: id, Kind: surgical.PassReconcile})
+	for id := range all { // for the first time
+		if !begun[began{surgical.PassReconcile, id}] {
+			due = append(due, surgical.Pass{ProjectID: id, Kind: surgical.PassReconcile})
+		}
+		if !begun[began{surgical.PassCensus, id}] && c.Census > 0 {
+			due = append(due, surgical.Pass{ProjectID: id, Kind: surgical.PassCensus})
+		}
 	}
 	slices.SortFunc(due, func(a, b surgical.Pass) int {
 		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.Kind, b.Kind))
@@ -232,9 +246,12 @@ func (c *Crawler) projects(ctx context.Context) (map[int64]bool, error) {
 	return all, nil
 }
 
-func isDue(p surgical.Pass, now time.Time) bool {
+func (c *Crawler) isDue(p surgical.Pass, now time.Time) bool {
 	if p.DueAt.After(now) {
 		return false
+	}
+	if p.Kind == surgical.PassCensus {
+		return c.Census > 0 || p.Outstanding > 0
 	}
 	return p.Kind == surgical.PassReconcile || p.Status == surgical.StatusRunning || p.Outstanding > 0
 }

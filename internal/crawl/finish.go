@@ -79,6 +79,9 @@ func (v *visit) failed(ctx context.Context, err error, requests int) error {
 			next.DueAt = later(now, next.StartedAt.Add(v.Interval))
 		}
 	}
+	if next.Kind == surgical.PassCensus && lasting {
+		next.DueAt = next.NextCensus(v.Census)
+	}
 	var saved error
 	if why.Code.PausesAll() {
 		v.report.spared = true

@@ -8,9 +8,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// settle takes the runs that have ended out of a backfill's windows, and counts them.
-// A run that failed is recorded and does not stop the pass. The pass and its windows
-// change in one transaction, so no run is counted twice.
+// settle takes the runs that have ended out of the windows of a backfill or census, and
+// counts them. A run that failed is recorded and does not stop the pass. The pass and
+// its windows change in one transaction, so no run is counted twice.
 func (v *visit) settle(ctx context.Context) error {
 	if len(v.windows) == 0 {
 		return nil
@@ -20,11 +20,11 @@ func (v *visit) settle(ctx context.Context) error {
 		return err
 	}
 	for _, w := range slices.Clone(v.windows) {
-		next, left, change := v.pass, w, ledger.PassChange{}
+		next, left, change, found := v.pass, w, ledger.PassChange{}, map[surgical.Finding]int64{}
 		left.Awaited = nil
 		for _, a := range w.Awaited {
-			run, found := runs[a.RunID]
-			if found && !run.Status.Terminal() {
+			run, known := runs[a.RunID]
+			if known && !run.Status.Terminal() {
 				if v.pass.Status != surgical.StatusCancelled || run.Status != surgical.StatusQueued {
 					left.Awaited = append(left.Awaited, a)
 					continue
@@ -34,8 +34,11 @@ func (v *visit) settle(ctx context.Context) error {
 				}
 			}
 			next.Outstanding--
+			for _, f := range foundBy(next, a, run) {
+				found[f]++
+			}
 			next.Counts.Requests += run.Counters.GitLabRequests
-			if found && run.Status == surgical.StatusSucceeded {
+			if known && run.Status == surgical.StatusSucceeded {
 				next.Counts.Done++
 				continue
 			}
@@ -51,9 +54,10 @@ func (v *visit) settle(ctx context.Context) error {
 		} else {
 			change.Put, v.windows = []surgical.Window{left}, append(v.windows, left)
 		}
-		if err := v.save(ctx, next, change); err != nil {
+		if err := v.save(ctx, next.Find(found), change); err != nil {
 			return err
 		}
+		v.Meter.Found(found)
 	}
 	return nil
 }

@@ -51,6 +51,8 @@ func (c *Crawler) begin(ctx context.Context, p surgical.Pass, report *Report) (*
 		return v, v.beginCycle(ctx)
 	case p.Kind == surgical.PassReconcile:
 		return v, v.await(ctx)
+	case v.censusDue():
+		return v, v.beginCensus(ctx)
 	}
 	return v, v.settle(ctx)
 }
@@ -61,6 +63,8 @@ func (v *visit) advance(ctx context.Context) (more bool, err error) {
 	switch {
 	case v.pass.Status != surgical.StatusRunning:
 		return false, nil
+	case v.pass.Kind == surgical.PassCensus:
+		return false, v.count(ctx)
 	case v.pass.Listed():
 		return false, v.finish(ctx)
 	case v.pass.Legs[v.pass.Leg].CatchUp && v.pass.Outstanding > 0:

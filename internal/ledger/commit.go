@@ -22,6 +22,8 @@ type CommitMark struct {
 	ContentWriteUnits int64
 	// BehindEvent is as [surgical.Run.BehindEvent].
 	BehindEvent bool
+	// Found is as [surgical.Run.Found].
+	Found []surgical.Finding
 }
 
 // CommitRun marks the run as committed by its attempt, on condition that the
@@ -42,6 +44,9 @@ func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark) (types.TransactWri
 	if mark.BehindEvent {
 		update = update.Set(expression.Name("behind_event"), expression.Value(true))
 	}
+	if len(mark.Found) > 0 {
+		update = update.Set(expression.Name("found"), expression.Value(mark.Found))
+	}
 	if mark.JobsInserted > 0 {
 		update = update.Set(expression.Name("stage"), expression.Value(surgical.StageDocs))
 	}
@@ -51,7 +56,7 @@ func (l *Ledger) CommitRun(run surgical.Run, mark CommitMark) (types.TransactWri
 // Marked is the run as [Ledger.CommitRun] leaves it, once its transaction is
 // known to have succeeded.
 func (l *Ledger) Marked(run surgical.Run, mark CommitMark) surgical.Run {
-	run.CommittedBy, run.Outcomes, run.Error = run.Attempt, mark.Outcomes, nil
+	run.CommittedBy, run.Outcomes, run.Found, run.Error = run.Attempt, mark.Outcomes, mark.Found, nil
 	run.Marks.Committed = dynamo.FromMicros(dynamo.Micros(mark.At))
 	run.BehindEvent = run.BehindEvent || mark.BehindEvent
 	run.JobsInserted += mark.JobsInserted

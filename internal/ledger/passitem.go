@@ -64,6 +64,7 @@ type passItem struct {
 	Outstanding int64            `dynamodbav:"outstanding,omitempty"`
 	Counts      passCountsItem   `dynamodbav:"counts"`
 	Checkpoints map[string]int64 `dynamodbav:"checkpoints,omitempty"`
+	Found       map[string]int64 `dynamodbav:"found,omitempty"`
 	First       bool             `dynamodbav:"first,omitempty"`
 
 	Error        *errorItem `dynamodbav:"error,omitempty"`
@@ -77,6 +78,7 @@ type legItem struct {
 	Type    string `dynamodbav:"type,omitempty"`
 	Since   int64  `dynamodbav:"since,omitempty"`
 	CatchUp bool   `dynamodbav:"catch_up,omitempty"`
+	Copies  bool   `dynamodbav:"copies,omitempty"`
 	Began   int64  `dynamodbav:"began,omitempty"`
 	Newest  int64  `dynamodbav:"newest,omitempty"`
 	Total   int64  `dynamodbav:"total"`
@@ -92,6 +94,7 @@ type passCountsItem struct {
 	Pages        int64 `dynamodbav:"pages,omitempty"`
 	ListRequests int64 `dynamodbav:"list_requests,omitempty"`
 	Requests     int64 `dynamodbav:"requests,omitempty"`
+	Copies       int64 `dynamodbav:"copies,omitempty"`
 }
 
 func itemOfPass(p surgical.Pass) passItem {
@@ -104,8 +107,9 @@ func itemOfPass(p surgical.Pass) passItem {
 		Error: itemOfError(p.Error), Tries: p.Tries, FailingSince: dynamo.Micros(p.FailingSince),
 	}
 	for _, leg := range p.Legs {
-		item.Legs = append(item.Legs, legItem{string(leg.Type), dynamo.Micros(leg.Since), leg.CatchUp, dynamo.Micros(leg.Began), dynamo.Micros(leg.Newest), leg.Total})
+		item.Legs = append(item.Legs, legItem{string(leg.Type), dynamo.Micros(leg.Since), leg.CatchUp, leg.Copies, dynamo.Micros(leg.Began), dynamo.Micros(leg.Newest), leg.Total})
 	}
+	item.Found = itemOfFound(p.Found)
 	if len(p.Checkpoints) > 0 {
 		item.Checkpoints = map[string]int64{}
 	}
@@ -113,6 +117,28 @@ func itemOfPass(p surgical.Pass) passItem {
 		item.Checkpoints[string(typ)] = dynamo.Micros(at)
 	}
 	return item
+}
+
+func itemOfFound(found map[surgical.Finding]int64) map[string]int64 {
+	if len(found) == 0 {
+		return nil
+	}
+	item := make(map[string]int64, len(found))
+	for f, n := range found {
+		item[string(f)] = n
+	}
+	return item
+}
+
+func foundOf(item map[string]int64) map[surgical.Finding]int64 {
+	if len(item) == 0 {
+		return nil
+	}
+	found := make(map[surgical.Finding]int64, len(item))
+	for f, n := range item {
+		found[surgical.Finding(f)] = n
+	}
+	return found
 }
 
 // passOf decodes the row of a pass. A row of another version gives the pass without
@@ -132,10 +158,11 @@ func passOf(item dynamo.Item) (surgical.Pass, error) {
 	}
 	for _, leg := range row.Legs {
 		p.Legs = append(p.Legs, surgical.Leg{
-			Type: surgical.EntityType(leg.Type), Since: dynamo.FromMicros(leg.Since), CatchUp: leg.CatchUp,
+			Type: surgical.EntityType(leg.Type), Since: dynamo.FromMicros(leg.Since), CatchUp: leg.CatchUp, Copies: leg.Copies,
 			Began: dynamo.FromMicros(leg.Began), Newest: dynamo.FromMicros(leg.Newest), Total: leg.Total,
 		})
 	}
+	p.Found = foundOf(row.Found)
 	if len(row.Checkpoints) > 0 {
 		p.Checkpoints = map[surgical.EntityType]time.Time{}
 	}

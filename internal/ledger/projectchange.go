@@ -143,6 +143,13 @@ func (l *Ledger) ReconcileProject(ctx context.Context, projectID int64, r surgic
 		reconciledItem{r.Cycle, dynamo.Micros(r.BeganAt), dynamo.Micros(r.EndedAt), r.Listed, r.Different, r.Missed, r.Requests})
 }
 
+// CensusProject records a census that ended.
+func (l *Ledger) CensusProject(ctx context.Context, projectID int64, c surgical.Censused) error {
+	return l.setOfProject(ctx, projectID, "last_census", censusedItem{
+		c.Cycle, dynamo.Micros(c.BeganAt), dynamo.Micros(c.EndedAt), c.Listed, c.Fetched, c.Failed, c.Requests, itemOfFound(c.Found),
+	})
+}
+
 // setOfProject sets one attribute of a row; without a row, nothing changes.
 func (l *Ledger) setOfProject(ctx context.Context, projectID int64, name string, value any) error {
 	return l.updateProject(ctx, projectID, expression.AttributeExists(expression.Name("project_id")),

@@ -49,6 +49,7 @@ type projectItem struct {
 	Counts        countsItem     `dynamodbav:"counts"`
 	Hook          hookItem       `dynamodbav:"hook"`
 	LastReconcile reconciledItem `dynamodbav:"last_reconcile"`
+	LastCensus    censusedItem   `dynamodbav:"last_census"`
 }
 
 type countsItem struct {
@@ -81,6 +82,17 @@ type reconciledItem struct {
 	Requests  int64  `dynamodbav:"requests"`
 }
 
+type censusedItem struct {
+	Cycle    string           `dynamodbav:"cycle"`
+	BeganAt  int64            `dynamodbav:"began_at"`
+	EndedAt  int64            `dynamodbav:"ended_at"`
+	Listed   int64            `dynamodbav:"listed"`
+	Fetched  int64            `dynamodbav:"fetched"`
+	Failed   int64            `dynamodbav:"failed"`
+	Requests int64            `dynamodbav:"requests"`
+	Found    map[string]int64 `dynamodbav:"found,omitempty"`
+}
+
 // decodeProject decodes a project's row; a nil item is a project without a row.
 func decodeProject(projectID int64, item dynamo.Item) (surgical.Project, error) {
 	if item == nil {
@@ -103,6 +115,11 @@ func decodeProject(projectID int64, item dynamo.Item) (surgical.Project, error) 
 		LastReconcile: surgical.Reconciled{
 			Cycle: row.LastReconcile.Cycle, BeganAt: dynamo.FromMicros(row.LastReconcile.BeganAt), EndedAt: dynamo.FromMicros(row.LastReconcile.EndedAt),
 			Listed: row.LastReconcile.Listed, Different: row.LastReconcile.Different, Missed: row.LastReconcile.Missed, Requests: row.LastReconcile.Requests,
+		},
+		LastCensus: surgical.Censused{
+			Cycle: row.LastCensus.Cycle, BeganAt: dynamo.FromMicros(row.LastCensus.BeganAt), EndedAt: dynamo.FromMicros(row.LastCensus.EndedAt),
+			Listed: row.LastCensus.Listed, Fetched: row.LastCensus.Fetched, Failed: row.LastCensus.Failed, Requests: row.LastCensus.Requests,
+			Found: foundOf(row.LastCensus.Found),
 		},
 	}, nil
 }

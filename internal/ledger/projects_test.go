@@ -72,6 +72,10 @@ func TestProject_HasWhatWasRecorded(t *testing.T) {
 			HiddenAt: at(3),
 			Counts:   surgical.ProjectCounts{Issues: 12_000, MergeRequests: 3, At: at(5)},
 			Hook:     surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 40 times", CheckedAt: at(6), Findings: 2, Group: "group", Signed: true, LastDelivery: 9031, ReadAt: at(7), NoLog: "too old"},
+			LastCensus: surgical.Censused{
+				Cycle: "s1", BeganAt: at(8), EndedAt: at(9), Listed: 300, Fetched: 290, Failed: 2, Requests: 1500,
+				Found: map[surgical.Finding]int64{surgical.FoundGone: 2, surgical.FoundLabels: 40},
+			},
 			LastReconcile: surgical.Reconciled{
 				Cycle: "c1", BeganAt: at(6), EndedAt: at(7), Listed: 200, Different: 60, Missed: 59, Requests: 4,
 			},
@@ -83,6 +87,7 @@ func TestProject_HasWhatWasRecorded(t *testing.T) {
 		b.must(b.CountProject(ctx, 7, want.Counts))
 		b.must(b.CheckHook(ctx, 7, want.Hook))
 		b.must(b.ReconcileProject(ctx, 7, want.LastReconcile))
+		b.must(b.CensusProject(ctx, 7, want.LastCensus))
 		if diff := cmp.Diff(want, b.project(7)); diff != "" {
 			b.Errorf("project (-want +got):\n%s", diff)
 		}

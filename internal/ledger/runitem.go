@@ -47,6 +47,7 @@ type runItem struct {
 
 	CommittedBy   int64                  `dynamodbav:"committed_by,omitempty"`
 	Outcomes      map[string]outcomeItem `dynamodbav:"outcomes,omitempty"`
+	Found         []surgical.Finding     `dynamodbav:"found,omitempty"`
 	Previews      map[string]previewItem `dynamodbav:"previews,omitempty"`
 	JobsInserted  int64                  `dynamodbav:"jobs_inserted"`
 	Generation    int64                  `dynamodbav:"generation,omitempty"`
@@ -290,7 +291,7 @@ func (r runItem) run() (surgical.Run, error) {
 		CommittedBy: r.CommittedBy, JobsInserted: r.JobsInserted,
 		Generation: r.Generation, GenerationStartedAt: dynamo.FromMicros(r.GenerationAt),
 		ResumeAt: dynamo.FromMicros(r.ResumeAt), FailedStages: r.FailedStages, LostStages: r.LostStages,
-		CoalescedWith: r.CoalescedWith, BehindEvent: r.BehindEvent, RetriedBy: r.RetriedBy,
+		CoalescedWith: r.CoalescedWith, BehindEvent: r.BehindEvent, Found: r.Found, RetriedBy: r.RetriedBy,
 		Marks: surgical.Marks{
 			PreflightStarted: dynamo.FromMicros(r.PreflightStarted), IngestStarted: dynamo.FromMicros(r.IngestStarted), Committed: dynamo.FromMicros(r.Committed),
 			DocsStarted: dynamo.FromMicros(r.DocsStarted), DocsEnded: dynamo.FromMicros(r.DocsEnded),

@@ -247,6 +247,19 @@ const (
 	// webhooks, and MaxSpare the longest time for which they do so at a time.
 	WebhookReserve = 25
 	MaxSpare       = 5 * time.Minute
+	// CensusBudget is how long a census takes, and the time from the start of one census
+	// of a project to the next, unless censusDays says otherwise.
+	CensusBudget = 7 * 24 * time.Hour
+	// CensusRetry is when a census begins again after one that failed, and when the
+	// first one of a project begins.
+	CensusRetry = 24 * time.Hour
+	// CensusStep is how many copies a census looks at in one step, unless the project
+	// is so large that its budget requires more.
+	CensusStep = 10
+	// MaxCensusRuns is how many runs censuses may request each time the crawler starts,
+	// and how many of one project may be queued or running before it requests more:
+	// some 100 requests to GitLab a minute.
+	MaxCensusRuns = 20
 	// DeliverySkew is how much earlier than an entity's date, which is GitLab's, its
 	// delivery may have been processed by our clock.
 	DeliverySkew = time.Minute

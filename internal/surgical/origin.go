@@ -16,6 +16,7 @@ const (
 	OriginRetry     Origin = "retry"
 	OriginReconcile Origin = "reconcile"
 	OriginBackfill  Origin = "backfill"
+	OriginCensus    Origin = "census"
 	OriginDrain     Origin = "drain"
 	// OriginFollowUp: an earlier fetch contradicted what is known; see [FollowUp].
 	OriginFollowUp Origin = "follow_up"
@@ -25,14 +26,14 @@ const (
 
 // Origins returns every origin.
 func Origins() []Origin {
-	return []Origin{OriginWebhook, OriginManual, OriginRetry, OriginReconcile, OriginBackfill, OriginDrain, OriginFollowUp, OriginHide}
+	return []Origin{OriginWebhook, OriginManual, OriginRetry, OriginReconcile, OriginBackfill, OriginCensus, OriginDrain, OriginFollowUp, OriginHide}
 }
 
 // Bulk reports whether the messages of the origin's runs go to the queue of what can
 // wait for webhooks and people.
 func (o Origin) Bulk() bool {
 	switch o {
-	case OriginReconcile, OriginBackfill, OriginDrain, OriginHide:
+	case OriginReconcile, OriginBackfill, OriginCensus, OriginDrain, OriginHide:
 		return true
 	}
 	return false
@@ -40,7 +41,9 @@ func (o Origin) Bulk() bool {
 
 // Yields reports whether the runs of the origin leave GitLab's budget to others once it
 // runs low.
-func (o Origin) Yields() bool { return o == OriginBackfill || o == OriginReconcile }
+func (o Origin) Yields() bool {
+	return o == OriginBackfill || o == OriginReconcile || o == OriginCensus
+}
 
 // RunID derives the id of a run from an idempotency key, namespaced by
 // origin: the same key from the same origin is the same run. The first letter

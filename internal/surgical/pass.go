@@ -19,6 +19,8 @@ const (
 	PassBackfill PassKind = "backfill"
 	// PassReconcile lists what changed since the last one.
 	PassReconcile PassKind = "reconcile"
+	// PassCensus lists everything, and then fetches every copy again within days.
+	PassCensus PassKind = "census"
 )
 
 // Origin is that of the runs that the pass requests.
@@ -56,6 +58,8 @@ type Pass struct {
 	Outstanding int64
 
 	Counts PassCounts
+	// Found counts what a census found, by entities.
+	Found map[Finding]int64
 	// Checkpoints are the times from which the next cycle lists, by type.
 	Checkpoints map[EntityType]time.Time
 	// First marks the first cycle of a project: what it finds was not missed, because
@@ -82,6 +86,9 @@ type Leg struct {
 	// Began is GitLab's clock at the start of the list. Newest is the greatest
 	// updated_at that was compared.
 	Began, Newest time.Time
+	// Copies marks a leg that lists the project's copies instead, and fetches those
+	// again that are older than the pass.
+	Copies bool
 	// Total is how many entities the list had at its start, -1 if GitLab did not say.
 	Total int64
 }
@@ -99,6 +106,8 @@ type PassCounts struct {
 	// Pages counts the pages of lists, ListRequests the requests for them, and Requests
 	// also those of the runs.
 	Pages, ListRequests, Requests int64
+	// Copies counts the copies that a census looked at.
+	Copies int64
 }
 
 // Listed reports whether every list of the pass has ended.
@@ -116,7 +125,7 @@ func (p Pass) Total() int64 {
 	total := int64(0)
 	for _, leg := range p.Legs {
 		switch {
-		case leg.CatchUp:
+		case leg.CatchUp, leg.Copies:
 		case leg.Total < 0:
 			return -1
 		default:

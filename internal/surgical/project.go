@@ -34,6 +34,8 @@ type Project struct {
 	Hook HookCheck
 	// LastReconcile is the last reconcile that ended.
 	LastReconcile Reconciled
+	// LastCensus is the last census that ended.
+	LastCensus Censused
 }
 
 // ProjectCounts is how many entities GitLab's lists had.

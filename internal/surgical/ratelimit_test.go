@@ -34,7 +34,7 @@ func TestSpare_LeavesTheReserveToWebhooksUntilTheIntervalEnds(t *testing.T) {
 func TestYields_AppliesToWhatNobodyWaitsFor(t *testing.T) {
 	for origin, want := range map[surgical.Origin]bool{
 		surgical.OriginWebhook: false, surgical.OriginManual: false, surgical.OriginHide: false, surgical.OriginDrain: false,
-		surgical.OriginBackfill: true, surgical.OriginReconcile: true,
+		surgical.OriginBackfill: true, surgical.OriginReconcile: true, surgical.OriginCensus: true,
 	} {
 		if got := origin.Yields(); got != want {
 			t.Errorf("Yields of %s: %t, want %t", origin, got, want)

@@ -79,6 +79,9 @@ type Run struct {
 	CommittedBy int64
 	// Outcomes are the targets' outcomes as the commit wrote them.
 	Outcomes map[Target]Outcome
+	// Found is what a census's run found to differ from the copy that it replaced. It
+	// has one target; any other run has none.
+	Found []Finding
 	// Previews are what a preflight_only run found, by target.
 	Previews map[Target]Preview
 	// JobsInserted counts every job ever inserted for the run.

@@ -167,6 +167,7 @@ func TestSweeper_SendsLostMessagesAgain(t *testing.T) {
 		{"a retry", surgical.OriginRetry, []time.Duration{minute}, []int{1, 0}},
 		{"a reconcile", surgical.OriginReconcile, []time.Duration{minute}, []int{0, 1}},
 		{"a backfill", surgical.OriginBackfill, []time.Duration{minute}, []int{0, 1}},
+		{"a census", surgical.OriginCensus, []time.Duration{minute}, []int{0, 1}},
 		{"a drain", surgical.OriginDrain, []time.Duration{minute}, []int{0, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,6 +30,8 @@ type plan struct {
 	// left is what failed and cancelled runs left undone, which this run takes along.
 	left     []ledger.Left
 	outcomes map[surgical.Target]surgical.Outcome
+	// found is what a census's run, which has one target, found.
+	found []surgical.Finding
 	// followUps are due for targets whose copy may not show what is known, behind
 	// reports that one of those that are committed does not.
 	followUps []surgical.FollowUp
@@ -74,6 +76,11 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 		case change != nil:
 			p.changes = append(p.changes, change)
 			p.outcomes[snap.Ref.Target] = surgical.Outcome{Status: surgical.EntityOK, Revision: change.Revision, Changed: change.Changed}
+			if run.Origin == surgical.OriginCensus {
+				if p.found, err = e.Content.Findings(ctx, change); err != nil {
+					return p, err
+				}
+			}
 			if !change.Scope.Empty() {
 				p.dirty[change.Ref] = change.Scope
 			}
@@ -172,7 +179,7 @@ func (p plan) source(ref surgical.EntityRef, now time.Time) (source surgical.Dir
 // refusal is easy to tell, and what the commit writes into that row.
 func (e *Engine) transaction(ctx context.Context, p plan) ([]types.TransactWriteItem, ledger.CommitMark, error) {
 	var heads, dependents []types.TransactWriteItem
-	mark := ledger.CommitMark{Outcomes: p.outcomes, At: e.Clock(), BehindEvent: p.behind}
+	mark := ledger.CommitMark{Outcomes: p.outcomes, At: e.Clock(), BehindEvent: p.behind, Found: p.found}
 	for _, change := range p.changes {
 		heads = append(heads, change.Put(e.Content.Table()))
 		mark.ChildrenWritten += change.ChildrenWritten

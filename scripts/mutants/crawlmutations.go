@@ -69,3 +69,30 @@ func passMutations() []mutation {
 		{"pass: a backfill's runs do not yield to webhooks", []edit{{"internal/surgical/origin.go", "return o == OriginBackfill || o == OriginReconcile", "return o == OriginReconcile"}}, passes},
 	}
 }
+
+// censusMutations break what a census fetches, how fast, and what it says it found.
+func censusMutations() []mutation {
+	const census, work, finding = "internal/surgical/census.go", "internal/crawl/census.go", "internal/surgical/finding.go"
+	censuses := []suite{{name: "censuses", args: []string{"./internal/crawl", "-run", "TestCensus"}}}
+	rules := []suite{{name: "rules of censuses", args: []string{"./internal/surgical", "-run", "TestCensus|TestAged|TestFindings|TestYields"}}}
+	return []mutation{
+		{"census: a copy that is younger than the census is fetched", []edit{{census, " && h.FetchedAt.Before(p.StartedAt)", ""}}, rules},
+		{"census: what is known to be gone is fetched", []edit{{census, "h.HasCopy() && ", "h.Exists() && "}}, rules},
+		{"census: it does not wait between its steps", []edit{{census, "return step, remaining * time.Duration(step)", "return step, 0 * time.Duration(step)"}}, rules},
+		{"census: it takes longer than its budget", []edit{{census, "max(CensusStep, (left+starts-1)/starts)", "CensusStep"}}, rules},
+		{"census: its runs do not yield to webhooks", []edit{{"internal/surgical/origin.go", " || o == OriginCensus", ""}}, rules},
+		{"census: it does not wait for backfills", []edit{{work, "\t\t\treturn 0\n", ""}}, censuses},
+		{"census: a backfill of a project that is not allowed stops it", []edit{{work, "\t\tcase !c.Allows(p.ProjectID):\n", ""}}, censuses},
+		{"census: any number of its runs is outstanding", []edit{
+			{work, " || before >= surgical.MaxCensusRuns", ""},
+			{work, "surgical.MaxOutstanding-surgical.ListPage-outstanding", "surgical.MaxOutstanding+outstanding"},
+		}, censuses},
+		{"census: it fetches what GitLab does not show", []edit{{work, "case !v.project.UnseenSince.IsZero():", "case v.pass.ProjectID == 0:"}}, censuses},
+		{"census: a project that was not backfilled is copied", []edit{{census, "if !project.CompleteSince.IsZero() {", "if project.ID != 0 {"}}, censuses},
+		{"census: only what the lists show is fetched", []edit{{census, "next.Legs = append(next.Legs, Leg{Copies: true, Total: -1})", ""}}, censuses},
+		{"census: what is gone is not reported", []edit{{work, "return []surgical.Finding{surgical.FoundGone}", "return nil"}}, censuses},
+		{"census: a comment that is gone is another difference", []edit{{finding, "if _, has := after[id]; !has {\n\t\t\td.found[FoundDeletedNotes] = true", "if _, has := after[id]; !has {\n\t\t\td.found[FoundOther] = true"}}, rules},
+		{"census: any change of labels is one of their names", []edit{{finding, "d.relabelled && !d.labelled", "d.relabelled"}}, rules},
+		{"census: what a comment says is an approval", []edit{{finding, "field(note, \"system\") == true &&\n\t\t", ""}}, rules},
+	}
+}

@@ -124,6 +124,8 @@ type Crawler struct {
 	BulkQueueURL string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
 	// ReconcileMinutes is the time from one reconcile of a project to the next.
 	ReconcileMinutes int `env:"LOREHOOK_RECONCILE_MINUTES" envDefault:"5"`
+	// CensusDays is within how many days every copy is fetched again; 0 means never.
+	CensusDays int `env:"LOREHOOK_CENSUS_DAYS" envDefault:"7"`
 	// ProjectHideAfterHours is how long GitLab must refuse to show a project before its
 	// copies are hidden.
 	ProjectHideAfterHours int `env:"LOREHOOK_PROJECT_HIDE_AFTER_HOURS" envDefault:"24"`
@@ -134,6 +136,9 @@ func (c Crawler) Validate() error {
 	err := c.GitLab.Validate()
 	if c.ReconcileMinutes <= 0 {
 		err = errors.Join(err, fmt.Errorf("LOREHOOK_RECONCILE_MINUTES must be positive, got %d", c.ReconcileMinutes))
+	}
+	if c.CensusDays < 0 {
+		err = errors.Join(err, fmt.Errorf("LOREHOOK_CENSUS_DAYS must not be negative, got %d", c.CensusDays))
 	}
 	if c.ProjectHideAfterHours <= 0 {
 		err = errors.Join(err, fmt.Errorf("LOREHOOK_PROJECT_HIDE_AFTER_HOURS must be positive, got %d", c.ProjectHideAfterHours))

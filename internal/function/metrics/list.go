@@ -25,6 +25,8 @@ const (
 	Origin Dimension = "Origin"
 	// Status is how a run ended.
 	Status Dimension = "Status"
+	// Finding is what a census found: a [surgical.Finding].
+	Finding Dimension = "Finding"
 )
 
 // The values of [Outcome].
@@ -50,6 +52,8 @@ func (d Dimension) Values() []string {
 		return texts(surgical.Origins()...)
 	case Status:
 		return texts(surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled)
+	case Finding:
+		return texts(surgical.Findings()...)
 	default:
 		return nil
 	}
@@ -87,7 +91,7 @@ func All() []Metric {
 		DocumentsRegenerated(), ChunksEmbedded(),
 		ProjectsUnseen(), SecretFailures(),
 		Runs(), Coalesced(), BehindEvent(), JobsAborted(),
-		HooksBroken(), MissedEvents(),
+		HooksBroken(), MissedEvents(), CensusFindings(),
 	}
 }
 
@@ -224,4 +228,11 @@ func HooksBroken() Metric {
 // whether the hook works.
 func MissedEvents() Metric {
 	return Metric{Name: "MissedEvents", Unit: Count, Sets: plain()}
+}
+
+// CensusFindings counts what censuses found that no webhook and no list announced, by
+// what it was. An entity counts once for each [surgical.Finding]. It is also published
+// without the finding, for a graph that would otherwise have to add them up.
+func CensusFindings() Metric {
+	return Metric{Name: "CensusFindings", Unit: Count, Sets: [][]Dimension{{Finding}, {}}}
 }

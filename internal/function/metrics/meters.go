@@ -104,5 +104,13 @@ func (e *Emitter) Closed(run surgical.Run) {
 // project works.
 func (e *Emitter) HookBroken() { e.emit(newLine().count(HooksBroken(), 1)) }
 
+// Found records what a census found that nothing announced: how many entities, by what
+// it was.
+func (e *Emitter) Found(entities map[surgical.Finding]int64) {
+	for _, f := range surgical.Findings() {
+		e.emit(newLine().of(Finding, string(f)).some(CensusFindings(), entities[f]))
+	}
+}
+
 // Missed records that a reconcile found so many changes that no delivery announced.
 func (e *Emitter) Missed(events int64) { e.emit(newLine().some(MissedEvents(), events)) }

@@ -75,7 +75,14 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 			[]metricstest.Datum{count("Deliveries", "Outcome=failed", 1)}},
 		"a batch": {func(e *metrics.Emitter) { e.Received("requests", []time.Duration{2 * time.Second, 3 * time.Second}) },
 			[]metricstest.Datum{took("QueueAge", "Queue=requests", 2000, 3000)}},
-		"an empty batch": {func(e *metrics.Emitter) { e.Received("requests", nil) }, nil},
+		"what a census found": {func(e *metrics.Emitter) {
+			e.Found(map[surgical.Finding]int64{surgical.FoundGone: 2, surgical.FoundLabels: 40})
+		}, []metricstest.Datum{
+			count("CensusFindings", "", 2), count("CensusFindings", "", 40),
+			count("CensusFindings", "Finding=gone", 2), count("CensusFindings", "Finding=labels", 40),
+		}},
+		"a census that found nothing": {func(e *metrics.Emitter) { e.Found(nil) }, nil},
+		"an empty batch":              {func(e *metrics.Emitter) { e.Received("requests", nil) }, nil},
 		"a fetch": {func(e *metrics.Emitter) { e.Fetched(metrics.Traffic{Requests: 5, BudgetLeft: -1}) },
 			[]metricstest.Datum{count("GitLabRequests", "", 5)}},
 		"a fetch that spent the budget": {func(e *metrics.Emitter) { e.Fetched(metrics.Traffic{Requests: 5, RateLimited: 2, BudgetLeft: 0}) },
@@ -160,7 +167,7 @@ func TestAll_IsWellFormed(t *testing.T) {
 		}
 		for _, set := range m.Sets {
 			for _, d := range set {
-				if !slices.Contains([]metrics.Dimension{metrics.Outcome, metrics.Queue, metrics.Origin, metrics.Status}, d) {
+				if !slices.Contains([]metrics.Dimension{metrics.Outcome, metrics.Queue, metrics.Origin, metrics.Status, metrics.Finding}, d) {
 					t.Errorf("%s has the dimension %s", m.Name, d)
 				}
 			}
