@@ -110,6 +110,13 @@ func (s *steps) begin(step string) {
 	})
 }
 
+// lost warns that the local AWS was killed, and says how to copy everything again.
+func (s *steps) lost(since time.Time) {
+	s.end()
+	s.out.line("  %s The local AWS was killed, and everything that it stored since %s is lost.", s.out.bad.Sprint("!"), since.Format(time.DateTime))
+	s.out.line("    Once it runs, lore backfill --all copies everything again. make down saves the state.")
+}
+
 // end completes the current step successfully; without one it does nothing.
 func (s *steps) end() { s.finish(s.out.good.Sprint("✓")) }
 

@@ -107,7 +107,7 @@ func (p *place) bringUp(ctx context.Context, s stackSettings, progress *steps) (
 		Root: p.root, Dir: p.dir, Port: awsPort,
 		GitLabBaseURL: s.GitLabBaseURL, GitLabToken: s.GitLabToken, GitLabCABundle: s.GitLabCAFile,
 		SigningTokens: s.SigningTokens, SecretTokens: s.SecretTokens,
-		Projects: s.Projects, NoAuth: s.NoAuth, Detach: true, Progress: progress.begin,
+		Projects: s.Projects, NoAuth: s.NoAuth, Detach: true, Progress: progress.begin, Lost: progress.lost,
 	}
 	real, err := s.realGitLab()
 	if err != nil {

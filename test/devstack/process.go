@@ -59,26 +59,31 @@ func (p Process) Alive() bool { return p.PID > 0 && p.Started != "" && startOf(p
 
 // Stop asks the process to exit, kills what is left of its group, and returns
 // when all have exited. It does nothing if the process is not alive.
-func (p Process) Stop() error { return p.stop(stopTimeout) }
+func (p Process) Stop() error {
+	_, err := p.stop(stopTimeout)
+	return err
+}
 
-func (p Process) stop(patience time.Duration) error {
+// stop does what Stop does, and reports whether the process exited by itself when
+// it was asked to.
+func (p Process) stop(patience time.Duration) (orderly bool, err error) {
 	if !p.Alive() {
-		return nil
+		return false, nil
 	}
 	if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("process %d: %w", p.PID, err)
+		return false, fmt.Errorf("process %d: %w", p.PID, err)
 	}
-	await(patience, func() bool { return !p.Alive() })
+	orderly = await(patience, func() bool { return !p.Alive() })
 	// Children that it left behind, or the whole group if it ignored the
 	// signal. While any member lives, no other group can get this id.
 	if err := syscall.Kill(-p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("process group %d: %w", p.PID, err)
+		return orderly, fmt.Errorf("process group %d: %w", p.PID, err)
 	}
 	if !await(stopTimeout, func() bool { return !p.Alive() }) {
-		return fmt.Errorf("process %d does not exit", p.PID)
+		return false, fmt.Errorf("process %d does not exit", p.PID)
 	}
 	await(time.Second, func() bool { return errors.Is(syscall.Kill(-p.PID, 0), syscall.ESRCH) })
-	return nil
+	return orderly, nil
 }
 
 // await polls until the condition holds, and reports whether it held in time.

@@ -46,8 +46,8 @@ func TestStopEndsTheProcessAndWhatItStarted(t *testing.T) {
 func TestStopEndsAProcessThatIgnoresTheRequest(t *testing.T) {
 	p, log := sleeper(t, "trap '' TERM; echo ready; while :; do sleep 1; done")
 	await(5*time.Second, func() bool { b, _ := os.ReadFile(log); return len(b) > 0 })
-	if err := p.stop(100 * time.Millisecond); err != nil {
-		t.Fatal(err)
+	if orderly, err := p.stop(100 * time.Millisecond); err != nil || orderly {
+		t.Fatalf("orderly: %v, error: %v", orderly, err)
 	}
 	if p.Alive() {
 		t.Error("the process is alive after Stop")

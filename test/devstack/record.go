@@ -47,7 +47,11 @@ func StopRecorded(dir, name string) (stopped bool, err error) {
 		return false, err
 	}
 	stopped = r.Alive()
-	if err := r.Stop(); err != nil {
+	orderly, err := r.stop(stopTimeout)
+	if err == nil && orderly && r.State != "" {
+		err = saved(stateDir(dir, r.State))
+	}
+	if err != nil {
 		return false, fmt.Errorf("stop %s: %w", name, err)
 	}
 	return stopped, nil

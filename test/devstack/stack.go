@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -51,6 +52,9 @@ type StackOptions struct {
 	Detach bool
 	// Progress, if not nil, is called with each step as it begins.
 	Progress func(step string)
+	// Lost, if not nil, is called if the local AWS was killed, with the time
+	// since when its writes are lost.
+	Lost func(since time.Time)
 }
 
 // Outputs are the deployed stack's outputs, by name.
@@ -104,6 +108,9 @@ func Up(ctx context.Context, o StackOptions) (*Stack, error) {
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
+	}
+	if o.Lost == nil {
+		o.Lost = func(time.Time) {}
 	}
 	unlock, err := lockFile(filepath.Join(o.Dir, "run", "up.lock"))
 	if err != nil {
@@ -174,15 +181,22 @@ func (u *upper) find(ctx context.Context) error {
 	if u.record.Alive() && u.record.State == u.o.Name && answers(ctx, u.record.URL+"/_ministack/ready", http.StatusOK) == nil {
 		return nil
 	}
-	if err := u.record.Stop(); err != nil {
+	if _, err := StopRecorded(u.o.Dir, ministackName); err != nil {
 		return err
+	}
+	since, err := unsavedSince(stateDir(u.o.Dir, u.o.Name))
+	if err != nil {
+		return err
+	}
+	if !since.IsZero() {
+		u.o.Lost(since)
 	}
 	u.o.Progress("starting the local AWS")
 	return u.start(ctx, !u.o.NoAuth)
 }
 
 func (u *upper) start(ctx context.Context, auth bool) error {
-	dir := filepath.Join(u.o.Dir, ministackName, u.o.Name)
+	dir := stateDir(u.o.Dir, u.o.Name)
 	port, err := statePort(dir, u.o.Port)
 	if err != nil {
 		return err
@@ -194,6 +208,9 @@ func (u *upper) start(ctx context.Context, auth bool) error {
 	if err != nil {
 		return err
 	}
+	if err := unsaved(dir, time.Now()); err != nil {
+		return errors.Join(err, server.Stop())
+	}
 	u.record = Record{Process: server.Process, URL: server.URL, Port: server.Port, State: u.o.Name, Auth: auth}
 	return WriteRecord(u.o.Dir, ministackName, u.record)
 }
@@ -202,7 +219,7 @@ func (u *upper) restart(ctx context.Context, auth bool) error {
 	if auth {
 		u.o.Progress("restarting it with IAM enforced")
 	}
-	if err := u.record.Stop(); err != nil {
+	if _, err := StopRecorded(u.o.Dir, ministackName); err != nil {
 		return err
 	}
 	return u.start(ctx, auth)
