@@ -12,8 +12,9 @@ import (
 
 // deliveries reads the log of the hook's deliveries down to the newest one that an
 // earlier reading has seen, and requests a run for every one that failed. It returns
-// the first page, and whether there is a log and this call read it. What it has read is recorded only in check, and only once all of it
-// was read: a crash repeats the reading, whose runs have the same ids.
+// the first page, and whether there is a log and this call read it. What it has read is
+// recorded only in check, and only once all of it was read: a crash repeats the
+// reading, whose runs have the same ids.
 //
 // A hook of a group is read once, for the first of the projects that it delivers; the
 // others take over how far it was read.
