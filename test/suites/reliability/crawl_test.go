@@ -50,6 +50,22 @@ func crawling() []scenario {
 			act: func(c *cloud.Cloud) {
 				post(c, "/v1/backfills", "import", `{"group":"demo"}`)
 			}},
+		{name: "census", refs: []surgical.EntityRef{issue(70), issue(71)}, apis: apis,
+			prepare: func(c *cloud.Cloud) {
+				synced(70, 71)(c)
+				const budget = 2 * time.Hour
+				c.Crawler().Census = budget
+				crawls(c)
+				c.Clock.Advance(budget)
+			},
+			act: func(c *cloud.Cloud) {
+				c.GitLab.DeleteNote(issue(70), c.GitLab.Discussions(issue(70))[0].Notes[0].ID) // nothing announces it
+				for range 6 {
+					c.Crawl()
+					c.Settle()
+					c.Clock.Advance(surgical.CrawlInterval)
+				}
+			}},
 	}
 }
 
@@ -57,7 +73,7 @@ func crawling() []scenario {
 type done struct {
 	// Runs are the ids of the crawler's runs.
 	Runs []string
-	// Passes are the backfills, with their counts.
+	// Passes are the backfills and censuses, with their counts and what they found.
 	Passes []string
 	// Lists is how many pages of lists were read.
 	lists int
@@ -66,7 +82,8 @@ type done struct {
 func doneIn(c *cloud.Cloud) done {
 	var d done
 	for _, run := range c.Runs() {
-		if run.Origin == surgical.OriginBackfill || run.Origin == surgical.OriginReconcile {
+		switch run.Origin {
+		case surgical.OriginBackfill, surgical.OriginReconcile, surgical.OriginCensus:
 			d.Runs = append(d.Runs, fmt.Sprint(run.Origin, " ", run.Targets))
 		}
 	}
@@ -75,8 +92,8 @@ func doneIn(c *cloud.Cloud) done {
 		if err != nil {
 			c.T.Fatal(err)
 		}
-		if p.Kind == surgical.PassBackfill {
-			d.Passes = append(d.Passes, fmt.Sprint(p.ProjectID, p.Status, p.Counts.Different, p.Counts.Done, p.Counts.Failed, p.Outstanding))
+		if p.Kind != surgical.PassReconcile {
+			d.Passes = append(d.Passes, fmt.Sprint(p.Kind, p.ProjectID, p.Status, p.Counts.Different, p.Counts.Done, p.Counts.Failed, p.Outstanding, p.Found))
 		}
 	}
 	requests := c.GitLab.Requests()
@@ -117,7 +134,7 @@ func TestWhereverTheCrawlerDiesNoRunIsLostOrRepeated(t *testing.T) {
 					})
 				})
 			}
-			t.Logf("%d deaths", len(all))
+			t.Logf("%d deaths, undisturbed %v", len(all), baseline.Passes)
 		})
 	}
 }
