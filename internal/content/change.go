@@ -46,8 +46,9 @@ type Change struct {
 	head      dynamo.Item
 	condition expression.Expression
 	staged    []staging
-	// superseded are sort keys.
+	// superseded are sort keys. unknown is set if there are others that are not known.
 	superseded []string
+	unknown    error
 }
 
 // staging is an item to be staged. It is made when it is written: a run may have

@@ -42,11 +42,15 @@ func (s *Store) StageChildren(ctx context.Context, changes []*Change) error {
 
 // ExpireSuperseded lets superseded items expire: after the commit, the heads of
 // the changes no longer name them. They are kept as long as a reader may still
-// need them.
+// need them. If not all of them are known, it fails after those that are: the sweeper
+// finds the others, because nothing names them.
 func (s *Store) ExpireSuperseded(ctx context.Context, changes []*Change) error {
 	for _, c := range changes {
 		if err := s.expireAll(ctx, c.Ref, c.superseded); err != nil {
 			return err
+		}
+		if c.unknown != nil {
+			return c.unknown
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -18,11 +19,11 @@ func (s *Store) tombstone(ctx context.Context, snap surgical.Snapshot, attempt s
 		Scope: surgical.Scope{All: true, Hide: true},
 	}
 	m, err := s.manifest(ctx, snap.Ref, base.item, everyPart)
-	if err != nil {
+	if err := change.incomplete(err); err != nil {
 		return nil, fmt.Errorf("prepare the tombstone of %s: %w", snap.Ref, err)
 	}
 	lists, err := s.pieceLists(ctx, snap.Ref, m.all())
-	if err != nil {
+	if err := change.incomplete(err); err != nil {
 		return nil, fmt.Errorf("prepare the tombstone of %s: %w", snap.Ref, err)
 	}
 	change.superseded = m.keys(lists)
@@ -33,4 +34,16 @@ func (s *Store) tombstone(ctx context.Context, snap surgical.Snapshot, attempt s
 		RunID: attempt.RunID, DocumentFormat: surgical.DocumentFormat, HiddenSince: dynamo.Micros(was.HiddenSince), Gone: true,
 	}, snap)
 	return change, err
+}
+
+// incomplete notes that a part of the manifest, or a list of pieces, is missing, so that
+// not everything is known that the head names. That must not keep the entity visible:
+// the sweeper expires the rest, because the tombstone names nothing. Any other error is
+// returned.
+func (c *Change) incomplete(err error) error {
+	if errors.Is(err, errOvertaken) {
+		c.unknown = errors.Join(c.unknown, err)
+		return nil
+	}
+	return err
 }

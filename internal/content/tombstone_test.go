@@ -1,7 +1,10 @@
 package content_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,4 +90,51 @@ func TestPrepare_StagesEverythingAnewAfterATombstone(t *testing.T) {
 	}
 	w.expire(ref)
 	w.shows(ref, w.snapshot(ref, newIssue()))
+}
+
+func TestPrepare_ATombstoneCoversAHeadThatIsDamaged(t *testing.T) {
+	for name, c := range map[string]struct {
+		lost    func(sk string) bool
+		most    int
+		unknown bool
+	}{
+		"a part of the manifest is missing": {func(sk string) bool { return strings.HasPrefix(sk, "part#") }, 1, true},
+		"no part is there":                  {func(sk string) bool { return strings.HasPrefix(sk, "part#") }, 1000, true},
+		"a list of pieces is missing":       {func(sk string) bool { return strings.HasSuffix(sk, "#list") }, 1, true},
+		"a child is missing":                {func(sk string) bool { return strings.HasPrefix(sk, "child#") }, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			ref := issue(1)
+			g := newIssue().with("description", noise(600_000))
+			for i := range 60 {
+				id := fmt.Sprintf("n%d", i)
+				g = g.and("discussion#"+id, note(id, "text"))
+			}
+			w.commit(ref, g)
+			staged, _ := w.keys(ref, "")
+			staged = slices.DeleteFunc(staged, func(sk string) bool { return !c.lost(sk) })
+			if len(staged) == 0 {
+				t.Fatal("nothing to lose")
+			}
+			w.remove(ref, staged[:min(len(staged), c.most)]...)
+			w.now = w.now.Add(time.Hour)
+			change, _, err := w.Prepare(ctx(), w.missing(ref), attempt("h", 1), nil)
+			w.must(err)
+			w.must(w.put(change))
+			head, err := w.Head(ctx(), ref)
+			w.must(err)
+			if !head.Gone {
+				t.Errorf("the head is %+v", head)
+			}
+			if err := w.ExpireSuperseded(ctx(), []*content.Change{change}); (err != nil) != c.unknown {
+				t.Errorf("ExpireSuperseded: %v", err)
+			}
+			_, err = w.ExpireOrphans(ctx(), ref, func(context.Context, surgical.AttemptID) (bool, error) { return true, nil })
+			w.must(err)
+			if orphans, err := w.Orphans(ctx(), ref); err != nil || len(orphans) > 0 {
+				t.Errorf("%v do not expire: %v", orphans, err)
+			}
+		})
+	}
 }
