@@ -97,9 +97,7 @@ func (c Code) advice() (action Action, retryable bool) {
 		return ActionContactOperator, false
 	case CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeQueueUnavailable:
 		return ActionRetryAfter, true
-	case CodeCheckpointOutdated:
-		return ActionRetryFailed, false
-	case CodeBackfillIncomplete, CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:
+	case CodeBackfillIncomplete, CodeCheckpointOutdated, CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:
 		return ActionRetryFailed, true
 	default:
 		return ActionContactOperator, true

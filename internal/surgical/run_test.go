@@ -23,6 +23,9 @@ func TestCodes_AllHaveAMeaningAnActionAndOneName(t *testing.T) {
 		if seen[code] || code.Means() == "" || e.Action == "" {
 			t.Errorf("%s: twice %t, meaning %q, action %q", code, seen[code], code.Means(), e.Action)
 		}
+		if e.Action == surgical.ActionRetryFailed && !e.Retryable {
+			t.Errorf("%s is to be retried, although that does not help", code)
+		}
 		seen[code] = true
 	}
 	if surgical.Code("else").Means() != "" {
