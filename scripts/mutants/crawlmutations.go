@@ -79,7 +79,7 @@ func censusMutations() []mutation {
 		{"census: a copy that is younger than the census is fetched", []edit{{census, " && h.FetchedAt.Before(p.StartedAt)", ""}}, rules},
 		{"census: what is known to be gone is fetched", []edit{{census, "h.HasCopy() && ", "h.Exists() && "}}, rules},
 		{"census: it does not wait between its steps", []edit{{census, "return step, remaining * time.Duration(step)", "return step, 0 * time.Duration(step)"}}, rules},
-		{"census: it takes longer than its budget", []edit{{census, "max(CensusStep, (left+starts-1)/starts)", "CensusStep"}}, rules},
+		{"census: it takes longer than its budget", []edit{{census, "max(CensusStep, (left+starts-1)/starts)", "max(CensusStep, starts-starts)"}}, rules},
 		{"census: its runs do not yield to webhooks", []edit{{"internal/surgical/origin.go", " || o == OriginCensus", ""}}, rules},
 		{"census: it does not wait for backfills", []edit{{work, "\t\t\treturn 0\n", ""}}, censuses},
 		{"census: a backfill of a project that is not allowed stops it", []edit{{work, "\t\tcase !c.Allows(p.ProjectID):\n", ""}}, censuses},
