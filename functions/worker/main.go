@@ -39,14 +39,16 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	launcher := &workflow.Launcher{
 		Starter: &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(cfg)), StateMachineARN: c.StateMachineARN}, Ledger: rows,
 	}
+	queues := sqs.NewFromConfig(cfg)
 	engine := &worker.Engine{
 		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Project: fetcher.ShowsProject, Launch: launcher.Launch,
-		Allows: c.Projects.Allows, Clock: time.Now, Jitter: jitter, Room: room.New(surgical.MaxWorkerBytes), Log: log, Meter: meter,
+		Waiting: func(ctx context.Context) (int, error) { return queue.Waiting(ctx, queues, c.RequestsQueueURL) },
+		Allows:  c.Projects.Allows, Clock: time.Now, Jitter: jitter, Room: room.New(surgical.MaxWorkerBytes), Log: log, Meter: meter,
 	}
 	batch := &worker.Batch{
 		Process: engine.Process,
 		Queue: &queue.Consumer{
-			Client: sqs.NewFromConfig(cfg), QueueURLs: []string{c.RequestsQueueURL, c.BulkQueueURL}, DeadLetterURL: c.DeadLetterQueueURL,
+			Client: queues, QueueURLs: []string{c.RequestsQueueURL, c.BulkQueueURL}, DeadLetterURL: c.DeadLetterQueueURL,
 		},
 		Clock: time.Now, Log: log, Meter: meter,
 		NewTrace: trace.Source(crand.Reader),

@@ -84,6 +84,18 @@ const (
 	// counts: the event may be ahead of the replica that answers.
 	NotFoundTries = 3
 
+	// TurnGrace is how long a worker takes at most, at the default rate, from a batch of
+	// deliveries to the begin of the last fetch: ten entities with five requests each.
+	// It also exceeds RefetchInterval.
+	TurnGrace = 15 * time.Second
+	// TurnDelay is how long the run of a pass waits before it looks again whether
+	// deliveries wait, and TurnPatience when it stops waiting for them.
+	TurnDelay    = 5 * time.Second
+	TurnPatience = time.Hour
+	// PauseSlack is how long after the end of a pause a message that waits for it may
+	// stay hidden.
+	PauseSlack = 5 * time.Second
+
 	// ParallelFetches bounds how many targets of one run are fetched at a time;
 	// each of them sends at least five requests at once.
 	ParallelFetches = 4

@@ -30,6 +30,8 @@ type Engine struct {
 	// Project reports whether GitLab shows the project to the token, and how many
 	// requests that took. Its errors have one of the gitlab_ codes.
 	Project func(ctx context.Context, projectID int64) (requests int, err error)
+	// Waiting returns how many deliveries wait in requests.fifo, about.
+	Waiting func(ctx context.Context) (int, error)
 	// Launch starts the workflow of a committed run and records the start.
 	// Starting it twice is harmless.
 	Launch func(ctx context.Context, run surgical.Run, generation int64, clean bool) error
@@ -90,6 +92,11 @@ func (e *Engine) Process(ctx context.Context, msg Message, isolated bool) Verdic
 	if wait := run.NotBefore.Sub(now); wait > 0 {
 		return waitFor(wait, nil) // the sweeper's clock is ahead
 	}
+	if wait, err := e.turn(ctx, run, seen, now); err != nil {
+		return e.unknown(err)
+	} else if wait > 0 {
+		return waitFor(wait, nil)
+	}
 	covering, wait, err := e.coverage(ctx, msg, run, seen.head)
 	if err != nil {
 		return e.unknown(err)
@@ -114,8 +121,9 @@ type sight struct {
 	path string
 	// head is the entity's, for a message with one target.
 	head *content.Base
-	// spared is the time until which passes leave GitLab's budget to webhooks.
-	spared time.Time
+	// spared is the time until which passes leave GitLab's budget to webhooks, and empty
+	// when no delivery waited. Both are only read for the run of a pass.
+	spared, empty time.Time
 }
 
 // look reads the run, the pause, the project's path, which targets have something
@@ -132,7 +140,7 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 		lookups = append(lookups, e.Content.HeadLookup(refs[0]))
 	}
 	if msg.Origin.Yields() {
-		lookups = append(lookups, e.Ledger.SpareLookup())
+		lookups = append(lookups, e.Ledger.SpareLookup(), e.Ledger.EmptyLookup())
 	}
 	items, err := dynamo.GetTogether(ctx, e.DB, lookups...)
 	if err != nil {
@@ -158,7 +166,10 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 		}
 	}
 	if msg.Origin.Yields() {
-		if seen.spared, err = ledger.PauseOf(items[len(items)-1]); err != nil {
+		if seen.spared, err = ledger.PauseOf(items[len(items)-2]); err != nil {
+			return seen, err
+		}
+		if seen.empty, err = ledger.PauseOf(items[len(items)-1]); err != nil {
 			return seen, err
 		}
 	}

@@ -510,7 +510,7 @@ func TestProcess_PreflightOnlyReportsAndWritesNoContent(t *testing.T) {
 // anything else.
 func (w *world) other(ref surgical.EntityRef) {
 	w.T.Helper()
-	run := w.Sync(w.Request(surgical.OriginReconcile, ref))
+	run := w.Sync(w.Request(surgical.OriginManual, ref))
 	if run.Outcomes[ref.Target].Status != surgical.EntityOK {
 		w.T.Fatalf("the other run: %+v", run)
 	}

@@ -84,6 +84,8 @@ func needs(call Call) (all []need) {
 		all = append(all, need{access.Send, path.Base(aws.ToString(in.QueueUrl))})
 	case *sqs.ChangeMessageVisibilityInput:
 		all = append(all, need{"sqs:ChangeMessageVisibility", path.Base(aws.ToString(in.QueueUrl))})
+	case *sqs.GetQueueAttributesInput:
+		all = append(all, need{"sqs:GetQueueAttributes", path.Base(aws.ToString(in.QueueUrl))})
 	case *sfn.StartExecutionInput:
 		all = append(all, need{access.Start, access.Workflow})
 	default:

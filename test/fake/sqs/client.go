@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,6 +65,14 @@ func call(queues []*Queue, params any) (any, error) {
 			attributes[name] = aws.ToString(value.StringValue)
 		}
 		return &sqs.SendMessageOutput{MessageId: aws.String(q.SendWith(group, deduplication, *in.MessageBody, attributes))}, nil
+	case *sqs.GetQueueAttributesInput:
+		q, err := find(in.QueueUrl)
+		if err != nil {
+			return nil, err
+		}
+		return &sqs.GetQueueAttributesOutput{Attributes: map[string]string{
+			string(types.QueueAttributeNameApproximateNumberOfMessages): strconv.Itoa(q.Visible()),
+		}}, nil
 	case *sqs.ChangeMessageVisibilityInput:
 		q, err := find(in.QueueUrl)
 		if err != nil {

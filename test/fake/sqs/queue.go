@@ -156,6 +156,21 @@ func (q *Queue) Receivable() int {
 	return n
 }
 
+// Visible is the number of messages that are neither delayed nor hidden, though others of
+// their group may block them.
+func (q *Queue) Visible() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now, n := q.Clock(), 0
+	q.expire(now)
+	for _, m := range q.messages {
+		if !now.Before(m.visibleAt) {
+			n++
+		}
+	}
+	return n
+}
+
 // inFlight returns the groups with a message in flight.
 func (q *Queue) inFlight() map[string]bool {
 	groups := map[string]bool{}

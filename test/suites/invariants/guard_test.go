@@ -78,7 +78,7 @@ func TestInvariant3AnAnswerOfALaggingReplicaIsSkippedAtOnce(t *testing.T) {
 		w.GitLab.Relabel(ref, []string{"new"}, nil)
 		req := w.Request(surgical.OriginManual, ref)
 		w.Clock.Advance(surgical.Settle + time.Second)
-		w.Sync(w.Request(surgical.OriginReconcile, ref))
+		w.Sync(w.Request(surgical.OriginManual, ref))
 		w.Fetch = func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 			snap := old
 			snap.FetchedAt, snap.FetchedUntil = w.Clock.Now(), w.Clock.Now()

@@ -77,7 +77,7 @@ func TestSpecified(t *testing.T) {
 				if !overtaken {
 					overtaken = true
 					w.GitLab.Relabel(ref, []string{"newer"}, nil)
-					w.Sync(w.Request(surgical.OriginReconcile, ref))
+					w.Sync(w.Request(surgical.OriginManual, ref))
 					newer = w.Entity(ref)
 				}
 				return stale, err

@@ -91,7 +91,7 @@ func (o *observed) stale() {
 		snap, err := fetch(ctx, ref)
 		o.Fetch = fetch
 		o.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: canaryNote})
-		o.send(o.Request(surgical.OriginReconcile, ref))
+		o.send(o.Request(surgical.OriginManual, ref))
 		o.once()
 		return snap, err
 	}
