@@ -11,6 +11,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/crawl"
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -35,6 +36,7 @@ func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
 		Allows: c.Projects.Allows, Listed: c.Projects.IDs(), Interval: time.Duration(c.ReconcileMinutes) * time.Minute,
 		Census:    time.Duration(c.CensusDays) * 24 * time.Hour,
 		HideAfter: time.Duration(c.ProjectHideAfterHours) * time.Hour,
+		Pause:     duration.Wait,
 		Clock:     time.Now, Log: env.Log, Meter: env.Meter, NewTrace: trace.Source(rand.Reader),
 	}
 	return crawler.Handle, nil

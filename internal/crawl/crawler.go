@@ -32,8 +32,8 @@ type Sender interface {
 	Send(ctx context.Context, req surgical.Request) error
 }
 
-// Crawler carries the passes of all projects on. All fields are required but Meter and
-// NewTrace.
+// Crawler carries the passes of all projects on. All fields are required but Pause, Meter
+// and NewTrace.
 type Crawler struct {
 	Ledger  *ledger.Ledger
 	Content *content.Store
@@ -51,8 +51,11 @@ type Crawler struct {
 	// Census is the budget of a census; 0 for none.
 	Census time.Duration
 	Clock  func() time.Time
-	Log    *slog.Logger
-	Meter  *metrics.Emitter
+	// Pause waits until an invocation looks again at passes whose runs are under way, or
+	// until the context ends. Without it, an invocation looks once.
+	Pause func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger
+	Meter *metrics.Emitter
 	// NewTrace returns the traceparent of a new run.
 	NewTrace func(context.Context) string
 }
@@ -60,7 +63,7 @@ type Crawler struct {
 // Report counts what an invocation did.
 type Report struct {
 	Passes, Pages, Runs, Finished, Failed int
-	// spared is set if no further page may be read: what remains of GitLab's budget is
+	// spared is set if no further request may be sent: what remains of GitLab's budget is
 	// left to webhooks, or GitLab refuses every request.
 	spared bool
 	// outstanding is how many runs of all backfills are not known to have ended.
@@ -85,7 +88,7 @@ func (c *Crawler) Handle(ctx context.Context) (Report, error) {
 	// Read before anything can fail: passes show why they wait.
 	pause, err := c.Ledger.Pause(ctx)
 	if err == nil && !pause.After(c.Clock()) {
-		err = errors.Join(c.watchHooks(ctx, &report), c.crawl(ctx, &report))
+		err = c.work(ctx, &report)
 	}
 	err = errors.Join(err, release(context.WithoutCancel(ctx)))
 	c.Log.InfoContext(ctx, "crawled", "passes", report.Passes, "pages", report.Pages, "runs", report.Runs,
@@ -100,21 +103,39 @@ func outcomeOf(err error) string {
 	return "done"
 }
 
-// crawl visits the passes that are due in turn, each for one page at a time, until
-// nothing is left to do or the time is up. A crash leaves every pass at its last
-// checkpoint.
-func (c *Crawler) crawl(ctx context.Context, report *Report) error {
-	now := c.Clock()
+// work looks after hooks for a share of the time, and then at passes, again and again as
+// long as somebody waits for one whose runs are under way.
+func (c *Crawler) work(ctx context.Context, report *Report) error {
 	spared, err := c.Ledger.Spare(ctx)
 	if err != nil {
 		return err
 	}
-	report.spared = spared.After(now)
-	requests, startErr := c.start(ctx)
+	report.spared = spared.After(c.Clock())
+	report.allowance = surgical.MaxCensusRuns
+	errs := []error{c.watchHooks(ctx, report)}
+	for pause := surgical.FirstLook; ; pause = min(2*pause, surgical.MaxLook) {
+		awaited, err := c.crawl(ctx, report)
+		errs = append(errs, err)
+		if err != nil || !awaited || report.spared || c.Pause == nil || !enough(ctx, surgical.CrawlReserve+pause) || c.Pause(ctx, pause) != nil {
+			return errors.Join(errs...)
+		}
+	}
+}
+
+// step does one unit of work, and reports whether there is more to do now.
+type step func(ctx context.Context) (more bool, err error)
+
+// crawl takes steps of everything that is due in turn, what has waited longest first,
+// until nothing is left to do or the time is up. So nothing keeps anything else that is
+// due waiting for more than a step. A crash leaves every pass at its last checkpoint.
+// awaited reports whether somebody waits for runs of a pass.
+func (c *Crawler) crawl(ctx context.Context, report *Report) (awaited bool, err error) {
+	requests, unlisted, startErr := c.start(ctx, report)
 	var passes []surgical.Pass
+	report.outstanding = 0
 	for p, err := range c.Ledger.Passes(ctx) {
 		if err != nil {
-			return errors.Join(startErr, err)
+			return false, errors.Join(startErr, err)
 		}
 		passes = append(passes, p)
 		if p.Kind == surgical.PassBackfill && c.Allows(p.ProjectID) {
@@ -122,37 +143,40 @@ func (c *Crawler) crawl(ctx context.Context, report *Report) error {
 		}
 	}
 	errs := []error{startErr, c.conclude(ctx, requests, passes)}
-	due, err := c.due(ctx, passes, now)
+	due, err := c.due(ctx, passes, c.Clock())
 	if err != nil {
-		return errors.Join(append(errs, err)...)
+		return false, errors.Join(append(errs, err)...)
 	}
-	report.Passes = len(due)
-	report.allowance = c.allowance(passes)
-	visits := make([]*visit, 0, len(due))
-	for _, p := range due {
-		if !c.hasTime(ctx) {
-			break
-		}
-		v, err := c.begin(ctx, p, report)
-		if err == nil {
-			visits = append(visits, v)
-			continue
-		}
-		errs = append(errs, unlessMoved(err))
+	report.Passes = max(report.Passes, len(due))
+	report.allowance = min(report.allowance, c.allowance(passes))
+	visits := make([]*visit, len(due))
+	steps := slices.Clone(unlisted)
+	for i, p := range due {
+		visits[i] = &visit{Crawler: c, pass: p, report: report}
+		steps = append(steps, visits[i].step)
 	}
-	for len(visits) > 0 && c.hasTime(ctx) && !report.spared {
-		var again []*visit
-		for _, v := range visits {
-			if !c.hasTime(ctx) || report.spared {
-				break
+	errs = append(errs, c.take(ctx, steps))
+	awaited = len(unlisted) > 0 || slices.ContainsFunc(visits, (*visit).awaited)
+	return awaited, errors.Join(errs...)
+}
+
+// take takes one step of each in turn, and again of those with more to do, while there
+// is time. One that fails does not stop the others.
+func (c *Crawler) take(ctx context.Context, steps []step) error {
+	var errs []error
+	for len(steps) > 0 {
+		var again []step
+		for _, next := range steps {
+			if !c.hasTime(ctx) {
+				return errors.Join(errs...)
 			}
-			more, err := v.advance(ctx)
+			more, err := next(ctx)
 			errs = append(errs, unlessMoved(err))
 			if more && err == nil {
-				again = append(again, v)
+				again = append(again, next)
 			}
 		}
-		visits = again
+		steps = again
 	}
 	return errors.Join(errs...)
 }
@@ -167,9 +191,23 @@ func unlessMoved(err error) error {
 }
 
 // hasTime reports whether the invocation may begin another page.
-func (c *Crawler) hasTime(ctx context.Context) bool {
+func (c *Crawler) hasTime(ctx context.Context) bool { return enough(ctx, surgical.CrawlReserve) }
+
+// enough reports whether more than this is left of the invocation's time.
+func enough(ctx context.Context, left time.Duration) bool {
 	deadline, ok := ctx.Deadline()
-	return ctx.Err() == nil && (!ok || time.Until(deadline) > surgical.CrawlReserve)
+	return ctx.Err() == nil && (!ok || time.Until(deadline) > left)
+}
+
+// spare leaves the rest of GitLab's budget to webhooks, once it is as small as their
+// reserve.
+func (c *Crawler) spare(ctx context.Context, l gitlab.RateLimit, report *Report) error {
+	until, low := l.Spare(c.Clock())
+	if !low {
+		return nil
+	}
+	report.spared = true
+	return c.Ledger.SetSpare(ctx, until)
 }
 
 // queue queues one run, and reports whether its message was sent. If the run is queued
@@ -196,7 +234,7 @@ func (c *Crawler) queue(ctx context.Context, req surgical.Request) (sent bool, e
 }
 
 // due returns the passes with something to do now, those that have waited longest
-// first.
+// first: what an invocation had no time for comes before what it advanced.
 func (c *Crawler) due(ctx context.Context, passes []surgical.Pass, now time.Time) ([]surgical.Pass, error) {
 	all, err := c.projects(ctx)
 	if err != nil {
@@ -223,7 +261,7 @@ func (c *Crawler) due(ctx context.Context, passes []surgical.Pass, now time.Time
 		}
 	}
 	slices.SortFunc(due, func(a, b surgical.Pass) int {
-		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.Kind, b.Kind))
+		return cmp.Or(later(a.DueAt, a.UpdatedAt).Compare(later(b.DueAt, b.UpdatedAt)), cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.Kind, b.Kind))
 	})
 	return due, nil
 }

@@ -37,6 +37,9 @@ func (w *watch) deliveries(ctx context.Context, project surgical.Project, check 
 		if err != nil {
 			return nil, false, err
 		}
+		if err := w.spare(ctx, page.RateLimit, w.report); err != nil {
+			return nil, false, err
+		}
 		if page.Unavailable != "" {
 			if check.NoLog != page.Unavailable {
 				w.Log.InfoContext(ctx, "no_delivery_log", "project_id", project.ID, "reason", page.Unavailable)
@@ -67,6 +70,9 @@ func (w *watch) deliveries(ctx context.Context, project surgical.Project, check 
 		}
 		if cursor = page.Next; known || cursor == "" || pages+1 >= surgical.MaxDeliveryPages || check.ReadAt.IsZero() {
 			break // of a hook that was not read before, one page: a backfill brings the rest
+		}
+		if w.report.spared || !enough(ctx, surgical.HooksReserve) {
+			break // a reconcile finds the rest
 		}
 	}
 	if recovered > 0 {

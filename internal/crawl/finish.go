@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/projects"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -136,15 +135,4 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// spare leaves the rest of GitLab's budget to webhooks, once it is as small as their
-// reserve.
-func (v *visit) spare(ctx context.Context, l gitlab.RateLimit) error {
-	until, low := l.Spare(v.Clock())
-	if !low {
-		return nil
-	}
-	v.report.spared = true
-	return v.Ledger.SetSpare(ctx, until)
 }

@@ -3,6 +3,7 @@ package crawl
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -23,23 +24,43 @@ type watch struct {
 }
 
 // watchHooks checks the hooks of all projects every [surgical.HookCheckInterval], and
-// reads the log of their deliveries as often as projects are reconciled. What fails is
-// due again with the next invocation; GitLab's failures end this one, once there are
-// several.
+// reads the log of their deliveries as often as projects are reconciled, for a share of
+// the invocation's time. What that leaves, and what fails, is due again with the next
+// one.
 func (c *Crawler) watchHooks(ctx context.Context, report *Report) error {
-	w := watch{Crawler: c, report: report, now: c.Clock(), groups: map[string][]gitlab.Hook{}, seen: map[int64]surgical.HookCheck{}}
-	if until, err := c.Ledger.Pause(ctx); err != nil || until.After(w.now) {
-		return err
+	if report.spared {
+		return nil
 	}
-	failures := 0
-	for project, err := range c.Ledger.Projects(ctx) {
+	w := watch{Crawler: c, report: report, now: c.Clock(), groups: map[string][]gitlab.Hook{}, seen: map[int64]surgical.HookCheck{}}
+	share, cancel := context.WithTimeout(ctx, surgical.HooksShare)
+	defer cancel()
+	err := w.all(share)
+	if share.Err() != nil && ctx.Err() == nil {
+		c.Log.WarnContext(ctx, "hooks_unchecked", "error", "their share of the time is up")
+		return nil
+	}
+	return err
+}
+
+// all visits the projects whose hook or log is due. GitLab's failures end that, once
+// there are several.
+func (w *watch) all(ctx context.Context) error {
+	var due []surgical.Project
+	for project, err := range w.Ledger.Projects(ctx) {
 		if err != nil {
 			return err
 		}
-		if project.Path == "" || !c.Allows(project.ID) {
-			continue // a pass finds out the path first
+		// A pass finds out the path first.
+		if project.Path != "" && w.Allows(project.ID) && (w.checkDue(project.Hook) || w.logDue(project.Hook)) {
+			due = append(due, project)
 		}
-		if !c.hasTime(ctx) {
+	}
+	// In any fixed order, the same projects would always come last, behind those whose
+	// requests fail.
+	rand.New(rand.NewPCG(uint64(w.now.UnixMicro()), 0)).Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
+	failures := 0
+	for _, project := range due {
+		if w.report.spared || !enough(ctx, surgical.HooksReserve) {
 			return nil
 		}
 		err := w.visit(ctx, project)
@@ -53,8 +74,15 @@ func (c *Crawler) watchHooks(ctx context.Context, report *Report) error {
 	return nil
 }
 
-// maxHookFailures is how many projects may fail in one invocation. One whose requests
-// always fail must not keep the others from being looked at.
+func (w *watch) checkDue(known surgical.HookCheck) bool {
+	return !w.now.Before(known.CheckedAt.Add(surgical.HookCheckInterval))
+}
+
+func (w *watch) logDue(known surgical.HookCheck) bool {
+	return known.State == surgical.HookWorking && known.NoLog == "" && !w.now.Before(known.ReadAt.Add(w.Interval))
+}
+
+// maxHookFailures is how many projects may fail in one invocation.
 const maxHookFailures = 3
 
 func fromGitLab(err error) bool { return strings.HasPrefix(string(surgical.CodeOf(err)), "gitlab_") }
@@ -80,22 +108,18 @@ func (w *watch) interrupted(ctx context.Context, project surgical.Project, err e
 }
 
 func (w *watch) visit(ctx context.Context, project surgical.Project) error {
-	known := project.Hook
-	switch {
-	case !w.now.Before(known.CheckedAt.Add(surgical.HookCheckInterval)):
+	if w.checkDue(project.Hook) {
 		return w.check(ctx, project)
-	case known.State == surgical.HookWorking && known.NoLog == "" && !w.now.Before(known.ReadAt.Add(w.Interval)):
-		next := known
-		_, _, err := w.deliveries(ctx, project, &next)
-		switch {
-		case refuses(err):
-			return w.check(ctx, project) // the hook is gone
-		case err != nil || next == known:
-			return err
-		}
-		return w.Ledger.CheckHook(ctx, project.ID, next)
 	}
-	return nil
+	next := project.Hook
+	_, _, err := w.deliveries(ctx, project, &next)
+	switch {
+	case refuses(err):
+		return w.check(ctx, project) // the hook is gone
+	case err != nil || next == project.Hook:
+		return err
+	}
+	return w.Ledger.CheckHook(ctx, project.ID, next)
 }
 
 // check looks for the hook that delivers the project's events, and records what it
@@ -216,6 +240,9 @@ func (w *watch) hooksOf(ctx context.Context, owner gitlab.Owner) (hooks []gitlab
 			return nil, false, nil
 		}
 		if err != nil {
+			return nil, false, err
+		}
+		if err := w.spare(ctx, page.RateLimit, w.report); err != nil {
 			return nil, false, err
 		}
 		hooks = append(hooks, page.Hooks...)

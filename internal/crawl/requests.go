@@ -9,24 +9,39 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// start lists the projects of the requests for several backfills, and starts a pass for
-// each. It returns the requests whose projects are all listed.
-func (c *Crawler) start(ctx context.Context) (listed []surgical.BackfillRequest, err error) {
+// start reads one page of the projects of each request for several backfills, and starts
+// a pass for each project. It returns the requests whose projects are all listed, and
+// steps that list those of the others.
+func (c *Crawler) start(ctx context.Context, report *Report) (listed []surgical.BackfillRequest, unlisted []step, err error) {
 	all, err := c.Ledger.BackfillRequests(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var errs []error
 	for _, r := range all {
 		if r.Status == surgical.StatusRunning && !r.Listed && !r.DueAt.After(c.Clock()) {
-			r, err = c.list(ctx, r)
-			errs = append(errs, unlessMoved(err))
+			list := c.lister(&r, report)
+			more, err := list(ctx)
+			if errs = append(errs, unlessMoved(err)); more && err == nil {
+				unlisted = append(unlisted, list)
+			}
 		}
 		if r.Status == surgical.StatusRunning && r.Listed {
 			listed = append(listed, r)
 		}
 	}
-	return listed, errors.Join(errs...)
+	return listed, unlisted, errors.Join(errs...)
+}
+
+// lister returns the step that reads the next page of the request's projects.
+func (c *Crawler) lister(r *surgical.BackfillRequest, report *Report) step {
+	return func(ctx context.Context) (more bool, err error) {
+		if report.spared || !c.hasTime(ctx) {
+			return false, nil
+		}
+		*r, err = c.listPage(ctx, *r, report)
+		return err == nil && !r.Listed && r.Error == nil, err
+	}
 }
 
 // conclude ends the requests whose passes have ended.
@@ -47,25 +62,13 @@ func (c *Crawler) conclude(ctx context.Context, listed []surgical.BackfillReques
 	return errors.Join(errs...)
 }
 
-// list reads pages of the request's projects until all are listed, the time is up, or
-// GitLab does not answer.
-func (c *Crawler) list(ctx context.Context, r surgical.BackfillRequest) (surgical.BackfillRequest, error) {
-	for !r.Listed && c.hasTime(ctx) {
-		var err error
-		if r, err = c.listPage(ctx, r); err != nil || r.Error != nil {
-			return r, err
-		}
-	}
-	return r, nil
-}
-
 // listPage reads one page of the request's projects and starts their backfills. A crash
 // before the page is stored repeats it: a backfill is started once.
-func (c *Crawler) listPage(ctx context.Context, r surgical.BackfillRequest) (surgical.BackfillRequest, error) {
+func (c *Crawler) listPage(ctx context.Context, r surgical.BackfillRequest, report *Report) (surgical.BackfillRequest, error) {
 	at := c.Clock()
 	page, err := c.listProjects(ctx, r)
 	if err != nil {
-		return c.requestFailed(ctx, r, err, page.Requests)
+		return c.requestFailed(ctx, r, err, page.Requests, report)
 	}
 	next := r
 	next.Error, next.Tries, next.FailingSince = nil, 0, time.Time{}
@@ -89,7 +92,10 @@ func (c *Crawler) listPage(ctx context.Context, r surgical.BackfillRequest) (sur
 	}
 	next.Requests += int64(page.Requests)
 	next.Cursor, next.Listed = page.Next, page.Next == ""
-	return c.Ledger.SaveBackfillRequest(ctx, next)
+	if r, err = c.Ledger.SaveBackfillRequest(ctx, next); err != nil {
+		return r, err
+	}
+	return r, c.spare(ctx, page.RateLimit, report)
 }
 
 func (c *Crawler) listProjects(ctx context.Context, r surgical.BackfillRequest) (gitlab.ProjectPage, error) {
@@ -106,7 +112,7 @@ func (c *Crawler) listProjects(ctx context.Context, r surgical.BackfillRequest) 
 
 // requestFailed records that GitLab did not list the projects: as for a pass, a failure
 // that may pass delays the request, and any other ends it.
-func (c *Crawler) requestFailed(ctx context.Context, r surgical.BackfillRequest, err error, requests int) (surgical.BackfillRequest, error) {
+func (c *Crawler) requestFailed(ctx context.Context, r surgical.BackfillRequest, err error, requests int, report *Report) (surgical.BackfillRequest, error) {
 	if ctx.Err() != nil {
 		return r, ctx.Err()
 	}
@@ -123,6 +129,7 @@ func (c *Crawler) requestFailed(ctx context.Context, r surgical.BackfillRequest,
 	}
 	var paused error
 	if why.Code.PausesAll() {
+		report.spared = true
 		paused = c.Ledger.SetPause(ctx, next.DueAt)
 	}
 	c.Log.WarnContext(ctx, "pass_waits", "pass_id", r.ID, "kind", string(surgical.PassBackfill), "code", string(why.Code), "error", why.Error(),

@@ -16,7 +16,9 @@ import (
 type visit struct {
 	*Crawler
 	// pass is the row as this visit read or wrote it last.
-	pass    surgical.Pass
+	pass surgical.Pass
+	// begun is set once the visit has read what belongs to the pass.
+	begun   bool
 	project surgical.Project
 	// windows are those with runs that are not known to have ended.
 	windows []surgical.Window
@@ -28,33 +30,50 @@ type visit struct {
 	report  *Report
 }
 
+// step begins the visit, and does one step of its pass unless GitLab's budget is left to
+// webhooks. It reports whether there is more to do now.
+func (v *visit) step(ctx context.Context) (more bool, err error) {
+	if !v.begun {
+		v.begun = true
+		if err := v.begin(ctx); err != nil {
+			return false, err
+		}
+	}
+	if v.report.spared {
+		return false, nil
+	}
+	return v.advance(ctx)
+}
+
+// awaited reports whether somebody waits for runs of the pass. Nobody waits for a census.
+func (v *visit) awaited() bool { return v.pass.Kind != surgical.PassCensus && v.pass.Outstanding > 0 }
+
 // begin reads what belongs to the pass, goes on with what an earlier invocation left
 // behind, and looks which runs have ended. A reconcile whose time has come begins its
 // next cycle.
-func (c *Crawler) begin(ctx context.Context, p surgical.Pass, report *Report) (*visit, error) {
-	v := &visit{Crawler: c, pass: p, report: report}
-	var err error
-	if v.project, err = c.Ledger.Project(ctx, p.ProjectID); err != nil {
-		return nil, err
+func (v *visit) begin(ctx context.Context) (err error) {
+	p := v.pass
+	if v.project, err = v.Ledger.Project(ctx, p.ProjectID); err != nil {
+		return err
 	}
-	v.pass = p.Restarted(v.project.HiddenAt, c.Clock())
+	v.pass = p.Restarted(v.project.HiddenAt, v.Clock())
 	if p.Windows > 0 {
-		if v.windows, err = c.Ledger.Windows(ctx, p); err != nil {
-			return nil, err
+		if v.windows, err = v.Ledger.Windows(ctx, p); err != nil {
+			return err
 		}
 	}
 	if err := v.send(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	switch {
 	case v.cycleDue():
-		return v, v.beginCycle(ctx)
+		return v.beginCycle(ctx)
 	case p.Kind == surgical.PassReconcile:
-		return v, v.await(ctx)
+		return v.await(ctx)
 	case v.censusDue():
-		return v, v.beginCensus(ctx)
+		return v.beginCensus(ctx)
 	}
-	return v, v.settle(ctx)
+	return v.settle(ctx)
 }
 
 // advance does one step: it reads one page, or ends the pass. It reports whether there
@@ -89,6 +108,9 @@ func (v *visit) page(ctx context.Context) (more bool, err error) {
 	named, err := v.name(ctx)
 	if err != nil {
 		return false, v.failed(ctx, err, named)
+	}
+	if v.report.spared {
+		return false, nil
 	}
 	page, err := v.list(ctx)
 	if page.Requests += named; err != nil {
@@ -135,7 +157,7 @@ func (v *visit) page(ctx context.Context) (more bool, err error) {
 		}
 		v.project.UnseenSince = time.Time{}
 	}
-	return true, v.spare(ctx, page.RateLimit)
+	return true, v.spare(ctx, page.RateLimit, v.report)
 }
 
 // name records the path of a project whose path is not known yet. It returns the
@@ -148,6 +170,9 @@ func (v *visit) name(ctx context.Context) (requests int, err error) {
 	project, answer, err := v.GitLab.Project(ctx, strconv.FormatInt(v.pass.ProjectID, 10))
 	if err != nil {
 		v.refused = refuses(err)
+		return answer.Requests, err
+	}
+	if err := v.spare(ctx, answer.RateLimit, v.report); err != nil {
 		return answer.Requests, err
 	}
 	if err := v.watch().Record(ctx, v.project, projects.Answer{Path: project.Path, AskedAt: at}); err != nil {

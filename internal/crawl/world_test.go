@@ -326,3 +326,36 @@ func TestBackfill_LeavesTheReserveOfGitLabsBudgetToWebhooks(t *testing.T) {
 		}
 	})
 }
+
+func TestCrawl_StopsListingAtTheReserve(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		for iid := int64(100); iid < 1100; iid++ {
+			w.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: w.Clock.Now().Add(-time.Hour)}))
+		}
+		const limit = 8 // a quarter of it is left to webhooks
+		w.GitLab.SetBudget(limit, time.Minute)
+		w.Crawls = false
+		w.backfill()
+		sent := func() (n int) {
+			for _, requests := range w.GitLab.Requests() {
+				n += requests
+			}
+			return n
+		}
+		before := sent()
+		for range 3 { // within the same minute of GitLab's
+			w.Crawl()
+			if n := sent() - before; n != limit*(100-surgical.WebhookReserve)/100 {
+				t.Fatalf("%d requests of %d: %v", n, limit, w.GitLab.Requests())
+			}
+			w.Clock.Advance(time.Second)
+		}
+		listed := w.pass(surgical.PassBackfill).Counts.Listed
+		w.Clock.Advance(time.Minute)
+		w.Crawl()
+		if p := w.pass(surgical.PassBackfill); listed == 0 || p.Counts.Listed <= listed {
+			t.Errorf("%d entities were listed, and a minute later %d", listed, p.Counts.Listed)
+		}
+	})
+}

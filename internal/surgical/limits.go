@@ -289,6 +289,14 @@ const (
 	// CrawlReserve is the part of CrawlerTimeout in which no page is begun: enough to
 	// queue what the last one requested.
 	CrawlReserve = 15 * time.Second
+	// HooksShare is the time for which the crawler looks after hooks before it goes on
+	// with passes, and HooksReserve the part of it in which it begins nothing.
+	HooksShare   = 20 * time.Second
+	HooksReserve = 5 * time.Second
+	// FirstLook is when the crawler looks again at passes whose runs are under way. The
+	// pause doubles up to MaxLook.
+	FirstLook = 2 * time.Second
+	MaxLook   = 8 * time.Second
 )
 
 // What the sweeper waits for before it steps in.
