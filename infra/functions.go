@@ -71,7 +71,7 @@ func newFunctions(st *stack) functionSet {
 		abort: st.function("Abort", functionSpec{name: "abort", does: "Closes a run whose workflow failed",
 			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes runs that crashed permanently",
-			memory: 256, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, machine}}),
+			memory: 256, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, projects, machine}}),
 		crawler: st.function("Crawler", functionSpec{name: "crawler", does: "Compares GitLab's lists with the copy",
 			memory: 512, timeout: surgical.CrawlerTimeout, scheduled: true, env: []map[string]*string{tableNames, bulk, projects, st.gitlabEnv(), {
 				"LOREHOOK_CENSUS_DAYS":              jsii.String(strconv.Itoa(st.settings.CensusDays)),

@@ -114,7 +114,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		}},
 		"Finish":  {tableNames},
 		"Abort":   {tableNames},
-		"Sweeper": {tableNames, requests, bulk, machine},
+		"Sweeper": {tableNames, requests, bulk, projects, machine},
 		"Crawler": {tableNames, bulk, projects, gitlab, {"LOREHOOK_CENSUS_DAYS": "7", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
 		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler"}},
 		"Widget":  {tableNames},
@@ -141,6 +141,7 @@ func TestContextValuesReachTheFunctions(t *testing.T) {
 	for id, want := range map[string]map[string]string{
 		"Webhook": {"LOREHOOK_PROJECTS": "7, 8"},
 		"Api":     {"LOREHOOK_PROJECTS": "7, 8"},
+		"Sweeper": {"LOREHOOK_PROJECTS": "7, 8"},
 		"Worker":  {"LOREHOOK_PROJECTS": "7, 8", "GITLAB_BASE_URL": "https://gitlab.example.com", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "3"},
 		"Crawler": {"LOREHOOK_PROJECTS": "7, 8", "GITLAB_BASE_URL": "https://gitlab.example.com", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "3", "LOREHOOK_RECONCILE_MINUTES": "15", "LOREHOOK_CENSUS_DAYS": "30", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "48"},
 		"Embed": {

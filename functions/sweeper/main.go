@@ -34,7 +34,7 @@ func build(_ context.Context, env function.Env[config.Sweeper]) (any, error) {
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
 		Setbacks: &workflow.Setbacks{Ledger: rows, Clock: time.Now},
 		Requests: queue.NewSender(client, c.RequestsQueueURL), Bulk: queue.NewSender(client, c.BulkQueueURL),
-		Clock: time.Now, Log: env.Log,
+		Allows: c.Projects.Allows, Clock: time.Now, Log: env.Log,
 		NewTrace: trace.Source(rand.Reader),
 	}
 	return sweeper.Handle, nil

@@ -89,12 +89,16 @@ func (l *Ledger) ownAfter(run surgical.Run, left Left) ([]types.TransactWriteIte
 }
 
 // Backlog yields every dirty source that was inserted before the time and
-// whose run has ended. It scans the table, which holds only the backlog and the
-// current work.
-func (l *Ledger) Backlog(ctx context.Context, before time.Time) iter.Seq2[surgical.Leftover, error] {
+// whose run has ended, from the one after the given row on. It scans the table, which
+// holds only the backlog and the current work.
+func (l *Ledger) Backlog(ctx context.Context, before time.Time, after surgical.DirtyKey) iter.Seq2[surgical.Leftover, error] {
 	return func(yield func(surgical.Leftover, error) bool) {
 		runs := map[string]*surgical.Run{} // a run that left many rows is read once
-		pages := dynamodb.NewScanPaginator(l.db, &dynamodb.ScanInput{TableName: &l.tables.DirtySources})
+		scan := &dynamodb.ScanInput{TableName: &l.tables.DirtySources}
+		if after.ID != "" {
+			scan.ExclusiveStartKey = dirtyKey(after.Ref, after.ID)
+		}
+		pages := dynamodb.NewScanPaginator(l.db, scan)
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {

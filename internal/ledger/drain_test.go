@@ -243,7 +243,7 @@ func TestBacklog_YieldsWhatEndedRunsLeftBeforeTheTime(t *testing.T) {
 	)
 	m.calls = nil
 	var ids []string
-	for d, err := range m.Backlog(m.Context(), m.now.Add(-15*time.Minute)) {
+	for d, err := range m.Backlog(m.Context(), m.now.Add(-15*time.Minute), surgical.DirtyKey{}) {
 		m.must(err)
 		ids = append(ids, d.ID)
 	}
@@ -265,9 +265,62 @@ func TestBacklog_YieldsWhatEndedRunsLeftBeforeTheTime(t *testing.T) {
 		t.Errorf("%d runs read, want each of 3 once", reads)
 	}
 	n := 0
-	for range m.Backlog(m.Context(), m.now) {
+	for range m.Backlog(m.Context(), m.now, surgical.DirtyKey{}) {
 		if n++; n == 3 {
 			break
+		}
+	}
+}
+
+// The row itself may be gone by then: it has been drained.
+func TestBacklog_GoesOnAfterARow(t *testing.T) {
+	m := inMemory(t)
+	for i := range 20 {
+		m.leave(source(fmt.Sprintf("gone.%02d", i), "gone", int64(i/2+1), 1))
+	}
+	all := m.backlog(surgical.DirtyKey{})
+	for i, key := range all {
+		if diff := cmp.Diff(all[i+1:], m.backlog(key)); diff != "" {
+			t.Errorf("after %v (-want +got):\n%s", key, diff)
+		}
+		_, err := m.db.Client().DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
+			TableName: &m.tables.DirtySources, Key: dynamo.Item{"entity": str(key.Ref.Key()), "dirty_id": str(key.ID)},
+		})
+		m.must(err)
+		if diff := cmp.Diff(all[i+1:], m.backlog(key)); diff != "" {
+			t.Errorf("after %v, which is gone (-want +got):\n%s", key, diff)
+		}
+	}
+	if len(all) != 20 {
+		t.Errorf("%d rows, want 20", len(all))
+	}
+}
+
+// backlog lists the keys of the backlog after a row.
+func (m *memory) backlog(after surgical.DirtyKey) []surgical.DirtyKey {
+	m.Helper()
+	keys := []surgical.DirtyKey{}
+	for d, err := range m.Backlog(m.Context(), m.now.Add(time.Minute), after) {
+		m.must(err)
+		keys = append(keys, surgical.DirtyKey{Ref: d.Ref, ID: d.ID})
+	}
+	return keys
+}
+
+func TestBacklogScan_IsReadAsItWasStored(t *testing.T) {
+	m := inMemory(t)
+	now := m.now.Truncate(time.Microsecond)
+	for _, want := range []surgical.BacklogScan{
+		{},
+		{After: surgical.DirtyKey{Ref: issue(7), ID: "a.1"}},
+		{After: surgical.DirtyKey{Ref: issue(7), ID: "a.1"}, Refused: issue(9), FirstRefusedAt: now, RefusedAt: now.Add(time.Hour)},
+		{},
+	} {
+		m.must(m.SetBacklogScan(t.Context(), want))
+		got, err := m.BacklogScan(t.Context())
+		m.must(err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
 }
@@ -282,7 +335,7 @@ func TestBacklog_ReportsWhatItCouldNotRead(t *testing.T) {
 		m.leave(source("done.1", "done", 7, 1))
 		fail(m)
 		failures := 0
-		for _, err := range m.Backlog(m.Context(), m.now) {
+		for _, err := range m.Backlog(m.Context(), m.now, surgical.DirtyKey{}) {
 			if errors.Is(err, broken) {
 				failures++
 			}
@@ -299,7 +352,7 @@ func TestBacklog_ReportsWhatItCouldNotRead(t *testing.T) {
 		_, err := m.db.Client().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &m.tables.DirtySources, Item: odd})
 		m.must(err)
 		failed := false
-		for _, err := range m.Backlog(m.Context(), m.now) {
+		for _, err := range m.Backlog(m.Context(), m.now, surgical.DirtyKey{}) {
 			failed = failed || err != nil
 		}
 		if _, err := m.DirtySources(m.Context(), issue(7)); !failed || odd["revision"] != nil && err == nil {

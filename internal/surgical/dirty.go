@@ -57,6 +57,23 @@ type Leftover struct {
 	Blocked bool
 }
 
+// BacklogScan is how far the sweeper has read the backlog. The zero value is the
+// beginning.
+type BacklogScan struct {
+	After DirtyKey
+	// Refused is the entity that the embedder refused longest ago, at FirstRefusedAt,
+	// and RefusedAt is when it last refused any, among those that were read. Zero
+	// times mean none.
+	Refused                   EntityRef
+	FirstRefusedAt, RefusedAt time.Time
+}
+
+// DirtyKey names a dirty source.
+type DirtyKey struct {
+	Ref EntityRef
+	ID  string
+}
+
 // LeftBy returns the source as the run, which has ended, left it.
 func (d DirtySource) LeftBy(run Run) Leftover {
 	left := Leftover{DirtySource: d, OnPurpose: run.Status == StatusSucceeded}

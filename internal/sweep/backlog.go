@@ -17,35 +17,65 @@ import (
 // failure, and gets a drain run of its own, so that it cannot fail others. The id
 // of a run is derived from the dirty sources that it is for, so requesting it
 // again requests the same run. A run that is already in the ledger is not
-// requested.
+// requested. If the time does not suffice for the whole backlog, the next sweep goes
+// on where this one stopped.
 func (s *Sweeper) backlog(ctx context.Context, report *Report) error {
-	b := batches{sweeper: s, report: report, open: map[batch]map[surgical.Target][]string{}, requests: map[int64]time.Time{}}
-	var rows []surgical.Leftover // of one entity: they are adjacent in the scan
-	for source, err := range s.Ledger.Backlog(ctx, s.Clock()) {
-		if err != nil {
-			return err
-		}
-		if len(rows) > 0 && rows[0].Ref != source.Ref {
-			if err := b.add(ctx, rows); err != nil {
-				return err
-			}
-			rows = nil
-		}
-		rows = append(rows, source)
-	}
-	if len(rows) > 0 {
-		if err := b.add(ctx, rows); err != nil {
-			return err
-		}
-	}
-	if err := b.probe(ctx); err != nil {
+	began, err := s.Ledger.BacklogScan(ctx)
+	if err != nil {
 		return err
+	}
+	b := batches{sweeper: s, report: report, scan: began, open: map[batch]map[surgical.Target][]string{}, requests: map[int64]time.Time{}}
+	done, err := b.read(ctx)
+	if err != nil {
+		return err
+	}
+	if done {
+		if err := b.probe(ctx); err != nil {
+			return err
+		}
+		b.scan = surgical.BacklogScan{}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(b.open), batch.compare) {
 		if err := s.drain(ctx, key, b.open[key], report); err != nil {
 			return err
 		}
 	}
+	if b.scan == began {
+		return nil
+	}
+	return s.Ledger.SetBacklogScan(ctx, b.scan)
+}
+
+// read adds the entities of the backlog one by one, and reports whether it reached
+// the end of it. It leaves [surgical.SweepReserve] for what follows.
+func (b *batches) read(ctx context.Context) (done bool, err error) {
+	reading, cancel := share(ctx, 1)
+	defer cancel()
+	var rows []surgical.Leftover // of one entity: they are adjacent in the scan
+	for source, err := range b.sweeper.Ledger.Backlog(reading, b.sweeper.Clock(), b.scan.After) {
+		if err == nil && len(rows) > 0 && rows[0].Ref != source.Ref {
+			err = b.add(reading, rows)
+			rows = nil
+		}
+		if err != nil {
+			return false, b.cut(ctx, reading, err)
+		}
+		rows = append(rows, source)
+	}
+	if len(rows) > 0 {
+		if err := b.add(reading, rows); err != nil {
+			return false, b.cut(ctx, reading, err)
+		}
+	}
+	return true, nil
+}
+
+// cut drops the error if it only says that the time for reading is over.
+func (b *batches) cut(ctx, reading context.Context, err error) error {
+	if reading.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	b.sweeper.Log.WarnContext(ctx, "sweep_cut_short", "step", "backlog")
 	return nil
 }
 
@@ -65,21 +95,32 @@ func (b batch) compare(o batch) int {
 type batches struct {
 	sweeper *Sweeper
 	report  *Report
+	scan    surgical.BacklogScan
 	open    map[batch]map[surgical.Target][]string
 	// requests are the newest requests to drain that were looked up, by project; 0
 	// stands for all projects.
 	requests map[int64]time.Time
 	// embedded is when the embedder last worked; nil if it was not looked up.
 	embedded *time.Time
-	// refused are the rows of the entity that the embedder refused longest ago, and
-	// refusedAt is when it last refused any.
-	refused   []surgical.Leftover
-	refusedAt time.Time
 }
 
 // add takes the rows of one entity, if they are due or if a drain was requested after
-// they were left.
+// they were left. Rows of a project that is no longer on the allow list wait until it
+// is on it again: a drain would be refused.
 func (b *batches) add(ctx context.Context, rows []surgical.Leftover) error {
+	if err := b.consider(ctx, rows); err != nil {
+		return err
+	}
+	last := rows[len(rows)-1]
+	b.scan.After = surgical.DirtyKey{Ref: last.Ref, ID: last.ID}
+	return nil
+}
+
+func (b *batches) consider(ctx context.Context, rows []surgical.Leftover) error {
+	if !b.sweeper.Allows(rows[0].Ref.ProjectID) {
+		b.report.NotAllowed++
+		return nil
+	}
 	requested, err := b.requested(ctx, rows[0].Ref.ProjectID)
 	if err != nil {
 		return err
@@ -139,34 +180,50 @@ func (b *batches) blocked(ctx context.Context, rows []surgical.Leftover) (bool, 
 	if refusedAt.IsZero() {
 		return false, nil
 	}
+	embedded, err := b.embeddedAt(ctx)
+	if err != nil {
+		return false, err
+	}
+	if embedded.After(refusedAt) {
+		return false, nil
+	}
+	if b.scan.RefusedAt.IsZero() || refusedAt.Before(b.scan.FirstRefusedAt) {
+		b.scan.Refused, b.scan.FirstRefusedAt = rows[0].Ref, refusedAt
+	}
+	if refusedAt.After(b.scan.RefusedAt) {
+		b.scan.RefusedAt = refusedAt
+	}
+	return true, nil
+}
+
+// embeddedAt returns when the embedder last worked.
+func (b *batches) embeddedAt(ctx context.Context) (time.Time, error) {
 	if b.embedded == nil {
 		at, err := b.sweeper.Ledger.EmbeddedAt(ctx)
 		if err != nil {
-			return false, err
+			return at, err
 		}
 		b.embedded = &at
 	}
-	if b.embedded.After(refusedAt) {
-		return false, nil
-	}
-	if b.refused == nil || refusedAt.Before(b.refused[0].FailedAt) {
-		b.refused = slices.Clone(rows)
-		slices.SortFunc(b.refused, func(x, y surgical.Leftover) int { return y.FailedAt.Compare(x.FailedAt) })
-	}
-	if refusedAt.After(b.refusedAt) {
-		b.refusedAt = refusedAt
-	}
-	return true, nil
+	return *b.embedded, nil
 }
 
 // probe drains one of the entities that the embedder refused, once it has refused
 // nothing for [surgical.MaxBacklogDelay]. If it works again, the next sweep drains
 // the others.
 func (b *batches) probe(ctx context.Context) error {
-	if b.refused == nil || b.refusedAt.Add(surgical.MaxBacklogDelay).After(b.sweeper.Clock()) {
+	if b.scan.RefusedAt.IsZero() || b.scan.RefusedAt.Add(surgical.MaxBacklogDelay).After(b.sweeper.Clock()) {
 		return nil
 	}
-	return b.take(ctx, b.interval(), b.refused)
+	embedded, err := b.embeddedAt(ctx)
+	if err != nil || embedded.After(b.scan.RefusedAt) {
+		return err
+	}
+	left, err := b.sweeper.Ledger.LeftBehind(ctx, b.scan.Refused)
+	if err != nil || len(left.Rows) == 0 {
+		return err
+	}
+	return b.take(ctx, b.interval(), left.Rows)
 }
 
 // take drains the entity: by itself if a run failed over it, else together with

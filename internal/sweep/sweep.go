@@ -33,15 +33,18 @@ type Sweeper struct {
 	Setbacks *workflow.Setbacks
 	// Requests and Bulk are the queues.
 	Requests, Bulk Sender
-	Clock          func() time.Time
-	Log            *slog.Logger
+	// Allows is the allow list of projects.
+	Allows func(projectID int64) bool
+	Clock  func() time.Time
+	Log    *slog.Logger
 	// NewTrace returns the traceparent of a new drain run.
 	NewTrace func(context.Context) string
 }
 
-// Report counts what a sweep did.
+// Report counts what a sweep did. NotAllowed are the entities with undone work whose
+// project is not on the allow list.
 type Report struct {
-	Started, Finished, Failed, Postponed, Resent, FollowedUp, Swept, Expired, Drained int
+	Started, Finished, Failed, Postponed, Resent, FollowedUp, Swept, Expired, Drained, NotAllowed int
 }
 
 // Handle implements the scheduled Lambda function. A run that cannot be swept
@@ -72,7 +75,7 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	}
 	err := errors.Join(errs...)
 	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed, "runs_postponed", report.Postponed,
-		"messages_resent", report.Resent, "follow_ups", report.FollowedUp, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "outcome", outcomeOf(err))
+		"messages_resent", report.Resent, "follow_ups", report.FollowedUp, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "entities_not_allowed", report.NotAllowed, "outcome", outcomeOf(err))
 	return report, err
 }
 

@@ -43,6 +43,8 @@ type world struct {
 	bulk     outbox
 	sweeper  *sweep.Sweeper
 
+	// forbidden is a project that is not on the allow list.
+	forbidden int64
 	// fails decides which calls to DynamoDB fail, by operation; startFails does
 	// for Step Functions.
 	fails      func(operation string) bool
@@ -92,7 +94,8 @@ func newWorld(t *testing.T) *world {
 		Ledger: w.ledger, Content: content.NewStore(w.db, tables.Content, clock),
 		Launcher: &workflow.Launcher{Starter: &workflow.Starter{Client: states, StateMachineARN: "arn"}, Ledger: w.ledger},
 		Setbacks: &workflow.Setbacks{Ledger: w.ledger, Clock: clock},
-		Requests: &w.requests, Bulk: &w.bulk, Clock: clock, Log: slog.New(slog.DiscardHandler),
+		Requests: &w.requests, Bulk: &w.bulk, Clock: clock,
+		Allows: func(projectID int64) bool { return projectID != w.forbidden }, Log: slog.New(slog.DiscardHandler),
 	}
 	return w
 }

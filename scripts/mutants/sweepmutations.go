@@ -151,7 +151,7 @@ func sweepMutations() []mutation {
 			{"internal/sweep/backlog.go", "\t\tisolated = isolated || row.Failures() > 0\n", ""},
 		}, outcomes()},
 		{"a refused embedder does not stop the drains", []edit{
-			{"internal/sweep/backlog.go", "\tif b.embedded.After(refusedAt) {\n", "\tif !b.embedded.After(refusedAt) {\n"},
+			{"internal/sweep/backlog.go", "\tif embedded.After(refusedAt) {\n", "\tif !embedded.After(refusedAt) {\n"},
 		}, outcomes()},
 		{"a drain waits for the embedder although it works", []edit{
 			{"internal/ledger/jobs.go", "if job.Type == surgical.JobEmbed && job.ChunksEmbedded > 0 {", "if false && job.Type == surgical.JobEmbed && job.ChunksEmbedded > 0 {"},
@@ -159,6 +159,12 @@ func sweepMutations() []mutation {
 		{"an embed job that embedded nothing resumes the drains", []edit{
 			{"internal/ledger/jobs.go", "if job.Type == surgical.JobEmbed && job.ChunksEmbedded > 0 {", "if job.Type == surgical.JobEmbed {"},
 		}, outcomes()},
+		{"a sweep that had no time for all of the backlog begins anew", []edit{
+			{"internal/ledger/drain.go", "\t\tif after.ID != \"\" {\n", "\t\tif false {\n"},
+		}, outcomes()},
+		{"the backlog of a project that is not allowed is drained", []edit{
+			{"internal/sweep/backlog.go", "if !b.sweeper.Allows(rows[0].Ref.ProjectID) {", "if false && !b.sweeper.Allows(rows[0].Ref.ProjectID) {"},
+		}, []suite{recovery()}},
 		{"a new dirty source hastens what failed", []edit{
 			{"internal/sweep/backlog.go", "slices.MaxFunc(rows,", "slices.MinFunc(rows,"},
 		}, outcomes()},

@@ -113,7 +113,7 @@ func (e Environment) Functions() *Functions {
 	f.Finish, f.Abort = &workflow.Finish{Ledger: f.Ledger, Log: e.Log}, &workflow.Abort{Setbacks: setbacks, Log: e.Log}
 	f.Sweeper = &sweep.Sweeper{
 		Ledger: f.Ledger, Content: f.Content, Launcher: f.Launcher, Setbacks: setbacks, Requests: f.ToRequests, Bulk: f.ToBulk,
-		Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace,
+		Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace,
 	}
 	f.Crawler = &crawl.Crawler{
 		Ledger: f.Ledger, Content: f.Content, GitLab: e.Lists, Bulk: f.ToBulk, Allows: all, Interval: surgical.ReconcileInterval, HideAfter: surgical.HideProjectAfter,

@@ -110,9 +110,10 @@ type Embed struct {
 type Sweeper struct {
 	Telemetry
 	Tables
-	StateMachineARN  string `env:"LOREHOOK_STATE_MACHINE_ARN,required"`
-	RequestsQueueURL string `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
-	BulkQueueURL     string `env:"LOREHOOK_BULK_QUEUE_URL,required"`
+	StateMachineARN  string    `env:"LOREHOOK_STATE_MACHINE_ARN,required"`
+	Projects         AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
+	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+	BulkQueueURL     string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
 }
 
 // Crawler is the configuration of the crawler.

@@ -80,5 +80,6 @@ func Fields() map[string]string {
 		"failed":                "runs of a pass that did not succeed",
 		"requests":              "requests to GitLab of a pass and its runs",
 		"entities_drained":      "entities whose backlog a sweep requested a drain for",
+		"entities_not_allowed":  "entities whose backlog waits because their project is not on the allow list",
 	}
 }
