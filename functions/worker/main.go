@@ -42,8 +42,10 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	queues := sqs.NewFromConfig(cfg)
 	engine := &worker.Engine{
 		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Project: fetcher.ShowsProject, Launch: launcher.Launch,
-		Waiting: func(ctx context.Context) (int, error) { return queue.Waiting(ctx, queues, c.RequestsQueueURL) },
-		Allows:  c.Projects.Allows, Clock: time.Now, Jitter: jitter, Room: room.New(surgical.MaxWorkerBytes), Log: log, Meter: meter,
+		Deliveries: func(ctx context.Context) (waiting, received int, err error) {
+			return queue.Depth(ctx, queues, c.RequestsQueueURL)
+		},
+		Allows: c.Projects.Allows, Clock: time.Now, Jitter: jitter, Room: room.New(surgical.MaxWorkerBytes), Log: log, Meter: meter,
 	}
 	batch := &worker.Batch{
 		Process: engine.Process,

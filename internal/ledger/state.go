@@ -67,20 +67,6 @@ func (l *Ledger) SetSpare(ctx context.Context, until time.Time) error {
 	return l.setPause(ctx, spareName, until)
 }
 
-// emptyName is the row of the state table that says when no delivery waited.
-const emptyName = "requests_empty"
-
-// EmptyLookup names the row of the time at which requests.fifo was last seen without a
-// waiting message, for [PauseOf].
-func (l *Ledger) EmptyLookup() dynamo.Lookup {
-	return dynamo.Lookup{Table: l.tables.State, Key: stateKey(emptyName)}
-}
-
-// SetEmpty records that requests.fifo had no waiting message at the time.
-func (l *Ledger) SetEmpty(ctx context.Context, at time.Time) error {
-	return l.setPause(ctx, emptyName, at)
-}
-
 // SetPause makes all workers wait; it never shortens a pause.
 func (l *Ledger) SetPause(ctx context.Context, until time.Time) error {
 	return l.setPause(ctx, pauseName, until)

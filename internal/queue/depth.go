@@ -9,18 +9,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// Waiting returns about how many messages of the queue could be received now, or could
-// be but for others of their group. Those that were received and are hidden do not count,
-// nor do those that are delayed.
-func Waiting(ctx context.Context, client *sqs.Client, queueURL string) (int, error) {
-	const name = types.QueueAttributeNameApproximateNumberOfMessages
-	out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &queueURL, AttributeNames: []types.QueueAttributeName{name}})
+// Depth returns about how many messages of the queue wait, which could be received now,
+// or could be but for others of their group; and how many were received, and are being
+// processed or hidden until a later time. Those that are delayed do not count.
+func Depth(ctx context.Context, client *sqs.Client, queueURL string) (waiting, received int, err error) {
+	names := []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible}
+	out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &queueURL, AttributeNames: names})
 	if err != nil {
-		return 0, fmt.Errorf("count the messages of %s: %w", queueURL, err)
+		return 0, 0, fmt.Errorf("count the messages of %s: %w", queueURL, err)
 	}
-	n, err := strconv.Atoi(out.Attributes[string(name)])
-	if err != nil {
-		return 0, fmt.Errorf("count the messages of %s: %w", queueURL, err)
+	for i, count := range []*int{&waiting, &received} {
+		if *count, err = strconv.Atoi(out.Attributes[string(names[i])]); err != nil {
+			return 0, 0, fmt.Errorf("count the messages of %s: %w", queueURL, err)
+		}
 	}
-	return n, nil
+	return waiting, received, nil
 }

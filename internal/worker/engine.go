@@ -30,8 +30,9 @@ type Engine struct {
 	// Project reports whether GitLab shows the project to the token, and how many
 	// requests that took. Its errors have one of the gitlab_ codes.
 	Project func(ctx context.Context, projectID int64) (requests int, err error)
-	// Waiting returns how many deliveries wait in requests.fifo, about.
-	Waiting func(ctx context.Context) (int, error)
+	// Deliveries returns how many messages of requests.fifo wait, and how many a worker
+	// has received and not finished, about.
+	Deliveries func(ctx context.Context) (waiting, received int, err error)
 	// Launch starts the workflow of a committed run and records the start.
 	// Starting it twice is harmless.
 	Launch func(ctx context.Context, run surgical.Run, generation int64, clean bool) error
@@ -123,7 +124,8 @@ type sight struct {
 	head *content.Base
 	// spared is the time until which passes leave GitLab's budget to webhooks, and empty
 	// when no delivery waited. Both are only read for the run of a pass.
-	spared, empty time.Time
+	spared time.Time
+	empty  surgical.Emptiness
 }
 
 // look reads the run, the pause, the project's path, which targets have something
@@ -140,7 +142,7 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 		lookups = append(lookups, e.Content.HeadLookup(refs[0]))
 	}
 	if msg.Origin.Yields() {
-		lookups = append(lookups, e.Ledger.SpareLookup(), e.Ledger.EmptyLookup())
+		lookups = append(lookups, e.Ledger.SpareLookup(), e.Ledger.EmptinessLookup())
 	}
 	items, err := dynamo.GetTogether(ctx, e.DB, lookups...)
 	if err != nil {
@@ -169,7 +171,7 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 		if seen.spared, err = ledger.PauseOf(items[len(items)-2]); err != nil {
 			return seen, err
 		}
-		if seen.empty, err = ledger.PauseOf(items[len(items)-1]); err != nil {
+		if seen.empty, err = ledger.EmptinessOf(items[len(items)-1]); err != nil {
 			return seen, err
 		}
 	}

@@ -18,13 +18,19 @@ func (e *Engine) turn(ctx context.Context, run surgical.Run, seen sight, now tim
 	if !look {
 		return wait, nil
 	}
-	waiting, err := e.Waiting(ctx)
-	if err != nil {
+	waiting, received, err := e.Deliveries(ctx)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if waiting > 0 {
+	case waiting > 0:
 		return surgical.TurnDelay + e.Jitter(time.Second), nil
+	case received == 0:
+		return 0, nil // nothing was accepted that has not begun
 	}
 	// now was read before the queue was looked at.
-	return surgical.TurnGrace, e.Ledger.SetEmpty(ctx, now)
+	next := seen.empty.Then(now)
+	if next == seen.empty {
+		return seen.empty.Last.Add(surgical.TurnGrace).Sub(now), nil
+	}
+	return surgical.TurnGrace, e.Ledger.SetEmptiness(ctx, seen.empty, next)
 }

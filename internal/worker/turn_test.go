@@ -12,10 +12,10 @@ import (
 
 func TestProcess_WaitsUntilEarlierDeliveriesHaveBegun(t *testing.T) {
 	w := newWorld(t)
-	waiting, looked, fail := 1, 0, error(nil)
-	w.Engine.Waiting = func(context.Context) (int, error) {
+	waiting, received, looked, fail := 1, 1, 0, error(nil)
+	w.Engine.Deliveries = func(context.Context) (int, int, error) {
 		looked++
-		return waiting, fail
+		return waiting, received, fail
 	}
 	req, later := w.Request(surgical.OriginBackfill, issue7), w.Request(surgical.OriginReconcile, mr12)
 	want(t, w.deliver(req), worker.Wait{After: surgical.TurnDelay})
@@ -41,4 +41,6 @@ func TestProcess_WaitsUntilEarlierDeliveriesHaveBegun(t *testing.T) {
 	if looked != 4 {
 		t.Errorf("a webhook looked for others")
 	}
+	waiting, received = 0, 0
+	want(t, w.deliver(w.Request(surgical.OriginBackfill, mr12)), worker.Done{}) // nothing is before it
 }

@@ -45,7 +45,7 @@ func passMutations() []mutation {
 	const visit, settle = "internal/crawl/visit.go", "internal/crawl/settle.go"
 	passes := []suite{{name: "passes", args: []string{"./internal/crawl", "-run", "TestReconcile|TestBackfill"}}}
 	const turn = "internal/surgical/turn.go"
-	turns := []suite{{name: "turns", args: []string{"./internal/surgical", "./internal/worker", "-run", "Turn|Process_Waits"}}}
+	turns := []suite{{name: "turns", args: []string{"./internal/surgical", "./internal/worker", "-run", "Turn|Emptiness|Process_Waits"}}}
 	return []mutation{
 		{"pass: an entity that is listed stays gone", []edit{{pass, "case why != \"\" && why != Hidden:", "case why != \"\" && why != Hidden && why != Gone:"}}, passes},
 		{"pass: an entity that is listed stays hidden with its project", []edit{{pass, "case why != \"\" && why != Hidden:", "case why != \"\" && why != Hidden && why != ProjectHidden:"}}, passes},
@@ -68,10 +68,11 @@ func passMutations() []mutation {
 		{"pass: an ended run is counted as outstanding", []edit{{settle, "\t\t\tnext.Outstanding--\n", ""}}, passes},
 		{"pass: the reserve is not left to webhooks", []edit{{limit, "l.Remaining*100 > l.Limit*WebhookReserve", "l.Remaining > 0"}}, passes},
 		{"pass: nothing is left to a pass", []edit{{limit, "l.Remaining*100 > l.Limit*WebhookReserve", "l.Remaining > l.Limit"}}, passes},
-		{"pass: a run overtakes deliveries that wait", []edit{{"internal/worker/turn.go", "if waiting > 0 {", "if waiting < 0 {"}}, turns},
-		{"pass: a run overtakes deliveries that were just received", []edit{{turn, "t.Empty.Add(TurnGrace).Sub(now)", "t.Empty.Sub(now)"}}, turns},
+		{"pass: a run overtakes deliveries that wait", []edit{{"internal/worker/turn.go", "case waiting > 0:", "case waiting < 0:"}}, turns},
+		{"pass: a run overtakes deliveries that were just received", []edit{{turn, "t.Empty.Last.Add(TurnGrace).Sub(now)", "t.Empty.Last.Sub(now)"}}, turns},
 		{"pass: a run overtakes deliveries that waited for a pause", []edit{{turn, "later(t.Asked.Add(Settle), t.Pause.Add(PauseSlack))", "t.Asked.Add(Settle)"}}, turns},
-		{"pass: a queue that was empty before the run was requested counts", []edit{{turn, "!t.Empty.Before(due)", "!t.Empty.IsZero()"}}, turns},
+		{"pass: runs wait for ever while others are requested", []edit{{turn, "return Emptiness{Last: at, Before: e.Last}", "return Emptiness{Last: at}"}}, turns},
+		{"pass: a queue that was empty before the run was requested counts", []edit{{turn, "!t.Empty.Last.Before(due)", "!t.Empty.Last.IsZero()"}}, turns},
 		{"pass: a backfill's runs do not yield to webhooks", []edit{{"internal/surgical/origin.go", "return o == OriginBackfill || o == OriginReconcile", "return o == OriginReconcile"}}, passes},
 	}
 }

@@ -99,8 +99,10 @@ func (e Environment) Functions() *Functions {
 	f.Launcher = &workflow.Launcher{Starter: f.Starter, Ledger: f.Ledger}
 	f.Engine = &worker.Engine{
 		DB: e.DB, Ledger: f.Ledger, Content: f.Content, Fetch: e.Fetch, Project: e.Project, Launch: f.Launcher.Launch,
-		Waiting: func(ctx context.Context) (int, error) { return queue.Waiting(ctx, e.SQS, e.Requests) },
-		Allows:  all, Clock: e.Clock, Jitter: e.Jitter, Room: room.New(surgical.MaxWorkerBytes), Log: e.Log, Meter: e.Meter,
+		Deliveries: func(ctx context.Context) (waiting, received int, err error) {
+			return queue.Depth(ctx, e.SQS, e.Requests)
+		},
+		Allows: all, Clock: e.Clock, Jitter: e.Jitter, Room: room.New(surgical.MaxWorkerBytes), Log: e.Log, Meter: e.Meter,
 	}
 	f.Worker = &worker.Batch{
 		Process: f.Engine.Process,

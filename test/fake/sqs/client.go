@@ -70,8 +70,10 @@ func call(queues []*Queue, params any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		visible, received := q.Depth()
 		return &sqs.GetQueueAttributesOutput{Attributes: map[string]string{
-			string(types.QueueAttributeNameApproximateNumberOfMessages): strconv.Itoa(q.Visible()),
+			string(types.QueueAttributeNameApproximateNumberOfMessages):           strconv.Itoa(visible),
+			string(types.QueueAttributeNameApproximateNumberOfMessagesNotVisible): strconv.Itoa(received),
 		}}, nil
 	case *sqs.ChangeMessageVisibilityInput:
 		q, err := find(in.QueueUrl)

@@ -156,19 +156,22 @@ func (q *Queue) Receivable() int {
 	return n
 }
 
-// Visible is the number of messages that are neither delayed nor hidden, though others of
-// their group may block them.
-func (q *Queue) Visible() int {
+// Depth returns how many messages are neither delayed nor hidden, though others of their
+// group may block them; and how many were received and are hidden.
+func (q *Queue) Depth() (visible, received int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now, n := q.Clock(), 0
+	now := q.Clock()
 	q.expire(now)
 	for _, m := range q.messages {
-		if !now.Before(m.visibleAt) {
-			n++
+		switch {
+		case !now.Before(m.visibleAt):
+			visible++
+		case m.Receives > 0:
+			received++
 		}
 	}
-	return n
+	return visible, received
 }
 
 // inFlight returns the groups with a message in flight.
