@@ -1,6 +1,7 @@
 package crawl
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ func (v *visit) cycleDue() bool {
 func (v *visit) beginCycle(ctx context.Context) error {
 	last, now := v.pass, v.Clock()
 	next := surgical.Pass{
-		ProjectID: last.ProjectID, Kind: surgical.PassReconcile, Revision: last.Revision, First: !last.Exists() || last.First && len(last.Checkpoints) == 0,
+		ProjectID: last.ProjectID, Kind: surgical.PassReconcile, Revision: last.Revision, First: !last.Exists() || last.First && len(last.Checkpoints) < len(lists()),
 		ID:     surgical.NewPassID(last.ProjectID, surgical.PassReconcile, strconv.FormatInt(now.UnixMicro(), 10)),
 		Status: surgical.StatusRunning, RequestedAt: last.RequestedAt, StartedAt: now, DueAt: now,
 		Checkpoints: last.Checkpoints, Legs: cycleLegs(last, now),
@@ -90,12 +91,19 @@ func (v *visit) makeRoom(ctx context.Context) (more bool, err error) {
 	return room, v.request(ctx, next, left, change)
 }
 
+// lists are the lists of a cycle.
+func lists() []surgical.EntityType {
+	return []surgical.EntityType{surgical.Issue, surgical.MergeRequest}
+}
+
 // cycleLegs are the lists of the next cycle. The first one of a project only has to
 // find out what GitLab's clock says: what was there before is a backfill's. If it fails,
 // the next one takes its place. If the checkpoint cannot be read, everything is listed.
+// A list that failed comes last, so that it does not stop the other one, and goes on
+// from what was compared.
 func cycleLegs(last surgical.Pass, now time.Time) []surgical.Leg {
 	var legs []surgical.Leg
-	for _, typ := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
+	for _, typ := range lists() {
 		since := last.Checkpoints[typ]
 		if !last.Exists() {
 			since = now.Add(-surgical.ReconcileOverlap)
@@ -107,16 +115,42 @@ func cycleLegs(last surgical.Pass, now time.Time) []surgical.Leg {
 		}
 		legs = append(legs, surgical.Leg{Type: typ, Since: since})
 	}
+	if last.Status != surgical.StatusFailed || last.Listed() {
+		return legs
+	}
+	failed := last.Legs[last.Leg]
+	for i := range legs {
+		if legs[i].Type == failed.Type {
+			legs[i].Since = later(legs[i].Since, failed.Reached())
+		}
+	}
+	slices.SortStableFunc(legs, func(a, b surgical.Leg) int {
+		return cmp.Compare(position(a, failed), position(b, failed))
+	})
 	return legs
 }
 
-// listed is the cycle whose lists have ended: the next one lists from its checkpoints
-// on. Until then the awaited runs are looked at with every invocation.
-func listed(p surgical.Pass) surgical.Pass {
-	p.Checkpoints = map[surgical.EntityType]time.Time{}
-	for _, leg := range p.Legs {
-		p.Checkpoints[leg.Type] = leg.NextCheckpoint()
+func position(leg, failed surgical.Leg) int {
+	if leg.Type == failed.Type {
+		return 1
 	}
+	return 0
+}
+
+// passed is the pass whose current list has ended. The next cycle of a reconcile lists
+// from there on, whatever becomes of the other list.
+func passed(p surgical.Pass) surgical.Pass {
+	if p.Kind == surgical.PassReconcile {
+		leg := p.Legs[p.Leg]
+		next := map[surgical.EntityType]time.Time{leg.Type: leg.NextCheckpoint()}
+		for typ, at := range p.Checkpoints {
+			if typ != leg.Type {
+				next[typ] = at
+			}
+		}
+		p.Checkpoints = next
+	}
+	p.Leg++
 	return p
 }
 

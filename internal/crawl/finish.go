@@ -67,7 +67,8 @@ func (v *visit) failed(ctx context.Context, err error, requests int) error {
 	}
 	refused := refuses(why)
 	lasting := !why.Retryable && !(refused && next.Tries < surgical.NotFoundTries) ||
-		next.Kind == surgical.PassBackfill && now.Sub(next.FailingSince) >= surgical.GiveUpAfter
+		next.Kind == surgical.PassBackfill && now.Sub(next.FailingSince) >= surgical.GiveUpAfter ||
+		next.Kind == surgical.PassReconcile && next.Tries >= surgical.ListTries && !why.Code.PausesAll()
 	next.DueAt = now.Add(delay(next.Tries, why))
 	if lasting {
 		next.Status, next.FinishedAt = surgical.StatusFailed, now

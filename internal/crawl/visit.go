@@ -142,10 +142,7 @@ func (v *visit) page(ctx context.Context) (more bool, err error) {
 	next.Counts.ListRequests += int64(page.Requests)
 	next.Counts.Requests += int64(page.Requests)
 	if next.Cursor = page.Next; next.Cursor == "" {
-		next.Leg++
-	}
-	if next.Listed() && next.Kind == surgical.PassReconcile {
-		next = listed(next)
+		next = passed(next)
 	}
 	v.report.Pages++
 	if err := v.request(ctx, next, awaited, ledger.PassChange{}); err != nil {

@@ -359,3 +359,60 @@ func TestCrawl_StopsListingAtTheReserve(t *testing.T) {
 		}
 	})
 }
+
+func TestReconcile_AListThatFailsDoesNotStopTheOther(t *testing.T) {
+	mr := fakegitlab.MergeRequestRef(12)
+	for broken, other := range map[surgical.EntityType]surgical.EntityType{surgical.Issue: surgical.MergeRequest, surgical.MergeRequest: surgical.Issue} {
+		for _, kind := range []faults.Kind{faults.InternalError, faults.Forbidden} {
+			t.Run(fmt.Sprint(broken, " ", kind), func(t *testing.T) {
+				inWorld(t, func(w *world) {
+					w.Unobserved = true
+					w.backfill()
+					w.Settle()
+					w.cycle()
+					failing := true
+					around := w.Around
+					w.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+						if req, ok := call.Input.(*http.Request); ok && failing && strings.HasSuffix(req.URL.Path, "/"+string(broken)+"s") {
+							return kind.Do(ctx, call, send)
+						}
+						return around(ctx, call, send)
+					}
+					change := func() {
+						w.GitLab.AddDiscussion(issue(7), fakegitlab.Note{Body: "Lost."})
+						w.GitLab.AddDiscussion(mr, fakegitlab.Note{Body: "Lost."})
+					}
+					before := w.pass(surgical.PassReconcile).Checkpoints
+					for range 2 { // two changes, each with the time of a few cycles
+						w.Clock.Advance(time.Hour)
+						change()
+						for range 15 {
+							w.Clock.Advance(time.Minute)
+							w.Crawl()
+							w.settleRuns()
+						}
+					}
+					p := w.pass(surgical.PassReconcile)
+					if !p.Checkpoints[other].After(before[other].Add(time.Hour)) || !p.Checkpoints[broken].Equal(before[broken]) {
+						t.Errorf("the checkpoints moved from %v to %v", before, p.Checkpoints)
+					}
+					refs := map[surgical.EntityType]surgical.EntityRef{surgical.Issue: issue(7), surgical.MergeRequest: mr}
+					w.current(refs[other])
+					if w.Untrue(refs[broken]) == "" {
+						t.Errorf("%s was found without its list", refs[broken])
+					}
+					failing = false
+					for range 15 {
+						w.Clock.Advance(time.Minute)
+						w.Crawl()
+						w.settleRuns()
+					}
+					w.current(issue(7), mr)
+					if p := w.pass(surgical.PassReconcile); !p.Listed() || !p.Checkpoints[broken].After(before[broken].Add(time.Hour)) {
+						t.Errorf("mended, the cycle is %+v", p)
+					}
+				})
+			})
+		}
+	}
+}

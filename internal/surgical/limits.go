@@ -252,6 +252,9 @@ const (
 	// exceed the longest lag of a replica that GitLab still reads from, and the longest
 	// of GitLab's own transactions.
 	ReconcileOverlap = 10 * time.Minute
+	// ListTries is how often a cycle of a reconcile requests a page that GitLab does not
+	// give. Then the next cycle begins, with the other list.
+	ListTries = 3
 	// ReconcileTries is in how many cycles an entity is fetched for which GitLab's
 	// answer is final.
 	ReconcileTries = 3

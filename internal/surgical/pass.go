@@ -251,6 +251,20 @@ func (l Leg) NextCheckpoint() time.Time {
 	return next
 }
 
+// Reached returns up to when a list that has not ended was compared. It is in the order
+// of updated_at, unless it lists everything: then nothing is known. Others may have the
+// date of the last record.
+func (l Leg) Reached() time.Time {
+	at := l.Newest
+	if safe := l.Began.Add(-ReconcileOverlap); safe.Before(at) {
+		at = safe
+	}
+	if l.Since.IsZero() || l.Newest.IsZero() || at.Before(l.Since) {
+		return l.Since
+	}
+	return at
+}
+
 // Outdated is the pass as it was read from a row of another version: nothing
 // continues it. A backfill has to be started again; a reconcile lists everything in
 // its next cycle.

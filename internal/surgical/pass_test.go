@@ -145,3 +145,21 @@ func TestAnew_ListsEverythingForTheSameRequests(t *testing.T) {
 		}
 	}
 }
+
+func TestReached_IsWhatAListThatStoppedHasCompared(t *testing.T) {
+	at := func(minute int) time.Time { return time.Date(2026, 11, 29, 12, minute, 0, 0, time.UTC) }
+	for name, c := range map[string]struct {
+		leg  surgical.Leg
+		want time.Time
+	}{
+		"nothing yet":                       {surgical.Leg{Since: at(1)}, at(1)},
+		"some":                              {surgical.Leg{Since: at(1), Newest: at(5), Began: at(50)}, at(5)},
+		"what a replica may not have had":   {surgical.Leg{Since: at(1), Newest: at(49), Began: at(50)}, at(40)},
+		"less than before":                  {surgical.Leg{Since: at(45), Newest: at(49), Began: at(50)}, at(45)},
+		"of a list of everything, anything": {surgical.Leg{Newest: at(5), Began: at(50)}, time.Time{}},
+	} {
+		if got := c.leg.Reached(); !got.Equal(c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
