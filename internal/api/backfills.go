@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -38,48 +37,6 @@ type Passes interface {
 	BackfillRequests(ctx context.Context) ([]surgical.BackfillRequest, error)
 	// RequestReconcile makes the project's next reconcile due now.
 	RequestReconcile(ctx context.Context, projectID int64) (surgical.Pass, error)
-}
-
-// maxFailures is how many failures of a backfill one response lists.
-const maxFailures = 100
-
-// BackfillBody is what to copy.
-type BackfillBody struct {
-	Project projectRef `json:"project,omitempty" example:"group/project" doc:"GitLab's id of the project, or its path. A path that is not known yet is looked up in GitLab."`
-	Group   string     `json:"group,omitempty" minLength:"1" maxLength:"1000" pattern:"^[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*$" patternDescription:"the id of a group, or its path such as group/subgroup" example:"group/subgroup" doc:"The id or path of a group: all of its projects, and those of its subgroups, that are on the allow list."`
-	All     bool       `json:"all,omitempty" doc:"Every project on the allow list that the access token is a member of."`
-
-	raw []byte
-}
-
-// UnmarshalJSON implements [json.Unmarshaler]; it keeps the text for [ambiguous].
-func (b *BackfillBody) UnmarshalJSON(raw []byte) error {
-	type plain BackfillBody
-	return unmarshalKeeping(raw, (*plain)(b), &b.raw)
-}
-
-type startBackfillInput struct {
-	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" patternDescription:"1 to 128 printable ASCII characters without spaces" example:"first-import" doc:"Repeated requests with the same key start one backfill. Without a key, every request starts its own."`
-	Body BackfillBody
-}
-
-// Resolve implements [huma.Resolver].
-func (in *startBackfillInput) Resolve(ctx huma.Context) (errs []error) {
-	errs = emptyKey(ctx)
-	errs = append(errs, ambiguous(in.Body.raw, reflect.TypeFor[BackfillBody]())...)
-	if len(errs) > 0 || in.Body.raw == nil {
-		return errs
-	}
-	named := 0
-	for _, given := range []bool{in.Body.Project != "", in.Body.Group != "", in.Body.All} {
-		if given {
-			named++
-		}
-	}
-	if named != 1 {
-		errs = append(errs, &huma.ErrorDetail{Location: "body.project", Message: "expected exactly one of project, group, and all with true", Value: in.Body.Project})
-	}
-	return errs
 }
 
 type backfillInput struct {
@@ -151,58 +108,6 @@ func leadToBackfill(answer *huma.Response) {
 	for name, operation := range map[string]string{"read": "get-backfill", "cancel": "cancel-backfill", "retry": "retry-backfill"} {
 		answer.Links[name] = &huma.Link{OperationID: operation, Parameters: map[string]any{"id": "$response.body#/id"}}
 	}
-}
-
-func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*backfillOutput, error) {
-	key := in.Key
-	if key == "" {
-		key = s.NewKey()
-	}
-	now := s.Clock()
-	if in.Body.Project != "" {
-		id, err := s.project(ctx, "body.project", in.Body.Project)
-		switch {
-		case err == nil:
-			return s.startOfProject(ctx, id, key, now)
-		case surgical.CodeOf(err) != surgical.CodeProjectUnknown:
-			return nil, err
-		}
-		// Only GitLab can know the path: the crawler looks it up.
-	}
-	r := surgical.BackfillRequest{
-		ID:     surgical.NewPassID(0, surgical.PassBackfill, key),
-		Scope:  surgical.BackfillScope{Project: string(in.Body.Project), Group: in.Body.Group, All: in.Body.All},
-		Status: surgical.StatusRunning, CreatedAt: now, DueAt: now,
-	}
-	stored, err := s.Passes.SaveBackfillRequest(ctx, r)
-	if errors.Is(err, surgical.ErrMoved) {
-		stored, err = s.Passes.BackfillRequest(ctx, r.ID)
-		if err == nil && stored.Scope != r.Scope {
-			err = surgical.NewError(surgical.CodeConflict, "the Idempotency-Key was used for a different request, backfill "+r.ID)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.crawl(ctx)
-	view, err := s.requestView(ctx, stored)
-	return &backfillOutput{Location: backfillPath(stored.ID), Body: view}, err
-}
-
-func (s *server) startOfProject(ctx context.Context, projectID int64, key string, now time.Time) (*backfillOutput, error) {
-	id := surgical.NewPassID(projectID, surgical.PassBackfill, key)
-	p, err := s.Passes.StartBackfill(ctx, surgical.NewBackfill(projectID, id, id, now))
-	switch {
-	case errors.Is(err, surgical.ErrMoved):
-		return nil, passMoved("backfill " + id)
-	case err != nil:
-		return nil, err
-	case p.ID != id:
-		return nil, surgical.NewError(surgical.CodeConflict, fmt.Sprintf("backfill %s of project %d is running", p.ID, projectID))
-	}
-	s.crawl(ctx)
-	view, err := s.passView(ctx, p)
-	return &backfillOutput{Location: backfillPath(id), Body: view}, err
 }
 
 func backfillPath(id string) string { return "/v1/backfills/" + id }
@@ -279,65 +184,6 @@ func (s *server) backfill(ctx context.Context, id string) (surgical.Pass, *surgi
 	return p, nil, err
 }
 
-func (s *server) cancelBackfill(ctx context.Context, in *backfillInput) (*answer[BackfillView], error) {
-	p, r, err := s.backfill(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	if r != nil {
-		return s.cancelRequest(ctx, *r)
-	}
-	p, err = s.cancelPass(ctx, p, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	if p.Status != surgical.StatusCancelled {
-		return nil, surgical.NewError(surgical.CodeConflict, fmt.Sprintf("backfill %s can no longer be cancelled; its status is %s", in.ID, p.Status))
-	}
-	s.crawl(ctx)
-	view, err := s.passView(ctx, p)
-	return &answer[BackfillView]{view}, err
-}
-
-// cancelPass cancels the pass if nobody but the request with the id wants it, or if
-// that is the pass itself. Otherwise only that request no longer wants it.
-func (s *server) cancelPass(ctx context.Context, p surgical.Pass, wanted string) (surgical.Pass, error) {
-	id, now := p.ID, s.Clock()
-	p, err := s.Passes.ChangePass(ctx, p.ProjectID, id, func(p surgical.Pass) (surgical.Pass, bool) { return p.Cancel(wanted, now) })
-	if errors.Is(err, surgical.ErrMoved) {
-		err = passMoved("backfill " + id)
-	}
-	return p, err
-}
-
-// cancelRequest first ends the request, so that it starts no more backfills.
-func (s *server) cancelRequest(ctx context.Context, r surgical.BackfillRequest) (*answer[BackfillView], error) {
-	switch r.Status {
-	case surgical.StatusRunning:
-		r.Status, r.FinishedAt = surgical.StatusCancelled, s.Clock()
-		r.Error = surgical.NewError(surgical.CodeRunCancelled, "the backfill was cancelled by request")
-		var err error
-		if r, err = s.saveRequest(ctx, r); err != nil {
-			return nil, err
-		}
-	case surgical.StatusCancelled: // its backfills may not be cancelled yet
-	default:
-		return nil, surgical.NewError(surgical.CodeConflict, fmt.Sprintf("backfill %s can no longer be cancelled; its status is %s", r.ID, r.Status))
-	}
-	passes, err := s.wantedBy(ctx, r.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range passes {
-		if _, err := s.cancelPass(ctx, p, r.ID); err != nil && surgical.CodeOf(err) != surgical.CodeBackfillNotFound {
-			return nil, err
-		}
-	}
-	s.crawl(ctx)
-	view, err := s.requestView(ctx, r)
-	return &answer[BackfillView]{view}, err
-}
-
 func (s *server) saveRequest(ctx context.Context, r surgical.BackfillRequest) (surgical.BackfillRequest, error) {
 	saved, err := s.Passes.SaveBackfillRequest(ctx, r)
 	if errors.Is(err, surgical.ErrMoved) {
@@ -346,101 +192,8 @@ func (s *server) saveRequest(ctx context.Context, r surgical.BackfillRequest) (s
 	return saved, err
 }
 
-func (s *server) retryBackfill(ctx context.Context, in *backfillInput) (*backfillOutput, error) {
-	p, r, err := s.backfill(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	if r != nil {
-		return s.retryRequest(ctx, *r)
-	}
-	resumed, p, err := s.resume(ctx, p)
-	switch {
-	case err != nil:
-		return nil, err
-	case !resumed && p.Status != surgical.StatusRunning:
-		return nil, nothingToRetry(in.ID)
-	}
-	s.crawl(ctx)
-	view, err := s.passView(ctx, p)
-	return &backfillOutput{Location: backfillPath(p.ID), Body: view}, err
-}
-
-func nothingToRetry(id string) error {
-	return surgical.NewError(surgical.CodeConflict, "backfill "+id+": nothing failed, and nothing is left to list")
-}
-
-// resume lets a pass go on; resumed is false if it is running, or has nothing to do. A
-// pass that did not succeed and cannot be continued is started again, under a new id.
-func (s *server) resume(ctx context.Context, p surgical.Pass) (resumed bool, _ surgical.Pass, err error) {
-	id, now := p.ID, s.Clock()
-	p, err = s.Passes.ChangePass(ctx, p.ProjectID, id, func(p surgical.Pass) (surgical.Pass, bool) {
-		p, resumed = p.Resume(now)
-		return p, resumed
-	})
-	if err == nil && !p.Continues() && p.Status != surgical.StatusSucceeded {
-		resumed = true
-		p, err = s.Passes.StartBackfill(ctx, p.Anew(now))
-	}
-	if errors.Is(err, surgical.ErrMoved) {
-		err = passMoved("backfill " + id)
-	}
-	return resumed, p, err
-}
-
-// retryRequest resumes the backfills of a request that did not succeed, and the list of
-// projects if it had not ended.
-func (s *server) retryRequest(ctx context.Context, r surgical.BackfillRequest) (*backfillOutput, error) {
-	passes, err := s.wantedBy(ctx, r.ID)
-	if err != nil {
-		return nil, err
-	}
-	some := !r.Listed
-	for _, p := range passes {
-		resumed, p, err := s.resume(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		some = some || resumed || p.Status == surgical.StatusRunning
-	}
-	if !some {
-		return nil, nothingToRetry(r.ID)
-	}
-	if r.Status != surgical.StatusRunning {
-		r.Status, r.FinishedAt, r.DueAt = surgical.StatusRunning, time.Time{}, s.Clock()
-		r.Error, r.Tries, r.FailingSince = nil, 0, time.Time{}
-		if r, err = s.saveRequest(ctx, r); err != nil {
-			return nil, err
-		}
-	}
-	s.crawl(ctx)
-	view, err := s.requestView(ctx, r)
-	return &backfillOutput{Location: backfillPath(r.ID), Body: view}, err
-}
-
 // wantedBy lists the backfills that the request wants.
 func (s *server) wantedBy(ctx context.Context, id string) ([]surgical.Pass, error) {
 	passes, err := s.Passes.PassesOf(ctx, surgical.PassBackfill)
 	return slices.DeleteFunc(passes, func(p surgical.Pass) bool { return !p.Wants(id) }), err
-}
-
-// passView describes a pass with up to [maxFailures] failures.
-func (s *server) passView(ctx context.Context, p surgical.Pass) (BackfillView, error) {
-	view := viewOfPass(p)
-	if p.Counts.Failed > 0 {
-		failures, err := s.Passes.PassFailures(ctx, p, maxFailures)
-		if err != nil {
-			return view, err
-		}
-		for _, f := range failures {
-			e := surgical.NewError(f.Code, f.Message)
-			view.Failures = append(view.Failures, BackfillFailureView{TargetView(f.Target), f.RunID, f.Code, f.Message, e.Action, f.Code.CanSucceedLater()})
-		}
-	}
-	return view, nil
-}
-
-func (s *server) requestView(ctx context.Context, r surgical.BackfillRequest) (BackfillView, error) {
-	passes, err := s.Passes.PassesOf(ctx, surgical.PassBackfill)
-	return viewOfRequest(r, passes), err
 }

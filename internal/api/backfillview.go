@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -51,6 +52,9 @@ type BackfillProjectsView struct {
 	Succeeded  int64 `json:"succeeded" doc:"Backfills that succeeded."`
 	Failed     int64 `json:"failed" doc:"Backfills that failed or were cancelled."`
 }
+
+// maxFailures is how many failures of a backfill one response lists.
+const maxFailures = 100
 
 // BackfillFailureView is an entity that could not be brought up to date.
 type BackfillFailureView struct {
@@ -142,4 +146,25 @@ func errorOfBackfill(e *surgical.Error) *ErrorOfBackfillView {
 		return nil
 	}
 	return &ErrorOfBackfillView{e.Code, e.Message, e.Action, e.Retryable}
+}
+
+// passView describes a pass with up to [maxFailures] failures.
+func (s *server) passView(ctx context.Context, p surgical.Pass) (BackfillView, error) {
+	view := viewOfPass(p)
+	if p.Counts.Failed > 0 {
+		failures, err := s.Passes.PassFailures(ctx, p, maxFailures)
+		if err != nil {
+			return view, err
+		}
+		for _, f := range failures {
+			e := surgical.NewError(f.Code, f.Message)
+			view.Failures = append(view.Failures, BackfillFailureView{TargetView(f.Target), f.RunID, f.Code, f.Message, e.Action, f.Code.CanSucceedLater()})
+		}
+	}
+	return view, nil
+}
+
+func (s *server) requestView(ctx context.Context, r surgical.BackfillRequest) (BackfillView, error) {
+	passes, err := s.Passes.PassesOf(ctx, surgical.PassBackfill)
+	return viewOfRequest(r, passes), err
 }
