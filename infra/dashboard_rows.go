@@ -67,6 +67,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 			graph{title: "Waiting messages", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
 				queueMetric(st.queues.deadLetters, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "dead letters", color: red}),
 				queueMetric(st.queues.requests, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "requests.fifo", color: blue}),
+				queueMetric(st.queues.hides, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "hides.fifo", color: green}),
 				queueMetric(st.queues.bulk, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "bulk.fifo", color: grey}),
 			}, right: []awscloudwatch.IMetric{
 				queueMetric(st.queues.requests, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: "oldest in requests.fifo (s)", color: orange}),

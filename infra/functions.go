@@ -51,15 +51,16 @@ func newFunctions(st *stack) functionSet {
 	tableNames := st.tables.env()
 	projects := map[string]*string{"LOREHOOK_PROJECTS": &st.settings.Projects}
 	requests := map[string]*string{"LOREHOOK_REQUESTS_QUEUE_URL": st.queues.requests.QueueUrl()}
+	hides := map[string]*string{"LOREHOOK_HIDES_QUEUE_URL": st.queues.hides.QueueUrl()}
 	bulk := map[string]*string{"LOREHOOK_BULK_QUEUE_URL": st.queues.bulk.QueueUrl()}
 	machine := map[string]*string{"LOREHOOK_STATE_MACHINE_ARN": st.machine.arn}
 	return functionSet{
 		webhook: st.function("Webhook", functionSpec{name: "webhook", does: "Verifies, classifies and enqueues webhooks",
 			memory: 256, timeout: surgical.WebhookTimeout, reserved: st.settings.WebhookReservedConcurrency,
-			env: []map[string]*string{requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": st.secrets.webhook}}}),
+			env: []map[string]*string{requests, hides, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": st.secrets.webhook}}}),
 		worker: st.function("Worker", functionSpec{name: "worker", does: "Fetches entities from GitLab and commits them",
 			memory: surgical.WorkerMemory, timeout: surgical.WorkerTimeout,
-			env: []map[string]*string{tableNames, requests, bulk, projects, machine, st.gitlabEnv(), {
+			env: []map[string]*string{tableNames, requests, hides, bulk, projects, machine, st.gitlabEnv(), {
 				"LOREHOOK_DEAD_LETTER_QUEUE_URL": st.queues.deadLetters.QueueUrl(),
 			}}}),
 		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty",
@@ -73,7 +74,7 @@ func newFunctions(st *stack) functionSet {
 		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes runs that crashed permanently",
 			memory: 256, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, projects, machine}}),
 		crawler: st.function("Crawler", functionSpec{name: "crawler", does: "Compares GitLab's lists with the copy",
-			memory: 512, timeout: surgical.CrawlerTimeout, scheduled: true, env: []map[string]*string{tableNames, bulk, projects, st.gitlabEnv(), {
+			memory: 512, timeout: surgical.CrawlerTimeout, scheduled: true, env: []map[string]*string{tableNames, hides, bulk, projects, st.gitlabEnv(), {
 				"LOREHOOK_CENSUS_DAYS":              jsii.String(strconv.Itoa(st.settings.CensusDays)),
 				"LOREHOOK_RECONCILE_MINUTES":        jsii.String(strconv.Itoa(st.settings.ReconcileMinutes)),
 				"LOREHOOK_PROJECT_HIDE_AFTER_HOURS": jsii.String(strconv.Itoa(st.settings.ProjectHideAfterHours)),

@@ -100,14 +100,15 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 	}
 	machine := map[string]string{"LOREHOOK_STATE_MACHINE_ARN": machineARN("lorehook")}
 	requests := map[string]string{"LOREHOOK_REQUESTS_QUEUE_URL": "Requests"}
+	hides := map[string]string{"LOREHOOK_HIDES_QUEUE_URL": "Hides"}
 	bulk := map[string]string{"LOREHOOK_BULK_QUEUE_URL": "Bulk"}
 	projects := map[string]string{"LOREHOOK_PROJECTS": "*"}
 	gitlab := map[string]string{
 		"GITLAB_BASE_URL": "https://gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "GitLabTokenSecret.Id", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "4",
 	}
 	want := map[string][]map[string]string{
-		"Webhook": {requests, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": "WebhookSecret.Id"}},
-		"Worker":  {tableNames, requests, bulk, projects, machine, gitlab, {"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters"}},
+		"Webhook": {requests, hides, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": "WebhookSecret.Id"}},
+		"Worker":  {tableNames, requests, hides, bulk, projects, machine, gitlab, {"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters"}},
 		"Docs":    {tableNames, machine},
 		"Embed": {tableNames, machine, {
 			"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0", "LOREHOOK_EMBEDDER_CONCURRENCY": "2",
@@ -115,7 +116,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		"Finish":  {tableNames},
 		"Abort":   {tableNames},
 		"Sweeper": {tableNames, requests, bulk, projects, machine},
-		"Crawler": {tableNames, bulk, projects, gitlab, {"LOREHOOK_CENSUS_DAYS": "7", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
+		"Crawler": {tableNames, hides, bulk, projects, gitlab, {"LOREHOOK_CENSUS_DAYS": "7", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
 		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler"}},
 		"Widget":  {tableNames},
 	}

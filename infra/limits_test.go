@@ -120,8 +120,8 @@ func limitRows() map[string]string {
 		"dead letters":                "hidden for " + s(surgical.DeadLetterVisibility) + " by each receive",
 		"secrets": fmt.Sprintf("read again in the background from %s of age, before use from %s; after a mismatch at most every %s; kept for %v min while Secrets Manager is unreachable",
 			s(surgical.SecretRefreshAge), s(surgical.SecretMaxAge), s(surgical.SecretInterval), surgical.SecretOutage.Minutes()),
-		"requests to GitLab": fmt.Sprintf("%d a second per worker (`gitlabRequestsPerSecond`), with %d workers (`workerConcurrency`) on `requests.fifo` and %d on `bulk.fifo`",
-			surgical.DefaultRequestsPerSecond, surgical.DefaultConcurrency, surgical.BulkConcurrency),
+		"requests to GitLab": fmt.Sprintf("%d a second per worker (`gitlabRequestsPerSecond`), with %d workers (`workerConcurrency`) on `requests.fifo` and %d on `bulk.fifo`; the %d on `hides.fifo` send none",
+			surgical.DefaultRequestsPerSecond, surgical.DefaultConcurrency, surgical.BulkConcurrency, surgical.HideConcurrency),
 		"requests to Bedrock": fmt.Sprintf("%d in flight per invocation of embed (`embedderConcurrency`)", surgical.DefaultEmbedderConcurrency),
 	}
 }

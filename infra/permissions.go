@@ -58,7 +58,7 @@ func (st *stack) grant(f function, granted access.Function) {
 
 func (st *stack) queueARNs(names []string) (arns []*string) {
 	queues := map[string]awssqs.Queue{
-		access.Requests: st.queues.requests, access.Bulk: st.queues.bulk, access.DeadLetters: st.queues.deadLetters,
+		access.Requests: st.queues.requests, access.Hides: st.queues.hides, access.Bulk: st.queues.bulk, access.DeadLetters: st.queues.deadLetters,
 	}
 	for _, name := range names {
 		arns = append(arns, queues[name].QueueArn())

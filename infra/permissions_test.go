@@ -46,7 +46,7 @@ func wantGrants() map[string]grants {
 		}
 	}
 	return map[string]grants{
-		"WebhookRole": traced("Webhook", grants{"Requests.Arn": send, "WebhookSecret.Id": read}),
+		"WebhookRole": traced("Webhook", grants{"Requests.Arn": send, "Hides.Arn": send, "WebhookSecret.Id": read}),
 		"WorkerRole": traced("Worker", grants{
 			// Workers delete no child.
 			"Content.Arn":         dynamodb("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "UpdateItem"),
@@ -56,7 +56,7 @@ func wantGrants() map[string]grants {
 			"DependentQueue.Arn":  dynamodb("GetItem", "PutItem"),
 			"Projects.Arn":        dynamodb("BatchGetItem", "PutItem", "UpdateItem"),
 			"State.Arn":           dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"),
-			"Requests.Arn":        take, "Bulk.Arn": take, "DeadLetters.Arn": send,
+			"Requests.Arn":        take, "Hides.Arn": take, "Bulk.Arn": take, "DeadLetters.Arn": send,
 			machine: start, "GitLabTokenSecret.Id": read,
 		}),
 		"DocsRole": traced("Docs", grants{
@@ -97,8 +97,8 @@ func wantGrants() map[string]grants {
 			"SyncRunEntities.Arn/index/runs_by_entity": dynamodb("Query"),
 			"Projects.Arn":                             dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
 			"State.Arn":                                dynamodb("GetItem", "UpdateItem"),
-			"Bulk.Arn":                                 send,
-			"GitLabTokenSecret.Id":                     read,
+			"Bulk.Arn":                                 send, "Hides.Arn": send,
+			"GitLabTokenSecret.Id": read,
 		}),
 		"ApiRole": traced("Api", grants{
 			// The API writes no content.

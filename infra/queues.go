@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
@@ -10,7 +12,7 @@ import (
 
 // queueSet is the FIFO queues.
 type queueSet struct {
-	requests, bulk, deadLetters awssqs.Queue
+	requests, hides, bulk, deadLetters awssqs.Queue
 }
 
 // newQueues makes the queues. Their names are fixed, because a FIFO queue's
@@ -21,15 +23,18 @@ func newQueues(st *stack) queueSet {
 	dead.VisibilityTimeout = lasting(surgical.DeadLetterVisibility)
 	q.deadLetters = st.queue("DeadLetters", dead)
 	st.suppress(q.deadLetters, "Serverless-SQSRedrivePolicy", "This is the dead-letter queue of the others: nothing consumes it, so nothing can fail.")
-	work := func(id, name string) awssqs.Queue {
+	work := func(id, name string, delay time.Duration) awssqs.Queue {
 		props := st.fifo(name)
-		props.DeliveryDelay = lasting(surgical.Settle)
+		if delay > 0 {
+			props.DeliveryDelay = lasting(delay)
+		}
 		props.VisibilityTimeout = lasting(surgical.Visibility)
 		props.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: q.deadLetters, MaxReceiveCount: jsii.Number(surgical.MaxReceives)}
 		return st.queue(id, props)
 	}
-	q.requests = work("Requests", "requests.fifo")
-	q.bulk = work("Bulk", "bulk.fifo")
+	q.requests = work("Requests", "requests.fifo", surgical.Settle)
+	q.hides = work("Hides", "hides.fifo", 0) // no fetch has to wait until GitLab has settled
+	q.bulk = work("Bulk", "bulk.fifo", surgical.Settle)
 	return q
 }
 
@@ -60,8 +65,9 @@ func (st *stack) queue(id string, props *awssqs.QueueProps) awssqs.Queue {
 	return q
 }
 
-// mapQueues lets both queues start the worker. bulk.fifo has a small share of
-// its own, so that a backfill never delays a webhook.
+// mapQueues lets the queues start the worker. bulk.fifo has a small share of its own,
+// so that a backfill never takes a worker from a webhook, and so does hides.fifo, so that
+// a hide request never waits for one that waits for GitLab.
 func (st *stack) mapQueues() {
 	mapping := func(id string, q awssqs.Queue, concurrency int) {
 		m := awslambda.NewEventSourceMapping(st.Stack, &id, &awslambda.EventSourceMappingProps{
@@ -74,5 +80,6 @@ func (st *stack) mapQueues() {
 		st.suppress(m, "Serverless-LambdaEventSourceMappingDestination", "SQS sources have no failure destination: the queue's redrive policy moves failed messages to the dead-letter queue.")
 	}
 	mapping("RequestsMapping", st.queues.requests, st.settings.WorkerConcurrency)
+	mapping("HidesMapping", st.queues.hides, surgical.HideConcurrency)
 	mapping("BulkMapping", st.queues.bulk, surgical.BulkConcurrency)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -20,8 +21,11 @@ func TestQueuesKeepOrderAndLoseNothing(t *testing.T) {
 		"DelaySeconds": surgical.Settle.Seconds(), "VisibilityTimeout": 140.0,
 		"RedrivePolicy": map[string]any{"deadLetterTargetArn": "DeadLetters.Arn", "maxReceiveCount": 1000.0},
 	})
+	immediate := maps.Clone(work)
+	delete(immediate, "DelaySeconds")
 	want := map[string]map[string]any{
 		"Requests":    with(work, map[string]any{"QueueName": "lorehook-requests.fifo"}),
+		"Hides":       with(immediate, map[string]any{"QueueName": "lorehook-hides.fifo"}),
 		"Bulk":        with(work, map[string]any{"QueueName": "lorehook-bulk.fifo"}),
 		"DeadLetters": with(shared, map[string]any{"QueueName": "lorehook-dead-letters.fifo", "VisibilityTimeout": 30.0}),
 	}
@@ -39,7 +43,7 @@ func TestVisibilityOutlastsWorkerAndLeaseButLittle(t *testing.T) {
 		if worker != 120*time.Second || surgical.Lease <= worker {
 			t.Errorf("the worker has %s, its lease %s: want 120 s, and a lease a little longer", worker, surgical.Lease)
 		}
-		for _, name := range []string{"Requests", "Bulk"} {
+		for _, name := range []string{"Requests", "Hides", "Bulk"} {
 			visibility := seconds(s.ofType("AWS::SQS::Queue")[name]["VisibilityTimeout"])
 			if visibility <= surgical.Lease || visibility > surgical.Lease+30*time.Second {
 				t.Errorf("%s hides a message for %s, want a little more than the lease of %s", name, visibility, surgical.Lease)
@@ -59,7 +63,7 @@ func TestQueuesRefusePlainHTTPOnEveryRealAccount(t *testing.T) {
 		}
 	}
 	all := map[string]map[string]any{
-		"RequestsPolicy": refusal("Requests"), "BulkPolicy": refusal("Bulk"), "DeadLettersPolicy": refusal("DeadLetters"),
+		"RequestsPolicy": refusal("Requests"), "BulkPolicy": refusal("Bulk"), "HidesPolicy": refusal("Hides"), "DeadLettersPolicy": refusal("DeadLetters"),
 	}
 	for name, c := range map[string]struct {
 		got  stackTemplate
@@ -93,7 +97,7 @@ func TestMappingsReportEachMessageAndShareTheWorker(t *testing.T) {
 		"by default":               {onAWS(t), 4},
 		"with workerConcurrency=5": {onOpenAI(t), 5},
 	} {
-		want := map[string]map[string]any{"RequestsMapping": mapping("Requests", c.requests), "BulkMapping": mapping("Bulk", 2)}
+		want := map[string]map[string]any{"RequestsMapping": mapping("Requests", c.requests), "BulkMapping": mapping("Bulk", 2), "HidesMapping": mapping("Hides", 2)}
 		if diff := cmp.Diff(want, c.got.ofType("AWS::Lambda::EventSourceMapping")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

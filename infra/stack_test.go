@@ -54,14 +54,14 @@ func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 		"Serverless-EventBusDLQ":                         {"CrawlerSchedule", "SweeperSchedule"},
 		"Serverless-LambdaAsyncFailureDestination":       {"CrawlerFunction", "SweeperFunction"},
 		"Serverless-LambdaDLQ":                           {"AbortFunction", "ApiFunction", "CrawlerFunction", "DocsFunction", "EmbedFunction", "FinishFunction", "SweeperFunction", "WebhookFunction", "WidgetFunction", "WorkerFunction"},
-		"Serverless-LambdaEventSourceMappingDestination": {"BulkMapping", "RequestsMapping"},
+		"Serverless-LambdaEventSourceMappingDestination": {"BulkMapping", "HidesMapping", "RequestsMapping"},
 		"Serverless-SQSRedrivePolicy":                    {"DeadLetters"},
 	}
 	want := map[string]map[string][]string{
 		"aws": always,
 		"local": with(always, map[string][]string{
 			"AwsSolutions-APIG4": {"HttpApiANYv1proxy", "HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab", "HttpApiPOSTwebhooksproxy"},
-			"AwsSolutions-SQS4":  {"Bulk", "DeadLetters", "Requests"},
+			"AwsSolutions-SQS4":  {"Bulk", "DeadLetters", "Hides", "Requests"},
 		}),
 		"openai": with(always, map[string][]string{"AwsSolutions-SMG4": {"EmbedderApiKeySecret", "GitLabTokenSecret", "WebhookSecret"}}),
 	}

@@ -24,7 +24,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
-	c, db := env.Config, dynamo.New(env.AWS)
+	c, db, queues := env.Config, dynamo.New(env.AWS), sqs.NewFromConfig(env.AWS)
 	client, err := gitlabenv.NewClient(c.GitLab, env)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
 	crawler := &crawl.Crawler{
 		Ledger:  ledger.New(db, c.Tables, time.Now).Metered(env.Meter),
 		Content: content.NewStore(db, c.Content, time.Now),
-		GitLab:  client, Bulk: queue.NewSender(sqs.NewFromConfig(env.AWS), c.BulkQueueURL),
+		GitLab:  client, Bulk: queue.NewSender(queues, c.BulkQueueURL), Hides: queue.NewSender(queues, c.HidesQueueURL),
 		Allows: c.Projects.Allows, Listed: c.Projects.IDs(), Interval: time.Duration(c.ReconcileMinutes) * time.Minute,
 		Census:    time.Duration(c.CensusDays) * 24 * time.Hour,
 		HideAfter: time.Duration(c.ProjectHideAfterHours) * time.Hour,

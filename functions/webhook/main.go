@@ -23,10 +23,11 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Webhook]) (any, error) {
-	c := env.Config
+	c, client := env.Config, sqs.NewFromConfig(env.AWS)
 	return gateway.Adapt(&webhook.Handler{
 		Verifiers: secret.NewSource(loadVerifier(env), time.Now).OnFailure(env.SecretFailed),
-		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
+		Queue:     queue.NewSender(client, c.RequestsQueueURL),
+		Hides:     queue.NewSender(client, c.HidesQueueURL),
 		Allows:    c.Projects.Allows,
 		Clock:     time.Now,
 		Log:       env.Log,

@@ -50,7 +50,7 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	batch := &worker.Batch{
 		Process: engine.Process,
 		Queue: &queue.Consumer{
-			Client: queues, QueueURLs: []string{c.RequestsQueueURL, c.BulkQueueURL}, DeadLetterURL: c.DeadLetterQueueURL,
+			Client: queues, QueueURLs: []string{c.RequestsQueueURL, c.HidesQueueURL, c.BulkQueueURL}, DeadLetterURL: c.DeadLetterQueueURL,
 		},
 		Clock: time.Now, Log: log, Meter: meter,
 		NewTrace: trace.Source(crand.Reader),

@@ -12,6 +12,7 @@ import (
 // The queues, and the state machine, as [Function.Allows] names them.
 const (
 	Requests    = "requests.fifo"
+	Hides       = "hides.fifo"
 	Bulk        = "bulk.fifo"
 	DeadLetters = "dead-letters.fifo"
 	Workflow    = "workflow"
@@ -69,7 +70,7 @@ func (t Table) by(indexes ...string) Table {
 // Functions returns what each function may do, by its name.
 func Functions() map[string]Function {
 	return map[string]Function{
-		"webhook": {Sends: []string{Requests}},
+		"webhook": {Sends: []string{Requests, Hides}},
 		"worker":  worker(),
 		"docs": {
 			Tables: []Table{
@@ -118,7 +119,7 @@ func worker() Function {
 			// It learns a project's path.
 			on(tables.Projects(), "BatchGetItem", "PutItem", "UpdateItem"),
 		},
-		Receives: []string{Requests, Bulk}, Sends: []string{DeadLetters}, Starts: true,
+		Receives: []string{Requests, Hides, Bulk}, Sends: []string{DeadLetters}, Starts: true,
 	}
 }
 
@@ -168,7 +169,7 @@ func crawler() Function {
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem"),
 			on(tables.State(), "GetItem", "UpdateItem"),
 		},
-		Sends: []string{Bulk},
+		Sends: []string{Bulk, Hides},
 	}
 }
 

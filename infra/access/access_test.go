@@ -36,6 +36,7 @@ func TestAllows_OnlyWhatIsListed(t *testing.T) {
 		{"sweeper", "dynamodb:Scan", access.Index("sync_runs", "runs_by_status"), false},
 		{"sweeper", access.Query, "sync_runs", false},
 		{"webhook", access.Send, access.Requests, true},
+		{"webhook", access.Send, access.Hides, true},
 		{"webhook", access.Send, access.Bulk, false},
 		{"worker", access.Send, access.DeadLetters, true},
 		{"worker", access.Send, access.Requests, false},

@@ -98,7 +98,7 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 		mux := http.NewServeMux()
 		mux.Handle("/", handler)
 		mux.Handle("POST /webhooks/gitlab", &webhook.Handler{
-			Verifiers: verifiers{t}, Queue: s.queue, Allows: allows, Clock: s.Clock.Now, Log: log,
+			Verifiers: verifiers{t}, Queue: s.queue, Hides: s.queue, Allows: allows, Clock: s.Clock.Now, Log: log,
 		})
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)

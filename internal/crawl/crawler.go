@@ -40,6 +40,8 @@ type Crawler struct {
 	GitLab  *gitlab.Client
 	// Bulk is the queue of the runs.
 	Bulk Sender
+	// Hides is the queue of hide requests.
+	Hides Sender
 	// Allows is the allow list of projects, and Listed are the ids that it names.
 	Allows func(projectID int64) bool
 	Listed []int64

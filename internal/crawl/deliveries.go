@@ -107,7 +107,7 @@ func (w *watch) recover(ctx context.Context, owner gitlab.Owner, check surgical.
 	}
 	requested, err := w.queue(ctx, req)
 	if requested && err == nil && req.Evidence.Confidential {
-		err = w.Bulk.Send(ctx, req.HideRequest())
+		err = w.Hides.Send(ctx, req.HideRequest())
 	}
 	return requested, err
 }

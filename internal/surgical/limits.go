@@ -220,6 +220,9 @@ const (
 	// BulkConcurrency is how many workers bulk.fifo starts at once: few, so that
 	// a backlog never delays a webhook.
 	BulkConcurrency = 2
+	// HideConcurrency is how many workers hides.fifo starts at once: the fewest that
+	// Lambda allows. A hide request takes milliseconds.
+	HideConcurrency = 2
 	// DefaultEmbedderConcurrency is how many requests to Bedrock one invocation of
 	// embed has in flight, unless embedderConcurrency says otherwise: at 0.1 s a
 	// request, 20 a second, which is twice the smallest quota (600 a minute). More

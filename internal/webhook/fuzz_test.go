@@ -63,11 +63,11 @@ func FuzzHandle(f *testing.F) {
 			RunID: a.RunID, ProjectID: 1, Targets: []surgical.Target{named.Target},
 			Origin: surgical.OriginWebhook, EventAt: start, Evidence: named.Evidence,
 		}
-		wanted := []surgical.Request{want}
+		var hides []surgical.Request
 		if named.Evidence.Confidential {
-			wanted = []surgical.Request{want.HideRequest(), want}
+			hides = append(hides, want.HideRequest())
 		}
-		if diff := cmp.Diff(wanted, fix.queue.taken, cmpopts.IgnoreFields(surgical.Request{}, "IdempotencyKey")); diff != "" {
+		if diff := cmp.Diff([][]surgical.Request{{want}, hides}, [][]surgical.Request{fix.queue.taken, fix.hides.taken}, cmpopts.IgnoreFields(surgical.Request{}, "IdempotencyKey")); diff != "" {
 			t.Errorf("queued (-want +got):\n%s", diff)
 		}
 		if err := fix.queue.taken[0].Validate(); err != nil {

@@ -47,6 +47,8 @@ type Meter interface {
 type Handler struct {
 	Verifiers Verifiers
 	Queue     Enqueuer
+	// Hides is the queue of hide requests, which never wait for runs.
+	Hides Enqueuer
 	// Allows reports whether the project is on the allow list.
 	Allows func(projectID int64) bool
 	Clock  func() time.Time
@@ -126,7 +128,7 @@ func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, rece
 	}
 	if req.Evidence.Confidential {
 		// The run may have to wait for GitLab; hiding the copy does not.
-		if err := h.Queue.Send(ctx, req.HideRequest()); err != nil {
+		if err := h.Hides.Send(ctx, req.HideRequest()); err != nil {
 			return "", err
 		}
 	}

@@ -56,7 +56,7 @@ func (b *bench) watching() {
 		Verifiers: secret.NewSource(func(context.Context) (*delivery.Verifier, error) {
 			return delivery.NewVerifier(nil, []string{token})
 		}, b.world.Clock.Now),
-		Queue:  b.world.ToRequests,
+		Queue: b.world.ToRequests, Hides: b.world.ToHides,
 		Allows: func(int64) bool { return true }, Clock: b.world.Clock.Now,
 		Log: b.world.Logger(), Meter: b.world.Meter(), NewTrace: trace.Source(rand.Reader),
 	}

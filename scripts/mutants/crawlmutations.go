@@ -12,7 +12,7 @@ func walkMutations() []mutation {
 		{"a list ends where records may have moved to its end", []edit{{walk, "return s.ended(o, s.from+1), nil", "return s.ended(order{}, 0), nil"}}, walks},
 		{"a list that began anywhere is believed", []edit{{walk, "case v < last || o.exclusive && v == last:", "case v < 0:"}}, walks},
 		{"a failed delivery is left to the lists", []edit{{log, "\t\t\tif !e.Failed() {\n", "\t\t\tif !e.Failed() || e.ID > 0 {\n"}}, hooks},
-		{"what a failed delivery calls confidential is shown until it is fetched", []edit{{log, "\t\terr = w.Bulk.Send(ctx, req.HideRequest())\n", ""}}, hooks},
+		{"what a failed delivery calls confidential is shown until it is fetched", []edit{{log, "\t\terr = w.Hides.Send(ctx, req.HideRequest())\n", ""}}, hooks},
 		{"a delivery that fails again makes another run", []edit{{log, "RunID: surgical.DeliveryRunID(name, ref)", "RunID: surgical.DeliveryRunID(fmt.Sprint(name, e.ID), ref)"}}, hooks},
 		{"what was read of a log is recorded before its runs", []edit{{log, "\t\t\trequested, err := w.recover(ctx, owner, *check, e)\n\t\t\tif err != nil {\n\t\t\t\treturn nil, false, err\n\t\t\t}\n", "\t\t\trequested, _ := w.recover(ctx, owner, *check, e)\n"}}, hooks},
 		{"the first finding raises the alarm", []edit{{watch, "if next.Findings > 1 {", "if next.Findings > 0 {"}}, hooks},

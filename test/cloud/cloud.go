@@ -50,7 +50,7 @@ type Cloud struct {
 	Content *content.Store
 	Ledger  *ledger.Ledger
 
-	Requests, Bulk, DeadLetters *fakesqs.Queue
+	Requests, Hides, Bulk, DeadLetters *fakesqs.Queue
 
 	// Rows reads a whole table, bypassing the boundary.
 	Rows func(table string) []dynamo.Item
@@ -184,21 +184,21 @@ var machine = sync.OnceValues(stepfunctions.Load)
 func (c *Cloud) environment(db *dynamodb.Client) Environment {
 	return Environment{
 		DB: db, Tables: c.tables, Clock: c.Clock.Now,
-		SQS:      fakesqs.Client([]*fakesqs.Queue{c.Requests, c.Bulk, c.DeadLetters}, InterceptAPI(SQS, c.boundary)),
-		Requests: c.Requests.URL(), Bulk: c.Bulk.URL(), DeadLetters: c.DeadLetters.URL(),
+		SQS:      fakesqs.Client([]*fakesqs.Queue{c.Requests, c.Hides, c.Bulk, c.DeadLetters}, InterceptAPI(SQS, c.boundary)),
+		Requests: c.Requests.URL(), Hides: c.Hides.URL(), Bulk: c.Bulk.URL(), DeadLetters: c.DeadLetters.URL(),
 		StepFunctions: c.stepFunctions(),
 	}
 }
 
 func (c *Cloud) queues() {
-	queue := func(name string) *fakesqs.Queue {
+	queue := func(name string, delay time.Duration) *fakesqs.Queue {
 		return fakesqs.New(fakesqs.Options{
-			Name: name, Clock: c.Clock.Now, Delay: surgical.Settle, Visibility: surgical.Visibility, Retention: surgical.Retention,
+			Name: name, Clock: c.Clock.Now, Delay: delay, Visibility: surgical.Visibility, Retention: surgical.Retention,
 			DeadLetters: c.DeadLetters, MaxReceives: surgical.MaxReceives,
 		})
 	}
 	c.DeadLetters = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: c.Clock.Now, Visibility: surgical.DeadLetterVisibility, Retention: surgical.Retention})
-	c.Requests, c.Bulk = queue("requests.fifo"), queue("bulk.fifo")
+	c.Requests, c.Hides, c.Bulk = queue("requests.fifo", surgical.Settle), queue("hides.fifo", 0), queue("bulk.fifo", surgical.Settle)
 }
 
 func (c *Cloud) client(transport http.RoundTripper, clock func() time.Time) *gitlab.Client {

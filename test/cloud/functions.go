@@ -35,8 +35,8 @@ type Environment struct {
 	Tables config.Tables
 	SQS    *sqs.Client
 	// URLs of the two queues.
-	Requests, Bulk, DeadLetters string
-	StepFunctions               *sfn.Client
+	Requests, Hides, Bulk, DeadLetters string
+	StepFunctions                      *sfn.Client
 	// Fetch is usually the GitLab client's.
 	Fetch Fetch
 	// Lists reads GitLab's lists, for the crawler only.
@@ -75,8 +75,8 @@ type Functions struct {
 	Sweeper  *sweep.Sweeper
 	Crawler  *crawl.Crawler
 	Hook     *webhook.Handler
-	// ToRequests and ToBulk send requests to the queues.
-	ToRequests, ToBulk *queue.Sender
+	// ToRequests, ToHides and ToBulk send requests to the queues.
+	ToRequests, ToHides, ToBulk *queue.Sender
 }
 
 // Functions wires the functions as their mains under functions/ do. Nothing
@@ -95,7 +95,7 @@ func (e Environment) Functions() *Functions {
 	if e.Meter != nil {
 		f.Ledger = f.Ledger.Metered(e.Meter)
 	}
-	f.ToRequests, f.ToBulk = queue.NewSender(e.SQS, e.Requests), queue.NewSender(e.SQS, e.Bulk)
+	f.ToRequests, f.ToHides, f.ToBulk = queue.NewSender(e.SQS, e.Requests), queue.NewSender(e.SQS, e.Hides), queue.NewSender(e.SQS, e.Bulk)
 	f.Launcher = &workflow.Launcher{Starter: f.Starter, Ledger: f.Ledger}
 	f.Engine = &worker.Engine{
 		DB: e.DB, Ledger: f.Ledger, Content: f.Content, Fetch: e.Fetch, Project: e.Project, Launch: f.Launcher.Launch,
@@ -106,7 +106,7 @@ func (e Environment) Functions() *Functions {
 	}
 	f.Worker = &worker.Batch{
 		Process: f.Engine.Process,
-		Queue:   &queue.Consumer{Client: e.SQS, QueueURLs: []string{e.Requests, e.Bulk}, DeadLetterURL: e.DeadLetters},
+		Queue:   &queue.Consumer{Client: e.SQS, QueueURLs: []string{e.Requests, e.Hides, e.Bulk}, DeadLetterURL: e.DeadLetters},
 		Clock:   e.Clock, Log: e.Log, NewTrace: e.NewTrace, Meter: e.Meter,
 	}
 	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Documents{Content: f.Content}), Log: e.Log}
@@ -118,10 +118,10 @@ func (e Environment) Functions() *Functions {
 		Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace,
 	}
 	f.Crawler = &crawl.Crawler{
-		Ledger: f.Ledger, Content: f.Content, GitLab: e.Lists, Bulk: f.ToBulk, Allows: all, Interval: surgical.ReconcileInterval, HideAfter: surgical.HideProjectAfter,
+		Ledger: f.Ledger, Content: f.Content, GitLab: e.Lists, Bulk: f.ToBulk, Hides: f.ToHides, Allows: all, Interval: surgical.ReconcileInterval, HideAfter: surgical.HideProjectAfter,
 		Clock: e.Clock, Log: e.Log, Meter: e.Meter, NewTrace: e.NewTrace,
 	}
-	f.Hook = &webhook.Handler{Verifiers: e.Verifiers, Queue: f.ToRequests, Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace}
+	f.Hook = &webhook.Handler{Verifiers: e.Verifiers, Queue: f.ToRequests, Hides: f.ToHides, Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace}
 	if e.Meter != nil {
 		f.Docs.Meter, f.Embed.Meter, f.Hook.Meter = e.Meter, e.Meter, e.Meter
 	}

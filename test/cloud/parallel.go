@@ -32,6 +32,7 @@ func (c *Cloud) RunFor(d time.Duration, workers int) {
 		}
 	}
 	poll(c.Requests, workers)
+	poll(c.Hides, surgical.HideConcurrency)
 	poll(c.Bulk, surgical.BulkConcurrency)
 	loop(pollInterval, c.executeAll)
 	loop(surgical.SweepInterval, func() bool { c.Sweep(); return false })

@@ -58,7 +58,7 @@ func (c *Cloud) Settle() {
 			c.nextSweep = c.Clock.Now().Add(interval)
 		}
 	}
-	c.T.Fatalf("the cloud does not settle: %d messages, unsettled %v", len(c.Requests.Messages())+len(c.Bulk.Messages()), c.unsettled())
+	c.T.Fatalf("the cloud does not settle: %d messages, unsettled %v", len(c.Requests.Messages())+len(c.Hides.Messages())+len(c.Bulk.Messages()), c.unsettled())
 }
 
 // work does everything that can be done now.
@@ -68,13 +68,13 @@ func (c *Cloud) work() bool {
 		return true
 	}
 	if c.Parallel {
-		return c.executeAll() || c.Poll(c.Requests) || c.Poll(c.Bulk)
+		return c.executeAll() || c.Poll(c.Hides) || c.Poll(c.Requests) || c.Poll(c.Bulk)
 	}
 	if in, ok := c.takeExecution(); ok {
 		c.Execute(in)
 		return true
 	}
-	return c.Poll(c.Requests) || c.Poll(c.Bulk)
+	return c.Poll(c.Hides) || c.Poll(c.Requests) || c.Poll(c.Bulk)
 }
 
 // executeAll runs the executions that wait at the same time, and reports whether
@@ -111,6 +111,7 @@ func (c *Cloud) wait() {
 			next = t
 		}
 	}
+	earlier(c.Hides.Next())
 	earlier(c.Requests.Next())
 	earlier(c.Bulk.Next())
 	c.mu.Lock()
@@ -125,7 +126,7 @@ func (c *Cloud) wait() {
 func (c *Cloud) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.timers) == 0 && len(c.executions) == 0 && c.Requests.Next().IsZero() && c.Bulk.Next().IsZero()
+	return len(c.timers) == 0 && len(c.executions) == 0 && c.Requests.Next().IsZero() && c.Hides.Next().IsZero() && c.Bulk.Next().IsZero()
 }
 
 func (c *Cloud) resting() bool { return c.idle() && len(c.unsettled()) == 0 }

@@ -234,7 +234,7 @@ func (e *Executor) Forget() { e.cloud.Forget() }
 // their delays.
 func (w *World) Sent() events.SQSEvent {
 	var all events.SQSEvent
-	for _, q := range []*fakesqs.Queue{w.Requests, w.Bulk} {
+	for _, q := range []*fakesqs.Queue{w.Requests, w.Hides, w.Bulk} {
 		all.Records = append(all.Records, q.Take().Records...)
 	}
 	return all

@@ -44,6 +44,7 @@ type Tables struct {
 type Webhook struct {
 	Telemetry
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+	HidesQueueURL    string    `env:"LOREHOOK_HIDES_QUEUE_URL,required"`
 	Projects         AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	// SecretID is the id of the secret that holds
 	// {"signing_tokens":["whsec_…"],"secret_tokens":["…"]}.
@@ -73,6 +74,7 @@ type Worker struct {
 	GitLab
 	Projects           AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	RequestsQueueURL   string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+	HidesQueueURL      string    `env:"LOREHOOK_HIDES_QUEUE_URL,required"`
 	BulkQueueURL       string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
 	DeadLetterQueueURL string    `env:"LOREHOOK_DEAD_LETTER_QUEUE_URL,required"`
 	StateMachineARN    string    `env:"LOREHOOK_STATE_MACHINE_ARN,required"`
@@ -121,8 +123,9 @@ type Crawler struct {
 	Telemetry
 	Tables
 	GitLab
-	Projects     AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
-	BulkQueueURL string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
+	Projects      AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
+	HidesQueueURL string    `env:"LOREHOOK_HIDES_QUEUE_URL,required"`
+	BulkQueueURL  string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
 	// ReconcileMinutes is the time from one reconcile of a project to the next.
 	ReconcileMinutes int `env:"LOREHOOK_RECONCILE_MINUTES" envDefault:"5"`
 	// CensusDays is within how many days every copy is fetched again; 0 means never.

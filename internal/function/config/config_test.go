@@ -38,7 +38,7 @@ func tables() map[string]string {
 func worker(changes map[string]string) map[string]string {
 	settings := tables()
 	for name, value := range map[string]string{
-		"LOREHOOK_REQUESTS_QUEUE_URL": "requests", "LOREHOOK_BULK_QUEUE_URL": "bulk", "LOREHOOK_DEAD_LETTER_QUEUE_URL": "dead",
+		"LOREHOOK_REQUESTS_QUEUE_URL": "requests", "LOREHOOK_HIDES_QUEUE_URL": "hides", "LOREHOOK_BULK_QUEUE_URL": "bulk", "LOREHOOK_DEAD_LETTER_QUEUE_URL": "dead",
 		"LOREHOOK_STATE_MACHINE_ARN": "machine", "GITLAB_BASE_URL": "https://gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "secret",
 		"LOREHOOK_PROJECTS": "*",
 	} {
@@ -57,7 +57,7 @@ func TestLoadHasDefaults(t *testing.T) {
 		Telemetry: config.Telemetry{LogLevel: slog.LevelInfo, MetricsNamespace: "lorehook"},
 		Tables:    config.Tables{Content: "c", SyncRuns: "r", SyncRunEntities: "e", DirtySources: "d", DependentQueue: "q", State: "s", Projects: "p"},
 		GitLab:    config.GitLab{BaseURL: "https://gitlab.com", TokenSecretID: "secret", RequestsPerSecond: 4},
-		Projects:  all(t), RequestsQueueURL: "requests", BulkQueueURL: "bulk", DeadLetterQueueURL: "dead", StateMachineARN: "machine",
+		Projects:  all(t), RequestsQueueURL: "requests", HidesQueueURL: "hides", BulkQueueURL: "bulk", DeadLetterQueueURL: "dead", StateMachineARN: "machine",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config.AllowList{})); diff != "" || err != nil {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
@@ -77,7 +77,7 @@ func all(t *testing.T) (list config.AllowList) {
 
 func TestLoadReadsEveryKindOfSetting(t *testing.T) {
 	setenv(t, map[string]string{
-		"LOREHOOK_REQUESTS_QUEUE_URL": "q", "LOREHOOK_LOG_LEVEL": "warn", "LOREHOOK_METRICS_NAMESPACE": "team-a", "LOREHOOK_PROJECTS": "7, 8",
+		"LOREHOOK_REQUESTS_QUEUE_URL": "q", "LOREHOOK_HIDES_QUEUE_URL": "h", "LOREHOOK_LOG_LEVEL": "warn", "LOREHOOK_METRICS_NAMESPACE": "team-a", "LOREHOOK_PROJECTS": "7, 8",
 		"GITLAB_WEBHOOK_SIGNING_TOKENS": `["whsec_a", "whsec_b"]`, "GITLAB_WEBHOOK_SECRET_TOKENS": "c",
 	})
 	c, err := config.Load[config.Webhook]()
@@ -104,7 +104,7 @@ func TestLoadReportsAllThatIsWrongAtOnce(t *testing.T) {
 		"nothing is set": {nil, load[config.Sweeper], []string{
 			"LOREHOOK_TABLE_CONTENT", "LOREHOOK_TABLE_SYNC_RUNS", "LOREHOOK_TABLE_SYNC_RUN_ENTITIES", "LOREHOOK_TABLE_DIRTY_SOURCES",
 			"LOREHOOK_TABLE_DEPENDENT_QUEUE", "LOREHOOK_TABLE_STATE", "LOREHOOK_TABLE_PROJECTS", "LOREHOOK_STATE_MACHINE_ARN", "LOREHOOK_REQUESTS_QUEUE_URL", "LOREHOOK_BULK_QUEUE_URL"}},
-		"values of the wrong kind": {map[string]string{"LOREHOOK_REQUESTS_QUEUE_URL": "q", "LOREHOOK_LOG_LEVEL": "loud", "LOREHOOK_PROJECTS": "7,x"},
+		"values of the wrong kind": {map[string]string{"LOREHOOK_REQUESTS_QUEUE_URL": "q", "LOREHOOK_HIDES_QUEUE_URL": "h", "LOREHOOK_LOG_LEVEL": "loud", "LOREHOOK_PROJECTS": "7,x"},
 			load[config.Webhook], []string{"LogLevel", `LOREHOOK_PROJECTS must hold project ids or *, got "x"`}},
 		"no projects": {worker(map[string]string{"LOREHOOK_PROJECTS": ""}), load[config.Worker], []string{"LOREHOOK_PROJECTS"}},
 		"http":        {worker(map[string]string{"GITLAB_BASE_URL": "http://gitlab.example.com"}), load[config.Worker], []string{"GITLAB_BASE_URL must be an https URL"}},

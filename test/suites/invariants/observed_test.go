@@ -87,7 +87,7 @@ func newObserved(t *testing.T, e engines.Engine) *observed {
 	o.Sweeper.NewTrace = newTrace
 	o.hook = &webhook.Handler{
 		Verifiers: o.verifiers(),
-		Queue:     o.ToRequests, Allows: func(id int64) bool { return id != 3 },
+		Queue:     o.ToRequests, Hides: o.ToHides, Allows: func(id int64) bool { return id != 3 },
 		Clock: o.Clock.Now, Log: o.Logger(), Meter: o.Meter(), NewTrace: newTrace,
 	}
 	handler, err := api.New(api.Options{

@@ -82,7 +82,7 @@ func newWorld(engine Engine, tables config.Tables, machine *stepfunctions.Machin
 	w.requests, w.bulk = fifo("requests.fifo"), fifo("bulk.fifo")
 	w.environment = cloud.Environment{
 		DB: w.db, Tables: tables, SQS: fakesqs.Client([]*fakesqs.Queue{w.requests, w.bulk, w.dead}, cloud.InterceptAPI(cloud.SQS, w.service)),
-		Requests: w.requests.URL(), Bulk: w.bulk.URL(), DeadLetters: w.dead.URL(),
+		Requests: w.requests.URL(), Hides: w.requests.URL(), Bulk: w.bulk.URL(), DeadLetters: w.dead.URL(),
 		StepFunctions: stepfunctions.Client(func(input json.RawMessage) error {
 			w.pending = append(w.pending, input)
 			return nil
