@@ -287,6 +287,42 @@ func TestExpireOrphans_TakesNothingIfAListOfPiecesIsMissing(t *testing.T) {
 	}
 }
 
+// Nothing brings the items back, so trying again for hours would be in vain; unless the
+// head that names them was replaced in the meantime, which is why they are gone.
+func TestPrepare_FailsForGoodIfItemsOfTheNewestRevisionAreMissing(t *testing.T) {
+	const list = "piece#description#0#r1.1#list"
+	for name, c := range map[string]struct {
+		replaced, retryable bool
+	}{
+		"the head is the newest":     {false, false},
+		"the head has been replaced": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			ref := issue(1)
+			g := newIssue().with("description", noise(200_000))
+			w.commit(ref, g)
+			items, err := dynamo.GetTogether(ctx(), w.raw, w.HeadLookup(ref))
+			w.must(err)
+			base, err := content.BaseOf(ref, items[0])
+			w.must(err)
+			if c.replaced {
+				w.commit(ref, g.with("title", "Another title"))
+			}
+			w.remove(ref, list)
+			w.now = w.now.Add(surgical.Confirmation)
+			_, _, err = w.Prepare(ctx(), w.snapshot(ref, g.with("description", "short")), attempt("r9", 1), base)
+			if err == nil {
+				t.Fatal("a text is replaced without the list of its pieces")
+			}
+			e := surgical.AsError(err)
+			if e.Retryable != c.retryable || !c.retryable && e.Code != surgical.CodeIngestFailed {
+				t.Errorf("%s, retryable: %v", e.Code, e.Retryable)
+			}
+		})
+	}
+}
+
 // Hidden pieces are removed with their document, so a visible document cannot use
 // them again.
 func TestWriteDocuments_UsesNoPieceOfAHiddenDocument(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,9 +47,25 @@ func (s *Store) Prepare(ctx context.Context, snap surgical.Snapshot, attempt sur
 		change: &Change{Ref: snap.Ref, Base: base.Head, Revision: base.Head.Revision + 1, Fewer: map[surgical.ChildKind]int{},
 			were: entries{}, are: map[string]json.RawMessage{}}}
 	if err := p.run(ctx); err != nil {
-		return nil, base.Head, fmt.Errorf("prepare %s: %w", snap.Ref, err)
+		return nil, base.Head, fmt.Errorf("prepare %s: %w", snap.Ref, s.damaged(ctx, base.Head, err))
 	}
 	return p.change, base.Head, nil
+}
+
+// damaged returns a permanent failure in place of [errOvertaken] if no newer revision
+// explains it: what a head names expires only an hour after the next revision, and all
+// of it is read consistently.
+func (s *Store) damaged(ctx context.Context, was surgical.Head, err error) error {
+	if !errors.Is(err, errOvertaken) {
+		return err
+	}
+	item, readErr := s.headItem(ctx, was.Ref)
+	if readErr != nil || item == nil || item.Revision != was.Revision {
+		return err
+	}
+	e := surgical.WrapError(surgical.CodeIngestFailed, err, "the stored copy lacks items that its head names; restore the content table to a time before they were lost")
+	e.Retryable, e.Action = false, surgical.ActionContactOperator
+	return e
 }
 
 // childrenOf returns everything that is stored as a child: the children of the
