@@ -113,17 +113,20 @@ func (e *Engine) ingestUntilCommitted(ctx context.Context, run surgical.Run, fet
 		case Committed:
 			return e.afterCommit(ctx, r.Run, r.ExpireSuperseded)
 		case Refused:
+			entered = lookedAt(entered, r.Doubts)
 			if refetched {
 				return e.failed(ctx, entered, surgical.NewError(surgical.CodeIngestFailed, "a newer copy that does not cover the event was committed twice"), 0)
 			}
 			refetch = r.Refetch
 		case Moved: // the same snapshots once more
+			entered = lookedAt(entered, r.Doubts)
 		}
 		// Another attempt has another id: what it stages shares no key with what
 		// this one left behind.
 		if run, err = e.Ledger.NextAttempt(ctx, entered, surgical.Lease); err != nil {
 			return e.failed(ctx, entered, err, 0)
 		}
+		run.DoubtedSince = entered.DoubtedSince
 		before.Base = nil // it has moved
 		if len(refetch) > 0 {
 			refetched = true
@@ -195,12 +198,16 @@ type Committed struct {
 	ExpireSuperseded func(context.Context) error
 }
 
-// Moved: a head moved while the children were staged.
-type Moved struct{}
+// Moved: a head moved while the children were staged. Doubts are what the comparison
+// of the lists showed, nil if they were not compared.
+type Moved struct{ Doubts surgical.Doubts }
 
 // Refused: the guard refused these targets although their heads do not cover the
-// run's event.
-type Refused struct{ Refetch []surgical.EntityRef }
+// run's event. Doubts are as in [Moved].
+type Refused struct {
+	Refetch []surgical.EntityRef
+	Doubts  surgical.Doubts
+}
 
 func (Committed) ingested() {}
 func (Moved) ingested()     {}
@@ -235,7 +242,7 @@ func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []s
 		return nil, ingestFailed(err)
 	}
 	if len(p.refetch) > 0 {
-		return Refused{p.refetch}, nil
+		return Refused{p.refetch, p.doubts}, nil
 	}
 	// Staged items are invisible until a head names them. A crash here leaves them
 	// to the orphan sweeper.
@@ -265,7 +272,7 @@ func (e *Engine) stageAndCommit(ctx context.Context, run surgical.Run, snaps []s
 	case row.Attempt != run.Attempt || row.Status != surgical.StatusRunning:
 		return nil, surgical.ErrMoved
 	case dynamo.Contended(failure):
-		return Moved{}, nil
+		return Moved{p.doubts}, nil
 	}
 	return nil, ingestFailed(failure)
 }

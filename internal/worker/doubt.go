@@ -34,7 +34,16 @@ func withDoubts(since surgical.Doubts, err error) error {
 func afterLook(run surgical.Run, err error) surgical.Run {
 	var d *doubted
 	if errors.As(err, &d) {
-		run.DoubtedSince = d.since
+		return lookedAt(run, d.since)
+	}
+	return run
+}
+
+// lookedAt is the run with what an attempt found out about its lists; nil stands for
+// nothing.
+func lookedAt(run surgical.Run, since surgical.Doubts) surgical.Run {
+	if since != nil {
+		run.DoubtedSince = since
 	}
 	return run
 }

@@ -12,6 +12,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
 // empty makes GitLab return an empty list from the endpoint.
@@ -131,6 +132,14 @@ func TestProcess_ForgetsTheDoubtAboutAListThatItSawWhole(t *testing.T) {
 				return send()
 			}
 		},
+		"the race with other commits": func(w *world) {
+			w.around = func(ctx context.Context, call cloud.Call, send func() error) error {
+				if call.Operation == "TransactWriteItems" && call.Uses("content") {
+					return faults.TransactionConflict.Do(ctx, call, send)
+				}
+				return send()
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -146,6 +155,7 @@ func TestProcess_ForgetsTheDoubtAboutAListThatItSawWhole(t *testing.T) {
 			w.Clock.Advance(surgical.Confirmation)
 			fails(w)
 			w.deliver(req)
+			w.around = nil
 			if since, doubted := w.Run(req.RunID).DoubtedSince[issue7.Target][surgical.KindStateEvent]; doubted {
 				t.Errorf("still doubted since %v", since)
 			}

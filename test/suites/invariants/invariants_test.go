@@ -144,7 +144,7 @@ func TestInvariant3NoOrderOfCommitsMakesTheVisibleCopyOlder(t *testing.T) {
 					t.Fatal(err)
 				}
 				result, err := w.Engine.Ingest(t.Context(), run, snaps[i:i+1], worker.Before{})
-				if err != nil || result == (worker.Moved{}) {
+				if _, moved := result.(worker.Moved); err != nil || moved {
 					t.Fatalf("order %v: %T, error %v", order, result, err)
 				}
 				head, err := w.Content.Head(t.Context(), ref)
