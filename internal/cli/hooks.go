@@ -64,6 +64,20 @@ func (s *session) hooks(ctx context.Context, o hookOwner) (hooks, error) {
 	return hooks{client, owner, path}, err
 }
 
+// hooksAt returns the owner's hooks, the URL of Lorehook's webhook, and those of the
+// hooks that have it, the oldest first.
+func (s *session) hooksAt(ctx context.Context, o hookOwner, u hookURL) (h hooks, address string, found []adapter.Hook, err error) {
+	hook, err := s.webhook(u.URL)
+	if err != nil {
+		return h, "", nil, err
+	}
+	if h, err = s.hooks(ctx, o); err != nil {
+		return h, "", nil, err
+	}
+	found, err = h.at(ctx, hook.url)
+	return h, hook.url, found, err
+}
+
 func (h hooks) what() string { return "hooks of " + h.owner.String() }
 
 // call sends a request for what is below the owner's hooks, and returns the body of

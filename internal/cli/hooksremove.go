@@ -27,21 +27,13 @@ Example:
 
 // Run implements the command.
 func (c *hooksRemoveCommand) Run(ctx context.Context, s *session) error {
-	hook, err := s.webhook(c.URL)
-	if err != nil {
-		return err
-	}
-	h, err := s.hooks(ctx, c.hookOwner)
-	if err != nil {
-		return err
-	}
-	found, err := h.at(ctx, hook.url)
+	h, address, found, err := s.hooksAt(ctx, c.hookOwner, c.hookURL)
 	if err != nil {
 		return err
 	}
 	removed := []int64{}
 	if len(found) > 0 && !c.DryRun && !c.Yes {
-		if err := s.confirm(fmt.Sprintf("Remove %d hook(s) for %s from %s?", len(found), hook.url, h.owner)); err != nil {
+		if err := s.confirm(fmt.Sprintf("Remove %d hook(s) for %s from %s?", len(found), address, h.owner)); err != nil {
 			return err
 		}
 	}
@@ -62,7 +54,7 @@ func (c *hooksRemoveCommand) Run(ctx context.Context, s *session) error {
 			p.line("%s hook %v of %s", verb, id, h.owner)
 		}
 		if len(removed) == 0 {
-			p.line("%s has no hook for %s", h.owner, hook.url)
+			p.line("%s has no hook for %s", h.owner, address)
 		}
 	})
 	return nil

@@ -45,19 +45,11 @@ type hookTest struct {
 
 // Run implements the command.
 func (c *hooksVerifyCommand) Run(ctx context.Context, s *session) error {
-	hook, err := s.webhook(c.URL)
+	h, address, found, err := s.hooksAt(ctx, c.hookOwner, c.hookURL)
 	if err != nil {
 		return err
 	}
-	h, err := s.hooks(ctx, c.hookOwner)
-	if err != nil {
-		return err
-	}
-	found, err := h.at(ctx, hook.url)
-	if err != nil {
-		return err
-	}
-	wrong := wrongWith(h.owner, hook.url, found)
+	wrong := wrongWith(h.owner, address, found)
 	answer := map[string]any{"hooks": viewHooks(found)}
 	var test *hookTest
 	if len(found) == 1 && !c.NoTest {

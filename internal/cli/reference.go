@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strconv"
@@ -149,4 +150,19 @@ func (sel selection) one() (surgical.Target, error) {
 		return t, invalid("iid must be positive, got %d", t.IID)
 	}
 	return sel.targets[0], nil
+}
+
+// entity finds the only entity that the flags -p, --issue and --mr, or a reference,
+// name; absent ones are nil and "".
+func (s *session) entity(ctx context.Context, project string, issue, mr *int64, ref string) (surgical.EntityRef, error) {
+	selected, err := s.selected(project, given(issue), given(mr), given(nonEmpty(ref)))
+	if err != nil {
+		return surgical.EntityRef{}, err
+	}
+	target, err := selected.one()
+	if err != nil {
+		return surgical.EntityRef{}, err
+	}
+	id, err := s.projectID(ctx, selected.project)
+	return surgical.EntityRef{ProjectID: id, Target: target}, err
 }

@@ -33,15 +33,7 @@ Examples:
 
 // Run implements the command.
 func (c *showCommand) Run(ctx context.Context, s *session) error {
-	selected, err := s.selected(c.Project, given(c.Issue), given(c.MR), given(nonEmpty(c.Entity)))
-	if err != nil {
-		return err
-	}
-	target, err := selected.one()
-	if err != nil {
-		return err
-	}
-	project, err := s.projectID(ctx, selected.project)
+	ref, err := s.entity(ctx, c.Project, c.Issue, c.MR, c.Entity)
 	if err != nil {
 		return err
 	}
@@ -49,7 +41,6 @@ func (c *showCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	ref := surgical.EntityRef{ProjectID: project, Target: target}
 	if c.Documents {
 		documents, err := client.Documents(ctx, ref)
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 type whyCommand struct {
@@ -30,15 +29,7 @@ Examples:
 
 // Run implements the command.
 func (c *whyCommand) Run(ctx context.Context, s *session) error {
-	selected, err := s.selected("", nil, nil, []string{c.Entity})
-	if err != nil {
-		return err
-	}
-	target, err := selected.one()
-	if err != nil {
-		return err
-	}
-	project, err := s.projectID(ctx, selected.project)
+	ref, err := s.entity(ctx, "", nil, nil, c.Entity)
 	if err != nil {
 		return err
 	}
@@ -46,7 +37,7 @@ func (c *whyCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	why, err := client.Why(ctx, surgical.EntityRef{ProjectID: project, Target: target})
+	why, err := client.Why(ctx, ref)
 	if err != nil {
 		return err
 	}
