@@ -92,7 +92,8 @@ func limitRows() map[string]string {
 		"one execution":                         s(surgical.WorkflowTimeout),
 		"census":                                fmt.Sprintf("%v days (`censusDays`), with at most %d runs requested each time the crawler starts", surgical.CensusBudget.Hours()/24, surgical.MaxCensusRuns),
 		"hiding a project that GitLab no longer shows": fmt.Sprintf("%v h after its first refusal (`projectHideAfterHours`)", surgical.HideProjectAfter.Hours()),
-		"giving up": fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
+		"completing an erasure":                        fmt.Sprintf("%v min after the last request to erase", surgical.EraseSettle.Minutes()),
+		"giving up":                                    fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
 		"resuming a run after a failed stage": s(surgical.FirstResume) + " later, doubling to " + s(surgical.MaxResume) +
 			fmt.Sprintf("; after %d deaths never", surgical.MaxLostStages),
 		"bytes of an entity":        fmt.Sprintf("%d MB fetched, in all its responses together", surgical.MaxEntityBytes>>20),

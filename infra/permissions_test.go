@@ -77,14 +77,14 @@ func wantGrants() map[string]grants {
 		"FinishRole": traced("Finish", closing("Query")),
 		"AbortRole":  traced("Abort", closing("Query", "UpdateItem")),
 		"SweeperRole": traced("Sweeper", grants{
-			"Content.Arn":                       dynamodb("BatchGetItem", "GetItem", "Query", "UpdateItem"),
+			"Content.Arn":                       dynamodb("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
 			"SyncRuns.Arn":                      dynamodb("GetItem", "PutItem", "UpdateItem"),
 			"SyncRuns.Arn/index/runs_to_sweep":  dynamodb("Query"),
 			"SyncRuns.Arn/index/runs_by_status": dynamodb("Query"),
 			"SyncRunEntities.Arn":               dynamodb("PutItem"),
 			"DirtySources.Arn":                  dynamodb("Scan"),
 			"DependentQueue.Arn":                dynamodb("DeleteItem", "PutItem", "Query", "UpdateItem"),
-			"Projects.Arn":                      dynamodb("BatchGetItem", "GetItem", "Query"),
+			"Projects.Arn":                      dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query"),
 			"State.Arn":                         dynamodb("BatchGetItem", "GetItem", "PutItem"),
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
@@ -101,8 +101,8 @@ func wantGrants() map[string]grants {
 			"GitLabTokenSecret.Id": read,
 		}),
 		"ApiRole": traced("Api", grants{
-			// The API writes no content.
-			"Content.Arn":                              dynamodb("BatchGetItem", "GetItem", "Query"),
+			// The API writes content only to erase it.
+			"Content.Arn":                              dynamodb("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
 			"Content.Arn/index/heads_by_project":       dynamodb("Query"),
 			"SyncRuns.Arn":                             dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
 			"SyncRuns.Arn/index/runs_by_project":       dynamodb("Query"),

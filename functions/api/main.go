@@ -14,6 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/erasure"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
@@ -31,12 +32,14 @@ func build(_ context.Context, env function.Env[config.API]) (any, error) {
 	if !c.Projects.All() {
 		allowed = c.Projects.IDs()
 	}
+	store := content.NewStore(db, c.Content, time.Now)
 	handler, err := api.New(api.Options{
 		Runs:      rows,
 		Projects:  rows,
 		Passes:    rows,
 		Crawl:     crawl(lambda.NewFromConfig(env.AWS), c.CrawlerFunction),
-		Content:   content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt),
+		Content:   store.ForReaders(rows.ProjectHiddenAt),
+		Eraser:    &erasure.Eraser{DB: db, Content: store, Ledger: rows, Clock: time.Now},
 		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
 		Allowed:   allowed,

@@ -12,6 +12,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/erasure"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -28,11 +29,13 @@ func build(_ context.Context, env function.Env[config.Sweeper]) (any, error) {
 	c, db, client := env.Config, dynamo.New(env.AWS), sqs.NewFromConfig(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
 	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
+	store := content.NewStore(db, c.Content, time.Now)
 	sweeper := &sweep.Sweeper{
 		Ledger:   rows,
-		Content:  content.NewStore(db, c.Content, time.Now),
+		Content:  store,
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
 		Setbacks: &workflow.Setbacks{Ledger: rows, Clock: time.Now},
+		Eraser:   &erasure.Eraser{DB: db, Content: store, Ledger: rows, Clock: time.Now},
 		Requests: queue.NewSender(client, c.RequestsQueueURL), Bulk: queue.NewSender(client, c.BulkQueueURL),
 		Allows: c.Projects.Allows, Clock: time.Now, Log: env.Log,
 		NewTrace: trace.Source(rand.Reader),

@@ -141,14 +141,15 @@ func marks() Table { return on(tables.State(), "PutItem") }
 func sweeper() Function {
 	return Function{
 		Tables: []Table{
-			on(tables.Content(), "GetItem", "BatchGetItem", "Query", "UpdateItem"),
+			// It completes erasures: that deletes, and erases again after a restore.
+			on(tables.Content(), "GetItem", "BatchGetItem", "Query", "UpdateItem", "PutItem", "DeleteItem", "ConditionCheckItem"),
 			on(tables.SyncRuns(), "GetItem", "PutItem", "UpdateItem").by(tables.RunsToSweep, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "PutItem"),
 			// The whole table is the backlog and the work in progress.
 			on(tables.DirtySources(), "Scan"),
 			// A follow-up that is due goes, or is put off.
 			on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem", "DeleteItem"),
-			on(tables.Projects(), "GetItem", "BatchGetItem", "Query"),
+			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem"),
 			// It marks what it closes, and reads when something was embedded and which
 			// drains were requested.
 			on(tables.State(), "GetItem", "BatchGetItem", "PutItem"),
@@ -173,11 +174,11 @@ func crawler() Function {
 	}
 }
 
-// api withholds every write of content.
+// api may write content only to erase entities, and to lift that.
 func api() Function {
 	return Function{
 		Tables: []Table{
-			on(tables.Content(), "GetItem", "BatchGetItem", "Query").by(tables.ContentByProject),
+			on(tables.Content(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem").by(tables.ContentByProject),
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
 			on(tables.DependentQueue(), "GetItem", "Query", "UpdateItem"),

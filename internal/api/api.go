@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/erasure"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -68,6 +69,18 @@ type Projects interface {
 	// the time.
 	HideProject(ctx context.Context, projectID int64, at time.Time) error
 	HideAllProjects(ctx context.Context, at time.Time) error
+	// Erasures lists what was erased, after the key of an entity.
+	Erasures(ctx context.Context, after string, limit int) ([]surgical.Erasure, bool, error)
+}
+
+// Eraser erases entities: [erasure.Eraser].
+type Eraser interface {
+	// Look returns what is stored of the entity, and whether it is erased.
+	Look(ctx context.Context, ref surgical.EntityRef) (erasure.Result, error)
+	// Erase erases the entity and removes as much of it as time allows.
+	Erase(ctx context.Context, ref surgical.EntityRef) (erasure.Result, error)
+	// Lift lets it be fetched again. It is refused while something is being removed.
+	Lift(ctx context.Context, ref surgical.EntityRef) error
 }
 
 // Queue takes requests for the workers.
@@ -106,6 +119,7 @@ type Options struct {
 	Content  Content
 	Queue    Queue
 	Passes   Passes
+	Eraser   Eraser
 	// Allows is the allow list of projects.
 	Allows func(projectID int64) bool
 	// Allowed is the ids on the allow list; nil if it allows every project.
@@ -164,6 +178,7 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerEntities(s.api)
 	s.registerEntityList(s.api)
 	s.registerWhy(s.api)
+	s.registerErasures(s.api)
 	s.registerProjects(s.api)
 	s.registerDocuments(s.api)
 	s.registerBackfills(s.api)

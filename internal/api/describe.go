@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -149,12 +150,18 @@ func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operatio
 			problem.ContentType: {Schema: s.schemas.Schema(reflect.TypeFor[problem.Problem](), true, "Problem")},
 		}}
 		if r.status == http.StatusServiceUnavailable {
-			op.Responses[status].Headers = map[string]*huma.Param{"Retry-After": {
-				Description: "The minimum number of seconds to wait.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}, Example: strconv.FormatFloat(surgical.UnavailableRetryAfter.Seconds(), 'f', 0, 64),
-			}}
+			op.Responses[status].Headers = retryAfter(surgical.UnavailableRetryAfter)
 		}
 	}
 	return op
+}
+
+// retryAfter describes the header of a response after which the same request can
+// succeed.
+func retryAfter(example time.Duration) map[string]*huma.Param {
+	return map[string]*huma.Param{"Retry-After": {
+		Description: "The minimum number of seconds to wait.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]+$"}, Example: strconv.FormatFloat(example.Seconds(), 'f', 0, 64),
+	}}
 }
 
 // described is a response of the type.

@@ -63,7 +63,7 @@ func addExamples(description *huma.OpenAPI) error {
 
 func (e example) add(description *huma.OpenAPI, operation, name string) error {
 	for _, item := range description.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
 			if op == nil || op.OperationID != operation {
 				continue
 			}

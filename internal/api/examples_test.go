@@ -119,6 +119,7 @@ func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
 		r.projects()
 		r.passes()
 		r.gone()
+		r.erasures()
 		files, err := filepath.Glob(filepath.Join("examples", "*.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -184,6 +185,25 @@ func (r *recorder) gone() {
 	hide.Origin = surgical.OriginHide
 	r.Sync(hide)
 	r.show("get-issue.gone", "An issue that was deleted in GitLab", "GET", pathOf(ref), "")
+}
+
+// erasures erases what was copied by mistake.
+func (r *recorder) erasures() {
+	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(21), fakegitlab.MergeRequestRef(31)} {
+		operation := string(ref.Type)
+		r.show("get-"+operation+"-erasure.stored", "What is stored", "GET", pathOf(ref)+"/erasure", "")
+		r.show("erase-"+operation+".removed", "Everything was removed at once", "POST", pathOf(ref)+"/erasure", "")
+	}
+	issue := pathOf(fakegitlab.IssueRef(21))
+	r.show("unerase-issue.too_early", "A function may still write something of it", "DELETE", issue+"/erasure", "")
+	r.World.Clock.Advance(surgical.EraseSettle)
+	if _, err := r.Sweeper.Handle(r.Context()); err != nil {
+		r.Fatal(err)
+	}
+	r.show("list-erasures.page", "The first of two", "GET", "/v1/erasures?limit=1", "")
+	r.show("explain-issue.erased", "An issue that was erased", "GET", issue+"/why", "")
+	r.show("unerase-issue.lifted", "It may be fetched again", "DELETE", issue+"/erasure", "")
+	r.show("unerase-merge_request.lifted", "It may be fetched again", "DELETE", pathOf(fakegitlab.MergeRequestRef(31))+"/erasure", "")
 }
 
 // named is a request whose run has an id that does not change.

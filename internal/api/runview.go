@@ -90,7 +90,7 @@ type IIDsView struct {
 type EntityRowView struct {
 	TargetView
 	Stage     surgical.Stage        `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"The stage that failed, or the run's stage when this was decided."`
-	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale" doc:"failed in docs or embed: the copy is stored, but its documents or embeddings are not current; skipped_stale: the stored copy was newer and covers the request."`
+	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale,skipped_erased" doc:"failed in docs or embed: the copy is stored, but its documents or embeddings are not current; skipped_stale: the stored copy was newer and covers the request; skipped_erased: the entity was erased, so it was neither fetched nor stored."`
 	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found" doc:"What stopped it; aborted_by_peer if another target did."`
 	Message   string                `json:"error_message,omitempty" doc:"The same for humans."`
 	Warnings  []string              `json:"warnings,omitempty" nullable:"false" doc:"Records that the target's documents show incompletely or not at all, each with the reason: GitLab's JSON has an unexpected type. The copy is complete."`

@@ -24,8 +24,9 @@ type WhyView struct {
 	Sentences []string            `json:"sentences" nullable:"false" doc:"The state in English, the most important first. The wording may change; the other fields do not."`
 
 	Shown           bool                 `json:"shown" doc:"Whether readers see the copy."`
-	Hidden          surgical.Concealment `json:"hidden_because,omitempty" enum:"absent,gone,hidden,project_hidden" doc:"Why they do not. absent: no copy is stored. gone: GitLab no longer shows the entity to the token. hidden: a delivery called the issue confidential, and the copy is public. project_hidden: the copy was fetched before its project was hidden."`
+	Hidden          surgical.Concealment `json:"hidden_because,omitempty" enum:"absent,gone,erased,hidden,project_hidden" doc:"Why they do not. absent: no copy is stored. erased: it was erased by request, and is kept out. gone: GitLab no longer shows the entity to the token. hidden: a delivery called the issue confidential, and the copy is public. project_hidden: the copy was fetched before its project was hidden."`
 	HiddenSince     time.Time            `json:"hidden_since,omitzero" doc:"Since when the issue counts as confidential, by a delivery that said so."`
+	ErasedAt        time.Time            `json:"erased_at,omitzero" doc:"When the entity was erased; absent if it is not."`
 	Copy            *CopyView            `json:"copy,omitempty" doc:"The stored copy; absent if none is stored."`
 	DocumentsBehind *BehindView          `json:"documents_behind,omitempty" doc:"Set if documents or embeddings are older than the copy."`
 	LastDelivery    *DeliveryView        `json:"last_delivery,omitempty" doc:"The newest delivery among the runs; absent if none of them was announced by one."`
@@ -114,7 +115,7 @@ func viewOfWhy(why surgical.Why) WhyView {
 	h := why.Head
 	view := WhyView{
 		ProjectID: why.Ref.ProjectID, Type: why.Ref.Type, IID: why.Ref.IID, ReadAt: why.At, Sentences: why.Sentences(),
-		HiddenSince: h.HiddenSince, DocumentsBehind: newBehindView(why.Behind), Runs: []RunSummary{}, Project: viewOfProject(why.Project),
+		HiddenSince: h.HiddenSince, ErasedAt: h.ErasedAt, DocumentsBehind: newBehindView(why.Behind), Runs: []RunSummary{}, Project: viewOfProject(why.Project),
 	}
 	view.Shown, view.Hidden = surgical.Visible(h, why.Project.HiddenAt)
 	if h.HasCopy() {

@@ -142,7 +142,7 @@ func (p *printer) status(status string) cell {
 	colours := map[string]*color.Color{
 		string(surgical.StatusSucceeded): p.good, string(surgical.EntityOK): p.good,
 		string(surgical.StatusFailed): p.bad, string(surgical.StatusCancelled): p.warn,
-		string(surgical.EntitySkippedStale): p.warn, string(surgical.StatusRunning): p.strong,
+		string(surgical.EntitySkippedStale): p.warn, string(surgical.EntitySkippedErased): p.warn, string(surgical.StatusRunning): p.strong,
 	}
 	return cell{status, colours[status]}
 }

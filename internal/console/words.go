@@ -119,6 +119,8 @@ func markOfEntity(status surgical.EntityStatus) mark {
 		return mark{"ok", "good", "check"}
 	case surgical.EntityFailed:
 		return mark{"failed", "bad", "cross"}
+	case surgical.EntitySkippedErased:
+		return mark{"skipped, erased", "off", "bar"}
 	}
 	return mark{"skipped, newer copy exists", "off", "bar"}
 }

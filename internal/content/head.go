@@ -53,6 +53,7 @@ type headItem struct {
 	UserNotesCount   int64 `dynamodbav:"user_notes_count,omitempty"`
 	HiddenSince      int64 `dynamodbav:"hidden_since,omitempty"`
 	Gone             bool  `dynamodbav:"gone,omitempty"`
+	Erased           int64 `dynamodbav:"erased,omitempty"`
 
 	Attributes attributesItem `dynamodbav:"attributes"`
 	Children   packedEntries  `dynamodbav:"children,omitempty"`
@@ -101,6 +102,7 @@ func (h headItem) head(ref surgical.EntityRef) surgical.Head {
 		UserNotesCount:       h.UserNotesCount,
 		HiddenSince:          dynamo.FromMicros(h.HiddenSince),
 		Gone:                 h.Gone,
+		ErasedAt:             dynamo.FromMicros(h.Erased),
 		Attributes:           h.Attributes.attributes(),
 	}
 }

@@ -70,10 +70,13 @@ func (s *Store) read(ctx context.Context, ref surgical.EntityRef) (Entity, error
 }
 
 // collection returns a strongly consistent query for the sort keys that begin
-// with the prefix.
+// with the prefix; "" is for all.
 func (s *Store) collection(ref surgical.EntityRef, prefix string, attributes ...expression.NameBuilder) (*dynamodb.QueryInput, error) {
-	builder := expression.NewBuilder().WithKeyCondition(
-		expression.KeyAnd(expression.Key("pk").Equal(expression.Value(partition(ref))), expression.Key("sk").BeginsWith(prefix)))
+	within := expression.Key("pk").Equal(expression.Value(partition(ref)))
+	if prefix != "" {
+		within = within.And(expression.Key("sk").BeginsWith(prefix))
+	}
+	builder := expression.NewBuilder().WithKeyCondition(within)
 	if len(attributes) > 0 {
 		builder = builder.WithProjection(expression.NamesList(attributes[0], attributes[1:]...))
 	}

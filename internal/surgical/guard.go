@@ -27,15 +27,21 @@ type Head struct {
 	// zero: it may. Gone marks a tombstone.
 	HiddenSince time.Time
 	Gone        bool
-	Attributes  Attributes
+	// ErasedAt is when the entity was erased: until that is lifted, no fetch replaces
+	// the head. It is zero otherwise.
+	ErasedAt   time.Time
+	Attributes Attributes
 }
 
 // Exists reports whether the entity was ever committed.
 func (h Head) Exists() bool { return h.Revision > 0 }
 
+// Erased reports whether an operator had the entity removed, and kept out.
+func (h Head) Erased() bool { return !h.ErasedAt.IsZero() }
+
 // HasCopy reports whether the head names a copy, as neither a tombstone does nor
-// a head that only hides what is not stored yet.
-func (h Head) HasCopy() bool { return h.Exists() && !h.Gone && !h.FetchedAt.IsZero() }
+// a head that only hides what is not stored yet, or keeps out what was erased.
+func (h Head) HasCopy() bool { return h.Exists() && !h.Gone && !h.Erased() && !h.FetchedAt.IsZero() }
 
 // Covers reports whether the head shows a fetch that covers an event received
 // at eventAt.
@@ -52,9 +58,12 @@ func Covers(fetchedAt, eventAt time.Time) bool { return fetchedAt.After(eventAt.
 // lay in the future, must not keep it from ever changing. Equal updated_at is
 // accepted, because GitLab moves it at most once a minute. That an entity is
 // missing is accepted only from a fetch that began the confirmation time after the
-// head's had ended: a replica may not have it yet. The commit's condition says the
-// same to DynamoDB.
+// head's had ended: a replica may not have it yet. Nothing replaces the head of an
+// entity that was erased. The commit's condition says the same to DynamoDB.
 func (h Head) Accepts(s Snapshot) bool {
+	if h.Erased() {
+		return false
+	}
 	if s.Missing {
 		return h.HasCopy() && !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation))
 	}
@@ -64,10 +73,11 @@ func (h Head) Accepts(s Snapshot) bool {
 
 // HiddenFrom returns since when a delivery that was received at eventAt, and called
 // the issue confidential, hides the head. It does not if the head's fetch began the
-// confirmation time after the event had settled: whatever that saw is believed.
+// confirmation time after the event had settled: whatever that saw is believed. Of an
+// erased entity, there is nothing to hide.
 func (h Head) HiddenFrom(eventAt time.Time) (since time.Time, hides bool) {
 	since = eventAt.Add(Settle)
-	if h.HasCopy() && !h.FetchedAt.Before(since.Add(Confirmation)) {
+	if h.Erased() || h.HasCopy() && !h.FetchedAt.Before(since.Add(Confirmation)) {
 		return time.Time{}, false
 	}
 	return later(h.HiddenSince, since), true

@@ -36,6 +36,8 @@ func TestHeadAccepts_NoFetchThatOverlapsAndNoOlderCopyUnlessConfirmed(t *testing
 		"a head of the future":              {surgical.Head{Revision: 3, UpdatedAt: after(1e9), FetchedUntil: after(12)}, surgical.Snapshot{UpdatedAt: after(100), FetchedAt: after(101)}, false},
 		"missing, confirmed":                {head, surgical.Snapshot{Missing: true, FetchedAt: after(12 + c)}, true},
 		"missing, not quite C later":        {head, surgical.Snapshot{Missing: true, FetchedAt: after(12 + c - 0.000001)}, false},
+		"of an erased entity, confirmed":    {surgical.Head{Revision: 4, ErasedAt: after(0)}, surgical.Snapshot{UpdatedAt: after(1), FetchedAt: after(12 + c)}, false},
+		"missing, and erased":               {surgical.Head{Revision: 4, FetchedAt: after(0), ErasedAt: after(0)}, surgical.Snapshot{Missing: true, FetchedAt: after(12 + c)}, false},
 		"missing, and gone already":         {surgical.Head{Revision: 4, FetchedAt: after(10), FetchedUntil: after(12), Gone: true}, surgical.Snapshot{Missing: true, FetchedAt: after(12 + c)}, false},
 		"missing, and never stored":         {surgical.Head{}, surgical.Snapshot{Missing: true, FetchedAt: after(12 + c)}, false},
 		"missing, and only hidden so far":   {surgical.Head{Revision: 1, HiddenSince: after(0)}, surgical.Snapshot{Missing: true, FetchedAt: after(12 + c)}, false},

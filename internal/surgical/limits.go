@@ -381,6 +381,18 @@ const (
 	NameProjectTimeout = 2 * time.Second
 )
 
+// Erasing.
+const (
+	// EraseSettle is how long after an entity was erased a function may still write what
+	// it read before: longer than any of them runs. The sweeper removes that.
+	EraseSettle = 5 * time.Minute
+	// EraseReserve is the time that a request to erase, or a sweep, reserves for listing
+	// what is left.
+	EraseReserve = 8 * time.Second
+	// PointInTimeRecovery is how far back the tables can be restored.
+	PointInTimeRecovery = 35 * 24 * time.Hour
+)
+
 // What functions may use.
 const (
 	// WorkerMemory is the worker's memory, in MB. Its measured peak is 757 MB, for

@@ -194,9 +194,12 @@ type Entry struct {
 // that the head is not current: it is missing, older, has another number of comments,
 // or says that GitLab does not show the entity. An entry that is older than the head
 // counts only if the head's fetch had ended the confirmation time before: until then
-// the list may come from a lagging replica, or from before the head's fetch.
+// the list may come from a lagging replica, or from before the head's fetch. What was
+// erased is not fetched.
 func (e Entry) Differs(h Head, hiddenAt, listedAt time.Time) bool {
 	switch _, why := Visible(h, hiddenAt); {
+	case why == Erased:
+		return false
 	case why != "" && why != Hidden: // a hidden copy has a follow-up of its own
 		return true
 	case e.UpdatedAt.Before(h.UpdatedAt):
@@ -206,9 +209,12 @@ func (e Entry) Differs(h Head, hiddenAt, listedAt time.Time) bool {
 }
 
 // Settled reports whether the head shows what the list did, or something newer. If a
-// lagging replica answered the run, it does not.
+// lagging replica answered the run, it does not. Nothing more comes of an entity that
+// was erased.
 func (a Awaited) Settled(h Head, hiddenAt time.Time) bool {
 	switch {
+	case h.Erased():
+		return true
 	case !h.FetchedAt.After(a.ListedAt), !h.FetchedAt.After(hiddenAt):
 		return false
 	case h.Gone, h.FetchedAt.After(a.ListedAt.Add(Confirmation)):

@@ -30,6 +30,7 @@ func TestDiffers_FindsWhatTheHeadLacks(t *testing.T) {
 		{"fewer comments", with(func(h *surgical.Head) { h.UserNotesCount = 2 }), time.Time{}, time.Hour, true},
 		{"more comments", with(func(h *surgical.Head) { h.UserNotesCount = 4 }), time.Time{}, time.Hour, true},
 		{"gone", with(func(h *surgical.Head) { h.Gone = true }), time.Time{}, time.Hour, true},
+		{"erased", surgical.Head{Revision: 3, ErasedAt: at}, time.Time{}, time.Hour, false},
 		{"hidden with its project", current, at.Add(time.Second), time.Hour, true},
 		{"from after its project was hidden", current, at, time.Hour, false},
 		{"called confidential", with(func(h *surgical.Head) { h.HiddenSince = at }), time.Time{}, time.Hour, false},
@@ -68,6 +69,7 @@ func TestSettled_AcceptsOnlyALaterFetchThatShowsTheEntry(t *testing.T) {
 			h.UserNotesCount, h.FetchedAt = 2, awaited.ListedAt.Add(surgical.Confirmation+1)
 		}), time.Time{}, true},
 		{"it is gone by now", with(func(h *surgical.Head) { h.Gone, h.UpdatedAt = true, time.Time{} }), time.Time{}, true},
+		{"it is erased by now", surgical.Head{Revision: 3, ErasedAt: at}, time.Time{}, true},
 		{"it was gone before", with(func(h *surgical.Head) { h.Gone, h.FetchedAt = true, at }), time.Time{}, false},
 		{"its project was hidden since", shown, shown.FetchedAt, false},
 	} {

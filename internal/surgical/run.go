@@ -47,6 +47,9 @@ const (
 	EntityOK           EntityStatus = "ok"
 	EntityFailed       EntityStatus = "failed"
 	EntitySkippedStale EntityStatus = "skipped_stale"
+	// EntitySkippedErased: an operator erased the entity, so nothing of it was fetched
+	// or stored.
+	EntitySkippedErased EntityStatus = "skipped_erased"
 )
 
 // Run is a row of sync_runs.

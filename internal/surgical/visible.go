@@ -16,6 +16,8 @@ const (
 	Gone Concealment = "gone"
 	// Hidden: a delivery called the issue confidential, and the copy is still public.
 	Hidden Concealment = "hidden"
+	// Erased: an operator had it removed, and kept out.
+	Erased Concealment = "erased"
 	// ProjectHidden: the copy was fetched before its project was hidden.
 	ProjectHidden Concealment = "project_hidden"
 )
@@ -28,6 +30,8 @@ const (
 // that only guards against showing it as public.
 func Visible(h Head, hiddenAt time.Time) (shown bool, why Concealment) {
 	switch {
+	case h.Erased():
+		return false, Erased
 	case h.Exists() && h.Gone:
 		return false, Gone
 	case !h.HasCopy():

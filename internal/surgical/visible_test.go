@@ -24,6 +24,8 @@ func TestVisible_ShowsOnlyWhatReadersMaySee(t *testing.T) {
 		{"a public copy", public, time.Time{}, ""},
 		{"no head", surgical.Head{}, time.Time{}, surgical.Absent},
 		{"a head without a copy", surgical.Head{Revision: 1, HiddenSince: at}, time.Time{}, surgical.Absent},
+		{"an erased entity", with(func(h *surgical.Head) { h.ErasedAt = at }), at, surgical.Erased},
+		{"an erased entity that was gone", with(func(h *surgical.Head) { h.ErasedAt, h.Gone = at, true }), time.Time{}, surgical.Erased},
 		{"a tombstone", with(func(h *surgical.Head) { h.Gone = true }), time.Time{}, surgical.Gone},
 		{"a tombstone in a hidden project", with(func(h *surgical.Head) { h.Gone = true }), at, surgical.Gone},
 		{"a public copy that was called confidential", with(func(h *surgical.Head) { h.HiddenSince = at.Add(-time.Hour) }), time.Time{}, surgical.Hidden},
@@ -45,7 +47,7 @@ func TestConcealed_TellsOnlyWhatIsGoneFromWhatWasNeverStored(t *testing.T) {
 	ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
 	for why, want := range map[surgical.Concealment]surgical.Code{
 		surgical.Absent: surgical.CodeEntityNotFound, surgical.Hidden: surgical.CodeEntityNotFound,
-		surgical.ProjectHidden: surgical.CodeEntityNotFound, surgical.Gone: surgical.CodeEntityGone,
+		surgical.ProjectHidden: surgical.CodeEntityNotFound, surgical.Erased: surgical.CodeEntityNotFound, surgical.Gone: surgical.CodeEntityGone,
 	} {
 		if got := surgical.Concealed(ref, why); got.Code != want || got.Retryable {
 			t.Errorf("Concealed(%s) is %v, retryable %t; want %s", why, got, got.Retryable, want)

@@ -40,6 +40,9 @@ func (w Why) Delivery() (newest Run, found bool) {
 // contain times in UTC, and the messages of errors.
 func (w Why) Sentences() []string {
 	s := w.visibility()
+	if w.Head.Erased() {
+		return append(s, w.runs()...)
+	}
 	s = append(s, w.delivery()...)
 	s = append(s, w.runs()...)
 	if f := w.FollowUp; f != nil {
@@ -58,6 +61,8 @@ func (w Why) visibility() []string {
 		return []string{"The copy is shown, as confidential.", w.copied()}
 	case shown:
 		return []string{"The copy is shown.", w.copied()}
+	case why == Erased:
+		return []string{fmt.Sprintf("The copy was erased at %s by request, and nothing of the entity is fetched or stored until that is lifted (lore erase --undo).", w.moment(h.ErasedAt))}
 	case why == Gone:
 		return []string{fmt.Sprintf("The copy is removed: in the fetch at %s, GitLab no longer showed the entity to the token, although it showed the project. It comes back with a later fetch that finds it.", w.moment(h.FetchedAt))}
 	case why == Hidden:
@@ -150,6 +155,8 @@ func (w Why) runs() (s []string) {
 		text += ", but its fetch contradicted what was known"
 	case last.Outcomes[w.Ref.Target].Status == EntitySkippedStale:
 		text += " without storing its fetch, because the stored copy was newer"
+	case last.Outcomes[w.Ref.Target].Status == EntitySkippedErased:
+		text += " without fetching it, because it was erased"
 	}
 	s = append(s, text+".")
 	failed := 0

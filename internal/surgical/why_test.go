@@ -42,6 +42,12 @@ func TestWhy_SaysWhatAPersonOnCallNeedsToKnow(t *testing.T) {
 		"nothing known":       {surgical.Why{}, "no run of it is known|None of its last runs", "documents are"},
 		"a copy that failed":  {surgical.Why{Ended: []surgical.Run{delivered(time.Hour, nil)}}, "There is no copy.|no copy from after that is stored", "the copy shows it"},
 		"a tombstone":         {surgical.Why{Head: head(func(h *surgical.Head) { h.Gone = true })}, "The copy is removed|comes back with a later fetch that finds it", "is shown"},
+		"erased": {
+			surgical.Why{Head: surgical.Head{Ref: ref, Revision: 4, ErasedAt: at.Add(-time.Minute)}, Ended: []surgical.Run{delivered(time.Second, func(r *surgical.Run) {
+				r.Outcomes = map[surgical.Target]surgical.Outcome{ref.Target: {Status: surgical.EntitySkippedErased}}
+			})}},
+			"erased at 2026-11-29 11:59:00Z (1 min 0 s ago) by request|lore erase --undo|without fetching it, because it was erased", "There is no copy",
+		},
 		"called confidential": {
 			surgical.Why{Head: head(func(h *surgical.Head) { h.HiddenSince = at.Add(-time.Minute) })},
 			"hidden since 2026-11-29 11:59:00Z (1 min 0 s ago):|only if it begins at 2026-11-29 12:04:00Z or later", "is shown.",

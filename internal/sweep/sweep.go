@@ -2,8 +2,8 @@
 // open runs: it starts a workflow that was never started, closes a run whose
 // workflow timed out, sends a message again that got lost before its run began,
 // and fails a run that nothing else can end. Then it lets staged items expire
-// that nothing names, and asks for drain runs for entities that were left without
-// current documents or embeddings.
+// that nothing names, completes the erasing of entities, and asks for drain runs for
+// entities that were left without current documents or embeddings.
 package sweep
 
 import (
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/erasure"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -31,6 +32,7 @@ type Sweeper struct {
 	Content  *content.Store
 	Launcher *workflow.Launcher
 	Setbacks *workflow.Setbacks
+	Eraser   *erasure.Eraser
 	// Requests and Bulk are the queues.
 	Requests, Bulk Sender
 	// Allows is the allow list of projects.
@@ -44,7 +46,7 @@ type Sweeper struct {
 // Report counts what a sweep did. NotAllowed are the entities with undone work whose
 // project is not on the allow list.
 type Report struct {
-	Started, Finished, Failed, Postponed, Resent, FollowedUp, Swept, Expired, Drained, NotAllowed int
+	Started, Finished, Failed, Postponed, Resent, FollowedUp, Swept, Expired, Drained, NotAllowed, Erased int
 }
 
 // Handle implements the scheduled Lambda function. A run that cannot be swept
@@ -59,6 +61,7 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 		{"running", s.openRuns(surgical.StatusRunning, s.running)},
 		{"queued", s.openRuns(surgical.StatusQueued, s.queued)},
 		{"follow_ups", s.followUps},
+		{"erasures", s.erasures},
 		{"orphans", s.runsToSweep},
 		{"backlog", s.backlog},
 	}
@@ -75,7 +78,7 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 	}
 	err := errors.Join(errs...)
 	s.Log.InfoContext(ctx, "swept", "workflows_started", report.Started, "runs_finished", report.Finished, "runs_failed", report.Failed, "runs_postponed", report.Postponed,
-		"messages_resent", report.Resent, "follow_ups", report.FollowedUp, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "entities_not_allowed", report.NotAllowed, "outcome", outcomeOf(err))
+		"messages_resent", report.Resent, "follow_ups", report.FollowedUp, "runs_swept", report.Swept, "items_expired", report.Expired, "entities_drained", report.Drained, "entities_not_allowed", report.NotAllowed, "entities_erased", report.Erased, "outcome", outcomeOf(err))
 	return report, err
 }
 
@@ -101,6 +104,24 @@ func (s *Sweeper) openRuns(status surgical.RunStatus, do func(context.Context, s
 		}
 		return errors.Join(errs...)
 	}
+}
+
+// erasures is the step that completes erasures.
+func (s *Sweeper) erasures(ctx context.Context, report *Report) error {
+	open, err := s.Ledger.OpenErasures(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range open {
+		result, err := s.Eraser.Resume(ctx, e)
+		if err == nil && result.Complete() {
+			report.Erased++
+			s.Log.InfoContext(ctx, "erased", "project_id", e.Ref.ProjectID, "entity", e.Ref.Target.String())
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // runsToSweep is the step that lets orphans expire.

@@ -35,7 +35,8 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 		return e.drain(ctx, run)
 	}
 
-	fetched := e.preflight(ctx, run, run.Refs())
+	refs := slices.DeleteFunc(run.Refs(), func(ref surgical.EntityRef) bool { return slices.Contains(around.erased, ref) })
+	fetched := e.preflight(ctx, run, refs)
 	if fetched.crowded(ctx) {
 		return e.crowded(ctx, run, fetched.requests)
 	}
@@ -45,13 +46,14 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 	if run.Options.PreflightOnly {
 		run.Previews = fetched.previews() // reported even if another target fails
 	}
-	if failure := fetched.failure(run); failure != nil {
+	if failure := fetched.failure(only(run, refs)); failure != nil {
+		failure.Total = len(run.Targets)
 		return e.failedToFetch(ctx, run, failure, fetched)
 	}
 	if run.Options.PreflightOnly {
 		return e.end(ctx, run, surgical.Previewed{Attempt: run.Attempt, Previews: run.Previews, Requests: fetched.requests})
 	}
-	verdict = e.ingestUntilCommitted(ctx, run, fetched, Before{Base: around.head, Left: around.left})
+	verdict = e.ingestUntilCommitted(ctx, run, fetched, Before{Base: around.head, Left: around.left, Erased: around.erased})
 	e.namedProject(ctx, run, fetched.snapshots, around.path)
 	return verdict
 }
@@ -183,6 +185,8 @@ type Before struct {
 	Base *content.Base
 	// Left are the targets of which ended runs may have left something undone.
 	Left []surgical.EntityRef
+	// Erased are the targets that were not fetched because they are erased.
+	Erased []surgical.EntityRef
 }
 
 // Ingested is how an ingest ended without a failure. The implementations below

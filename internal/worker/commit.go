@@ -42,7 +42,8 @@ type plan struct {
 }
 
 // plan compares every snapshot with its head and writes nothing. A snapshot that
-// the guard refuses is skipped if the head covers the run's event. One that lacks
+// the guard refuses is skipped if the head covers the run's event, or if its entity was
+// erased. One that lacks
 // records of the copy without evidence fails, see [doubts].
 func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, before Before) (plan, error) {
 	changes := make([]*content.Change, len(snaps))
@@ -85,6 +86,8 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 				p.dirty[change.Ref] = change.Scope
 			}
 			p.doubt(req, change, snap.Missing, now)
+		case heads[i].Erased(): // since the run began
+			p.skipErased(snap.Ref)
 		case snap.Missing:
 			p.skip(snap.Ref, heads[i])
 			if heads[i].HasCopy() {
@@ -99,7 +102,15 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 			p.refetch = append(p.refetch, snap.Ref)
 		}
 	}
+	for _, ref := range before.Erased {
+		p.skipErased(ref)
+	}
 	return p, e.addLeft(ctx, &p, before.Left)
+}
+
+// skipErased leaves out a target that was erased.
+func (p *plan) skipErased(ref surgical.EntityRef) {
+	p.outcomes[ref.Target] = surgical.Outcome{Status: surgical.EntitySkippedErased}
 }
 
 // skip leaves the target to the head.

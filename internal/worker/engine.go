@@ -122,6 +122,8 @@ type sight struct {
 	path string
 	// head is the entity's, for a message with one target.
 	head *content.Base
+	// erased are the targets that were erased, so that they are not fetched.
+	erased []surgical.EntityRef
 	// spared is the time until which passes leave GitLab's budget to webhooks, and empty
 	// when no delivery waited. Both are only read for the run of a pass.
 	spared time.Time
@@ -129,8 +131,7 @@ type sight struct {
 }
 
 // look reads the run, the pause, the project's path, which targets have something
-// left undone and, of a single target, the head: in one round trip, each strongly
-// consistent by itself.
+// left undone, and the heads: in one round trip, each strongly consistent by itself.
 func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 	refs := msg.Refs()
 	lookups := []dynamo.Lookup{e.Ledger.RunLookup(msg.RunID), e.Ledger.PauseLookup(), e.Ledger.PathLookup(msg.ProjectID)}
@@ -138,8 +139,8 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 	for _, ref := range refs {
 		lookups = append(lookups, e.Ledger.LeftLookup(ref))
 	}
-	if len(refs) == 1 {
-		lookups = append(lookups, e.Content.HeadLookup(refs[0]))
+	for _, ref := range refs {
+		lookups = append(lookups, e.Content.HeadLookup(ref))
 	}
 	if msg.Origin.Yields() {
 		lookups = append(lookups, e.Ledger.SpareLookup(), e.Ledger.EmptinessLookup())
@@ -175,10 +176,19 @@ func (e *Engine) look(ctx context.Context, msg Message) (sight, error) {
 			return seen, err
 		}
 	}
-	if len(refs) == 1 {
-		seen.head, err = content.BaseOf(refs[0], items[read+1])
+	for i, ref := range refs {
+		base, err := content.BaseOf(ref, items[read+len(refs)+i])
+		if err != nil {
+			return seen, err
+		}
+		if base.Head.Erased() {
+			seen.erased = append(seen.erased, ref)
+		}
+		if len(refs) == 1 {
+			seen.head = base
+		}
 	}
-	return seen, err
+	return seen, nil
 }
 
 // apart processes a message whose run id belongs to a run of other entities, as can

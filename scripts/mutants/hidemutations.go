@@ -43,7 +43,7 @@ func hideMutations() []mutation {
 			{"internal/worker/engine.go", "\tif msg.Hides {\n\t\treturn e.hide(ctx, msg)\n\t}\n", "\tif pause, err := e.Ledger.Pause(ctx); msg.Hides && err == nil && !pause.After(e.Clock()) {\n\t\treturn e.hide(ctx, msg)\n\t}\n"},
 		}, []suite{invariants()}},
 		{"a hide request that comes late hides a confirmed copy", []edit{
-			{guard, "if h.HasCopy() && !h.FetchedAt.Before(since.Add(Confirmation)) {", "if h.HasCopy() && h.FetchedAt.IsZero() {"},
+			{guard, "|| h.HasCopy() && !h.FetchedAt.Before(since.Add(Confirmation)) {", "|| h.HasCopy() && h.FetchedAt.IsZero() {"},
 		}, outcomes()},
 		{"an earlier hide request overrides a later one", []edit{
 			{guard, "return later(h.HiddenSince, since), true", "return since, true"},
@@ -61,7 +61,7 @@ func hideMutations() []mutation {
 			{"internal/worker/hide.go", "[]types.TransactWriteItem{hide, next})", "[]types.TransactWriteItem{hide, next}[:1])"},
 		}, outcomes()},
 		{"a commit loses a hide request that came in between", []edit{
-			{condition, "return expression.Name(\"revision\").Equal(expression.Value(base.Revision)).And(asRead)", "_ = asRead\n\treturn expression.Name(\"revision\").Equal(expression.Value(base.Revision))"},
+			{condition, "return expression.Name(\"revision\").Equal(expression.Value(base.Revision)).And(asRead, ", "_ = asRead\n\treturn expression.Name(\"revision\").Equal(expression.Value(base.Revision)).And("},
 		}, outcomes()},
 		{"the webhook sends no hide request", []edit{
 			{"internal/webhook/handler.go", "if req.Evidence.Confidential {", "if false {"},

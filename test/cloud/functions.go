@@ -14,6 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/crawl"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/erasure"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
@@ -73,8 +74,10 @@ type Functions struct {
 	Finish   *workflow.Finish
 	Abort    *workflow.Abort
 	Sweeper  *sweep.Sweeper
-	Crawler  *crawl.Crawler
-	Hook     *webhook.Handler
+	// Eraser is that of the sweeper and of the API.
+	Eraser  *erasure.Eraser
+	Crawler *crawl.Crawler
+	Hook    *webhook.Handler
 	// ToRequests, ToHides and ToBulk send requests to the queues.
 	ToRequests, ToHides, ToBulk *queue.Sender
 }
@@ -111,10 +114,11 @@ func (e Environment) Functions() *Functions {
 	}
 	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Documents{Content: f.Content}), Log: e.Log}
 	f.Embed = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Embeddings{Content: f.Content, Embedder: e.Embedder}), Log: e.Log}
+	f.Eraser = &erasure.Eraser{DB: e.DB, Content: f.Content, Ledger: f.Ledger, Clock: e.Clock}
 	setbacks := &workflow.Setbacks{Ledger: f.Ledger, Clock: e.Clock}
 	f.Finish, f.Abort = &workflow.Finish{Ledger: f.Ledger, Log: e.Log}, &workflow.Abort{Setbacks: setbacks, Log: e.Log}
 	f.Sweeper = &sweep.Sweeper{
-		Ledger: f.Ledger, Content: f.Content, Launcher: f.Launcher, Setbacks: setbacks, Requests: f.ToRequests, Bulk: f.ToBulk,
+		Ledger: f.Ledger, Content: f.Content, Launcher: f.Launcher, Setbacks: setbacks, Eraser: f.Eraser, Requests: f.ToRequests, Bulk: f.ToBulk,
 		Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace,
 	}
 	f.Crawler = &crawl.Crawler{
