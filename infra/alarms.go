@@ -121,7 +121,7 @@ func (st *stack) eventAlarms() []alarmSpec {
 			says:   "Three webhooks within an hour had no valid signature or token.",
 			metric: st.own(metrics.RefusedSignatures(), series{stat: sum, seconds: 3600}), atLeast: 3},
 		{name: "failed-runs", runbook: "failed-runs",
-			says:   "Three or more runs failed within 15 minutes.",
+			says:   "Three or more runs failed within 15 minutes, not counting those of deleted entities.",
 			metric: st.own(metrics.Runs(), series{stat: sum, seconds: 900, dims: dim(metrics.Status, string(surgical.StatusFailed))}), atLeast: 3},
 		// A failed run aborts, and its execution succeeds: these are executions that
 		// could not even do that.

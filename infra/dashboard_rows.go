@@ -105,8 +105,8 @@ func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
 }
 
 func (st *stack) failureRows() [][]awscloudwatch.IWidget {
-	ended := func(status surgical.RunStatus, color string) awscloudwatch.IMetric {
-		return st.own(metrics.Runs(), series{stat: sum, label: string(status), color: color, dims: dim(metrics.Status, string(status))})
+	ended := func(status, color string) awscloudwatch.IMetric {
+		return st.own(metrics.Runs(), series{stat: sum, label: status, color: color, dims: dim(metrics.Status, status)})
 	}
 	var failed []awscloudwatch.IMetric
 	for _, name := range metrics.Origin.Values() {
@@ -119,7 +119,7 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries the targets that can succeed.", "failed-runs", "executions", "lambda-errors", "lambda-duration", "lambda-throttled", "sweeper-silent", "throttled-tables"),
 		{
 			graph{title: "Finished runs", width: 8, stacked: true, unit: "runs", left: []awscloudwatch.IMetric{
-				ended(surgical.StatusSucceeded, green), ended(surgical.StatusCancelled, grey), ended(surgical.StatusFailed, red),
+				ended(string(surgical.StatusSucceeded), green), ended(string(surgical.StatusCancelled), grey), ended(metrics.StatusMissing, blue), ended(string(surgical.StatusFailed), red),
 			}}.widget(),
 			graph{title: "Failed runs by origin", width: 8, stacked: true, unit: "runs", left: failed}.widget(),
 			graph{title: "Work skipped or aborted", width: 8, unit: "", left: []awscloudwatch.IMetric{

@@ -118,6 +118,20 @@ type Run struct {
 // Committed reports whether an attempt of the run became visible.
 func (r Run) Committed() bool { return r.CommittedBy != 0 }
 
+// OnlyMissing reports whether the run failed only because GitLab does not show its
+// entities: they were deleted, or moved out of the token's sight.
+func (r Run) OnlyMissing() bool {
+	if r.Status != StatusFailed || r.Error == nil || len(r.Error.Failures) == 0 {
+		return false
+	}
+	for _, f := range r.Error.Failures {
+		if f.Code != CodeGitLabNotFound {
+			return false
+		}
+	}
+	return true
+}
+
 // Postponed reports whether the run's execution of this generation ended too early,
 // and the next one has not been started.
 func (r Run) Postponed(generation int64) bool {

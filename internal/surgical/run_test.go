@@ -184,3 +184,29 @@ func TestRunStatus_TerminalNeverChanges(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyMissing_IsAnOrdinaryDeletion(t *testing.T) {
+	failure := func(codes ...surgical.Code) *surgical.Error {
+		e := surgical.NewError(surgical.CodePreflightFailed, "x")
+		for _, code := range codes {
+			e.Failures = append(e.Failures, surgical.TargetFailure{Code: code})
+		}
+		return e
+	}
+	for name, c := range map[string]struct {
+		run  surgical.Run
+		want bool
+	}{
+		"a 404":               {surgical.Run{Status: surgical.StatusFailed, Error: failure(surgical.CodeGitLabNotFound)}, true},
+		"several":             {surgical.Run{Status: surgical.StatusFailed, Error: failure(surgical.CodeGitLabNotFound, surgical.CodeGitLabNotFound)}, true},
+		"a 404 and a 403":     {surgical.Run{Status: surgical.StatusFailed, Error: failure(surgical.CodeGitLabNotFound, surgical.CodeGitLabForbidden)}, false},
+		"one that waits":      {surgical.Run{Status: surgical.StatusRunning, Error: failure(surgical.CodeGitLabNotFound)}, false},
+		"one without targets": {surgical.Run{Status: surgical.StatusFailed, Error: failure()}, false},
+		"one without error":   {surgical.Run{Status: surgical.StatusFailed}, false},
+		"one that succeeded":  {surgical.Run{Status: surgical.StatusSucceeded}, false},
+	} {
+		if got := c.run.OnlyMissing(); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

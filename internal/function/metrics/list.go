@@ -23,7 +23,7 @@ const (
 	Queue Dimension = "Queue"
 	// Origin is what started a run: a [surgical.Origin].
 	Origin Dimension = "Origin"
-	// Status is how a run ended.
+	// Status is how a run ended: a [surgical.RunStatus], or [StatusMissing].
 	Status Dimension = "Status"
 	// Finding is what a census found: a [surgical.Finding].
 	Finding Dimension = "Finding"
@@ -39,6 +39,10 @@ const (
 	OutcomeFailed = "failed"
 )
 
+// StatusMissing is the [Status] of a run that failed only because GitLab does not show
+// its entities. That is what an ordinary deletion looks like, so no alarm counts it.
+const StatusMissing = "missing"
+
 // Values returns every value of a dimension. Dashboards draw these, and each
 // combination is a metric that is paid for. An origin that nothing produces is
 // not among them.
@@ -51,7 +55,7 @@ func (d Dimension) Values() []string {
 	case Origin:
 		return texts(surgical.Origins()...)
 	case Status:
-		return texts(surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled)
+		return append(texts(surgical.StatusSucceeded, surgical.StatusFailed, surgical.StatusCancelled), StatusMissing)
 	case Finding:
 		return texts(surgical.Findings()...)
 	default:

@@ -90,7 +90,11 @@ func (e *Emitter) JobDone(job surgical.Job) {
 
 // Closed records a run that ended.
 func (e *Emitter) Closed(run surgical.Run) {
-	l := newLine().of(Status, string(run.Status)).of(Origin, string(run.Origin)).count(Runs(), 1)
+	status := string(run.Status)
+	if run.OnlyMissing() {
+		status = StatusMissing
+	}
+	l := newLine().of(Status, status).of(Origin, string(run.Origin)).count(Runs(), 1)
 	if run.CoalescedWith != "" {
 		l.count(Coalesced(), 1)
 	}

@@ -57,6 +57,9 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 	cancelled.Status, cancelled.Counters.JobsAborted = surgical.StatusCancelled, 2
 	coalesced := run()
 	coalesced.CoalescedWith = "run-0"
+	missing := run()
+	missing.Status = surgical.StatusFailed
+	missing.Error = &surgical.Error{Code: surgical.CodePreflightFailed, Failures: []surgical.TargetFailure{{Code: surgical.CodeGitLabNotFound}}}
 	behind := run()
 	behind.BehindEvent = true
 	for name, c := range map[string]struct {
@@ -75,6 +78,9 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 			[]metricstest.Datum{count("Deliveries", "Outcome=failed", 1)}},
 		"a batch": {func(e *metrics.Emitter) { e.Received("requests", []time.Duration{2 * time.Second, 3 * time.Second}) },
 			[]metricstest.Datum{took("QueueAge", "Queue=requests", 2000, 3000)}},
+		"a run of a deleted entity": {func(e *metrics.Emitter) { e.Closed(missing) }, []metricstest.Datum{
+			count("Runs", "Origin=webhook,Status=missing", 1), count("Runs", "Status=missing", 1),
+		}},
 		"what a census found": {func(e *metrics.Emitter) {
 			e.Found(map[surgical.Finding]int64{surgical.FoundGone: 2, surgical.FoundLabels: 40})
 		}, []metricstest.Datum{
