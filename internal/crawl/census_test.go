@@ -223,21 +223,34 @@ func (w *world) counting(crawls int) {
 }
 
 func TestCensus_FetchesNothingWhileGitLabDoesNotShowTheProject(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.copied(30)
-		w.GitLab.HideProject(fakegitlab.ProjectID, true)
-		w.cycle()
-		w.counting(5)
-		if p := w.project(); p.UnseenSince.IsZero() || w.censusRuns() > 0 {
-			t.Errorf("%d runs, the project is %+v", w.censusRuns(), p)
-		}
-		w.GitLab.HideProject(fakegitlab.ProjectID, false)
-		w.cycle()
-		w.counting(5)
-		if w.censusRuns() == 0 {
-			t.Errorf("no runs, the census is %+v", w.pass(surgical.PassCensus))
-		}
-	})
+	for name, copied := range map[string]func(w *world){
+		"its lists come first": func(w *world) { w.copied(30) },
+		"only copies are looked at, because it was not backfilled": func(w *world) {
+			for iid := range int64(30) {
+				w.add(100 + iid)
+				w.Webhook(issue(100 + iid))
+			}
+			w.settleRuns()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				copied(w)
+				w.GitLab.HideProject(fakegitlab.ProjectID, true)
+				w.cycle()
+				w.counting(5)
+				if p := w.project(); p.UnseenSince.IsZero() || w.censusRuns() > 0 {
+					t.Errorf("%d runs, the project is %+v", w.censusRuns(), p)
+				}
+				w.GitLab.HideProject(fakegitlab.ProjectID, false)
+				w.cycle()
+				w.counting(5)
+				if w.censusRuns() == 0 {
+					t.Errorf("no runs, the census is %+v", w.pass(surgical.PassCensus))
+				}
+			})
+		})
+	}
 }
 
 func TestCensus_DoesNotWaitForProjectsThatAreNotAllowed(t *testing.T) {
