@@ -82,7 +82,7 @@ func wantGrants() map[string]grants {
 			"SyncRuns.Arn/index/runs_to_sweep":  dynamodb("Query"),
 			"SyncRuns.Arn/index/runs_by_status": dynamodb("Query"),
 			"SyncRunEntities.Arn":               dynamodb("PutItem"),
-			"DirtySources.Arn":                  dynamodb("Scan"),
+			"DirtySources.Arn":                  dynamodb("Query", "Scan"),
 			"DependentQueue.Arn":                dynamodb("DeleteItem", "PutItem", "Query", "UpdateItem"),
 			"Projects.Arn":                      dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query"),
 			"State.Arn":                         dynamodb("BatchGetItem", "GetItem", "PutItem"),

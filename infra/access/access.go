@@ -145,8 +145,9 @@ func sweeper() Function {
 			on(tables.Content(), "GetItem", "BatchGetItem", "Query", "UpdateItem", "PutItem", "DeleteItem", "ConditionCheckItem"),
 			on(tables.SyncRuns(), "GetItem", "PutItem", "UpdateItem").by(tables.RunsToSweep, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "PutItem"),
-			// The whole table is the backlog and the work in progress.
-			on(tables.DirtySources(), "Scan"),
+			// The whole table is the backlog and the work in progress. To try an embedder
+			// again, it reads the rows of one entity.
+			on(tables.DirtySources(), "Scan", "Query"),
 			// A follow-up that is due goes, or is put off.
 			on(tables.DependentQueue(), "Query", "PutItem", "UpdateItem", "DeleteItem"),
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem"),
