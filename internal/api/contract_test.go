@@ -50,7 +50,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
 		}
-		for _, done := range []string{"Tested: 27", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
+		for _, done := range []string{"Tested: 34", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
 			if !strings.Contains(report, done) {
 				t.Errorf("no %q in\n%s", done, report)
 			}
@@ -70,7 +70,7 @@ func contractDescription(t *testing.T, runs map[string]string) string {
 	}
 	description.Components.SecuritySchemes = nil
 	for _, item := range description.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
 			if op == nil {
 				continue
 			}
@@ -142,13 +142,43 @@ func (f *fixture) working(handler http.Handler, met *met) http.Handler {
 			f.Drive()
 		}
 		if r.URL.Path == "/v1/hides" && answer.Code == http.StatusOK {
-			f.Sync(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7)))
-			f.Sync(f.Request(surgical.OriginManual, fakegitlab.MergeRequestRef(7), fakegitlab.MergeRequestRef(12)))
+			f.fetchAgain()
+		}
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/erasure") && answer.Code == http.StatusOK {
+			f.bringBack(answer.Body.Bytes())
 		}
 		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
 		_, _ = w.Write(answer.Body.Bytes())
 	})
+}
+
+// fetchAgain makes a copy of everything that calls may read.
+func (f *fixture) fetchAgain() {
+	f.Sync(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7)))
+	f.Sync(f.Request(surgical.OriginManual, fakegitlab.MergeRequestRef(7), fakegitlab.MergeRequestRef(12)))
+}
+
+// bringBack completes the erasure of an answer, lifts it, and fetches everything again.
+func (f *fixture) bringBack(answer []byte) {
+	f.Helper()
+	var erased api.ErasureView
+	if err := json.Unmarshal(answer, &erased); err != nil {
+		f.Fatal(err)
+	}
+	ref := surgical.EntityRef{ProjectID: erased.ProjectID, Target: surgical.Target{Type: erased.Type, IID: erased.IID}}
+	f.Clock.Advance(surgical.EraseSettle)
+	open, err := f.Ledger.Erasure(f.Context(), ref)
+	if err == nil && open != nil {
+		_, err = f.Eraser.Resume(f.Context(), *open)
+	}
+	if err == nil {
+		err = f.Eraser.Lift(f.Context(), ref)
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.fetchAgain()
 }
 
 // met counts the answers by method, path and status.
@@ -175,6 +205,11 @@ func (m *met) check(t *testing.T) {
 		{"GET", mr + "/why", []int{200, 403, 422}},
 		{"GET", mr, []int{200, 403, 404, 422}},
 		{"GET", mr + "/documents", []int{200, 403, 404, 422}},
+		{"GET", issue + "/erasure", []int{200, 403, 422}},
+		{"POST", issue + "/erasure", []int{200, 403, 422}},
+		{"DELETE", issue + "/erasure", []int{200, 403, 422}},
+		{"POST", mr + "/erasure", []int{200, 403, 422}},
+		{"GET", "/v1/erasures", []int{200}},
 		{"GET", mr + "/sync-runs", []int{200, 403, 422}},
 		{"GET", "/v1/projects/{project}/entities", []int{200, 403, 404, 422}},
 		{"GET", "/v1/projects", []int{200, 403, 404, 422}},
