@@ -157,8 +157,8 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.unannounced(t)
 }
 
-// unannounced changes an issue without a delivery, in a project without a hook, and lets
-// the crawler find both.
+// unannounced changes an issue without a delivery, in a project without a hook, and
+// renames a label, which moves no date. It lets the crawler find all of it.
 func (o *observed) unannounced(t *testing.T) {
 	server := httptest.NewServer(o.GitLab)
 	defer server.Close()
@@ -182,6 +182,11 @@ func (o *observed) unannounced(t *testing.T) {
 	o.confidential(106)
 	for range 3 {
 		crawl(surgical.HookCheckInterval)
+	}
+	o.GitLab.RenameLabel(canaryLabel, canaryLabel+"-renamed")
+	crawler.Census = time.Minute // as fast as it may
+	for range 10 {
+		crawl(time.Minute)
 	}
 }
 
