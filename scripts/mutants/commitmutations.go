@@ -76,7 +76,7 @@ func commitMutations() []mutation {
 			{"internal/worker/doubt.go", "first, before := run.DoubtedSince[target][kind]\n", "first, before := run.DoubtedSince[target][kind]\n\t\t\tfor _, other := range run.DoubtedSince[target] {\n\t\t\t\tfirst, before = other, true\n\t\t\t}\n"},
 		}, []suite{recovery()}},
 		{"a list that was seen whole stays doubted", []edit{
-			{"internal/worker/doubt.go", "\t\trun.DoubtedSince = d.since\n", "\t\t_ = d.since\n\t\tfor target, kinds := range d.since {\n\t\t\tfor kind, first := range kinds {\n\t\t\t\tif run.DoubtedSince == nil {\n\t\t\t\t\trun.DoubtedSince = surgical.Doubts{}\n\t\t\t\t}\n\t\t\t\trun.DoubtedSince.Add(target, kind, first)\n\t\t\t}\n\t\t}\n"},
+			{"internal/worker/doubt.go", "\t\trun.DoubtedSince = since\n", "\t\tfor target, kinds := range since {\n\t\t\tfor kind, first := range kinds {\n\t\t\t\tif run.DoubtedSince == nil {\n\t\t\t\t\trun.DoubtedSince = surgical.Doubts{}\n\t\t\t\t}\n\t\t\t\trun.DoubtedSince.Add(target, kind, first)\n\t\t\t}\n\t\t}\n"},
 		}, []suite{recovery()}},
 		{"a drain takes over what an open run left dirty", []edit{
 			{"internal/ledger/left.go", "\treturn run, run.Status.Terminal(), err\n", "\treturn run, run.Status != \"\", err\n"},
