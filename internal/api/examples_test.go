@@ -338,7 +338,7 @@ func TestEveryOperationHasAnExampleOfEachSuccess(t *testing.T) {
 	}
 	operations := 0
 	for path, item := range description.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
 			if op == nil || op.OperationID == "openapi" {
 				continue
 			}
@@ -363,7 +363,7 @@ func TestEveryParameterAndFieldIsExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, item := range description.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
 			if op == nil {
 				continue
 			}

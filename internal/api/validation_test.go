@@ -120,7 +120,7 @@ func TestEveryFieldIsCheckedAndItsValueNamedAndNothingIsWritten(t *testing.T) {
 			}
 		}
 		for _, item := range description.Paths {
-			for _, op := range []*huma.Operation{item.Get, item.Post} {
+			for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
 				if op == nil {
 					continue
 				}

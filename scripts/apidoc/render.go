@@ -59,7 +59,7 @@ func operations(description *huma.OpenAPI) []*huma.Operation {
 		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), cmp.Compare(a, b))
 	}) {
 		item := description.Paths[path]
-		for _, op := range []*huma.Operation{item.Post, item.Get} {
+		for _, op := range []*huma.Operation{item.Post, item.Get, item.Delete} {
 			if op != nil {
 				op.Path = path
 				all = append(all, op)

@@ -80,6 +80,10 @@ func Fields() map[string]string {
 		"failed":                "runs of a pass that did not succeed",
 		"requests":              "requests to GitLab of a pass and its runs",
 		"entities_drained":      "entities whose backlog a sweep requested a drain for",
+		"entity":                "the entity that was erased: its type and number",
+		"items_removed":         "items of an erased entity that were deleted",
+		"items_left":            "items of an erased entity that are still to be deleted",
+		"entities_erased":       "erasures that a sweep completed",
 		"entities_not_allowed":  "entities whose backlog waits because their project is not on the allow list",
 	}
 }
