@@ -35,7 +35,7 @@ type runView struct {
 		Type   surgical.EntityType   `json:"type"`
 		IID    int64                 `json:"iid"`
 		Status surgical.EntityStatus `json:"status"`
-		Code   string                `json:"error_code"`
+		Code   surgical.Code         `json:"error_code"`
 	} `json:"entities"`
 	Jobs  map[string]map[string]int `json:"jobs"`
 	Error *struct {
@@ -69,6 +69,19 @@ func (a api) run(ctx context.Context, id string) (runView, error) {
 func (a api) entity(ctx context.Context, ref surgical.EntityRef) (entityView, error) {
 	var e entityView
 	return e, getJSON(ctx, a.url+entityPath(ref), "", &e)
+}
+
+// status is the HTTP status of the response for an entity.
+func (a api) status(ctx context.Context, ref surgical.EntityRef) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url+entityPath(ref), nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
 }
 
 // entityPath is the path of one entity's snapshot in the API.

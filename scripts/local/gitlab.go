@@ -33,6 +33,33 @@ func (g demoGitLab) note(ctx context.Context, ref surgical.EntityRef, body strin
 	return g.control(ctx, http.MethodPost, "note", ref, url.Values{"body": {body}}, &ignored)
 }
 
+// addIssues adds issues that nothing announces, and returns the first, which has a
+// comment. Numbers are never used again: the copies of deleted issues keep them.
+func (g demoGitLab) addIssues(ctx context.Context, n int) (surgical.EntityRef, error) {
+	listed, err := g.entities(ctx)
+	if err != nil {
+		return surgical.EntityRef{}, err
+	}
+	first := surgical.EntityRef{ProjectID: issue7.ProjectID, Target: surgical.Target{Type: surgical.Issue, IID: firstAdded}}
+	for _, ref := range listed {
+		if ref.Type == surgical.Issue {
+			first.IID = max(first.IID, ref.IID+1)
+		}
+	}
+	var ignored any
+	return first, g.control(ctx, http.MethodPost, "fill", first, url.Values{"first": {strconv.FormatInt(first.IID, 10)}, "issues": {strconv.Itoa(n)}}, &ignored)
+}
+
+func (g demoGitLab) rename(ctx context.Context, ref surgical.EntityRef, title string) error {
+	var ignored any
+	return g.control(ctx, http.MethodPost, "edit", ref, url.Values{"title": {title}}, &ignored)
+}
+
+func (g demoGitLab) remove(ctx context.Context, ref surgical.EntityRef) error {
+	var ignored any
+	return g.control(ctx, http.MethodPost, "delete", ref, nil, &ignored)
+}
+
 // relabel adds a label and removes the ones added by earlier demos.
 func (g demoGitLab) relabel(ctx context.Context, ref surgical.EntityRef, label string) error {
 	var entity struct {
@@ -133,14 +160,36 @@ func (g demoGitLab) entity(ctx context.Context, ref surgical.EntityRef) (truth, 
 
 // count returns the length of a list, across all its pages.
 func (g demoGitLab) count(ctx context.Context, ref surgical.EntityRef, list string) (int, error) {
-	const perPage = 100
-	all := 0
-	for page := 1; ; page++ {
-		var items []json.RawMessage
-		if err := g.get(ctx, ref, fmt.Sprintf("/%s?per_page=%d&page=%d", list, perPage, page), &items); err != nil {
-			return 0, err
+	items, err := everyPage[json.RawMessage](ctx, g, fmt.Sprintf("%d/%ss/%d/%s", ref.ProjectID, ref.Type, ref.IID, list))
+	return len(items), err
+}
+
+// entities are the issues and merge requests that GitLab lists for the demo's project.
+func (g demoGitLab) entities(ctx context.Context) ([]surgical.EntityRef, error) {
+	var refs []surgical.EntityRef
+	for _, typ := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
+		listed, err := everyPage[struct{ IID int64 }](ctx, g, fmt.Sprintf("%d/%ss", issue7.ProjectID, typ))
+		if err != nil {
+			return nil, err
 		}
-		all += len(items)
+		for _, e := range listed {
+			refs = append(refs, surgical.EntityRef{ProjectID: issue7.ProjectID, Target: surgical.Target{Type: typ, IID: e.IID}})
+		}
+	}
+	return refs, nil
+}
+
+// everyPage reads a list of GitLab's projects API.
+func everyPage[T any](ctx context.Context, g demoGitLab, path string) ([]T, error) {
+	const perPage = 100
+	var all []T
+	for page := 1; ; page++ {
+		var items []T
+		url := fmt.Sprintf("%s/api/v4/projects/%s?per_page=%d&page=%d", g.url, path, perPage, page)
+		if err := getJSON(ctx, url, devstack.DemoGitLabToken, &items); err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
 		if len(items) < perPage {
 			return all, nil
 		}

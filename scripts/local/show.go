@@ -33,6 +33,16 @@ func (p *place) showRun(label string, r runView, took time.Duration) {
 	}
 }
 
+// showPass prints a backfill or reconcile that has ended.
+func (p *place) showPass(label string, status surgical.RunStatus, took time.Duration, counts string) {
+	outcome := p.out.good
+	if status != surgical.StatusSucceeded {
+		outcome = p.out.bad
+	}
+	p.out.row(label, outcome.Sprint(status)+p.out.faint.Sprintf("  after %s", duration.Text(took)))
+	p.out.row("", counts)
+}
+
 // skippedStale reports whether a target was skipped because a newer fetch is stored.
 func (r runView) skippedStale() bool {
 	for _, e := range r.Entities {

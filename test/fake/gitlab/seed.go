@@ -62,6 +62,7 @@ func Seed(s *State) {
 }
 
 // NewIssue returns an open issue of the demo project with GitLab's usual values.
+// [State.SetIssue] gives it its link and full reference.
 func NewIssue(iid int64, title, description string, created Time) Issue {
 	number := strconv.FormatInt(iid, 10)
 	self := webBase + "api/v4/projects/1/issues/" + number
@@ -69,16 +70,14 @@ func NewIssue(iid int64, title, description string, created Time) Issue {
 		Common: Common{
 			ID: 1000 + iid, IID: iid, ProjectID: ProjectID, Title: title, Description: description, State: "opened",
 			CreatedAt: created, UpdatedAt: created, Labels: []string{}, Author: Mira(), Assignees: []User{},
-			WebURL: webBase + ProjectPath + "/-/issues/" + number, ImportedFrom: "none",
-			References: References{Short: "#" + number, Relative: "#" + number, Full: ProjectPath + "#" + number},
+			ImportedFrom: "none", References: References{Short: "#" + number, Relative: "#" + number},
 		},
 		Type: "ISSUE", IssueType: "issue", Severity: "UNKNOWN",
 		Links: map[string]string{"self": self, "notes": self + "/notes", "award_emoji": self + "/award_emoji", "project": webBase + "api/v4/projects/1"},
 	}
 }
 
-// NewMergeRequest returns an open merge request of the demo project with
-// GitLab's usual values.
+// NewMergeRequest is [NewIssue] for a merge request.
 func NewMergeRequest(iid int64, title, description string, created Time) MergeRequest {
 	number := strconv.FormatInt(iid, 10)
 	const head = "b7c4e1f09a3d5582c6e0d94f1b2a7788e5d3c901"
@@ -87,8 +86,7 @@ func NewMergeRequest(iid int64, title, description string, created Time) MergeRe
 		Common: Common{
 			ID: 2000 + iid, IID: iid, ProjectID: ProjectID, Title: title, Description: description, State: "opened",
 			CreatedAt: created, UpdatedAt: created, Labels: []string{}, Author: Mira(), Assignees: []User{},
-			WebURL: webBase + ProjectPath + "/-/merge_requests/" + number, ImportedFrom: "none",
-			References: References{Short: "!" + number, Relative: "!" + number, Full: ProjectPath + "!" + number},
+			ImportedFrom: "none", References: References{Short: "!" + number, Relative: "!" + number},
 		},
 		SourceBranch: "change-" + number, TargetBranch: "main", SourceProjectID: ProjectID, TargetProjectID: ProjectID,
 		Reviewers: []User{}, SHA: head, MergeStatus: "can_be_merged", DetailedMergeStatus: "mergeable", PreparedAt: created,

@@ -2,6 +2,7 @@ package gitlab_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -357,4 +358,36 @@ func TestWhatIsOutOfSightIsNotFound(t *testing.T) {
 	check(404)
 	server.HideProject(1, false)
 	check(200)
+}
+
+func TestSetIssue_NamesTheProjectThatTheIssueIsIn(t *testing.T) {
+	server, url := serve(t, fakegitlab.Options{})
+	server.AddProject(2, "demo/two")
+	server.Fill(2, 1, 1)
+	moved := server.Move(fakegitlab.IssueRef(7), 2)
+	server.AddProject(3, "demo/three")
+	issue := fakegitlab.NewIssue(5, "In the third", "", fakegitlab.Time{})
+	issue.ProjectID = 3
+	server.SetIssue(issue)
+	server.AddProject(3, "demo/renamed")
+
+	got := map[string]string{}
+	for _, path := range []string{"1/issues/8", "1/merge_requests/12", "2/issues/1", fmt.Sprintf("2/issues/%d", moved.IID), "3/issues/5"} {
+		var entity struct {
+			WebURL     string `json:"web_url"`
+			References fakegitlab.References
+		}
+		_, body := do(t, http.MethodGet, url+"/api/v4/projects/"+path)
+		if err := json.Unmarshal([]byte(body), &entity); err != nil {
+			t.Fatal(err)
+		}
+		got[entity.References.Full] = strings.TrimPrefix(entity.WebURL, "https://gitlab.example.com/")
+	}
+	want := map[string]string{
+		"demo/lorehook-demo#8": "demo/lorehook-demo/-/issues/8", "demo/lorehook-demo!12": "demo/lorehook-demo/-/merge_requests/12",
+		"demo/two#1": "demo/two/-/issues/1", "demo/two#2": "demo/two/-/issues/2", "demo/renamed#5": "demo/renamed/-/issues/5",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("links by reference (-want +got):\n%s", diff)
+	}
 }

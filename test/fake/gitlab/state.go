@@ -82,6 +82,11 @@ func (s *State) AddProject(id int64, path string) {
 	s.addGroups(path)
 	if p, ok := s.projects[id]; ok {
 		p.oldPaths, p.path = append(p.oldPaths, p.path), path
+		for ref, e := range s.entities {
+			if ref.ProjectID == id {
+				p.locate(ref, e.common())
+			}
+		}
 		return
 	}
 	s.projects[id] = &project{id: id, path: path}
@@ -124,7 +129,8 @@ func (s *State) HideEntity(ref surgical.EntityRef, hidden bool) {
 }
 
 // SetIssue adds the issue, or replaces its attributes and keeps its discussions
-// and events. Empty fields stay empty.
+// and events. Its link and full reference follow from its project unless they are
+// set; other empty fields stay empty.
 func (s *State) SetIssue(i Issue) {
 	s.set(surgical.EntityRef{ProjectID: i.ProjectID, Target: surgical.Target{Type: surgical.Issue, IID: i.IID}}, func(e *entity) { e.issue = &i })
 }
@@ -146,6 +152,15 @@ func (s *State) set(ref surgical.EntityRef, put func(*entity)) {
 		s.entities[ref] = &entity{events: map[string][]ResourceEvent{}}
 	}
 	put(s.entities[ref])
+	if c := s.entities[ref].common(); c.WebURL == "" && c.References.Full == "" {
+		s.projects[ref.ProjectID].locate(ref, c)
+	}
+}
+
+// locate sets what the path of the project decides of an entity.
+func (p *project) locate(ref surgical.EntityRef, c *Common) {
+	c.WebURL = fmt.Sprintf("%s%s/-/%ss/%d", webBase, p.path, ref.Type, ref.IID)
+	c.References.Full = p.path + ref.Target.Short()
 }
 
 // Has reports whether the entity exists.
@@ -280,10 +295,10 @@ func (s *State) Move(ref surgical.EntityRef, project int64) surgical.EntityRef {
 		}
 	}
 	number := strconv.FormatInt(moved.IID, 10)
-	moved.WebURL = webBase + target.path + "/-/issues/" + number
-	moved.References = References{Short: "#" + number, Relative: "#" + number, Full: target.path + "#" + number}
+	moved.References = References{Short: "#" + number, Relative: "#" + number}
 	moved.UpdatedAt = s.now()
 	to := surgical.EntityRef{ProjectID: project, Target: surgical.Target{Type: surgical.Issue, IID: moved.IID}}
+	target.locate(to, &moved.Common)
 	s.entities[to] = &entity{issue: &moved, discussions: slices.Clone(old.discussions), events: map[string][]ResourceEvent{}}
 	left := *old.issue
 	left.State, left.MovedToID, left.UpdatedAt, left.ClosedAt = "closed", &moved.ID, s.now(), s.now()
