@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,8 +64,8 @@ func addExamples(description *huma.OpenAPI) error {
 
 func (e example) add(description *huma.OpenAPI, operation, name string) error {
 	for _, item := range description.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
-			if op == nil || op.OperationID != operation {
+		for _, op := range Operations(item) {
+			if op.OperationID != operation {
 				continue
 			}
 			response := op.Responses[strconv.Itoa(e.Response.Status)]
@@ -109,4 +110,9 @@ func (e example) sent() string {
 		head += "\nContent-Type: application/json\n\n" + indented(e.Request.Body)
 	}
 	return "```http\n" + head + "\n```"
+}
+
+// Operations returns the operations of a path, POST before GET, and DELETE last.
+func Operations(item *huma.PathItem) []*huma.Operation {
+	return slices.DeleteFunc([]*huma.Operation{item.Post, item.Get, item.Delete}, func(op *huma.Operation) bool { return op == nil })
 }

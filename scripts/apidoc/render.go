@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
 )
 
 // Render returns the API's documentation as a Markdown page.
@@ -59,11 +61,9 @@ func operations(description *huma.OpenAPI) []*huma.Operation {
 		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), cmp.Compare(a, b))
 	}) {
 		item := description.Paths[path]
-		for _, op := range []*huma.Operation{item.Post, item.Get, item.Delete} {
-			if op != nil {
-				op.Path = path
-				all = append(all, op)
-			}
+		for _, op := range api.Operations(item) {
+			op.Path = path
+			all = append(all, op)
 		}
 	}
 	return all
