@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -45,20 +44,11 @@ func (l *Ledger) SetEmptiness(ctx context.Context, read, next surgical.Emptiness
 	if read.Last.IsZero() {
 		unchanged = until.AttributeNotExists()
 	}
-	expr, err := expression.NewBuilder().WithCondition(unchanged).
-		WithUpdate(expression.Set(until, expression.Value(dynamo.Micros(next.Last))).
+	err := l.updateState(ctx, emptyName, unchanged,
+		expression.Set(until, expression.Value(dynamo.Micros(next.Last))).
 			Set(expression.Name("before"), expression.Value(dynamo.Micros(next.Before))).
-			Set(expression.Name("expires_at"), expression.Value(next.Last.Add(surgical.TurnPatience+time.Hour).Unix()))).
-		Build()
+			Set(expression.Name("expires_at"), expression.Value(next.Last.Add(surgical.TurnPatience+time.Hour).Unix())))
 	if err != nil {
-		return fmt.Errorf("record that no delivery waits: %w", err)
-	}
-	_, err = l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &l.tables.State, Key: stateKey(emptyName),
-		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	})
-	if err != nil && !dynamo.IsConditionFailed(err) {
 		return fmt.Errorf("record that no delivery waits: %w", err)
 	}
 	return nil

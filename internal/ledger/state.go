@@ -73,24 +73,33 @@ func (l *Ledger) SetPause(ctx context.Context, until time.Time) error {
 }
 
 func (l *Ledger) setPause(ctx context.Context, name string, until time.Time) error {
-	expr, err := expression.NewBuilder().
-		WithCondition(expression.AttributeNotExists(expression.Name("until")).
-			Or(expression.Name("until").LessThan(expression.Value(dynamo.Micros(until))))).
-		WithUpdate(expression.Set(expression.Name("until"), expression.Value(dynamo.Micros(until))).
-			Set(expression.Name("expires_at"), expression.Value(until.Add(time.Hour).Unix()))).
-		Build()
+	at := expression.Name("until")
+	err := l.updateState(ctx, name,
+		expression.AttributeNotExists(at).Or(at.LessThan(expression.Value(dynamo.Micros(until)))),
+		expression.Set(at, expression.Value(dynamo.Micros(until))).
+			Set(expression.Name("expires_at"), expression.Value(until.Add(time.Hour).Unix())))
 	if err != nil {
 		return fmt.Errorf("set pause: %w", err)
+	}
+	return nil
+}
+
+// updateState changes a row of the state table; if the condition does not hold, nothing
+// changes.
+func (l *Ledger) updateState(ctx context.Context, name string, condition expression.ConditionBuilder, update expression.UpdateBuilder) error {
+	expr, err := expression.NewBuilder().WithCondition(condition).WithUpdate(update).Build()
+	if err != nil {
+		return err
 	}
 	_, err = l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &l.tables.State, Key: stateKey(name),
 		ConditionExpression: expr.Condition(), UpdateExpression: expr.Update(),
 		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
 	})
-	if err != nil && !dynamo.IsConditionFailed(err) {
-		return fmt.Errorf("set pause: %w", err)
+	if dynamo.IsConditionFailed(err) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 func stateKey(name string) dynamo.Item {

@@ -35,7 +35,7 @@ func expressionMutations() []mutation {
 			{retry, ".\n\t\t\tAnd(expression.AttributeNotExists(expression.Name(\"retried_by\")))", ""},
 		}, by},
 		{"expression: a pause that is shortened", []edit{
-			{state, "Or(expression.Name(\"until\").LessThan(expression.Value(dynamo.Micros(until))))", "Or(expression.AttributeExists(expression.Name(\"until\")))"},
+			{state, "Or(at.LessThan(expression.Value(dynamo.Micros(until))))", "Or(expression.AttributeExists(expression.Name(\"until\")))"},
 		}, by},
 		{"expression: a dirty source drained twice", []edit{
 			{left, "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")))", "WithCondition(expression.AttributeExists(expression.Name(\"dirty_id\")).Or(expression.AttributeNotExists(expression.Name(\"dirty_id\"))))"},
