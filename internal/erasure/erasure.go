@@ -89,45 +89,49 @@ func (e *Eraser) Resume(ctx context.Context, open surgical.Erasure) (Result, err
 
 // open erases the head, unless it is erased already, and opens the erasure.
 func (e *Eraser) open(ctx context.Context, ref surgical.EntityRef) (surgical.Head, surgical.Erasure, error) {
-	var failure error
-	for range surgical.MaxAttempts {
-		head, err := e.Content.Head(ctx, ref)
-		if err != nil {
-			return head, surgical.Erasure{}, err
-		}
+	var erasure surgical.Erasure
+	head, err := e.change(ctx, ref, func(head surgical.Head) ([]types.TransactWriteItem, error) {
 		now := e.Clock().UTC().Truncate(time.Microsecond)
-		erasure := surgical.Erasure{Ref: ref, ErasedAt: head.ErasedAt, OpenSince: now}
+		erasure = surgical.Erasure{Ref: ref, ErasedAt: head.ErasedAt, OpenSince: now}
 		write := e.Content.StaysErased
 		if !head.Erased() {
 			erasure.ErasedAt = now
 			write = func(head surgical.Head) (types.TransactWriteItem, error) { return e.Content.Erase(head, now) }
 		}
-		failure = e.transact(ctx, head, write, func() ([]types.TransactWriteItem, error) { return e.Ledger.OpenErasure(erasure) })
-		switch {
-		case failure == nil && head.Erased():
-			return head, erasure, nil
-		case failure == nil:
-			head, err = e.Content.Head(ctx, ref)
-			return head, erasure, err
+		first, err := write(head)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := e.Ledger.OpenErasure(erasure)
+		return append([]types.TransactWriteItem{first}, rows...), err
+	})
+	if err == nil && !head.Erased() {
+		head, err = e.Content.Head(ctx, ref)
+	}
+	return head, erasure, err
+}
+
+// change makes the writes that follow from the head in one transaction, again if the head
+// moved. It returns the head as it was; without writes, nothing changes.
+func (e *Eraser) change(ctx context.Context, ref surgical.EntityRef, writes func(surgical.Head) ([]types.TransactWriteItem, error)) (surgical.Head, error) {
+	var failure error
+	for range surgical.MaxAttempts {
+		head, err := e.Content.Head(ctx, ref)
+		if err != nil {
+			return head, err
+		}
+		items, err := writes(head)
+		if err != nil || len(items) == 0 {
+			return head, err
+		}
+		if failure = dynamo.Transact(ctx, e.DB, items); failure == nil {
+			return head, nil
 		}
 		if !dynamo.Contended(failure) {
 			break
 		}
 	}
-	return surgical.Head{}, surgical.Erasure{}, fmt.Errorf("erase %s: %w", ref, failure)
-}
-
-// transact writes what the head needs together with the rows.
-func (e *Eraser) transact(ctx context.Context, head surgical.Head, write func(surgical.Head) (types.TransactWriteItem, error), rows func() ([]types.TransactWriteItem, error)) error {
-	first, err := write(head)
-	if err != nil {
-		return err
-	}
-	others, err := rows()
-	if err != nil {
-		return err
-	}
-	return dynamo.Transact(ctx, e.DB, append([]types.TransactWriteItem{first}, others...))
+	return surgical.Head{}, fmt.Errorf("change the erasure of %s: %w", ref, failure)
 }
 
 // remove deletes what is stored of the entity of an erased head.
@@ -157,28 +161,22 @@ func hasTime(ctx context.Context) bool {
 // nothing if the entity is not erased. The error is [surgical.CodeConflict] if it is
 // still being removed.
 func (e *Eraser) Lift(ctx context.Context, ref surgical.EntityRef) error {
-	var failure error
-	for range surgical.MaxAttempts {
-		head, err := e.Content.Head(ctx, ref)
-		if err != nil {
-			return err
-		}
+	_, err := e.change(ctx, ref, func(head surgical.Head) ([]types.TransactWriteItem, error) {
 		if !head.Erased() {
-			return nil
+			return nil, nil
 		}
 		switch listed, err := e.Ledger.Erasure(ctx, ref); {
 		case err != nil:
-			return err
+			return nil, err
 		case listed != nil && !listed.Complete():
-			return listed.Unsettled(e.Clock())
+			return nil, listed.Unsettled(e.Clock())
 		}
-		failure = e.transact(ctx, head, e.Content.LiftErasure, func() ([]types.TransactWriteItem, error) { return e.Ledger.DropErasure(ref) })
-		if failure == nil {
-			return nil
+		lift, err := e.Content.LiftErasure(head)
+		if err != nil {
+			return nil, err
 		}
-		if !dynamo.Contended(failure) {
-			break
-		}
-	}
-	return fmt.Errorf("lift the erasure of %s: %w", ref, failure)
+		rows, err := e.Ledger.DropErasure(ref)
+		return append([]types.TransactWriteItem{lift}, rows...), err
+	})
+	return err
 }
