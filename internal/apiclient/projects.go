@@ -81,6 +81,21 @@ func (c *Client) Projects(ctx context.Context, limit int, cursor string) (Answer
 	return call[ProjectList](ctx, c, http.MethodGet, projectsPath, q, nil)
 }
 
+// AllProjects returns every project, or those that it read before an error.
+func (c *Client) AllProjects(ctx context.Context) ([]Project, error) {
+	var all []Project
+	for cursor := ""; ; {
+		page, err := c.Projects(ctx, 100, cursor)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, page.Value.Projects...)
+		if cursor = page.Value.NextCursor; cursor == "" {
+			return all, nil
+		}
+	}
+}
+
 // ProjectByPath returns a list with the project that has the path, or had it. The
 // error is [surgical.CodeProjectUnknown] if there is none.
 func (c *Client) ProjectByPath(ctx context.Context, path string) (Answer[ProjectList], error) {

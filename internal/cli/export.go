@@ -98,17 +98,7 @@ func (c *exportCommand) projects(ctx context.Context, s *session, client *apicli
 		project, err := client.Project(ctx, id)
 		return []apiclient.Project{project.Value}, err
 	}
-	var all []apiclient.Project
-	for cursor := ""; ; {
-		page, err := client.Projects(ctx, 100, cursor)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Value.Projects...)
-		if cursor = page.Value.NextCursor; cursor == "" {
-			return all, nil
-		}
-	}
+	return client.AllProjects(ctx)
 }
 
 // counted is how many entities GitLab's lists had of the projects, 0 if some were not

@@ -77,17 +77,7 @@ func (s *session) knownProjects(ctx context.Context) ([]apiclient.Project, error
 	if err != nil {
 		return nil, err
 	}
-	var all []apiclient.Project
-	for cursor := ""; ; {
-		page, err := client.Projects(ctx, 100, cursor)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, page.Value.Projects...)
-		if cursor = page.Value.NextCursor; cursor == "" {
-			return all, nil
-		}
-	}
+	return client.AllProjects(ctx)
 }
 
 // owner looks for the hooks of one project or group, once. A group that does not exist
