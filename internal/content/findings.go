@@ -2,7 +2,6 @@ package content
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
@@ -39,9 +38,5 @@ func (s *Store) Findings(ctx context.Context, c *Change) ([]surgical.Finding, er
 	if err != nil {
 		return nil, err
 	}
-	after := make(map[string]json.RawMessage, len(c.are))
-	for child, raw := range c.are {
-		after[child] = raw
-	}
-	return surgical.FindingsOf(before, after, VolatileFields()), nil
+	return surgical.FindingsOf(before, c.are, VolatileFields()), nil
 }

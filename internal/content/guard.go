@@ -7,8 +7,8 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// guard is the condition on the head: nothing was committed, hidden or erased
-// since the base was read, the fetches do not overlap, and updated_at goes back, or the entity
+// guard is the condition on the head: nothing was committed, hidden or erased since the
+// base was read, the fetches do not overlap, and updated_at goes back, or the entity
 // away, only after the confirmation time. All but the first part follows from it and
 // from Head.Accepts; it is repeated here so that no bug elsewhere can overwrite a
 // newer copy with an older one.

@@ -43,8 +43,7 @@ type plan struct {
 
 // plan compares every snapshot with its head and writes nothing. A snapshot that
 // the guard refuses is skipped if the head covers the run's event, or if its entity was
-// erased. One that lacks
-// records of the copy without evidence fails, see [doubts].
+// erased. One that lacks records of the copy without evidence fails, see [doubts].
 func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Snapshot, before Before) (plan, error) {
 	changes := make([]*content.Change, len(snaps))
 	heads := make([]surgical.Head, len(snaps))
