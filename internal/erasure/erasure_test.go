@@ -224,6 +224,30 @@ func TestResume_RemovesWhatARunWroteThatBeganBefore(t *testing.T) {
 	w.wantNothing(issue7)
 }
 
+func TestResume_CompletesOnlyWhatHasSettledAndHasNothingLeft(t *testing.T) {
+	w := newWorld(t)
+	result, err := w.Eraser.Erase(t.Context(), issue7)
+	w.must(err)
+	resume := func(ctx context.Context, want bool) {
+		t.Helper()
+		got, err := w.Eraser.Resume(ctx, result.Erasure)
+		if err != nil || got.Complete() != want {
+			t.Errorf("complete %t with %d items left, %v; want %t", got.Complete(), got.Left.Total(), err, want)
+		}
+	}
+	resume(t.Context(), false) // a function that began before may still write
+	w.Clock.Advance(surgical.EraseSettle)
+	_, err = w.DB.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.Tables.Content, Item: dynamo.Item{
+		"pk": &types.AttributeValueMemberS{Value: "P#" + issue7.Key()}, "sk": &types.AttributeValueMemberS{Value: "child#entity#0#late.1#000"},
+	}})
+	w.must(err)
+	short, cancel := context.WithTimeout(t.Context(), surgical.EraseReserve/2)
+	defer cancel()
+	resume(short, false) // no time to delete it
+	resume(t.Context(), true)
+	w.wantNothing(issue7)
+}
+
 func TestErase_StopsARunThatHasFetched(t *testing.T) {
 	w := newWorld(t)
 	w.during = func() {

@@ -78,6 +78,7 @@ func TestHeadHiddenFrom_HidesUnlessAFetchLongAfterTheEventIsVisible(t *testing.T
 	hidden.HiddenSince = after(60)
 	gone := head(settle + c)
 	gone.Gone = true
+	erased := surgical.Head{Revision: 4, FetchedUntil: after(-10), ErasedAt: after(-10)}
 	for name, want := range map[string]struct {
 		head  surgical.Head
 		since float64
@@ -91,6 +92,7 @@ func TestHeadHiddenFrom_HidesUnlessAFetchLongAfterTheEventIsVisible(t *testing.T
 		"a copy of C later":             {head(settle + c), 0, false},
 		"hidden by a later event":       {hidden, 60, true},
 		"a tombstone, whatever its age": {gone, settle, true},
+		"erased: nothing is left":       {erased, 0, false},
 	} {
 		since, hides := want.head.HiddenFrom(t0)
 		if hides != want.hides || hides && !since.Equal(after(want.since)) {
