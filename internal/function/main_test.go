@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,9 @@ import (
 
 // inside is set in the process that runs Main.
 const inside = "LOREHOOK_TEST_MAIN"
+
+// configured is all that the webhook's configuration requires.
+var configured = []string{"LOREHOOK_REQUESTS_QUEUE_URL=q", "LOREHOOK_HIDES_QUEUE_URL=h", "LOREHOOK_PROJECTS=1"}
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(inside) {
@@ -50,8 +54,8 @@ func TestMain_LogsOneLineAndExitsWith1WhenItCannotStart(t *testing.T) {
 		env        []string
 	}{
 		"a setting is missing":        {"serve", "LOREHOOK_REQUESTS_QUEUE_URL", nil},
-		"the handler cannot be built": {"fail", "no client", []string{"LOREHOOK_REQUESTS_QUEUE_URL=q", "LOREHOOK_PROJECTS=1"}},
-		"and the level is above":      {"fail", "no client", []string{"LOREHOOK_REQUESTS_QUEUE_URL=q", "LOREHOOK_PROJECTS=1", "LOREHOOK_LOG_LEVEL=ERROR"}},
+		"the handler cannot be built": {"fail", "no client", configured},
+		"and the level is above":      {"fail", "no client", append(slices.Clone(configured), "LOREHOOK_LOG_LEVEL=ERROR")},
 	} {
 		out, err := start(t, t.Context(), c.kind, c.env...).Output()
 		var exit *exec.ExitError
@@ -86,15 +90,22 @@ func TestMain_ServesWhatWasBuilt(t *testing.T) {
 	defer runtime.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	cmd := start(t, ctx, "serve", "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(runtime.URL, "http://"), "AWS_REGION=eu-central-1", "LOREHOOK_REQUESTS_QUEUE_URL=q", "LOREHOOK_PROJECTS=1")
+	cmd := start(t, ctx, "serve", append(slices.Clone(configured), "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(runtime.URL, "http://"), "AWS_REGION=eu-central-1")...)
 	var out strings.Builder
 	cmd.Stdout = &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	got := <-answers
-	stop()
-	_ = cmd.Wait() // it was killed
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var got string
+	select {
+	case got = <-answers:
+		stop()
+		<-ended // it was killed
+	case err := <-ended:
+		t.Fatalf("ended with %v before it answered, wrote %s", err, out.String())
+	}
 	if !strings.HasSuffix(got, `/1/response "served one"`) || !strings.Contains(out.String(), "q eu-central-1") {
 		t.Errorf("answered %s, wrote %s", got, out.String())
 	}

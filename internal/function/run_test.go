@@ -12,6 +12,7 @@ import (
 
 func TestRun_ServesOnlyWhatWasBuilt(t *testing.T) {
 	t.Setenv("LOREHOOK_REQUESTS_QUEUE_URL", "q")
+	t.Setenv("LOREHOOK_HIDES_QUEUE_URL", "h")
 	t.Setenv("LOREHOOK_LOG_LEVEL", "WARN")
 	cause := errors.New("no client")
 	for name, c := range map[string]struct {

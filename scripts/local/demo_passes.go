@@ -187,7 +187,7 @@ func (d *demo) hidden(ctx context.Context, ref surgical.EntityRef, believed time
 	d.out.row("API", fmt.Sprintf("%d %s", status, surgical.CodeOf(err))+d.out.faint.Sprintf("  after %s", duration.Text(time.Since(began))))
 	equal(d.checks, "response of the API", status, http.StatusGone)
 	equal(d.checks, "code of the API", surgical.CodeOf(err), surgical.CodeEntityGone)
-	d.out.row("lore show", surgical.AsError(err).Message)
+	d.out.row("CLI", surgical.AsError(err).Message)
 	left, err := d.copies(ctx)
 	if err != nil {
 		return err

@@ -243,7 +243,7 @@ func TestValuesOfEveryDimensionAreListed(t *testing.T) {
 		t.Errorf("an unknown dimension has the values %q", got)
 	}
 	for _, status := range metrics.Status.Values() {
-		if !surgical.RunStatus(status).Terminal() {
+		if status != metrics.StatusMissing && !surgical.RunStatus(status).Terminal() {
 			t.Errorf("no run ends as %s", status)
 		}
 	}
