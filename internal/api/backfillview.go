@@ -36,7 +36,7 @@ type ProgressView struct {
 	Total       *int64 `json:"total,omitempty" doc:"Entities that GitLab counted; absent until it has, or if there are more than 10,000 of a type."`
 	Listed      int64  `json:"listed" doc:"Entries of GitLab's lists so far; an entity may come more often than once."`
 	Different   int64  `json:"different" doc:"Entities whose copy was missing or not current."`
-	Done        int64  `json:"done" doc:"Those among them that were brought up to date."`
+	Done        int64  `json:"done" doc:"Those among them that were brought up to date, or that GitLab no longer had."`
 	Failed      int64  `json:"failed" doc:"Those among them that could not be."`
 	Outstanding int64  `json:"outstanding" doc:"Those among them whose run is queued or running."`
 	Requests    int64  `json:"requests" doc:"Requests to GitLab."`

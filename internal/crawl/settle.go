@@ -38,7 +38,7 @@ func (v *visit) settle(ctx context.Context) error {
 				found[f]++
 			}
 			next.Counts.Requests += run.Counters.GitLabRequests
-			if known && run.Status == surgical.StatusSucceeded {
+			if known && run.Status == surgical.StatusSucceeded || v.vanished(a, run) {
 				next.Counts.Done++
 				continue
 			}
@@ -60,6 +60,14 @@ func (v *visit) settle(ctx context.Context) error {
 		v.Meter.Found(found)
 	}
 	return nil
+}
+
+// vanished reports whether GitLab did not have an entity that a backfill's list showed
+// before, although it shows the project: it was deleted in between, and nothing is left
+// to copy. A replica that does not have a new entity yet looks the same, so the lists of
+// what changed since the backfill began request it once more.
+func (v *visit) vanished(a surgical.Awaited, run surgical.Run) bool {
+	return v.pass.Kind == surgical.PassBackfill && run.Status == surgical.StatusFailed && failureOf(a, run).Code == surgical.CodeGitLabNotFound
 }
 
 // runs reads the awaited runs, by their ids.

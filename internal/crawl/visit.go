@@ -236,12 +236,16 @@ func (v *visit) compare(ctx context.Context, entries []gitlab.Entry, listedAt ti
 		return nil, err
 	}
 	var awaited []surgical.Awaited
+	tries := int64(0)
+	if v.pass.Legs[v.pass.Leg].CatchUp {
+		tries = 1 // a run of the first lists may have been too early for a replica
+	}
 	for _, ref := range refs {
 		entry, head := newest[ref.Target], heads[ref]
 		if failures[ref.Target] || v.awaits(entry) || !entry.Differs(head, v.project.HiddenAt, listedAt) {
 			continue
 		}
-		awaited = append(awaited, v.pass.Await(entry, head.Revision, listedAt, 0))
+		awaited = append(awaited, v.pass.Await(entry, head.Revision, listedAt, tries))
 	}
 	return awaited, nil
 }

@@ -416,3 +416,80 @@ func TestReconcile_AListThatFailsDoesNotStopTheOther(t *testing.T) {
 		}
 	}
 }
+
+// answering makes GitLab answer requests for an entity with 404 as long as it is true.
+func (w *world) answering404(ref surgical.EntityRef) *bool {
+	missing, around := true, w.Around
+	w.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+		if req, ok := call.Input.(*http.Request); ok && missing && strings.HasSuffix(req.URL.Path, fmt.Sprint("/issues/", ref.Target.IID)) {
+			return faults.NotFound.Do(ctx, call, send)
+		}
+		return around(ctx, call, send)
+	}
+	return &missing
+}
+
+func TestBackfill_DoesNotFailForWhatVanishedAfterItWasListed(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for iid := int64(100); iid < 105; iid++ {
+			w.add(iid)
+		}
+		w.Clock.Advance(24 * time.Hour)
+		w.answering404(issue(103))
+		w.backfill()
+		w.Settle()
+		p := w.pass(surgical.PassBackfill)
+		failures, err := w.Ledger.PassFailures(t.Context(), p, 100)
+		if p.Status != surgical.StatusSucceeded || p.Counts.Failed != 0 || p.Counts.Done != p.Counts.Different || len(failures) != 0 || err != nil {
+			t.Errorf("the backfill is %+v with %v, %v", p, failures, err)
+		}
+		if project := w.project(); project.CompleteAsOf.IsZero() {
+			t.Errorf("the project is %+v", project)
+		}
+	})
+}
+
+func TestBackfill_RequestsANewEntityAgainThatAReplicaDidNotHave(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.add(103)
+		missing := w.answering404(issue(103))
+		w.backfill()
+		w.Crawl()
+		w.settleRuns()
+		*missing = false
+		w.Settle()
+		w.current(issue(103))
+		if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded || p.Counts.Failed != 0 {
+			t.Errorf("the backfill is %+v", p)
+		}
+	})
+}
+
+func TestBackfill_RecordsWhatItCouldNotFetchBecauseTheProjectVanished(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		w.Clock.Advance(24 * time.Hour)
+		id := w.backfill()
+		w.Crawl()
+		w.GitLab.HideProject(fakegitlab.ProjectID, true)
+		w.settleRuns()
+		for range 6 {
+			w.Clock.Advance(surgical.MaxResume)
+			w.Crawl()
+		}
+		p := w.pass(surgical.PassBackfill)
+		if p.Status != surgical.StatusFailed || p.Counts.Failed != 4 {
+			t.Fatalf("the backfill is %+v", p)
+		}
+		w.GitLab.HideProject(fakegitlab.ProjectID, false)
+		resume := func(p surgical.Pass) (surgical.Pass, bool) { return p.Resume(w.Clock.Now()) }
+		if _, err := w.Ledger.ChangePass(t.Context(), fakegitlab.ProjectID, id, resume); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+		if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded {
+			t.Errorf("resumed: %+v", p)
+		}
+		w.current(issue(7), issue(8), fakegitlab.MergeRequestRef(12))
+	})
+}

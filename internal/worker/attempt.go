@@ -40,8 +40,11 @@ func (e *Engine) attempt(ctx context.Context, msg Message, seen surgical.Run, co
 	if fetched.crowded(ctx) {
 		return e.crowded(ctx, run, fetched.requests)
 	}
-	if run.Origin == surgical.OriginHide {
+	switch {
+	case run.Origin == surgical.OriginHide:
 		e.lookForProject(ctx, run, &fetched)
+	case run.Origin.Yields():
+		e.blameProject(ctx, run, &fetched)
 	}
 	if run.Options.PreflightOnly {
 		run.Previews = fetched.previews() // reported even if another target fails

@@ -41,16 +41,7 @@ func (e *Engine) missing(ctx context.Context, run surgical.Run, f fetched) (surg
 // GitLab shows the project. If it does not, the run fails: a whole project out of
 // sight says nothing about its entities.
 func (e *Engine) lookForProject(ctx context.Context, run surgical.Run, f *fetched) {
-	if why := f.failed[0]; why == nil || why.Code != surgical.CodeGitLabNotFound {
-		return
-	}
-	limited, cancel := withinPreflight(ctx)
-	defer cancel()
-	requests, err := e.Project(limited, run.ProjectID)
-	f.requests += int64(requests)
-	if err != nil {
-		f.failed[0] = fetchError(err)
-		e.pauseIfTold(context.WithoutCancel(ctx), run, *f)
+	if !f.missing() || !e.projectShown(ctx, run, f) {
 		return
 	}
 	delete(f.failed, 0)
@@ -58,4 +49,36 @@ func (e *Engine) lookForProject(ctx context.Context, run surgical.Run, f *fetche
 		Ref: f.refs[0], Missing: true, FetchedAt: f.began.UTC().Truncate(time.Microsecond),
 		FetchedUntil: e.Clock().UTC().Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond),
 	}
+}
+
+// blameProject finds out what a 404 of a pass's run is about. If GitLab does not show
+// the project either, it says nothing about the entity: then the run fails because access
+// was denied, so that the pass does not take the entity for one that is gone.
+func (e *Engine) blameProject(ctx context.Context, run surgical.Run, f *fetched) {
+	if !f.missing() || e.projectShown(ctx, run, f) {
+		return
+	}
+	if f.failed[0].Code == surgical.CodeGitLabNotFound {
+		f.failed[0] = surgical.NewError(surgical.CodeGitLabForbidden, "GitLab does not show the project to the token")
+	}
+}
+
+// missing reports whether GitLab does not have the run's only target.
+func (f *fetched) missing() bool {
+	why := f.failed[0]
+	return len(f.refs) == 1 && why != nil && why.Code == surgical.CodeGitLabNotFound
+}
+
+// projectShown requests the project. If GitLab does not show it, that is the failure of
+// the run's only target.
+func (e *Engine) projectShown(ctx context.Context, run surgical.Run, f *fetched) bool {
+	limited, cancel := withinPreflight(ctx)
+	defer cancel()
+	requests, err := e.Project(limited, run.ProjectID)
+	f.requests += int64(requests)
+	if err != nil {
+		f.failed[0] = fetchError(err)
+		e.pauseIfTold(context.WithoutCancel(ctx), run, *f)
+	}
+	return err == nil
 }

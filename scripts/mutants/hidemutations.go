@@ -9,7 +9,7 @@ func hideMutations() []mutation {
 			{missing, "\t\tif heads[ref].HasCopy() {\n", "\t\tif heads[ref].Gone {\n"},
 		}, outcomes()},
 		{"any run's 404 hides", []edit{
-			{attempt, "\tif run.Origin == surgical.OriginHide {\n", "\tif run.Origin != surgical.OriginDrain && len(run.Targets) == 1 {\n"},
+			{attempt, "\tcase run.Origin == surgical.OriginHide:\n", "\tcase run.Origin != surgical.OriginDrain && len(run.Targets) == 1:\n"},
 		}, outcomes()},
 		{"a 404 hides a copy that is younger than the confirmation time", []edit{
 			{guard, "return h.HasCopy() && !h.FetchedUntil.After(s.FetchedAt.Add(-Confirmation))", "return h.HasCopy() && !h.Overlaps(s)"},
