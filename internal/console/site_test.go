@@ -324,7 +324,7 @@ func TestSite_ShowsThePauseOfAllWorkers(t *testing.T) {
 		if body := ask(t, "GET", server.URL).Body; strings.Contains(body, words) {
 			t.Error("a pause is shown although there is none")
 		}
-		if err := f.Ledger.SetPause(t.Context(), f.Clock.Now().Add(95*time.Second)); err != nil {
+		if err := f.Ledger.SetPause(t.Context(), f.Clock.Now().Add(95*time.Second), surgical.CodeGitLabRateLimited); err != nil {
 			t.Fatal(err)
 		}
 		if body := ask(t, "GET", server.URL).Body; !strings.Contains(body, words) || !strings.Contains(body, "in 1 min") {

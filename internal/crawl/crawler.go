@@ -88,9 +88,13 @@ func (c *Crawler) Handle(ctx context.Context) (Report, error) {
 		return report, err
 	}
 	// Read before anything can fail: passes show why they wait.
-	pause, err := c.Ledger.Pause(ctx)
-	if err == nil && !pause.After(c.Clock()) {
+	pause, why, err := c.Ledger.PauseReason(ctx)
+	switch {
+	case err != nil:
+	case !pause.After(c.Clock()):
 		err = c.work(ctx, &report)
+	case why == surgical.CodeGitLabUnauthorized:
+		err = c.refused(ctx)
 	}
 	err = errors.Join(err, release(context.WithoutCancel(ctx)))
 	c.Log.InfoContext(ctx, "crawled", "passes", report.Passes, "pages", report.Pages, "runs", report.Runs,
@@ -299,6 +303,22 @@ func (c *Crawler) isDue(p surgical.Pass, now time.Time) bool {
 // watch records what GitLab says about projects themselves.
 func (c *Crawler) watch() *projects.Watch {
 	return &projects.Watch{Ledger: c.Ledger, Clock: c.Clock, HideAfter: c.HideAfter, Backfill: c.restore, Log: c.Log, Meter: c.Meter}
+}
+
+// refused records, while everything waits because GitLab refuses the token, that it shows
+// no project. With a backlog, some worker finds that out anew whenever a pause ends, so
+// the crawler may never come to ask for itself.
+func (c *Crawler) refused(ctx context.Context) error {
+	var errs []error
+	for project, err := range c.Ledger.Projects(ctx) {
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if c.Allows(project.ID) {
+			errs = append(errs, c.watch().Refused(ctx, project))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // restore starts the backfill of a project that GitLab shows again.

@@ -354,7 +354,7 @@ func TestWatchHooks_HidesWhatAFailedDeliveryCallsConfidential(t *testing.T) {
 		})
 		w.Clock.Advance(surgical.ReconcileInterval)
 		w.Crawl()
-		if err := w.Ledger.SetPause(t.Context(), w.Clock.Now().Add(time.Hour)); err != nil {
+		if err := w.Ledger.SetPause(t.Context(), w.Clock.Now().Add(time.Hour), surgical.CodeGitLabRateLimited); err != nil {
 			t.Fatal(err)
 		}
 		w.Clock.Advance(2 * surgical.Settle)

@@ -129,3 +129,39 @@ func TestReconcile_AFirstCycleThatFailedLeavesEverythingToABackfill(t *testing.T
 		}
 	})
 }
+
+// With a backlog, workers renew the pause before the crawler finds it over.
+func TestCrawl_NoticesARefusedTokenWhileABacklogKeepsEverythingWaiting(t *testing.T) {
+	for why, noticed := range map[surgical.Code]bool{surgical.CodeGitLabUnauthorized: true, surgical.CodeGitLabRateLimited: false} {
+		t.Run(string(why), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.Unobserved = true
+				w.backfill()
+				w.Settle()
+				began := w.Clock.Now()
+				hour := func() {
+					if err := w.Ledger.SetPause(t.Context(), w.Clock.Now().Add(time.Hour+time.Minute), why); err != nil {
+						t.Fatal(err)
+					}
+					w.Clock.Advance(time.Hour)
+					w.Crawl()
+				}
+				hour()
+				if p := w.project(); p.UnseenSince.IsZero() == noticed || p.UnseenSince.After(began.Add(time.Hour+time.Second)) {
+					t.Errorf("out of sight since %v", p.UnseenSince)
+				}
+				for range 25 {
+					hour()
+				}
+				if p := w.project(); p.HiddenAt.IsZero() == noticed || (w.why(issue(7)) != "") != noticed {
+					t.Errorf("after a day %+v, issue 7 is concealed as %q", p, w.why(issue(7)))
+				}
+				w.Clock.Advance(2 * time.Minute)
+				w.hours(2)
+				if p := w.project(); !p.UnseenSince.IsZero() || w.why(issue(7)) != "" {
+					t.Errorf("the token is back: %+v, issue 7 is concealed as %q", p, w.why(issue(7)))
+				}
+			})
+		})
+	}
+}

@@ -157,7 +157,7 @@ func TestPauseLookup_ReadsThePauseWithOtherRows(t *testing.T) {
 	if until := read(); !until.IsZero() {
 		t.Errorf("without a pause: %v", until)
 	}
-	m.must(m.SetPause(m.Context(), m.now.Add(time.Minute)))
+	m.must(m.SetPause(m.Context(), m.now.Add(time.Minute), surgical.CodeGitLabRateLimited))
 	if until := read(); !until.Equal(m.now.Add(time.Minute)) {
 		t.Errorf("with a pause of a minute: %v", until)
 	}

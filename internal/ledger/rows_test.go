@@ -25,7 +25,7 @@ func TestSetPause_NeverShortensAPause(t *testing.T) {
 		{time.Minute, time.Minute}, {30 * time.Second, time.Minute}, {time.Minute, time.Minute},
 		{time.Minute + time.Microsecond, time.Minute + time.Microsecond}, {time.Hour, time.Hour}, {-time.Hour, time.Hour},
 	} {
-		m.must(m.SetPause(m.Context(), m.now.Add(c.set)))
+		m.must(m.SetPause(m.Context(), m.now.Add(c.set), surgical.CodeGitLabRateLimited))
 		if until, err := m.Pause(m.Context()); err != nil || !until.Equal(m.now.Add(c.want)) {
 			t.Errorf("after a pause of %v: %v, want %v; %v", c.set, until, m.now.Add(c.want), err)
 		}
@@ -36,7 +36,7 @@ func TestSetPause_NeverShortensAPause(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	failing[*dynamodb.UpdateItemInput](m, false, broken)
-	if err := m.SetPause(m.Context(), m.now.Add(2*time.Hour)); !errors.Is(err, broken) {
+	if err := m.SetPause(m.Context(), m.now.Add(2*time.Hour), surgical.CodeGitLabRateLimited); !errors.Is(err, broken) {
 		t.Errorf("a pause that was not set: %v", err)
 	}
 	failing[*dynamodb.GetItemInput](m, false, broken)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // pauseName is the row of the state table that makes all workers wait.
@@ -19,6 +20,7 @@ const pauseName = "gitlab_pause"
 type pauseItem struct {
 	Name      string `dynamodbav:"name"`
 	Until     int64  `dynamodbav:"until"`
+	Code      string `dynamodbav:"code"`
 	ExpiresAt int64  `dynamodbav:"expires_at"`
 }
 
@@ -30,23 +32,46 @@ func (l *Ledger) PauseLookup() dynamo.Lookup {
 // PauseOf decodes the row of the pause: the time until which no worker may send
 // requests to GitLab, zero for no pause.
 func PauseOf(item dynamo.Item) (time.Time, error) {
-	var row pauseItem
+	row, err := decodePause(item)
+	return dynamo.FromMicros(row.Until), err
+}
+
+func decodePause(item dynamo.Item) (row pauseItem, err error) {
 	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
-		return time.Time{}, fmt.Errorf("decode pause: %w", err)
+		return pauseItem{}, fmt.Errorf("decode pause: %w", err)
 	}
-	return dynamo.FromMicros(row.Until), nil
+	return row, nil
 }
 
 // Pause reads the time until which no worker may send requests to GitLab; zero
 // for no pause.
 func (l *Ledger) Pause(ctx context.Context) (time.Time, error) { return l.pause(ctx, pauseName) }
 
+// PauseReason reads the pause together with why it was set; "" if an earlier version did
+// that.
+func (l *Ledger) PauseReason(ctx context.Context) (until time.Time, why surgical.Code, err error) {
+	item, err := l.pauseItem(ctx, pauseName)
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	row, err := decodePause(item)
+	return dynamo.FromMicros(row.Until), surgical.Code(row.Code), err
+}
+
 func (l *Ledger) pause(ctx context.Context, name string) (time.Time, error) {
+	item, err := l.pauseItem(ctx, name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return PauseOf(item)
+}
+
+func (l *Ledger) pauseItem(ctx context.Context, name string) (dynamo.Item, error) {
 	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.tables.State, Key: stateKey(name)})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read pause: %w", err)
+		return nil, fmt.Errorf("read pause: %w", err)
 	}
-	return PauseOf(out.Item)
+	return out.Item, nil
 }
 
 // spareName is the row of the state table that makes passes wait.
@@ -64,19 +89,20 @@ func (l *Ledger) Spare(ctx context.Context) (time.Time, error) { return l.pause(
 
 // SetSpare makes passes wait; it never shortens the wait.
 func (l *Ledger) SetSpare(ctx context.Context, until time.Time) error {
-	return l.setPause(ctx, spareName, until)
+	return l.setPause(ctx, spareName, until, expression.UpdateBuilder{})
 }
 
-// SetPause makes all workers wait; it never shortens a pause.
-func (l *Ledger) SetPause(ctx context.Context, until time.Time) error {
-	return l.setPause(ctx, pauseName, until)
+// SetPause makes all workers wait because of what the code says; it never shortens a
+// pause.
+func (l *Ledger) SetPause(ctx context.Context, until time.Time, why surgical.Code) error {
+	return l.setPause(ctx, pauseName, until, expression.Set(expression.Name("code"), expression.Value(string(why))))
 }
 
-func (l *Ledger) setPause(ctx context.Context, name string, until time.Time) error {
+func (l *Ledger) setPause(ctx context.Context, name string, until time.Time, update expression.UpdateBuilder) error {
 	at := expression.Name("until")
 	err := l.updateState(ctx, name,
 		expression.AttributeNotExists(at).Or(at.LessThan(expression.Value(dynamo.Micros(until)))),
-		expression.Set(at, expression.Value(dynamo.Micros(until))).
+		update.Set(at, expression.Value(dynamo.Micros(until))).
 			Set(expression.Name("expires_at"), expression.Value(until.Add(time.Hour).Unix())))
 	if err != nil {
 		return fmt.Errorf("set pause: %w", err)

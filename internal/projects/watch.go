@@ -45,6 +45,7 @@ func (w *Watch) Record(ctx context.Context, p surgical.Project, a Answer) error 
 	now := w.Clock()
 	s := p.Sighting(a.Err, now, w.HideAfter)
 	if s.Unseen {
+		w.Meter.ProjectUnseen()
 		return w.unseen(ctx, p, a.Err, s, now)
 	}
 	if a.Err != nil {
@@ -72,8 +73,14 @@ func (w *Watch) Record(ctx context.Context, p surgical.Project, a Answer) error 
 	return nil
 }
 
+// Refused records that GitLab refuses the token, as a request about something else found
+// out: it shows the project as little as any other.
+func (w *Watch) Refused(ctx context.Context, p surgical.Project) error {
+	why, now := surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refuses the token"), w.Clock()
+	return w.unseen(ctx, p, why, p.Sighting(why, now, w.HideAfter), now)
+}
+
 func (w *Watch) unseen(ctx context.Context, p surgical.Project, why error, s surgical.Sighting, now time.Time) error {
-	w.Meter.ProjectUnseen()
 	if p.UnseenSince.IsZero() {
 		w.Log.WarnContext(ctx, "project_unseen", "project_id", p.ID, "code", string(surgical.CodeOf(why)))
 		return w.Ledger.UnseenProject(ctx, p.ID, now)

@@ -274,7 +274,7 @@ func TestProcess_RespectsThePauseExceptForADrain(t *testing.T) {
 	w.Webhook(issue7)
 	w.Clock.Advance(time.Minute)
 	until := w.Clock.Now().Add(10 * time.Minute)
-	if err := w.Ledger.SetPause(t.Context(), until); err != nil {
+	if err := w.Ledger.SetPause(t.Context(), until, surgical.CodeGitLabRateLimited); err != nil {
 		t.Fatal(err)
 	}
 	w.fetches = 0

@@ -41,7 +41,7 @@ func TestProcess_HidesAtOnceWhatADeliveryCallsConfidential(t *testing.T) {
 	w := newWorld(t)
 	w.Sync(w.Request(surgical.OriginWebhook, issue7))
 	before := w.head(issue7)
-	if err := w.Ledger.SetPause(t.Context(), w.Clock.Now().Add(time.Hour)); err != nil {
+	if err := w.Ledger.SetPause(t.Context(), w.Clock.Now().Add(time.Hour), surgical.CodeGitLabRateLimited); err != nil {
 		t.Fatal(err)
 	}
 	req := w.confidential(true)

@@ -92,7 +92,7 @@ func (s *stores) insertions() {
 		s.t.Errorf("a dirty source was inserted twice: %v", err)
 	}
 	for _, c := range []struct{ set, want time.Duration }{{time.Minute, time.Minute}, {30 * time.Second, time.Minute}, {2 * time.Minute, 2 * time.Minute}} {
-		s.must(s.ledger.SetPause(ctx, s.now.Add(c.set)))
+		s.must(s.ledger.SetPause(ctx, s.now.Add(c.set), surgical.CodeGitLabRateLimited))
 		if until, err := s.ledger.Pause(ctx); err != nil || !until.Equal(s.now.Add(c.want)) {
 			s.t.Errorf("after a pause of %v: until %v, error %v", c.set, until, err)
 		}

@@ -155,7 +155,7 @@ func deliveries() []scenario {
 // calledConfidential delivers that an issue turned confidential, again if it was not
 // acknowledged. Its run waits, so that the hide request comes first each time.
 func calledConfidential(c *cloud.Cloud) {
-	if err := c.Ledger.SetPause(c.T.Context(), c.Clock.Now().Add(time.Minute)); err != nil {
+	if err := c.Ledger.SetPause(c.T.Context(), c.Clock.Now().Add(time.Minute), surgical.CodeGitLabRateLimited); err != nil {
 		c.T.Fatal(err)
 	}
 	c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Confidential = true })
