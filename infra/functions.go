@@ -80,7 +80,9 @@ func newFunctions(st *stack) functionSet {
 				"LOREHOOK_PROJECT_HIDE_AFTER_HOURS": jsii.String(strconv.Itoa(st.settings.ProjectHideAfterHours)),
 			}}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
-			memory: 256, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": jsii.String(st.name("crawler"))}}}),
+			memory: 256, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects, {
+				"LOREHOOK_CRAWLER_FUNCTION": jsii.String(st.name("crawler")), "LOREHOOK_CONFIDENTIAL": &st.settings.Confidential,
+			}}}),
 		widget: st.function("Widget", functionSpec{name: "widget", does: "Shows the run ledger in the dashboard",
 			memory: 256, timeout: surgical.WidgetTimeout, env: []map[string]*string{tableNames}}),
 	}

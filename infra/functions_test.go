@@ -117,7 +117,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		"Abort":   {tableNames},
 		"Sweeper": {tableNames, requests, bulk, projects, machine},
 		"Crawler": {tableNames, hides, bulk, projects, gitlab, {"LOREHOOK_CENSUS_DAYS": "7", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
-		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler"}},
+		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler", "LOREHOOK_CONFIDENTIAL": "exclude"}},
 		"Widget":  {tableNames},
 	}
 	s := onAWS(t)

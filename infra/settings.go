@@ -98,6 +98,9 @@ type settings struct {
 	// ProjectHideAfterHours is `projectHideAfterHours`, 1 to 720, 24 if unset: how long
 	// GitLab must refuse to show a project before its copies are hidden.
 	ProjectHideAfterHours int
+	// Confidential is `confidential`: exclude (if unset) or include, what readers see of
+	// confidential issues and internal notes.
+	Confidential string
 	// Protected is `protected`: true keeps the termination protection of a stack
 	// that exists. `make deploy` sets it; a stack that is being created must not
 	// have it, because the CDK repeats a failed creation by deleting the stack.
@@ -154,6 +157,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		GitLabCABundle:             r.certificates("gitlabCaBundle"),
 		VPCSubnetIDs:               r.ids("vpcSubnetIds", "subnet"),
 		VPCSecurityGroupIDs:        r.ids("vpcSecurityGroupIds", "sg"),
+		Confidential:               r.oneOf("confidential", string(surgical.Exclude), string(surgical.Include)),
 		Protected:                  r.boolean("protected"),
 	}
 	if s.Account == localAccount {

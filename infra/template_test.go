@@ -43,7 +43,7 @@ var (
 		"account": "123456789012", "region": "eu-central-1", "stackName": "team-a", "architecture": "x86_64",
 		"gitlabBaseUrl": "https://gitlab.example.com/", "projects": "7, 8", "embedder": "openai",
 		"embedderUrl": "https://embeddings.example.com/v1", "embedderModel": "nomic-embed-text", "embedderApiKey": "true",
-		"workerConcurrency": "5", "gitlabRequestsPerSecond": "3", "reconcileMinutes": "15", "censusDays": "30", "projectHideAfterHours": "48", "logRetentionDays": "90", "logLevel": "warn",
+		"workerConcurrency": "5", "gitlabRequestsPerSecond": "3", "reconcileMinutes": "15", "censusDays": "30", "projectHideAfterHours": "48", "confidential": "include", "logRetentionDays": "90", "logLevel": "warn",
 		"alarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:team-a-alarms", "runbooksUrl": "https://wiki.example.com/runbooks/",
 	})
 )

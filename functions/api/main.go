@@ -32,14 +32,13 @@ func build(_ context.Context, env function.Env[config.API]) (any, error) {
 	if !c.Projects.All() {
 		allowed = c.Projects.IDs()
 	}
-	store := content.NewStore(db, c.Content, time.Now)
 	handler, err := api.New(api.Options{
 		Runs:      rows,
 		Projects:  rows,
 		Passes:    rows,
 		Crawl:     crawl(lambda.NewFromConfig(env.AWS), c.CrawlerFunction),
-		Content:   store.ForReaders(rows.ProjectHiddenAt),
-		Eraser:    &erasure.Eraser{DB: db, Content: store, Ledger: rows, Clock: time.Now},
+		Content:   content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt, c.Confidential),
+		Eraser:    erasure.New(db, c.Content, rows, time.Now),
 		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
 		Allowed:   allowed,

@@ -35,7 +35,7 @@ func build(_ context.Context, env function.Env[config.Sweeper]) (any, error) {
 		Content:  store,
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
 		Setbacks: &workflow.Setbacks{Ledger: rows, Clock: time.Now},
-		Eraser:   &erasure.Eraser{DB: db, Content: store, Ledger: rows, Clock: time.Now},
+		Eraser:   erasure.New(db, c.Content, rows, time.Now),
 		Requests: queue.NewSender(client, c.RequestsQueueURL), Bulk: queue.NewSender(client, c.BulkQueueURL),
 		Allows: c.Projects.Allows, Clock: time.Now, Log: env.Log,
 		NewTrace: trace.Source(rand.Reader),

@@ -90,25 +90,26 @@ type Queue interface {
 	Send(ctx context.Context, req surgical.Request) error
 }
 
-// Content is what the API needs of the content plane.
+// Content is what the API needs of the content plane. [content.Reader] provides it, and
+// decides what is shown.
 type Content interface {
+	// Confidential says whether confidential issues and internal notes are shown.
+	Confidential() surgical.Policy
 	// Read returns a complete snapshot of the entity. One that is not shown is
 	// [surgical.CodeEntityGone] or [surgical.CodeEntityNotFound].
 	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
-	// Head reads the entity's head, whether it is shown or not.
-	Head(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
 	// VisibleHead reads the entity's head, with the same errors.
 	VisibleHead(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
-	// EntitiesOf lists entities of the project after the target, and VisibleHeads reads
-	// the heads of those that are shown.
-	EntitiesOf(ctx context.Context, projectID int64, after surgical.Target, limit int) ([]surgical.EntityRef, bool, error)
-	VisibleHeads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error)
-	// DocumentsAfter yields complete documents, ordered by id, including hidden ones.
-	DocumentsAfter(ctx context.Context, ref surgical.EntityRef, id string) iter.Seq2[content.Document, error]
-	// Documents lists the entity's documents, ordered by id, including hidden ones.
-	Documents(ctx context.Context, ref surgical.EntityRef) ([]content.Document, error)
-	// Embeddings reads the embeddings of the documents.
-	Embeddings(ctx context.Context, ref surgical.EntityRef, documents []string) (map[string]content.Embeddings, error)
+	// Explained reads the head of an entity whether it is shown or not, and says why it
+	// is not.
+	Explained(ctx context.Context, ref surgical.EntityRef) (surgical.Head, surgical.Concealment, error)
+	// EntitiesOf lists entities of the project after the target.
+	EntitiesOf(ctx context.Context, projectID int64, after surgical.Target, limit int) ([]surgical.Head, surgical.Target, bool, error)
+	// VisibleDocuments reads the entity's documents without their texts, ordered by id;
+	// VisibleDocumentsAfter those after the given one that fit, with their texts. The
+	// errors are those of Read.
+	VisibleDocuments(ctx context.Context, ref surgical.EntityRef) (content.ShownDocuments, error)
+	VisibleDocumentsAfter(ctx context.Context, ref surgical.EntityRef, after string, fits func(content.Document) bool) (page content.ShownDocuments, last string, more bool, err error)
 }
 
 // Options holds the API's dependencies. All fields except Allowed, RequestID, Crawl

@@ -101,7 +101,7 @@ func (f *fixture) options() api.Options {
 		f.Fatal(err)
 	}
 	return api.Options{
-		Runs: f.Ledger, Projects: f.Ledger, Passes: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt), Eraser: f.Eraser, Queue: f.queue, Allows: projects.Allows, Allowed: projects.IDs(),
+		Runs: f.Ledger, Projects: f.Ledger, Passes: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, surgical.Include), Eraser: f.Eraser, Queue: f.queue, Allows: projects.Allows, Allowed: projects.IDs(),
 		Clock: f.Clock.Now, NewKey: rand.Text, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 		RequestID: func(*http.Request) string { return "request-1" },
 	}

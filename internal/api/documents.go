@@ -73,60 +73,34 @@ func (s *server) listDocuments(ctx context.Context, ref surgical.EntityRef, page
 			return nil, err
 		}
 	}
-	documents, more, err := s.documentsThatFit(ctx, ref, place.Document, page.Limit)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, len(documents))
-	for i, d := range documents {
-		ids[i] = d.ID
-	}
-	embeddings, err := s.Content.Embeddings(ctx, ref, ids)
-	if err != nil {
-		return nil, err
-	}
-	// Read the head last: it may hide some of the documents read before it.
-	head, err := s.Content.VisibleHead(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	list := documentList(documents, embeddings, head)
-	if more {
-		list.NextCursor, err = encodeCursor(documentPlace{Of: of, Document: documents[len(documents)-1].ID})
-	}
-	return &answer[DocumentList]{list}, err
-}
-
-// documentsThatFit reads one page and reports whether there is more.
-func (s *server) documentsThatFit(ctx context.Context, ref surgical.EntityRef, after string, limit int) ([]content.Document, bool, error) {
-	left := newBudget(limit)
-	var page []content.Document
-	for d, err := range s.Content.DocumentsAfter(ctx, ref, after) {
-		if err != nil {
-			return nil, false, err
-		}
+	left, first := newBudget(page.Limit), true
+	documents, last, more, err := s.Content.VisibleDocumentsAfter(ctx, ref, place.Document, func(d content.Document) bool {
 		size := sizeOf(d.Document)
 		if size > maxPart {
 			size = 0 // it is listed as omitted, without its text
 		}
-		if !left.take(size, len(page) == 0) {
-			return page, true, nil
-		}
-		page = append(page, d)
+		fits := left.take(size, first)
+		first = false
+		return fits
+	})
+	if err != nil {
+		return nil, err
 	}
-	return page, false, nil
+	list := documentList(documents)
+	if more {
+		list.NextCursor, err = encodeCursor(documentPlace{Of: of, Document: last})
+	}
+	return &answer[DocumentList]{list}, err
 }
 
-func documentList(documents []content.Document, embeddings map[string]content.Embeddings, head surgical.Head) DocumentList {
+func documentList(shown content.ShownDocuments) DocumentList {
 	list := DocumentList{Documents: []DocumentView{}}
-	for _, d := range documents {
-		switch {
-		case d.Revision < head.DocumentsVisibleFrom:
-		case sizeOf(d.Document) > maxPart:
+	for _, d := range shown.Documents {
+		if sizeOf(d.Document) > maxPart {
 			list.Omitted = append(list.Omitted, OmittedPart{Kind: "document", ID: d.ID, Bytes: len(d.Text)})
-		default:
-			list.Documents = append(list.Documents, DocumentView{documentInfo(d, embeddings[d.ID], head), d.Text})
+			continue
 		}
+		list.Documents = append(list.Documents, DocumentView{documentInfo(d, shown.Embeddings[d.ID], shown.Head), d.Text})
 	}
 	return list
 }

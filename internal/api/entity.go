@@ -7,7 +7,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -94,8 +93,8 @@ func (s *server) getEntity(ctx context.Context, ref surgical.EntityRef, limit in
 			return EntityView{}, err
 		}
 	}
-	// Read the head last: it may hide some of the documents read before it.
-	documents, embeddings, err := s.documents(ctx, ref)
+	// Before the copy, which must not be older than what its documents show.
+	documents, err := s.Content.VisibleDocuments(ctx, ref)
 	if err != nil {
 		return EntityView{}, err
 	}
@@ -114,22 +113,9 @@ func (s *server) getEntity(ctx context.Context, ref surgical.EntityRef, limit in
 		p.budget.bytes -= sizeOf(p.view)
 		p.empty = false
 	}
-	if p.addChildren(entity) && p.addDocuments(documents, embeddings, entity.Head) {
+	if p.addChildren(entity) && p.addDocuments(documents, entity.Head) {
 		return p.view, nil
 	}
 	p.view.NextCursor, err = encodeCursor(p.place)
 	return p.view, err
-}
-
-func (s *server) documents(ctx context.Context, ref surgical.EntityRef) ([]content.Document, map[string]content.Embeddings, error) {
-	documents, err := s.Content.Documents(ctx, ref)
-	if err != nil {
-		return nil, nil, err
-	}
-	ids := make([]string, len(documents))
-	for i, d := range documents {
-		ids[i] = d.ID
-	}
-	embeddings, err := s.Content.Embeddings(ctx, ref, ids)
-	return documents, embeddings, err
 }

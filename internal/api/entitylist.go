@@ -61,23 +61,16 @@ func (s *server) listEntities(ctx context.Context, in *listEntitiesInput) (*answ
 	if err != nil {
 		return nil, err
 	}
-	refs, more, err := s.Content.EntitiesOf(ctx, projectID, after, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	// The index lags: only the heads say what may be shown, and what it is.
-	heads, err := s.Content.VisibleHeads(ctx, refs)
+	heads, last, more, err := s.Content.EntitiesOf(ctx, projectID, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
 	list := EntityList{Entities: []EntitySummary{}}
-	for _, ref := range refs {
-		if head, shown := heads[ref]; shown {
-			list.Entities = append(list.Entities, entitySummary(head))
-		}
+	for _, head := range heads {
+		list.Entities = append(list.Entities, entitySummary(head))
 	}
 	if more {
-		list.NextCursor, err = encodeCursor(targetPlace{Of: of, After: refs[len(refs)-1].Target.String()})
+		list.NextCursor, err = encodeCursor(targetPlace{Of: of, After: last.String()})
 	}
 	return &answer[EntityList]{list}, err
 }

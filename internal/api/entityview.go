@@ -161,12 +161,12 @@ func idOf(raw json.RawMessage) string {
 }
 
 // addDocuments reports whether all fit.
-func (p *entityPage) addDocuments(documents []content.Document, embeddings map[string]content.Embeddings, head surgical.Head) bool {
-	for _, d := range documents {
+func (p *entityPage) addDocuments(shown content.ShownDocuments, head surgical.Head) bool {
+	for _, d := range shown.Documents {
 		if d.ID <= p.place.Document || d.Revision < head.DocumentsVisibleFrom {
 			continue
 		}
-		info := documentInfo(d, embeddings[d.ID], head)
+		info := documentInfo(d, shown.Embeddings[d.ID], head)
 		if !p.budget.take(sizeOf(info), p.empty) {
 			return false
 		}

@@ -64,7 +64,7 @@ func FuzzStart(f *testing.F) {
 	runs, queue := &changingLedger{}, &outbox{}
 	empty, names := fakedynamodb.New()
 	handler := handlerOver(f, Options{
-		Runs: runs, Projects: runs, Passes: runs, Content: content.NewStore(empty.Client(), names.Content, clock.Now), Queue: queue, Clock: clock.Now, NewKey: func() string { return "made-up" },
+		Runs: runs, Projects: runs, Passes: runs, Content: content.NewStore(empty.Client(), names.Content, clock.Now).ForReaders(nil, surgical.Exclude), Queue: queue, Clock: clock.Now, NewKey: func() string { return "made-up" },
 	})
 	f.Fuzz(func(t *testing.T, body, key, contentType string) {
 		db, tables := fakedynamodb.New()
@@ -156,7 +156,7 @@ func stored(f *testing.F) http.Handler {
 	w := cloud.NewWorld(f, db.Client(), tables)
 	w.Webhook(fakegitlab.IssueRef(7))
 	return handlerOver(f, Options{
-		Runs: w.Ledger, Projects: w.Ledger, Passes: w.Ledger, Content: w.Content.ForReaders(w.Ledger.ProjectHiddenAt), Queue: &outbox{}, Clock: w.Clock.Now, NewKey: func() string { return "made-up" },
+		Runs: w.Ledger, Projects: w.Ledger, Passes: w.Ledger, Content: w.Content.ForReaders(w.Ledger.ProjectHiddenAt, surgical.Include), Queue: &outbox{}, Clock: w.Clock.Now, NewKey: func() string { return "made-up" },
 	})
 }
 

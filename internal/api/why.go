@@ -24,7 +24,7 @@ type WhyView struct {
 	Sentences []string            `json:"sentences" nullable:"false" doc:"The state in English, the most important first. The wording may change; the other fields do not."`
 
 	Shown           bool                 `json:"shown" doc:"Whether readers see the copy."`
-	Hidden          surgical.Concealment `json:"hidden_because,omitempty" enum:"absent,gone,erased,hidden,project_hidden" doc:"Why they do not. absent: no copy is stored. erased: it was erased by request, and is kept out. gone: GitLab no longer shows the entity to the token. hidden: a delivery called the issue confidential, and the copy is public. project_hidden: the copy was fetched before its project was hidden."`
+	Hidden          surgical.Concealment `json:"hidden_because,omitempty" enum:"absent,gone,erased,hidden,project_hidden" doc:"Why they do not. absent: no copy is stored, or the issue is confidential and the stack does not show such issues. erased: it was erased by request, and is kept out. gone: GitLab no longer shows the entity to the token. hidden: a delivery called the issue confidential, and the copy is public. project_hidden: the copy was fetched before its project was hidden."`
 	HiddenSince     time.Time            `json:"hidden_since,omitzero" doc:"Since when the issue counts as confidential, by a delivery that said so."`
 	ErasedAt        time.Time            `json:"erased_at,omitzero" doc:"When the entity was erased; absent if it is not."`
 	Copy            *CopyView            `json:"copy,omitempty" doc:"The stored copy; absent if none is stored."`
@@ -90,7 +90,7 @@ func (s *server) registerWhy(api huma.API) {
 // why reads the head and the project last: what was about to change the copy may have
 // done so, never the reverse.
 func (s *server) why(ctx context.Context, ref surgical.EntityRef) (surgical.Why, error) {
-	why := surgical.Why{Ref: ref, At: s.Clock()}
+	why := surgical.Why{Ref: ref, At: s.Clock(), Confidential: s.Content.Confidential()}
 	var err error
 	if why.Open, err = s.openRuns(ctx, ref.ProjectID, []surgical.Target{ref.Target}); err != nil {
 		return why, err
@@ -104,10 +104,13 @@ func (s *server) why(ctx context.Context, ref surgical.EntityRef) (surgical.Why,
 	if why.Behind, err = s.Runs.Behind(ctx, ref); err != nil {
 		return why, err
 	}
-	if why.Head, err = s.Content.Head(ctx, ref); err != nil {
+	var hidden surgical.Concealment
+	if why.Head, hidden, err = s.Content.Explained(ctx, ref); err != nil {
 		return why, err
 	}
-	why.Project, err = s.Projects.Project(ctx, ref.ProjectID)
+	if why.Project, err = s.Projects.Project(ctx, ref.ProjectID); hidden == surgical.Excluded {
+		why = why.Excluded()
+	}
 	return why, err
 }
 
@@ -117,7 +120,7 @@ func viewOfWhy(why surgical.Why) WhyView {
 		ProjectID: why.Ref.ProjectID, Type: why.Ref.Type, IID: why.Ref.IID, ReadAt: why.At, Sentences: why.Sentences(),
 		HiddenSince: h.HiddenSince, ErasedAt: h.ErasedAt, DocumentsBehind: newBehindView(why.Behind), Runs: []RunSummary{}, Project: viewOfProject(why.Project),
 	}
-	view.Shown, view.Hidden = surgical.Visible(h, why.Project.HiddenAt)
+	view.Shown, view.Hidden = surgical.Visible(h, surgical.Sight{HiddenAt: why.Project.HiddenAt, Confidential: why.Confidential})
 	if h.HasCopy() {
 		view.Copy = &CopyView{h.Revision, h.UpdatedAt, h.FetchedAt, h.FetchedUntil, h.RunID, h.Attributes.Confidential}
 	}

@@ -25,7 +25,7 @@ type exportCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*exportCommand) Help() string {
-	return `Writes every copy that is shown as one line of JSON: its reference, attributes, GitLab's own JSON of the entity, discussions and events. Confidential entities are included.
+	return `Writes every copy that is shown as one line of JSON: its reference, attributes, GitLab's own JSON of the entity, discussions and events. Confidential issues and internal notes are left out unless the stack includes them.
 
 Projects are in the order of their ids, and the entities of each in that of their type and iid as texts. An interrupted export is continued by --resume with the same flags. Each line is one snapshot; the lines are not of one moment.
 

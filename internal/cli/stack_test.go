@@ -89,7 +89,7 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 		allows := func(id int64) bool { return id == 1 || id == 2 }
 		log := slog.New(slog.DiscardHandler)
 		handler, err := api.New(api.Options{
-			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Content: s.Content.ForReaders(s.Ledger.ProjectHiddenAt), Eraser: s.Eraser, Queue: s.queue, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
+			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Content: s.Content.ForReaders(s.Ledger.ProjectHiddenAt, surgical.Include), Eraser: s.Eraser, Queue: s.queue, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
 			NewKey: func() string { return "of-the-api" }, Log: log,
 		})
 		if err != nil {

@@ -38,7 +38,8 @@ type Ledger interface {
 	Pause(ctx context.Context) (time.Time, error)
 }
 
-// Store is the part of the content plane that the console reads.
+// Store is the part of the content plane that the console reads. [content.Reader] provides
+// it, and decides what is shown.
 type Store interface {
 	// VisibleHeads returns the heads of those entities that are shown.
 	VisibleHeads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error)

@@ -201,7 +201,7 @@ func (f *fixture) aWait(ref surgical.EntityRef) string {
 func (f *fixture) site() *httptest.Server {
 	f.t.Helper()
 	handler, err := console.NewSite(console.SiteOptions{
-		Ledger: f.ledger, Store: f.store, Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+		Ledger: f.ledger, Store: f.store.ForReaders(nil, surgical.Include), Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 	})
 	if err != nil {
 		f.t.Fatal(err)

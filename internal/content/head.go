@@ -19,8 +19,6 @@ type Store struct {
 	db    *dynamodb.Client
 	table string
 	clock func() time.Time
-	// hiddenAt is nil unless the store is for readers.
-	hiddenAt HiddenAt
 }
 
 // NewStore returns a store on the table.

@@ -86,7 +86,7 @@ func TestPrepare_ShowsAnIssueAgainOnceItIsPublicForLong(t *testing.T) {
 	} {
 		w.now = since.Add(step.after - time.Minute)
 		head, _ := w.commit(ref, newIssue().with("confidential", step.confidential))
-		if _, why := surgical.Visible(head, time.Time{}); why != step.want || head.HiddenSince.IsZero() == step.hidden {
+		if _, why := surgical.Visible(head, surgical.Sight{Confidential: surgical.Include}); why != step.want || head.HiddenSince.IsZero() == step.hidden {
 			t.Errorf("after %s, confidential %v: %q, hidden since %v", step.after, step.confidential, why, head.HiddenSince)
 		}
 	}

@@ -35,19 +35,20 @@ type Entity struct {
 }
 
 // Read returns the entity as it is now: the snapshot that one head names,
-// whatever is committed at the same time. The error for an entity that is not
-// shown is [surgical.CodeEntityGone] or [surgical.CodeEntityNotFound].
-func (s *Store) Read(ctx context.Context, ref surgical.EntityRef) (Entity, error) {
+// whatever is committed at the same time, without what may not be shown. The error for
+// an entity that is not shown is [surgical.CodeEntityGone] or
+// [surgical.CodeEntityNotFound].
+func (r *Reader) Read(ctx context.Context, ref surgical.EntityRef) (Entity, error) {
 	for try := 1; ; try++ {
-		entity, err := s.read(ctx, ref)
+		entity, err := r.read(ctx, ref)
 		if !errors.Is(err, errOvertaken) || try == maxOvertaken {
 			return entity, err
 		}
 	}
 }
 
-func (s *Store) read(ctx context.Context, ref surgical.EntityRef) (Entity, error) {
-	item, err := s.headItem(ctx, ref)
+func (r *Reader) read(ctx context.Context, ref surgical.EntityRef) (Entity, error) {
+	item, err := r.store.headItem(ctx, ref)
 	if err != nil {
 		return Entity{}, err
 	}
@@ -55,18 +56,19 @@ func (s *Store) read(ctx context.Context, ref surgical.EntityRef) (Entity, error
 	if item != nil {
 		head = item.head(ref)
 	}
-	if err := s.visible(ctx, head); err != nil {
-		return Entity{}, err
-	}
-	m, err := s.manifest(ctx, ref, item, everyPart)
+	sight, err := r.visible(ctx, head)
 	if err != nil {
 		return Entity{}, err
 	}
-	children, err := s.children(ctx, ref, m.all())
+	m, err := r.store.manifest(ctx, ref, item, everyPart)
 	if err != nil {
 		return Entity{}, err
 	}
-	return assemble(head, children)
+	children, err := r.store.children(ctx, ref, m.all())
+	if err != nil {
+		return Entity{}, err
+	}
+	return assemble(head, sight, children)
 }
 
 // collection returns a strongly consistent query for the sort keys that begin
@@ -91,8 +93,8 @@ func (s *Store) collection(ref surgical.EntityRef, prefix string, attributes ...
 	}, nil
 }
 
-// assemble builds an entity from its children.
-func assemble(head surgical.Head, children map[string]json.RawMessage) (Entity, error) {
+// assemble builds what is shown of an entity from its children.
+func assemble(head surgical.Head, sight surgical.Sight, children map[string]json.RawMessage) (Entity, error) {
 	entity := Entity{Head: head, Events: map[surgical.ChildKind][]json.RawMessage{}}
 	lists := map[surgical.ChildKind][]string{}
 	for _, child := range slices.Sorted(maps.Keys(children)) {
@@ -103,7 +105,7 @@ func assemble(head surgical.Head, children map[string]json.RawMessage) (Entity, 
 		switch kind {
 		case surgical.KindEntity, surgical.KindDescription:
 		case surgical.KindDiscussion:
-			entity.Discussions = inOrder(list, children)
+			entity.Discussions = inOrder(list, shownNotes(list, children, sight))
 		default:
 			entity.Events[kind] = inOrder(list, children)
 		}
@@ -114,6 +116,17 @@ func assemble(head surgical.Head, children map[string]json.RawMessage) (Entity, 
 		return Entity{}, fmt.Errorf("%s: %w", head.Ref, err)
 	}
 	return entity, nil
+}
+
+// shownNotes returns what is shown of the discussions.
+func shownNotes(list []string, children map[string]json.RawMessage, sight surgical.Sight) map[string]json.RawMessage {
+	shown := make(map[string]json.RawMessage, len(list))
+	for _, child := range list {
+		if raw, some := sight.Discussion(children[child]); some {
+			shown[child] = raw
+		}
+	}
+	return shown
 }
 
 // wholeEntity restores the description and the latest updated_at.
@@ -141,7 +154,8 @@ const (
 	descriptionChild = string(surgical.KindDescription) + "#0"
 )
 
-// inOrder sorts children by creation, then by id; numeric ids sort as numbers.
+// inOrder sorts those of the listed children that are in the map by creation, then by id;
+// numeric ids sort as numbers.
 func inOrder(list []string, children map[string]json.RawMessage) []json.RawMessage {
 	type dated struct {
 		created time.Time
@@ -151,9 +165,13 @@ func inOrder(list []string, children map[string]json.RawMessage) []json.RawMessa
 	}
 	all := make([]dated, 0, len(list))
 	for _, child := range list {
+		raw, there := children[child]
+		if !there {
+			continue
+		}
 		_, id, _ := strings.Cut(child, "#")
 		number, _ := strconv.ParseInt(id, 10, 64) // 0 for discussions: their ids are not numbers
-		all = append(all, dated{created(children[child]), number, id, children[child]})
+		all = append(all, dated{created(raw), number, id, raw})
 	}
 	slices.SortFunc(all, func(a, b dated) int {
 		return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.number, b.number), strings.Compare(a.id, b.id))

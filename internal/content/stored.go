@@ -21,9 +21,9 @@ type Stored struct {
 
 // Stored counts what readers see of the entity. It reads the manifest, but no
 // children.
-func (s *Store) Stored(ctx context.Context, ref surgical.EntityRef) (Stored, error) {
+func (r *Reader) Stored(ctx context.Context, ref surgical.EntityRef) (Stored, error) {
 	// The head is read last, so that it hides what it has to of the documents.
-	documents, err := s.Documents(ctx, ref)
+	documents, err := r.store.Documents(ctx, ref)
 	if err != nil {
 		return Stored{}, err
 	}
@@ -31,32 +31,38 @@ func (s *Store) Stored(ctx context.Context, ref surgical.EntityRef) (Stored, err
 	for i, d := range documents {
 		ids[i] = d.ID
 	}
-	embeddings, err := s.Embeddings(ctx, ref, ids)
+	embeddings, err := r.store.Embeddings(ctx, ref, ids)
 	if err != nil {
 		return Stored{}, err
 	}
-	view, err := s.View(ctx, ref, nil)
+	view, err := r.store.View(ctx, ref, nil)
 	if err != nil {
 		return Stored{}, err
 	}
-	why, err := s.concealed(ctx, view.Head)
+	sight, why, err := r.judge(ctx, view.Head)
+	if why == surgical.Excluded {
+		why = surgical.Absent
+	}
 	if err != nil || why != "" {
 		return Stored{Head: surgical.Head{Ref: ref}, Why: why}, err
 	}
 	stored := Stored{Head: view.Head}
+	shown, internal := shownOf(documents, view.Head, sight), map[string]bool{}
+	for _, d := range documents {
+		internal[d.ID] = sight.Confidential != surgical.Include && d.Confidential
+	}
 	for child := range view.named {
 		switch kind, _, _ := strings.Cut(child, "#"); surgical.ChildKind(kind) {
 		case surgical.KindEntity, surgical.KindDescription:
 		case surgical.KindDiscussion:
-			stored.Discussions++
+			if !internal[child] { // as far as its document tells
+				stored.Discussions++
+			}
 		default:
 			stored.Events++
 		}
 	}
-	for _, d := range documents {
-		if d.Revision < view.DocumentsVisibleFrom {
-			continue
-		}
+	for _, d := range shown {
 		stored.Documents++
 		if embeddings[d.ID].Current(view.Head, d.Hash) {
 			stored.Embedded++

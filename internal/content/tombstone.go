@@ -10,7 +10,8 @@ import (
 )
 
 // tombstone prepares the head of an entity that GitLab no longer shows: it names
-// nothing, shows nothing, and hides every document. A later fetch that finds the
+// nothing, shows nothing, and hides every document. Of the attributes, it keeps whether
+// the copy was confidential. A later fetch that finds the
 // entity stages all of it anew, so nothing that expires is ever named again.
 func (s *Store) tombstone(ctx context.Context, snap surgical.Snapshot, attempt surgical.AttemptID, base *Base) (*Change, error) {
 	was := base.Head
@@ -32,6 +33,7 @@ func (s *Store) tombstone(ctx context.Context, snap surgical.Snapshot, attempt s
 		Revision: change.Revision, ChangedRevision: change.Revision, DocumentsVisibleFrom: change.Revision,
 		UpdatedAt: was.UpdatedAt.UnixMicro(), FetchedAt: snap.FetchedAt.UnixMicro(), FetchedUntil: snap.FetchedUntil.UnixMicro(),
 		RunID: attempt.RunID, DocumentFormat: surgical.DocumentFormat, HiddenSince: dynamo.Micros(was.HiddenSince), Gone: true,
+		Attributes: attributesItem{Confidential: was.Attributes.Confidential},
 	}, snap)
 	return change, err
 }

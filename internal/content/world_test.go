@@ -37,6 +37,8 @@ type tester interface {
 type world struct {
 	tester
 	*content.Store
+	// Reader shows everything that is not hidden.
+	*content.Reader
 	db  *fakedynamodb.DB
 	raw *dynamodb.Client // past the hook
 	now time.Time
@@ -65,6 +67,7 @@ func newWorld(t tester) *world {
 		return send()
 	})
 	w.Store = content.NewStore(client, tables.Content().Name, func() time.Time { return w.now })
+	w.Reader = w.ForReaders(nil, surgical.Include)
 	return w
 }
 

@@ -15,7 +15,7 @@ func (w *world) why(ref surgical.EntityRef) surgical.Concealment {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	_, why := surgical.Visible(head, w.project().HiddenAt)
+	_, why := surgical.Visible(head, surgical.Sight{HiddenAt: w.project().HiddenAt, Confidential: surgical.Include})
 	return why
 }
 

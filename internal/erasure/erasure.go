@@ -25,12 +25,18 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Eraser erases entities. All fields are required.
+// Eraser erases entities.
 type Eraser struct {
-	DB      *dynamodb.Client
-	Content *content.Store
-	Ledger  *ledger.Ledger
-	Clock   func() time.Time
+	db      *dynamodb.Client
+	content *content.Store
+	ledger  *ledger.Ledger
+	clock   func() time.Time
+}
+
+// New returns an eraser of what the content table has. It is for callers that read
+// content as readers do as well, and get no Store.
+func New(db *dynamodb.Client, contentTable string, rows *ledger.Ledger, clock func() time.Time) *Eraser {
+	return &Eraser{db, content.NewStore(db, contentTable, clock), rows, clock}
 }
 
 // Result is how far an erasure has come.
@@ -44,14 +50,14 @@ type Result struct {
 // nothing.
 func (e *Eraser) Look(ctx context.Context, ref surgical.EntityRef) (Result, error) {
 	result := Result{Erasure: surgical.Erasure{Ref: ref}}
-	listed, err := e.Ledger.Erasure(ctx, ref)
+	listed, err := e.ledger.Erasure(ctx, ref)
 	if err != nil {
 		return result, err
 	}
 	if listed != nil {
 		result.Erasure = *listed
 	}
-	result.Left, err = e.Content.Collection(ctx, ref)
+	result.Left, err = e.content.Collection(ctx, ref)
 	return result, err
 }
 
@@ -68,19 +74,19 @@ func (e *Eraser) Erase(ctx context.Context, ref surgical.EntityRef) (Result, err
 // Resume goes on with an open erasure, and completes it if nothing is left and nothing
 // can come any more.
 func (e *Eraser) Resume(ctx context.Context, open surgical.Erasure) (Result, error) {
-	head, err := e.Content.Head(ctx, open.Ref)
+	head, err := e.content.Head(ctx, open.Ref)
 	if err == nil && !head.Erased() { // the table was restored
 		head, open, err = e.open(ctx, open.Ref)
 	}
 	if err != nil {
 		return Result{}, err
 	}
-	settled := !e.Clock().Before(open.SettlesAt()) // before it is listed
+	settled := !e.clock().Before(open.SettlesAt()) // before it is listed
 	result, err := e.remove(ctx, head, open)
 	if err != nil || !settled || result.Left.Total() > 0 {
 		return result, err
 	}
-	if err := e.Ledger.CompleteErasure(ctx, open); err != nil {
+	if err := e.ledger.CompleteErasure(ctx, open); err != nil {
 		return result, err
 	}
 	result.OpenSince = time.Time{}
@@ -91,22 +97,22 @@ func (e *Eraser) Resume(ctx context.Context, open surgical.Erasure) (Result, err
 func (e *Eraser) open(ctx context.Context, ref surgical.EntityRef) (surgical.Head, surgical.Erasure, error) {
 	var erasure surgical.Erasure
 	head, err := e.change(ctx, ref, func(head surgical.Head) ([]types.TransactWriteItem, error) {
-		now := e.Clock().UTC().Truncate(time.Microsecond)
+		now := e.clock().UTC().Truncate(time.Microsecond)
 		erasure = surgical.Erasure{Ref: ref, ErasedAt: head.ErasedAt, OpenSince: now}
-		write := e.Content.StaysErased
+		write := e.content.StaysErased
 		if !head.Erased() {
 			erasure.ErasedAt = now
-			write = func(head surgical.Head) (types.TransactWriteItem, error) { return e.Content.Erase(head, now) }
+			write = func(head surgical.Head) (types.TransactWriteItem, error) { return e.content.Erase(head, now) }
 		}
 		first, err := write(head)
 		if err != nil {
 			return nil, err
 		}
-		rows, err := e.Ledger.OpenErasure(erasure)
+		rows, err := e.ledger.OpenErasure(erasure)
 		return append([]types.TransactWriteItem{first}, rows...), err
 	})
 	if err == nil && !head.Erased() {
-		head, err = e.Content.Head(ctx, ref)
+		head, err = e.content.Head(ctx, ref)
 	}
 	return head, erasure, err
 }
@@ -116,7 +122,7 @@ func (e *Eraser) open(ctx context.Context, ref surgical.EntityRef) (surgical.Hea
 func (e *Eraser) change(ctx context.Context, ref surgical.EntityRef, writes func(surgical.Head) ([]types.TransactWriteItem, error)) (surgical.Head, error) {
 	var failure error
 	for range surgical.MaxAttempts {
-		head, err := e.Content.Head(ctx, ref)
+		head, err := e.content.Head(ctx, ref)
 		if err != nil {
 			return head, err
 		}
@@ -124,7 +130,7 @@ func (e *Eraser) change(ctx context.Context, ref surgical.EntityRef, writes func
 		if err != nil || len(items) == 0 {
 			return head, err
 		}
-		if failure = dynamo.Transact(ctx, e.DB, items); failure == nil {
+		if failure = dynamo.Transact(ctx, e.db, items); failure == nil {
 			return head, nil
 		}
 		if !dynamo.Contended(failure) {
@@ -138,16 +144,16 @@ func (e *Eraser) change(ctx context.Context, ref surgical.EntityRef, writes func
 func (e *Eraser) remove(ctx context.Context, head surgical.Head, erasure surgical.Erasure) (Result, error) {
 	result := Result{Erasure: erasure}
 	var err error
-	if result.Found, err = e.Content.Collection(ctx, head.Ref); err != nil {
+	if result.Found, err = e.content.Collection(ctx, head.Ref); err != nil {
 		return result, err
 	}
 	if result.Found.Total() == 0 {
 		return result, nil
 	}
-	if _, err := e.Content.RemoveErased(ctx, head, func() bool { return hasTime(ctx) }); err != nil {
+	if _, err := e.content.RemoveErased(ctx, head, func() bool { return hasTime(ctx) }); err != nil {
 		return result, err
 	}
-	result.Left, err = e.Content.Collection(ctx, head.Ref)
+	result.Left, err = e.content.Collection(ctx, head.Ref)
 	return result, err
 }
 
@@ -165,17 +171,17 @@ func (e *Eraser) Lift(ctx context.Context, ref surgical.EntityRef) error {
 		if !head.Erased() {
 			return nil, nil
 		}
-		switch listed, err := e.Ledger.Erasure(ctx, ref); {
+		switch listed, err := e.ledger.Erasure(ctx, ref); {
 		case err != nil:
 			return nil, err
 		case listed != nil && !listed.Complete():
-			return nil, listed.Unsettled(e.Clock())
+			return nil, listed.Unsettled(e.clock())
 		}
-		lift, err := e.Content.LiftErasure(head)
+		lift, err := e.content.LiftErasure(head)
 		if err != nil {
 			return nil, err
 		}
-		rows, err := e.Ledger.DropErasure(ref)
+		rows, err := e.ledger.DropErasure(ref)
 		return append([]types.TransactWriteItem{lift}, rows...), err
 	})
 	return err

@@ -92,7 +92,7 @@ func (w *world) wantNothing(ref surgical.EntityRef) {
 	if keys := w.stored(ref); len(keys) != 1 {
 		w.T.Errorf("%d items are stored: %v", len(keys), keys)
 	}
-	if _, err := w.Content.Read(w.T.Context(), ref); surgical.CodeOf(err) != surgical.CodeEntityNotFound {
+	if _, err := w.Shown().Read(w.T.Context(), ref); surgical.CodeOf(err) != surgical.CodeEntityNotFound {
 		w.T.Errorf("it is read: %v", err)
 	}
 }

@@ -241,12 +241,33 @@ func (f Fields) Names(name string) []string {
 }
 
 func (f Fields) list(name string) []json.RawMessage {
-	raw := f.value(name)
-	var list []json.RawMessage
-	if raw != nil && json.Unmarshal(raw, &list) != nil {
-		f.drop(name, raw)
+	list, ok := f.List(name)
+	if !ok {
+		f.drop(name, f.value(name))
 	}
 	return list
+}
+
+// List returns the elements of a list; false if the field is something else. A list
+// that is absent or null is empty.
+func (f Fields) List(name string) ([]json.RawMessage, bool) {
+	raw := f.value(name)
+	if raw == nil {
+		return nil, true
+	}
+	var list []json.RawMessage
+	return list, json.Unmarshal(raw, &list) == nil
+}
+
+// With returns the record as JSON, with the list in place of the field.
+func (f Fields) With(name string, list []json.RawMessage) (json.RawMessage, error) {
+	raw, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", name, err)
+	}
+	values := maps.Clone(f.values)
+	values[name] = raw
+	return json.Marshal(values)
 }
 
 // kindOf names the kind of a JSON value, with its article.

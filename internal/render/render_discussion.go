@@ -92,7 +92,7 @@ func Discussion(ref surgical.EntityRef, head Head, raw json.RawMessage) (surgica
 func notesOf(discussion record.Fields) []note {
 	var notes []note
 	for _, f := range discussion.Objects("notes") {
-		internal, err := isInternal(f)
+		internal, err := surgical.IsInternal(f)
 		if err != nil {
 			f.LeaveOut(err.Error() + ", so the note is left out")
 			continue
@@ -114,18 +114,6 @@ func notesOf(discussion record.Fields) []note {
 	}
 	slices.SortStableFunc(notes, byCreation)
 	return notes
-}
-
-// isInternal reports whether the note is internal. Older versions of GitLab call
-// it confidential. The error is about a field that does not tell, unless the other
-// one says that it is.
-func isInternal(note record.Fields) (bool, error) {
-	internal, err := note.Access("internal")
-	confidential, olderErr := note.Access("confidential")
-	if internal || confidential {
-		return true, nil
-	}
-	return false, cmp.Or(err, olderErr)
 }
 
 func (n note) write(p *page) {

@@ -197,7 +197,7 @@ type Entry struct {
 // the list may come from a lagging replica, or from before the head's fetch. What was
 // erased is not fetched.
 func (e Entry) Differs(h Head, hiddenAt, listedAt time.Time) bool {
-	switch _, why := Visible(h, hiddenAt); {
+	switch _, why := Visible(h, Sight{HiddenAt: hiddenAt, Confidential: Include}); {
 	case why == Erased:
 		return false
 	case why != "" && why != Hidden: // a hidden copy has a follow-up of its own

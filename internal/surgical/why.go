@@ -15,12 +15,20 @@ type Why struct {
 	At      time.Time
 	Head    Head
 	Project Project
+	// Confidential is what readers see of confidential issues.
+	Confidential Policy
 	// Open are the runs that have not ended, Ended the last ones that have, newest
 	// first.
 	Open, Ended []Run
 	// FollowUp is the one that is pending, Behind what is undone; nil for none.
 	FollowUp *FollowUp
 	Behind   *Behind
+}
+
+// Excluded explains an entity that is [Excluded] like one that
+// was never announced.
+func (w Why) Excluded() Why {
+	return Why{Ref: w.Ref, At: w.At, Project: w.Project, Confidential: w.Confidential}
 }
 
 // Delivery returns the run of the newest delivery about the entity among the runs;
@@ -55,7 +63,7 @@ func (w Why) Sentences() []string {
 // visibility says whether readers see the copy and, if not, why and what shows it again.
 func (w Why) visibility() []string {
 	h := w.Head
-	shown, why := Visible(h, w.Project.HiddenAt)
+	shown, why := Visible(h, Sight{w.Project.HiddenAt, w.Confidential})
 	switch {
 	case shown && h.Attributes.Confidential:
 		return []string{"The copy is shown, as confidential.", w.copied()}
@@ -76,6 +84,8 @@ func (w Why) visibility() []string {
 			fmt.Sprintf("The copy is hidden, because everything of the project that was fetched before %s is. It is shown again once it has been fetched again.", w.moment(w.Project.HiddenAt)),
 			w.copied(),
 		}
+	case w.Ref.Type == Issue && w.Confidential != Include:
+		return []string{"No copy is shown: either none is stored, or the issue is confidential, which this stack does not show (setting confidential)."}
 	case !h.HiddenSince.IsZero():
 		return []string{fmt.Sprintf("There is no copy. A delivery at %s called the issue confidential, so no fetch from before is stored.", w.moment(h.HiddenSince))}
 	case len(w.Open)+len(w.Ended) == 0:

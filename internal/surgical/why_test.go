@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -87,7 +89,7 @@ func TestWhy_SaysWhatAPersonOnCallNeedsToKnow(t *testing.T) {
 			"Every change in the project before 2026-11-29 12:00:00Z is in the copy|refuses to show the project|webhook was disabled: it failed|found 4 changes", "may be missing",
 		},
 	} {
-		c.why.Ref, c.why.At = ref, at
+		c.why.Ref, c.why.At, c.why.Confidential = ref, at, surgical.Include
 		sentences := c.why.Sentences()
 		text := strings.Join(sentences, " ")
 		for want := range strings.SplitSeq(c.says, "|") {
@@ -101,5 +103,27 @@ func TestWhy_SaysWhatAPersonOnCallNeedsToKnow(t *testing.T) {
 		if slices.ContainsFunc(sentences, func(s string) bool { return !strings.HasSuffix(s, ".") }) {
 			t.Errorf("%s: a sentence does not end:\n%s", name, strings.Join(sentences, "\n"))
 		}
+	}
+}
+
+func TestWhy_TellsNothingOfWhatIsExcluded(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
+	project := surgical.Project{ID: 1, CompleteAsOf: at}
+	never := surgical.Why{Ref: ref, At: at, Project: project}
+	known := never
+	known.Head = surgical.Head{Ref: ref, Revision: 3, FetchedAt: at, HiddenSince: at, Attributes: surgical.Attributes{Title: "secret", Confidential: true}}
+	known.Open = []surgical.Run{{Request: surgical.Request{RunID: "w1"}}}
+	known.Ended, known.FollowUp, known.Behind = known.Open, &surgical.FollowUp{}, &surgical.Behind{}
+	if diff := cmp.Diff(never, known.Excluded()); diff != "" {
+		t.Errorf("what is told (-of an unknown issue +of an excluded one):\n%s", diff)
+	}
+	const both = "either none is stored, or the issue is confidential"
+	if s := never.Sentences(); !strings.Contains(s[0], both) {
+		t.Error(s)
+	}
+	never.Ref.Type = surgical.MergeRequest
+	if s := never.Sentences(); strings.Contains(s[0], both) {
+		t.Errorf("a merge request cannot be confidential: %s", s)
 	}
 }

@@ -95,7 +95,7 @@ func newWorld(t *testing.T) *world {
 		Ledger: w.ledger, Content: content.NewStore(w.db, tables.Content, clock),
 		Launcher: &workflow.Launcher{Starter: &workflow.Starter{Client: states, StateMachineARN: "arn"}, Ledger: w.ledger},
 		Setbacks: &workflow.Setbacks{Ledger: w.ledger, Clock: clock},
-		Eraser:   &erasure.Eraser{DB: w.db, Content: content.NewStore(w.db, w.tables.Content, clock), Ledger: w.ledger, Clock: clock},
+		Eraser:   erasure.New(w.db, w.tables.Content, w.ledger, clock),
 		Requests: &w.requests, Bulk: &w.bulk, Clock: clock,
 		Allows: func(projectID int64) bool { return projectID != w.forbidden }, Log: slog.New(slog.DiscardHandler),
 	}

@@ -31,7 +31,7 @@ func (w *world) hide(req surgical.Request) {
 }
 
 func (w *world) shown(ref surgical.EntityRef) surgical.Concealment {
-	_, why := surgical.Visible(w.head(ref), time.Time{})
+	_, why := surgical.Visible(w.head(ref), surgical.Sight{Confidential: surgical.Include})
 	return why
 }
 
@@ -51,7 +51,7 @@ func TestProcess_HidesAtOnceWhatADeliveryCallsConfidential(t *testing.T) {
 	if w.shown(issue7) != surgical.Hidden || !head.HiddenSince.Equal(req.EventAt.Add(surgical.Settle)) || head.Revision != before.Revision || w.fetches > 0 {
 		t.Fatalf("%s after %d fetches: %+v", w.shown(issue7), w.fetches, head)
 	}
-	if _, err := w.Content.Read(t.Context(), issue7); surgical.CodeOf(err) != surgical.CodeEntityNotFound {
+	if _, err := w.Shown().Read(t.Context(), issue7); surgical.CodeOf(err) != surgical.CodeEntityNotFound {
 		t.Errorf("it is read: %v", err)
 	}
 	due := req.EventAt.Add(surgical.Settle + surgical.Confirmation)

@@ -73,7 +73,7 @@ func TestProcess_HidesWhatGitLabNoLongerShows(t *testing.T) {
 			if !head.Gone || head.Attributes.Title != "" || head.Attributes.Author != nil || !head.UpdatedAt.Equal(before.UpdatedAt) || head.DocumentsVisibleFrom != 2 || head.ChangedRevision != 2 {
 				t.Errorf("the tombstone %+v", head)
 			}
-			if _, err := w.Content.Read(t.Context(), issue7); surgical.CodeOf(err) != surgical.CodeEntityGone {
+			if _, err := w.Shown().Read(t.Context(), issue7); surgical.CodeOf(err) != surgical.CodeEntityGone {
 				t.Errorf("it is read: %v", err)
 			}
 			w.wantNothingOf(issue7)
@@ -126,7 +126,7 @@ func TestProcess_BringsBackWhatGitLabShowsAgain(t *testing.T) {
 	if _, err := cloud.Expire(t.Context(), w.DB, w.Tables.Content); err != nil {
 		t.Fatal(err)
 	}
-	if entity, err := w.Content.Read(t.Context(), issue7); err != nil || entity.Gone || entity.Attributes.Title == "" || len(w.documents(issue7)) != documents {
+	if entity, err := w.Shown().Read(t.Context(), issue7); err != nil || entity.Gone || entity.Attributes.Title == "" || len(w.documents(issue7)) != documents {
 		t.Errorf("%v, head %+v, %d documents", err, entity.Head, len(w.documents(issue7)))
 	}
 }

@@ -43,14 +43,14 @@ func main() {
 }
 
 func run(ctx context.Context, addr string, log *slog.Logger) error {
-	c, err := config.Load[config.Widget]()
+	c, err := config.Load[config.Console]()
 	if err != nil {
 		return err
 	}
 	db := dynamo.New(awsenv.Config())
 	rows := ledger.New(db, c.Tables, time.Now)
 	handler, err := console.NewSite(console.SiteOptions{
-		Ledger: rows, Store: content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt),
+		Ledger: rows, Store: content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt, c.Confidential),
 		Clock: time.Now, Zone: time.Local, Log: log,
 	})
 	if err != nil {

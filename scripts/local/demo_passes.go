@@ -61,7 +61,7 @@ func (d *demo) backfill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.out.row("copies", fmt.Sprintf("%d before, %d after; GitLab lists %d", len(before), len(after), len(want)))
+	d.out.row("copies", fmt.Sprintf("%d before, %d after; GitLab lists %d that are not confidential", len(before), len(after), len(want)))
 	for _, ref := range want {
 		equal(d.checks, "copy of "+ref.String(), slices.Contains(after, ref), true)
 	}

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,7 +128,8 @@ func (g demoGitLab) requests(ctx context.Context) (int, error) {
 	return sum, nil
 }
 
-// truth is an entity's state according to GitLab itself.
+// truth is what readers are to see of an entity, according to GitLab itself. The stack
+// excludes confidential issues and internal notes.
 type truth struct {
 	title, state        string
 	updatedAt           time.Time
@@ -149,7 +150,7 @@ func (g demoGitLab) entity(ctx context.Context, ref surgical.EntityRef) (truth, 
 		"discussions": &t.discussions, "resource_state_events": &t.events,
 		"resource_label_events": &t.events, "resource_milestone_events": &t.events,
 	} {
-		n, err := g.count(ctx, ref, list)
+		n, err := g.shown(ctx, ref, list)
 		if err != nil {
 			return truth{}, err
 		}
@@ -158,21 +159,34 @@ func (g demoGitLab) entity(ctx context.Context, ref surgical.EntityRef) (truth, 
 	return t, nil
 }
 
-// count returns the length of a list, across all its pages.
-func (g demoGitLab) count(ctx context.Context, ref surgical.EntityRef, list string) (int, error) {
-	items, err := everyPage[json.RawMessage](ctx, g, fmt.Sprintf("%d/%ss/%d/%s", ref.ProjectID, ref.Type, ref.IID, list))
-	return len(items), err
+// shown returns how many records of a list readers are to see: all, except discussions
+// without a public note.
+func (g demoGitLab) shown(ctx context.Context, ref surgical.EntityRef, list string) (int, error) {
+	type record struct {
+		Notes []struct{ Internal bool }
+	}
+	records, err := everyPage[record](ctx, g, fmt.Sprintf("%d/%ss/%d/%s", ref.ProjectID, ref.Type, ref.IID, list))
+	return len(slices.DeleteFunc(records, func(r record) bool {
+		return len(r.Notes) > 0 && !slices.ContainsFunc(r.Notes, func(n struct{ Internal bool }) bool { return !n.Internal })
+	})), err
 }
 
-// entities are the issues and merge requests that GitLab lists for the demo's project.
+// entities are the issues and merge requests that GitLab lists for the demo's project,
+// without confidential ones.
 func (g demoGitLab) entities(ctx context.Context) ([]surgical.EntityRef, error) {
 	var refs []surgical.EntityRef
 	for _, typ := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
-		listed, err := everyPage[struct{ IID int64 }](ctx, g, fmt.Sprintf("%d/%ss", issue7.ProjectID, typ))
+		listed, err := everyPage[struct {
+			IID          int64
+			Confidential bool
+		}](ctx, g, fmt.Sprintf("%d/%ss", issue7.ProjectID, typ))
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range listed {
+			if e.Confidential {
+				continue
+			}
 			refs = append(refs, surgical.EntityRef{ProjectID: issue7.ProjectID, Target: surgical.Target{Type: typ, IID: e.IID}})
 		}
 	}

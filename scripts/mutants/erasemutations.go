@@ -38,7 +38,7 @@ func eraseMutations() []mutation {
 			{erase, "[]string{childPrefix, piecePrefix, partPrefix}", "[]string{childPrefix, partPrefix}"},
 		}, erasures},
 		{"erased: an erasure is complete at once", []edit{
-			{erasing, "settled := !e.Clock().Before(open.SettlesAt())", "settled := !e.Clock().Before(open.OpenSince)"},
+			{erasing, "settled := !e.clock().Before(open.SettlesAt())", "settled := !e.clock().Before(open.OpenSince)"},
 		}, erasures},
 		{"erased: an erasure is complete although something is left", []edit{
 			{erasing, "|| result.Left.Total() > 0 {", "|| result.Left.Total() < 0 {"},

@@ -70,7 +70,27 @@ func hideMutations() []mutation {
 			{"internal/surgical/visible.go", "case !h.HiddenSince.IsZero() && !h.Attributes.Confidential:", "case h.Revision < 0:"},
 		}, outcomes()},
 		{"an entity that is gone is read", []edit{
-			{"internal/surgical/visible.go", "case h.Exists() && h.Gone:", "case h.Exists() && h.Gone && h.Revision < 0:"},
+			{"internal/surgical/visible.go", "case h.Gone:", "case h.Gone && h.Revision < 0:"},
 		}, outcomes()},
+	}
+}
+
+// sightMutations break what readers see of confidential issues and internal notes. The
+// tests of the owning packages must notice each.
+func sightMutations() []mutation {
+	const visible, read, shown, tombstone = "internal/surgical/visible.go", "internal/content/read.go", "internal/content/shown.go", "internal/content/tombstone.go"
+	return []mutation{
+		{"an unknown setting includes what is confidential", []edit{{visible, "excludes := sight.Confidential != Include", "excludes := sight.Confidential == Exclude"}}, []suite{invariants()}},
+		{"a confidential copy is read although it is excluded", []edit{{visible, "(h.Attributes.Confidential || ", "(h.Revision < 0 || "}}, []suite{invariants()}},
+		{"a copy that a delivery called confidential is distinguished from an absent one", []edit{{visible, " || !h.HiddenSince.IsZero() && !h.Gone)", ")"}}, []suite{invariants()}},
+		{"a document with an internal note is read although it is excluded", []edit{{visible, " && (s.Confidential == Include || !confidential)", ""}}, []suite{invariants()}},
+		{"a hidden document is read", []edit{{visible, "return revision >= h.DocumentsVisibleFrom && ", "return "}}, []suite{invariants()}},
+		{"an internal note is read although it is excluded", []edit{{visible, "return !internal && err == nil", "return err == nil"}}, []suite{invariants()}},
+		{"a note that does not say whether it is internal is read", []edit{{visible, "return !internal && err == nil", "return !internal"}}, []suite{invariants()}},
+		{"an internal note by its older name is read", []edit{{visible, "if internal || confidential {", "if internal {"}}, []suite{invariants()}},
+		{"a public note is left out with an internal one", []edit{{visible, "case len(public) == 0:", "case len(public) < len(notes):"}}, []suite{invariants()}},
+		{"a snapshot shows all notes", []edit{{read, "inOrder(list, shownNotes(list, children, sight))", "inOrder(list, children)"}}, []suite{invariants()}},
+		{"documents that the head hides are read", []edit{{shown, "shownOf(documents, head, sight)", "documents"}}, []suite{invariants()}},
+		{"a tombstone forgets that the copy was confidential", []edit{{tombstone, "attributesItem{Confidential: was.Attributes.Confidential}", "attributesItem{}"}}, []suite{invariants()}},
 	}
 }

@@ -14,6 +14,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+// Shown reads what readers see of entities, confidential text included. No project counts
+// as hidden.
+func (c *Cloud) Shown() *content.Reader { return c.Content.ForReaders(nil, surgical.Include) }
+
 // observe checks the invariants of every step after each write: no entity gets
 // older, and no job is open in a run that has ended.
 func (c *Cloud) observe(call Call) {
@@ -96,7 +100,7 @@ func (c *Cloud) Check(refs ...surgical.EntityRef) {
 			c.T.Errorf("%s differs from GitLab's truth:\n%s", ref, problem)
 			continue
 		}
-		if _, err := c.Content.Read(c.T.Context(), ref); surgical.CodeOf(err) != surgical.CodeEntityGone {
+		if _, err := c.Shown().Read(c.T.Context(), ref); surgical.CodeOf(err) != surgical.CodeEntityGone {
 			c.checkDocuments(ref)
 		}
 		c.checkOrphans(ref)
@@ -155,7 +159,7 @@ func (c *Cloud) Untrue(ref surgical.EntityRef) string {
 	case err != nil:
 		return "GitLab: " + err.Error()
 	}
-	entity, err := c.Content.Read(c.T.Context(), ref)
+	entity, err := c.Shown().Read(c.T.Context(), ref)
 	if err != nil {
 		return "copy: " + err.Error()
 	}
@@ -178,7 +182,7 @@ func (c *Cloud) Untrue(ref surgical.EntityRef) string {
 // lingering describes what is left of an entity that GitLab does not show, or
 // returns "".
 func (c *Cloud) lingering(ref surgical.EntityRef) string {
-	if _, err := c.Content.Read(c.T.Context(), ref); surgical.CodeOf(err) != surgical.CodeEntityGone {
+	if _, err := c.Shown().Read(c.T.Context(), ref); surgical.CodeOf(err) != surgical.CodeEntityGone {
 		return fmt.Sprintf("GitLab does not show it, and reading it returns %v", err)
 	}
 	documents, err := c.Content.Documents(c.T.Context(), ref)
@@ -222,7 +226,7 @@ func stable(raw json.RawMessage) any {
 func (c *Cloud) checkDocuments(ref surgical.EntityRef) {
 	c.T.Helper()
 	ctx := c.T.Context()
-	entity, err := c.Content.Read(ctx, ref)
+	entity, err := c.Shown().Read(ctx, ref)
 	if err != nil {
 		c.T.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func (e Environment) Functions() *Functions {
 	}
 	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Documents{Content: f.Content}), Log: e.Log}
 	f.Embed = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Embeddings{Content: f.Content, Embedder: e.Embedder}), Log: e.Log}
-	f.Eraser = &erasure.Eraser{DB: e.DB, Content: f.Content, Ledger: f.Ledger, Clock: e.Clock}
+	f.Eraser = erasure.New(e.DB, e.Tables.Content, f.Ledger, e.Clock)
 	setbacks := &workflow.Setbacks{Ledger: f.Ledger, Clock: e.Clock}
 	f.Finish, f.Abort = &workflow.Finish{Ledger: f.Ledger, Log: e.Log}, &workflow.Abort{Setbacks: setbacks, Log: e.Log}
 	f.Sweeper = &sweep.Sweeper{

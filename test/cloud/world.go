@@ -191,7 +191,7 @@ func (w *World) Run(runID string) surgical.Run {
 // Entity reads an entity as readers do.
 func (w *World) Entity(ref surgical.EntityRef) content.Entity {
 	w.T.Helper()
-	entity, err := w.Content.Read(w.T.Context(), ref)
+	entity, err := w.Shown().Read(w.T.Context(), ref)
 	if err != nil {
 		w.T.Fatal(err)
 	}

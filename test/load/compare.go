@@ -65,7 +65,7 @@ func (t *Target) compare(ctx context.Context, ref surgical.EntityRef) (Compariso
 	if err != nil {
 		return c, err
 	}
-	have, err := t.content.Read(ctx, ref)
+	have, err := t.content.ForReaders(nil, surgical.Include).Read(ctx, ref)
 	if surgical.CodeOf(err) == surgical.CodeEntityNotFound {
 		c.Differences = []string{"there is no copy"}
 		return c, nil

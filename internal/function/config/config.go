@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/token"
 )
 
@@ -158,10 +159,23 @@ type API struct {
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
 	// CrawlerFunction is the name of the crawler, which requests for passes start.
 	CrawlerFunction string `env:"LOREHOOK_CRAWLER_FUNCTION,required"`
+	Readers
 }
 
-// Widget is the configuration of the widget function, and of the operations
-// console of the local stack.
+// Readers configures everything that shows content.
+type Readers struct {
+	// Confidential says whether confidential issues and internal notes are shown.
+	Confidential surgical.Policy `env:"LOREHOOK_CONFIDENTIAL" envDefault:"exclude"`
+}
+
+// Console is the configuration of the operations console of the local stack.
+type Console struct {
+	Telemetry
+	Tables
+	Readers
+}
+
+// Widget is the configuration of the widget function.
 type Widget struct {
 	Telemetry
 	Tables

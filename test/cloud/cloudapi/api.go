@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
@@ -57,7 +58,7 @@ func (a *APIs) Lend(c *cloud.Cloud, f *cloud.Functions) http.Handler {
 	}
 	l := a.free[len(a.free)-1]
 	a.free = a.free[:len(a.free)-1]
-	l.cloud, l.runs.Runs, l.projects.Projects, l.passes.Passes, l.content.Content, l.queue.Queue = c, f.Ledger, f.Ledger, f.Ledger, f.Content.ForReaders(f.Ledger.ProjectHiddenAt), f.ToRequests
+	l.cloud, l.runs.Runs, l.projects.Projects, l.passes.Passes, l.content.Content, l.queue.Queue = c, f.Ledger, f.Ledger, f.Ledger, f.Content.ForReaders(f.Ledger.ProjectHiddenAt, surgical.Include), f.ToRequests
 	c.T.Cleanup(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()

@@ -201,7 +201,7 @@ func TestInvariant4AReaderSeesOneFetchWholeWhileCommitsGoOn(t *testing.T) {
 		go func() {
 			var seen []content.Entity
 			for ctx.Err() == nil {
-				entity, err := w.Content.Read(context.WithoutCancel(ctx), ref)
+				entity, err := w.Shown().Read(context.WithoutCancel(ctx), ref)
 				if err != nil {
 					t.Error(err)
 					break

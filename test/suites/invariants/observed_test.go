@@ -91,7 +91,7 @@ func newObserved(t *testing.T, e engines.Engine) *observed {
 		Clock: o.Clock.Now, Log: o.Logger(), Meter: o.Meter(), NewTrace: newTrace,
 	}
 	handler, err := api.New(api.Options{
-		Runs: o.Ledger, Projects: o.Ledger, Content: o.Content.ForReaders(o.Ledger.ProjectHiddenAt), Queue: o.ToRequests,
+		Runs: o.Ledger, Projects: o.Ledger, Content: o.Content.ForReaders(o.Ledger.ProjectHiddenAt, surgical.Include), Queue: o.ToRequests,
 		Allows: o.hook.Allows, Clock: o.Clock.Now, NewKey: func() string { o.keys++; return "key-" + strconv.Itoa(o.keys) },
 		Log: o.Logger(), NewTrace: newTrace,
 	})

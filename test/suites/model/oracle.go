@@ -116,7 +116,7 @@ func (o *oracle) visible(ref surgical.EntityRef, c *call) {
 		o.w.failf("after %s: fetched_at of %s went back from %v to %v", c.what, ref, before.FetchedAt, head.FetchedAt)
 	}
 	o.documents(head, c)
-	entity, err := o.content.Read(background(), ref)
+	entity, err := o.content.ForReaders(nil, surgical.Include).Read(background(), ref)
 	if concealed(err) {
 		return
 	}
@@ -187,7 +187,7 @@ func (o *oracle) hidden(before, head surgical.Head, c *call) {
 	if head.Gone && before.HasCopy() && o.w.mayLag <= surgical.Confirmation && o.w.truth.shownSince(ref, before.FetchedAt.Add(-2*maxSkew)) {
 		o.w.failf("after %s: %s is gone, although GitLab has shown it ever since its copy was fetched, %v", c.what, ref, before.FetchedAt)
 	}
-	if shown, _ := surgical.Visible(head, time.Time{}); !shown || head.Attributes.Confidential {
+	if shown, _ := surgical.Visible(head, surgical.Sight{Confidential: surgical.Include}); !shown || head.Attributes.Confidential {
 		return
 	}
 	for _, requests := range o.hideRequests {

@@ -148,7 +148,7 @@ func (x *explorer) shown(e event, run surgical.Run) {
 		return // the next event, or reconciling, corrects it
 	}
 	why := ""
-	entity, err := x.oracle.content.Read(background(), e.ref)
+	entity, err := x.oracle.content.ForReaders(nil, surgical.Include).Read(background(), e.ref)
 	if concealed(err) && x.truth.vanished(e.ref, e.state) {
 		return // GitLab announces neither that it is gone nor that it is back
 	}
@@ -250,7 +250,7 @@ func (x *explorer) backlog() []string {
 // embeddings match the rendered content, and nothing is left over.
 func (x *explorer) compare() {
 	for _, ref := range x.refs {
-		entity, err := x.oracle.content.Read(background(), ref)
+		entity, err := x.oracle.content.ForReaders(nil, surgical.Include).Read(background(), ref)
 		if concealed(err) && !x.truth.has(ref) {
 			x.nothing(ref)
 			continue
@@ -293,7 +293,7 @@ func (x *explorer) unhidden() {
 			return
 		}
 		last := len(x.truth.states[ref]) - 1
-		_, why := surgical.Visible(head, time.Time{})
+		_, why := surgical.Visible(head, surgical.Sight{Confidential: surgical.Include})
 		x.happened[fmt.Sprintf("entities at rest that are %s", cmp.Or(string(why), "shown"))]++
 		public := why == surgical.Hidden && !x.truth.confidential(ref, last) && x.truth.has(ref)
 		shown := why == surgical.Gone && x.truth.shownSince(ref, head.FetchedAt.Add(-x.lag-maxLag))

@@ -40,7 +40,7 @@ func TestHideRequest_DoesNotWaitForWorkersThatWaitForGitLab(t *testing.T) {
 				t.Errorf("the delivery: %d", status)
 			}
 			for hidden = 0; hidden < time.Minute; hidden = time.Since(began) {
-				if _, err := c.Content.Read(t.Context(), issue(70)); surgical.CodeOf(err) == surgical.CodeEntityNotFound {
+				if _, err := c.Shown().Read(t.Context(), issue(70)); surgical.CodeOf(err) == surgical.CodeEntityNotFound {
 					return
 				}
 				time.Sleep(10 * time.Millisecond)

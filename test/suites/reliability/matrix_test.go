@@ -153,7 +153,7 @@ func (s scenario) copied(c *cloud.Cloud, call cloud.Call) bool {
 		if !strings.Contains(requested, fmt.Sprintf("/%ss/%d/", ref.Type, ref.IID)) {
 			continue
 		}
-		entity, err := c.Content.Read(c.T.Context(), ref)
+		entity, err := c.Shown().Read(c.T.Context(), ref)
 		if err != nil {
 			return false
 		}

@@ -1,0 +1,135 @@
+package content_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// readings calls every reading method of a reader for one entity, and returns all that it
+// returned.
+func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+	return map[string]func(*content.Reader, surgical.EntityRef) (any, error){
+		"Read":        func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.Read(ctx(), ref) },
+		"VisibleHead": func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.VisibleHead(ctx(), ref) },
+		"VisibleHeads": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			heads, err := r.VisibleHeads(ctx(), []surgical.EntityRef{ref})
+			return heads[ref], err
+		},
+		"Stored":           func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.Stored(ctx(), ref) },
+		"VisibleDocuments": func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.VisibleDocuments(ctx(), ref) },
+		"VisibleDocumentsAfter": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			page, last, _, err := r.VisibleDocumentsAfter(ctx(), ref, "", func(content.Document) bool { return true })
+			return []any{page, last}, err
+		},
+		"EntitiesOf": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			heads, _, _, err := r.EntitiesOf(ctx(), ref.ProjectID, surgical.Target{}, 100)
+			return slices.DeleteFunc(heads, func(h surgical.Head) bool { return h.Ref != ref }), err
+		},
+		// It shows nothing of a copy that is excluded, and of any other only its head.
+		"Explained": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			head, why, err := r.Explained(ctx(), ref)
+			if why != surgical.Excluded && why != "" {
+				head.Attributes = surgical.Attributes{}
+			}
+			return head, err
+		},
+	}
+}
+
+func TestReader_EveryMethodShowsOnlyWhatReadersMaySee(t *testing.T) {
+	w := newWorld(t)
+	elsewhere := surgical.EntityRef{ProjectID: 2, Target: issue(1).Target}
+	public, gone, hidden, confidential := issue(1), issue(2), issue(3), issue(5)
+	for _, ref := range []surgical.EntityRef{public, gone, hidden, confidential, elsewhere} {
+		g := newIssue().with("title", "SECRET").with("confidential", ref == confidential)
+		if ref == public {
+			g = newIssue().and("discussion#d2", `{"id":"d2","notes":[{"body":"OPEN"},{"body":"INTERNAL","internal":true}]}`)
+		}
+		head, _ := w.commit(ref, g)
+		internal := document("discussion#d2", "INTERNAL")
+		internal.Confidential = true
+		w.write(head, document("entity", "SECRET"), internal)
+	}
+	w.poke(gone, "head", map[string]any{"gone": true})
+	w.poke(hidden, "head", map[string]any{"hidden_since": int64(1)})
+	hiddenAt := func(_ context.Context, project int64) (time.Time, error) {
+		if project == elsewhere.ProjectID {
+			return w.now, nil
+		}
+		return time.Time{}, nil
+	}
+	methods := readings()
+	for name := range reflect.TypeFor[*content.Reader]().Methods() {
+		if _, known := methods[name.Name]; !known && name.Name != "Confidential" {
+			t.Errorf("%s is not tested: a method of a reader must show only what readers may see", name.Name)
+		}
+	}
+	for name, read := range methods {
+		for policy, shown := range map[surgical.Policy]surgical.EntityRef{surgical.Exclude: public, surgical.Include: confidential} {
+			reader := w.ForReaders(hiddenAt, policy)
+			of := func(ref surgical.EntityRef) (string, error) {
+				got, err := read(reader, ref)
+				text, encoding := json.Marshal(got)
+				w.must(encoding)
+				return string(text), err
+			}
+			for _, ref := range []surgical.EntityRef{gone, hidden, confidential, elsewhere} {
+				got, err := of(ref)
+				if text := strings.Contains(got, "SECRET"); text != (ref == shown) || ref == shown && err != nil {
+					t.Errorf("%s, %s: %s: shows it %t, %v", name, policy, ref, text, err)
+				}
+				if code := surgical.CodeOf(err); err != nil && (code == surgical.CodeEntityGone) != (ref == gone) {
+					t.Errorf("%s, %s: %s: %v", name, policy, ref, err)
+				}
+			}
+			if got, _ := of(public); strings.Contains(got, "INTERNAL") != (policy == surgical.Include && (name == "Read" || strings.HasPrefix(name, "VisibleDocuments"))) {
+				t.Errorf("%s, %s: internal notes in %s", name, policy, got)
+			}
+			excluded, err := of(confidential)
+			never, absent := of(issue(6))
+			if policy == surgical.Exclude && (strings.ReplaceAll(excluded, "5", "6") != strings.ReplaceAll(never, "5", "6") ||
+				strings.ReplaceAll(fmt.Sprint(err), "#5", "#6") != fmt.Sprint(absent)) {
+				t.Errorf("%s: excluded: %s, %v; never stored: %s, %v", name, excluded, err, never, absent)
+			}
+		}
+	}
+}
+
+func TestForReaders_FailsIfTheProjectCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	w.commit(issue(1), newIssue())
+	broken := errors.New("broken")
+	reader := w.ForReaders(func(context.Context, int64) (time.Time, error) { return time.Time{}, broken }, surgical.Include)
+	_, err := reader.Read(ctx(), issue(1))
+	_, headErr := reader.VisibleHead(ctx(), issue(1))
+	_, headsErr := reader.VisibleHeads(ctx(), []surgical.EntityRef{issue(1)})
+	_, storedErr := reader.Stored(ctx(), issue(1))
+	if slices.ContainsFunc([]error{err, headErr, headsErr, storedErr}, func(err error) bool { return !errors.Is(err, broken) }) {
+		t.Errorf("Read: %v, VisibleHead: %v, VisibleHeads: %v, Stored: %v", err, headErr, headsErr, storedErr)
+	}
+}
+
+func TestForReaders_ReadsTheProjectAfterTheHead(t *testing.T) {
+	w := newWorld(t)
+	w.commit(issue(1), newIssue())
+	before := len(w.calls)
+	reader := w.ForReaders(func(context.Context, int64) (time.Time, error) {
+		if len(w.calls) == before {
+			t.Error("what hides the project in between would not count")
+		}
+		return w.now, nil
+	}, surgical.Include)
+	if _, err := reader.VisibleHead(ctx(), issue(1)); surgical.CodeOf(err) != surgical.CodeEntityNotFound {
+		t.Error(err)
+	}
+}
