@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/duration"
@@ -13,7 +14,7 @@ const (
 	// maxIdle is how often in a row a request that makes no progress is sent if its
 	// context has no deadline.
 	maxIdle = 10
-	// maxPause bounds the wait between two tries.
+	// maxPause is the longest wait between two tries.
 	maxPause = 2 * time.Second
 )
 
@@ -62,10 +63,11 @@ func (p *pace) again(ctx context.Context) error {
 	if _, limited := ctx.Deadline(); !limited && p.idle >= maxIdle {
 		return errIdle
 	}
-	if err := spare(ctx, pauseBefore(p.tries)+p.reserve); err != nil {
+	wait := pauseBefore(p.tries)
+	if err := spare(ctx, wait+p.reserve); err != nil {
 		return err
 	}
-	return pause(ctx, p.tries)
+	return duration.Wait(ctx, wait)
 }
 
 // spare returns the context's error, or [ErrNoTime] unless its deadline, if it has
@@ -77,12 +79,12 @@ func spare(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// pause waits before a retry: 0, 20, 40, 80 ms and so on, up to [maxPause].
-func pause(ctx context.Context, try int) error {
-	if try == 0 {
-		return ctx.Err()
-	}
-	return duration.Wait(ctx, pauseBefore(try))
+// pauseBefore returns how long to wait before a retry: a random time between half and
+// all of 20, 40, 80 ms and so on, up to [maxPause], so that requests that were
+// throttled together do not return together. It is drawn from the clock, so that it can
+// be repeated where the clock is simulated.
+func pauseBefore(try int) time.Duration {
+	longest := min(maxPause, 10*time.Millisecond<<min(try, 10))
+	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(try)))
+	return longest/2 + time.Duration(random.Int64N(int64(longest/2)+1))
 }
-
-func pauseBefore(try int) time.Duration { return min(maxPause, 10*time.Millisecond<<min(try, 10)) }

@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go/rand"
+
+	"gitlab.com/lorehook/lorehook/internal/duration"
 )
 
 // maxConflicts bounds how often a transaction is sent again after a conflict. A
@@ -35,7 +37,7 @@ func Transact(ctx context.Context, db *dynamodb.Client, items []types.TransactWr
 			}
 		case Contended(err) && Refusals(err) == nil && conflicts < maxConflicts:
 			conflicts++
-			if pause(ctx, conflicts) != nil {
+			if duration.Wait(ctx, pauseBefore(conflicts)) != nil {
 				return err
 			}
 		default:

@@ -158,14 +158,42 @@ func TestTransact_SendsConflictsAndThrottlesAgain(t *testing.T) {
 			if c.fails != (err != nil) || c.fails && !errors.Is(err, c.answer) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if took := time.Since(began); len(tb.calls) != c.calls || took != c.took {
-				t.Errorf("%s: %d calls in %v, want %d in %v", name, len(tb.calls), took, c.calls, c.took)
+			if took := time.Since(began); len(tb.calls) != c.calls || !paused(took, c.took) {
+				t.Errorf("%s: %d calls in %v, want %d in half to all of %v", name, len(tb.calls), took, c.calls, c.took)
 			}
 			if stored := len(tb.db.Items(tb.name)) == 1; stored == c.fails {
 				t.Errorf("%s: stored %v", name, stored)
 			}
 		})
 	}
+}
+
+// paused reports whether the pauses between tries took between half and all of the
+// longest time that they may take.
+func paused(took, longest time.Duration) bool { return took >= longest/2 && took <= longest }
+
+// What was throttled together must not return together.
+func TestTransact_PausesForRandomTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pauses := map[time.Duration]bool{}
+		for range 20 {
+			tb := newTable()
+			tb.around = func(_ any, send func() (any, error)) (any, error) {
+				if len(tb.calls) == 1 {
+					return nil, cancelled(throttled)
+				}
+				return send()
+			}
+			began := time.Now()
+			if err := dynamo.Transact(t.Context(), tb.client, put(tb)); err != nil {
+				t.Fatal(err)
+			}
+			pauses[time.Since(began)] = true
+		}
+		if len(pauses) < 15 {
+			t.Errorf("20 throttled transactions paused for %d different times", len(pauses))
+		}
+	})
 }
 
 // Under sustained throttling a function waits as long as it can, and keeps the
@@ -206,7 +234,7 @@ func TestTransact_EndsWithItsContextAndSaysWhatItMet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tb := newTable()
 		tb.around = func(any, func() (any, error)) (any, error) { return nil, cancelled(conflict) }
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Millisecond)
 		defer cancel()
 		if err := dynamo.Transact(ctx, tb.client, put(tb)); !dynamo.Contended(err) || len(tb.calls) != 2 {
 			t.Errorf("%d calls, %v", len(tb.calls), err)

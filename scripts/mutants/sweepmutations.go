@@ -43,7 +43,10 @@ func sweepMutations() []mutation {
 			{"internal/dynamo/transact.go", "case Throttled(err):", "case Throttled(err) && ctx == nil:"},
 		}, []suite{recovery()}},
 		{"a throttled request that gets on ignores its deadline", []edit{
-			{"internal/dynamo/pace.go", "if err := spare(ctx, pauseBefore(p.tries)+p.reserve); err != nil {", "if err := spare(ctx, pauseBefore(p.tries)+p.reserve); err != nil && p.idle >= maxIdle {"},
+			{"internal/dynamo/pace.go", "if err := spare(ctx, wait+p.reserve); err != nil {", "if err := spare(ctx, wait+p.reserve); err != nil && p.idle >= maxIdle {"},
+		}, []suite{recovery()}},
+		{"throttled requests return together", []edit{
+			{"internal/dynamo/pace.go", "return longest/2 + time.Duration(random.Int64N(int64(longest/2)+1))", "return longest + 0*time.Duration(random.Int64N(1))"},
 		}, []suite{recovery()}},
 		{"a batch begins in the reserve", []edit{
 			{"internal/dynamo/batch.go", "if err := spare(ctx, p.reserve); err != nil {", "if err := ctx.Err(); err != nil {"},
