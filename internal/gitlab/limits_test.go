@@ -52,7 +52,10 @@ func recordsFrom(first, n int) []byte {
 
 // filled repeats white space until before and after have the given size together.
 func filled(before, after string, size int) []byte {
-	return []byte(before + strings.Repeat(" ", size-len(before)-len(after)) + after)
+	body := bytes.Repeat([]byte{' '}, size)
+	copy(body, before)
+	copy(body[size-len(after):], after)
+	return body
 }
 
 // Every limit holds at its value, and one beyond it is refused permanently with
@@ -76,7 +79,7 @@ func TestClientFetch_RefusesForGoodWhatIsBeyondALimit(t *testing.T) {
 			return plain([]byte(plainEntity), inDiscussions(filled("[", "]", size-restOfEntity)))
 		}},
 		"bytes of a record": {surgical.MaxRecordBytes, func(size int) http.Handler {
-			return plain([]byte(plainEntity), inDiscussions([]byte("[ "+string(filled(`{"id":1`, "}", size))+" ]")))
+			return plain([]byte(plainEntity), inDiscussions(filled(`[{"id":1`, "}]", size+len("[]"))))
 		}},
 		"bytes of the entity itself": {surgical.MaxRecordBytes, func(size int) http.Handler {
 			return plain(filled(strings.TrimSuffix(plainEntity, "}"), "}", size), none)
@@ -108,6 +111,7 @@ func TestClientFetch_RefusesForGoodWhatIsBeyondALimit(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time goes into copying and decoding the largest bodies
 			for _, excess := range []int{-1, 0, 1} {
 				_, err := newClient(t, serve(t, c.serve(c.limit+excess))).Fetch(t.Context(), fakegitlab.IssueRef(7))
 				if excess <= 0 {
