@@ -377,8 +377,7 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	if p.change.Changed {
 		head.ChangedRevision = head.Revision
 	}
-	notes := snap.Notes()
-	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = notes.MaxID, dynamo.Micros(notes.MaxUpdatedAt), snap.UserNotesCount()
+	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = snap.Notes.MaxID, dynamo.Micros(snap.Notes.MaxUpdatedAt), snap.UserNotesCount()
 	head.HiddenSince = dynamo.Micros(p.change.Base.StaysHidden(snap.FetchedAt, attributes.Confidential))
 	head.Attributes = itemOfAttributes(attributes)
 	if err := p.change.put(head, snap); err != nil {

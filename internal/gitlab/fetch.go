@@ -122,8 +122,10 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 		snap.FetchedUntil = until
 	}
 	snap.Children = slices.Concat(children...)
+	var comments int64
+	snap.Notes, comments = surgical.ReadNotes(snap.Children)
 	for i, l := range lists {
-		if len(children[i]) == 0 || l.kind == surgical.KindDiscussion && !counted[i] && snap.UserNotes() < snap.UserNotesCount() {
+		if len(children[i]) == 0 || l.kind == surgical.KindDiscussion && !counted[i] && comments < snap.UserNotesCount() {
 			snap.Doubtful = append(snap.Doubtful, l.kind)
 		}
 	}

@@ -133,6 +133,20 @@ func TestClientFetch_ReadsEveryPage(t *testing.T) {
 	}
 }
 
+func TestClientFetch_ReadsTheMarksOfAllNotes(t *testing.T) {
+	server, client := demo(t)
+	ref := fakegitlab.IssueRef(7)
+	server.AddDiscussion(ref, fakegitlab.Note{Body: "A remark.", Internal: true})
+	snap, err := client.Fetch(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, comments := surgical.ReadNotes(snap.Children)
+	if snap.Notes != want || want.MaxID == 0 || want.MaxUpdatedAt.IsZero() || !want.Internal || comments == 0 {
+		t.Errorf("marks %+v, want %+v of %d comments", snap.Notes, want, comments)
+	}
+}
+
 func TestClientFetch_ReturnsTypedErrors(t *testing.T) {
 	clock := time.Date(2026, time.May, 28, 7, 0, 0, 0, time.UTC)
 	retryAfter := func(v string) http.Header { return http.Header{"Retry-After": {v}} }

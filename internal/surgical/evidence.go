@@ -62,7 +62,7 @@ type sight struct {
 
 func (h Head) sight() sight { return sight{h.UpdatedAt, h.FetchedAt, h.Notes} }
 
-func (s Snapshot) sight() sight { return sight{s.UpdatedAt, s.FetchedAt, s.Notes()} }
+func (s Snapshot) sight() sight { return sight{s.UpdatedAt, s.FetchedAt, s.Notes} }
 
 // contradicts reports whether the fetch is older than the evidence, or lacks its
 // note.

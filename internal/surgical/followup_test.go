@@ -1,7 +1,6 @@
 package surgical_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -130,11 +129,7 @@ func TestRequestRefused_ConfirmsAnOlderDateOnce(t *testing.T) {
 	covering := head
 	covering.FetchedAt, covering.FetchedUntil = after(20), after(21)
 	snap := func(fetched, updated float64, note int64) surgical.Snapshot {
-		raw, err := json.Marshal(map[string]any{"notes": []any{map[string]any{"id": note}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return surgical.Snapshot{Ref: surgical.EntityRef{ProjectID: 1, Target: issue7}, UpdatedAt: after(updated), FetchedAt: after(fetched), Children: []surgical.Child{{Kind: surgical.KindDiscussion, Raw: raw}}}
+		return surgical.Snapshot{Ref: surgical.EntityRef{ProjectID: 1, Target: issue7}, UpdatedAt: after(updated), FetchedAt: after(fetched), Notes: surgical.Notes{MaxID: note}}
 	}
 	for name, c := range map[string]struct {
 		req          surgical.Request

@@ -1,7 +1,6 @@
 package surgical
 
 import (
-	"iter"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/record"
@@ -19,31 +18,24 @@ type Notes struct {
 	Internal bool
 }
 
-// Notes returns the marks of the snapshot's notes. A note whose id or time is
-// odd counts without it.
-func (s Snapshot) Notes() Notes {
-	var marks Notes
-	for note := range s.notes() {
-		marks.add(note)
-	}
-	return marks
-}
-
-// notes yields the notes of all discussions, without what is not an object.
-func (s Snapshot) notes() iter.Seq[record.Fields] {
-	return func(yield func(record.Fields) bool) {
-		for _, child := range s.Children {
-			if child.Kind != KindDiscussion {
-				continue
-			}
-			discussion, _ := record.Read(child.Raw) // what is not an object has no notes
-			for _, note := range discussion.Objects("notes") {
-				if !yield(note) {
-					return
-				}
+// ReadNotes returns the marks of all notes of the discussions among the children, and
+// the number of comments: notes that people wrote, unlike those that GitLab itself
+// writes. A note whose id or time is odd counts without it; what is not an object is
+// left out. It decodes every discussion, so a fetch calls it once.
+func ReadNotes(children []Child) (marks Notes, comments int64) {
+	for _, child := range children {
+		if child.Kind != KindDiscussion {
+			continue
+		}
+		discussion, _ := record.Read(child.Raw) // what is not an object has no notes
+		for _, note := range discussion.Objects("notes") {
+			marks.add(note)
+			if !note.Flag("system") {
+				comments++
 			}
 		}
 	}
+	return marks, comments
 }
 
 func (n *Notes) add(note record.Fields) {
@@ -54,18 +46,6 @@ func (n *Notes) add(note record.Fields) {
 		}
 	}
 	n.Internal = n.Internal || note.Flag("internal") || note.Flag("confidential")
-}
-
-// UserNotes counts the snapshot's comments, as [Snapshot.UserNotesCount] does:
-// without the notes that GitLab itself writes.
-func (s Snapshot) UserNotes() int64 {
-	var count int64
-	for note := range s.notes() {
-		if !note.Flag("system") {
-			count++
-		}
-	}
-	return count
 }
 
 // UserNotesCount returns GitLab's own count of the entity's comments, 0 if the

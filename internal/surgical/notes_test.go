@@ -10,7 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-func TestSnapshotNotes_AreTheGreatestOfAllDiscussions(t *testing.T) {
+func TestReadNotes_ReturnsTheGreatestOfAllDiscussions(t *testing.T) {
 	at := time.Date(2026, 11, 2, 6, 0, 0, 123e6, time.UTC)
 	for name, c := range map[string]struct {
 		discussions []string
@@ -30,24 +30,25 @@ func TestSnapshotNotes_AreTheGreatestOfAllDiscussions(t *testing.T) {
 			`{"notes":[{"id":"x","updated_at":"2026-11-02T06:00:00.123Z"},{"id":9,"updated_at":17},7,null]}`, `{"notes":{}}`, `[]`, `{`,
 		}, surgical.Notes{MaxID: 9, MaxUpdatedAt: at}},
 	} {
-		snap := surgical.Snapshot{Children: []surgical.Child{{Kind: surgical.KindStateEvent, ID: "99", Raw: json.RawMessage(`{"notes":[{"id":99}]}`)}}}
+		children := []surgical.Child{{Kind: surgical.KindStateEvent, ID: "99", Raw: json.RawMessage(`{"notes":[{"id":99}]}`)}}
 		for _, raw := range c.discussions {
-			snap.Children = append(snap.Children, surgical.Child{Kind: surgical.KindDiscussion, Raw: json.RawMessage(raw)})
+			children = append(children, surgical.Child{Kind: surgical.KindDiscussion, Raw: json.RawMessage(raw)})
 		}
-		if diff := cmp.Diff(c.want, snap.Notes()); diff != "" {
+		got, _ := surgical.ReadNotes(children)
+		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
 
-func TestSnapshotUserNotes_CountsWhatPeopleWrote(t *testing.T) {
+func TestReadNotes_CountsWhatPeopleWrote(t *testing.T) {
 	for raw, want := range map[string]int64{
 		`{"notes":[{"system":false},{"system":true},{}]}`: 2, `{"notes":[{"system":"x"}]}`: 1, `{"notes":[]}`: 0, `{}`: 0, `[]`: 0,
 	} {
-		snap := surgical.Snapshot{Children: []surgical.Child{
+		_, got := surgical.ReadNotes([]surgical.Child{
 			{Kind: surgical.KindDiscussion, Raw: json.RawMessage(raw)}, {Kind: surgical.KindLabelEvent, Raw: json.RawMessage(`{"notes":[{}]}`)},
-		}}
-		if got := snap.UserNotes(); got != want {
+		})
+		if got != want {
 			t.Errorf("%s: %d, want %d", raw, got, want)
 		}
 	}

@@ -45,6 +45,8 @@ type Snapshot struct {
 	Entity json.RawMessage
 	// Children are the discussions and resource events.
 	Children []Child
+	// Notes are the marks of the discussions' notes, as [ReadNotes] returns them.
+	Notes Notes
 	// Doubtful are the kinds whose list may lack records although nothing in the
 	// fetch contradicts it: it is empty, or GitLab gave no total and counts more
 	// comments than the list has. Such a list is compared with the copy.

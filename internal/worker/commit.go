@@ -67,7 +67,7 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 	p := plan{run: run, doubts: since, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps)), dirty: map[surgical.EntityRef]surgical.Scope{}}
 	// The row keeps all of the evidence; the decisions need what can be confirmed.
 	req := run.Request
-	if req.Evidence, err = e.confirmable(ctx, run, len(snaps) == 1 && snaps[0].Notes().Internal); err != nil {
+	if req.Evidence, err = e.confirmable(ctx, run, len(snaps) == 1 && snaps[0].Notes.Internal); err != nil {
 		return p, err
 	}
 	now := e.Clock()
