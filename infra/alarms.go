@@ -23,6 +23,8 @@ const (
 	// nearTheLimit is the share of its timeout that a function may use. Workers
 	// and stages stop by themselves earlier, at 79% and 60%.
 	nearTheLimit = 0.85
+	// feedBehindSeconds is how old a record of the stream may be when it is consumed.
+	feedBehindSeconds = 3600
 	// failedExecutions is how many workflow executions may fail within an hour.
 	failedExecutions = 3
 )
@@ -101,6 +103,10 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "crawler-silent", runbook: "crawler-silent",
 			says:   "The crawler, which should run every minute, has not run for 15 minutes: lost webhooks are not found, and backfills stand still.",
 			metric: st.functions.crawler.of("Invocations", series{stat: sum}), periods: 3, reach: 3, silence: true},
+		// Long before the stream drops records, after 24 h, and the feeds restart, after 20 h.
+		{name: "feed-behind", runbook: "feed-behind",
+			says:   "The function that writes the change feeds receives changes of the copy more than an hour late, so readers of the feeds, such as the search, are behind.",
+			metric: st.functions.feed.of("IteratorAge", series{stat: maximum}), atLeast: feedBehindSeconds * 1000},
 		{name: "missed-events", runbook: "missed-events",
 			says:   "In two of three five-minute periods, a reconcile found changes that no webhook announced: GitLab does not deliver, or Lorehook does not receive.",
 			metric: st.own(metrics.MissedEvents(), series{stat: sum}), atLeast: 1, periods: 3, reach: 2},

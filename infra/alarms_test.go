@@ -31,6 +31,7 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		"lorehook-queue-age-received":   {"lorehook QueueAge Queue=requests", "Maximum", 300, 2, 2, 600_000},
 		"lorehook-sweeper-silent":       {"AWS/Lambda Invocations FunctionName=SweeperFunction", "Sum", 300, 3, 3, 1},
 		"lorehook-crawler-silent":       {"AWS/Lambda Invocations FunctionName=CrawlerFunction", "Sum", 300, 3, 3, 1},
+		"lorehook-feed-behind":          {"AWS/Lambda IteratorAge FunctionName=FeedFunction", "Maximum", 300, 1, 1, 3_600_000},
 		"lorehook-hooks-broken":         {"lorehook HooksBroken ", "Sum", 3600, 1, 2, 1},
 		"lorehook-missed-events":        {"lorehook MissedEvents ", "Sum", 300, 2, 3, 1},
 		"lorehook-freshness":            {"lorehook Freshness Origin=webhook", "p95", 300, 3, 6, 60_000},

@@ -51,7 +51,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("Are we losing anything?",
 			"Every event accepted with 202 ends up in the copy, in a failed run, or in the dead-letter queue. GitLab disables a hook after four consecutive non-2xx responses. A missed event is a change that only a reconcile found.",
-			"dead-letters", "webhook-answers", "refused-signatures", "missed-events", "hooks-broken", "crawler-silent"),
+			"dead-letters", "webhook-answers", "refused-signatures", "missed-events", "hooks-broken", "crawler-silent", "feed-behind"),
 		{
 			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
 				delivered(metrics.OutcomeQueued, green), delivered(metrics.OutcomeIgnored, grey), delivered(metrics.OutcomeRefused, orange), delivered(metrics.OutcomeFailed, red),

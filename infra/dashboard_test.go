@@ -126,6 +126,7 @@ func awsMetrics() map[string][]string {
 		"AWS/Lambda Errors":                          {"FunctionName"},
 		"AWS/Lambda Duration":                        {"FunctionName"},
 		"AWS/Lambda Invocations":                     {"FunctionName"},
+		"AWS/Lambda IteratorAge":                     {"FunctionName"},
 		"AWS/Lambda Throttles":                       {"FunctionName"},
 		"AWS/States ExecutionsFailed":                {"StateMachineArn"},
 		"AWS/States ExecutionsTimedOut":              {"StateMachineArn"},
@@ -360,7 +361,7 @@ func TestEveryExpressionHasItsMetrics(t *testing.T) {
 
 // The last failures by code, and what else logs know.
 func TestTablesOfFailuresReadTheLogsOfThoseWhoWriteThem(t *testing.T) {
-	all := []string{"WebhookLogs", "WorkerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "AbortLogs", "SweeperLogs", "CrawlerLogs", "ApiLogs"}
+	all := []string{"WebhookLogs", "WorkerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "AbortLogs", "SweeperLogs", "CrawlerLogs", "FeedLogs", "ApiLogs"}
 	closers := []string{"WorkerLogs", "FinishLogs", "AbortLogs", "SweeperLogs"}
 	want := map[string][]string{
 		"Attempts postponed or given up, by code": {"WorkerLogs"},

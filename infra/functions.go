@@ -17,11 +17,11 @@ import (
 
 // functionSet is the Lambda functions.
 type functionSet struct {
-	webhook, worker, docs, embed, finish, abort, sweeper, crawler, api, widget function
+	webhook, worker, docs, embed, finish, abort, sweeper, crawler, feed, api, widget function
 }
 
 func (s functionSet) all() []function {
-	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.crawler, s.api, s.widget}
+	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.crawler, s.feed, s.api, s.widget}
 }
 
 // lasting is a duration as the CDK takes it.
@@ -79,6 +79,8 @@ func newFunctions(st *stack) functionSet {
 				"LOREHOOK_RECONCILE_MINUTES":        jsii.String(strconv.Itoa(st.settings.ReconcileMinutes)),
 				"LOREHOOK_PROJECT_HIDE_AFTER_HOURS": jsii.String(strconv.Itoa(st.settings.ProjectHideAfterHours)),
 			}}}),
+		feed: st.function("Feed", functionSpec{name: "feed", does: "Numbers the changes of the copy",
+			memory: 256, timeout: surgical.FeedTimeout, env: []map[string]*string{tableNames}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
 			memory: 256, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects, {
 				"LOREHOOK_CRAWLER_FUNCTION": jsii.String(st.name("crawler")), "LOREHOOK_CONFIDENTIAL": &st.settings.Confidential,

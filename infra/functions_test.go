@@ -20,7 +20,7 @@ import (
 
 // functionIDs are the functions by their ids in the stack.
 func functionIDs() []string {
-	return []string{"Abort", "Api", "Crawler", "Docs", "Embed", "Finish", "Sweeper", "Webhook", "Widget", "Worker"}
+	return []string{"Abort", "Api", "Crawler", "Docs", "Embed", "Feed", "Finish", "Sweeper", "Webhook", "Widget", "Worker"}
 }
 
 // size is what a function may take: MB and seconds.
@@ -29,7 +29,7 @@ type size struct{ Memory, Timeout float64 }
 func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 	want := map[string]size{
 		"Webhook": {256, 10}, "Worker": {surgical.WorkerMemory, 120}, "Docs": {512, 50}, "Embed": {512, 50},
-		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Crawler": {512, 50}, "Api": {256, 29}, "Widget": {256, 15},
+		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Crawler": {512, 50}, "Feed": {256, 60}, "Api": {256, 29}, "Widget": {256, 15},
 	}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		got := map[string]size{}
@@ -117,6 +117,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		"Abort":   {tableNames},
 		"Sweeper": {tableNames, requests, bulk, projects, machine},
 		"Crawler": {tableNames, hides, bulk, projects, gitlab, {"LOREHOOK_CENSUS_DAYS": "7", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
+		"Feed":    {tableNames},
 		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler", "LOREHOOK_CONFIDENTIAL": "exclude"}},
 		"Widget":  {tableNames},
 	}

@@ -17,7 +17,7 @@ func timeouts() map[string]time.Duration {
 	return map[string]time.Duration{
 		"webhook": surgical.WebhookTimeout, "worker": surgical.WorkerTimeout, "docs": surgical.StageTimeout, "embed": surgical.StageTimeout,
 		"finish": surgical.ClosingTimeout, "abort": surgical.ClosingTimeout, "sweeper": surgical.SweeperTimeout, "crawler": surgical.CrawlerTimeout, "api": surgical.APITimeout,
-		"widget": surgical.WidgetTimeout,
+		"widget": surgical.WidgetTimeout, "feed": surgical.FeedTimeout,
 	}
 }
 
@@ -44,8 +44,15 @@ func TestTheTemplateHasTheLimits(t *testing.T) {
 			}
 		}
 		for name, m := range s.ofType("AWS::Lambda::EventSourceMapping") {
-			if m["BatchSize"] != float64(surgical.BatchSize) {
-				t.Errorf("%s: %v messages a batch, want %d", name, m["BatchSize"], surgical.BatchSize)
+			want := surgical.BatchSize
+			if name == "FeedMapping" {
+				want = surgical.FeedBatch
+				if age := seconds(m["MaximumRecordAgeInSeconds"]); age != surgical.FeedGap {
+					t.Errorf("%s gives up records after %s, want %s", name, age, surgical.FeedGap)
+				}
+			}
+			if m["BatchSize"] != float64(want) {
+				t.Errorf("%s: %v records a batch, want %d", name, m["BatchSize"], want)
 			}
 		}
 	})
@@ -92,8 +99,10 @@ func limitRows() map[string]string {
 		"one execution":                         s(surgical.WorkflowTimeout),
 		"census":                                fmt.Sprintf("%v days (`censusDays`), with at most %d runs requested each time the crawler starts", surgical.CensusBudget.Hours()/24, surgical.MaxCensusRuns),
 		"hiding a project that GitLab no longer shows": fmt.Sprintf("%v h after its first refusal (`projectHideAfterHours`)", surgical.HideProjectAfter.Hours()),
-		"completing an erasure":                        fmt.Sprintf("%v min after the last request to erase", surgical.EraseSettle.Minutes()),
-		"giving up":                                    fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
+		"feed":                     fmt.Sprintf("%s, with at most %d records at a time", s(surgical.FeedTimeout), surgical.FeedBatch),
+		"a place in a change feed": fmt.Sprintf("valid for %v days; feeds restart after a gap of %v h", surgical.FeedRetention.Hours()/24, surgical.FeedGap.Hours()),
+		"completing an erasure":    fmt.Sprintf("%v min after the last request to erase", surgical.EraseSettle.Minutes()),
+		"giving up":                fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
 		"resuming a run after a failed stage": s(surgical.FirstResume) + " later, doubling to " + s(surgical.MaxResume) +
 			fmt.Sprintf("; after %d deaths never", surgical.MaxLostStages),
 		"bytes of an entity":        fmt.Sprintf("%d MB fetched, in all its responses together", surgical.MaxEntityBytes>>20),

@@ -40,6 +40,10 @@ func (st *stack) grant(f function, granted access.Function) {
 			allow(f.Role(), []string{access.Query}, jsii.String(access.Index(*table.TableArn(), index)))
 		}
 	}
+	for _, stream := range granted.Streams {
+		allow(f.Role(), access.ReadStream(), st.tables.of(stream).TableStreamArn())
+		allow(f.Role(), []string{access.ListStreams}, jsii.String("*")) // it takes no resource
+	}
 	if arns := st.queueARNs(granted.Receives); len(arns) > 0 {
 		allow(f.Role(), access.Receive(), arns...)
 	}
@@ -59,6 +63,7 @@ func (st *stack) grant(f function, granted access.Function) {
 func (st *stack) queueARNs(names []string) (arns []*string) {
 	queues := map[string]awssqs.Queue{
 		access.Requests: st.queues.requests, access.Hides: st.queues.hides, access.Bulk: st.queues.bulk, access.DeadLetters: st.queues.deadLetters,
+		access.FeedFailures: st.queues.feedFailures,
 	}
 	for _, name := range names {
 		arns = append(arns, queues[name].QueueArn())

@@ -88,6 +88,11 @@ func wantGrants() map[string]grants {
 			"State.Arn":                         dynamodb("BatchGetItem", "GetItem", "PutItem"),
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
+		"FeedRole": with(traced("Feed", grants{
+			"Feed.Arn":          dynamodb("GetItem", "PutItem", "UpdateItem"),
+			"Content.StreamArn": dynamodb("DescribeStream", "GetRecords", "GetShardIterator"),
+			"FeedFailures.Arn":  take + " " + send,
+		}), grants{"*": "dynamodb:ListStreams xray:PutTelemetryRecords xray:PutTraceSegments"}),
 		"CrawlerRole": traced("Crawler", grants{
 			// The crawler writes no content: its runs do.
 			"Content.Arn":                              dynamodb("BatchGetItem"),
@@ -98,6 +103,7 @@ func wantGrants() map[string]grants {
 			"Projects.Arn":                             dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
 			"State.Arn":                                dynamodb("GetItem", "UpdateItem"),
 			"Bulk.Arn":                                 send, "Hides.Arn": send,
+			"Feed.Arn":             dynamodb("UpdateItem"),
 			"GitLabTokenSecret.Id": read,
 		}),
 		"ApiRole": traced("Api", grants{
@@ -114,6 +120,7 @@ func wantGrants() map[string]grants {
 			"Projects.Arn":                             dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
 			"CrawlerFunction.Arn":                      invoke,
 			"State.Arn":                                dynamodb("PutItem", "UpdateItem"),
+			"Feed.Arn":                                 dynamodb("GetItem", "Query", "UpdateItem"),
 			"Requests.Arn":                             send,
 		}),
 		"WidgetRole": traced("Widget", grants{

@@ -10,9 +10,11 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// queueSet is the FIFO queues.
+// queueSet is the queues. All but one are FIFO queues.
 type queueSet struct {
 	requests, hides, bulk, deadLetters awssqs.Queue
+	// feedFailures says what Lambda gave up of the content table's stream.
+	feedFailures awssqs.Queue
 }
 
 // newQueues makes the queues. Their names are fixed, because a FIFO queue's
@@ -35,6 +37,7 @@ func newQueues(st *stack) queueSet {
 	q.requests = work("Requests", "requests.fifo", surgical.Settle)
 	q.hides = work("Hides", "hides.fifo", 0) // no fetch has to wait until GitLab has settled
 	q.bulk = work("Bulk", "bulk.fifo", surgical.Settle)
+	q.feedFailures = st.newFailures()
 	return q
 }
 

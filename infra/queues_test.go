@@ -28,6 +28,8 @@ func TestQueuesKeepOrderAndLoseNothing(t *testing.T) {
 		"Hides":       with(immediate, map[string]any{"QueueName": "lorehook-hides.fifo"}),
 		"Bulk":        with(work, map[string]any{"QueueName": "lorehook-bulk.fifo"}),
 		"DeadLetters": with(shared, map[string]any{"QueueName": "lorehook-dead-letters.fifo", "VisibilityTimeout": 30.0}),
+		// A message restarts the feeds: order and number do not matter.
+		"FeedFailures": {"QueueName": "lorehook-feed-failures", "SqsManagedSseEnabled": true, "MessageRetentionPeriod": fortnight, "VisibilityTimeout": 120.0},
 	}
 	if diff := cmp.Diff(want, onAWS(t).ofType("AWS::SQS::Queue")); diff != "" {
 		t.Errorf("queues (-want +got):\n%s", diff)
@@ -64,6 +66,7 @@ func TestQueuesRefusePlainHTTPOnEveryRealAccount(t *testing.T) {
 	}
 	all := map[string]map[string]any{
 		"RequestsPolicy": refusal("Requests"), "BulkPolicy": refusal("Bulk"), "HidesPolicy": refusal("Hides"), "DeadLettersPolicy": refusal("DeadLetters"),
+		"FeedFailuresPolicy": refusal("FeedFailures"),
 	}
 	for name, c := range map[string]struct {
 		got  stackTemplate
@@ -90,6 +93,17 @@ func TestMappingsReportEachMessageAndShareTheWorker(t *testing.T) {
 			"ScalingConfig":         map[string]any{"MaximumConcurrency": float64(concurrency)},
 		}
 	}
+	// The stream gives nothing up before it is 20 hours old, says what it gives up, and
+	// starts at the beginning.
+	feeds := map[string]any{
+		"EventSourceArn": "Content.StreamArn", "FunctionName": "FeedFunction", "BatchSize": 100.0, "StartingPosition": "TRIM_HORIZON",
+		"BisectBatchOnFunctionError": true, "MaximumRecordAgeInSeconds": 72_000.0, "FunctionResponseTypes": []any{"ReportBatchItemFailures"},
+		"DestinationConfig": map[string]any{"OnFailure": map[string]any{"Destination": "FeedFailures.Arn"}},
+		"FilterCriteria": map[string]any{"Filters": []any{map[string]any{
+			"Pattern": `{"dynamodb":{"Keys":{"sk":{"S":[{"prefix":"head"},{"prefix":"doc#"},{"prefix":"emb#"},{"prefix":"beat"}]}}}}`,
+		}}},
+	}
+	failures := map[string]any{"EventSourceArn": "FeedFailures.Arn", "FunctionName": "FeedFunction", "BatchSize": 10.0}
 	for name, c := range map[string]struct {
 		got      stackTemplate
 		requests int
@@ -97,7 +111,7 @@ func TestMappingsReportEachMessageAndShareTheWorker(t *testing.T) {
 		"by default":               {onAWS(t), 4},
 		"with workerConcurrency=5": {onOpenAI(t), 5},
 	} {
-		want := map[string]map[string]any{"RequestsMapping": mapping("Requests", c.requests), "BulkMapping": mapping("Bulk", 2), "HidesMapping": mapping("Hides", 2)}
+		want := map[string]map[string]any{"RequestsMapping": mapping("Requests", c.requests), "BulkMapping": mapping("Bulk", 2), "HidesMapping": mapping("Hides", 2), "FeedMapping": feeds, "FeedFailuresMapping": failures}
 		if diff := cmp.Diff(want, c.got.ofType("AWS::Lambda::EventSourceMapping")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -109,7 +123,9 @@ func TestWorkersOfBothQueuesStayWithinGitLabsBudget(t *testing.T) {
 	s := onAWS(t)
 	workers := 0.0
 	for _, m := range s.ofType("AWS::Lambda::EventSourceMapping") {
-		workers += m["ScalingConfig"].(map[string]any)["MaximumConcurrency"].(float64)
+		if scaling, ok := m["ScalingConfig"].(map[string]any); ok { // the others call no GitLab
+			workers += scaling["MaximumConcurrency"].(float64)
+		}
 	}
 	var perWorker float64
 	if _, err := fmt.Sscan(environment(s, "Worker")["LOREHOOK_GITLAB_REQUESTS_PER_SECOND"], &perWorker); err != nil {

@@ -53,6 +53,7 @@ func newStack(scope constructs.Construct, s settings) (awscdk.Stack, error) {
 	st.functions = newFunctions(st)
 	st.grantAll()
 	st.mapQueues()
+	st.mapStream()
 	workflowLogs := st.newWorkflow()
 	st.newSchedule()
 	api := st.newHTTPAPI()

@@ -44,24 +44,25 @@ func TestSynthesisWouldFindABadQueue(t *testing.T) {
 
 // What cdk-nag may overlook, and on which resources: a new entry is a decision.
 func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
-	roles := []string{"AbortRole", "ApiRole", "CrawlerRole", "DocsRole", "EmbedRole", "FinishRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
+	roles := []string{"AbortRole", "ApiRole", "CrawlerRole", "DocsRole", "EmbedRole", "FeedRole", "FinishRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
 	always := map[string][]string{
 		"AwsSolutions-APIG4": {"HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab", "HttpApiPOSTwebhooksproxy"},
 		"AwsSolutions-IAM5":  roles,
 		"AwsSolutions-SF1":   {"Workflow"},
 		"AwsSolutions-SMG4":  {"GitLabTokenSecret", "WebhookSecret"},
+		"AwsSolutions-SQS3":  {"FeedFailures"},
 
 		"Serverless-EventBusDLQ":                         {"CrawlerSchedule", "SweeperSchedule"},
 		"Serverless-LambdaAsyncFailureDestination":       {"CrawlerFunction", "SweeperFunction"},
-		"Serverless-LambdaDLQ":                           {"AbortFunction", "ApiFunction", "CrawlerFunction", "DocsFunction", "EmbedFunction", "FinishFunction", "SweeperFunction", "WebhookFunction", "WidgetFunction", "WorkerFunction"},
-		"Serverless-LambdaEventSourceMappingDestination": {"BulkMapping", "HidesMapping", "RequestsMapping"},
-		"Serverless-SQSRedrivePolicy":                    {"DeadLetters"},
+		"Serverless-LambdaDLQ":                           {"AbortFunction", "ApiFunction", "CrawlerFunction", "DocsFunction", "EmbedFunction", "FeedFunction", "FinishFunction", "SweeperFunction", "WebhookFunction", "WidgetFunction", "WorkerFunction"},
+		"Serverless-LambdaEventSourceMappingDestination": {"BulkMapping", "FeedFailuresMapping", "HidesMapping", "RequestsMapping"},
+		"Serverless-SQSRedrivePolicy":                    {"DeadLetters", "FeedFailures"},
 	}
 	want := map[string]map[string][]string{
 		"aws": always,
 		"local": with(always, map[string][]string{
 			"AwsSolutions-APIG4": {"HttpApiANYv1proxy", "HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab", "HttpApiPOSTwebhooksproxy"},
-			"AwsSolutions-SQS4":  {"Bulk", "DeadLetters", "Hides", "Requests"},
+			"AwsSolutions-SQS4":  {"Bulk", "DeadLetters", "FeedFailures", "Hides", "Requests"},
 		}),
 		"openai": with(always, map[string][]string{"AwsSolutions-SMG4": {"EmbedderApiKeySecret", "GitLabTokenSecret", "WebhookSecret"}}),
 	}
@@ -97,7 +98,7 @@ func TestLogsAreKeptForTheConfiguredTime(t *testing.T) {
 	want := map[string]float64{"aws": 30, "local": 30, "openai": 90}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		groups := s.ofType("AWS::Logs::LogGroup")
-		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "CrawlerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "SweeperLogs", "WebhookLogs", "WidgetLogs", "WorkerLogs", "WorkflowLogs"} {
+		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "CrawlerLogs", "DocsLogs", "EmbedLogs", "FeedLogs", "FinishLogs", "SweeperLogs", "WebhookLogs", "WidgetLogs", "WorkerLogs", "WorkflowLogs"} {
 			if groups[needed] == nil {
 				t.Errorf("no log group %s: AWS would make one that never forgets", needed)
 			}

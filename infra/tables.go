@@ -37,6 +37,9 @@ func newTables(st *stack) tableSet {
 			Encryption:                       awsdynamodb.TableEncryption_AWS_MANAGED,
 			RemovalPolicy:                    awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 		}
+		if schema.Name == tables.Content().Name {
+			props.Stream = awsdynamodb.StreamViewType_KEYS_ONLY
+		}
 		if units := st.settings.ContentWarmWriteUnits; units > 0 && schema.Name == tables.Content().Name {
 			props.WarmThroughput = &awsdynamodb.WarmThroughput{WriteUnitsPerSecond: jsii.Number(units)}
 		}

@@ -53,6 +53,9 @@ func wantTable(schema tables.Table) map[string]any {
 		"SSESpecification":                 map[string]any{"SSEEnabled": true},
 		"TimeToLiveSpecification":          map[string]any{"AttributeName": tables.ExpiresAt, "Enabled": true},
 	}
+	if schema.Name == tables.Content().Name {
+		table["StreamSpecification"] = map[string]any{"StreamViewType": "KEYS_ONLY"}
+	}
 	var indexes []any
 	for _, index := range schema.Indexes {
 		indexes = append(indexes, map[string]any{

@@ -15,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/erasure"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
@@ -39,6 +40,7 @@ func build(_ context.Context, env function.Env[config.API]) (any, error) {
 		Crawl:     crawl(lambda.NewFromConfig(env.AWS), c.CrawlerFunction),
 		Content:   content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt, c.Confidential),
 		Eraser:    erasure.New(db, c.Content, rows, time.Now),
+		Feed:      feed.NewStore(db, c.Feed, time.Now),
 		Queue:     queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
 		Allows:    c.Projects.Allows,
 		Allowed:   allowed,

@@ -15,7 +15,9 @@ const (
 	Hides       = "hides.fifo"
 	Bulk        = "bulk.fifo"
 	DeadLetters = "dead-letters.fifo"
-	Workflow    = "workflow"
+	// FeedFailures has what Lambda gave up of the stream of the content table.
+	FeedFailures = "feed-failures"
+	Workflow     = "workflow"
 )
 
 // The actions that are not DynamoDB's.
@@ -32,6 +34,15 @@ func Receive() []string {
 	return []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
 }
 
+// ReadStream returns the actions that an event source mapping needs on the stream of a
+// table, and ListStreams is one that takes no resource.
+func ReadStream() []string {
+	return []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
+}
+
+// ListStreams belongs to [ReadStream].
+const ListStreams = "dynamodb:ListStreams"
+
 // Query is the only action on an index.
 const Query = "dynamodb:Query"
 
@@ -46,6 +57,8 @@ type Table struct {
 // Function is what one function may do.
 type Function struct {
 	Tables []Table
+	// Streams are the tables whose stream starts the function.
+	Streams []tables.Table
 	// Sends and Receives are queues.
 	Sends, Receives []string
 	// Starts reports whether the function may start executions of the workflow.
@@ -96,8 +109,14 @@ func Functions() map[string]Function {
 		"abort":   closing("Query", "UpdateItem"),
 		"sweeper": sweeper(),
 		"crawler": crawler(),
-		"api":     api(),
-		"widget":  widget(),
+		"feed": {
+			Tables:  []Table{on(tables.Feed(), "GetItem", "PutItem", "UpdateItem")},
+			Streams: []tables.Table{tables.Content()},
+			// Lambda sends what it gave up in the function's name.
+			Receives: []string{FeedFailures}, Sends: []string{FeedFailures},
+		},
+		"api":    api(),
+		"widget": widget(),
 	}
 }
 
@@ -170,6 +189,8 @@ func crawler() Function {
 			on(tables.SyncRunEntities(), "PutItem").by(tables.EntitiesByEntity),
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem"),
 			on(tables.State(), "GetItem", "UpdateItem"),
+			// To hide a project restarts the feeds.
+			on(tables.Feed(), "UpdateItem"),
 		},
 		Sends: []string{Bulk, Hides},
 	}
@@ -188,6 +209,8 @@ func api() Function {
 			// It hides projects by request, and starts, resumes and cancels passes.
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem"),
 			on(tables.State(), "PutItem", "UpdateItem"),
+			// To hide a project restarts the feeds.
+			on(tables.Feed(), "GetItem", "Query", "UpdateItem"),
 		},
 		Sends: []string{Requests}, Invokes: []string{"crawler"},
 	}

@@ -100,6 +100,9 @@ type Content interface {
 	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
 	// VisibleHead reads the entity's head, with the same errors.
 	VisibleHead(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
+	// VisibleHeads reads the heads of those of the entities that are shown. refs must not
+	// repeat.
+	VisibleHeads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error)
 	// Explained reads the head of an entity whether it is shown or not, and says why it
 	// is not.
 	Explained(ctx context.Context, ref surgical.EntityRef) (surgical.Head, surgical.Concealment, error)
@@ -121,6 +124,7 @@ type Options struct {
 	Queue    Queue
 	Passes   Passes
 	Eraser   Eraser
+	Feed     Feed
 	// Allows is the allow list of projects.
 	Allows func(projectID int64) bool
 	// Allowed is the ids on the allow list; nil if it allows every project.
@@ -180,6 +184,7 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerEntityList(s.api)
 	s.registerWhy(s.api)
 	s.registerErasures(s.api)
+	s.registerChanges(s.api)
 	s.registerProjects(s.api)
 	s.registerDocuments(s.api)
 	s.registerBackfills(s.api)

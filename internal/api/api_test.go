@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -101,7 +102,7 @@ func (f *fixture) options() api.Options {
 		f.Fatal(err)
 	}
 	return api.Options{
-		Runs: f.Ledger, Projects: f.Ledger, Passes: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, surgical.Include), Eraser: f.Eraser, Queue: f.queue, Allows: projects.Allows, Allowed: projects.IDs(),
+		Runs: f.Ledger, Projects: f.Ledger, Passes: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, surgical.Include), Eraser: f.Eraser, Feed: feed.NewStore(f.DB, f.Tables.Feed, f.Clock.Now), Queue: f.queue, Allows: projects.Allows, Allowed: projects.IDs(),
 		Clock: f.Clock.Now, NewKey: rand.Text, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 		RequestID: func(*http.Request) string { return "request-1" },
 	}

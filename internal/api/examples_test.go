@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -93,10 +94,10 @@ func (r *recorder) showOf(handler http.Handler, name, summary, method, path, bod
 // which of the five requests of a fetch is refused first.
 func steady(text string) string {
 	for pattern, with := range map[string]string{
-		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`:               "TIME",
-		`("next_cursor": "|cursor=)[\w-]+`:                      "${1}CURSOR",
-		`\\"eyJ[\w-]+`:                                          "CURSOR",
-		`"gitlab_requests": \d+`:                                `"gitlab_requests": 0`,
+		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`:      "TIME",
+		`("next(?:_cursor)?": "|cursor=|since=)[\w-]+`: "${1}CURSOR",
+		`\\"eyJ[\w-]+`:           "CURSOR",
+		`"gitlab_requests": \d+`: `"gitlab_requests": 0`,
 		`(discussions|resource_[a-z]+_events) of (project \d+)`: "$2",
 		`\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ( \([^)]* ago\))?`:      "TIME",
 	} {
@@ -111,6 +112,7 @@ func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		r := &recorder{fixture: f}
 		r.entities()
+		r.changes()
 		r.starts()
 		r.ends()
 		r.lists()
@@ -184,6 +186,21 @@ func (r *recorder) gone() {
 	hide.Origin = surgical.OriginHide
 	r.Sync(hide)
 	r.show("get-issue.gone", "An issue that was deleted in GitLab", "GET", pathOf(ref), "")
+}
+
+// changes follows the copies, until changes may have been lost.
+func (r *recorder) changes() {
+	const path = "/v1/changes"
+	r.changed()
+	start := r.show("list-changes.begin", "Where to go on, before everything is read once", "GET", path, "")
+	r.changed(fakegitlab.IssueRef(21), fakegitlab.IssueRef(20))
+	since := path + "?since=" + start["next"].(string)
+	r.show("list-changes.page", "A comment on one issue, and another issue was deleted", "GET", since, "")
+	r.show("list-changes.not_valid", "Not a next of this list", "GET", path+"?since=last-week", "")
+	if err := feed.NewStore(r.DB, r.Tables.Feed, r.Clock.Now).Restart(r.Context()); err != nil {
+		r.Fatal(err)
+	}
+	r.show("list-changes.restarted", "Changes may have been lost", "GET", since, "")
 }
 
 // erasures erases what was copied by mistake.

@@ -18,6 +18,7 @@ type commands struct {
 	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
 	Why        whyCommand        `cmd:"" help:"Explain why the copy of an issue or merge request is shown or hidden, and how current it is."`
 	Export     exportCommand     `cmd:"" help:"Write all copies that are shown as lines of JSON."`
+	Changes    changesCommand    `cmd:"" help:"List what changed, and follow it."`
 	Erase      eraseCommand      `cmd:"" help:"Remove everything of an issue or merge request, and keep it out."`
 	Drain      drainCommand      `cmd:"" help:"Make the documents and embeddings that failed runs left undone."`
 	Backfill   backfillCommand   `cmd:"" help:"Copy everything that a project, a group or GitLab has, and watch it."`

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
@@ -89,7 +90,7 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 		allows := func(id int64) bool { return id == 1 || id == 2 }
 		log := slog.New(slog.DiscardHandler)
 		handler, err := api.New(api.Options{
-			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Content: s.Content.ForReaders(s.Ledger.ProjectHiddenAt, surgical.Include), Eraser: s.Eraser, Queue: s.queue, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
+			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Content: s.Content.ForReaders(s.Ledger.ProjectHiddenAt, surgical.Include), Eraser: s.Eraser, Feed: feed.NewStore(s.DB, s.Tables.Feed, s.Clock.Now), Queue: s.queue, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
 			NewKey: func() string { return "of-the-api" }, Log: log,
 		})
 		if err != nil {

@@ -69,7 +69,7 @@ func newFixture(t *testing.T, e engines.Engine) *fixture {
 	f := &fixture{World: cloud.NewWorld(t, e.DynamoDB, e.Tables), t: t, calls: &calls{}, log: &strings.Builder{}}
 	named := map[string]string{
 		e.Tables.Content: "content", e.Tables.SyncRuns: "sync_runs", e.Tables.SyncRunEntities: "sync_run_entities",
-		e.Tables.DirtySources: "dirty_sources", e.Tables.DependentQueue: "dependent_queue", e.Tables.State: "state", e.Tables.Projects: "projects",
+		e.Tables.DirtySources: "dirty_sources", e.Tables.DependentQueue: "dependent_queue", e.Tables.State: "state", e.Tables.Projects: "projects", e.Tables.Feed: "feed",
 	}
 	db := cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 		switch in := call.Input.(type) {

@@ -89,6 +89,30 @@ func embKey(document string) string { return embPrefix + document }
 
 func vecKey(document, chunkHash string) string { return vecPrefix + document + "#" + chunkHash }
 
+// ChangedBy says what a change of the item with these keys may have changed for
+// readers: the entity itself, or one of its documents with what embeds it. Of any other
+// item, the change means nothing by itself, and ok is false.
+func ChangedBy(pk, sk string) (ref surgical.EntityRef, document string, ok bool) {
+	key, of := strings.CutPrefix(pk, partitionPrefix)
+	ref, err := surgical.ParseEntityRef(key)
+	if !of || err != nil {
+		return ref, "", false
+	}
+	if sk == headKey {
+		return ref, "", true
+	}
+	for _, prefix := range []string{docPrefix, embPrefix} {
+		if document, is := strings.CutPrefix(sk, prefix); is && document != "" {
+			return ref, document, true
+		}
+	}
+	return ref, "", false
+}
+
+// StreamPrefixes are the prefixes of the sort keys that [ChangedBy] understands, and that
+// of the beat, for the filter of the table's stream.
+func StreamPrefixes() []string { return []string{headKey, docPrefix, embPrefix, beatKey} }
+
 // attemptOfKey returns the attempt that staged the child, the piece or the part of
 // a manifest with this sort key. A piece or segment of a document belongs to a docs
 // job: its attempt has the run's id and the number 0.

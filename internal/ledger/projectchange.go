@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -93,10 +94,20 @@ func (l *Ledger) HideAllProjects(ctx context.Context, at time.Time) error {
 	return l.raiseHiddenAt(ctx, directory, at)
 }
 
+// raiseHiddenAt also restarts the change feeds: no item of the content table changes, so
+// nothing else tells their readers.
 func (l *Ledger) raiseHiddenAt(ctx context.Context, projectID int64, at time.Time) error {
 	hidden := expression.Name("hidden_at")
 	lower := expression.AttributeNotExists(hidden).Or(hidden.LessThan(expression.Value(dynamo.Micros(at))))
-	return l.updateProject(ctx, projectID, lower, expression.Set(hidden, expression.Value(dynamo.Micros(at))))
+	raise, err := l.changeProject(projectID, &lower, expression.Set(hidden, expression.Value(dynamo.Micros(at))))
+	if err != nil {
+		return fmt.Errorf("hide project %d: %w", projectID, err)
+	}
+	err = dynamo.Transact(ctx, l.db, append([]types.TransactWriteItem{{Update: raise}}, feed.Restarts(l.tables.Feed)...))
+	if err != nil && dynamo.Refusals(err) == nil {
+		return fmt.Errorf("hide project %d: %w", projectID, err)
+	}
+	return nil
 }
 
 // UnseenProject records that GitLab did not show the project, unless that is recorded

@@ -17,6 +17,7 @@ func statuses() map[surgical.Code]int {
 		surgical.CodeBackfillNotFound:  http.StatusNotFound,
 		surgical.CodeEntityNotFound:    http.StatusNotFound,
 		surgical.CodeEntityGone:        http.StatusGone,
+		surgical.CodeFeedRestarted:     http.StatusGone,
 		surgical.CodeConflict:          http.StatusConflict,
 		surgical.CodePayloadTooLarge:   http.StatusRequestEntityTooLarge,
 		surgical.CodeInternal:          http.StatusInternalServerError,

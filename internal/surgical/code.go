@@ -30,6 +30,7 @@ const (
 	CodeEntityNotFound     Code = "entity_not_found"
 	CodeEntityGone         Code = "entity_gone"
 	CodeBackfillNotFound   Code = "backfill_not_found"
+	CodeFeedRestarted      Code = "feed_restarted"
 	CodeBackfillIncomplete Code = "backfill_incomplete"
 	CodeCheckpointOutdated Code = "checkpoint_outdated"
 	CodeConflict           Code = "conflict"
@@ -44,7 +45,7 @@ func Codes() []Code {
 		CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound, CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeEntityTooLarge,
 		CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost,
 		CodeBackfillIncomplete, CodeCheckpointOutdated,
-		CodeQueueUnavailable, CodeProjectUnknown, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict, CodeInternal,
+		CodeQueueUnavailable, CodeProjectUnknown, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeFeedRestarted, CodeConflict, CodeInternal,
 	}
 }
 
@@ -78,6 +79,7 @@ func (c Code) Means() string {
 		CodeCheckpointOutdated: "another version of Lorehook wrote the checkpoint",
 		CodeEntityNotFound:     "there is no copy of the entity",
 		CodeEntityGone:         "GitLab no longer shows the entity, and its copy is removed",
+		CodeFeedRestarted:      "the change feed was restarted: what changed before is not known",
 		CodeConflict:           "the request conflicts with the current state",
 		CodeInternal:           "an unexpected failure",
 	}[c]
@@ -85,7 +87,7 @@ func (c Code) Means() string {
 
 func (c Code) advice() (action Action, retryable bool) {
 	switch c {
-	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeProjectUnknown, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeConflict:
+	case CodeInvalidRequest, CodeProjectNotAllowed, CodeInvalidSignature, CodePayloadTooLarge, CodeProjectUnknown, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeFeedRestarted, CodeConflict:
 		return ActionFixRequest, false
 	case CodeGitLabUnauthorized:
 		return ActionCheckToken, true

@@ -393,6 +393,22 @@ const (
 	PointInTimeRecovery = 35 * 24 * time.Hour
 )
 
+// The change feeds.
+const (
+	// FeedRetention is how old the place of a reader may be.
+	FeedRetention = 30 * 24 * time.Hour
+	// FeedGap is how long the consumer of the content table's stream may be away, or a
+	// record may wait, before the feeds are restarted. A stream keeps records for 24 h.
+	FeedGap = 20 * time.Hour
+	// FeedBeat is how often the stream has a record even if nothing changes, so that a
+	// consumer that was away differs from one with nothing to do.
+	FeedBeat = 10 * time.Minute
+	// FeedTimeout is that of the function that writes the feeds, and FeedBatch how many
+	// records of the stream it takes at a time.
+	FeedTimeout = 60 * time.Second
+	FeedBatch   = 100
+)
+
 // What functions may use.
 const (
 	// WorkerMemory is the worker's memory, in MB. Its measured peak is 757 MB, for

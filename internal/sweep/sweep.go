@@ -65,7 +65,8 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 		{"orphans", s.runsToSweep},
 		{"backlog", s.backlog},
 	}
-	var errs []error
+	// The stream of the content table must not fall silent.
+	errs := []error{s.Content.Beat(ctx)}
 	for i, step := range steps {
 		shared, cancel := share(ctx, len(steps)-i)
 		err := step.do(shared, &report)

@@ -90,7 +90,12 @@ func Projects() Table {
 	return Table{Name: "projects", Env: "LOREHOOK_TABLE_PROJECTS", Hash: num("project_id"), Sort: ptr(str("item"))}
 }
 
+// Feed has the change feeds, one under each hash key. Number 0 is the feed's counter.
+func Feed() Table {
+	return Table{Name: "feed", Env: "LOREHOOK_TABLE_FEED", Hash: str("feed"), Sort: ptr(num("number"))}
+}
+
 // All returns every table.
 func All() []Table {
-	return []Table{Content(), SyncRuns(), SyncRunEntities(), DirtySources(), DependentQueue(), State(), Projects()}
+	return []Table{Content(), SyncRuns(), SyncRunEntities(), DirtySources(), DependentQueue(), State(), Projects(), Feed()}
 }

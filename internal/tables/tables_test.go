@@ -38,6 +38,7 @@ func TestAll_IsTheDeployedSchema(t *testing.T) {
 		"dependent_queue scope_run_id:S job_id:S",
 		"state name:S",
 		"projects project_id:N item:S",
+		"feed feed:S number:N",
 	}
 	var got []string
 	for _, table := range tables.All() {

@@ -95,6 +95,7 @@ func CreateTables(ctx context.Context, client *dynamodb.Client, prefix string) (
 		DependentQueue:  names[tables.DependentQueue().Name],
 		State:           names[tables.State().Name],
 		Projects:        names[tables.Projects().Name],
+		Feed:            names[tables.Feed().Name],
 	}, nil
 }
 

@@ -64,7 +64,7 @@ type Outputs map[string]string
 func (o Outputs) Tables() config.Tables {
 	return config.Tables{
 		Content: o["ContentTable"], SyncRuns: o["SyncRunsTable"], SyncRunEntities: o["SyncRunEntitiesTable"],
-		DirtySources: o["DirtySourcesTable"], DependentQueue: o["DependentQueueTable"], State: o["StateTable"], Projects: o["ProjectsTable"],
+		DirtySources: o["DirtySourcesTable"], DependentQueue: o["DependentQueueTable"], State: o["StateTable"], Projects: o["ProjectsTable"], Feed: o["FeedTable"],
 	}
 }
 
@@ -199,6 +199,9 @@ func (u *upper) start(ctx context.Context, auth bool) error {
 	dir := stateDir(u.o.Dir, u.o.Name)
 	port, err := statePort(dir, u.o.Port)
 	if err != nil {
+		return err
+	}
+	if err := forgetStreams(dir); err != nil {
 		return err
 	}
 	server, err := Ministack(ctx, Options{

@@ -39,6 +39,7 @@ type Tables struct {
 	DependentQueue  string `env:"LOREHOOK_TABLE_DEPENDENT_QUEUE,required"`
 	State           string `env:"LOREHOOK_TABLE_STATE,required"`
 	Projects        string `env:"LOREHOOK_TABLE_PROJECTS,required"`
+	Feed            string `env:"LOREHOOK_TABLE_FEED,required"`
 }
 
 // Webhook is the configuration of the webhook function.
@@ -173,6 +174,12 @@ type Console struct {
 	Telemetry
 	Tables
 	Readers
+}
+
+// Feed is the configuration of the feed function.
+type Feed struct {
+	Telemetry
+	Tables
 }
 
 // Widget is the configuration of the widget function.

@@ -31,7 +31,7 @@ func setenv(t *testing.T, settings map[string]string) {
 func tables() map[string]string {
 	return map[string]string{
 		"LOREHOOK_TABLE_CONTENT": "c", "LOREHOOK_TABLE_SYNC_RUNS": "r", "LOREHOOK_TABLE_SYNC_RUN_ENTITIES": "e",
-		"LOREHOOK_TABLE_DIRTY_SOURCES": "d", "LOREHOOK_TABLE_DEPENDENT_QUEUE": "q", "LOREHOOK_TABLE_STATE": "s", "LOREHOOK_TABLE_PROJECTS": "p",
+		"LOREHOOK_TABLE_DIRTY_SOURCES": "d", "LOREHOOK_TABLE_DEPENDENT_QUEUE": "q", "LOREHOOK_TABLE_STATE": "s", "LOREHOOK_TABLE_PROJECTS": "p", "LOREHOOK_TABLE_FEED": "f",
 	}
 }
 
@@ -55,7 +55,7 @@ func TestLoadHasDefaults(t *testing.T) {
 	got, err := config.Load[config.Worker]()
 	want := config.Worker{
 		Telemetry: config.Telemetry{LogLevel: slog.LevelInfo, MetricsNamespace: "lorehook"},
-		Tables:    config.Tables{Content: "c", SyncRuns: "r", SyncRunEntities: "e", DirtySources: "d", DependentQueue: "q", State: "s", Projects: "p"},
+		Tables:    config.Tables{Content: "c", SyncRuns: "r", SyncRunEntities: "e", DirtySources: "d", DependentQueue: "q", State: "s", Projects: "p", Feed: "f"},
 		GitLab:    config.GitLab{BaseURL: "https://gitlab.com", TokenSecretID: "secret", RequestsPerSecond: 4},
 		Projects:  all(t), RequestsQueueURL: "requests", HidesQueueURL: "hides", BulkQueueURL: "bulk", DeadLetterQueueURL: "dead", StateMachineARN: "machine",
 	}
@@ -103,7 +103,7 @@ func TestLoadReportsAllThatIsWrongAtOnce(t *testing.T) {
 	}{
 		"nothing is set": {nil, load[config.Sweeper], []string{
 			"LOREHOOK_TABLE_CONTENT", "LOREHOOK_TABLE_SYNC_RUNS", "LOREHOOK_TABLE_SYNC_RUN_ENTITIES", "LOREHOOK_TABLE_DIRTY_SOURCES",
-			"LOREHOOK_TABLE_DEPENDENT_QUEUE", "LOREHOOK_TABLE_STATE", "LOREHOOK_TABLE_PROJECTS", "LOREHOOK_STATE_MACHINE_ARN", "LOREHOOK_REQUESTS_QUEUE_URL", "LOREHOOK_BULK_QUEUE_URL"}},
+			"LOREHOOK_TABLE_DEPENDENT_QUEUE", "LOREHOOK_TABLE_STATE", "LOREHOOK_TABLE_PROJECTS", "LOREHOOK_TABLE_FEED", "LOREHOOK_STATE_MACHINE_ARN", "LOREHOOK_REQUESTS_QUEUE_URL", "LOREHOOK_BULK_QUEUE_URL"}},
 		"values of the wrong kind": {map[string]string{"LOREHOOK_REQUESTS_QUEUE_URL": "q", "LOREHOOK_HIDES_QUEUE_URL": "h", "LOREHOOK_LOG_LEVEL": "loud", "LOREHOOK_PROJECTS": "7,x"},
 			load[config.Webhook], []string{"LogLevel", `LOREHOOK_PROJECTS must hold project ids or *, got "x"`}},
 		"no projects": {worker(map[string]string{"LOREHOOK_PROJECTS": ""}), load[config.Worker], []string{"LOREHOOK_PROJECTS"}},

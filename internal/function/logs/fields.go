@@ -41,11 +41,14 @@ func Fields() map[string]string {
 		"stack":        "the stack of a panic",
 		"covered_by":   "the run whose fetch covers this run's event",
 		"unseen_since": "when GitLab first refused to show the project",
+		"last_at":      "when the consumer of the stream last worked",
 		"backfill":     "whether a backfill was requested, because copies were hidden in the meantime",
 		"hook_state":   "whether a project's hook works",
 		"taken_by":     "the run that has the id that the message asked for, and is about other entities",
 
 		// Counts and times.
+		"records":               "records of the content table's stream in a batch",
+		"changes":               "records of a batch that matter to readers",
 		"attempt":               "the run's attempt number",
 		"generation":            "the generation of the run's workflow execution",
 		"lost_leases":           "how many workers died while they held the run",

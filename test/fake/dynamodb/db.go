@@ -33,7 +33,7 @@ func New() (*DB, config.Tables) {
 	}
 	return db, config.Tables{
 		Content: tables.Content().Name, SyncRuns: tables.SyncRuns().Name, SyncRunEntities: tables.SyncRunEntities().Name,
-		DirtySources: tables.DirtySources().Name, DependentQueue: tables.DependentQueue().Name, State: tables.State().Name, Projects: tables.Projects().Name,
+		DirtySources: tables.DirtySources().Name, DependentQueue: tables.DependentQueue().Name, State: tables.State().Name, Projects: tables.Projects().Name, Feed: tables.Feed().Name,
 	}
 }
 

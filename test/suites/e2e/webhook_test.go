@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -32,6 +33,8 @@ func TestASignedDeliveryBecomesACompleteCopy(t *testing.T) {
 	s := up(t)
 	ref := fakegitlab.IssueRef(7)
 	s.gitlab.AddDiscussion(ref, fakegitlab.Note{Body: "From the end-to-end test."})
+	s.invoke(t, "lorehook-feed", `{"Records":[]}`) // its first work restarts the feeds
+	before := s.changes(t, "/v1/changes")
 	a := s.deliver(t, sample(t, "note_issue"))
 	if a.Status != http.StatusAccepted || a.Body.Status != "queued" {
 		t.Fatalf("answer %d %+v", a.Status, a.Body)
@@ -65,6 +68,20 @@ func TestASignedDeliveryBecomesACompleteCopy(t *testing.T) {
 	if len(want) == len(s.gitlab.Discussions(ref)) {
 		t.Error("the issue has no internal note: the test proves little")
 	}
+	until(t, "the change feed has the issue", func() bool {
+		return slices.ContainsFunc(s.changes(t, "/v1/changes?since="+before.Next).Changes, func(c api.ChangeView) bool {
+			return c.IID == ref.IID && c.Type == ref.Type && c.Entity != nil && c.Entity.Title == entity.Title
+		})
+	})
+}
+
+// changes reads the change feed.
+func (s stack) changes(t *testing.T, path string) (list api.ChangeList) {
+	t.Helper()
+	if status := s.get(t, path, &list); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	return list
 }
 
 func TestEverySampleIsAnsweredWith2xx(t *testing.T) {
@@ -230,11 +247,17 @@ func marshal(t *testing.T, v any) string {
 
 func TestTheSweeperWorksUnderItsRole(t *testing.T) {
 	s := up(t)
-	out, err := lambda.NewFromConfig(s.AWS).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("lorehook-sweeper")})
+	s.invoke(t, "lorehook-sweeper", "{}")
+}
+
+// invoke runs a function to its end.
+func (s stack) invoke(t *testing.T, function, event string) {
+	t.Helper()
+	out, err := lambda.NewFromConfig(s.AWS).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &function, Payload: []byte(event)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if out.FunctionError != nil {
-		t.Errorf("%s: %s", *out.FunctionError, out.Payload)
+		t.Errorf("%s: %s: %s", function, *out.FunctionError, out.Payload)
 	}
 }

@@ -1,0 +1,150 @@
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// maxMoved bounds how often one transaction is repeated because consumers of other shards
+// came first.
+const maxMoved = 20
+
+// Consumer writes the feeds from the stream of the content table. All fields are required.
+type Consumer struct {
+	Store *Store
+	Clock func() time.Time
+	Log   *slog.Logger
+}
+
+// Handle is the Lambda function. It is invoked with batches of the stream, and with
+// messages of the queue to which Lambda sends what it gave up. If it fails, Lambda
+// delivers the whole batch again; it never reports single records, because their order
+// does not matter and all of them are appended in a few transactions.
+func (c *Consumer) Handle(ctx context.Context, event json.RawMessage) (events.DynamoDBEventResponse, error) {
+	response := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
+	var batch struct {
+		Records []struct {
+			EventSource string `json:"eventSource"`
+			Change      struct {
+				Keys map[string]struct{ S string }
+			} `json:"dynamodb"`
+		}
+	}
+	if err := json.Unmarshal(event, &batch); err != nil {
+		return response, fmt.Errorf("decode the event: %w", err)
+	}
+	var changes []change
+	for _, record := range batch.Records {
+		if record.EventSource == "aws:sqs" {
+			c.Log.ErrorContext(ctx, "feed_restarted", "reason", "records of the stream were given up")
+			return response, c.Store.Restart(ctx)
+		}
+		keys := record.Change.Keys
+		if ref, document, ok := content.ChangedBy(keys["pk"].S, keys["sk"].S); ok {
+			changes = append(changes, change{ref, document, keys["sk"].S})
+		}
+	}
+	if err := c.consume(ctx, changes); err != nil {
+		return response, fmt.Errorf("consume %d records: %w", len(batch.Records), err)
+	}
+	c.Log.InfoContext(ctx, "fed", "records", len(batch.Records), "changes", len(changes))
+	return response, nil
+}
+
+// change is a record of the stream that matters.
+type change struct {
+	ref      surgical.EntityRef
+	document string
+	sk       string
+}
+
+// consume appends what the records say. The gap is looked for first: an entry that is
+// appended before would record that the consumer is back.
+func (c *Consumer) consume(ctx context.Context, changes []change) error {
+	if err := c.lookForGap(ctx); err != nil {
+		return err
+	}
+	entities, documents := entriesOf(changes)
+	if err := c.appendAll(ctx, Entities, entities); err != nil {
+		return err
+	}
+	if err := c.appendAll(ctx, Documents, documents); err != nil {
+		return err
+	}
+	if len(entities) == 0 {
+		return c.Store.consumed(ctx)
+	}
+	return nil
+}
+
+// entriesOf returns what belongs into each feed, each change once.
+func entriesOf(changes []change) (entities, documents []Entry) {
+	seen := map[change]bool{}
+	for _, one := range changes {
+		entry := Entry{Ref: one.ref, Document: one.document}
+		one.sk = ""
+		if seen[one] {
+			continue
+		}
+		seen[one] = true
+		if one.document == "" {
+			entities = append(entities, entry)
+		}
+		documents = append(documents, entry)
+	}
+	return entities, documents
+}
+
+// lookForGap restarts the feeds if the consumer was away for so long that the stream may
+// have dropped records, and when it works for the first time.
+func (c *Consumer) lookForGap(ctx context.Context) error {
+	for range maxMoved {
+		entities, err := c.Store.counter(ctx, Entities)
+		if err != nil {
+			return err
+		}
+		away := c.Clock().Sub(dynamo.FromMicros(entities.ConsumedAt))
+		if away <= surgical.FeedGap {
+			return nil
+		}
+		err = c.Store.restartAfterGap(ctx, entities)
+		if err == nil {
+			c.Log.WarnContext(ctx, "feed_restarted", "reason", "the consumer was away, or is new", "last_at", dynamo.FromMicros(entities.ConsumedAt))
+		}
+		if !errors.Is(err, surgical.ErrMoved) {
+			return err
+		}
+	}
+	return surgical.ErrMoved
+}
+
+// appendAll appends the entries in as few transactions as possible.
+func (c *Consumer) appendAll(ctx context.Context, name Name, entries []Entry) error {
+	moved := 0
+	for len(entries) > 0 {
+		counter, err := c.Store.counter(ctx, name)
+		if err != nil {
+			return err
+		}
+		n, err := c.Store.append(ctx, name, counter, entries)
+		switch {
+		case errors.Is(err, surgical.ErrMoved) && moved < maxMoved:
+			moved++
+		case err != nil:
+			return fmt.Errorf("append to %s: %w", name, err)
+		default:
+			entries, moved = entries[n:], 0
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package feed_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/internal/feed"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+)
+
+// world is the feeds on the in-memory DynamoDB, with a clock that stands still unless it
+// is moved.
+type world struct {
+	db       *fakedynamodb.DB
+	tables   config.Tables
+	store    *feed.Store
+	consumer *feed.Consumer
+	now      time.Time
+	// around, if set, stands between the consumer and DynamoDB.
+	around func(input any, send func() (any, error)) (any, error)
+}
+
+func newWorld() *world {
+	w := &world{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	w.db, w.tables = fakedynamodb.New()
+	clock := func() time.Time { return w.now }
+	w.store = feed.NewStore(w.db.Client(), w.tables.Feed, clock)
+	client := w.db.Around(func(_ context.Context, input any, send func() (any, error)) (any, error) {
+		if w.around != nil {
+			return w.around(input, send)
+		}
+		return send()
+	})
+	w.consumer = &feed.Consumer{Store: feed.NewStore(client, w.tables.Feed, clock), Clock: clock, Log: slog.New(slog.DiscardHandler)}
+	return w
+}
+
+// started is a world whose consumer has begun to work.
+func started(t *testing.T) *world {
+	w := newWorld()
+	w.consume(t, batch("0#issue#1 heartbeat"))
+	return w
+}
+
+// record is a record of the stream: an item that changed, as "1#issue#7 head".
+func record(item string) json.RawMessage {
+	pk, sk, _ := strings.Cut(item, " ")
+	return json.RawMessage(fmt.Sprintf(`{"eventID":"1","eventName":"MODIFY","eventSource":"aws:dynamodb","dynamodb":{"Keys":{"pk":{"S":"P#%s"},"sk":{"S":%q}},"SequenceNumber":"1","StreamViewType":"KEYS_ONLY"}}`, pk, sk))
+}
+
+// batch is an event with records of the stream.
+func batch(items ...string) json.RawMessage {
+	records := make([]json.RawMessage, len(items))
+	for i, item := range items {
+		records[i] = record(item)
+	}
+	raw, err := json.Marshal(map[string]any{"Records": records})
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+// givenUp is what Lambda sends to the queue of batches that it gave up.
+func givenUp() json.RawMessage {
+	return json.RawMessage(`{"Records":[{"messageId":"1","eventSource":"aws:sqs","body":"{\"requestContext\":{\"condition\":\"MaximumRecordAgeExceeded\"}}"}]}`)
+}
+
+// consume consumes a batch that must succeed.
+func (w *world) consume(t *testing.T, event json.RawMessage) {
+	t.Helper()
+	response, err := w.consumer.Handle(t.Context(), event)
+	if err != nil || response.BatchItemFailures == nil || len(response.BatchItemFailures) > 0 {
+		t.Fatal(response, err)
+	}
+}
+
+// read reads everything after the position, limit entries at a time, as texts.
+func (w *world) read(t *testing.T, name feed.Name, from feed.Position, limit int) (entries []string, next feed.Position) {
+	t.Helper()
+	for more := true; more; {
+		page, err := w.store.Read(t.Context(), name, from, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Entries {
+			entries = append(entries, strings.TrimSpace(fmt.Sprint(e.Number, " ", e.Ref.Key(), " ", e.Document)))
+		}
+		from, more = page.Next, page.More
+	}
+	return entries, from
+}
+
+func end(t *testing.T, w *world, name feed.Name) feed.Position {
+	t.Helper()
+	at, err := w.store.End(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+func TestHandle_NumbersWhatReadersMaySee(t *testing.T) {
+	for _, limit := range []int{1, 2, 100} {
+		w := started(t)
+		entities, documents := end(t, w, feed.Entities), end(t, w, feed.Documents)
+		w.consume(t, batch("1#issue#7 head", "1#issue#7 doc#entity", "1#issue#7 emb#entity", "1#issue#7 child#entity#0#a.1#000", "1#issue#7 vec#entity#x", "1#issue#7 docpiece#entity#t#x"))
+		w.consume(t, batch("2#merge_request#3 doc#discussion#d1", "1#issue#7 head", "1#issue#7 head", "x y"))
+		got, next := w.read(t, feed.Entities, entities, limit)
+		if diff := cmp.Diff([]string{"1 1#issue#7", "2 1#issue#7"}, got); diff != "" {
+			t.Errorf("entities (-want +got):\n%s", diff)
+		}
+		if got, _ := w.read(t, feed.Entities, next, limit); len(got) > 0 {
+			t.Errorf("read again: %v", got)
+		}
+		got, _ = w.read(t, feed.Documents, documents, limit)
+		if diff := cmp.Diff([]string{"1 1#issue#7", "2 1#issue#7 entity", "3 2#merge_request#3 discussion#d1", "4 1#issue#7"}, got); diff != "" {
+			t.Errorf("documents (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestHandle_SplitsABatchThatDoesNotFitOneTransaction(t *testing.T) {
+	w := started(t)
+	from := end(t, w, feed.Documents)
+	var items []string
+	for i := range 250 {
+		items = append(items, fmt.Sprintf("1#issue#%d doc#entity", i+1))
+	}
+	w.consume(t, batch(items...))
+	got, _ := w.read(t, feed.Documents, from, 1000)
+	if len(got) != 250 || got[0] != "1 1#issue#1 entity" || got[249] != "250 1#issue#250 entity" {
+		t.Errorf("%d entries: %v", len(got), got)
+	}
+}
+
+func wantRestarted(t *testing.T, w *world, from feed.Position) {
+	t.Helper()
+	if _, err := w.store.Read(t.Context(), feed.Entities, from, 10); surgical.CodeOf(err) != surgical.CodeFeedRestarted {
+		t.Errorf("read on from %+v: %v", from, err)
+	}
+}
+
+func TestHandle_RestartsTheFeedsOnceAfterAGap(t *testing.T) {
+	w := newWorld()
+	from := end(t, w, feed.Entities)
+	w.consume(t, batch("1#issue#7 head"))
+	wantRestarted(t, w, from) // of what was before, nothing is known
+	from = end(t, w, feed.Entities)
+	w.now = w.now.Add(surgical.FeedGap)
+	w.consume(t, batch("1#issue#7 heartbeat")) // not yet
+	w.read(t, feed.Entities, from, 10)
+	w.now = w.now.Add(surgical.FeedGap + time.Microsecond)
+	w.consume(t, batch("1#issue#8 head"))
+	wantRestarted(t, w, from)
+	from = end(t, w, feed.Entities)
+	if from.Number != 2 || from.Epoch != 2 {
+		t.Errorf("the numbers go on at %+v", from)
+	}
+	w.consume(t, batch("1#issue#9 head"))
+	if got, _ := w.read(t, feed.Entities, from, 10); len(got) != 1 {
+		t.Errorf("after the restart: %v", got)
+	}
+}
+
+func TestHandle_RestartsTheFeedsIfRecordsWereGivenUp(t *testing.T) {
+	w := started(t)
+	from, documents := end(t, w, feed.Entities), end(t, w, feed.Documents)
+	w.consume(t, givenUp())
+	wantRestarted(t, w, from)
+	if _, err := w.store.Read(t.Context(), feed.Documents, documents, 10); surgical.CodeOf(err) != surgical.CodeFeedRestarted {
+		t.Errorf("documents: %v", err)
+	}
+}
+
+func TestRead_RefusesAPositionThatMayMissSomething(t *testing.T) {
+	w := started(t)
+	from := end(t, w, feed.Entities)
+	w.consume(t, batch("1#issue#7 head"))
+	for name, wrong := range map[string]feed.Position{
+		"of another epoch": {Epoch: 2, At: w.now}, "of the future": {Epoch: 1, Number: 2, At: w.now}, "before the first": {Epoch: 1, Number: -1, At: w.now}, "zero": {},
+	} {
+		if _, err := w.store.Read(t.Context(), feed.Entities, wrong, 10); surgical.CodeOf(err) != surgical.CodeFeedRestarted {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.now = w.now.Add(surgical.FeedRetention)
+	w.read(t, feed.Entities, from, 10)
+	w.now = w.now.Add(time.Microsecond)
+	wantRestarted(t, w, from)
+}
+
+// Whatever a reader is at, the entries after it are kept for as long as it may come back.
+func TestRead_IsNeverAheadOfTheExpiryOfAnEntry(t *testing.T) {
+	w := newWorld()
+	from := end(t, w, feed.Entities)
+	w.consume(t, batch("1#issue#1 head"))
+	w.now = w.now.Add(15 * 24 * time.Hour)
+	w.consume(t, batch("1#issue#2 heartbeat")) // a gap
+	from = end(t, w, feed.Entities)
+	w.consume(t, batch("1#issue#1 head", "1#issue#2 head"))
+	page, err := w.store.Read(t.Context(), feed.Entities, from, 1)
+	if err != nil || !page.More || page.Next.At.After(w.now) {
+		t.Fatal(page, err)
+	}
+	for _, item := range w.db.Items(w.tables.Feed) {
+		if item["expires_at"] == nil && item["epoch"] == nil {
+			t.Errorf("an entry does not expire: %v", item)
+		}
+	}
+}
+
+func TestHandle_FailsAsAWholeIfTheFeedCannotBeWritten(t *testing.T) {
+	w := newWorld()
+	down := errors.New("DynamoDB is out of reach")
+	w.around = func(input any, send func() (any, error)) (any, error) {
+		if _, ok := input.(*dynamodb.TransactWriteItemsInput); ok {
+			return nil, down
+		}
+		return send()
+	}
+	if _, err := w.consumer.Handle(t.Context(), batch("1#issue#7 head")); !errors.Is(err, down) {
+		t.Errorf("answered %v", err)
+	}
+	if _, err := w.consumer.Handle(t.Context(), json.RawMessage(`{"Records":7}`)); err == nil {
+		t.Error("it understood rubbish")
+	}
+}
