@@ -69,7 +69,7 @@ model: setup-test ## Explore random interleavings (SEQUENCES=n, SEED=s)
 
 .PHONY: matrix
 matrix: ## Make every call fail in every way, in every scenario, and print a summary
-	@LOREHOOK_FULL_MATRIX=1 go test -count=1 -timeout 120m -v -run 'TestWhateverFails|TestWhereverAProcessDiesTheCopy|TestSustainedThrottling|TestFortyKills|TestBackfill_Repeats' ./test/suites/reliability | \
+	@LOREHOOK_FULL_MATRIX=1 go test -count=1 -timeout 120m -v -run 'TestWhateverFails|TestWhereverAProcessDiesTheCopy|TestSustainedThrottling|TestFortyKills|TestBackfill_Repeats|TestReconcile_Mends' ./test/suites/reliability | \
 	  grep -E '^ +\| |_test.go:|^ *--- FAIL|^(ok|FAIL|panic)' | sed 's/^ *|/|/'
 
 .PHONY: mutants

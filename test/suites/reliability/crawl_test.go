@@ -2,17 +2,14 @@ package reliability_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/cloud/cloudapi"
-	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
@@ -139,22 +136,6 @@ func TestWhereverTheCrawlerDiesNoRunIsLostOrRepeated(t *testing.T) {
 	}
 }
 
-// storm are five changes for each of the issues, of which lost tells whether the webhook
-// of the n-th is lost.
-func storm(c *cloud.Cloud, issues int64, random *rand.Rand, lost func(n int) bool) {
-	for n := range int(5 * issues) {
-		ref := issue(100 + random.Int64N(issues))
-		c.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprint("Comment ", n)})
-		if !lost(n) {
-			c.Webhook(ref)
-		}
-		c.Clock.Advance(600 * time.Millisecond) // so some second comments fall into the same minute
-		if n%20 == 0 {
-			c.Poll(c.Requests)
-		}
-	}
-}
-
 func requestsIn(c *cloud.Cloud) (entities, lists int) {
 	for endpoint, n := range c.GitLab.Requests() {
 		switch {
@@ -165,56 +146,4 @@ func requestsIn(c *cloud.Cloud) (entities, lists int) {
 		}
 	}
 	return entities, lists
-}
-
-func TestReconcile_MendsWhateverWebhooksWereLost(t *testing.T) {
-	for name, lost := range map[string]func(random *rand.Rand) func(int) bool{
-		"30 % of them":            func(r *rand.Rand) func(int) bool { return func(int) bool { return r.Float64() < 0.3 } },
-		"all of them for a while": func(*rand.Rand) func(int) bool { return func(n int) bool { return n >= 100 } },
-	} {
-		issues := int64(200)
-		if testing.Short() {
-			issues = 40
-		}
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				db, tables := fakedynamodb.New()
-				c := cloud.New(t, db.Client(), tables)
-				c.Rows, c.Unobserved, c.Crawler().Listed = db.Items, true, []int64{fakegitlab.ProjectID}
-				var refs []surgical.EntityRef
-				for iid := int64(100); iid < 100+issues; iid++ {
-					c.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: c.Clock.Now()}))
-					refs = append(refs, issue(iid))
-				}
-				c.Crawls = true
-				c.Crawl()
-				c.Settle() // everything is in the copy
-				c.Crawls = false
-				c.Clock.Advance(time.Hour)
-				random := rand.New(rand.NewPCG(1, 2))
-				storm(c, issues, random, lost(random))
-				c.Settle()
-				differ := 0
-				for _, ref := range refs {
-					if c.Untrue(ref) != "" {
-						differ++
-					}
-				}
-				entities, lists := requestsIn(c)
-				c.Crawls = true
-				c.Crawl()
-				c.Settle()
-				fetched, listed := requestsIn(c)
-				for _, ref := range refs {
-					if problem := c.Untrue(ref); problem != "" {
-						t.Errorf("%s differs from GitLab:\n%s", ref, problem)
-					}
-				}
-				t.Logf("%d of %d differed; one cycle sent %d requests for entities and %d for lists", differ, issues, fetched-entities, listed-lists)
-				if differ == 0 || fetched-entities > 5*differ {
-					t.Errorf("%d requests for %d entities that differed", fetched-entities, differ)
-				}
-			})
-		})
-	}
 }
