@@ -20,6 +20,9 @@ const (
 	// queueAgeSeconds is how long the oldest webhook may wait. It is longer than
 	// most pauses that GitLab asks for.
 	queueAgeSeconds = 600
+	// hideAgeSeconds is how long the oldest hide request may wait. Nothing that GitLab
+	// does delays one.
+	hideAgeSeconds = 60
 	// nearTheLimit is the share of its timeout that a function may use. Workers
 	// and stages stop by themselves earlier, at 79% and 60%.
 	nearTheLimit = 0.85
@@ -97,6 +100,9 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "queue-age-received", runbook: "queue-age",
 			says:   fmt.Sprintf("Workers are receiving messages from requests.fifo that were sent more than %d s ago.", queueAgeSeconds),
 			metric: st.own(metrics.QueueAge(), series{stat: maximum, dims: dim(metrics.Queue, "requests")}), atLeast: queueAgeSeconds * 1000, periods: 2, reach: 2},
+		{name: "queue-age-hides", runbook: "queue-age",
+			says:   fmt.Sprintf("For two minutes, the oldest message in hides.fifo has been more than %d s old: an issue that a delivery called confidential may still be readable.", hideAgeSeconds),
+			metric: queueMetric(st.queues.hides, "ApproximateAgeOfOldestMessage", series{stat: maximum, seconds: 60}), atLeast: hideAgeSeconds, periods: 2, reach: 2},
 		{name: "sweeper-silent", runbook: "sweeper-silent",
 			says:   "The sweeper, which should run every minute, has not run for 15 minutes: lost runs are not closed, missing workflows not started, and backlogs not drained.",
 			metric: st.functions.sweeper.of("Invocations", series{stat: sum}), periods: 3, reach: 3, silence: true},

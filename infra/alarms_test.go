@@ -29,6 +29,7 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		"lorehook-dead-letters":         {"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=DeadLetters.QueueName", "Maximum", 60, 1, 1, 1},
 		"lorehook-queue-age":            {"AWS/SQS ApproximateAgeOfOldestMessage QueueName=Requests.QueueName", "Maximum", 60, 5, 5, 600},
 		"lorehook-queue-age-received":   {"lorehook QueueAge Queue=requests", "Maximum", 300, 2, 2, 600_000},
+		"lorehook-queue-age-hides":      {"AWS/SQS ApproximateAgeOfOldestMessage QueueName=Hides.QueueName", "Maximum", 60, 2, 2, 60},
 		"lorehook-sweeper-silent":       {"AWS/Lambda Invocations FunctionName=SweeperFunction", "Sum", 300, 3, 3, 1},
 		"lorehook-crawler-silent":       {"AWS/Lambda Invocations FunctionName=CrawlerFunction", "Sum", 300, 3, 3, 1},
 		"lorehook-feed-behind":          {"AWS/Lambda IteratorAge FunctionName=FeedFunction", "Maximum", 300, 1, 1, 3_600_000},
@@ -268,7 +269,7 @@ func TestEveryRunbookSaysWhatItMeansHowToSeeItAndWhatToDo(t *testing.T) {
 func TestTheListOfRunbooksNamesTheThresholds(t *testing.T) {
 	index := read(t, filepath.Join(runbooksDir, "README.md"))
 	for _, want := range []string{
-		fmt.Sprintf("waited for %d minutes", queueAgeSeconds/60), fmt.Sprintf("later than %d s", freshSeconds), fmt.Sprintf("more than %.0f%%", nearTheLimit*100),
+		fmt.Sprintf("waited for %d minutes", queueAgeSeconds/60), fmt.Sprintf("waited for %d s", hideAgeSeconds), fmt.Sprintf("later than %d s", freshSeconds), fmt.Sprintf("more than %.0f%%", nearTheLimit*100),
 	} {
 		if !strings.Contains(index, want) {
 			t.Errorf("it does not say %q", want)

@@ -71,6 +71,7 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 				queueMetric(st.queues.bulk, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "bulk.fifo", color: grey}),
 			}, right: []awscloudwatch.IMetric{
 				queueMetric(st.queues.requests, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: "oldest in requests.fifo (s)", color: orange}),
+				queueMetric(st.queues.hides, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: "oldest in hides.fifo (s)", color: red}),
 			}}.widget(),
 		},
 	}

@@ -94,6 +94,7 @@ func (st *stack) newOutputs(api httpAPI) {
 	out("HttpApiId", api.id)
 	out("StateMachineArn", st.machine.arn)
 	out("RequestsQueueUrl", st.queues.requests.QueueUrl())
+	out("HidesQueueUrl", st.queues.hides.QueueUrl())
 	out("BulkQueueUrl", st.queues.bulk.QueueUrl())
 	out("DeadLetterQueueUrl", st.queues.deadLetters.QueueUrl())
 	for _, t := range st.tables {

@@ -155,7 +155,7 @@ func TestSecretsHoldNoRealValue(t *testing.T) {
 func TestOutputsNameWhatIsLookedFor(t *testing.T) {
 	want := map[string]string{
 		"WebhookUrl": "HttpApi.ApiEndpoint/webhooks/gitlab", "ApiUrl": "HttpApi.ApiEndpoint", "HttpApiId": "HttpApi",
-		"RequestsQueueUrl": "Requests", "BulkQueueUrl": "Bulk", "DeadLetterQueueUrl": "DeadLetters",
+		"RequestsQueueUrl": "Requests", "HidesQueueUrl": "Hides", "BulkQueueUrl": "Bulk", "DeadLetterQueueUrl": "DeadLetters",
 		"WebhookSecretId": "WebhookSecret.Id", "GitLabTokenSecretId": "GitLabTokenSecret.Id",
 		"StateMachineArn": machineARN("lorehook"),
 	}
