@@ -202,7 +202,7 @@ func (x *explorer) run() {
 	case len(x.pending) > 0:
 		x.begin()
 		return
-	case x.requests.Receivable()+x.bulk.Receivable() > 0:
+	case x.receivable() > 0:
 		x.receive()
 		return
 	default:
@@ -388,7 +388,7 @@ func (x *explorer) acknowledge(e event) {
 		Origin: surgical.OriginWebhook, IdempotencyKey: e.key, Evidence: e.evidence, EventAt: time.Now().UTC().Add(x.skew()).Truncate(time.Microsecond),
 	}
 	if e.evidence.Confidential {
-		x.send(x.outside.ToRequests, req.HideRequest())
+		x.send(x.outside.ToHides, req.HideRequest())
 		x.oracle.hideRequests[req.RunID] = append(x.oracle.hideRequests[req.RunID], hideRequest{e, req.EventAt})
 	}
 	x.send(x.outside.ToRequests, req)
@@ -401,7 +401,25 @@ func (x *explorer) send(to *queue.Sender, req surgical.Request) {
 	}
 }
 
-func (x *explorer) queues() []*fakesqs.Queue { return []*fakesqs.Queue{x.requests, x.bulk} }
+func (x *explorer) queues() []*fakesqs.Queue {
+	return []*fakesqs.Queue{x.requests, x.hides, x.bulk}
+}
+
+// receivable is how many messages workers can receive now.
+func (x *explorer) receivable() (n int) {
+	for _, q := range x.queues() {
+		n += q.Receivable()
+	}
+	return n
+}
+
+// messages is how many messages have not been deleted.
+func (x *explorer) messages() (n int) {
+	for _, q := range x.queues() {
+		n += len(q.Messages())
+	}
+	return n
+}
 
 // arrive acknowledges the deliveries due by then.
 func (x *explorer) arrive(until time.Time) {

@@ -49,7 +49,7 @@ func (x *explorer) calm(why string) {
 		}
 		x.pass(step)
 	}
-	x.failf("not quiescent after %s: %d and %d messages, open runs %v", why, len(x.requests.Messages()), len(x.bulk.Messages()), x.open())
+	x.failf("not quiescent after %s: %d messages, open runs %v", why, x.messages(), x.open())
 }
 
 // finishAll runs every process to completion.
@@ -70,7 +70,7 @@ func (x *explorer) finishBehind(behind lags) {
 }
 
 func (x *explorer) rests() bool {
-	return len(x.requests.Messages())+len(x.bulk.Messages())+len(x.pending)+len(x.late)+len(x.arrivals) == 0 && len(x.open())+len(x.followUps()) == 0
+	return x.messages()+len(x.pending)+len(x.late)+len(x.arrivals) == 0 && len(x.open())+len(x.followUps()) == 0
 }
 
 // followUps lists the entities with a follow-up that is pending.

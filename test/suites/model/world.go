@@ -39,13 +39,13 @@ type world struct {
 	db     *dynamodb.Client
 	truth  *truth
 
-	requests, bulk, dead *fakesqs.Queue
-	machine              *stepfunctions.Machine
-	pending              []json.RawMessage // started executions that have not run yet
-	executing            []*execution
-	fetches              []*fetch
-	ids                  int
-	apis                 map[time.Duration]http.Handler
+	requests, hides, bulk, dead *fakesqs.Queue
+	machine                     *stepfunctions.Machine
+	pending                     []json.RawMessage // started executions that have not run yet
+	executing                   []*execution
+	fetches                     []*fetch
+	ids                         int
+	apis                        map[time.Duration]http.Handler
 
 	oracle oracle
 	trace  []string
@@ -74,15 +74,15 @@ func newWorld(engine Engine, tables config.Tables, machine *stepfunctions.Machin
 	}
 	w.db = w.client()
 	w.dead = fakesqs.New(fakesqs.Options{Name: "dead-letters.fifo", Clock: time.Now, Visibility: surgical.DeadLetterVisibility})
-	fifo := func(name string) *fakesqs.Queue {
+	fifo := func(name string, delay time.Duration) *fakesqs.Queue {
 		return fakesqs.New(fakesqs.Options{
-			Name: name, Clock: time.Now, Delay: surgical.Settle, Visibility: surgical.Visibility, DeadLetters: w.dead, MaxReceives: surgical.MaxReceives,
+			Name: name, Clock: time.Now, Delay: delay, Visibility: surgical.Visibility, DeadLetters: w.dead, MaxReceives: surgical.MaxReceives,
 		})
 	}
-	w.requests, w.bulk = fifo("requests.fifo"), fifo("bulk.fifo")
+	w.requests, w.hides, w.bulk = fifo("requests.fifo", surgical.Settle), fifo("hides.fifo", 0), fifo("bulk.fifo", surgical.Settle)
 	w.environment = cloud.Environment{
-		DB: w.db, Tables: tables, SQS: fakesqs.Client([]*fakesqs.Queue{w.requests, w.bulk, w.dead}, cloud.InterceptAPI(cloud.SQS, w.service)),
-		Requests: w.requests.URL(), Hides: w.requests.URL(), Bulk: w.bulk.URL(), DeadLetters: w.dead.URL(),
+		DB: w.db, Tables: tables, SQS: fakesqs.Client([]*fakesqs.Queue{w.requests, w.hides, w.bulk, w.dead}, cloud.InterceptAPI(cloud.SQS, w.service)),
+		Requests: w.requests.URL(), Hides: w.hides.URL(), Bulk: w.bulk.URL(), DeadLetters: w.dead.URL(),
 		StepFunctions: stepfunctions.Client(func(input json.RawMessage) error {
 			w.pending = append(w.pending, input)
 			return nil
