@@ -115,11 +115,11 @@ func (l *Ledger) Erasure(ctx context.Context, ref surgical.EntityRef) (*surgical
 // Erasures lists what was erased, in the order of the entities' keys, starting after the
 // given one; "" starts at the first. more reports whether there are others.
 func (l *Ledger) Erasures(ctx context.Context, after string, limit int) (page []surgical.Erasure, more bool, err error) {
-	open, err := l.OpenErasures(ctx)
+	open, err := l.openErasures(ctx, after)
 	if err != nil {
 		return nil, false, err
 	}
-	for item, err := range l.itemsOfProject(ctx, directory, erasedPrefix) {
+	for item, err := range l.itemsAfter(ctx, directory, erasedPrefix, placed(erasedPrefix, after)) {
 		if err != nil {
 			return nil, false, fmt.Errorf("list what was erased: %w", err)
 		}
@@ -127,8 +127,6 @@ func (l *Ledger) Erasures(ctx context.Context, after string, limit int) (page []
 		switch {
 		case err != nil:
 			return nil, false, err
-		case e.Ref.Key() <= after:
-			continue
 		case len(page) == limit:
 			return page, true, nil
 		}
@@ -143,8 +141,12 @@ func (l *Ledger) Erasures(ctx context.Context, after string, limit int) (page []
 // OpenErasures lists the entities that were erased and of which something may still be
 // stored.
 func (l *Ledger) OpenErasures(ctx context.Context) ([]surgical.Erasure, error) {
+	return l.openErasures(ctx, "")
+}
+
+func (l *Ledger) openErasures(ctx context.Context, after string) ([]surgical.Erasure, error) {
 	var all []surgical.Erasure
-	for item, err := range l.itemsOfProject(ctx, directory, erasingPrefix) {
+	for item, err := range l.itemsAfter(ctx, directory, erasingPrefix, placed(erasingPrefix, after)) {
 		if err != nil {
 			return nil, fmt.Errorf("list what is being erased: %w", err)
 		}
@@ -155,6 +157,14 @@ func (l *Ledger) OpenErasures(ctx context.Context) ([]surgical.Erasure, error) {
 		all = append(all, e)
 	}
 	return all, nil
+}
+
+// placed is the sort key of an entity's entry; "" for no entity.
+func placed(prefix, entity string) string {
+	if entity == "" {
+		return ""
+	}
+	return prefix + entity
 }
 
 func erasureOf(item dynamo.Item) (surgical.Erasure, error) {

@@ -254,6 +254,12 @@ func (l *Ledger) PassFailures(ctx context.Context, p surgical.Pass, limit int) (
 // itemsOfProject yields the items of the project whose sort key begins with the
 // prefix, strongly consistent, in their order.
 func (l *Ledger) itemsOfProject(ctx context.Context, projectID int64, prefix string) iter.Seq2[dynamo.Item, error] {
+	return l.itemsAfter(ctx, projectID, prefix, "")
+}
+
+// itemsAfter is [Ledger.itemsOfProject] of those after the given sort key; "" stands for
+// all.
+func (l *Ledger) itemsAfter(ctx context.Context, projectID int64, prefix, after string) iter.Seq2[dynamo.Item, error] {
 	return func(yield func(dynamo.Item, error) bool) {
 		expr, err := expression.NewBuilder().WithKeyCondition(
 			expression.Key("project_id").Equal(expression.Value(projectID)).And(expression.Key("item").BeginsWith(prefix))).Build()
@@ -261,10 +267,14 @@ func (l *Ledger) itemsOfProject(ctx context.Context, projectID int64, prefix str
 			yield(nil, err)
 			return
 		}
-		dynamo.QueryAll(ctx, l.db, &dynamodb.QueryInput{
+		in := &dynamodb.QueryInput{
 			TableName: &l.tables.Projects, ConsistentRead: aws.Bool(true), KeyConditionExpression: expr.KeyCondition(),
 			ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-		})(yield)
+		}
+		if after != "" {
+			in.ExclusiveStartKey = projectKey(projectID, after)
+		}
+		dynamo.QueryAll(ctx, l.db, in)(yield)
 	}
 }
 
