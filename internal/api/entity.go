@@ -58,10 +58,21 @@ func (s *server) ref(ctx context.Context, t surgical.EntityType, in EntityPath) 
 	return surgical.EntityRef{ProjectID: id, Target: surgical.Target{Type: t, IID: in.IID}}, err
 }
 
+// stored finds the project, also one that is no longer on the allow list: what is stored
+// of it can be erased.
+func (s *server) stored(ctx context.Context, t surgical.EntityType, in EntityPath) (surgical.EntityRef, error) {
+	id, err := s.projectIf(ctx, "path.project", in.Project, func(int64) bool { return true })
+	return surgical.EntityRef{ProjectID: id, Target: surgical.Target{Type: t, IID: in.IID}}, err
+}
+
 func (s *server) allowed(projectID int64) error {
 	if s.Allows(projectID) {
 		return nil
 	}
+	return notOnList(projectID)
+}
+
+func notOnList(projectID int64) error {
 	return surgical.NewError(surgical.CodeProjectNotAllowed, fmt.Sprintf("project %d is not on the allow list", projectID))
 }
 

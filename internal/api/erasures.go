@@ -46,10 +46,11 @@ func (s *server) registerErasures(api huma.API) {
 			OperationID: "erase-" + string(t), Method: http.MethodPost, Path: path, Tags: []string{"entities"},
 			Summary: "Erase " + named(t),
 			Description: "Hides the entity and keeps it out, by one write: from then on every reader answers as for an entity that was never stored, and no webhook, request or pass fetches or stores it. Then removes everything that is stored of it, and lists what is left. " +
-				"Can be repeated: a later request goes on with the removal. GitLab is not changed, and neither are the runs, which hold no content.",
-		}, notAllowed(), noProject()),
+				"Can be repeated: a later request goes on with the removal. GitLab is not changed, and neither are the runs, which hold no content. " +
+				"The project need not be on the allow list: what was stored before it left the list can be erased.",
+		}, noProject()),
 			handle(func(ctx context.Context, in *EntityPath) (*answer[ErasureView], error) {
-				ref, err := s.ref(ctx, t, *in)
+				ref, err := s.stored(ctx, t, *in)
 				if err != nil {
 					return nil, err
 				}
@@ -59,9 +60,9 @@ func (s *server) registerErasures(api huma.API) {
 			OperationID: "get-" + string(t) + "-erasure", Method: http.MethodGet, Path: path, Tags: []string{"entities"},
 			Summary:     "Count what is stored of " + named(t),
 			Description: "What a request to erase the entity would remove, and whether it is erased. Writes nothing.",
-		}, notAllowed(), noProject()),
+		}, noProject()),
 			handle(func(ctx context.Context, in *EntityPath) (*answer[ErasureView], error) {
-				ref, err := s.ref(ctx, t, *in)
+				ref, err := s.stored(ctx, t, *in)
 				if err != nil {
 					return nil, err
 				}
@@ -73,11 +74,11 @@ func (s *server) registerErasures(api huma.API) {
 			Summary: "Let " + named(t) + " be fetched again that was erased",
 			Description: "Nothing is restored: the entity has no copy until something fetches it, such as its next webhook, a request or a backfill. Only a fetch that began after the erasing is stored. " +
 				"Changes nothing if the entity is not erased.",
-		}, notAllowed(), noProject(), refusalOf(surgical.CodeConflict, "the entity is still being removed"))
+		}, noProject(), refusalOf(surgical.CodeConflict, "the entity is still being removed"))
 		lift.Responses["409"].Headers = retryAfter(surgical.EraseSettle)
 		huma.Register(api, lift,
 			handle(func(ctx context.Context, in *EntityPath) (*answer[ErasureView], error) {
-				ref, err := s.ref(ctx, t, *in)
+				ref, err := s.stored(ctx, t, *in)
 				if err != nil {
 					return nil, err
 				}
@@ -88,7 +89,7 @@ func (s *server) registerErasures(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "list-erasures", Method: http.MethodGet, Path: "/v1/erasures", Tags: []string{"entities"},
 		Summary:     "List what was erased",
-		Description: "The entities of allowed projects that were erased. The list is kept apart from the copies: after a restore of those, it says what to erase again.",
+		Description: "The entities that were erased, also those of projects that are no longer on the allow list. The list is kept apart from the copies: after a restore of those, it says what to erase again.",
 	}), handle(s.listErasures))
 }
 
@@ -148,9 +149,7 @@ func (s *server) listErasures(ctx context.Context, in *PageInput) (*answer[Erasu
 	}
 	list := ErasureList{Erasures: []ErasureView{}}
 	for _, e := range page {
-		if s.Allows(e.Ref.ProjectID) {
-			list.Erasures = append(list.Erasures, viewOfErasure(e))
-		}
+		list.Erasures = append(list.Erasures, viewOfErasure(e))
 	}
 	if more {
 		list.NextCursor, err = encodeCursor(erasurePlace{Of: erasuresList, After: page[len(page)-1].Ref.Key()})

@@ -58,6 +58,28 @@ func TestErase_HidesRemovesAndListsTheEntity(t *testing.T) {
 	})
 }
 
+func TestErase_RemovesWhatIsStoredOfAProjectThatIsNoLongerAllowed(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		const path = "/v1/projects/1/issues/7/erasure"
+		f.Sync(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7)))
+		o := f.options()
+		o.Allows = func(int64) bool { return false }
+		f.handler = serve(t, o)
+		if p := problemIn(t, call(f.handler, http.MethodGet, "/v1/projects/1/issues/7", ""), http.StatusForbidden); p.Code != surgical.CodeProjectNotAllowed {
+			t.Errorf("it is read: %+v", p)
+		}
+		if before := get[api.ErasureView](f, path); before.Left.Parts == 0 {
+			t.Errorf("before %+v", before)
+		}
+		if done := decode[api.ErasureView](t, call(f.handler, http.MethodPost, path, ""), http.StatusOK); *done.Left != (api.StoredItemsView{}) || done.Found.Parts == 0 {
+			t.Errorf("done %+v", done)
+		}
+		if list := get[api.ErasureList](f, "/v1/erasures"); len(list.Erasures) != 1 {
+			t.Errorf("the list %+v", list)
+		}
+	})
+}
+
 func TestErasures_AreListedInPages(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		for _, path := range []string{"issues/7", "issues/8", "merge_requests/12"} {

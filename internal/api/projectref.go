@@ -39,12 +39,20 @@ type ProjectPath struct {
 // location of the request. The project is on the allow list. Nothing tells a path of
 // a project that is not from an unknown one.
 func (s *server) project(ctx context.Context, location string, ref projectRef) (int64, error) {
+	return s.projectIf(ctx, location, ref, s.Allows)
+}
+
+// projectIf is [server.project] with a rule of its own in place of the allow list.
+func (s *server) projectIf(ctx context.Context, location string, ref projectRef, allowed func(int64) bool) (int64, error) {
 	named := string(ref)
 	if id, err := strconv.ParseInt(named, 10, 64); err == nil {
 		if id < 1 || id > maxProjectID {
 			return 0, invalid(location, named, fmt.Sprintf("expected number between 1 and %d", int64(maxProjectID)))
 		}
-		return id, s.allowed(id)
+		if !allowed(id) {
+			return id, notOnList(id)
+		}
+		return id, nil
 	}
 	path, err := surgical.ParseProjectPath(named)
 	if err != nil {
@@ -54,7 +62,7 @@ func (s *server) project(ctx context.Context, location string, ref projectRef) (
 	if err != nil {
 		return 0, err
 	}
-	if id == 0 || !s.Allows(id) {
+	if id == 0 || !allowed(id) {
 		return 0, surgical.NewError(surgical.CodeProjectUnknown,
 			fmt.Sprintf("no project with the path %s is known. A path becomes known when GitLab first shows the project; until then, use the project's id", path))
 	}
