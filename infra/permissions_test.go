@@ -110,6 +110,7 @@ func wantGrants() map[string]grants {
 			// The API writes content only to erase it.
 			"Content.Arn":                              dynamodb("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
 			"Content.Arn/index/heads_by_project":       dynamodb("Query"),
+			"Content.Arn/index/heads_by_update":        dynamodb("Query"),
 			"SyncRuns.Arn":                             dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
 			"SyncRuns.Arn/index/runs_by_project":       dynamodb("Query"),
 			"SyncRuns.Arn/index/runs_by_status":        dynamodb("Query"),

@@ -200,7 +200,7 @@ func crawler() Function {
 func api() Function {
 	return Function{
 		Tables: []Table{
-			on(tables.Content(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem").by(tables.ContentByProject),
+			on(tables.Content(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem").by(tables.ContentByProject, tables.ContentByUpdate),
 			on(tables.SyncRuns(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem").by(tables.RunsByProject, tables.RunsByStatus),
 			on(tables.SyncRunEntities(), "Query", "PutItem").by(tables.EntitiesByEntity),
 			on(tables.DependentQueue(), "GetItem", "Query", "UpdateItem"),

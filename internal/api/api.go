@@ -108,6 +108,8 @@ type Content interface {
 	Explained(ctx context.Context, ref surgical.EntityRef) (surgical.Head, surgical.Concealment, error)
 	// EntitiesOf lists entities of the project after the target.
 	EntitiesOf(ctx context.Context, projectID int64, after surgical.Target, limit int) ([]surgical.Head, surgical.Target, bool, error)
+	// List returns a page of a project's issues or merge requests.
+	List(ctx context.Context, list content.List) (content.ListPage, error)
 	// VisibleDocuments reads the entity's documents without their texts, ordered by id;
 	// VisibleDocumentsAfter those after the given one that fit, with their texts. The
 	// errors are those of Read.
@@ -182,6 +184,7 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerDrains(s.api)
 	s.registerEntities(s.api)
 	s.registerEntityList(s.api)
+	s.registerListings(s.api)
 	s.registerWhy(s.api)
 	s.registerErasures(s.api)
 	s.registerChanges(s.api)

@@ -23,6 +23,10 @@ type EntitySummary struct {
 	Confidential bool                `json:"confidential" doc:"Whether GitLab shows it only to members."`
 	WebURL       string              `json:"web_url,omitempty" doc:"The URL of its page in GitLab."`
 	Labels       []string            `json:"labels" nullable:"false" doc:"GitLab's labels."`
+	Author       string              `json:"author,omitempty" example:"mira.lindqvist" doc:"The author's user name."`
+	Assignees    []string            `json:"assignees,omitempty" nullable:"false" doc:"The user names of the assignees."`
+	Milestone    string              `json:"milestone,omitempty" doc:"The title of the milestone."`
+	CreatedAt    time.Time           `json:"created_at,omitzero" doc:"GitLab's created_at; absent if the copy was stored by a version that did not keep it."`
 }
 
 // EntityList is a page of the stored copies of a project.
@@ -106,9 +110,17 @@ func entitySummary(head surgical.Head) EntitySummary {
 	if labels == nil {
 		labels = []string{}
 	}
-	return EntitySummary{
+	summary := EntitySummary{
 		ProjectID: head.Ref.ProjectID, Type: head.Ref.Type, IID: head.Ref.IID,
 		Revision: head.Revision, UpdatedAt: head.UpdatedAt, FetchedAt: head.FetchedAt,
-		Title: a.Title, State: a.State, Confidential: a.Confidential, WebURL: a.WebURL, Labels: labels,
+		Title: a.Title, State: a.State, Confidential: a.Confidential, WebURL: a.WebURL, Labels: labels, Milestone: a.Milestone,
 	}
+	if a.Author != nil {
+		summary.Author = a.Author.Username
+	}
+	for _, user := range a.Assignees {
+		summary.Assignees = append(summary.Assignees, user.Username)
+	}
+	summary.CreatedAt, _ = surgical.ParseTime(a.CreatedAt) // an odd time is not shown
+	return summary
 }

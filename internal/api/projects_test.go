@@ -153,6 +153,8 @@ func TestProject_IsFoundByAPathWithPlainSlashes(t *testing.T) {
 		f.must(err)
 		for path, field := range map[string]string{
 			"/v1/projects/demo/lorehook-demo":                    "path",
+			"/v1/projects/demo/lorehook-demo/issues":             "entities",
+			"/v1/projects/demo/lorehook-demo/merge_requests":     "entities",
 			"/v1/projects/demo/lorehook-demo/issues/7":           "revision",
 			"/v1/projects/demo/lorehook-demo/issues/7/documents": "documents",
 			"/v1/projects/demo/lorehook-demo/issues/7/sync-runs": "runs",
@@ -168,7 +170,7 @@ func TestProject_IsFoundByAPathWithPlainSlashes(t *testing.T) {
 		}
 		for path, status := range map[string]int{
 			"/v1/projects/demo/lorehook-demo/issues/7/x": http.StatusNotFound, "/v1/projects/a//b": http.StatusNotFound, "/v1/projects/": http.StatusNotFound,
-			"/v1/projects/demo/lorehook-demo/issues": http.StatusNotFound, "/v1/projects/demo/-/issues/7": http.StatusUnprocessableEntity,
+			"/v1/projects/demo/lorehook-demo/notes": http.StatusNotFound, "/v1/projects/demo/-/issues/7": http.StatusUnprocessableEntity,
 		} {
 			if w := call(handler, http.MethodGet, path, ""); w.Code != status {
 				t.Errorf("%s: %d %s, want %d", path, w.Code, w.Body, status)

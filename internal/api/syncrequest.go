@@ -130,15 +130,3 @@ func (b *SyncRequest) contradictions() (errs []error) {
 	}
 	return errs
 }
-
-// jsonNames are the names of a type's fields in JSON.
-func jsonNames(t reflect.Type) []string {
-	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
-}

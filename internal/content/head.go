@@ -52,6 +52,10 @@ type headItem struct {
 	HiddenSince      int64 `dynamodbav:"hidden_since,omitempty"`
 	Gone             bool  `dynamodbav:"gone,omitempty"`
 	Erased           int64 `dynamodbav:"erased,omitempty"`
+	// List and Listed are the keys of the index by state and time; absent from heads
+	// without a copy and from those of earlier versions.
+	List   string `dynamodbav:"list,omitempty"`
+	Listed string `dynamodbav:"listed,omitempty"`
 
 	Attributes attributesItem `dynamodbav:"attributes"`
 	Children   packedEntries  `dynamodbav:"children,omitempty"`
@@ -68,10 +72,20 @@ type attributesItem struct {
 	Labels       []string `dynamodbav:"labels,omitempty"`
 	Author       string   `dynamodbav:"author,omitempty"`
 	MovedTo      int64    `dynamodbav:"moved_to,omitempty"`
+	// The rest is absent from heads of earlier versions.
+	Assignees []string `dynamodbav:"assignees,omitempty"`
+	Milestone string   `dynamodbav:"milestone,omitempty"`
+	CreatedAt string   `dynamodbav:"created_at,omitempty"`
 }
 
 func itemOfAttributes(a surgical.Attributes) attributesItem {
-	item := attributesItem{Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels, MovedTo: a.MovedTo}
+	item := attributesItem{
+		Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels, MovedTo: a.MovedTo,
+		Milestone: a.Milestone, CreatedAt: a.CreatedAt,
+	}
+	for _, user := range a.Assignees {
+		item.Assignees = append(item.Assignees, user.Username)
+	}
 	if a.Author != nil {
 		item.Author = a.Author.Username
 	}
@@ -79,7 +93,13 @@ func itemOfAttributes(a surgical.Attributes) attributesItem {
 }
 
 func (a attributesItem) attributes() surgical.Attributes {
-	out := surgical.Attributes{Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels, MovedTo: a.MovedTo}
+	out := surgical.Attributes{
+		Title: a.Title, State: a.State, WebURL: a.WebURL, Confidential: a.Confidential, Labels: a.Labels, MovedTo: a.MovedTo,
+		Milestone: a.Milestone, CreatedAt: a.CreatedAt,
+	}
+	for _, username := range a.Assignees {
+		out.Assignees = append(out.Assignees, surgical.User{Username: username})
+	}
 	if a.Author != "" {
 		out.Author = &surgical.User{Username: a.Author}
 	}
@@ -101,6 +121,7 @@ func (h headItem) head(ref surgical.EntityRef) surgical.Head {
 		HiddenSince:          dynamo.FromMicros(h.HiddenSince),
 		Gone:                 h.Gone,
 		ErasedAt:             dynamo.FromMicros(h.Erased),
+		Listed:               h.List != "",
 		Attributes:           h.Attributes.attributes(),
 	}
 }

@@ -380,6 +380,7 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = snap.Notes.MaxID, dynamo.Micros(snap.Notes.MaxUpdatedAt), snap.UserNotesCount()
 	head.HiddenSince = dynamo.Micros(p.change.Base.StaysHidden(snap.FetchedAt, attributes.Confidential))
 	head.Attributes = itemOfAttributes(attributes)
+	head.List, head.Listed = listOf(snap.Ref, attributes.State), place{snap.UpdatedAt.UnixMicro(), snap.Ref.IID}.String()
 	if err := p.change.put(head, snap); err != nil {
 		return err
 	}

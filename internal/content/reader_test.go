@@ -35,6 +35,10 @@ func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any,
 			heads, _, _, err := r.EntitiesOf(ctx(), ref.ProjectID, surgical.Target{}, 100)
 			return slices.DeleteFunc(heads, func(h surgical.Head) bool { return h.Ref != ref }), err
 		},
+		"List": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			page, err := r.List(ctx(), content.List{ProjectID: ref.ProjectID, Type: ref.Type, Limit: 100})
+			return slices.DeleteFunc(page.Heads, func(h surgical.Head) bool { return h.Ref != ref }), err
+		},
 		// It shows nothing of a copy that is excluded, and of any other only its head.
 		"Explained": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
 			head, why, err := r.Explained(ctx(), ref)

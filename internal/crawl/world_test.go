@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
@@ -24,6 +26,9 @@ import (
 type world struct {
 	*testing.T
 	*cloud.Cloud
+	// db has the tables, and content is the name of one of them.
+	db      *dynamodb.Client
+	content string
 	// lists counts the requests for lists.
 	lists int
 	// metrics are the lines that the crawler wrote.
@@ -55,7 +60,7 @@ func (w *world) Helper() { w.T.Helper() }
 func inWorld(t *testing.T, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		db, tables := fakedynamodb.New()
-		w := &world{T: t, Cloud: cloud.New(t, db.Client(), tables)}
+		w := &world{T: t, Cloud: cloud.New(t, db.Client(), tables), db: db.Client(), content: tables.Content}
 		w.Rows = db.Items
 		w.Crawls = true
 		w.Crawler().Meter = metrics.New(&w.metrics, "lorehook", w.Clock.Now)

@@ -29,7 +29,10 @@ type Head struct {
 	Gone        bool
 	// ErasedAt is when the entity was erased: until that is lifted, no fetch replaces
 	// the head. It is zero otherwise.
-	ErasedAt   time.Time
+	ErasedAt time.Time
+	// Listed reports whether lists by state and time find the head. Heads of earlier
+	// versions are not listed, and lack what only lists show.
+	Listed     bool
 	Attributes Attributes
 }
 

@@ -192,7 +192,7 @@ type Entry struct {
 
 // Differs reports whether the entry, which was listed at the time by our clock, shows
 // that the head is not current: it is missing, older, has another number of comments,
-// or says that GitLab does not show the entity. An entry that is older than the head
+// cannot be listed, or says that GitLab does not show the entity. An entry that is older than the head
 // counts only if the head's fetch had ended the confirmation time before: until then
 // the list may come from a lagging replica, or from before the head's fetch. What was
 // erased is not fetched.
@@ -201,6 +201,8 @@ func (e Entry) Differs(h Head, hiddenAt, listedAt time.Time) bool {
 	case why == Erased:
 		return false
 	case why != "" && why != Hidden: // a hidden copy has a follow-up of its own
+		return true
+	case why == "" && !h.Listed: // of an earlier version
 		return true
 	case e.UpdatedAt.Before(h.UpdatedAt):
 		return !h.FetchedUntil.After(listedAt.Add(-Confirmation))

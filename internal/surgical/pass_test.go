@@ -10,7 +10,7 @@ import (
 func TestDiffers_FindsWhatTheHeadLacks(t *testing.T) {
 	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	entry := surgical.Entry{Target: surgical.Target{Type: surgical.Issue, IID: 7}, UpdatedAt: at, UserNotesCount: 3}
-	current := surgical.Head{Revision: 2, UpdatedAt: at, UserNotesCount: 3, FetchedAt: at.Add(time.Second), FetchedUntil: at.Add(2 * time.Second)}
+	current := surgical.Head{Revision: 2, UpdatedAt: at, UserNotesCount: 3, FetchedAt: at.Add(time.Second), FetchedUntil: at.Add(2 * time.Second), Listed: true}
 	with := func(change func(*surgical.Head)) surgical.Head {
 		h := current
 		change(&h)
@@ -29,6 +29,8 @@ func TestDiffers_FindsWhatTheHeadLacks(t *testing.T) {
 		{"older", with(func(h *surgical.Head) { h.UpdatedAt = at.Add(-time.Millisecond) }), time.Time{}, time.Hour, true},
 		{"fewer comments", with(func(h *surgical.Head) { h.UserNotesCount = 2 }), time.Time{}, time.Hour, true},
 		{"more comments", with(func(h *surgical.Head) { h.UserNotesCount = 4 }), time.Time{}, time.Hour, true},
+		{"of an earlier version", with(func(h *surgical.Head) { h.Listed = false }), time.Time{}, time.Hour, true},
+		{"called confidential, of an earlier version", with(func(h *surgical.Head) { h.HiddenSince, h.Listed = at, false }), time.Time{}, time.Hour, false},
 		{"gone", with(func(h *surgical.Head) { h.Gone = true }), time.Time{}, time.Hour, true},
 		{"erased", surgical.Head{Revision: 3, ErasedAt: at}, time.Time{}, time.Hour, false},
 		{"hidden with its project", current, at.Add(time.Second), time.Hour, true},

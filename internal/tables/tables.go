@@ -35,6 +35,7 @@ const ExpiresAt = "expires_at"
 // The names of the indexes.
 const (
 	ContentByProject = "heads_by_project"
+	ContentByUpdate  = "heads_by_update"
 	RunsByProject    = "runs_by_project"
 	RunsByStatus     = "runs_by_status"
 	RunsToSweep      = "runs_to_sweep"
@@ -50,6 +51,7 @@ func ptr(k Key) *Key      { return &k }
 func Content() Table {
 	return Table{Name: "content", Env: "LOREHOOK_TABLE_CONTENT", Hash: str("pk"), Sort: ptr(str("sk")), Indexes: []Index{
 		{Name: ContentByProject, Hash: num("project_id"), Sort: str("entity")},
+		{Name: ContentByUpdate, Hash: str("list"), Sort: str("listed")},
 	}}
 }
 

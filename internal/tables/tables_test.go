@@ -31,7 +31,7 @@ func describe(t tables.Table) string {
 // A key cannot be changed once there are rows: this is what is deployed.
 func TestAll_IsTheDeployedSchema(t *testing.T) {
 	want := []string{
-		"content pk:S sk:S, heads_by_project project_id:N entity:S",
+		"content pk:S sk:S, heads_by_project project_id:N entity:S, heads_by_update list:S listed:S",
 		"sync_runs run_id:S, runs_by_project project_id:N created_at:N, runs_by_status status:S created_at:N, runs_to_sweep sweep:S sweep_after:N",
 		"sync_run_entities run_id:S target:S, runs_by_entity entity:S updated_at:N",
 		"dirty_sources entity:S dirty_id:S",

@@ -1,0 +1,162 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// ListedEntity is an entity in a list, with the selected fields.
+type ListedEntity struct {
+	EntitySummary
+	fields []string
+}
+
+// MarshalJSON encodes the selected fields.
+func (r ListedEntity) MarshalJSON() ([]byte, error) { return only(r.EntitySummary, r.fields) }
+
+// EntityListing is a page of a project's issues or merge requests.
+type EntityListing struct {
+	Entities   []ListedEntity `json:"entities" nullable:"false" doc:"A page may hold fewer than limit, even none, and still have a next page."`
+	NextCursor string         `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
+}
+
+// ListingInput selects entities of a project.
+type ListingInput struct {
+	ProjectPath
+	Label         string    `query:"label" maxLength:"1024" example:"bug,search" doc:"Only entities with all of these labels, comma-separated."`
+	Author        string    `query:"author" maxLength:"255" example:"mira.lindqvist" doc:"Only entities by the user with this name."`
+	Assignee      string    `query:"assignee" maxLength:"255" doc:"Only entities that are assigned to the user with this name."`
+	Milestone     string    `query:"milestone" maxLength:"255" doc:"Only entities of the milestone with this title."`
+	CreatedAfter  time.Time `query:"created_after" doc:"Only entities that were created at this time or later."`
+	CreatedBefore time.Time `query:"created_before" doc:"Only entities that were created before this time."`
+	UpdatedAfter  time.Time `query:"updated_after" doc:"Only entities with an updated_at of this time or later."`
+	UpdatedBefore time.Time `query:"updated_before" doc:"Only entities with an updated_at before this time."`
+	Order         string    `query:"order" enum:"updated_desc,updated_asc,created_desc,created_asc" default:"updated_desc" doc:"By GitLab's updated_at, or by creation: then by iid, which GitLab gives in that order."`
+	FieldsInput
+	PageInput
+}
+
+// IssuesInput selects issues.
+type IssuesInput struct {
+	State string `query:"state" enum:"opened,closed" doc:"Only issues in this state."`
+	ListingInput
+}
+
+// MergeRequestsInput selects merge requests.
+type MergeRequestsInput struct {
+	State string `query:"state" enum:"opened,closed,merged,locked" doc:"Only merge requests in this state."`
+	ListingInput
+}
+
+func (s *server) registerListings(api huma.API) {
+	operation := func(t surgical.EntityType) huma.Operation {
+		return s.operation(huma.Operation{
+			OperationID: "list-" + plural(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t), Tags: []string{"entities"},
+			Summary: "List the " + strings.ReplaceAll(plural(t), "_", " ") + " of a project",
+			Description: "The stored copies that are shown, without discussions, events and documents. Pages by state and time are full; with any other filter, a page has what matches among 100 entities. " +
+				"An entity that changes while you read the pages moves to the end of the list that is ordered by updated_at. Copies that were stored by a version without these lists appear once they have been fetched again.",
+		}, notAllowed(), noProject())
+	}
+	huma.Register(api, operation(surgical.Issue), handle(func(ctx context.Context, in *IssuesInput) (*answer[EntityListing], error) {
+		return s.listing(ctx, surgical.Issue, in.State, in.ListingInput)
+	}))
+	huma.Register(api, operation(surgical.MergeRequest), handle(func(ctx context.Context, in *MergeRequestsInput) (*answer[EntityListing], error) {
+		return s.listing(ctx, surgical.MergeRequest, in.State, in.ListingInput)
+	}))
+}
+
+// listingPlace is where a page of a list of entities begins.
+type listingPlace struct {
+	Of    string `json:"l"`
+	After string `json:"a"`
+}
+
+func (s *server) listing(ctx context.Context, t surgical.EntityType, state string, in ListingInput) (*answer[EntityListing], error) {
+	projectID, err := s.project(ctx, "path.project", in.Project)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := selected[EntitySummary](in.FieldsInput)
+	if err != nil {
+		return nil, err
+	}
+	list := content.List{
+		ProjectID: projectID, Type: t, State: state, UpdatedFrom: in.UpdatedAfter, UpdatedBefore: in.UpdatedBefore,
+		ByNumber: strings.HasPrefix(in.Order, "created"), Ascending: strings.HasSuffix(in.Order, "asc"), Matches: in.matches(), Limit: in.Limit,
+	}
+	of := listName(plural(t), projectID, in.query(state))
+	if in.Cursor != "" {
+		place, err := decodeCursor(in.Cursor, func(p listingPlace) bool { return p.Of == of && list.IsPlace(p.After) })
+		if err != nil {
+			return nil, err
+		}
+		list.After = place.After
+	}
+	page, err := s.Content.List(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	listing := EntityListing{Entities: []ListedEntity{}}
+	for _, head := range page.Heads {
+		listing.Entities = append(listing.Entities, ListedEntity{entitySummary(head), fields})
+	}
+	if page.Next != "" {
+		listing.NextCursor, err = encodeCursor(listingPlace{Of: of, After: page.Next})
+	}
+	return &answer[EntityListing]{listing}, err
+}
+
+// query identifies what is selected, for cursors: their size must not depend on it.
+func (in ListingInput) query(state string) string {
+	all := []string{state, in.Label, in.Author, in.Assignee, in.Milestone, in.Order}
+	for _, at := range []time.Time{in.CreatedAfter, in.CreatedBefore, in.UpdatedAfter, in.UpdatedBefore} {
+		all = append(all, at.UTC().Format(time.RFC3339Nano))
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", all))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// matches returns the filter by what only heads say, nil for none.
+func (in ListingInput) matches() func(surgical.Head) bool {
+	if in.Label == "" && in.Author == "" && in.Assignee == "" && in.Milestone == "" && in.CreatedAfter.IsZero() && in.CreatedBefore.IsZero() {
+		return nil
+	}
+	return func(h surgical.Head) bool {
+		a := h.Attributes
+		return in.labelled(a.Labels) && in.created(a.CreatedAt) &&
+			(in.Author == "" || a.Author != nil && strings.EqualFold(a.Author.Username, in.Author)) &&
+			(in.Assignee == "" || slices.ContainsFunc(a.Assignees, func(u surgical.User) bool { return strings.EqualFold(u.Username, in.Assignee) })) &&
+			(in.Milestone == "" || a.Milestone == in.Milestone)
+	}
+}
+
+func (in ListingInput) labelled(labels []string) bool {
+	if in.Label == "" {
+		return true
+	}
+	for label := range strings.SplitSeq(in.Label, ",") {
+		if !slices.Contains(labels, strings.TrimSpace(label)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (in ListingInput) created(at string) bool {
+	if in.CreatedAfter.IsZero() && in.CreatedBefore.IsZero() {
+		return true
+	}
+	created, ok := surgical.ParseTime(at)
+	return ok && !created.Before(in.CreatedAfter) && (in.CreatedBefore.IsZero() || created.Before(in.CreatedBefore))
+}
