@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -28,10 +29,35 @@ func (s *Store) Batch(ctx context.Context, ref surgical.EntityRef, ids []string)
 	return batch, err
 }
 
-// Batch is [Store.Batch], and reads children by their keys as well; those that
-// the revision does not have are left out. A view older than the expiry of its
-// children fails.
-func (v View) Batch(ctx context.Context, ids, children []string) (Batch, map[string]json.RawMessage, error) {
+// Children are children that [View.Batch] read. A long one is read only when it is asked
+// for, so that no more than one of them has to be held at a time.
+type Children struct {
+	view  View
+	named entries
+	lists pieceLists
+	items []dynamo.Item
+}
+
+// Child returns a child by its key, false if the revision does not have it.
+func (c Children) Child(ctx context.Context, child string) (raw json.RawMessage, exists bool, err error) {
+	entry, exists := c.named[child]
+	if !exists {
+		return nil, false, nil
+	}
+	items, lists := slices.Clone(c.items), pieceLists{}
+	if pieces, long := c.lists[child]; long {
+		lists[child] = pieces
+		if items, err = c.view.store.pieceItems(ctx, c.view.Ref, lists); err != nil {
+			return nil, false, err
+		}
+	}
+	joined, err := joinChildren(c.view.Ref, entries{child: entry}, lists, items)
+	return joined[child], err == nil, err
+}
+
+// Batch is [Store.Batch], and reads children by their keys as well. A view older than
+// the expiry of its children fails, here or when a child is asked for.
+func (v View) Batch(ctx context.Context, ids, children []string) (Batch, Children, error) {
 	named := v.only(children)
 	var keys []dynamo.Item
 	for child, entry := range named {
@@ -41,18 +67,10 @@ func (v View) Batch(ctx context.Context, ids, children []string) (Batch, map[str
 	}
 	batch, items, err := v.store.batch(ctx, v.Ref, ids, keys)
 	if err != nil {
-		return Batch{}, nil, err
+		return Batch{}, Children{}, err
 	}
 	lists, err := listsOf(v.Ref, named, items)
-	if err != nil {
-		return Batch{}, nil, err
-	}
-	pieces, err := v.store.pieceItems(ctx, v.Ref, lists)
-	if err != nil {
-		return Batch{}, nil, err
-	}
-	loaded, err := joinChildren(v.Ref, named, lists, append(items, pieces...))
-	return batch, loaded, err
+	return batch, Children{v, named, lists, items}, err
 }
 
 // batch reads the other keys along, and returns their items.

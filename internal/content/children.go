@@ -23,30 +23,48 @@ type pieceListItem struct {
 }
 
 // children reads every child that the entries name with queries of the collection,
-// which cost a fraction of reading them one by one.
+// which cost a fraction of reading them one by one. It holds each text once.
 func (s *Store) children(ctx context.Context, ref surgical.EntityRef, named entries) (map[string]json.RawMessage, error) {
-	prefixes := []string{childPrefix}
-	if len(named.inPieces()) > 0 {
-		prefixes = append(prefixes, piecePrefix)
-	}
-	var items []dynamo.Item
-	for _, prefix := range prefixes {
-		in, err := s.collection(ref, prefix)
-		if err != nil {
-			return nil, err
-		}
-		for item, err := range dynamo.QueryAll(ctx, s.db, in) {
-			if err != nil {
-				return nil, fmt.Errorf("read children of %s: %w", ref, err)
-			}
-			items = append(items, item)
-		}
-	}
-	lists, err := listsOf(ref, named, items)
+	items, err := s.childItems(ctx, ref, childPrefix, nil)
 	if err != nil {
 		return nil, err
 	}
+	lists, err := s.pieceLists(ctx, ref, named)
+	if err != nil {
+		return nil, err
+	}
+	if len(lists) > 0 {
+		wanted := map[string]bool{}
+		for child, pieces := range lists {
+			for _, sk := range keysOf(pieces, ofChild(child)) {
+				wanted[sk] = true
+			}
+		}
+		pieces, err := s.childItems(ctx, ref, piecePrefix, wanted)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, pieces...)
+	}
 	return joinChildren(ref, named, lists, items)
+}
+
+// childItems reads the items of the collection whose sort keys begin with the prefix, and
+// keeps the wanted ones; nil means all.
+func (s *Store) childItems(ctx context.Context, ref surgical.EntityRef, prefix string, wanted map[string]bool) (items []dynamo.Item, err error) {
+	in, err := s.collection(ref, prefix)
+	if err != nil {
+		return nil, err
+	}
+	for item, err := range dynamo.QueryAll(ctx, s.db, in) {
+		if err != nil {
+			return nil, fmt.Errorf("read children of %s: %w", ref, err)
+		}
+		if wanted == nil || wanted[sortKey(item)] {
+			items = append(items, item)
+		}
+	}
+	return items, nil
 }
 
 // pieceLists reads the lists of those children of the entries that are stored in
@@ -109,36 +127,40 @@ func listsOf(ref surgical.EntityRef, named entries, items []dynamo.Item) (pieceL
 	return lists, nil
 }
 
-// joinChildren joins the items of each child. All items of the named children must
-// be among those given.
+// joinChildren joins the items of each child, and forgets them. All items of the named
+// children must be among those given.
 func joinChildren(ref surgical.EntityRef, named entries, lists pieceLists, items []dynamo.Item) (map[string]json.RawMessage, error) {
 	keys := make(map[string][]string, len(named))
-	bodies := map[string]body{}
+	wanted := map[string]bool{}
 	for child, entry := range named {
 		keys[child] = entry.textKeys(child, lists[child])
 		for _, sk := range keys[child] {
-			bodies[sk] = body{}
+			wanted[sk] = true
 		}
 	}
-	held := make(map[string]bool, len(bodies))
-	for _, item := range items {
-		if _, wanted := bodies[sortKey(item)]; !wanted {
+	bodies := make(map[string]body, len(wanted))
+	for i, item := range items {
+		if items[i] = nil; !wanted[sortKey(item)] {
 			continue
 		}
 		var c childItem
 		if err := attributevalue.UnmarshalMap(item, &c); err != nil {
 			return nil, fmt.Errorf("decode a child of %s: %w", ref, err)
 		}
-		bodies[c.SK], held[c.SK] = c.body, true
+		bodies[c.SK] = c.body
 	}
 	children := make(map[string]json.RawMessage, len(named))
 	for child := range named {
 		parts := make([]body, len(keys[child]))
 		for i, sk := range keys[child] {
-			if !held[sk] {
+			part, held := bodies[sk]
+			if !held {
 				return nil, fmt.Errorf("%s of %s: item %d of %d is missing: %w", child, ref, i+1, len(parts), errOvertaken)
 			}
-			parts[i] = bodies[sk]
+			parts[i] = part
+		}
+		for _, sk := range keys[child] {
+			delete(bodies, sk)
 		}
 		text, err := joinBodies(parts)
 		if err != nil {

@@ -216,10 +216,12 @@ func TestView_ReadsOnlyThePartsThatNameTheChildren(t *testing.T) {
 		}
 		_, loaded, err := view.Batch(ctx(), nil, asked)
 		w.must(err)
-		if len(loaded) != len(asked)-1 {
-			t.Errorf("%s: %d of %d children loaded", name, len(loaded), len(asked)-1)
-		}
-		for child, raw := range loaded {
+		for _, child := range asked {
+			raw, exists, err := loaded.Child(ctx(), child)
+			w.must(err)
+			if exists != (child != "discussion#none") {
+				t.Errorf("%s: %s exists: %t", name, child, exists)
+			}
 			if want := g.children[child]; want != "" && string(raw) != want {
 				t.Errorf("%s: %s is %s", name, child, raw)
 			}
@@ -241,12 +243,19 @@ func TestViewBatch_OfAnExpiredChildFails(t *testing.T) {
 	view, err := w.View(ctx(), issue(1), nil)
 	w.must(err)
 	w.commit(issue(1), newIssue().and("discussion#d1", note("d1", "b")))
-	_, old, err := view.Batch(ctx(), nil, []string{"discussion#d1"})
-	if err != nil || string(old["discussion#d1"]) != note("d1", "a") {
+	read := func() (json.RawMessage, error) {
+		_, children, err := view.Batch(ctx(), nil, []string{"discussion#d1"})
+		if err != nil {
+			return nil, err
+		}
+		raw, _, err := children.Child(ctx(), "discussion#d1")
+		return raw, err
+	}
+	if old, err := read(); err != nil || string(old) != note("d1", "a") {
 		t.Errorf("before the expiry: %s, %v", old, err)
 	}
 	w.expire(issue(1))
-	if _, got, err := view.Batch(ctx(), nil, []string{"discussion#d1"}); err == nil {
+	if got, err := read(); err == nil {
 		t.Errorf("after the expiry: %s", got)
 	}
 }
@@ -276,8 +285,14 @@ func TestViewBatch_ReadsDocumentsEmbeddingsAndChildrenInOneRequest(t *testing.T)
 	if diff := cmp.Diff(content.Batch{Documents: documents, Embeddings: embeddings}, batch, unexported); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]json.RawMessage{"discussion#d1": json.RawMessage(note("d1", "a"))}, children); diff != "" {
-		t.Error(diff)
+	if raw, exists, err := children.Child(ctx(), "discussion#d1"); err != nil || !exists || string(raw) != note("d1", "a") {
+		t.Errorf("the child: %s, %t, %v", raw, exists, err)
+	}
+	if raw, exists, err := children.Child(ctx(), "discussion#none"); err != nil || exists {
+		t.Errorf("a child that does not exist: %s, %t, %v", raw, exists, err)
+	}
+	if len(w.calls) != 3 { // the two that read what to compare with
+		t.Errorf("%d requests", len(w.calls))
 	}
 }
 

@@ -203,7 +203,7 @@ func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int
 	if err != nil {
 		return made{}, err
 	}
-	rendered, warnings, err := renderAll(view.Head, children, ids)
+	rendered, warnings, err := renderAll(ctx, view.Head, children, ids)
 	if err != nil {
 		return made{}, err
 	}
@@ -252,12 +252,12 @@ func eachOnce(ctx context.Context, ref surgical.EntityRef, ids []string, remove 
 	return nil
 }
 
-// renderAll renders the documents whose child exists, and warns of what they do
-// not show. A record that cannot be rendered at all has no document.
-func renderAll(head surgical.Head, children map[string]json.RawMessage, ids []string) (rendered map[string]surgical.Document, warnings []string, err error) {
+// renderAll renders the documents whose child exists, one by one, and warns of what they
+// do not show. A record that cannot be rendered at all has no document.
+func renderAll(ctx context.Context, head surgical.Head, children content.Children, ids []string) (rendered map[string]surgical.Document, warnings []string, err error) {
 	rendered = make(map[string]surgical.Document, len(ids))
 	for _, id := range ids {
-		document, exists, err := renderOne(head, children, id)
+		document, exists, err := renderOne(ctx, head, children, id)
 		var unreadable *surgical.Error
 		switch {
 		case errors.As(err, &unreadable) && !unreadable.Retryable:
@@ -274,21 +274,25 @@ func renderAll(head surgical.Head, children map[string]json.RawMessage, ids []st
 	return rendered, warnings, nil
 }
 
-func renderOne(head surgical.Head, children map[string]json.RawMessage, id string) (document surgical.Document, exists bool, err error) {
+func renderOne(ctx context.Context, head surgical.Head, children content.Children, id string) (document surgical.Document, exists bool, err error) {
+	child := id
+	if id == render.EntityID {
+		child = entityChild
+	}
+	raw, exists, err := children.Child(ctx, child)
+	if err != nil || !exists {
+		return document, false, err
+	}
 	if id != render.EntityID {
-		raw, ok := children[id]
-		if !ok {
-			return document, false, nil
-		}
 		document, err = render.Discussion(head.Ref, render.HeadOf(head.Attributes), raw)
 		return document, true, err
 	}
-	raw, ok := children[entityChild]
-	if !ok {
-		return document, false, nil
+	text, described, err := children.Child(ctx, descriptionChild)
+	if err != nil {
+		return document, false, err
 	}
 	var description string
-	if text, ok := children[descriptionChild]; ok {
+	if described {
 		if err := json.Unmarshal(text, &description); err != nil {
 			return document, false, fmt.Errorf("decode description of %s: %w", head.Ref, err)
 		}
