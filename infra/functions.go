@@ -64,9 +64,9 @@ func newFunctions(st *stack) functionSet {
 				"LOREHOOK_DEAD_LETTER_QUEUE_URL": st.queues.deadLetters.QueueUrl(),
 			}}}),
 		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty",
-			memory: 512, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine}}),
+			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine}}),
 		embed: st.function("Embed", functionSpec{name: "embed", does: "Embeds the documents that a run regenerated",
-			memory: 512, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
+			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
 		finish: st.function("Finish", functionSpec{name: "finish", does: "Closes a run whose jobs are done",
 			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		abort: st.function("Abort", functionSpec{name: "abort", does: "Closes a run whose workflow failed",
@@ -82,7 +82,7 @@ func newFunctions(st *stack) functionSet {
 		feed: st.function("Feed", functionSpec{name: "feed", does: "Numbers the changes of the copy",
 			memory: 256, timeout: surgical.FeedTimeout, env: []map[string]*string{tableNames}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
-			memory: 256, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects, {
+			memory: surgical.APIMemory, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects, {
 				"LOREHOOK_CRAWLER_FUNCTION": jsii.String(st.name("crawler")), "LOREHOOK_CONFIDENTIAL": &st.settings.Confidential,
 			}}}),
 		widget: st.function("Widget", functionSpec{name: "widget", does: "Shows the run ledger in the dashboard",

@@ -28,8 +28,8 @@ type size struct{ Memory, Timeout float64 }
 
 func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 	want := map[string]size{
-		"Webhook": {256, 10}, "Worker": {surgical.WorkerMemory, 120}, "Docs": {512, 50}, "Embed": {512, 50},
-		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Crawler": {512, 50}, "Feed": {256, 60}, "Api": {256, 29}, "Widget": {256, 15},
+		"Webhook": {256, 10}, "Worker": {surgical.WorkerMemory, 120}, "Docs": {surgical.StageMemory, 50}, "Embed": {surgical.StageMemory, 50},
+		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Crawler": {512, 50}, "Feed": {256, 60}, "Api": {surgical.APIMemory, 29}, "Widget": {256, 15},
 	}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		got := map[string]size{}

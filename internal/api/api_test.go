@@ -21,9 +21,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/engines"
+	"gitlab.com/lorehook/lorehook/test/memory"
 )
 
-func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(memory.Main(engines.Main, m, map[string]memory.Task{"api": readEntity}))
+}
 
 // fixture is the API over one cloud.
 type fixture struct {

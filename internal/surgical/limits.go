@@ -414,6 +414,10 @@ const (
 	// WorkerMemory is the worker's memory, in MB. Its measured peak is 757 MB, for
 	// four entities just below [MaxEntityBytes].
 	WorkerMemory = 1280
+	// StageMemory is that of docs and embed, in MB, and APIMemory that of the API. Their
+	// peaks are measured with entities just below their limits, see docs/deploy.md.
+	StageMemory = 512
+	APIMemory   = 512
 	// GoMemoryPercent is the part of a function's memory from which on Go's garbage
 	// collector works harder. The rest is for what it does not count. Lambda kills
 	// a process that needs more than its memory.

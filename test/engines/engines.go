@@ -90,6 +90,13 @@ func RunOnOne(t *testing.T, f func(t *testing.T, e Engine)) {
 	shared().all()[0].run(t, f)
 }
 
+// RunOnDynamoDBLocal runs f as [Run] does, but only on DynamoDB Local: for tests that
+// depend on how much one response holds.
+func RunOnDynamoDBLocal(t *testing.T, f func(t *testing.T, e Engine)) {
+	t.Helper()
+	shared().all()[1].run(t, f)
+}
+
 func (e engine) run(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
 	t.Run(e.name, func(t *testing.T) {
