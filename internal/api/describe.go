@@ -201,7 +201,9 @@ func (s *server) complete(description *huma.OpenAPI) error {
 		}
 	}
 	// Any other field is there only if it is selected.
-	s.schemas.Map()["ListedEntity"].Required = []string{"project_id", "type", "iid"}
+	for _, name := range []string{"ListedEntity", "Entity"} {
+		s.schemas.Map()[name].Required = []string{"project_id", "type", "iid"}
+	}
 	description.AddOperation(&huma.Operation{
 		OperationID: "openapi", Method: http.MethodGet, Path: descriptionPath, Tags: []string{"service"},
 		Summary: "Read this description", Description: "OpenAPI 3.1.",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -16,10 +18,24 @@ type EntityPath struct {
 	IID int64 `path:"iid" minimum:"1" maximum:"9007199254740991" example:"7" doc:"The entity's number within its project."`
 }
 
-type entityInput struct {
+// EntityInput selects what is read of one entity.
+type EntityInput struct {
 	EntityPath
-	Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Maximum number of discussions, events and documents together; by default as many as fit into one response."`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the previous page."`
+	Limit       int    `query:"limit" minimum:"1" maximum:"10000" doc:"Maximum number of discussions, events and documents together; by default as many as fit into one response."`
+	Cursor      string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the previous page."`
+	Include     string `query:"include" maxLength:"64" pattern:"^(discussions|events|documents)(,(discussions|events|documents))*$" example:"discussions,events" doc:"Only these parts besides the entity itself, comma-separated: discussions, events, documents. All of them by default."`
+	IfNoneMatch string `header:"If-None-Match" maxLength:"1024" doc:"The ETag of an earlier response: if it is still current, the answer is 304 without a body."`
+	FieldsInput
+	// accept is the Accept header, query the query of the URL.
+	accept string
+	query  url.Values
+}
+
+// Resolve implements [huma.Resolver].
+func (in *EntityInput) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	in.accept, in.query = ctx.Header("Accept"), u.Query()
+	return nil
 }
 
 // named returns the entity type as written in prose, with its article.
@@ -35,20 +51,28 @@ func plural(t surgical.EntityType) string { return string(t) + "s" }
 
 func (s *server) registerEntities(api huma.API) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
-		huma.Register(api, s.operation(huma.Operation{
+		operation := s.operation(huma.Operation{
 			OperationID: "get-" + string(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t) + "/{iid}",
 			Tags: []string{"entities"}, Summary: "Read the copy of " + named(t),
 			Description: "One snapshot from a single fetch: GitLab's own JSON of the entity, its discussions and events, and the documents rendered from them. " +
-				"A copy that does not fit into one response continues at next_cursor. All pages show the same revision: if a newer one is committed in between, the next page is a conflict, and you start again without a cursor.",
-		}, notAllowed(), noProject(), noEntity(), goneEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor")),
-			handle(func(ctx context.Context, in *entityInput) (*answer[EntityView], error) {
-				ref, err := s.ref(ctx, t, in.EntityPath)
-				if err != nil {
-					return nil, err
-				}
-				view, err := s.getEntity(ctx, ref, in.Limit, in.Cursor)
-				return &answer[EntityView]{view}, err
-			}))
+				"A copy that does not fit into one response continues at next_cursor. All pages show the same revision: if a newer one is committed in between, the next page is a conflict, and you start again without a cursor.\n\n" +
+				"With `Accept: text/markdown`, the answer is one readable page: title, metadata and description, then comments and events in the order of time. If it does not fit into one response, the header `Link` leads to the next one.\n\n" +
+				"The `ETag` stays the same as long as nothing changed but the times and the run of the fetch, and what `documents_behind` says. It depends on the parameters, and on the documents if they are included.",
+		}, notAllowed(), noProject(), noEntity(), goneEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor"))
+		operation.Responses["200"] = s.described("OK", reflect.TypeFor[EntityView]())
+		operation.Responses["200"].Content[markdownType] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+		operation.Responses["200"].Headers = map[string]*huma.Param{
+			"ETag": {Description: "Identifies what the response says.", Schema: &huma.Schema{Type: huma.TypeString}, Example: `W/"mBJ1yZ0Vt2cJX0oWZkqf7A"`},
+		}
+		operation.Responses["304"] = &huma.Response{Description: "The copy is as the ETag says."}
+		huma.Register(api, operation, handle(func(ctx context.Context, in *EntityInput) (*entityAnswer, error) {
+			ref, err := s.ref(ctx, t, in.EntityPath)
+			if err != nil {
+				return nil, err
+			}
+			r := entityReading{server: s, ref: ref, in: in, markdown: prefersMarkdown(in.accept)}
+			return r.answer(ctx)
+		}))
 	}
 }
 
@@ -84,49 +108,6 @@ type entityPlace struct {
 	// the last document that they held.
 	Children int    `json:"n"`
 	Document string `json:"d,omitempty"`
-}
-
-func (s *server) getEntity(ctx context.Context, ref surgical.EntityRef, limit int, cursor string) (EntityView, error) {
-	place := entityPlace{Entity: ref.Key()}
-	if cursor != "" {
-		var err error
-		place, err = decodeCursor(cursor, func(p entityPlace) bool { return p.Entity == ref.Key() && p.Children >= 0 })
-		if err != nil {
-			return EntityView{}, err
-		}
-	}
-	var behind *surgical.Behind
-	if cursor == "" {
-		// Before the documents: what is said to be behind may have caught up, never the
-		// reverse.
-		var err error
-		if behind, err = s.Runs.Behind(ctx, ref); err != nil {
-			return EntityView{}, err
-		}
-	}
-	// Before the copy, which must not be older than what its documents show.
-	documents, err := s.Content.VisibleDocuments(ctx, ref)
-	if err != nil {
-		return EntityView{}, err
-	}
-	entity, err := s.Content.Read(ctx, ref)
-	if err != nil {
-		return EntityView{}, err
-	}
-	if cursor != "" && place.Revision != entity.Revision {
-		return EntityView{}, surgical.NewError(surgical.CodeConflict,
-			fmt.Sprintf("the cursor is for revision %d, but the copy is now at %d: start again without a cursor", place.Revision, entity.Revision))
-	}
-	place.Revision = entity.Revision
-	p := &entityPage{view: newEntityView(entity), budget: newBudget(limit), place: place, empty: true}
-	if cursor == "" {
-		p.view.Entity, p.view.DocumentsBehind = entity.Entity, newBehindView(behind)
-		p.budget.bytes -= sizeOf(p.view)
-		p.empty = false
-	}
-	if p.addChildren(entity) && p.addDocuments(documents, entity.Head) {
-		return p.view, nil
-	}
-	p.view.NextCursor, err = encodeCursor(p.place)
-	return p.view, err
+	// Of identifies what the pages have; "" is everything as JSON.
+	Of string `json:"s,omitempty"`
 }

@@ -31,6 +31,14 @@ type EntityView struct {
 	DocumentsBehind *BehindView         `json:"documents_behind,omitempty" doc:"Set if documents or embeddings are older than the copy; on the first page only."`
 	Omitted         []OmittedPart       `json:"omitted,omitempty" nullable:"false" doc:"Parts too large for any response."`
 	NextCursor      string              `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
+
+	fields []string
+}
+
+// MarshalJSON encodes the selected fields.
+func (v EntityView) MarshalJSON() ([]byte, error) {
+	type whole EntityView
+	return only(whole(v), v.fields)
 }
 
 // BehindView says since when and why documents or their embeddings are older than the

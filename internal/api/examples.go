@@ -72,8 +72,10 @@ func (e example) add(description *huma.OpenAPI, operation, name string) error {
 			if response == nil {
 				return fmt.Errorf("%s does not document a %d response", operation, e.Response.Status)
 			}
-			for _, media := range response.Content {
-				keep(media, name, &huma.Example{Summary: e.Summary, Description: e.sent(), Value: e.Response.Body})
+			for kind, media := range response.Content {
+				if (kind == markdownType) == e.isMarkdown() {
+					keep(media, name, &huma.Example{Summary: e.Summary, Description: e.sent(), Value: e.Response.Body})
+				}
 			}
 			if e.Request.Body != nil && e.Response.Status < http.StatusBadRequest {
 				keep(op.RequestBody.Content["application/json"], name, &huma.Example{Summary: e.Summary, Value: e.Request.Body})
@@ -83,6 +85,9 @@ func (e example) add(description *huma.OpenAPI, operation, name string) error {
 	}
 	return fmt.Errorf("there is no operation %s", operation)
 }
+
+// isMarkdown reports whether the response is Markdown: it is recorded as one JSON string.
+func (e example) isMarkdown() bool { return bytes.HasPrefix(e.Response.Body, []byte(`"`)) }
 
 func keep(media *huma.MediaType, name string, e *huma.Example) {
 	if media.Examples == nil {
@@ -103,8 +108,10 @@ func indented(raw json.RawMessage) string {
 // request has.
 func (e example) sent() string {
 	head := e.Request.Method + " " + e.Request.Path + " HTTP/1.1"
-	if key := e.Request.Headers[keyHeader]; key != "" {
-		head += "\n" + keyHeader + ": " + key
+	for _, header := range []string{keyHeader, "Accept"} {
+		if value := e.Request.Headers[header]; value != "" {
+			head += "\n" + header + ": " + value
+		}
 	}
 	if e.Request.Body != nil {
 		head += "\nContent-Type: application/json\n\n" + indented(e.Request.Body)

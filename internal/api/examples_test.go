@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,7 +62,12 @@ func (r *recorder) showOf(handler http.Handler, name, summary, method, path, bod
 	for i := 0; i < len(headers); i += 2 {
 		e.Request.Headers = map[string]string{headers[i]: headers[i+1]}
 	}
-	e.Response.Body = w.Body.Bytes()
+	if e.Response.Body = w.Body.Bytes(); strings.HasPrefix(w.Header().Get("Content-Type"), "text/") {
+		text, err := json.Marshal(w.Body.String())
+		if e.Response.Body = text; err != nil {
+			r.Fatal(err)
+		}
+	}
 	var got bytes.Buffer
 	encoder := json.NewEncoder(&got)
 	encoder.SetEscapeHTML(false)
@@ -83,11 +89,12 @@ func (r *recorder) showOf(handler http.Handler, name, summary, method, path, bod
 	if diff := cmp.Diff(steady(string(want)), steady(got.String())); diff != "" {
 		r.Errorf("%s (-recorded +answered); -update records anew:\n%s", file, diff)
 	}
-	var decoded map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &decoded); err != nil {
+	var decoded any
+	if err := json.Unmarshal(e.Response.Body, &decoded); err != nil {
 		r.Fatal(err)
 	}
-	return decoded
+	object, _ := decoded.(map[string]any)
+	return object
 }
 
 // steady leaves out what depends on how often the clock was looked at, and on
@@ -151,6 +158,8 @@ func (r *recorder) entities() {
 	r.Sync(r.named("first", issue, mr))
 	r.show("get-issue.copy", "An issue with one comment", "GET", pathOf(issue), "")
 	r.show("get-merge_request.copy", "A merge request", "GET", pathOf(mr), "")
+	r.show("get-issue.readable", "The same as one readable page", "GET", pathOf(issue), "", "Accept", "text/markdown")
+	r.show("get-merge_request.readable", "The same as one readable page", "GET", pathOf(mr), "", "Accept", "text/markdown")
 	r.show("explain-issue.current", "A copy that is current", "GET", pathOf(issue)+"/why", "")
 	r.show("explain-issue.absent", "An issue of which nothing is known", "GET", "/v1/projects/1/issues/4711/why", "")
 	r.show("get-issue.not_found", "An issue of which there is no copy", "GET", "/v1/projects/1/issues/4711", "")

@@ -14,7 +14,7 @@ type FieldsInput struct {
 }
 
 // alwaysShown are the fields that a response has whatever is selected.
-func alwaysShown() []string { return []string{"project_id", "type", "iid", "next_cursor"} }
+func alwaysShown() []string { return []string{"project_id", "type", "iid", "omitted", "next_cursor"} }
 
 // selected returns the selected fields, nil for all of T's. T is a struct.
 func selected[T any](in FieldsInput) ([]string, error) {

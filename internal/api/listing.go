@@ -2,9 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,12 +116,11 @@ func (s *server) listing(ctx context.Context, t surgical.EntityType, state strin
 
 // query identifies what is selected, for cursors: their size must not depend on it.
 func (in ListingInput) query(state string) string {
-	all := []string{state, in.Label, in.Author, in.Assignee, in.Milestone, in.Order}
+	all := []any{state, in.Label, in.Author, in.Assignee, in.Milestone, in.Order}
 	for _, at := range []time.Time{in.CreatedAfter, in.CreatedBefore, in.UpdatedAfter, in.UpdatedBefore} {
 		all = append(all, at.UTC().Format(time.RFC3339Nano))
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", all))
-	return base64.RawURLEncoding.EncodeToString(sum[:12])
+	return digest(all...)
 }
 
 // matches returns the filter by what only heads say, nil for none.

@@ -74,6 +74,9 @@ func TestEveryRead_AnswersWhatIsExcludedLikeWhatIsAbsent(t *testing.T) {
 				answers := map[string]*httptest.ResponseRecorder{}
 				for operation, path := range reads(t, map[string]string{"project": "1", "iid": iid, "run_id": run.RunID}) {
 					answers[operation] = call(f.handler, http.MethodGet, path, "")
+					if operation == "get-issue" {
+						answers["get-issue as Markdown"] = call(f.handler, http.MethodGet, path, "", "Accept", "text/markdown")
+					}
 				}
 				return answers
 			}

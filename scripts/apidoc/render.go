@@ -127,9 +127,11 @@ func (p *page) answers(op *huma.Operation) {
 // examples prints each recorded call with its complete response.
 func (p *page) examples(op *huma.Operation) error {
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
-		for media, content := range op.Responses[status].Content {
-			for _, name := range slices.Sorted(maps.Keys(content.Examples)) {
-				if err := p.example(op.Responses[status], status, media, content.Examples[name]); err != nil {
+		response := op.Responses[status]
+		for _, media := range slices.Sorted(maps.Keys(response.Content)) {
+			examples := response.Content[media].Examples
+			for _, name := range slices.Sorted(maps.Keys(examples)) {
+				if err := p.example(response, status, media, examples[name]); err != nil {
 					return fmt.Errorf("example %s: %w", name, err)
 				}
 			}
@@ -144,7 +146,10 @@ func (p *page) example(response *huma.Response, status, media string, e *huma.Ex
 		return err
 	}
 	var body bytes.Buffer
-	if err := json.Indent(&body, raw, "", "  "); err != nil {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		body.WriteString(text)
+	} else if err := json.Indent(&body, raw, "", "  "); err != nil {
 		return err
 	}
 	var code int
