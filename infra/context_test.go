@@ -27,7 +27,7 @@ func TestDefaultsFitAnyAccount(t *testing.T) {
 	want := settings{
 		StackName: "lorehook", Architecture: "arm64", LambdaDir: ".build/lambda", GitLabBaseURL: "https://gitlab.com", Projects: "*",
 		Embedder: "bedrock", EmbedderModel: titan, EmbedderConcurrency: 2, WorkerConcurrency: 4, GitLabRequestsPerSecond: 4, ReconcileMinutes: 5, CensusDays: 7, ProjectHideAfterHours: 24, Confidential: "exclude", LogRetentionDays: 30,
-		LogLevel: "info", Tracing: "active", RunbooksURL: runbooks,
+		LogLevel: "info", Tracing: "active", SearchLanguage: "en", RunbooksURL: runbooks,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -39,13 +39,13 @@ func TestContextValuesAreTakenAsTextAndAsJSON(t *testing.T) {
 		Account: localAccount, Region: "us-east-1", StackName: "team-a", Architecture: "x86_64", LambdaDir: "/somewhere",
 		GitLabBaseURL: "http://127.0.0.1:8929", Projects: "71480000", Embedder: "openai", EmbedderURL: "http://127.0.0.1:11434/v1",
 		EmbedderModel: "nomic-embed-text", EmbedderAPIKey: true, EmbedderConcurrency: 2, AllowUnsignedAPI: true, WorkerConcurrency: 2, GitLabRequestsPerSecond: 1, ReconcileMinutes: 60, CensusDays: 0, ProjectHideAfterHours: 72, Confidential: "include", LogRetentionDays: 7,
-		LogLevel: "error", Tracing: "off", AlarmTopicARN: "arn:aws:sns:us-east-1:000000000000:alarms", RunbooksURL: "https://wiki.example.com",
+		LogLevel: "error", Tracing: "off", SearchLanguage: "cjk", AlarmTopicARN: "arn:aws:sns:us-east-1:000000000000:alarms", RunbooksURL: "https://wiki.example.com",
 	}
 	text := map[string]any{
 		"account": localAccount, "region": "us-east-1", "stackName": "team-a", "architecture": "x86_64", "lambdaDir": "/somewhere",
 		"gitlabBaseUrl": "http://127.0.0.1:8929/", "projects": "71480000", "embedder": "openai", "embedderUrl": "http://127.0.0.1:11434/v1",
 		"embedderModel": "nomic-embed-text", "embedderApiKey": "true", "allowUnsignedApi": "true", "workerConcurrency": "2",
-		"gitlabRequestsPerSecond": "1", "reconcileMinutes": "60", "censusDays": "0", "projectHideAfterHours": "72", "confidential": "include", "logRetentionDays": "7", "logLevel": "error", "tracing": "off",
+		"gitlabRequestsPerSecond": "1", "reconcileMinutes": "60", "censusDays": "0", "projectHideAfterHours": "72", "confidential": "include", "logRetentionDays": "7", "logLevel": "error", "tracing": "off", "searchLanguage": "cjk",
 		"alarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms", "runbooksUrl": "https://wiki.example.com/",
 	}
 	typed := with(text, map[string]any{

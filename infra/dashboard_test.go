@@ -361,7 +361,7 @@ func TestEveryExpressionHasItsMetrics(t *testing.T) {
 
 // The last failures by code, and what else logs know.
 func TestTablesOfFailuresReadTheLogsOfThoseWhoWriteThem(t *testing.T) {
-	all := []string{"WebhookLogs", "WorkerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "AbortLogs", "SweeperLogs", "CrawlerLogs", "FeedLogs", "ApiLogs"}
+	all := []string{"WebhookLogs", "WorkerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "AbortLogs", "SweeperLogs", "CrawlerLogs", "FeedLogs", "ApiLogs", "IndexerLogs", "SearchLogs"}
 	closers := []string{"WorkerLogs", "FinishLogs", "AbortLogs", "SweeperLogs"}
 	want := map[string][]string{
 		"Attempts postponed or given up, by code": {"WorkerLogs"},

@@ -17,11 +17,11 @@ import (
 
 // functionSet is the Lambda functions.
 type functionSet struct {
-	webhook, worker, docs, embed, finish, abort, sweeper, crawler, feed, api, widget function
+	webhook, worker, docs, embed, finish, abort, sweeper, crawler, feed, api, widget, indexer, search function
 }
 
 func (s functionSet) all() []function {
-	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.crawler, s.feed, s.api, s.widget}
+	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.crawler, s.feed, s.api, s.widget, s.indexer, s.search}
 }
 
 // lasting is a duration as the CDK takes it.
@@ -40,6 +40,8 @@ type functionSpec struct {
 	// scheduled is for functions that start again soon anyway: Lambda neither
 	// repeats a failed invocation of theirs nor queues a throttled one for hours.
 	scheduled bool
+	// storage is the size of the temporary storage, in MB; 0 for Lambda's 512.
+	storage int
 	// reserved is the concurrency that only this function may use, and at most;
 	// 0 reserves none.
 	reserved int
@@ -53,6 +55,7 @@ func newFunctions(st *stack) functionSet {
 	requests := map[string]*string{"LOREHOOK_REQUESTS_QUEUE_URL": st.queues.requests.QueueUrl()}
 	hides := map[string]*string{"LOREHOOK_HIDES_QUEUE_URL": st.queues.hides.QueueUrl()}
 	bulk := map[string]*string{"LOREHOOK_BULK_QUEUE_URL": st.queues.bulk.QueueUrl()}
+	index := map[string]*string{"LOREHOOK_INDEX_BUCKET": st.index.BucketName(), "LOREHOOK_SEARCH_LANGUAGE": &st.settings.SearchLanguage, "LOREHOOK_CONFIDENTIAL": &st.settings.Confidential}
 	machine := map[string]*string{"LOREHOOK_STATE_MACHINE_ARN": st.machine.arn}
 	return functionSet{
 		webhook: st.function("Webhook", functionSpec{name: "webhook", does: "Verifies, classifies and enqueues webhooks",
@@ -80,11 +83,18 @@ func newFunctions(st *stack) functionSet {
 				"LOREHOOK_PROJECT_HIDE_AFTER_HOURS": jsii.String(strconv.Itoa(st.settings.ProjectHideAfterHours)),
 			}}}),
 		feed: st.function("Feed", functionSpec{name: "feed", does: "Numbers the changes of the copy",
-			memory: 256, timeout: surgical.FeedTimeout, env: []map[string]*string{tableNames}}),
+			memory: 256, timeout: surgical.FeedTimeout, env: []map[string]*string{tableNames, {"LOREHOOK_INDEXER_FUNCTION": jsii.String(st.name("indexer"))}}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
 			memory: surgical.APIMemory, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects, {
 				"LOREHOOK_CRAWLER_FUNCTION": jsii.String(st.name("crawler")), "LOREHOOK_CONFIDENTIAL": &st.settings.Confidential,
+				"LOREHOOK_SEARCH_FUNCTION": jsii.String(st.name("search")), "LOREHOOK_INDEXER_FUNCTION": jsii.String(st.name("indexer")),
 			}}}),
+		indexer: st.function("Indexer", functionSpec{name: "indexer", does: "Keeps the search index current",
+			memory: surgical.IndexMemory, storage: surgical.IndexStorage, timeout: surgical.IndexerTimeout, scheduled: true,
+			env: []map[string]*string{tableNames, st.embedderEnv(), index}}),
+		search: st.function("Search", functionSpec{name: "search", does: "Answers queries from the search index",
+			memory: surgical.IndexMemory, storage: surgical.IndexStorage, timeout: surgical.SearchTimeout,
+			env: []map[string]*string{tableNames, st.embedderEnv(), index}}),
 		widget: st.function("Widget", functionSpec{name: "widget", does: "Shows the run ledger in the dashboard",
 			memory: 256, timeout: surgical.WidgetTimeout, env: []map[string]*string{tableNames}}),
 	}
@@ -160,6 +170,9 @@ func (st *stack) function(id string, spec functionSpec) function {
 	}
 	if spec.scheduled {
 		props.RetryAttempts, props.MaxEventAge = jsii.Number(0), lasting(surgical.SweepInterval)
+	}
+	if spec.storage > 0 {
+		props.EphemeralStorageSize = awscdk.Size_Mebibytes(jsii.Number(spec.storage))
 	}
 	if spec.reserved > 0 {
 		props.ReservedConcurrentExecutions = jsii.Number(spec.reserved)

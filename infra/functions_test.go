@@ -20,7 +20,7 @@ import (
 
 // functionIDs are the functions by their ids in the stack.
 func functionIDs() []string {
-	return []string{"Abort", "Api", "Crawler", "Docs", "Embed", "Feed", "Finish", "Sweeper", "Webhook", "Widget", "Worker"}
+	return []string{"Abort", "Api", "Crawler", "Docs", "Embed", "Feed", "Finish", "Indexer", "Search", "Sweeper", "Webhook", "Widget", "Worker"}
 }
 
 // size is what a function may take: MB and seconds.
@@ -30,6 +30,7 @@ func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 	want := map[string]size{
 		"Webhook": {256, 10}, "Worker": {surgical.WorkerMemory, 120}, "Docs": {surgical.StageMemory, 50}, "Embed": {surgical.StageMemory, 50},
 		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Crawler": {512, 50}, "Feed": {256, 60}, "Api": {surgical.APIMemory, 29}, "Widget": {256, 15},
+		"Indexer": {surgical.IndexMemory, 900}, "Search": {surgical.IndexMemory, 25},
 	}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		got := map[string]size{}
@@ -106,19 +107,23 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 	gitlab := map[string]string{
 		"GITLAB_BASE_URL": "https://gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "GitLabTokenSecret.Id", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "4",
 	}
+	embedder := map[string]string{
+		"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0", "LOREHOOK_EMBEDDER_CONCURRENCY": "2",
+	}
+	index := map[string]string{"LOREHOOK_INDEX_BUCKET": "IndexBucket", "LOREHOOK_SEARCH_LANGUAGE": "en", "LOREHOOK_CONFIDENTIAL": "exclude"}
 	want := map[string][]map[string]string{
 		"Webhook": {requests, hides, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": "WebhookSecret.Id"}},
 		"Worker":  {tableNames, requests, hides, bulk, projects, machine, gitlab, {"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters"}},
 		"Docs":    {tableNames, machine},
-		"Embed": {tableNames, machine, {
-			"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0", "LOREHOOK_EMBEDDER_CONCURRENCY": "2",
-		}},
+		"Embed":   {tableNames, machine, embedder},
 		"Finish":  {tableNames},
 		"Abort":   {tableNames},
 		"Sweeper": {tableNames, requests, bulk, projects, machine},
 		"Crawler": {tableNames, hides, bulk, projects, gitlab, {"LOREHOOK_CENSUS_DAYS": "7", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
-		"Feed":    {tableNames},
-		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler", "LOREHOOK_CONFIDENTIAL": "exclude"}},
+		"Feed":    {tableNames, {"LOREHOOK_INDEXER_FUNCTION": "lorehook-indexer"}},
+		"Api":     {tableNames, requests, projects, {"LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler", "LOREHOOK_SEARCH_FUNCTION": "lorehook-search", "LOREHOOK_INDEXER_FUNCTION": "lorehook-indexer", "LOREHOOK_CONFIDENTIAL": "exclude"}},
+		"Indexer": {tableNames, embedder, index},
+		"Search":  {tableNames, embedder, index},
 		"Widget":  {tableNames},
 	}
 	s := onAWS(t)
@@ -167,6 +172,7 @@ func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
 			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Workflow],
 			"Embed": accepts[config.Embed], "Finish": accepts[config.Workflow], "Abort": accepts[config.Workflow],
 			"Sweeper": accepts[config.Sweeper], "Crawler": accepts[config.Crawler], "Api": accepts[config.API], "Widget": accepts[config.Widget],
+			"Indexer": accepts[config.Search], "Search": accepts[config.Search],
 		} {
 			t.Run(id, func(t *testing.T) { accept(t, environment(s, id)) })
 		}

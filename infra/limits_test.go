@@ -17,7 +17,7 @@ func timeouts() map[string]time.Duration {
 	return map[string]time.Duration{
 		"webhook": surgical.WebhookTimeout, "worker": surgical.WorkerTimeout, "docs": surgical.StageTimeout, "embed": surgical.StageTimeout,
 		"finish": surgical.ClosingTimeout, "abort": surgical.ClosingTimeout, "sweeper": surgical.SweeperTimeout, "crawler": surgical.CrawlerTimeout, "api": surgical.APITimeout,
-		"widget": surgical.WidgetTimeout, "feed": surgical.FeedTimeout,
+		"widget": surgical.WidgetTimeout, "feed": surgical.FeedTimeout, "indexer": surgical.IndexerTimeout, "search": surgical.SearchTimeout,
 	}
 }
 
@@ -103,6 +103,11 @@ func limitRows() map[string]string {
 		"a place in a change feed": fmt.Sprintf("valid for %v days; feeds restart after a gap of %v h", surgical.FeedRetention.Hours()/24, surgical.FeedGap.Hours()),
 		"completing an erasure":    fmt.Sprintf("%v min after the last request to erase", surgical.EraseSettle.Minutes()),
 		"giving up":                fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
+		"indexer":                  s(surgical.IndexerTimeout) + ", started every " + s(surgical.IndexInterval),
+		"search":                   s(surgical.SearchTimeout) + fmt.Sprintf("; at most %d readings of candidates a page, and %d,%03d ranks", surgical.MaxSearchRounds, surgical.MaxSearchDepth/1000, surgical.MaxSearchDepth%1000),
+		"memory and storage of search and indexer": fmt.Sprintf("%d MB, %d MB", surgical.IndexMemory, surgical.IndexStorage),
+		"batches behind the base of the index":     fmt.Sprintf("%d, with %d,%03d documents", surgical.MaxIndexBatches, surgical.MaxBatchedDocuments/1000, surgical.MaxBatchedDocuments%1000),
+		"text that was removed from the index":     fmt.Sprintf("rewritten after %v h, its base forgotten after %v h, objects deleted %v h after they are no longer named", surgical.CompactRemoved.Hours(), surgical.ForgetRemoved.Hours(), surgical.IndexUnnamed.Hours()),
 		"resuming a run after a failed stage": s(surgical.FirstResume) + " later, doubling to " + s(surgical.MaxResume) +
 			fmt.Sprintf("; after %d deaths never", surgical.MaxLostStages),
 		"bytes of an entity":        fmt.Sprintf("%d MB fetched, in all its responses together", surgical.MaxEntityBytes>>20),

@@ -22,13 +22,18 @@ func (st *stack) grantAll() {
 	allowSecret(st.functions.worker, st.secrets.gitlabToken)
 	allowSecret(st.functions.crawler, st.secrets.gitlabToken)
 	if st.settings.Embedder == "bedrock" {
-		allow(st.functions.embed.Role(), []string{"bedrock:InvokeModel"}, st.FormatArn(&awscdk.ArnComponents{
+		model := st.FormatArn(&awscdk.ArnComponents{
 			Service: jsii.String("bedrock"), Account: jsii.String(""),
 			Resource: jsii.String("foundation-model"), ResourceName: &st.settings.EmbedderModel,
-		}))
+		})
+		// The search function embeds queries.
+		for _, f := range []function{st.functions.embed, st.functions.search} {
+			allow(f.Role(), []string{"bedrock:InvokeModel"}, model)
+		}
 	}
 	if st.secrets.embedderAPIKey != nil {
 		allowSecret(st.functions.embed, st.secrets.embedderAPIKey)
+		allowSecret(st.functions.search, st.secrets.embedderAPIKey)
 	}
 }
 
@@ -52,6 +57,13 @@ func (st *stack) grant(f function, granted access.Function) {
 	}
 	if granted.Starts {
 		allow(f.Role(), []string{access.Start}, st.machine.arn)
+	}
+	if len(granted.Objects) > 0 {
+		allow(f.Role(), granted.Objects, jsii.String(*st.index.BucketArn()+"/*"))
+		st.suppress(f.Role(), "AwsSolutions-IAM5", "Objects have generated names; nothing else is in this bucket.", "Resource::<"+st.indexID()+".Arn>/*")
+	}
+	if granted.Lists {
+		allow(f.Role(), []string{access.ListBucket}, st.index.BucketArn())
 	}
 	for _, invoked := range st.functions.all() {
 		if slices.Contains(granted.Invokes, invoked.spec.name) {

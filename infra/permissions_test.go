@@ -89,9 +89,10 @@ func wantGrants() map[string]grants {
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
 		"FeedRole": with(traced("Feed", grants{
-			"Feed.Arn":          dynamodb("GetItem", "PutItem", "UpdateItem"),
-			"Content.StreamArn": dynamodb("DescribeStream", "GetRecords", "GetShardIterator"),
-			"FeedFailures.Arn":  take + " " + send,
+			"Feed.Arn":            dynamodb("GetItem", "PutItem", "UpdateItem"),
+			"Content.StreamArn":   dynamodb("DescribeStream", "GetRecords", "GetShardIterator"),
+			"FeedFailures.Arn":    take + " " + send,
+			"IndexerFunction.Arn": invoke,
 		}), grants{"*": "dynamodb:ListStreams xray:PutTelemetryRecords xray:PutTraceSegments"}),
 		"CrawlerRole": traced("Crawler", grants{
 			// The crawler writes no content: its runs do.
@@ -120,9 +121,28 @@ func wantGrants() map[string]grants {
 			"DirtySources.Arn":                         dynamodb("Query", "Scan"),
 			"Projects.Arn":                             dynamodb("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
 			"CrawlerFunction.Arn":                      invoke,
-			"State.Arn":                                dynamodb("PutItem", "UpdateItem"),
+			"State.Arn":                                dynamodb("GetItem", "PutItem", "UpdateItem"),
 			"Feed.Arn":                                 dynamodb("GetItem", "Query", "UpdateItem"),
 			"Requests.Arn":                             send,
+			"SearchFunction.Arn":                       invoke,
+			"IndexerFunction.Arn":                      invoke,
+		}),
+		"IndexerRole": traced("Indexer", grants{
+			"Content.Arn":                        dynamodb("BatchGetItem", "GetItem", "Query"),
+			"Content.Arn/index/heads_by_project": dynamodb("Query"),
+			"Projects.Arn":                       dynamodb("BatchGetItem", "GetItem", "Query"),
+			"State.Arn":                          dynamodb("GetItem", "PutItem"),
+			"Feed.Arn":                           dynamodb("GetItem", "Query"),
+			"IndexBucket.Arn":                    "s3:ListBucket",
+			"IndexBucket.Arn/*":                  "s3:DeleteObject s3:GetObject s3:PutObject",
+		}),
+		"SearchRole": traced("Search", grants{
+			"Content.Arn":       dynamodb("BatchGetItem", "GetItem"),
+			"Projects.Arn":      dynamodb("BatchGetItem", "GetItem"),
+			"State.Arn":         dynamodb("GetItem"),
+			"IndexBucket.Arn":   "s3:ListBucket",
+			"IndexBucket.Arn/*": "s3:GetObject",
+			model:               "bedrock:InvokeModel",
 		}),
 		"WidgetRole": traced("Widget", grants{
 			// The widget reads the ledger, and nothing of the content.
@@ -154,10 +174,12 @@ func TestRolesMayDoExactlyWhatIsListed(t *testing.T) {
 
 func TestOnlyTheEmbedderChangesPermissions(t *testing.T) {
 	openai := wantGrants()
-	maps.DeleteFunc(openai["EmbedRole"], func(_, actions string) bool { return strings.HasPrefix(actions, "bedrock:") })
 	lexical := maps.Clone(openai)
-	lexical["EmbedRole"] = maps.Clone(openai["EmbedRole"])
-	openai["EmbedRole"]["EmbedderApiKeySecret.Id"] = "secretsmanager:GetSecretValue"
+	for _, role := range []string{"EmbedRole", "SearchRole"} {
+		maps.DeleteFunc(openai[role], func(_, actions string) bool { return strings.HasPrefix(actions, "bedrock:") })
+		lexical[role] = maps.Clone(openai[role])
+		openai[role]["EmbedderApiKeySecret.Id"] = "secretsmanager:GetSecretValue"
+	}
 	for name, c := range map[string]struct {
 		got     stackTemplate
 		want    map[string]grants
@@ -247,6 +269,7 @@ func TestFunctionsAreInvokedByTheirOwnRoutesAndSchedule(t *testing.T) {
 		"ApiFunction.Arn apigateway.amazonaws.com " + api + "/openapi.json",
 		"ApiFunction.Arn apigateway.amazonaws.com " + api + "/v1/{proxy+}",
 		"CrawlerFunction.Arn events.amazonaws.com CrawlerSchedule.Arn",
+		"IndexerFunction.Arn events.amazonaws.com IndexerSchedule.Arn",
 		"SweeperFunction.Arn events.amazonaws.com SweeperSchedule.Arn",
 		"WebhookFunction.Arn apigateway.amazonaws.com " + api + "/webhooks/gitlab",
 		"WebhookFunction.Arn apigateway.amazonaws.com " + api + "/webhooks/{proxy+}",

@@ -56,14 +56,17 @@ func (st *stack) fifo(name string) *awssqs.QueueProps {
 	}
 }
 
-// tls says whether the queues refuse plain HTTP. They always do, but the
+// plainHTTP is why resources of the local stack do not enforce TLS.
+const plainHTTP = "The local stack's emulator speaks plain HTTP only; every other account gets TLS only."
+
+// tls says whether queues and the bucket refuse plain HTTP. They always do, but the
 // emulator speaks nothing else, and with IAM enforced it would refuse all.
 func (st *stack) tls() bool { return st.settings.Account != localAccount }
 
 func (st *stack) queue(id string, props *awssqs.QueueProps) awssqs.Queue {
 	q := awssqs.NewQueue(st.Stack, &id, props)
 	if !st.tls() {
-		st.suppress(q, "AwsSolutions-SQS4", "The local stack's emulator speaks plain HTTP only; every other account gets TLS only.")
+		st.suppress(q, "AwsSolutions-SQS4", plainHTTP)
 	}
 	return q
 }

@@ -14,7 +14,7 @@ import (
 // nextStart is why nothing keeps a scheduled start that failed.
 const nextStart = "The next scheduled start does the same work within minutes; alarms report a function that fails or falls silent."
 
-// newSchedule starts the sweeper and the crawler again and again. A start that fails is
+// newSchedule starts the sweeper, the crawler and the indexer again and again. A start that fails is
 // not repeated: the next one comes soon enough. RetryAttempts here governs what
 // EventBridge delivers; what Lambda accepted and could not run is governed by the
 // function's own retries and event age (functionSpec.scheduled).
@@ -31,4 +31,5 @@ func (st *stack) newSchedule() {
 	}
 	start(st.functions.sweeper, surgical.SweepInterval)
 	start(st.functions.crawler, surgical.CrawlInterval)
+	start(st.functions.indexer, surgical.IndexInterval)
 }

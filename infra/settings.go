@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
+	"gitlab.com/lorehook/lorehook/internal/search/language"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -65,6 +67,9 @@ type settings struct {
 	// Tracing is `tracing`: active (if unset) or off. Lambda samples the first
 	// request of a second and 5% of the others, which cannot be changed.
 	Tracing string
+	// SearchLanguage is `searchLanguage`, en if unset: the language that texts are
+	// searched in, one of [language.Names].
+	SearchLanguage string
 	// AlarmTopicARN is `alarmTopicArn`: an SNS topic that is notified of alarms.
 	// None if unset.
 	AlarmTopicARN string
@@ -150,6 +155,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		LogRetentionDays:           r.number("logRetentionDays", 30, func(n int) bool { return retentions[n] != "" }, "a number of days that CloudWatch Logs knows (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)"),
 		LogLevel:                   r.oneOf("logLevel", "info", "warn", "error"),
 		Tracing:                    r.oneOf("tracing", "active", "off"),
+		SearchLanguage:             r.oneOf("searchLanguage", append([]string{language.Default}, others(language.Names(), language.Default)...)...),
 		AlarmTopicARN:              r.matching("alarmTopicArn", "", `^(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256})?$`),
 		RunbooksURL:                r.httpURL("runbooksUrl", runbooks),
 		WebhookReservedConcurrency: r.number("webhookReservedConcurrency", 0, func(n int) bool { return n >= 0 && n <= 1000 }, "a number from 0 to 1000"),
@@ -176,6 +182,11 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		delete(r.effective.Default, name)
 	}
 	return s, r.effective, errors.Join(append(r.errs, s.validate()...)...)
+}
+
+// others returns the values without the first one that is used if none is given.
+func others(values []string, first string) []string {
+	return slices.DeleteFunc(values, func(v string) bool { return v == first })
 }
 
 // validate checks what values say together.

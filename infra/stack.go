@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
@@ -26,6 +27,7 @@ type stack struct {
 	awscdk.Stack
 	settings  settings
 	tables    tableSet
+	index     awss3.Bucket
 	queues    queueSet
 	secrets   secretSet
 	functions functionSet
@@ -47,6 +49,7 @@ func newStack(scope constructs.Construct, s settings) (awscdk.Stack, error) {
 	}
 	st := &stack{Stack: awscdk.NewStack(scope, jsii.String("Lorehook"), props), settings: s}
 	st.tables = newTables(st)
+	st.index = newIndexBucket(st)
 	st.queues = newQueues(st)
 	st.secrets = newSecrets(st)
 	st.machine = newMachineRef(st)
@@ -100,6 +103,7 @@ func (st *stack) newOutputs(api httpAPI) {
 	for _, t := range st.tables {
 		out(t.id+"Table", t.TableName())
 	}
+	out("IndexBucketName", st.index.BucketName())
 	out("WebhookSecretId", st.secrets.webhook)
 	out("GitLabTokenSecretId", st.secrets.gitlabToken)
 	if st.secrets.embedderAPIKey != nil {

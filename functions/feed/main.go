@@ -6,16 +6,20 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/invoke"
 )
 
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Feed]) (any, error) {
 	store := feed.NewStore(dynamo.New(env.AWS), env.Config.Feed, time.Now)
-	consumer := &feed.Consumer{Store: store, Clock: time.Now, Log: env.Log}
+	consumer := &feed.Consumer{Store: store, Clock: time.Now, Log: env.Log,
+		Changed: invoke.Starter(lambda.NewFromConfig(env.AWS), env.Config.IndexerFunction)}
 	return consumer.Handle, nil
 }

@@ -43,6 +43,15 @@ func ReadStream() []string {
 // ListStreams belongs to [ReadStream].
 const ListStreams = "dynamodb:ListStreams"
 
+// The actions on the bucket of the index, and its name as [Function.Allows] has it.
+const (
+	GetObject    = "s3:GetObject"
+	PutObject    = "s3:PutObject"
+	DeleteObject = "s3:DeleteObject"
+	ListBucket   = "s3:ListBucket"
+	IndexBucket  = "index"
+)
+
 // Query is the only action on an index.
 const Query = "dynamodb:Query"
 
@@ -65,6 +74,10 @@ type Function struct {
 	Starts bool
 	// Invokes are functions, by their names here.
 	Invokes []string
+	// Objects are actions on the objects of the index, and Lists reports whether the
+	// function may list them.
+	Objects []string
+	Lists   bool
 }
 
 // on takes DynamoDB actions without their prefix.
@@ -113,10 +126,12 @@ func Functions() map[string]Function {
 			Tables:  []Table{on(tables.Feed(), "GetItem", "PutItem", "UpdateItem")},
 			Streams: []tables.Table{tables.Content()},
 			// Lambda sends what it gave up in the function's name.
-			Receives: []string{FeedFailures}, Sends: []string{FeedFailures},
+			Receives: []string{FeedFailures}, Sends: []string{FeedFailures}, Invokes: []string{"indexer"},
 		},
-		"api":    api(),
-		"widget": widget(),
+		"api":     api(),
+		"widget":  widget(),
+		"indexer": indexer(),
+		"search":  search(),
 	}
 }
 
@@ -208,11 +223,11 @@ func api() Function {
 			on(tables.DirtySources(), "Query", "Scan"),
 			// It hides projects by request, and starts, resumes and cancels passes.
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem"),
-			on(tables.State(), "PutItem", "UpdateItem"),
+			on(tables.State(), "GetItem", "PutItem", "UpdateItem"),
 			// To hide a project restarts the feeds.
 			on(tables.Feed(), "GetItem", "Query", "UpdateItem"),
 		},
-		Sends: []string{Requests}, Invokes: []string{"crawler"},
+		Sends: []string{Requests}, Invokes: []string{"crawler", "search", "indexer"},
 	}
 }
 
@@ -227,6 +242,33 @@ func widget() Function {
 		on(tables.State(), "GetItem"),
 		on(tables.Projects(), "BatchGetItem", "Query"),
 	}}
+}
+
+// indexer withholds every write of content and of the ledger. It replaces the manifest
+// of the index.
+func indexer() Function {
+	return Function{
+		Tables: []Table{
+			on(tables.Content(), "GetItem", "BatchGetItem", "Query").by(tables.ContentByProject),
+			on(tables.Projects(), "GetItem", "BatchGetItem", "Query"),
+			on(tables.State(), "GetItem", "PutItem"),
+			on(tables.Feed(), "GetItem", "Query"),
+		},
+		Objects: []string{GetObject, PutObject, DeleteObject}, Lists: true,
+	}
+}
+
+// search only reads.
+func search() Function {
+	return Function{
+		Tables: []Table{
+			on(tables.Content(), "GetItem", "BatchGetItem"),
+			on(tables.Projects(), "GetItem", "BatchGetItem"),
+			on(tables.State(), "GetItem"),
+		},
+		// Without the right to list, S3 answers 403 for an object that does not exist.
+		Objects: []string{GetObject}, Lists: true,
+	}
 }
 
 // Allows reports whether the function may do the action, such as
@@ -245,7 +287,8 @@ func (f Function) Allows(action, resource string) bool {
 	return action == Send && slices.Contains(f.Sends, resource) ||
 		slices.Contains(Receive(), action) && slices.Contains(f.Receives, resource) ||
 		action == Start && resource == Workflow && f.Starts ||
-		action == Invoke && slices.Contains(f.Invokes, resource)
+		action == Invoke && slices.Contains(f.Invokes, resource) ||
+		resource == IndexBucket && (slices.Contains(f.Objects, action) || action == ListBucket && f.Lists)
 }
 
 // Index names an index of a table.

@@ -14,6 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/erasure"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/problem"
+	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -117,8 +118,8 @@ type Content interface {
 	VisibleDocumentsAfter(ctx context.Context, ref surgical.EntityRef, after string, fits func(content.Document) bool) (page content.ShownDocuments, last string, more bool, err error)
 }
 
-// Options holds the API's dependencies. All fields except Allowed, RequestID, Crawl
-// and NewTrace are required.
+// Options holds the API's dependencies. All fields except Allowed, RequestID, Crawl,
+// StartIndexer and NewTrace are required.
 type Options struct {
 	Runs     Runs
 	Projects Projects
@@ -139,6 +140,11 @@ type Options struct {
 	RequestID func(*http.Request) string
 	// Crawl starts the crawler. If it fails, or is nil, the schedule does.
 	Crawl func(context.Context) error
+	// Search answers a query. Index is the search index, and StartIndexer starts what
+	// keeps it; if that fails, or is nil, the schedule does.
+	Search       func(context.Context, search.Query) (search.Answer, error)
+	Index        Index
+	StartIndexer func(context.Context) error
 	// NewTrace generates the traceparent of a request that has none.
 	NewTrace func(context.Context) string
 }
@@ -192,6 +198,8 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerDocuments(s.api)
 	s.registerBackfills(s.api)
 	s.registerReconciles(s.api)
+	s.registerSearch(s.api)
+	s.registerIndex(s.api)
 	return s.complete(s.api.OpenAPI())
 }
 

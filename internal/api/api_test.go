@@ -20,6 +20,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/cloud/cloudsearch"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	"gitlab.com/lorehook/lorehook/test/memory"
 )
@@ -35,6 +36,9 @@ type fixture struct {
 	handler http.Handler
 	queue   *inbox
 	log     *bytes.Buffer
+	// policy says whether the API shows confidential issues and internal notes.
+	policy surgical.Policy
+	search *cloudsearch.Search
 }
 
 // inbox is a queue that keeps what was sent to it.
@@ -94,7 +98,8 @@ func onEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
 
 func newFixture(t *testing.T, e engines.Engine) *fixture {
 	t.Helper()
-	f := &fixture{T: t, World: cloud.NewWorld(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}}
+	f := &fixture{T: t, World: cloud.NewWorld(t, e.DynamoDB, e.Tables), queue: &inbox{}, log: &bytes.Buffer{}, policy: surgical.Include}
+	f.search = cloudsearch.New(t, f.World, func() surgical.Policy { return f.policy })
 	f.handler = serve(t, f.options())
 	return f
 }
@@ -105,7 +110,8 @@ func (f *fixture) options() api.Options {
 		f.Fatal(err)
 	}
 	return api.Options{
-		Runs: f.Ledger, Projects: f.Ledger, Passes: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, surgical.Include), Eraser: f.Eraser, Feed: feed.NewStore(f.DB, f.Tables.Feed, f.Clock.Now), Queue: f.queue, Allows: projects.Allows, Allowed: projects.IDs(),
+		Runs: f.Ledger, Projects: f.Ledger, Passes: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, f.policy), Eraser: f.Eraser, Feed: feed.NewStore(f.DB, f.Tables.Feed, f.Clock.Now), Queue: f.queue, Allows: projects.Allows, Allowed: projects.IDs(),
+		Search: f.search.Find, Index: f.search.Manifests, StartIndexer: f.search.Index,
 		Clock: f.Clock.Now, NewKey: rand.Text, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 		RequestID: func(*http.Request) string { return "request-1" },
 	}

@@ -149,7 +149,7 @@ func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operatio
 		op.Responses[status] = &huma.Response{Description: why, Content: map[string]*huma.MediaType{
 			problem.ContentType: {Schema: s.schemas.Schema(reflect.TypeFor[problem.Problem](), true, "Problem")},
 		}}
-		if r.status == http.StatusServiceUnavailable {
+		if r.status == http.StatusServiceUnavailable || r.code == surgical.CodeIndexNotReady {
 			op.Responses[status].Headers = retryAfter(surgical.UnavailableRetryAfter)
 		}
 	}

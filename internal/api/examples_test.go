@@ -104,6 +104,8 @@ func steady(text string) string {
 		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`:      "TIME",
 		`("next(?:_cursor)?": "|cursor=|since=)[\w-]+`: "${1}CURSOR",
 		`\\"eyJ[\w-]+`:           "CURSOR",
+		`"score": [\d.]+`:        `"score": 0`,
+		`"bytes": \d+`:           `"bytes": 0`,
 		`"gitlab_requests": \d+`: `"gitlab_requests": 0`,
 		`(discussions|resource_[a-z]+_events) of (project \d+)`: "$2",
 		`\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ( \([^)]* ago\))?`:      "TIME",
@@ -120,6 +122,7 @@ func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
 		r := &recorder{fixture: f}
 		r.entities()
 		r.changes()
+		r.searches()
 		r.starts()
 		r.ends()
 		r.lists()
@@ -184,6 +187,20 @@ func (r *recorder) entities() {
 	r.show("request-drain.all", "Resume what waits in all projects", "POST", drains, `{}`)
 	r.show("request-drain.not_allowed", "A project outside the allow list", "POST", drains, `{"project_id":99}`)
 	r.show("request-drain.not_valid", "Not the id of a project", "POST", drains, `{"project_id":"group/project"}`)
+}
+
+// searches finds what the entities say.
+func (r *recorder) searches() {
+	const query = "/v1/search?q=umlauts+in+file+names"
+	r.show("search.not_ready", "Before the index is built for the first time", "GET", query, "")
+	r.Drive() // the documents are made
+	r.index()
+	page := r.show("search.hits", "The first of two hits", "GET", query+"&limit=1", "")
+	r.show("search.filtered", "Filters within the text", "GET", "/v1/search?q=firefox+type:issue+state:opened", "")
+	r.show("search.similar", "What resembles an issue", "GET", "/v1/search?similar_to=1%2321", "")
+	r.show("search.not_valid", "The cursor of another query", "GET", "/v1/search?q=safari&cursor="+page["next_cursor"].(string), "")
+	r.show("get-index.ready", "An index that answers", "GET", "/v1/index", "")
+	r.show("rebuild-index.requested", "A rebuild that ended at once", "POST", "/v1/index/rebuild", "")
 }
 
 // gone reads an issue that was deleted in GitLab.

@@ -16,9 +16,8 @@ import (
 // exclude rebuilds the API without confidential issues and internal notes.
 func (f *fixture) exclude() {
 	f.Helper()
-	o := f.options()
-	o.Content = f.Content.ForReaders(f.Ledger.ProjectHiddenAt, surgical.Exclude)
-	f.handler = serve(f.T, o)
+	f.policy = surgical.Exclude
+	f.handler = serve(f.T, f.options())
 }
 
 // reads returns the path of every GET of the API, with the values in place of its

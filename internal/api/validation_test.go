@@ -48,7 +48,7 @@ func wrongValues(t *testing.T, name string, s *huma.Schema) []string {
 
 // anyText are the fields that take any text up to their length.
 func anyText() []string {
-	return []string{"label", "author", "assignee", "milestone", "If-None-Match"}
+	return []string{"q", "label", "author", "assignee", "milestone", "If-None-Match"}
 }
 
 // text is a JSON value as written in a path, query or header.
@@ -77,6 +77,8 @@ func (f *fixture) valid(op *huma.Operation, location, name, value string) reques
 		case "query":
 			if location == "query" && p.Name == name {
 				query.Set(p.Name, good)
+			} else if p.Name == "q" && name != "similar_to" {
+				query.Set("q", "words")
 			}
 		case "header":
 			if location == "header" && p.Name == name {

@@ -15,6 +15,7 @@ type commands struct {
 	Sync       syncCommand       `cmd:"" help:"Bring the copies of issues and merge requests up to date."`
 	SyncRuns   syncRunsCommand   `cmd:"" name:"sync-runs" help:"List runs, or show, retry, cancel or wait for one."`
 	Show       showCommand       `cmd:"" help:"Show the stored copy of an issue or merge request."`
+	Search     searchCommand     `cmd:"" help:"Find issues and merge requests by their text, or such as resemble one."`
 	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
 	Why        whyCommand        `cmd:"" help:"Explain why the copy of an issue or merge request is shown or hidden, and how current it is."`
 	Export     exportCommand     `cmd:"" help:"Write all copies that are shown as lines of JSON."`
@@ -23,6 +24,7 @@ type commands struct {
 	Drain      drainCommand      `cmd:"" help:"Make the documents and embeddings that failed runs left undone."`
 	Backfill   backfillCommand   `cmd:"" help:"Copy everything that a project, a group or GitLab has, and watch it."`
 	Reconcile  reconcileCommand  `cmd:"" help:"Compare what changed in GitLab with the copy now."`
+	Index      indexCommands     `cmd:"" help:"Show the state of the search index, or rebuild it."`
 	Replay     replayCommand     `cmd:"" help:"Sign a payload and send it to the webhook, as GitLab would."`
 	Hooks      hooksCommands     `cmd:"" help:"Add, verify, rotate, list or remove the webhooks of projects and groups in GitLab."`
 	Completion completionCommand `cmd:"" help:"Print the commands that enable completion in your shell."`

@@ -61,6 +61,7 @@ func exitCodes() []exitCode {
 		means(45, surgical.CodeProjectUnknown),
 		means(46, surgical.CodeBackfillNotFound),
 		means(47, surgical.CodeFeedRestarted),
+		means(48, surgical.CodeIndexNotReady),
 		{50, apiclient.CodeUnavailable, "the API is not responding"},
 		{51, apiclient.CodeForbidden, "AWS credentials are missing or were denied"},
 		{52, CodeWaitTimeout, "the run did not end within --timeout; it continues"},

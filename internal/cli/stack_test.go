@@ -16,6 +16,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/cloud/cloudsearch"
 	"gitlab.com/lorehook/lorehook/test/engines"
 )
 
@@ -23,8 +24,9 @@ import (
 type stack struct {
 	*program
 	*cloud.World
-	queue *inbox
-	url   string
+	queue  *inbox
+	url    string
+	search *cloudsearch.Search
 	// crawls makes the crawler run while the program waits.
 	crawls bool
 	// contentWrites counts the calls that wrote to the content table.
@@ -87,10 +89,12 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 			return send()
 		}), e.Tables)
 		s.paused = s.work
+		s.search = cloudsearch.New(t, s.World, func() surgical.Policy { return surgical.Include })
 		allows := func(id int64) bool { return id == 1 || id == 2 }
 		log := slog.New(slog.DiscardHandler)
 		handler, err := api.New(api.Options{
-			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Content: s.Content.ForReaders(s.Ledger.ProjectHiddenAt, surgical.Include), Eraser: s.Eraser, Feed: feed.NewStore(s.DB, s.Tables.Feed, s.Clock.Now), Queue: s.queue, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
+			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Content: s.Content.ForReaders(s.Ledger.ProjectHiddenAt, surgical.Include), Eraser: s.Eraser, Feed: feed.NewStore(s.DB, s.Tables.Feed, s.Clock.Now), Queue: s.queue,
+			Search: s.search.Find, Index: s.search.Manifests, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
 			NewKey: func() string { return "of-the-api" }, Log: log,
 		})
 		if err != nil {

@@ -139,10 +139,13 @@ func key(ref surgical.EntityRef, sk string) dynamo.Item {
 }
 
 // sortKey returns the sort key of an item; "" if it has none.
-func sortKey(item dynamo.Item) string {
-	sk, _ := item["sk"].(*types.AttributeValueMemberS)
-	if sk == nil {
+func sortKey(item dynamo.Item) string { return stringOf(item, "sk") }
+
+// stringOf returns an attribute that holds a string; "" if there is none.
+func stringOf(item dynamo.Item, name string) string {
+	text, _ := item[name].(*types.AttributeValueMemberS)
+	if text == nil {
 		return ""
 	}
-	return sk.Value
+	return text.Value
 }

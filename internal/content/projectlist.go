@@ -18,7 +18,7 @@ import (
 // starting after the given target; the zero target starts at the first. last is the last
 // of the limit; more reports whether others may follow.
 func (r *Reader) EntitiesOf(ctx context.Context, projectID int64, after surgical.Target, limit int) (shown []surgical.Head, last surgical.Target, more bool, err error) {
-	refs, more, err := r.store.entitiesOf(ctx, projectID, after, limit)
+	refs, more, err := r.store.Entities(ctx, projectID, after, limit)
 	if err != nil || len(refs) == 0 {
 		return nil, after, false, err
 	}
@@ -32,12 +32,12 @@ func (r *Reader) EntitiesOf(ctx context.Context, projectID int64, after surgical
 	return shown, refs[len(refs)-1].Target, more, err
 }
 
-// entitiesOf lists up to limit entities of the project that have a head, in the order
+// Entities lists up to limit entities of the project that have a head, in the order
 // of their targets as texts (so issue#10 comes before issue#9), starting after the
 // given target; the zero target starts at the first. more reports whether others may
 // follow. The index lags a little behind the heads, and names entities that are not
 // shown as well.
-func (s *Store) entitiesOf(ctx context.Context, projectID int64, after surgical.Target, limit int) (refs []surgical.EntityRef, more bool, err error) {
+func (s *Store) Entities(ctx context.Context, projectID int64, after surgical.Target, limit int) (refs []surgical.EntityRef, more bool, err error) {
 	condition := expression.Key("project_id").Equal(expression.Value(projectID))
 	if after != (surgical.Target{}) {
 		condition = condition.And(expression.Key("entity").GreaterThan(expression.Value(after.String())))

@@ -31,6 +31,21 @@ func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any,
 			page, last, _, err := r.VisibleDocumentsAfter(ctx(), ref, "", func(content.Document) bool { return true })
 			return []any{page, last}, err
 		},
+		"VisibleDocumentsOf": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			shown, err := r.VisibleDocumentsOf(ctx(), map[surgical.EntityRef][]string{ref: {"entity", "discussion#d2"}})
+			return shown[ref], err
+		},
+		"VisibleDocument": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			return r.VisibleDocument(ctx(), ref, "entity")
+		},
+		// Vectors have no text; those of what is not shown are not returned either.
+		"VisibleVectors": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			_, err := r.VisibleVectors(ctx(), ref, "entity")
+			if err != nil {
+				return nil, err
+			}
+			return r.VisibleDocument(ctx(), ref, "entity")
+		},
 		"EntitiesOf": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
 			heads, _, _, err := r.EntitiesOf(ctx(), ref.ProjectID, surgical.Target{}, 100)
 			return slices.DeleteFunc(heads, func(h surgical.Head) bool { return h.Ref != ref }), err

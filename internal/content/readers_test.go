@@ -15,6 +15,7 @@ import (
 // reads it from a [content.Reader].
 func keepers() []string {
 	return []string{
+		"functions/indexer", // it walks through what is not shown as well, to remove that from the index
 		"functions/worker", "functions/docs", "functions/embed", "functions/sweeper", "functions/crawler",
 		"internal/content", "internal/worker", "internal/workflow", "internal/sweep", "internal/crawl", "internal/erasure",
 	}

@@ -125,3 +125,22 @@ func checkBatch(e Embedder, texts []string) error {
 	}
 	return nil
 }
+
+// KnowsMeaning reports whether the embedder's vectors are of use for search: those of a
+// model are. Those of [Lexical] say only which words a text has, which an index of words
+// says better; ranks by them make those of words worse.
+func KnowsMeaning(e Embedder) bool {
+	_, lexical := e.(Lexical)
+	return !lexical
+}
+
+// Query returns a function that embeds the text of a query, in one try.
+func Query(e Embedder) func(ctx context.Context, text string) ([]float32, error) {
+	return func(ctx context.Context, text string) ([]float32, error) {
+		vectors, err := e.Embed(ctx, []string{text})
+		if err != nil {
+			return nil, err
+		}
+		return vectors[0], nil
+	}
+}

@@ -19,11 +19,15 @@ import (
 // came first.
 const maxMoved = 20
 
-// Consumer writes the feeds from the stream of the content table. All fields are required.
+// Consumer writes the feeds from the stream of the content table. All fields except
+// Changed are required.
 type Consumer struct {
 	Store *Store
 	Clock func() time.Time
 	Log   *slog.Logger
+	// Changed is called after entries were appended to [Documents]. If it fails, or is
+	// nil, their readers find them when they look by themselves.
+	Changed func(context.Context) error
 }
 
 // Handle is the Lambda function. It is invoked with batches of the stream, and with
@@ -82,7 +86,14 @@ func (c *Consumer) consume(ctx context.Context, changes []change) error {
 		return err
 	}
 	if len(entities) == 0 {
-		return c.Store.consumed(ctx)
+		if err := c.Store.consumed(ctx); err != nil {
+			return err
+		}
+	}
+	if len(documents) > 0 && c.Changed != nil {
+		if err := c.Changed(ctx); err != nil {
+			c.Log.WarnContext(ctx, "indexer_not_started", "error", err.Error()) // the schedule starts it
+		}
 	}
 	return nil
 }

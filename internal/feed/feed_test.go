@@ -204,11 +204,10 @@ func TestRead_RefusesAPositionThatMayMissSomething(t *testing.T) {
 // Whatever a reader is at, the entries after it are kept for as long as it may come back.
 func TestRead_IsNeverAheadOfTheExpiryOfAnEntry(t *testing.T) {
 	w := newWorld()
-	from := end(t, w, feed.Entities)
 	w.consume(t, batch("1#issue#1 head"))
 	w.now = w.now.Add(15 * 24 * time.Hour)
 	w.consume(t, batch("1#issue#2 heartbeat")) // a gap
-	from = end(t, w, feed.Entities)
+	from := end(t, w, feed.Entities)
 	w.consume(t, batch("1#issue#1 head", "1#issue#2 head"))
 	page, err := w.store.Read(t.Context(), feed.Entities, from, 1)
 	if err != nil || !page.More || page.Next.At.After(w.now) {

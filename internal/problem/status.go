@@ -18,6 +18,7 @@ func statuses() map[surgical.Code]int {
 		surgical.CodeEntityNotFound:    http.StatusNotFound,
 		surgical.CodeEntityGone:        http.StatusGone,
 		surgical.CodeFeedRestarted:     http.StatusGone,
+		surgical.CodeIndexNotReady:     http.StatusConflict,
 		surgical.CodeConflict:          http.StatusConflict,
 		surgical.CodePayloadTooLarge:   http.StatusRequestEntityTooLarge,
 		surgical.CodeInternal:          http.StatusInternalServerError,

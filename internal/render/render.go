@@ -68,7 +68,18 @@ func (p *page) link(u string) {
 }
 
 // rule ends the metadata.
-func (p *page) rule() { p.WriteString("\n---\n") }
+const rule = "\n---\n"
+
+func (p *page) rule() { p.WriteString(rule) }
+
+// Body returns what follows the title and the metadata that a document's text, and so its
+// first chunk, begins with: a description, or comments. Other text is returned as it is.
+func Body(text string) string {
+	if _, body, ok := strings.Cut(text, rule); ok || strings.HasPrefix(text, "# ") {
+		text = body
+	}
+	return strings.TrimSpace(text)
+}
 
 // people returns users as escaped text, in the given order.
 func people(users []surgical.User) string {

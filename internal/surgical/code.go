@@ -33,6 +33,7 @@ const (
 	CodeFeedRestarted      Code = "feed_restarted"
 	CodeBackfillIncomplete Code = "backfill_incomplete"
 	CodeCheckpointOutdated Code = "checkpoint_outdated"
+	CodeIndexNotReady      Code = "index_not_ready"
 	CodeConflict           Code = "conflict"
 	CodeInternal           Code = "internal"
 )
@@ -45,7 +46,7 @@ func Codes() []Code {
 		CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound, CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeEntityTooLarge,
 		CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost,
 		CodeBackfillIncomplete, CodeCheckpointOutdated,
-		CodeQueueUnavailable, CodeProjectUnknown, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeFeedRestarted, CodeConflict, CodeInternal,
+		CodeQueueUnavailable, CodeProjectUnknown, CodeRunNotFound, CodeBackfillNotFound, CodeEntityNotFound, CodeEntityGone, CodeFeedRestarted, CodeIndexNotReady, CodeConflict, CodeInternal,
 	}
 }
 
@@ -80,6 +81,7 @@ func (c Code) Means() string {
 		CodeEntityNotFound:     "there is no copy of the entity",
 		CodeEntityGone:         "GitLab no longer shows the entity, and its copy is removed",
 		CodeFeedRestarted:      "the change feed was restarted: what changed before is not known",
+		CodeIndexNotReady:      "there is no search index that can answer yet",
 		CodeConflict:           "the request conflicts with the current state",
 		CodeInternal:           "an unexpected failure",
 	}[c]
@@ -97,7 +99,7 @@ func (c Code) advice() (action Action, retryable bool) {
 		return ActionVerifyIID, false
 	case CodeEntityTooLarge:
 		return ActionContactOperator, false
-	case CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeQueueUnavailable:
+	case CodeGitLabRateLimited, CodeGitLabUnavailable, CodeGitLabTimeout, CodeQueueUnavailable, CodeIndexNotReady:
 		return ActionRetryAfter, true
 	case CodeBackfillIncomplete, CodeCheckpointOutdated, CodePreflightFailed, CodeIngestFailed, CodeDocsFailed, CodeEmbedFailed, CodeAbortedByPeer, CodeRunCancelled, CodeRunLost:
 		return ActionRetryFailed, true

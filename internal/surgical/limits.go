@@ -409,6 +409,33 @@ const (
 	FeedBatch   = 100
 )
 
+// The search index.
+const (
+	// MaxIndexBatches and MaxBatchedDocuments are how many batches, and documents in
+	// them, are kept behind the base of the index before they are joined with it.
+	MaxIndexBatches     = 200
+	MaxBatchedDocuments = 5_000
+	// CompactRemoved is how long an object may have text that was removed from the index
+	// before it is replaced, and ForgetRemoved before what it was replaced in is no longer
+	// named. With IndexUnnamed, and with the time of an indexer, that is less than a day.
+	CompactRemoved = 20 * time.Hour
+	ForgetRemoved  = 22 * time.Hour
+	// IndexUnnamed is how long an object stays that no manifest names: longer than
+	// a reader of an older manifest takes to read it.
+	IndexUnnamed = time.Hour
+	// MaxSearchRounds is how often a search reads candidates again to fill a page with
+	// those that are still true.
+	MaxSearchRounds = 5
+	// MaxSearchDepth is the last rank that a search goes to, counted in entities.
+	MaxSearchDepth = 1_000
+	// IndexInterval is how often the indexer starts, and IndexerTimeout how long it may
+	// take: AWS's maximum, for a rebuild.
+	IndexInterval  = time.Minute
+	IndexerTimeout = 15 * time.Minute
+	// SearchTimeout leaves [APITimeout] time for the answer.
+	SearchTimeout = 25 * time.Second
+)
+
 // What functions may use.
 const (
 	// WorkerMemory is the worker's memory, in MB. Its measured peak is 757 MB, for
@@ -418,6 +445,11 @@ const (
 	// peaks are measured with entities just below their limits, see docs/deploy.md.
 	StageMemory = 512
 	APIMemory   = 512
+	// IndexMemory is the memory, and IndexStorage the temporary storage, of the functions
+	// that have a copy of the search index, in MB. Memory buys time, too: with 1,769 MB a
+	// function has one core of its own.
+	IndexMemory  = 2048
+	IndexStorage = 2048
 	// GoMemoryPercent is the part of a function's memory from which on Go's garbage
 	// collector works harder. The rest is for what it does not count. Lambda kills
 	// a process that needs more than its memory.
@@ -438,4 +470,7 @@ const (
 	AWSSlowReadTimeout = 10 * time.Second
 	// AWSBodyTimeout bounds the reading of the response: up to 16 MB from DynamoDB.
 	AWSBodyTimeout = 5 * time.Second
+	// AWSTransferTimeout takes its place for the objects of the search index, of up to
+	// some hundred megabytes.
+	AWSTransferTimeout = time.Minute
 )

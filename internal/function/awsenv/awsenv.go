@@ -30,27 +30,33 @@ func Config() aws.Config {
 	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
 		cfg.BaseEndpoint = aws.String(endpoint)
 	}
-	cfg.HTTPClient = client(cfg, surgical.AWSReadTimeout)
+	cfg.HTTPClient = client(cfg, surgical.AWSReadTimeout, surgical.AWSBodyTimeout)
 	return cfg
 }
 
 // Patient returns cfg for clients of services that do the work before they answer:
-// Bedrock and Step Functions.
+// Bedrock, Step Functions, and functions that are invoked.
 func Patient(cfg aws.Config) aws.Config {
-	cfg.HTTPClient = client(cfg, surgical.AWSSlowReadTimeout)
+	cfg.HTTPClient = client(cfg, surgical.AWSSlowReadTimeout, surgical.AWSBodyTimeout)
+	return cfg
+}
+
+// ForObjects returns cfg for clients that transfer large objects.
+func ForObjects(cfg aws.Config) aws.Config {
+	cfg.HTTPClient = client(cfg, surgical.AWSSlowReadTimeout, surgical.AWSTransferTimeout)
 	return cfg
 }
 
 // client is the SDK's own HTTP client, but no attempt lasts longer than the times
 // in package surgical: a connection that hangs costs an attempt, not the whole
 // invocation. The SDK repeats an attempt that timed out.
-func client(cfg aws.Config, read time.Duration) aws.HTTPClient {
+func client(cfg aws.Config, read, body time.Duration) aws.HTTPClient {
 	patience := time.Duration(1)
 	if cfg.BaseEndpoint != nil {
 		patience = localPatience
 	}
 	return awshttp.NewBuildableClient().
-		WithTimeout(patience * (surgical.AWSDialTimeout + read + surgical.AWSBodyTimeout)).
+		WithTimeout(patience * (surgical.AWSDialTimeout + read + body)).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = patience * surgical.AWSDialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSHandshakeTimeout = patience * surgical.AWSReadTimeout

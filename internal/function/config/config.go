@@ -161,6 +161,27 @@ type API struct {
 	// CrawlerFunction is the name of the crawler, which requests for passes start.
 	CrawlerFunction string `env:"LOREHOOK_CRAWLER_FUNCTION,required"`
 	Readers
+	// SearchFunction and IndexerFunction are the names of the functions that answer
+	// queries, and that requests to rebuild the index start.
+	SearchFunction  string `env:"LOREHOOK_SEARCH_FUNCTION,required"`
+	IndexerFunction string `env:"LOREHOOK_INDEXER_FUNCTION,required"`
+}
+
+// Index configures the search index.
+type Index struct {
+	// Bucket holds its objects.
+	Bucket string `env:"LOREHOOK_INDEX_BUCKET,required"`
+	// Language is that of the texts.
+	Language string `env:"LOREHOOK_SEARCH_LANGUAGE" envDefault:"en"`
+}
+
+// Search is the configuration of the search function and of the indexer.
+type Search struct {
+	Telemetry
+	Tables
+	Embedder
+	Index
+	Readers
 }
 
 // Readers configures everything that shows content.
@@ -180,6 +201,8 @@ type Console struct {
 type Feed struct {
 	Telemetry
 	Tables
+	// IndexerFunction is the name of the indexer, which changes of documents start.
+	IndexerFunction string `env:"LOREHOOK_INDEXER_FUNCTION,required"`
 }
 
 // Widget is the configuration of the widget function.

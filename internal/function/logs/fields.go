@@ -48,6 +48,13 @@ func Fields() map[string]string {
 
 		// Counts and times.
 		"records":               "records of the content table's stream in a batch",
+		"entities":              "entities in a batch of changes of the search index",
+		"documents":             "documents in a batch, or in a base, of the search index",
+		"batches":               "batches of changes that were joined with the base of the search index",
+		"bytes":                 "the size of the packed words of the search index",
+		"objects":               "objects of the search index that were deleted",
+		"hits":                  "entities that a search found",
+		"mode":                  "how was searched: lexical or hybrid",
 		"changes":               "records of a batch that matter to readers",
 		"attempt":               "the run's attempt number",
 		"generation":            "the generation of the run's workflow execution",

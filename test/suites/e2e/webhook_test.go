@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -73,6 +75,31 @@ func TestASignedDeliveryBecomesACompleteCopy(t *testing.T) {
 			return c.IID == ref.IID && c.Type == ref.Type && c.Entity != nil && c.Entity.Title == entity.Title
 		})
 	})
+}
+
+func TestAWordOfACommentIsFoundSoonAfterItsDelivery(t *testing.T) {
+	s := up(t)
+	ref := fakegitlab.IssueRef(7)
+	s.gitlab.AddDiscussion(ref, fakegitlab.Note{Body: "The zeppelin is moored at the mast."})
+	began := time.Now()
+	if r := s.ended(t, s.deliver(t, sample(t, "note_issue")).Body.RunID); r.Status != surgical.StatusSucceeded {
+		t.Fatalf("run %+v", r)
+	}
+	ended := time.Now()
+	var found api.SearchResult
+	until(t, "the comment is found", func() bool {
+		var page api.SearchResult
+		if status := s.get(t, "/v1/search?q=moored+zeppelins", &page); status == http.StatusConflict {
+			return false // the index is being built for the first time
+		}
+		found = page
+		return len(page.Hits) > 0
+	})
+	t.Logf("found %v after the run ended, which took %v", time.Since(ended).Round(time.Millisecond), ended.Sub(began).Round(time.Millisecond))
+	hit := found.Hits[0]
+	if hit.IID != ref.IID || hit.Type != ref.Type || len(hit.Passages) == 0 || !strings.Contains(hit.Passages[0].Text, "zeppelin") || len(hit.Passages[0].Marks) == 0 {
+		t.Errorf("%+v", hit)
+	}
 }
 
 // changes reads the change feed.

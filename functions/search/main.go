@@ -1,0 +1,76 @@
+// Command search is the Lambda function that answers queries from the search index.
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"gitlab.com/lorehook/lorehook/internal/bucket"
+	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/function"
+	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
+	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
+	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/embedded"
+	"gitlab.com/lorehook/lorehook/internal/search/finder"
+	"gitlab.com/lorehook/lorehook/internal/search/language"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+	"gitlab.com/lorehook/lorehook/internal/token"
+)
+
+func main() { function.Main(build) }
+
+func build(_ context.Context, env function.Env[config.Search]) (any, error) {
+	c, db := env.Config, dynamo.New(env.AWS)
+	rows := ledger.New(db, c.Tables, time.Now)
+	embedder, err := newEmbedder(env)
+	if err != nil {
+		return nil, err
+	}
+	words, err := language.New(c.Language)
+	if err != nil {
+		return nil, err
+	}
+	options := embedded.Options{
+		Manifests: manifest.NewStore(db, c.State), Objects: bucket.New(bucket.Client(awsenv.ForObjects(env.AWS)), c.Bucket),
+		Dir: os.TempDir(), Language: c.Language, Clock: time.Now, Log: env.Log,
+	}
+	if embedding.KnowsMeaning(embedder) {
+		options.Model, options.Embed = embedder.Model(), embedding.Query(embedder)
+	}
+	engine, err := embedded.New(options)
+	if err != nil {
+		return nil, err
+	}
+	f := &finder.Finder{Engine: engine, Truth: content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt, c.Confidential), Words: words}
+	return func(ctx context.Context, q search.Query) (search.Reply, error) {
+		began := time.Now()
+		reply := search.ReplyOf(f.Find(ctx, q))
+		attrs := []any{"duration_ms", time.Since(began).Milliseconds(), "hits", len(reply.Answer.Hits), "mode", reply.Answer.Mode}
+		if reply.Failure != nil {
+			env.Log.WarnContext(ctx, "search", append(attrs, "code", reply.Failure.Code, "error", reply.Failure.Error())...)
+		} else {
+			env.Log.InfoContext(ctx, "search", attrs...)
+		}
+		return reply, nil
+	}, nil
+}
+
+// newEmbedder returns the embedder of the documents, for queries.
+func newEmbedder(env function.Env[config.Search]) (embedding.Embedder, error) {
+	secrets := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
+	apiKey := secret.NewSource(secret.FromManager(secrets, env.Config.APIKeySecretID, token.Key), time.Now).OnFailure(env.SecretFailed)
+	bedrock := bedrockruntime.NewFromConfig(awsenv.Patient(env.AWS), func(o *bedrockruntime.Options) { o.Retryer = aws.NopRetryer{} })
+	return embedding.New(env.Config.Embedder, embedding.Deps{Bedrock: bedrock, APIKey: apiKey.Get, Jitter: rand.N[time.Duration]})
+}

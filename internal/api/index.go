@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+)
+
+// Index is what the API needs of the search index.
+type Index interface {
+	// Read reads what the index consists of; one that does not exist has version 0.
+	Read(ctx context.Context) (manifest.Manifest, error)
+	// RequestRebuild asks the indexer to rebuild it, and Requested returns the newest
+	// request, in microseconds.
+	RequestRebuild(ctx context.Context, at time.Time) error
+	Requested(ctx context.Context) (int64, error)
+}
+
+// IndexView is the state of the search index.
+type IndexView struct {
+	Status       string    `json:"status" enum:"absent,ready,rebuild_requested" doc:"Whether there is an index. One for which a rebuild is requested answers until the rebuild ends."`
+	AsOf         time.Time `json:"as_of,omitzero" doc:"The index has every change that the change feed had numbered by this time."`
+	Language     string    `json:"language,omitempty" example:"en" doc:"The language that texts are searched in."`
+	Model        string    `json:"model,omitempty" doc:"The model of its vectors; absent if it has none."`
+	Entities     int       `json:"entities" doc:"How many entities its base has."`
+	Documents    int       `json:"documents" doc:"How many documents its base has."`
+	Chunks       int       `json:"chunks" doc:"How many parts of documents its base has."`
+	BuiltAt      time.Time `json:"built_at,omitzero" doc:"When its base was built."`
+	Batches      int       `json:"batches" doc:"How many batches of changes there are behind the base."`
+	Pending      int       `json:"batched_documents" doc:"How many documents these batches add, replace or remove."`
+	Bytes        int64     `json:"bytes" doc:"The size of what a new process reads, in bytes."`
+	RequestedFor time.Time `json:"rebuild_requested_at,omitzero" doc:"When a rebuild was requested that has not ended."`
+}
+
+func (s *server) registerIndex(api huma.API) {
+	huma.Register(api, s.operation(huma.Operation{
+		OperationID: "get-index", Method: http.MethodGet, Path: "/v1/index", Tags: []string{"service"},
+		Summary: "Read the state of the search index", Description: "What the index has, and how current it is.",
+	}), handle(func(ctx context.Context, _ *struct{}) (*answer[IndexView], error) { return s.indexView(ctx) }))
+	huma.Register(api, s.operation(huma.Operation{
+		OperationID: "rebuild-index", Method: http.MethodPost, Path: "/v1/index/rebuild", Tags: []string{"service"},
+		Summary:       "Rebuild the search index",
+		Description:   "Asks the indexer to index all copies anew. It starts at once, or within a minute; until it ends, the old index answers. Missing and damaged indexes are rebuilt without a request.",
+		DefaultStatus: http.StatusAccepted,
+	}), handle(func(ctx context.Context, _ *struct{}) (*answer[IndexView], error) {
+		if err := s.Index.RequestRebuild(ctx, s.Clock()); err != nil {
+			return nil, err
+		}
+		if s.StartIndexer != nil {
+			if err := s.StartIndexer(ctx); err != nil {
+				s.Log.WarnContext(ctx, "indexer_not_started", "error", err.Error()) // the schedule starts it
+			}
+		}
+		return s.indexView(ctx)
+	}))
+}
+
+func (s *server) indexView(ctx context.Context) (*answer[IndexView], error) {
+	m, err := s.Index.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	requested, err := s.Index.Requested(ctx)
+	if err != nil {
+		return nil, err
+	}
+	view := IndexView{Status: "absent"}
+	if m.Exists() {
+		view = IndexView{
+			Status: "ready", AsOf: time.UnixMicro(m.AsOf).UTC(), Language: m.Language, Model: m.Model,
+			Entities: m.Base.Entities, Documents: m.Base.Documents, Chunks: m.Base.Chunks, BuiltAt: time.UnixMicro(m.Base.BuiltAt).UTC(), Batches: len(m.Batches),
+		}
+		for _, o := range m.Base.Objects() {
+			view.Bytes += o.Bytes
+		}
+		for _, b := range m.Batches {
+			view.Pending += b.Documents
+			view.Bytes += b.Bytes
+		}
+	}
+	if requested > m.RebuiltFor {
+		view.Status, view.RequestedFor = "rebuild_requested", time.UnixMicro(requested).UTC()
+	}
+	return &answer[IndexView]{view}, nil
+}

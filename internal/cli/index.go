@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"context"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+)
+
+type indexCommands struct {
+	Status  indexStatusCommand  `cmd:"" help:"Show what the search index has, and how current it is."`
+	Rebuild indexRebuildCommand `cmd:"" help:"Index all copies anew. Until that ends, the old index answers."`
+}
+
+type indexStatusCommand struct{}
+
+// Run implements the command.
+func (*indexStatusCommand) Run(ctx context.Context, s *session) error {
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	index, err := client.Index(ctx)
+	if err != nil {
+		return err
+	}
+	s.answer(index.Raw, func(p *printer) { p.index(index.Value) })
+	return nil
+}
+
+type indexRebuildCommand struct{}
+
+// Run implements the command.
+func (*indexRebuildCommand) Run(ctx context.Context, s *session) error {
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	index, err := client.RebuildIndex(ctx)
+	if err != nil {
+		return err
+	}
+	s.answer(index.Raw, func(p *printer) { p.index(index.Value) })
+	return nil
+}
+
+func (p *printer) index(i apiclient.Index) {
+	rows := [][2]cell{pair("status", plain("%s", i.Status)), pair("rebuild requested", plain("%s", moment(i.RequestedAt)))}
+	if i.Language != "" {
+		rows = append(rows,
+			pair("all changes before", plain("%s", moment(i.AsOf))), pair("language", plain("%s", i.Language)), pair("model", plain("%s", i.Model)),
+			pair("entities", plain("%s", thousands(int64(i.Entities)))), pair("documents", plain("%s", thousands(int64(i.Documents)))), pair("chunks", plain("%s", thousands(int64(i.Chunks)))),
+			pair("base built", plain("%s", moment(i.BuiltAt))), pair("batches behind it", plain("%d with %s documents", i.Batches, thousands(int64(i.Pending)))),
+			pair("bytes", plain("%s", thousands(i.Bytes))))
+	}
+	p.pairs(rows...)
+}

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type searchCommand struct {
+	Query     []string `arg:"" optional:"" help:"What to look for, in words."`
+	SimilarTo string   `placeholder:"ENTITY" help:"Look for what resembles this entity instead: 1#7, group/project!3, or its URL in GitLab."`
+	Project   string   `short:"p" placeholder:"PROJECT" help:"Only this project (ID, path such as group/project, or URL in GitLab)."`
+	Type      string   `enum:"issue,merge_request," default:"" placeholder:"TYPE" help:"Only issue or merge_request."`
+	State     string   `enum:"opened,closed,merged,locked," default:"" placeholder:"STATE" help:"Only opened, closed, merged or locked."`
+	Label     []string `placeholder:"LABEL" help:"Only with this label; repeat it for several."`
+	Author    string   `placeholder:"USER" help:"Only created by this user."`
+
+	CreatedAfter  string `placeholder:"DATE" help:"Only created on this day (2026-11-02) or at this time (RFC 3339), or later."`
+	CreatedBefore string `placeholder:"DATE" help:"Only created before this day or time."`
+	UpdatedAfter  string `placeholder:"DATE" help:"Only updated on this day or at this time, or later."`
+	UpdatedBefore string `placeholder:"DATE" help:"Only updated before this day or time."`
+
+	Limit int `default:"10" help:"Maximum number of hits, 1 to 50."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*searchCommand) Help() string {
+	return `Filters may also be part of the query: project:, type:, state:, label:, author:, created: and updated:. Quote what is not one.
+
+Examples:
+
+    lore search "login page crashes after an update"
+
+    lore search timeout state:opened label:"needs info" 'updated:>=2026-11-01'
+
+    lore search --similar-to 'group/project#7' --type issue`
+}
+
+// Run implements the command.
+func (c *searchCommand) Run(ctx context.Context, s *session) error {
+	query, err := c.query(ctx, s)
+	if err != nil {
+		return err
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	page, err := client.Search(ctx, query)
+	if err != nil {
+		return err
+	}
+	s.answer(page.Raw, func(p *printer) { p.hits(page.Value) })
+	return nil
+}
+
+func (c *searchCommand) query(ctx context.Context, s *session) (url.Values, error) {
+	words := strings.TrimSpace(strings.Join(c.Query, " "))
+	switch {
+	case (words == "") == (c.SimilarTo == ""):
+		return nil, invalid("specify either what to look for or --similar-to")
+	case c.Limit < 1 || c.Limit > 50:
+		return nil, invalid("--limit must be from 1 to 50, got %d", c.Limit)
+	}
+	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	for name, value := range map[string]string{
+		"q": words, "type": c.Type, "state": c.State, "label": strings.Join(c.Label, ","), "author": c.Author,
+		"created_after": c.CreatedAfter, "created_before": c.CreatedBefore, "updated_after": c.UpdatedAfter, "updated_before": c.UpdatedBefore,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if c.Project != "" {
+		id, err := s.projectID(ctx, c.Project)
+		if err != nil {
+			return nil, err
+		}
+		q.Set("project", strconv.FormatInt(id, 10))
+	}
+	if c.SimilarTo != "" {
+		selected, err := s.selected("", nil, nil, []string{c.SimilarTo})
+		if err != nil {
+			return nil, err
+		}
+		target, err := selected.one()
+		if err != nil {
+			return nil, err
+		}
+		project, err := s.projectID(ctx, selected.project)
+		if err != nil {
+			return nil, err
+		}
+		q.Set("similar_to", surgical.EntityRef{ProjectID: project, Target: target}.Key())
+	}
+	return q, nil
+}
+
+// hits prints what a search found: a header, the passage that matches best, and the link
+// of each hit.
+func (p *printer) hits(page apiclient.SearchPage) {
+	if len(page.Hits) == 0 {
+		p.line("nothing found")
+	}
+	for _, hit := range page.Hits {
+		p.line("%s  %s  %s", paint(p.strong, "%s", hit.Title), surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, hit.State)
+		if len(hit.Passages) > 0 {
+			if text := p.marked(hit.Passages[0]); text != "" {
+				p.line("    %s", text)
+			}
+			p.line("    %s", hit.Passages[0].URL)
+		}
+		p.line("")
+	}
+	p.line("%s search, all changes before %s", page.Mode, moment(page.AsOf))
+	if page.Reason != "" {
+		p.line("%s", paint(p.warn, "%s", page.Reason))
+	}
+	if page.NextCursor != "" {
+		p.line("there is more: raise --limit, or narrow the search")
+	}
+}
+
+// marked returns a passage on one line, with the words of the query in bold.
+func (p *printer) marked(passage apiclient.SearchPassage) safe {
+	text, at := []rune(passage.Text), 0
+	var line strings.Builder
+	for _, mark := range passage.Marks {
+		if mark.Start < at || mark.End < mark.Start || mark.End > len(text) {
+			continue
+		}
+		line.WriteString(plaintext.Line(string(text[at:mark.Start])))
+		line.WriteString(string(paint(p.strong, "%s", string(text[mark.Start:mark.End]))))
+		at = mark.End
+	}
+	line.WriteString(plaintext.Line(string(text[at:])))
+	return safe(line.String())
+}

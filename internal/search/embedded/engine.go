@@ -1,0 +1,387 @@
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/bucket"
+	"gitlab.com/lorehook/lorehook/internal/render"
+	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/language"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Options are what an engine is made of.
+type Options struct {
+	Manifests *manifest.Store
+	Objects   *bucket.Bucket
+	// Dir is where copies of the index are unpacked.
+	Dir string
+	// Language is that of the texts, one of [language.Names].
+	Language string
+	// Model is that of the vectors; "" for an index without vectors. Only vectors of a
+	// model that knows what words mean are of use: ranks by others make words worse.
+	Model string
+	// Embed returns the vector of a query. It may be nil in an indexer.
+	Embed func(ctx context.Context, text string) ([]float32, error)
+	Clock func() time.Time
+	Log   *slog.Logger
+}
+
+// Engine is the embedded engine.
+type Engine struct {
+	Options
+	// dir is this engine's part of Dir, which lock marks as used.
+	dir  string
+	lock *os.File
+
+	// turn is held by who brings the copy up to date.
+	turn      sync.Mutex
+	checkedAt time.Time
+	// mu guards the copy that answers queries.
+	mu      sync.RWMutex
+	serving *state
+
+	// known is the catalog that an indexer compares with.
+	knowing sync.Mutex
+	known   *state
+}
+
+var _ search.Engine = (*Engine)(nil)
+
+const (
+	// checkInterval is how long a manifest that was read counts as the newest.
+	checkInterval = time.Second
+	// applyTime is how long a query adds batches before it is answered from what is
+	// there.
+	applyTime = 200 * time.Millisecond
+	// queryApplies is how many chunks a query adds at a time; a rebuild or compaction
+	// adds applyAtOnce.
+	queryApplies = 250
+	applyAtOnce  = 2000
+	// embedTime is how long a query waits for its vector.
+	embedTime = 3 * time.Second
+	// fused is how many chunks of each ranking are fused, and rankConstant what tempers
+	// the first ranks.
+	fused        = 100
+	rankConstant = 60
+)
+
+// New returns an engine. Close frees its copy of the index.
+func New(o Options) (*Engine, error) {
+	if _, err := language.New(o.Language); err != nil {
+		return nil, err
+	}
+	removeUnused(o.Dir)
+	dir, err := os.MkdirTemp(o.Dir, dirPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for the index: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the directory of the index: %w", err), os.RemoveAll(dir))
+	}
+	return &Engine{Options: o, dir: dir, lock: lock}, nil
+}
+
+const dirPrefix = "lorehook-index-"
+
+// removeUnused removes the directories of processes that have died: whatever they
+// unpacked is never opened again.
+func removeUnused(parent string) {
+	dirs, err := filepath.Glob(filepath.Join(parent, dirPrefix+"*"))
+	if err != nil {
+		return // the pattern is valid
+	}
+	for _, dir := range dirs {
+		lock, err := os.Open(filepath.Join(dir, "lock"))
+		if err != nil {
+			continue // it is being made
+		}
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			_ = os.RemoveAll(dir) // the next engine tries again
+		}
+		_ = lock.Close()
+	}
+}
+
+// Close frees the engine's copy of the index.
+func (e *Engine) Close() error {
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.serving.close()
+	e.serving = nil
+	return errors.Join(err, e.lock.Close(), os.RemoveAll(e.dir))
+}
+
+// notReady is the failure of a query without an index.
+func notReady() *surgical.Error {
+	err := surgical.NewError(surgical.CodeIndexNotReady, "there is no search index yet: it is built within minutes of the first document, or while it is rebuilt after damage")
+	err.RetryAfter = surgical.UnavailableRetryAfter
+	return err
+}
+
+// Search implements [search.Engine].
+func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.Candidates, error) {
+	if err := e.refresh(ctx); err != nil {
+		return search.Candidates{}, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	s := e.serving
+	if s == nil {
+		return search.Candidates{}, notReady()
+	}
+	found := search.Candidates{Mode: search.Lexical, AsOf: s.asOf}
+	accept := accepts(q)
+	terms, err := s.wanted(ctx, q)
+	if err != nil {
+		return found, err
+	}
+	lexical, total, err := s.texts.search(ctx, s.catalog, terms, max(depth, fused), accept)
+	if err != nil {
+		return found, err
+	}
+	ranked := lexical
+	if s.vectors != nil && s.vectors.dims > 0 {
+		near, err := e.near(ctx, s, q, max(depth, fused), accept)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return found, err
+		case err != nil:
+			e.Log.WarnContext(ctx, "query_not_embedded", "error", err.Error())
+			found.Reason = "the embedder did not answer, so only words were compared"
+		default:
+			found.Mode, found.Model = search.Hybrid, e.Model
+			ranked = fuse(lexical, near)
+			total = max(total, len(ranked))
+		}
+	} else if e.Model != "" {
+		found.Reason = "the index has no vectors of the model " + e.Model + " yet"
+	}
+	for _, hit := range ranked[:min(depth, len(ranked))] {
+		found.Found = append(found.Found, search.Candidate{
+			Ref: hit.entity.ref, Document: hit.document, Chunk: hit.chunk, Hash: hit.entity.Documents[hit.document].Hash, Score: hit.score,
+		})
+	}
+	found.More = total > depth && len(found.Found) == depth
+	return found, nil
+}
+
+// accepts returns which entities the query lets through, nil for all. The facets of an
+// entity are compared once.
+func accepts(q search.Query) func(*entry) bool {
+	if q.Filter.IsZero() && q.SimilarTo == nil {
+		return nil
+	}
+	known := map[*entry]bool{}
+	return func(e *entry) bool {
+		fits, seen := known[e]
+		if !seen {
+			fits = (q.SimilarTo == nil || e.ref != *q.SimilarTo) && q.Filter.Matches(e.ref, e.Facets)
+			known[e] = fits
+		}
+		return fits
+	}
+}
+
+// wanted returns the words that the query looks for.
+func (s *state) wanted(ctx context.Context, q search.Query) ([]weighted, error) {
+	if q.SimilarTo != nil {
+		return s.texts.typical(ctx, q.Text)
+	}
+	return s.texts.terms(q.Text), nil
+}
+
+// near ranks by vectors: that of the query, or the mean of those of the entity that
+// others are compared with.
+func (e *Engine) near(ctx context.Context, s *state, q search.Query, depth int, accept func(*entry) bool) ([]chunkHit, error) {
+	var vector []float32
+	if q.SimilarTo != nil {
+		vector = s.mean(*q.SimilarTo)
+	}
+	if vector == nil {
+		if e.Embed == nil {
+			return nil, errors.New("there is no embedder")
+		}
+		var err error
+		if vector, err = e.embed(ctx, q.Text); err != nil {
+			return nil, err
+		}
+	}
+	if accept != nil {
+		accept = together(accept)
+	} else {
+		accept = func(*entry) bool { return true }
+	}
+	nearest, err := s.vectors.nearest(ctx, vector, depth, accept)
+	if err != nil {
+		return nil, err
+	}
+	hits := make([]chunkHit, len(nearest))
+	for i, n := range nearest {
+		hits[i] = chunkHit{n.row.entity, n.row.document, int(n.row.chunk), float64(n.score)}
+	}
+	return hits, nil
+}
+
+// embed asks the embedder, for no longer than a query may wait for it.
+func (e *Engine) embed(ctx context.Context, text string) ([]float32, error) {
+	ctx, cancel := context.WithTimeout(ctx, embedTime)
+	defer cancel()
+	return e.Embed(ctx, text)
+}
+
+// together makes a function safe for concurrent use.
+func together(accept func(*entry) bool) func(*entry) bool {
+	var mu sync.Mutex
+	return func(e *entry) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return accept(e)
+	}
+}
+
+// mean returns the mean of the vectors of an entity's own document; nil if it has none.
+func (s *state) mean(ref surgical.EntityRef) []float32 {
+	e := s.catalog[ref.Key()]
+	if e == nil {
+		return nil
+	}
+	var sum []float32
+	for _, vector := range s.vectors.of(e.Key, render.EntityID, e.Documents[render.EntityID].Chunks) {
+		if sum == nil {
+			sum = make([]float32, len(vector))
+		}
+		for i, x := range vector {
+			sum[i] += x
+		}
+	}
+	return sum
+}
+
+// fuse joins two rankings by ranks (reciprocal rank fusion).
+func fuse(rankings ...[]chunkHit) []chunkHit {
+	type chunk struct {
+		entity   *entry
+		document string
+		chunk    int
+	}
+	scores := map[chunk]float64{}
+	for _, ranking := range rankings {
+		for rank, hit := range ranking {
+			scores[chunk{hit.entity, hit.document, hit.chunk}] += 1 / float64(rankConstant+rank+1)
+		}
+	}
+	all := make([]chunkHit, 0, len(scores))
+	for c, score := range scores {
+		all = append(all, chunkHit{c.entity, c.document, c.chunk, score})
+	}
+	slices.SortFunc(all, func(a, b chunkHit) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.entity.Key, b.entity.Key), cmp.Compare(a.document, b.document), cmp.Compare(a.chunk, b.chunk))
+	})
+	return all
+}
+
+// refresh brings the copy up to date, as far as that takes little time. Without a copy,
+// it loads the whole index. A query that finds another one at it goes on with what is
+// there.
+func (e *Engine) refresh(ctx context.Context) error {
+	if e.copied() {
+		if !e.turn.TryLock() {
+			return nil
+		}
+	} else {
+		e.turn.Lock()
+	}
+	defer e.turn.Unlock()
+	began := e.Clock()
+	if e.copied() && began.Sub(e.checkedAt) < checkInterval {
+		return nil
+	}
+	m, err := e.Manifests.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if !m.Exists() {
+		return notReady()
+	}
+	err = e.catchUp(ctx, m, began)
+	switch {
+	case err == nil:
+		e.checkedAt = began
+		return nil
+	case errors.Is(err, search.ErrDamaged) && !e.copied():
+		e.Log.ErrorContext(ctx, "index_damaged", "error", err.Error())
+		return notReady()
+	case e.copied():
+		// The copy answers, with its own as_of.
+		e.Log.ErrorContext(ctx, "index_not_current", "error", err.Error())
+		return nil
+	}
+	return err
+}
+
+func (e *Engine) copied() bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.serving != nil
+}
+
+// catchUp adds the batches that the copy lacks, or loads the index if they no longer
+// exist.
+func (e *Engine) catchUp(ctx context.Context, m manifest.Manifest, began time.Time) error {
+	if e.serving != nil {
+		lacking, ok := e.serving.lacking(m)
+		if ok {
+			return e.addBatches(ctx, m, lacking, began)
+		}
+	}
+	fresh, err := e.current(ctx, m, toSearch)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	old := e.serving
+	e.serving = fresh
+	return old.close()
+}
+
+func (e *Engine) addBatches(ctx context.Context, m manifest.Manifest, lacking []manifest.Batch, began time.Time) error {
+	for first := true; len(lacking) > 0; first = false {
+		if !first && e.Clock().Sub(began) > applyTime {
+			return nil
+		}
+		changes, n, err := e.changesOf(ctx, lacking, queryApplies)
+		if err != nil {
+			return err
+		}
+		e.mu.Lock()
+		err = e.serving.advance(lacking[n-1], changes)
+		e.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		lacking = lacking[n:]
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.serving.asOf = time.UnixMicro(m.AsOf).UTC()
+	return nil
+}

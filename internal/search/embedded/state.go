@@ -1,0 +1,177 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/language"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+)
+
+// state is the index, or only its catalog, as of one edition.
+type state struct {
+	edition int64
+	// asOf is a time before which all changes are in it.
+	asOf    time.Time
+	catalog catalog
+	// texts and vectors are nil if only the catalog is wanted; vectors also if the
+	// index has none of the engine's model.
+	texts   *texts
+	vectors *vectors
+}
+
+// close frees what the state holds.
+func (s *state) close() error {
+	if s == nil || s.texts == nil {
+		return nil
+	}
+	return s.texts.close()
+}
+
+// apply adds changes that are behind the state's edition.
+func (s *state) apply(changes []search.Change) error {
+	was := make([][]dropped, len(changes))
+	for i, change := range changes {
+		was[i] = s.catalog.apply(change)
+		if s.vectors != nil {
+			s.vectors.apply(s.catalog, change, was[i])
+		}
+	}
+	if s.texts == nil {
+		return nil
+	}
+	return s.texts.apply(changes, was)
+}
+
+// extent is what to load of a base.
+type extent int
+
+const (
+	// catalogOnly is for an indexer, which compares.
+	catalogOnly extent = iota
+	// toSearch is for queries, and toPack for a new base.
+	toSearch
+	toPack
+)
+
+// load reads a base of a manifest. The caller closes the state.
+func (e *Engine) load(ctx context.Context, m manifest.Manifest, base manifest.Base, extent extent) (_ *state, err error) {
+	s := &state{edition: base.Edition, asOf: time.UnixMicro(base.AsOf).UTC()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.catalog, err = e.readCatalog(ctx, base.Catalog); err != nil || extent == catalogOnly {
+		return s, err
+	}
+	analyzer, err := language.New(m.Language)
+	if err != nil {
+		return s, err
+	}
+	if s.texts, err = e.openBase(ctx, base.Texts, analyzer, extent == toPack); err != nil {
+		return s, err
+	}
+	if e.Model == "" || e.Model != m.Model {
+		return s, nil
+	}
+	s.vectors = newVectors(e.Model)
+	if base.Vectors == nil {
+		return s, nil
+	}
+	body, err := e.open(ctx, *base.Vectors)
+	if err != nil {
+		return s, err
+	}
+	defer body.Close()
+	return s, s.vectors.read(body, s.catalog)
+}
+
+// current loads what the manifest names. If its base is damaged, the base before it and
+// the batches since then have the same content.
+func (e *Engine) current(ctx context.Context, m manifest.Manifest, extent extent) (*state, error) {
+	s, err := e.load(ctx, m, m.Base, extent)
+	batches := m.Batches
+	if errors.Is(err, search.ErrDamaged) && m.Previous != nil {
+		e.Log.ErrorContext(ctx, "index_damaged", "error", err.Error())
+		batches = append(slices.Clone(m.Previous.Batches), m.Batches...)
+		s, err = e.load(ctx, m, m.Previous.Base, extent)
+	}
+	if err != nil {
+		return nil, err
+	}
+	edition := s.edition
+	batches = slices.DeleteFunc(slices.Clone(batches), func(b manifest.Batch) bool { return b.Edition <= edition })
+	for len(batches) > 0 {
+		if batches, err = e.add(ctx, s, batches, applyAtOnce); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	s.asOf = time.UnixMicro(m.AsOf).UTC()
+	return s, nil
+}
+
+// add applies the first batches, of some atOnce chunks, in one change of the index, and
+// returns the others. Nothing may search the state in the meantime.
+func (e *Engine) add(ctx context.Context, s *state, batches []manifest.Batch, atOnce int) ([]manifest.Batch, error) {
+	changes, n, err := e.changesOf(ctx, batches, atOnce)
+	if err != nil {
+		return nil, err
+	}
+	return batches[n:], s.advance(batches[n-1], changes)
+}
+
+// changesOf reads the first n batches, which have some atOnce chunks.
+func (e *Engine) changesOf(ctx context.Context, batches []manifest.Batch, atOnce int) (changes []search.Change, n int, err error) {
+	chunks := 0
+	for n < len(batches) && (n == 0 || chunks < atOnce) {
+		for change, err := range unpack[search.Change](ctx, e, batches[n].Object) {
+			if err != nil {
+				return nil, 0, fmt.Errorf("read a batch: %w", err)
+			}
+			changes = append(changes, change)
+			chunks += chunksOf(change)
+		}
+		n++
+	}
+	return changes, n, nil
+}
+
+func chunksOf(change search.Change) int {
+	n := 0
+	for _, d := range change.Put {
+		n += len(d.Texts)
+	}
+	return n
+}
+
+// advance applies the changes of batches, of which b is the last.
+func (s *state) advance(b manifest.Batch, changes []search.Change) error {
+	if err := s.apply(changes); err != nil {
+		return err
+	}
+	s.edition, s.asOf = b.Edition, time.UnixMicro(b.AsOf).UTC()
+	return nil
+}
+
+// lacking returns the batches behind the state, in order; false if the manifest no longer
+// names all of them, so that its base has to be loaded.
+func (s *state) lacking(m manifest.Manifest) ([]manifest.Batch, bool) {
+	var batches []manifest.Batch
+	if m.Previous != nil {
+		batches = m.Previous.Batches
+	}
+	next := s.edition + 1
+	var lacking []manifest.Batch
+	for _, b := range slices.Concat(batches, m.Batches) {
+		if b.Edition == next {
+			lacking = append(lacking, b)
+			next++
+		}
+	}
+	return lacking, next == m.Edition+1
+}

@@ -1,0 +1,188 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/parallel"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Indexer keeps an index current. Any number of them may work at a time.
+type Indexer struct {
+	Engine  Engine
+	Source  Source
+	Content Content
+	Walk    Walk
+	// Model is that of the vectors that are indexed; "" indexes none.
+	Model string
+	Log   *slog.Logger
+}
+
+const (
+	// entitiesAtOnce is how many entities one batch of changes has at most, and
+	// documentsAtOnce after how many documents no further entity is added to it.
+	entitiesAtOnce  = 100
+	documentsAtOnce = 250
+	// collectors is how many entities are read at a time.
+	collectors = 8
+	// reserve is the part of an invocation in which no batch is begun.
+	reserve = 15 * time.Second
+	// maxMoves is how often an indexer begins again because others moved the index.
+	maxMoves = 20
+)
+
+// Run follows the source to its end, or until the time of ctx is nearly over, and
+// maintains the index.
+func (i *Indexer) Run(ctx context.Context) error {
+	for moves := 0; ; {
+		at, rebuild, err := i.Engine.Position(ctx)
+		if err != nil {
+			return fmt.Errorf("read the position of the index: %w", err)
+		}
+		if rebuild != "" {
+			return i.rebuild(ctx, rebuild)
+		}
+		more, err := i.follow(ctx, at)
+		switch {
+		case errors.Is(err, ErrRestarted):
+			return i.rebuild(ctx, "the source of changes restarted")
+		case errors.Is(err, ErrDamaged):
+			return i.rebuild(ctx, "damaged")
+		case errors.Is(err, ErrMoved) && moves < maxMoves:
+			moves++
+			continue
+		case errors.Is(err, ErrMoved):
+			return nil // others keep the index current
+		case err != nil:
+			return err
+		}
+		if !more || !timeLeft(ctx) {
+			break
+		}
+	}
+	if err := i.Engine.Maintain(ctx); errors.Is(err, ErrDamaged) {
+		return i.rebuild(ctx, "damaged")
+	} else if err != nil {
+		return fmt.Errorf("maintain the index: %w", err)
+	}
+	return nil
+}
+
+func timeLeft(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) > reserve
+}
+
+// follow adds the next changes of the source.
+func (i *Indexer) follow(ctx context.Context, at Position) (more bool, err error) {
+	changed, err := i.Source.After(ctx, at, entitiesAtOnce)
+	if err != nil {
+		return false, err
+	}
+	known, err := i.Engine.Known(ctx, changed.Refs)
+	if err != nil {
+		return false, err
+	}
+	changes, err := i.collect(ctx, changed.Refs, known)
+	if err != nil {
+		return false, err
+	}
+	part := firstPart(changes)
+	if len(part) < len(changes) {
+		// The rest is found again from the same position.
+		changed.To, changed.More = at, true
+	}
+	if err := i.Engine.Apply(ctx, at, changed.To, part); err != nil {
+		return false, err
+	}
+	if len(part) > 0 {
+		i.Log.InfoContext(ctx, "indexed", "entities", len(part), "documents", documentsOf(part))
+	}
+	return changed.More, nil
+}
+
+// firstPart returns the first changes, of some [documentsAtOnce] documents.
+func firstPart(changes []Change) []Change {
+	for n := range changes {
+		if documentsOf(changes[:n+1]) >= documentsAtOnce {
+			return changes[:n+1]
+		}
+	}
+	return changes
+}
+
+func documentsOf(changes []Change) int {
+	n := 0
+	for _, change := range changes {
+		n += len(change.Put) + len(change.Removed)
+	}
+	return n
+}
+
+// collect reads what has to change about the entities.
+func (i *Indexer) collect(ctx context.Context, refs []surgical.EntityRef, known map[surgical.EntityRef]Entry) ([]Change, error) {
+	c := collector{i.Content, i.Model}
+	found := make([]*Change, len(refs))
+	group, ctx := parallel.WithContext(ctx)
+	group.SetLimit(collectors)
+	for n, ref := range refs {
+		group.Go(func() error {
+			entry, exists := known[ref]
+			change, differs, err := c.change(ctx, ref, entry, exists)
+			if err == nil && differs {
+				found[n] = &change
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("read what changed: %w", err)
+	}
+	var changes []Change
+	for _, change := range found {
+		if change != nil {
+			changes = append(changes, *change)
+		}
+	}
+	return changes, nil
+}
+
+// rebuild indexes everything anew.
+func (i *Indexer) rebuild(ctx context.Context, why string) error {
+	i.Log.InfoContext(ctx, "index_rebuild", "reason", why)
+	// What changes while the entities are read comes after this position.
+	at, err := i.Source.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("rebuild the index: %w", err)
+	}
+	if err := i.Engine.Rebuild(ctx, at, i.everything(ctx)); err != nil {
+		return fmt.Errorf("rebuild the index: %w", err)
+	}
+	return nil
+}
+
+// everything yields all entities that are shown, with all their documents.
+func (i *Indexer) everything(ctx context.Context) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		for refs, err := range i.Walk(ctx, nil, entitiesAtOnce) {
+			var changes []Change
+			if err == nil {
+				changes, err = i.collect(ctx, refs, nil)
+			}
+			if err != nil {
+				yield(Change{}, err)
+				return
+			}
+			for _, change := range changes {
+				if !yield(change, nil) {
+					return
+				}
+			}
+		}
+	}
+}

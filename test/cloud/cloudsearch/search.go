@@ -1,0 +1,72 @@
+// Package cloudsearch is the search of the simulated cloud: the embedded engine on a bucket
+// in memory.
+package cloudsearch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/bucket"
+	"gitlab.com/lorehook/lorehook/internal/feed"
+	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/embedded"
+	"gitlab.com/lorehook/lorehook/internal/search/finder"
+	"gitlab.com/lorehook/lorehook/internal/search/language"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakes3 "gitlab.com/lorehook/lorehook/test/fake/s3"
+)
+
+// Search is the search of one world. Its engine is made when it is needed first.
+type Search struct {
+	world     *cloud.World
+	policy    func() surgical.Policy
+	Manifests *manifest.Store
+	engine    func() *embedded.Engine
+}
+
+// New returns a search of what the world stores, as readers with the policy see it.
+func New(t testing.TB, w *cloud.World, policy func() surgical.Policy) *Search {
+	s := &Search{world: w, policy: policy, Manifests: manifest.NewStore(w.DB, w.Tables.State)}
+	objects := fakes3.New(w.Clock.Now)
+	s.engine = sync.OnceValue(func() *embedded.Engine {
+		engine, err := embedded.New(embedded.Options{
+			Manifests: s.Manifests, Objects: bucket.New(objects.Client(), "index"), Dir: t.TempDir(), Language: language.Default,
+			Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = engine.Close() })
+		return engine
+	})
+	return s
+}
+
+// Index runs the indexer. Changes that the feed does not have are found by the first run
+// only.
+func (s *Search) Index(ctx context.Context) error {
+	w := s.world
+	indexer := &search.Indexer{
+		Engine: s.engine(), Source: search.FeedSource{Store: feed.NewStore(w.DB, w.Tables.Feed, w.Clock.Now)},
+		Content: w.Content.ForReaders(w.Ledger.ProjectHiddenAt, s.policy()), Walk: search.WalkOf(w.Ledger, w.Content), Log: slog.New(slog.DiscardHandler),
+	}
+	err := indexer.Run(ctx)
+	w.Clock.Advance(time.Minute) // every engine reads the manifest again
+	return err
+}
+
+// Find answers a query, like the search function.
+func (s *Search) Find(ctx context.Context, q search.Query) (search.Answer, error) {
+	words, err := language.New(language.Default)
+	if err != nil {
+		return search.Answer{}, err
+	}
+	w := s.world
+	f := &finder.Finder{Engine: s.engine(), Truth: w.Content.ForReaders(w.Ledger.ProjectHiddenAt, s.policy()), Words: words}
+	return search.ReplyOf(f.Find(ctx, q)).Result()
+}
