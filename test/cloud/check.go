@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -70,17 +71,26 @@ func (c *Cloud) Follow(refs ...surgical.EntityRef) {
 	c.observeHeads()
 }
 
-// stranded lists jobs that are open in runs that have ended.
+// stranded lists jobs that are open in runs that have ended. It is called after every
+// write, so it reads the runs only if there are open jobs.
 func (c *Cloud) stranded() []string {
+	var open []dynamo.Item
+	for _, row := range c.Rows(c.tables.DependentQueue) {
+		if status := surgical.JobStatus(text(row["status"])); status == surgical.JobPending || status == surgical.JobClaimed {
+			open = append(open, row)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
 	ended := map[string]bool{}
 	for _, row := range c.Rows(c.tables.SyncRuns) {
 		ended[text(row["run_id"])] = surgical.RunStatus(text(row["status"])).Terminal()
 	}
 	var stranded []string
-	for _, row := range c.Rows(c.tables.DependentQueue) {
-		status := surgical.JobStatus(text(row["status"]))
-		if ended[text(row["scope_run_id"])] && (status == surgical.JobPending || status == surgical.JobClaimed) {
-			stranded = append(stranded, text(row["scope_run_id"])+" "+text(row["job_id"])+" "+string(status))
+	for _, row := range open {
+		if run := text(row["scope_run_id"]); ended[run] {
+			stranded = append(stranded, run+" "+text(row["job_id"])+" "+text(row["status"]))
 		}
 	}
 	return stranded
