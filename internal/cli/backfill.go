@@ -194,8 +194,9 @@ const (
 	watchPause  = 2 * time.Second
 	reportPause = 30 * time.Second
 	// ratePatience is how long a backfill is watched before its rate is shown: what has
-	// ended is counted in one step whenever the crawler starts.
-	ratePatience = 2 * surgical.CrawlInterval
+	// ended is counted in one step whenever the crawler looks, and it does not look for
+	// the rest of its interval once its time is up.
+	ratePatience = surgical.CrawlInterval
 )
 
 // watch follows the backfill until it ends. Losing the connection for a while does not

@@ -35,7 +35,7 @@ func TestGauge_ShowsNoRateBeforeItMeansSomething(t *testing.T) {
 	}{
 		{0, 0, "[------------------------] 0 of 400, 0%"},
 		{ratePatience - time.Second, 100, "[######------------------] 100 of 400, 25%"}, // counted in one step
-		{ratePatience, 240, "[##############----------] 240 of 400, 60%  2.0/s  ETA 1 min 20 s"},
+		{ratePatience, 240, "[##############----------] 240 of 400, 60%  4.0/s  ETA 40.0 s"},
 	} {
 		if got := g.text(c.done, 400, at.Add(c.after)); got != c.want {
 			t.Errorf("after %s: %q, want %q", c.after, got, c.want)
