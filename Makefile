@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/.local/toolchain/path:$(PATH)
 ##@ Try it on this machine
 
 .PHONY: demo
-demo: setup $(LOCAL) ## Start everything, deliver sample webhooks, backfill, reconcile, delete, check each result (WAIT=1 until the deletion shows)
+demo: setup $(LOCAL) ## Start everything, deliver sample webhooks, backfill, reconcile, delete, search, check each result (WAIT=1 until the deletion shows)
 	@$(LOCAL) demo $(if $(WAIT),--wait)
 
 .PHONY: up

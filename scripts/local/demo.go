@@ -88,7 +88,11 @@ func (d *demo) play(ctx context.Context) error {
 	}
 	d.out.heading("Nothing missed")
 	d.out.line("  %s", d.out.faint.Sprint("What no webhook announced. Its runs let deliveries go first, which takes up to 20 s."))
-	return inOrder(ctx, d.backfill, d.lostWebhook, d.deletion)
+	if err := inOrder(ctx, d.backfill, d.lostWebhook, d.deletion); err != nil {
+		return err
+	}
+	d.out.heading("Read and find")
+	return d.search(ctx)
 }
 
 // inOrder takes the steps until one fails.
