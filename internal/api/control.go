@@ -14,11 +14,8 @@ import (
 // retryFailed is deterministic: the new run's id is derived from the old one's,
 // and the row that is inserted first decides its targets.
 func (s *server) retryFailed(ctx context.Context, in *runInput) (*retryOutput, error) {
-	run, err := s.Runs.Run(ctx, in.RunID)
+	run, err := s.allowedRun(ctx, in.RunID)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.allowed(run.ProjectID); err != nil {
 		return nil, err
 	}
 	retry, err := s.retryOf(ctx, run)
@@ -119,11 +116,8 @@ func movedOn(runID string) error {
 // cancel closes the run. Commits and the ends of jobs are conditional on a
 // running run; a stage looks at it before each batch of documents.
 func (s *server) cancel(ctx context.Context, in *runInput) (*answer[SyncResult], error) {
-	run, err := s.Runs.Run(ctx, in.RunID)
+	run, err := s.allowedRun(ctx, in.RunID)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.allowed(run.ProjectID); err != nil {
 		return nil, err
 	}
 	noteRun(ctx, run.RunID)

@@ -34,7 +34,7 @@ type listInput struct {
 func (s *server) registerLists(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "list-sync-runs", Method: http.MethodGet, Path: "/v1/sync-runs", Tags: []string{"runs"},
-		Summary: "List runs", Description: "Newest first. Use a cursor with the same filters that returned it.",
+		Summary: "List runs", Description: "Newest first, of all projects on the allow list. Use a cursor with the same filters that returned it.",
 	}, notAllowed(), noProject()), handle(s.list))
 }
 
@@ -86,6 +86,7 @@ func (s *server) list(ctx context.Context, in *listInput) (*answer[RunList], err
 	if err != nil {
 		return nil, err
 	}
+	runs = slices.DeleteFunc(runs, func(run surgical.Run) bool { return !s.Allows(run.ProjectID) })
 	return runList(runs, of, next)
 }
 

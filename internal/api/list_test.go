@@ -32,6 +32,29 @@ func all(f *fixture, path string) []string {
 	}
 }
 
+// The runs of a project that left the allow list are still in the ledger.
+func TestRunsOfAProjectThatIsNotAllowedAreNotRead(t *testing.T) {
+	onEngines(t, func(t *testing.T, f *fixture) {
+		var ids []string
+		for project := range int64(3) {
+			req := f.Request(surgical.OriginManual, surgical.EntityRef{ProjectID: project + 1, Target: fakegitlab.IssueRef(7).Target})
+			if _, err := f.Ledger.Queue(t.Context(), req); err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, req.RunID)
+		}
+		listed := all(f, "/v1/sync-runs?limit=2")
+		if slices.Contains(listed, ids[2]) || len(listed) != 2 {
+			t.Errorf("listed %v of %v", listed, ids)
+		}
+		for _, c := range []struct{ method, path string }{{http.MethodGet, ""}, {http.MethodPost, "/cancel"}, {http.MethodPost, "/retry-failed"}} {
+			if p := problemIn(t, call(f.handler, c.method, "/v1/sync-runs/"+ids[2]+c.path, ""), http.StatusForbidden); p.Code != surgical.CodeProjectNotAllowed {
+				t.Errorf("%s %s: %+v", c.method, c.path, p)
+			}
+		}
+	})
+}
+
 func TestRunsAreListedNewestFirstEachOnce(t *testing.T) {
 	onEngines(t, func(t *testing.T, f *fixture) {
 		// Several share an instant, in which no index orders them.

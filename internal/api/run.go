@@ -19,17 +19,29 @@ func (s *server) registerRuns(api huma.API) {
 		Summary: "Read a run",
 		Description: "The run with the outcome of each target and the number of its jobs by status. " +
 			"A webhook's run is not found until a worker has claimed it.",
-	}, noRun()), handle(s.getRun))
+	}, notAllowed(), noRun()), handle(s.getRun))
 	s.registerLists(api)
 }
 
 func (s *server) getRun(ctx context.Context, in *runInput) (*answer[SyncResult], error) {
-	run, err := s.Runs.Run(ctx, in.RunID)
+	run, err := s.allowedRun(ctx, in.RunID)
 	if err != nil {
 		return nil, err
 	}
 	view, err := s.runView(ctx, run)
 	return &answer[SyncResult]{view}, err
+}
+
+// allowedRun reads a run of a project that is on the allow list.
+func (s *server) allowedRun(ctx context.Context, runID string) (surgical.Run, error) {
+	run, err := s.Runs.Run(ctx, runID)
+	if err == nil {
+		err = s.allowed(run.ProjectID)
+	}
+	if err != nil {
+		return surgical.Run{}, err
+	}
+	return run, nil
 }
 
 // runView reads the run's details.
