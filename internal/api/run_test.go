@@ -19,6 +19,8 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 		got := get[api.SyncResult](f, "/v1/sync-runs/"+run.RunID)
 		if got.TimingsMS.Preflight == nil || got.TimingsMS.Ingest == nil || got.TimingsMS.Docs == nil || got.TimingsMS.Embed == nil || got.TimingsMS.Total == nil {
 			t.Errorf("timings: %+v", got.TimingsMS)
+		} else if total := *got.TimingsMS.Total; total < surgical.Settle.Milliseconds() {
+			t.Errorf("%d ms in total, want those since the event", total)
 		}
 		if len(got.Entities) != 1 || got.Entities[0].UpdatedAt.IsZero() {
 			t.Fatalf("entities: %+v", got.Entities)

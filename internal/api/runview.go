@@ -66,7 +66,7 @@ type TimingsView struct {
 	Ingest    *int64 `json:"ingest,omitempty" doc:"The latest attempt, from its first write to its commit."`
 	Docs      *int64 `json:"docs,omitempty" doc:"Rendering documents."`
 	Embed     *int64 `json:"embed,omitempty" doc:"Embedding documents."`
-	Total     *int64 `json:"total,omitempty" doc:"From the row's creation to the run's end."`
+	Total     *int64 `json:"total,omitempty" doc:"From the event, or the request, to the run's end."`
 }
 
 // CountersView is summed over the attempts and stages of a run.
@@ -211,7 +211,7 @@ func timings(run surgical.Run) TimingsView {
 	t := TimingsView{
 		Preflight: between(m.PreflightStarted, fetched), Ingest: between(m.IngestStarted, m.Committed),
 		Docs: between(m.DocsStarted, m.DocsEnded), Embed: between(m.EmbedStarted, m.EmbedEnded),
-		Total: between(run.CreatedAt, run.FinishedAt),
+		Total: between(run.BegunAt(), run.FinishedAt),
 	}
 	if run.CoalescedWith != "" {
 		t.Preflight = nil

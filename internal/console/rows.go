@@ -153,5 +153,5 @@ func (f frame) lasted(run surgical.Run) time.Duration {
 	if end.IsZero() {
 		end = f.now
 	}
-	return end.Sub(begun(run))
+	return end.Sub(run.BegunAt())
 }

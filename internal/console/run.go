@@ -101,7 +101,7 @@ func (f frame) headline(run surgical.Run) string {
 	whole, targets := duration.Text(f.lasted(run)), count(len(run.Targets), false, "entity")
 	visible := ""
 	if !run.Marks.Committed.IsZero() {
-		visible = ", visible after " + duration.Text(run.Marks.Committed.Sub(begun(run)))
+		visible = ", visible after " + duration.Text(run.Marks.Committed.Sub(run.BegunAt()))
 	}
 	switch {
 	case run.Status == surgical.StatusQueued:
@@ -132,7 +132,7 @@ func stageWord(run surgical.Run) string {
 func (f frame) facts(run surgical.Run) []fact {
 	facts := []fact{
 		{Name: "Origin", Value: string(run.Origin)},
-		{Name: "Event", Moment: f.moment(begun(run))},
+		{Name: "Event", Moment: f.moment(run.BegunAt())},
 	}
 	if !run.FinishedAt.IsZero() {
 		facts = append(facts, fact{Name: "Ended", Moment: f.moment(run.FinishedAt)})

@@ -41,7 +41,7 @@ type span struct {
 
 // timeline lays out the run until it ended, or until now.
 func (f frame) timeline(run surgical.Run) timeline {
-	begin, end := begun(run), run.FinishedAt
+	begin, end := run.BegunAt(), run.FinishedAt
 	if end.IsZero() {
 		end = f.now
 	}
@@ -61,14 +61,6 @@ func (f frame) timeline(run surgical.Run) timeline {
 		t.Steps = append(t.Steps, row)
 	}
 	return t
-}
-
-// begun returns when the run's event was received, or when the run was created.
-func begun(run surgical.Run) time.Time {
-	if run.EventAt.IsZero() || run.EventAt.After(run.CreatedAt) {
-		return run.CreatedAt
-	}
-	return run.EventAt
 }
 
 // spans returns the run's steps in order.

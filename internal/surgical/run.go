@@ -118,6 +118,15 @@ type Run struct {
 // Committed reports whether an attempt of the run became visible.
 func (r Run) Committed() bool { return r.CommittedBy != 0 }
 
+// BegunAt returns when the run's event was received, or when its row was created if
+// that is not known, or came first. Durations of runs are counted from it.
+func (r Run) BegunAt() time.Time {
+	if r.EventAt.IsZero() || r.EventAt.After(r.CreatedAt) {
+		return r.CreatedAt
+	}
+	return r.EventAt
+}
+
 // OnlyMissing reports whether the run failed only because GitLab does not show its
 // entities: they were deleted, or moved out of the token's sight.
 func (r Run) OnlyMissing() bool {

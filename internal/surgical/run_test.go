@@ -210,3 +210,19 @@ func TestOnlyMissing_IsAnOrdinaryDeletion(t *testing.T) {
 		}
 	}
 }
+
+func TestRunBegunAt_IsTheEventUnlessTheRowCameFirst(t *testing.T) {
+	created := time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct{ event, want time.Time }{
+		"the event":                   {created.Add(-time.Hour), created.Add(-time.Hour)},
+		"no event":                    {time.Time{}, created},
+		"an event of a later clock":   {created.Add(time.Second), created},
+		"an event of the same moment": {created, created},
+	} {
+		run := surgical.Run{CreatedAt: created}
+		run.EventAt = c.event
+		if got := run.BegunAt(); !got.Equal(c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
