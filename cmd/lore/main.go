@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/cli/browser"
 	"github.com/mattn/go-isatty"
 
 	"gitlab.com/lorehook/lorehook/internal/cli"
@@ -33,7 +34,8 @@ func main() {
 		Stdin: os.Stdin, StdinTerminal: isatty.IsTerminal(os.Stdin.Fd()),
 		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()), StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
 		LookupEnv: os.LookupEnv, Dir: dir, Build: build(cli.Build{Version: version, Commit: commit, Date: date}, buildInfo()), Clock: time.Now, Pause: duration.Wait, NewKey: rand.Text,
-		AWS: func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) },
+		Browse: browser.OpenURL,
+		AWS:    func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) },
 	})
 	stop()
 	os.Exit(exit)

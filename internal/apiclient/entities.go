@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,18 +17,20 @@ import (
 type Entity struct {
 	ProjectID int64 `json:"project_id"`
 	surgical.Target
-	Revision     int64                        `json:"revision"`
-	UpdatedAt    time.Time                    `json:"updated_at"`
-	FetchedAt    time.Time                    `json:"fetched_at"`
-	RunID        string                       `json:"run_id"`
-	Title        string                       `json:"title"`
-	State        string                       `json:"state"`
-	Confidential bool                         `json:"confidential"`
-	WebURL       string                       `json:"web_url"`
-	Labels       []string                     `json:"labels"`
-	Discussions  []json.RawMessage            `json:"discussions"`
-	Events       map[string][]json.RawMessage `json:"events"`
-	Documents    []Document                   `json:"documents"`
+	Revision     int64     `json:"revision"`
+	UpdatedAt    time.Time `json:"updated_at"`
+	FetchedAt    time.Time `json:"fetched_at"`
+	RunID        string    `json:"run_id"`
+	Title        string    `json:"title"`
+	State        string    `json:"state"`
+	Confidential bool      `json:"confidential"`
+	WebURL       string    `json:"web_url"`
+	Labels       []string  `json:"labels"`
+	// Entity is GitLab's JSON.
+	Entity      json.RawMessage              `json:"entity"`
+	Discussions []json.RawMessage            `json:"discussions"`
+	Events      map[string][]json.RawMessage `json:"events"`
+	Documents   []Document                   `json:"documents"`
 	// DocumentsBehind is nil if documents and embeddings are current.
 	DocumentsBehind *DocumentsBehind `json:"documents_behind"`
 }
@@ -71,13 +74,19 @@ const maxRestarts = 3
 // GitLab no longer shows the entity, and [surgical.CodeConflict] if
 // the copy keeps changing while it is being read.
 func (c *Client) Entity(ctx context.Context, ref surgical.EntityRef) (Answer[Entity], error) {
-	return whole[Entity](ctx, c, entityPath(ref))
+	return whole[Entity](ctx, c, entityPath(ref), nil)
+}
+
+// EntityFields reads only these fields of the stored copy, by their names in the API. The
+// errors are those of [Client.Entity].
+func (c *Client) EntityFields(ctx context.Context, ref surgical.EntityRef, fields string) (Answer[Entity], error) {
+	return whole[Entity](ctx, c, entityPath(ref), url.Values{"fields": {fields}})
 }
 
 // Documents reads all documents of an entity with their text. It returns the
 // same errors as [Client.Entity].
 func (c *Client) Documents(ctx context.Context, ref surgical.EntityRef) (Answer[Documents], error) {
-	return whole[Documents](ctx, c, entityPath(ref)+"/documents")
+	return whole[Documents](ctx, c, entityPath(ref)+"/documents", nil)
 }
 
 func entityPath(ref surgical.EntityRef) string {
@@ -85,9 +94,9 @@ func entityPath(ref surgical.EntityRef) string {
 }
 
 // whole merges the pages of one revision into one answer.
-func whole[T any](ctx context.Context, c *Client, path string) (Answer[T], error) {
+func whole[T any](ctx context.Context, c *Client, path string, query url.Values) (Answer[T], error) {
 	for restarts := 0; ; restarts++ {
-		all, err := pages(ctx, c, path)
+		all, err := pages(ctx, c, path, query)
 		if surgical.CodeOf(err) == surgical.CodeConflict && restarts < maxRestarts {
 			continue
 		}
@@ -106,10 +115,11 @@ func whole[T any](ctx context.Context, c *Client, path string) (Answer[T], error
 	}
 }
 
-func pages(ctx context.Context, c *Client, path string) (map[string]json.RawMessage, error) {
+func pages(ctx context.Context, c *Client, path string, query url.Values) (map[string]json.RawMessage, error) {
 	var all map[string]json.RawMessage
 	for cursor := ""; ; {
 		q := url.Values{}
+		maps.Copy(q, query)
 		if cursor != "" {
 			q.Set("cursor", cursor)
 		}

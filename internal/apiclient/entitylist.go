@@ -2,11 +2,14 @@ package apiclient
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -47,6 +50,49 @@ func (c *Client) EntitiesAfter(ctx context.Context, projectID int64, after surgi
 				return
 			}
 			q.Del("after")
+			q.Set("cursor", page.Value.NextCursor)
+		}
+	}
+}
+
+// ListedEntity is an entity in a list. Only the selected fields are set.
+type ListedEntity struct {
+	ProjectID int64 `json:"project_id"`
+	surgical.Target
+	UpdatedAt    time.Time `json:"updated_at"`
+	FetchedAt    time.Time `json:"fetched_at"`
+	Title        string    `json:"title"`
+	State        string    `json:"state"`
+	Confidential bool      `json:"confidential"`
+	Labels       []string  `json:"labels"`
+	Author       string    `json:"author"`
+}
+
+// Listing is a page of issues or merge requests, each as the API returns it.
+type Listing struct {
+	Entities   []json.RawMessage `json:"entities"`
+	NextCursor string            `json:"next_cursor"`
+}
+
+// Entities yields the issues or merge requests of the project that the query selects, as
+// the API returns them.
+func (c *Client) Entities(ctx context.Context, projectID int64, t surgical.EntityType, query url.Values) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		q := maps.Clone(query)
+		for {
+			page, err := call[Listing](ctx, c, http.MethodGet, fmt.Sprintf("%s/%d/%ss", projectsPath, projectID, t), q, nil)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, entity := range page.Value.Entities {
+				if !yield(entity, nil) {
+					return
+				}
+			}
+			if page.Value.NextCursor == "" {
+				return
+			}
 			q.Set("cursor", page.Value.NextCursor)
 		}
 	}

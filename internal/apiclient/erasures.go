@@ -61,5 +61,5 @@ func (c *Client) Unerase(ctx context.Context, ref surgical.EntityRef) (Answer[Er
 
 // Erasures lists everything that was erased.
 func (c *Client) Erasures(ctx context.Context) (Answer[ErasureList], error) {
-	return whole[ErasureList](ctx, c, "v1/erasures")
+	return whole[ErasureList](ctx, c, "v1/erasures", nil)
 }

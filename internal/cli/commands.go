@@ -14,7 +14,9 @@ type commands struct {
 	globals
 	Sync       syncCommand       `cmd:"" help:"Bring the copies of issues and merge requests up to date."`
 	SyncRuns   syncRunsCommand   `cmd:"" name:"sync-runs" help:"List runs, or show, retry, cancel or wait for one."`
-	Show       showCommand       `cmd:"" help:"Show the stored copy of an issue or merge request."`
+	List       listCommand       `cmd:"" help:"List the stored issues or merge requests of a project."`
+	Show       showCommand       `cmd:"" help:"Show an issue or merge request with its comments, from the stored copy."`
+	Open       openCommand       `cmd:"" help:"Open an issue or merge request in GitLab, in your browser."`
 	Search     searchCommand     `cmd:"" help:"Find issues and merge requests by their text, or such as resemble one."`
 	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
 	Why        whyCommand        `cmd:"" help:"Explain why the copy of an issue or merge request is shown or hidden, and how current it is."`

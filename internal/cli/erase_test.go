@@ -24,7 +24,7 @@ func TestErase_AsksRemovesAndProves(t *testing.T) {
 		says(s.run("erase", "1#7"), 2, "pass --yes")
 		s.terminal, s.stdin = true, "no\n"
 		says(s.run("erase", "1#7"), 2, "remove ", "nothing was done")
-		says(s.run("show", "1#7"), 0, "title")
+		says(s.run("show", "1#7"), 0, "Search shows pages")
 		s.stdin = "yes\n"
 		says(s.run("erase", "1#7"), 0, "nothing: the list of all its items is empty", "lore erase '1#7' --undo", "recoverable until", "2026-12-07")
 		s.terminal = false
@@ -48,7 +48,7 @@ func TestErase_AsksRemovesAndProves(t *testing.T) {
 		says(s.run("erase", "1#7", "--undo"), 0, "lore sync '1#7'")
 		says(s.run("erase", "--list"), 0, "nothing was erased")
 		says(s.run("sync", "1#7", "--wait"), 0, "ok")
-		says(s.run("show", "1#7"), 0, "title")
+		says(s.run("show", "1#7"), 0, "Search shows pages")
 	})
 }
 

@@ -41,6 +41,8 @@ type Env struct {
 	Pause func(context.Context, time.Duration) error
 	// NewKey returns a new Idempotency-Key.
 	NewKey func() string
+	// Browse opens a URL in the user's browser.
+	Browse func(url string) error
 	// HTTP is the transport for all requests; nil means [http.DefaultTransport].
 	HTTP http.RoundTripper
 	// AWS loads the user's AWS configuration.

@@ -39,6 +39,8 @@ type program struct {
 	// terminal makes stdin, stdout and stderr terminals, and stdin is what is typed.
 	terminal bool
 	stdin    string
+	// browsed are the URLs that were opened.
+	browsed []string
 }
 
 func newProgram(t *testing.T) *program {
@@ -84,6 +86,7 @@ func (p *program) runContext(ctx context.Context, args ...string) printed {
 			return ctx.Err()
 		},
 		NewKey: func() string { p.keys++; return fmt.Sprintf("key-%d", p.keys) },
+		Browse: func(url string) error { p.browsed = append(p.browsed, url); return nil },
 		HTTP:   p.http, AWS: p.aws,
 	})
 	return printed{exit, out.String(), errs.String()}

@@ -16,23 +16,28 @@ type showCommand struct {
 	Issue     *int64 `placeholder:"IID" help:"Show this issue."`
 	MR        *int64 `name:"mr" placeholder:"IID" help:"Show this merge request."`
 	Documents bool   `help:"Print the text of its documents instead."`
+	Verbose   bool   `short:"v" help:"Print what is stored instead: revision, run, and a table of its documents."`
+	JSON      string `name:"json" placeholder:"FIELDS" help:"Print these fields as one JSON document, such as title,state,discussions."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*showCommand) Help() string {
-	return `With --robot, the output includes all discussions and events.
+	return `Shows the description, then comments and events in the order of time, and when the copy was fetched. With --robot, the output includes all discussions and events as GitLab's JSON.
 
 Examples:
 
-    lore show -p 1 --issue 7
+    lore show 1#7
 
     lore show 'group/project!12' --documents
 
-    lore show https://gitlab.example.com/group/project/-/issues/7`
+    lore show https://gitlab.example.com/group/project/-/issues/7 --json title,state,labels`
 }
 
 // Run implements the command.
 func (c *showCommand) Run(ctx context.Context, s *session) error {
+	if c.JSON != "" && (c.Documents || c.Verbose) {
+		return invalid("--json cannot be combined with --documents or --verbose")
+	}
 	ref, err := s.entity(ctx, c.Project, c.Issue, c.MR, c.Entity)
 	if err != nil {
 		return err
@@ -49,11 +54,24 @@ func (c *showCommand) Run(ctx context.Context, s *session) error {
 		s.answer(documents.Raw, func(p *printer) { p.documents(documents.Value) })
 		return nil
 	}
+	if c.JSON != "" {
+		entity, err := client.EntityFields(ctx, ref, c.JSON)
+		if err != nil {
+			return err
+		}
+		return s.json(entity.Raw)
+	}
 	entity, err := client.Entity(ctx, ref)
 	if err != nil {
 		return err
 	}
-	s.answer(entity.Raw, func(p *printer) { p.entity(entity.Value) })
+	s.answer(entity.Raw, func(p *printer) {
+		if c.Verbose {
+			p.entity(entity.Value)
+		} else {
+			p.thread(entity.Value, s.times())
+		}
+	})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -101,7 +102,7 @@ func (r reader) page(ctx context.Context, f frame, q Query) (page, error) {
 	until, err := r.ledger.Pause(ctx)
 	if err == nil {
 		if until.After(f.now) {
-			p.Paused = &pause{Until: f.moment(until), Left: roughly(until.Sub(f.now))}
+			p.Paused = &pause{Until: f.moment(until), Left: duration.Roughly(until.Sub(f.now))}
 		}
 		switch q.View {
 		case ViewRuns:

@@ -191,7 +191,7 @@ func (f frame) statusTile(q Query, name string, status surgical.RunStatus, c cou
 func (f frame) openTile(open []surgical.Run, more bool) tile {
 	t := tile{Name: "Open now", Value: number(len(open), more), Note: "no open runs"}
 	if len(open) > 0 {
-		t.Note, t.Tone = "oldest open for "+roughly(f.now.Sub(open[0].CreatedAt)), "busy"
+		t.Note, t.Tone = "oldest open for "+duration.Roughly(f.now.Sub(open[0].CreatedAt)), "busy"
 	}
 	return t
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -51,20 +52,7 @@ func ago(d time.Duration) string {
 	if d < time.Second {
 		return "now"
 	}
-	return roughly(d) + " ago"
-}
-
-// roughly formats a duration in its largest unit: 12 s, 3 min, 5 h, 2 days.
-func roughly(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", max(0, int(d.Seconds())))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
+	return duration.Roughly(d) + " ago"
 }
 
 // count formats a number with its noun, such as "1 run" or "2,000+ runs".

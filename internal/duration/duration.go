@@ -25,6 +25,19 @@ func Text(d time.Duration) string {
 	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
 }
 
+// Roughly formats a duration in its largest unit: 12 s, 3 min, 5 h, 2 days.
+func Roughly(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", max(0, int(d.Seconds())))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
 // Wait returns nil after d, or earlier the context's error.
 func Wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

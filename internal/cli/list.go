@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type listCommand struct {
+	Project   string   `short:"p" required:"" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	MRs       bool     `name:"mrs" help:"List merge requests instead of issues."`
+	State     string   `default:"opened" help:"Only in this state: opened, closed, merged, locked, or all."`
+	Label     []string `placeholder:"LABEL" help:"Only with all of these labels (repeat, or comma-separated)."`
+	Author    string   `placeholder:"USER" help:"Only by this user."`
+	Assignee  string   `placeholder:"USER" help:"Only assigned to this user."`
+	Milestone string   `placeholder:"TITLE" help:"Only of this milestone."`
+	Since     string   `placeholder:"TIME" help:"Only updated at this time or later, such as 2026-05-20 or 2026-05-20T09:00:00Z."`
+	Order     string   `default:"updated_desc" enum:"updated_desc,updated_asc,created_desc,created_asc" help:"updated_desc, updated_asc, created_desc or created_asc."`
+	Limit     int      `short:"L" default:"30" help:"Maximum number (1 to 1000)."`
+	JSON      string   `name:"json" placeholder:"FIELDS" help:"Print these fields as one JSON list, such as iid,title,labels."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*listCommand) Help() string {
+	return `Lists what is stored, the most recently updated first. On a terminal, titles are cut to 80 columns.
+
+Examples:
+
+    lore list -p group/project
+
+    lore list -p group/project --label bug --author mira --limit 100
+
+    lore list -p 1 --mrs --state merged --json iid,title,web_url`
+}
+
+// Run implements the command.
+func (c *listCommand) Run(ctx context.Context, s *session) error {
+	query, err := c.query()
+	if err != nil {
+		return err
+	}
+	sel, err := s.reference(c.Project)
+	if err != nil {
+		return err
+	}
+	if sel.target != nil {
+		return invalid("-p takes a project, got the entity %q", c.Project)
+	}
+	project, err := s.projectID(ctx, sel.project)
+	if err != nil {
+		return err
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	of := surgical.Issue
+	if c.MRs {
+		of = surgical.MergeRequest
+	}
+	rows := []json.RawMessage{}
+	for row, err := range client.Entities(ctx, project, of, query) {
+		if err != nil {
+			return err
+		}
+		if rows = append(rows, row); len(rows) == c.Limit {
+			break
+		}
+	}
+	return s.listed(rows, of, c)
+}
+
+// query returns the parameters of the list.
+func (c *listCommand) query() (url.Values, error) {
+	if c.Limit < 1 || c.Limit > 1000 {
+		return nil, invalid("--limit must be between 1 and 1000, got %d", c.Limit)
+	}
+	q := url.Values{"limit": {strconv.Itoa(min(c.Limit, 100))}, "order": {c.Order}}
+	if c.State != "all" {
+		q.Set("state", c.State)
+	}
+	if c.Since != "" {
+		since, err := parseSince(c.Since)
+		if err != nil {
+			return nil, err
+		}
+		q.Set("updated_after", since.UTC().Format(time.RFC3339Nano))
+	}
+	for name, value := range map[string]string{
+		"label": strings.Join(c.Label, ","), "author": c.Author, "assignee": c.Assignee, "milestone": c.Milestone, "fields": c.JSON,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q, nil
+}
+
+func parseSince(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, invalid("--since takes a time such as 2026-05-20 or 2026-05-20T09:00:00Z, got %q", text)
+}
+
+// listed shows the rows.
+func (s *session) listed(rows []json.RawMessage, of surgical.EntityType, c *listCommand) error {
+	if c.JSON != "" {
+		return s.json(rows)
+	}
+	entities := make([]apiclient.ListedEntity, len(rows))
+	for i, row := range rows {
+		if err := json.Unmarshal(row, &entities[i]); err != nil {
+			return surgical.WrapError(surgical.CodeInternal, err, "the list has an entity that this version of the program cannot read")
+		}
+	}
+	s.answer(map[string]any{"entities": rows}, func(p *printer) {
+		if len(entities) == 0 {
+			p.line("nothing stored matches")
+			return
+		}
+		p.listed(entities, of, c.State == "all", s.times())
+		if len(rows) == c.Limit {
+			p.line("%s", paint(p.faint, "the first %d; --limit shows more", c.Limit))
+		}
+	})
+	return nil
+}
+
+// json prints one JSON document, or makes it the data of the envelope.
+func (s *session) json(data any) error {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	s.answer(json.RawMessage(raw), func(p *printer) { fmt.Fprintf(p.w, "%s\n", plaintext.JSON(raw)) })
+	return nil
+}
+
+// listed prints a table of entities.
+func (p *printer) listed(entities []apiclient.ListedEntity, of surgical.EntityType, states bool, at times) {
+	heading := []string{"NUMBER", "TITLE", "LABELS", "UPDATED"}
+	if states {
+		heading = []string{"NUMBER", "STATE", "TITLE", "LABELS", "UPDATED"}
+	}
+	var rows [][]cell
+	for _, e := range entities {
+		number := fmt.Sprintf("#%d", e.IID)
+		if of == surgical.MergeRequest {
+			number = fmt.Sprintf("!%d", e.IID)
+		}
+		title := cell{e.Title, nil}
+		if e.Confidential {
+			title = cell{"[confidential] " + e.Title, p.warn}
+		}
+		row := []cell{{number, p.good}, title, {strings.Join(e.Labels, ", "), p.faint}, plain("%s", at.text(e.UpdatedAt))}
+		if states {
+			row = append(row[:1:1], append([]cell{plain("%s", e.State)}, row[1:]...)...)
+		}
+		rows = append(rows, row)
+	}
+	if at.relative {
+		column := len(heading) - 3
+		fit(rows, column+1, 20)
+		fit(rows, column, columns-widths(rows, column)-2*(len(heading)-1))
+	}
+	p.table(heading, rows)
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/fatih/color"
+
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/render"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// thread prints an entity for people: what it is, its description, then comments and
+// events in the order of time, and how fresh the copy is.
+func (p *printer) thread(e apiclient.Entity, at times) {
+	a, err := surgical.ParseAttributes(e.Entity)
+	if err != nil {
+		a = surgical.Attributes{Title: e.Title, State: e.State, Labels: e.Labels, Confidential: e.Confidential}
+	}
+	entries := render.Thread(e.Discussions, map[surgical.ChildKind][]json.RawMessage{
+		surgical.KindStateEvent: e.Events["state"], surgical.KindLabelEvent: e.Events["label"], surgical.KindMilestoneEvent: e.Events["milestone"],
+	})
+	p.header(e, a, entries, at)
+	if strings.TrimSpace(a.Description) != "" {
+		p.line("")
+		p.text(a.Description, at)
+	}
+	for i, entry := range entries {
+		if i == 0 || entry.Text != "" || entries[i-1].Text != "" { // events in a row are one block
+			p.line("")
+		}
+		p.entry(entry, at)
+	}
+	p.line("")
+	if e.WebURL != "" {
+		p.line("%s", paint(p.faint, "%s", e.WebURL))
+	}
+	p.line("%s", paint(p.faint, "fetched %s, last updated in GitLab %s", at.text(e.FetchedAt), at.text(e.UpdatedAt)))
+	if b := e.DocumentsBehind; b != nil {
+		p.line("%s", paint(p.warn, "%s", documentsBehind(*b)))
+	}
+}
+
+func (p *printer) header(e apiclient.Entity, a surgical.Attributes, entries []render.Entry, at times) {
+	comments := 0
+	for _, entry := range entries {
+		if entry.Text != "" {
+			comments++
+		}
+	}
+	number := fmt.Sprintf("#%d", e.IID)
+	if e.Type == surgical.MergeRequest {
+		number = fmt.Sprintf("!%d", e.IID)
+	}
+	p.wrapped(p.strong, a.Title+" "+number, at)
+	state := p.good
+	if a.State != "opened" {
+		state = p.bad
+	}
+	said := who(a.Author) + " opened"
+	if created, ok := surgical.ParseTime(a.CreatedAt); ok {
+		said += " " + at.text(created)
+	}
+	said += fmt.Sprintf(" · %d comments", comments)
+	if comments == 1 {
+		said = strings.TrimSuffix(said, "s")
+	}
+	p.line("%s · %s", paint(state, "%s", a.State), said)
+	confidential := cell{}
+	if a.Confidential {
+		confidential = cell{"yes", p.warn}
+	}
+	var assignees []string
+	for _, user := range a.Assignees {
+		assignees = append(assignees, user.Username)
+	}
+	branches := ""
+	if a.SourceBranch != "" {
+		branches = a.SourceBranch + " into " + a.TargetBranch
+	}
+	p.pairs(
+		pair("confidential", confidential),
+		pair("labels", plain("%s", strings.Join(a.Labels, ", "))),
+		pair("assignees", plain("%s", strings.Join(assignees, ", "))),
+		pair("milestone", plain("%s", a.Milestone)),
+		pair("branches", plain("%s", branches)),
+	)
+}
+
+// entry prints a comment with its text, or an event on one line.
+func (p *printer) entry(e render.Entry, at times) {
+	marks := ""
+	if len(e.Marks) > 0 {
+		marks = " · " + strings.Join(e.Marks, ", ")
+	}
+	if e.Text == "" {
+		p.wrapped(p.faint, fmt.Sprintf("%s %s · %s%s", who(e.Author), e.Did, at.text(e.At), marks), at)
+		return
+	}
+	p.line("%s %s", paint(p.strong, "%s", who(e.Author)), paint(p.faint, "%s · %s%s", e.Did, at.text(e.At), marks))
+	p.text(e.Text, at)
+}
+
+// text prints text that people wrote, indented, so that it does not look like a line of
+// the program's own.
+func (p *printer) text(text string, at times) {
+	text = strings.TrimRight(plaintext.Text(text), " \t\n")
+	lines := strings.Split(text, "\n")
+	if at.relative {
+		lines = wrapped(text, columns-2)
+	}
+	for _, line := range lines {
+		if line == "" {
+			p.line("")
+			continue
+		}
+		p.line("%s", safe("  "+strings.TrimRight(line, " \t")))
+	}
+}
+
+// wrapped prints text in a colour, on as many lines as a terminal needs for it.
+func (p *printer) wrapped(colour *color.Color, text string, at times) {
+	lines := []string{plaintext.Line(text)}
+	if at.relative {
+		lines = wrapped(lines[0], columns)
+	}
+	for _, line := range lines {
+		p.line("%s", paint(colour, "%s", line))
+	}
+}
+
+func who(user *surgical.User) string {
+	if user == nil {
+		return "somebody"
+	}
+	return cmp.Or(user.Username, user.Name, "somebody")
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gitlab.com/lorehook/lorehook/internal/duration"
+	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// columns is the width that text for a terminal is made for.
+const columns = 80
+
+// times says how times are shown: on a terminal by how long ago they were.
+type times struct {
+	now      time.Time
+	relative bool
+}
+
+func (s *session) times() times { return times{s.Clock(), s.StdoutTerminal} }
+
+func (t times) text(at time.Time) string {
+	switch ago := t.now.Sub(at); {
+	case at.IsZero():
+		return "at an unknown time"
+	case !t.relative || ago < 0:
+		return moment(at)
+	case ago < time.Second:
+		return "now"
+	default:
+		return duration.Roughly(ago) + " ago"
+	}
+}
+
+// fit cuts the texts in a column to the width, but not below 10.
+func fit(rows [][]cell, column, width int) {
+	for _, row := range rows {
+		text := plaintext.Line(row[column].text)
+		if utf8.RuneCountInString(text) > max(10, width) {
+			text = surgical.Shorten(text, max(10, width)-1)
+		}
+		row[column].text = text
+	}
+}
+
+// widths is how wide the columns other than the given one are together.
+func widths(rows [][]cell, except int) (sum int) {
+	for column := range rows[0] {
+		widest := len("UPDATED")
+		for _, row := range rows {
+			widest = max(widest, utf8.RuneCountInString(plaintext.Line(row[column].text)))
+		}
+		if column != except {
+			sum += widest
+		}
+	}
+	return sum
+}
+
+// wrapped breaks the lines of a text at spaces so that none is longer than the width,
+// except where there is no space. Lines that begin with a space, and those in fences,
+// stay as they are.
+func wrapped(text string, width int) []string {
+	var lines []string
+	fenced := false
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.HasPrefix(line, "```") || strings.HasPrefix(line, "~~~") {
+			fenced = !fenced
+		}
+		for !fenced && !strings.HasPrefix(line, " ") && utf8.RuneCountInString(line) > width {
+			end := breakAt(line, width)
+			if end < 0 {
+				break
+			}
+			lines, line = append(lines, line[:end]), line[end+1:]
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// breakAt returns the place of the space to break a line at, or -1.
+func breakAt(line string, width int) int {
+	last, characters := -1, 0
+	for at, r := range line {
+		if r == ' ' && at > 0 {
+			if characters > width && last >= 0 {
+				return last
+			}
+			last = at
+			if characters >= width {
+				return last
+			}
+		}
+		characters++
+	}
+	return last
+}
