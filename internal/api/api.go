@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/klauspost/compress/gzhttp"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/erasure"
@@ -163,7 +165,12 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	mux.HandleFunc("GET "+descriptionPath, serveDescription(s.api.OpenAPI()))
-	return s.serve(mux), nil
+	// The API promises gzip only, and each zstd encoder needs megabytes.
+	compress, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
+	if err != nil {
+		return nil, fmt.Errorf("compress responses: %w", err)
+	}
+	return compress(s.serve(mux)), nil
 }
 
 // Description returns the API's OpenAPI description.

@@ -7,8 +7,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/klauspost/compress/gzhttp"
-
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -70,10 +68,10 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // panic into an internal error, and logs one line per request. The line holds
 // the route's pattern, never the path or the query, and of a panic its place, never
 // its value. No answer may be stored or taken for another type: it holds the text of
-// GitLab's users. What is worth it is compressed for clients that accept gzip.
+// GitLab's users.
 func (s *server) serve(mux *http.ServeMux) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeProblem(w, r, noRoute(mux, r)) })
-	return gzhttp.GzipHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Clock()
 		o := &outcome{}
 		r = r.WithContext(context.WithValue(s.traced(r), outcomeKey{}, o))
@@ -98,7 +96,7 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(out, r)
 		}()
 		s.log(r, o, s.Clock().Sub(began).Milliseconds())
-	}))
+	})
 }
 
 func (s *server) log(r *http.Request, o *outcome, millis int64) {
