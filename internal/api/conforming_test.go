@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -30,7 +31,7 @@ func conforming(t *testing.T, handler http.Handler) http.Handler {
 		recorded := httptest.NewRecorder()
 		handler.ServeHTTP(recorded, r)
 		compiling.Lock()
-		differences := unlike(compiler, document, r, recorded)
+		differences := unlike(compiler, document, r, unpacked(t, recorded))
 		compiling.Unlock()
 		for _, wrong := range differences {
 			t.Errorf("%s %s answered %d: %s:\n%.2000s", r.Method, r.URL, recorded.Code, wrong, recorded.Body)
@@ -41,6 +42,24 @@ func conforming(t *testing.T, handler http.Handler) http.Handler {
 		w.WriteHeader(recorded.Code)
 		_, _ = w.Write(recorded.Body.Bytes())
 	})
+}
+
+// unpacked is the response as a client sees it that accepts gzip.
+func unpacked(t *testing.T, response *httptest.ResponseRecorder) *httptest.ResponseRecorder {
+	t.Helper()
+	if response.Header().Get("Content-Encoding") != "gzip" {
+		return response
+	}
+	plain := *response
+	packed, err := gzip.NewReader(bytes.NewReader(response.Body.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain.Body = &bytes.Buffer{}
+	if _, err := plain.Body.ReadFrom(packed); err != nil {
+		t.Fatal(err)
+	}
+	return &plain
 }
 
 // descriptionOf is the API's description as JSON values.

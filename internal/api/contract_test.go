@@ -35,6 +35,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		f.Webhook(fakegitlab.IssueRef(7))
 		f.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(7, "Of the examples' iid", "", instant("2026-05-21T14:30:00Z")))
 		f.Sync(f.Request(surgical.OriginManual, fakegitlab.MergeRequestRef(7), fakegitlab.MergeRequestRef(12)))
+		f.index()
 		o := f.options()
 		o.Allows = func(projectID int64) bool { return projectID%2 == 1 }
 		met := &met{answers: map[string]int{}}
@@ -48,7 +49,7 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
 		}
-		for _, done := range []string{"Tested: 34", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
+		for _, done := range []string{"Tested: 40", "✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful"} {
 			if !strings.Contains(report, done) {
 				t.Errorf("no %q in\n%s", done, report)
 			}
@@ -200,13 +201,19 @@ func (m *met) check(t *testing.T) {
 		{"GET", mr + "/why", []int{200, 403, 422}},
 		{"GET", mr, []int{200, 403, 404, 422}},
 		{"GET", mr + "/documents", []int{200, 403, 404, 422}},
-		{"GET", issue + "/erasure", []int{200, 403, 422}},
-		{"POST", issue + "/erasure", []int{200, 403, 422}},
-		{"DELETE", issue + "/erasure", []int{200, 403, 422}},
-		{"POST", mr + "/erasure", []int{200, 403, 422}},
+		{"GET", issue + "/erasure", []int{200, 404, 422}},
+		{"POST", issue + "/erasure", []int{200, 404, 422}},
+		{"DELETE", issue + "/erasure", []int{200, 404, 422}},
+		{"POST", mr + "/erasure", []int{200, 404, 422}},
 		{"GET", "/v1/erasures", []int{200}},
 		{"GET", mr + "/sync-runs", []int{200, 403, 422}},
 		{"GET", "/v1/projects/{project}/entities", []int{200, 403, 404, 422}},
+		{"GET", "/v1/projects/{project}/issues", []int{200, 403, 404, 422}},
+		{"GET", "/v1/projects/{project}/merge_requests", []int{200, 403, 404, 422}},
+		{"GET", "/v1/changes", []int{200, 403, 404, 422}},
+		{"GET", "/v1/search", []int{200, 404, 422}},
+		{"GET", "/v1/index", []int{200}},
+		{"POST", "/v1/index/rebuild", []int{202}},
 		{"GET", "/v1/projects", []int{200, 403, 404, 422}},
 		{"GET", "/v1/projects/{project}", []int{200, 403, 404, 422}},
 		{"POST", "/v1/hides", []int{200, 400, 404, 415, 422}},
