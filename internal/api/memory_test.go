@@ -81,9 +81,7 @@ func readEntity(ctx context.Context, raw json.RawMessage) error {
 // The API runs in a process of its own, on a real engine, and stays within 70% of its
 // memory.
 func TestGetEntity_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("stores a hundred megabytes")
-	}
+	memory.Wanted(t)
 	const allowed = surgical.APIMemory * 70 / 100
 	for _, entity := range memory.Entities() {
 		t.Run(entity.Name, func(t *testing.T) {

@@ -444,7 +444,7 @@ const (
 	// StageMemory is that of docs and embed, in MB, and APIMemory that of the API. Their
 	// peaks are measured with entities just below their limits, see docs/deploy.md.
 	StageMemory = 512
-	APIMemory   = 512
+	APIMemory   = 640
 	// IndexMemory is the memory, and IndexStorage the temporary storage, of the functions
 	// that have a copy of the search index, in MB. Memory buys time, too: with 1,769 MB a
 	// function has one core of its own.

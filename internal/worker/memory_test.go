@@ -23,6 +23,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/memory"
 )
 
 // commented serves issues with so many comments of a size, so many a page. Their
@@ -77,9 +78,7 @@ func peak(t *testing.T) int {
 // The largest runs, and those just too large, stay within 70% of the worker's
 // memory. The process is a worker whose DynamoDB forgets the texts.
 func TestProcess_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fetches a gigabyte")
-	}
+	memory.Wanted(t)
 	const allowed = surgical.WorkerMemory * 70 / 100
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(surgical.WorkerMemory << 20 / 100 * surgical.GoMemoryPercent))
 	for _, c := range []struct {

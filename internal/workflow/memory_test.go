@@ -78,9 +78,7 @@ func (wide) Embed(_ context.Context, texts []string) ([][]float32, error) {
 // Each stage runs in a process of its own, on a real engine, and stays within 70% of its
 // memory. What embed holds depends on the longest document, not on their number.
 func TestHandle_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("stores a hundred megabytes")
-	}
+	memory.Wanted(t)
 	const allowed = surgical.StageMemory * 70 / 100
 	for _, entity := range memory.Entities() {
 		t.Run(entity.Name, func(t *testing.T) {
