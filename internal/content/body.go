@@ -27,7 +27,11 @@ func joinBodies(bodies []body) ([]byte, error) {
 	if len(bodies) == 0 {
 		return nil, errors.New("a text of no items")
 	}
-	var packed []byte
+	size := 0
+	for _, b := range bodies {
+		size += len(b.Zstd)
+	}
+	packed := make([]byte, 0, size)
 	for _, b := range bodies {
 		packed = append(packed, b.Zstd...)
 	}
@@ -36,9 +40,22 @@ func joinBodies(bodies []body) ([]byte, error) {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
 	defer decoder.Close()
-	text, err := decoder.DecodeAll(packed, nil)
+	text, err := decoder.DecodeAll(packed, make([]byte, 0, unpackedSize(bodies)))
 	if err != nil {
 		return nil, fmt.Errorf("unpack %d items: %w", len(bodies), err)
 	}
 	return text, nil
+}
+
+// unpackedSize returns the length of a text in pieces, as their frames state it. Of
+// segments it is too little, which costs a larger copy.
+func unpackedSize(bodies []body) int {
+	size := uint64(0)
+	for _, b := range bodies {
+		var frame zstd.Header
+		if frame.Decode(b.Zstd) == nil && frame.HasFCS {
+			size += frame.FrameContentSize
+		}
+	}
+	return int(min(size, bodyLimit))
 }
