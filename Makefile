@@ -91,7 +91,7 @@ docs: ## Write docs/api.md from the API's OpenAPI description
 	@go run ./scripts/apidoc
 
 .PHONY: bench
-bench: setup-test ## Measure what a change costs; print a table and write .local/bench.json
+bench: setup-test ## Measure what a change, a backfill, a reconcile and a census cost; print a table and write .local/bench.json
 	@go run ./scripts/bench
 
 .PHONY: load

@@ -359,6 +359,8 @@ func TestTheCostOfMonitoringIsAsDocumented(t *testing.T) {
 		fmt.Sprintf("| the dashboard | %d | %.2f |", len(onAWS(t).ofType("AWS::CloudWatch::Dashboard")), prices.DashboardMonth),
 		fmt.Sprintf("own %s queries", []string{"no", "one", "two", "three", "four", "five", "six", "seven"}[queries]),
 		fmt.Sprintf("a metric $%.2f, an alarm's metric $%.2f, a dashboard $%.0f", prices.MetricMonth, prices.AlarmMetricMonth, prices.DashboardMonth),
+		fmt.Sprintf("a million write units $%.3f, read units $%.3f, requests to FIFO queues $%.2f, requests to Lambda $%.2f and to express workflows $%.2f", prices.WriteUnit*1e6, prices.ReadUnit*1e6, prices.FIFORequest*1e6, prices.LambdaRequest*1e6, prices.ExpressRequest*1e6),
+		fmt.Sprintf("a GB-second of Lambda $%.10f and of express workflows $%.8f", prices.LambdaGBSecond, prices.ExpressGBSecond),
 		fmt.Sprintf("a GB ingested $%.2f, kept for a month $%.2f; a trace recorded $%.6f", prices.LogsIngestedGB, prices.LogsStoredGBMonth, prices.TraceRecorded),
 	} {
 		if !strings.Contains(text, want) {

@@ -47,3 +47,13 @@ const (
 	LambdaRequest  = 0.20 / 1e6
 	LambdaGBSecond = 0.0000133334
 )
+
+// SQS, FIFO queues.
+const FIFORequest = 0.50 / 1e6
+
+// Step Functions, express workflows, and the memory that they are charged for at least.
+const (
+	ExpressRequest  = 1.00 / 1e6
+	ExpressGBSecond = 0.00001667
+	ExpressMemoryGB = 64.0 / 1024
+)

@@ -1,6 +1,8 @@
 // Command bench measures what a change costs: write units of the content table,
 // requests and round trips to GitLab, calls to DynamoDB and time, and what
-// watching it costs: metrics, logs and traces, by list prices. It prints a
+// watching it costs: metrics, logs and traces, by list prices. It also measures the
+// requests and times of a backfill, of a reconcile with nothing to do and of a census,
+// and what a first copy costs. It prints a
 // table and writes .local/bench.json; its exit code is 1 if a figure exceeds
 // its limit. Times depend on this machine and its engine; units and requests do
 // not.

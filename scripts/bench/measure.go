@@ -22,7 +22,9 @@ type bench struct {
 	expired expiries
 	written puts
 	waves   *waves
-	figures []figure
+	// consumed is what DynamoDB reports of all tables.
+	consumed *consumed
+	figures  []figure
 }
 
 // failure carries a fatal test failure out of the measurement as a panic.
@@ -62,11 +64,12 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 		return nil, err
 	}
 	b := &bench{calls: &calls{}, expired: expiries{table: tables.Content}, written: puts{table: tables.Content}}
+	b.consumed = &consumed{}
 	b.calls.reset()
 	counted := cloud.Intercept(db, func(_ context.Context, call cloud.Call, send func() error) error {
 		b.calls.count(call.Operation, call.Input)
 		b.written.count(call.Input)
-		return b.expired.watch(call, send)
+		return b.consumed.watch(call, func() error { return b.expired.watch(call, send) })
 	})
 	b.waves = &waves{}
 	b.world = cloud.NewWorld(p, counted, tables, b.waves.watch)
@@ -76,6 +79,8 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 	b.comment()
 	b.long()
 	b.watching()
+	b.copying()
+	b.passes(p)
 	return b.figures, nil
 }
 

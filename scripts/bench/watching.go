@@ -105,7 +105,7 @@ func (b *bench) price(change output) {
 	b.add("one query of the logs of a million changes", all*prices.LogsScannedGB, "$ a query", 0)
 	b.add("a million changes: traces, if all came in bursts", 1e6*traces*prices.TracesSampled*prices.TraceRecorded, million, 0)
 	b.add("a million changes: traces, if none came within a second of another", 1e6*traces*prices.TraceRecorded, million, 0)
-	b.add("metrics at most (every dimension in use each hour)", float64(mostMetrics()), "metrics", 64)
+	b.add("metrics at most (every dimension in use each hour)", float64(mostMetrics()), "metrics", 84)
 	b.add("metrics at most", float64(mostMetrics())*prices.MetricMonth, "$ a month", 0)
 }
 

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/infra/prices"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+)
+
+// The sizes of the projects that are measured.
+const (
+	issues, notes, mergeRequests = 1000, 5, 100
+	censusIssues                 = 1000
+)
+
+// project is a project of its own, on the in-memory DynamoDB.
+type project struct{ *cloud.World }
+
+func (p *program) project(issues, notes, mergeRequests int) project {
+	db, tables := fakedynamodb.New()
+	w := project{cloud.NewWorld(p, db.Client(), tables)}
+	w.Functions.Crawler.Census = 0
+	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.IssueRef(8), fakegitlab.IssueRef(9), fakegitlab.MergeRequestRef(12)} {
+		w.GitLab.Delete(ref)
+	}
+	created := w.Clock.Now().Add(-24 * time.Hour)
+	next := func() fakegitlab.Time {
+		created = created.Add(time.Second)
+		return fakegitlab.Time{Time: created}
+	}
+	for iid := range int64(issues) {
+		at := next()
+		w.GitLab.SetIssue(fakegitlab.NewIssue(iid+1, fmt.Sprint("Issue ", iid+1), "What it is about.", at))
+		for n := range notes {
+			w.GitLab.AddDiscussion(fakegitlab.IssueRef(iid+1), fakegitlab.Note{Body: fmt.Sprint("Comment ", n), CreatedAt: at, UpdatedAt: at})
+		}
+	}
+	for iid := range int64(mergeRequests) {
+		w.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(iid+1, fmt.Sprint("Merge request ", iid+1), "What it does.", next()))
+	}
+	return w
+}
+
+// minute lets one pass: the crawler starts, and what it requested is done.
+func (p project) minute() {
+	p.Crawl()
+	for range 3 {
+		p.Clock.Advance(surgical.CrawlInterval / 3)
+		for p.Poll(p.Bulk) {
+		}
+		p.Drive()
+	}
+}
+
+// pass lets minutes pass until a pass of the kind other than the given one has ended. It
+// leaves out those in which the pass only waits.
+func (p project) pass(kind surgical.PassKind, before string, longest time.Duration) surgical.Pass {
+	for began := p.Clock.Now(); p.Clock.Now().Sub(began) < longest; {
+		p.minute()
+		pass := p.last(kind)
+		switch {
+		case pass.Outstanding > 0:
+		case pass.ID != before && pass.Status.Terminal():
+			return pass
+		case pass.DueAt.After(p.Clock.Now()):
+			p.Clock.AdvanceTo(pass.DueAt)
+		}
+	}
+	p.T.Fatalf("the %s does not end within %s", kind, longest)
+	return surgical.Pass{}
+}
+
+func (p project) last(kind surgical.PassKind) surgical.Pass {
+	pass, err := p.Ledger.Pass(p.T.Context(), fakegitlab.ProjectID, kind)
+	if err != nil {
+		p.T.Fatal(err)
+	}
+	return pass
+}
+
+func (p project) backfill() surgical.Pass {
+	id := surgical.NewPassID(fakegitlab.ProjectID, surgical.PassBackfill, "bench")
+	if _, err := p.Ledger.StartBackfill(p.T.Context(), surgical.NewBackfill(fakegitlab.ProjectID, id, id, p.Clock.Now())); err != nil {
+		p.T.Fatal(err)
+	}
+	return p.pass(surgical.PassBackfill, "", 24*time.Hour)
+}
+
+// requested returns the requests to GitLab so far: for entities, and for lists.
+func (p project) requested() (entities, lists float64) {
+	for endpoint, n := range p.GitLab.Requests() {
+		switch {
+		case strings.Contains(endpoint, "#"):
+			entities += float64(n)
+		case endpoint == "1 issues" || endpoint == "1 merge_requests":
+			lists += float64(n)
+		}
+	}
+	return entities, lists
+}
+
+// passes measures a backfill, a reconcile with nothing to do, and a census.
+func (b *bench) passes(p *program) {
+	const entities = issues + mergeRequests
+	w := p.project(issues, notes, mergeRequests)
+	began := time.Now()
+	w.backfill()
+	took := time.Since(began)
+	fetched, listed := w.requested()
+	b.add("backfill of 1,000 issues and 100 merge requests: an entity", fetched/entities, "requests", 5)
+	b.add("  lists, those of a reconcile included", listed, "requests", 20)
+	b.add("  time at the default rate", fetched/(surgical.BulkConcurrency*surgical.DefaultRequestsPerSecond)/60, "minutes", 0)
+	b.add("  time in one process", took.Seconds(), "s", 0)
+
+	for range 2 * int(surgical.ReconcileOverlap/surgical.CrawlInterval) {
+		w.minute() // until nothing is left to find
+	}
+	_, before := w.requested()
+	w.Clock.Advance(surgical.ReconcileInterval)
+	w.Crawl()
+	_, after := w.requested()
+	b.add("reconcile of a project in which nothing changed", after-before, "requests", 2)
+
+	w = p.project(censusIssues, 0, 0)
+	w.backfill()
+	fetchedBefore, _ := w.requested()
+	w.Functions.Crawler.Census, w.Functions.Crawler.Interval = surgical.CensusBudget, 3*surgical.CensusBudget // nothing but the census
+	w.minute()                                                                                                // plans the first one
+	first := w.last(surgical.PassCensus)
+	w.Clock.AdvanceTo(first.DueAt)
+	w.Output.Take()
+	began, start := time.Now(), w.Clock.Now()
+	census := w.pass(surgical.PassCensus, first.ID, 2*surgical.CensusBudget)
+	took = time.Since(began)
+	fetched, _ = w.requested()
+	b.add("census of 1,000 issues: copies fetched again", float64(census.Counts.Done), "copies", 0)
+	b.add("  a copy", (fetched-fetchedBefore)/float64(census.Counts.Done), "requests", 5)
+	b.add("  its lists", float64(census.Counts.Requests)-(fetched-fetchedBefore), "requests", 20)
+	b.add("  time, of a budget of a week", w.Clock.Now().Sub(start).Hours()/24, "days", 7.1)
+	b.add("  time in one process", took.Seconds(), "s", 0)
+}
+
+// What a backfilled entity costs beside DynamoDB. The fetches of a batch share one
+// invocation of the worker, which waits for its rate limit; the stages take about 0.1 s
+// each.
+const (
+	workerSeconds = 5.0 / surgical.DefaultRequestsPerSecond
+	stageSeconds  = 3 * 0.1
+	// sends, two receives with their change of visibility, a delete
+	sqsRequests = 6
+)
+
+// copying measures what it costs on AWS to copy an entity for the first time.
+func (b *bench) copying() {
+	ref := fakegitlab.IssueRef(4000)
+	b.world.GitLab.SetIssue(fakegitlab.NewIssue(ref.IID, "An issue", "What it is about.", fakegitlab.Time{Time: b.world.Clock.Now()}))
+	for n := range notes {
+		b.world.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprint("Comment ", n)})
+	}
+	b.consumed.reset()
+	b.world.Webhook(ref)
+	const many, dollars = 100_000, "$"
+	b.add("first copy of an issue with 5 comments: all tables", b.consumed.writes, "write units", 0)
+	b.add("  read", b.consumed.reads, "read units", 0)
+	database := many * (b.consumed.writes*prices.WriteUnit + b.consumed.reads*prices.ReadUnit)
+	gigabytes := float64(surgical.WorkerMemory)/1024*workerSeconds + 0.5*stageSeconds
+	functions := many * (gigabytes*prices.LambdaGBSecond + 4*prices.LambdaRequest)
+	messages := many * sqsRequests * prices.FIFORequest
+	workflow := many * (prices.ExpressRequest + stageSeconds*prices.ExpressGBSecond*prices.ExpressMemoryGB)
+	b.add("100,000 such issues: DynamoDB", database, dollars, 0)
+	b.add("  Lambda", functions, dollars, 0)
+	b.add("  SQS", messages, dollars, 0)
+	b.add("  Step Functions", workflow, dollars, 0)
+	b.add("  all of it, without embedder, logs and traces", database+functions+messages+workflow, dollars, 25)
+}
