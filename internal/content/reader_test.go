@@ -152,3 +152,17 @@ func TestForReaders_ReadsTheProjectAfterTheHead(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestVisibleDocuments_LeavesOutWhatTheHeadHides(t *testing.T) {
+	w := newWorld(t)
+	head, _ := w.commit(issue(1), newIssue())
+	w.write(head, document("entity", "SECRET"))
+	reader := w.ForReaders(nil, surgical.Include)
+	if page, err := reader.VisibleDocuments(ctx(), issue(1)); err != nil || len(page.Documents) != 1 {
+		t.Fatalf("%d documents, %v", len(page.Documents), err)
+	}
+	w.poke(issue(1), "head", map[string]any{"documents_visible_from": head.Revision + 1})
+	if page, err := reader.VisibleDocuments(ctx(), issue(1)); err != nil || len(page.Documents) > 0 {
+		t.Errorf("%d hidden documents are read, %v", len(page.Documents), err)
+	}
+}
