@@ -111,8 +111,12 @@ func (p *page) answers(op *huma.Operation) {
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		response := op.Responses[status]
 		body := ""
-		for _, media := range response.Content {
-			body = p.typeOf(media.Schema)
+		for i, media := range slices.Sorted(maps.Keys(response.Content)) {
+			if i > 0 {
+				body += fmt.Sprintf(", or %s as `%s`", p.typeOf(response.Content[media].Schema), media)
+				continue
+			}
+			body = p.typeOf(response.Content[media].Schema)
 		}
 		about := response.Description
 		for _, name := range slices.Sorted(maps.Keys(response.Headers)) {
