@@ -44,7 +44,7 @@ logs: $(LOCAL) ## Print the functions' logs (FUNCTION=worker for one function)
 # Uncached, because Go does not see the sources of the deployed functions.
 .PHONY: test
 test: setup-test ## Run every test: unit, property, storage, infrastructure, end to end
-	@go test -count=1 -p 3 -timeout 9m \
+	@go test -count=1 -p 3 -timeout 15m \
 	  ./test/suites/e2e ./test/suites/model ./test/suites/reliability ./...
 
 .PHONY: test-fast

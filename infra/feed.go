@@ -49,6 +49,7 @@ func (st *stack) mapStream() {
 		EventSourceArn:          st.tables.of(tables.Content()).TableStreamArn(),
 		StartingPosition:        awslambda.StartingPosition_TRIM_HORIZON,
 		BatchSize:               jsii.Number(surgical.FeedBatch),
+		MaxBatchingWindow:       lasting(surgical.FeedWindow),
 		BisectBatchOnError:      jsii.Bool(true),
 		MaxRecordAge:            lasting(surgical.FeedGap),
 		ReportBatchItemFailures: jsii.Bool(true),

@@ -96,7 +96,7 @@ func TestMappingsReportEachMessageAndShareTheWorker(t *testing.T) {
 	// The stream gives nothing up before it is 20 hours old, says what it gives up, and
 	// starts at the beginning.
 	feeds := map[string]any{
-		"EventSourceArn": "Content.StreamArn", "FunctionName": "FeedFunction", "BatchSize": 100.0, "StartingPosition": "TRIM_HORIZON",
+		"EventSourceArn": "Content.StreamArn", "FunctionName": "FeedFunction", "BatchSize": 100.0, "MaximumBatchingWindowInSeconds": 5.0, "StartingPosition": "TRIM_HORIZON",
 		"BisectBatchOnFunctionError": true, "MaximumRecordAgeInSeconds": 72_000.0, "FunctionResponseTypes": []any{"ReportBatchItemFailures"},
 		"DestinationConfig": map[string]any{"OnFailure": map[string]any{"Destination": "FeedFailures.Arn"}},
 		"FilterCriteria": map[string]any{"Filters": []any{map[string]any{

@@ -407,6 +407,10 @@ const (
 	// records of the stream it takes at a time.
 	FeedTimeout = 60 * time.Second
 	FeedBatch   = 100
+	// FeedWindow is how long records are collected for a batch. The commit, the documents
+	// and the embeddings of one change come within seconds, and each batch starts the
+	// indexer.
+	FeedWindow = 5 * time.Second
 )
 
 // The search index.
