@@ -68,7 +68,7 @@ func cutOutsideQuotes(text string, separator byte) (before, after string) {
 // nextLink returns the URL of the list's next page according to the response's
 // Link headers, or nil. Only a link to the same list counts: its path ends like
 // the request's. The host may differ, because GitLab does not always know the
-// name under which it is reached.
+// name under which it is reached; one that no host can have is not a link.
 func nextLink(header http.Header, requested *url.URL) *url.URL {
 	for _, l := range parseLinks(header.Values("Link")) {
 		for _, rel := range l.rels {
@@ -76,7 +76,7 @@ func nextLink(header http.Header, requested *url.URL) *url.URL {
 				continue
 			}
 			target, err := requested.Parse(l.target)
-			if err == nil && path.Base(target.Path) == path.Base(requested.Path) {
+			if err == nil && path.Base(target.Path) == path.Base(requested.Path) && !strings.ContainsAny(target.Host, ",;") {
 				return target
 			}
 		}

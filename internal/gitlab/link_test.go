@@ -29,6 +29,7 @@ func TestNextLink_FindsTheNextPageAmongForeignLinks(t *testing.T) {
 		"garbage in front":             {[]string{`rubbish, ;;, <` + next + `>; rel="next"`}, next},
 		"relative":                     {[]string{`<?page=2>; rel="next"`}, "https://gitlab.example.com/api/v4/projects/1/issues/7/discussions?page=2"},
 		"a next that is not this list": {[]string{`<https://cdn.example.com/article/2>; rel="next"`}, ""},
+		"a host that cannot be":        {[]string{`<https://a,b/api/v4/projects/1/issues/7/discussions?page=2>; rel="next"`}, ""},
 		"only the first rel counts":    {[]string{`<` + next + `>; rel="prev"; rel="next"`}, ""},
 		"an open bracket":              {[]string{`<` + next}, ""},
 		"an open quote":                {[]string{`<` + next + `>; title="x; rel="next"`}, ""},
@@ -48,7 +49,7 @@ func TestNextLink_FindsTheNextPageAmongForeignLinks(t *testing.T) {
 
 // Whatever the header is, parsing ends, and what is left of it is harmless.
 func FuzzReadableLink(f *testing.F) {
-	for _, seed := range []string{`<https://a.example/x?page=2>; rel="next"`, `<a>; crossorigin; rel="x", <b>;;`, `<`, `;=",<>`, `<x,y;z>; rel=next`} {
+	for _, seed := range []string{`<https://a.example/x?page=2>; rel="next"`, `<a>; crossorigin; rel="x", <b>;;`, `<`, `;=",<>`, `<x,y;z>; rel=next`, `<//a,b/x>; rel=next`} {
 		f.Add(seed)
 	}
 	requested := &url.URL{Scheme: "https", Host: "gitlab.example.com", Path: "/x"}
