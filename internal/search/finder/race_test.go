@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ import (
 
 // copies is what readers see of a few entities. It changes between any two readings.
 type copies struct {
+	// mu is held by each reading: an indexer reads several entities at a time.
+	mu       sync.Mutex
 	random   *rand.Rand
 	entities map[surgical.EntityRef]*copied
 	// log has the entities in the order of their changes: a feed.
@@ -134,6 +137,8 @@ func (c *copies) sometimes() {
 
 // VisibleDocumentsOf implements finder.Truth: documents first, then the heads.
 func (c *copies) VisibleDocumentsOf(_ context.Context, ids map[surgical.EntityRef][]string) (map[surgical.EntityRef]content.ShownDocuments, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.sometimes()
 	found := map[surgical.EntityRef][]content.Document{}
 	for ref, documents := range ids {
@@ -159,6 +164,12 @@ func visible(head surgical.Head, documents []content.Document) []content.Documen
 
 // VisibleHead implements finder.Truth.
 func (c *copies) VisibleHead(_ context.Context, ref surgical.EntityRef) (surgical.Head, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.head(ref)
+}
+
+func (c *copies) head(ref surgical.EntityRef) (surgical.Head, error) {
 	if e := c.entities[ref]; !e.hidden {
 		return e.head, nil
 	}
@@ -166,10 +177,12 @@ func (c *copies) VisibleHead(_ context.Context, ref surgical.EntityRef) (surgica
 }
 
 // VisibleDocument implements finder.Truth and search.Content.
-func (c *copies) VisibleDocument(ctx context.Context, ref surgical.EntityRef, id string) (content.Document, error) {
+func (c *copies) VisibleDocument(_ context.Context, ref surgical.EntityRef, id string) (content.Document, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	d := c.entities[ref].documents[id]
 	c.sometimes()
-	head, err := c.VisibleHead(ctx, ref)
+	head, err := c.head(ref)
 	if err != nil || d.Revision < head.DocumentsVisibleFrom {
 		return content.Document{}, err
 	}
@@ -177,10 +190,12 @@ func (c *copies) VisibleDocument(ctx context.Context, ref surgical.EntityRef, id
 }
 
 // VisibleDocuments implements search.Content.
-func (c *copies) VisibleDocuments(ctx context.Context, ref surgical.EntityRef) (content.ShownDocuments, error) {
+func (c *copies) VisibleDocuments(_ context.Context, ref surgical.EntityRef) (content.ShownDocuments, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	documents := slices.Collect(maps.Values(c.entities[ref].documents))
 	c.sometimes()
-	head, err := c.VisibleHead(ctx, ref)
+	head, err := c.head(ref)
 	return content.ShownDocuments{Head: head, Documents: visible(head, documents)}, err
 }
 
@@ -191,10 +206,14 @@ func (c *copies) VisibleVectors(context.Context, surgical.EntityRef, string) (ma
 
 // Now and After implement search.Source on the log.
 func (c *copies) Now(context.Context) (search.Position, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return search.Position{Cursor: fmt.Sprint(len(c.log))}, nil
 }
 
 func (c *copies) After(_ context.Context, from search.Position, limit int) (search.Changed, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var at int
 	if _, err := fmt.Sscan(from.Cursor, &at); err != nil {
 		return search.Changed{}, search.ErrRestarted
