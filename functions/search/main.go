@@ -3,14 +3,8 @@ package main
 
 import (
 	"context"
-	"math/rand/v2"
 	"os"
-	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -19,14 +13,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/function/secret"
+	"gitlab.com/lorehook/lorehook/internal/function/embedderenv"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
 	"gitlab.com/lorehook/lorehook/internal/search/finder"
 	"gitlab.com/lorehook/lorehook/internal/search/language"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
-	"gitlab.com/lorehook/lorehook/internal/token"
 )
 
 func main() { function.Main(build) }
@@ -34,7 +27,7 @@ func main() { function.Main(build) }
 func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now)
-	embedder, err := newEmbedder(env)
+	embedder, err := embedderenv.New(c.Embedder, env)
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +58,4 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 		}
 		return reply, nil
 	}, nil
-}
-
-// newEmbedder returns the embedder of the documents, for queries.
-func newEmbedder(env function.Env[config.Search]) (embedding.Embedder, error) {
-	secrets := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
-	apiKey := secret.NewSource(secret.FromManager(secrets, env.Config.APIKeySecretID, token.Key), time.Now).OnFailure(env.SecretFailed)
-	bedrock := bedrockruntime.NewFromConfig(awsenv.Patient(env.AWS), func(o *bedrockruntime.Options) { o.Retryer = aws.NopRetryer{} })
-	return embedding.New(env.Config.Embedder, embedding.Deps{Bedrock: bedrock, APIKey: apiKey.Get, Jitter: rand.N[time.Duration]})
 }
