@@ -37,12 +37,14 @@ func (l *Ledger) BacklogScan(ctx context.Context) (scan surgical.BacklogScan, er
 		return scan, fmt.Errorf("decode the position in the backlog: %w", err)
 	}
 	scan.After.ID, scan.FirstRefusedAt, scan.RefusedAt = row.DirtyID, dynamo.FromMicros(row.FirstRefusedAt), dynamo.FromMicros(row.RefusedAt)
-	for key, ref := range map[string]*surgical.EntityRef{row.Entity: &scan.After.Ref, row.Refused: &scan.Refused} {
-		if key == "" {
-			continue
-		}
-		if *ref, err = surgical.ParseEntityRef(key); err != nil {
+	if row.Entity != "" {
+		if scan.After.Ref, err = surgical.ParseEntityRef(row.Entity); err != nil {
 			return surgical.BacklogScan{}, fmt.Errorf("decode the position in the backlog: %w", err)
+		}
+	}
+	if row.Refused != "" {
+		if scan.Refused, err = surgical.ParseEntityRef(row.Refused); err != nil {
+			return surgical.BacklogScan{}, fmt.Errorf("decode the refused entity of the backlog: %w", err)
 		}
 	}
 	return scan, nil

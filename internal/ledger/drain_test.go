@@ -314,6 +314,7 @@ func TestBacklogScan_IsReadAsItWasStored(t *testing.T) {
 		{},
 		{After: surgical.DirtyKey{Ref: issue(7), ID: "a.1"}},
 		{After: surgical.DirtyKey{Ref: issue(7), ID: "a.1"}, Refused: issue(9), FirstRefusedAt: now, RefusedAt: now.Add(time.Hour)},
+		{After: surgical.DirtyKey{Ref: issue(7), ID: "a.1"}, Refused: issue(7), FirstRefusedAt: now, RefusedAt: now.Add(time.Hour)},
 		{},
 	} {
 		m.must(m.SetBacklogScan(t.Context(), want))
