@@ -112,7 +112,7 @@ type Document struct {
 	Indexed
 	// Texts are those of the chunks.
 	Texts []string
-	// Vectors are those of the chunks, if Model is set.
+	// Vectors are those of the chunks, if Model is set; nil for a chunk without one.
 	Vectors [][]float32
 }
 

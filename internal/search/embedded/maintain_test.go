@@ -13,14 +13,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/searchtest"
 )
 
 // compact lets so much time pass that removed text has to go, and maintains the index.
-func (w *world) compact(e *embedded.Engine) {
+func (w *world) compact(e search.Engine) {
 	w.Helper()
-	w.pass(surgical.CompactRemoved)
+	w.Pass(surgical.CompactRemoved)
 	before := w.manifest()
-	w.must(e.Maintain(w.Context()))
+	w.Must(e.Maintain(w.Context()))
 	if after := w.manifest(); after.Base.Texts.Key == before.Base.Texts.Key {
 		w.Fatal("the index was not compacted")
 	}
@@ -28,8 +29,8 @@ func (w *world) compact(e *embedded.Engine) {
 
 func (w *world) manifest() manifest.Manifest {
 	w.Helper()
-	m, err := w.manifests.Read(w.Context())
-	w.must(err)
+	m, err := w.Manifests.Read(w.Context())
+	w.Must(err)
 	return m
 }
 
@@ -37,43 +38,43 @@ func (w *world) keys() []string { return slices.Sorted(maps.Keys(w.bucket.Conten
 
 func TestMaintain_JoinsManyBatchesWithTheBase(t *testing.T) {
 	w := newWorld(t)
-	writer, warm := w.engine(), w.engine()
-	w.rebuild(writer, entity(1, "first crash"))
-	w.words(warm, "crash")
+	writer, warm := w.Engine(), w.Engine()
+	w.Rebuild(writer, searchtest.Entity(1, "first crash"))
+	w.Words(warm, "crash")
 	for i := range int64(surgical.MaxIndexBatches) {
-		w.apply(writer, entity(2+i, fmt.Sprintf("crash number%d", i)))
+		w.Apply(writer, searchtest.Entity(2+i, fmt.Sprintf("crash number%d", i)))
 	}
-	w.must(writer.Maintain(t.Context()))
+	w.Must(writer.Maintain(t.Context()))
 	m := w.manifest()
-	same(t, "batches", 0, len(m.Batches))
-	same(t, "entities", surgical.MaxIndexBatches+1, m.Base.Entities)
-	for name, e := range map[string]*embedded.Engine{"a warm reader": warm, "a cold reader": w.engine()} {
-		same(t, name, []string{"1#issue#150/entity/0"}, w.words(e, "number148"))
+	w.Same("batches", 0, len(m.Batches))
+	w.Same("entities", surgical.MaxIndexBatches+1, m.Base.Entities)
+	for name, e := range map[string]search.Engine{"a warm reader": warm, "a cold reader": w.Engine()} {
+		w.Same(name, []string{"1#issue#150/entity/0"}, w.Words(e, "number148"))
 	}
-	w.apply(writer, entity(1, "no failure"))
-	w.pass(time.Second)
-	same(t, "a batch behind the new base", []string{}, w.words(warm, "first"))
+	w.Apply(writer, searchtest.Entity(1, "no failure"))
+	w.Pass(time.Second)
+	w.Same("a batch behind the new base", []string{}, w.Words(warm, "first"))
 }
 
 func TestMaintain_LeavesNothingOfARemovedWordForADay(t *testing.T) {
 	w := newWorld(t)
-	e := w.engine()
+	e := w.Engine()
 	secret := "xylophonist"
-	w.rebuild(e, entity(1, "a "+secret+" crash"), entity(2, "a crash"))
-	w.apply(e, entity(3, secret))
-	w.apply(e, search.Change{Ref: issue(3), Gone: true}, entity(1, "a crash"))
-	removed := w.now
+	w.Rebuild(e, searchtest.Entity(1, "a "+secret+" crash"), searchtest.Entity(2, "a crash"))
+	w.Apply(e, searchtest.Entity(3, secret))
+	w.Apply(e, search.Change{Ref: searchtest.Issue(3), Gone: true}, searchtest.Entity(1, "a crash"))
+	removed := w.Now
 	if !w.contains(secret) {
 		t.Fatal("the word was not in the bucket")
 	}
-	for w.now.Sub(removed) < 24*time.Hour-surgical.IndexerTimeout {
-		w.pass(5 * time.Minute)
-		w.must(e.Maintain(t.Context()))
+	for w.Now.Sub(removed) < 24*time.Hour-surgical.IndexerTimeout {
+		w.Pass(5 * time.Minute)
+		w.Must(e.Maintain(t.Context()))
 	}
 	if w.contains(secret) {
 		t.Errorf("the bucket still has the word after a day: %v", w.keys())
 	}
-	same(t, "what stays", 2, len(w.words(w.engine(), "crash")))
+	w.Same("what stays", 2, len(w.Words(w.Engine(), "crash")))
 }
 
 // contains reports whether any object has the word.
@@ -81,7 +82,7 @@ func (w *world) contains(word string) bool {
 	w.Helper()
 	for key, content := range w.bucket.Contents() {
 		has, err := embedded.Has(key, content, word, w.TempDir())
-		w.must(err)
+		w.Must(err)
 		if has {
 			w.Logf("%s has %s", key, word)
 			return true
@@ -92,21 +93,21 @@ func (w *world) contains(word string) bool {
 
 func TestMaintain_DeletesWhatNoManifestNamesAfterAnHour(t *testing.T) {
 	w := newWorld(t)
-	e := w.engine()
-	w.rebuild(e, entity(1, "a crash"))
+	e := w.Engine()
+	w.Rebuild(e, searchtest.Entity(1, "a crash"))
 	first := w.manifest().Base.Texts.Key
-	w.rebuild(e, entity(1, "a crash"))
-	w.rebuild(e, entity(1, "a crash"))
+	w.Rebuild(e, searchtest.Entity(1, "a crash"))
+	w.Rebuild(e, searchtest.Entity(1, "a crash"))
 	w.bucket.Corrupt("batch/orphan", []byte("of a writer that died"))
-	w.pass(surgical.IndexUnnamed - time.Minute)
-	w.must(e.Maintain(t.Context()))
+	w.Pass(surgical.IndexUnnamed - time.Minute)
+	w.Must(e.Maintain(t.Context()))
 	if !slices.Contains(w.keys(), first) {
 		t.Error("an object was deleted within the hour")
 	}
-	w.pass(2 * time.Minute)
-	w.must(e.Maintain(t.Context()))
-	w.pass(surgical.IndexUnnamed)
-	w.must(e.Maintain(t.Context()))
+	w.Pass(2 * time.Minute)
+	w.Must(e.Maintain(t.Context()))
+	w.Pass(surgical.IndexUnnamed)
+	w.Must(e.Maintain(t.Context()))
 	if keys := w.keys(); slices.Contains(keys, first) || slices.Contains(keys, "batch/orphan") {
 		t.Errorf("still there: %v", keys)
 	}
@@ -122,25 +123,25 @@ func TestMaintain_FindsDamagedObjects(t *testing.T) {
 		for _, kind := range []string{"texts", "catalog", "batch"} {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				w := newWorld(t)
-				e, warm := w.engine(), w.engine()
-				w.rebuild(e, entity(1, "a crash"))
-				w.apply(e, entity(2, "another crash"))
-				same(t, "before", 2, len(w.words(warm, "crash")))
+				e, warm := w.Engine(), w.Engine()
+				w.Rebuild(e, searchtest.Entity(1, "a crash"))
+				w.Apply(e, searchtest.Entity(2, "another crash"))
+				w.Same("before", 2, len(w.Words(warm, "crash")))
 				for _, key := range w.keys() {
 					if strings.HasPrefix(key, kind) {
 						w.bucket.Corrupt(key, content)
 					}
 				}
-				w.pass(time.Minute)
+				w.Pass(time.Minute)
 				if err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
 					t.Errorf("got %v", err)
 				}
-				same(t, "a warm reader", 2, len(w.words(warm, "crash")))
-				_, err := w.engine().Search(t.Context(), search.Query{Text: "crash"}, 10)
-				same(t, "a cold reader", surgical.CodeIndexNotReady, surgical.CodeOf(err))
-				w.rebuild(e, entity(1, "a crash"), entity(2, "another crash"))
-				same(t, "a cold reader after the rebuild", 2, len(w.words(w.engine(), "crash")))
-				w.must(e.Maintain(t.Context()))
+				w.Same("a warm reader", 2, len(w.Words(warm, "crash")))
+				_, err := w.Engine().Search(t.Context(), search.Query{Text: "crash"}, 10)
+				w.Same("a cold reader", surgical.CodeIndexNotReady, surgical.CodeOf(err))
+				w.Rebuild(e, searchtest.Entity(1, "a crash"), searchtest.Entity(2, "another crash"))
+				w.Same("a cold reader after the rebuild", 2, len(w.Words(w.Engine(), "crash")))
+				w.Must(e.Maintain(t.Context()))
 			})
 		}
 	}
@@ -148,58 +149,37 @@ func TestMaintain_FindsDamagedObjects(t *testing.T) {
 
 func TestSearch_OfADamagedBaseUsesTheOneBefore(t *testing.T) {
 	w := newWorld(t)
-	e := w.engine()
-	w.rebuild(e, entity(1, "a crash"), entity(2, "a crash"))
-	w.apply(e, entity(3, "a crash"), search.Change{Ref: issue(2), Gone: true})
+	e := w.Engine()
+	w.Rebuild(e, searchtest.Entity(1, "a crash"), searchtest.Entity(2, "a crash"))
+	w.Apply(e, searchtest.Entity(3, "a crash"), search.Change{Ref: searchtest.Issue(2), Gone: true})
 	w.compact(e)
-	w.apply(e, entity(4, "a crash"))
+	w.Apply(e, searchtest.Entity(4, "a crash"))
 	w.bucket.Corrupt(w.manifest().Base.Texts.Key, []byte("something else"))
-	same(t, "found", []string{"1#issue#1/entity/0", "1#issue#3/entity/0", "1#issue#4/entity/0"}, slices.Sorted(slices.Values(w.words(w.engine(), "crash"))))
+	w.Same("found", []string{"1#issue#1/entity/0", "1#issue#3/entity/0", "1#issue#4/entity/0"}, slices.Sorted(slices.Values(w.Words(w.Engine(), "crash"))))
 }
 
-func TestApply_OfTwoIndexersOneLoses(t *testing.T) {
+func TestApply_OfALoserLeavesNoObject(t *testing.T) {
 	w := newWorld(t)
-	one, two := w.engine(), w.engine()
-	w.rebuild(one, entity(1, "a crash"))
-	at := w.position(one)
-	w.must(one.Apply(t.Context(), at, search.Position{Cursor: "1"}, []search.Change{entity(2, "a crash")}))
-	objects := len(w.keys())
-	err := two.Apply(t.Context(), at, search.Position{Cursor: "1"}, []search.Change{entity(3, "a crash")})
-	if !errors.Is(err, search.ErrMoved) {
+	one, two := w.Engine(), w.Engine()
+	w.Rebuild(one, searchtest.Entity(1, "a crash"))
+	at := w.Position(one)
+	w.Apply(one, searchtest.Entity(2, "a crash"))
+	objects := w.keys()
+	if err := two.Apply(t.Context(), at, search.Position{Cursor: "1"}, []search.Change{searchtest.Entity(3, "a crash")}); !errors.Is(err, search.ErrMoved) {
 		t.Errorf("got %v", err)
 	}
-	same(t, "objects", objects, len(w.keys()))
-	w.pass(time.Second)
-	same(t, "found", 2, len(w.words(two, "crash")))
+	w.Same("objects", objects, w.keys())
 }
 
-func TestRebuild_KeepsWhatWasAppliedMeanwhile(t *testing.T) {
+func TestRebuild_KeepsTheBatchesOfOthers(t *testing.T) {
 	w := newWorld(t)
-	e, warm := w.engine(), w.engine()
-	w.rebuild(e, entity(1, "a crash"))
-	w.words(warm, "crash")
-	w.apply(e, entity(2, "a crash"))
-	w.must(e.Rebuild(t.Context(), search.Position{Cursor: "0+", AsOf: w.now}, func(yield func(search.Change, error) bool) {
-		yield(entity(1, "a crash"), nil)
-		w.apply(w.engine(), entity(3, "a crash"))
-		yield(entity(2, "a fire"), nil)
+	e := w.Engine()
+	w.Rebuild(e, searchtest.Entity(1, "a crash"))
+	w.Apply(e, searchtest.Entity(2, "a crash"))
+	w.Must(e.Rebuild(t.Context(), search.Position{Cursor: "0+", AsOf: w.Now}, func(func(search.Change, error) bool) {
+		w.Apply(w.Engine(), searchtest.Entity(3, "a crash"))
 	}))
-	w.pass(time.Second)
-	same(t, "cursor", "0++", w.position(e).Cursor)
-	for name, e := range map[string]*embedded.Engine{"warm": warm, "cold": w.engine()} {
-		same(t, name, []string{"1#issue#1/entity/0", "1#issue#3/entity/0"}, slices.Sorted(slices.Values(w.words(e, "crash"))))
-		same(t, name, []string{"1#issue#2/entity/0"}, w.words(e, "fire"))
-	}
-}
-
-func TestRebuild_OfARequestIsDoneOnce(t *testing.T) {
-	w := newWorld(t)
-	e := w.engine()
-	w.rebuild(e, entity(1, "a crash"))
-	w.must(w.manifests.RequestRebuild(t.Context(), w.now))
-	_, rebuild, err := e.Position(t.Context())
-	w.must(err)
-	same(t, "rebuild", "requested", rebuild)
-	w.rebuild(e, entity(1, "a crash"))
-	w.position(e)
+	w.Pass(time.Second)
+	w.Same("cursor", "0++", w.Position(e).Cursor)
+	w.Same("found", []string{"1#issue#3/entity/0"}, w.Words(e, "crash"))
 }
