@@ -1,7 +1,8 @@
 // Command mutants breaks the code on purpose, one rule at a time, and checks
 // that tests notice: first the tests of the packages that own the mutated
-// files, then the suites (the model, the conformance suite on a real engine,
-// the invariants, recovery). For each mutation it prints whether its own
+// files, quick ones before slow ones, then the suites (the model, the conformance
+// suite on a real engine, the invariants, recovery). Each of these sets of tests has
+// to pass without a mutation first. For each mutation it prints whether its own
 // package caught it, which suite did, and how long that took. It ends with one
 // score, and with exit code 1 if a mutation survived.
 //
@@ -61,10 +62,7 @@ func run(ctx context.Context, fast, again bool, names []string) error {
 	if err != nil {
 		return err
 	}
-	if err := sound(ctx, root, chosen, saved); err != nil {
-		return err
-	}
-	results, err := try(ctx, root, chosen, saved, fast)
+	results, err := try(ctx, &soundness{root: root, saved: saved, suites: map[string]func() error{}}, chosen, fast)
 	if err != nil {
 		return err
 	}
@@ -78,9 +76,10 @@ func run(ctx context.Context, fast, again bool, names []string) error {
 
 // try returns the result of every chosen mutation, in their order. It runs as
 // many at once as there are CPUs, and prints each as it ends.
-func try(ctx context.Context, root string, chosen []mutation, saved *store, fast bool) ([]result, error) {
+func try(ctx context.Context, sound *soundness, chosen []mutation, fast bool) ([]result, error) {
 	results := make([]result, len(chosen))
-	var mu sync.Mutex // guards saved, tried and the order of lines
+	saved := sound.saved
+	var mu sync.Mutex // guards tried and the order of lines
 	tried := 0
 	report := func(r result, from string) {
 		tried++
@@ -89,20 +88,17 @@ func try(ctx context.Context, root string, chosen []mutation, saved *store, fast
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
 	for i, m := range chosen {
-		mu.Lock()
-		r, ok := saved.result(m.name, fast)
-		if ok {
+		if r, ok := saved.result(m.name, fast); ok {
+			mu.Lock()
 			results[i] = r
 			report(r, "  (saved)")
-		}
-		mu.Unlock()
-		if ok {
+			mu.Unlock()
 			continue
 		}
 		group.Go(func() error {
-			r := m.try(ctx, root, fast)
-			if ctx.Err() != nil {
-				return ctx.Err()
+			r, err := m.try(ctx, sound, fast)
+			if err != nil {
+				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // result records which tests caught one mutation.
@@ -49,9 +50,12 @@ func (r result) line() string {
 	return fmt.Sprintf("%-82s own package: %-3s  suite: %-11s  %4.0f s", r.Name, own, suite, r.Seconds)
 }
 
-// store saves the results for one state of the sources in a file.
+// store saves the results for one state of the sources in a file. It is safe for
+// concurrent use.
 type store struct {
 	path string
+
+	mu   sync.Mutex
 	data saved
 }
 
@@ -90,6 +94,8 @@ func open(path, root string, again bool) (*store, error) {
 // result returns a saved result. A result without the suites is returned to a
 // fast run only.
 func (s *store) result(name string, fast bool) (result, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	r, ok := s.data.Results[name]
 	return r, ok && (fast || !r.Fast)
 }
@@ -100,11 +106,22 @@ func (s *store) keep(r result) error {
 	if r.Broken != "" {
 		return nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.data.Results[r.Name] = r
 	return s.write()
 }
 
+// sound reports whether the tests are known to pass without a mutation.
+func (s *store) sound(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data.Sound[name]
+}
+
 func (s *store) keepSound(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.data.Sound[name] = true
 	return s.write()
 }

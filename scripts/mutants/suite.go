@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/test/engines"
@@ -68,49 +70,73 @@ func (m mutation) owners() []string {
 }
 
 // try runs the tests of the mutation's own packages and then its suites, until
-// one of these fails.
-func (m mutation) try(ctx context.Context, root string, fast bool) (r result) {
+// one of these fails. The error says that there can be no result: a set of tests fails
+// without a mutation, or ctx ended.
+func (m mutation) try(ctx context.Context, sound *soundness, fast bool) (result, error) {
 	began := time.Now()
-	r = result{Name: m.name, Packages: m.owners()}
-	defer func() { r.Seconds = time.Since(began).Seconds() }()
-	broken := func(err error) result {
-		r.Broken = err.Error()
-		return r
+	r := result{Name: m.name, Packages: m.owners()}
+	err := m.into(ctx, sound, fast, &r)
+	r.Seconds = time.Since(began).Seconds()
+	var unsound *unsoundError
+	if ctx.Err() != nil || errors.As(err, &unsound) {
+		return r, cmp.Or(ctx.Err(), err)
 	}
+	if err != nil {
+		r.Broken = err.Error()
+	}
+	return r, nil
+}
+
+func (m mutation) into(ctx context.Context, sound *soundness, fast bool, r *result) error {
 	dir, err := os.MkdirTemp("", "lorehook-mutant-")
 	if err != nil {
-		return broken(err)
+		return err
 	}
 	defer os.RemoveAll(dir)
-	overlay, err := m.overlay(root, dir)
+	overlay, err := m.overlay(sound.root, dir)
 	if err != nil {
-		return broken(err)
+		return err
 	}
-	if r.Own, err = m.fails(ctx, root, overlay, suite{name: "own", args: r.Packages}); err != nil {
-		return broken(err)
+	for _, s := range owning(r.Packages) {
+		if r.Own, err = m.fails(ctx, sound, overlay, s); r.Own || err != nil {
+			break
+		}
 	}
-	if r.Fast = fast && r.Own; r.Fast {
-		return r
+	if r.Fast = fast && r.Own; r.Fast || err != nil {
+		return err
 	}
 	for _, s := range m.suites {
-		failed, err := m.fails(ctx, root, overlay, s)
+		failed, err := m.fails(ctx, sound, overlay, s)
 		if err != nil {
-			return broken(err)
+			return err
 		}
 		if failed {
 			r.Suite = s.name
-			return r
+			return nil
 		}
 	}
-	return r
+	return nil
+}
+
+// owning are the tests of the packages: first those that are not slow, which catch
+// nearly every mutation.
+func owning(packages []string) []suite {
+	name := strings.Join(packages, " ")
+	return []suite{
+		{name: name + " -short", args: append([]string{"-short"}, packages...)},
+		{name: name, args: packages},
+	}
 }
 
 // fails reports whether a test of the suite fails under the mutation. A
 // mutation that does not compile, or a suite that ends any other way, is an
 // error.
-func (m mutation) fails(ctx context.Context, root, overlay string, s suite) (bool, error) {
+func (m mutation) fails(ctx context.Context, sound *soundness, overlay string, s suite) (bool, error) {
+	if err := sound.check(ctx, s); err != nil {
+		return false, err
+	}
 	// A finding of vet in mutated code does not count as a failed test.
-	out, err := s.run(ctx, root, "-failfast", "-vet=off", "-overlay="+overlay)
+	out, err := s.run(ctx, sound.root, "-failfast", "-vet=off", "-overlay="+overlay)
 	if err == nil {
 		return false, nil
 	}
@@ -140,44 +166,44 @@ func fell(out []byte) bool {
 	return bytes.Contains(out, []byte("--- FAIL: ")) && !bytes.Contains(out, []byte("panic: test timed out"))
 }
 
-// sound runs the suites and the owning packages' tests on the unchanged code:
-// catching a mutation means nothing for a suite that fails anyway.
-func sound(ctx context.Context, root string, chosen []mutation, saved *store) error {
-	for _, s := range asked(chosen) {
-		if saved.data.Sound[s.name] {
-			continue
-		}
-		began := time.Now()
-		if out, err := s.run(ctx, root); err != nil {
-			return fmt.Errorf("%s fails without any mutation: %w\n%s", s.name, err, out)
-		}
-		fmt.Printf("without a mutation, %s passes in %.0f s\n", s.name, time.Since(began).Seconds())
-		if err := saved.keepSound(s.name); err != nil {
-			return err
-		}
-	}
-	return nil
+// soundness runs each suite once on the unchanged code, before the first mutation that
+// it is to catch: catching a mutation means nothing for a suite that fails anyway.
+type soundness struct {
+	root  string
+	saved *store
+
+	mu     sync.Mutex
+	suites map[string]func() error
 }
 
-// asked lists the test sets that the mutations need, without duplicates,
-// packages first.
-func asked(chosen []mutation) []suite {
-	var packages, suites []suite
-	add := func(to *[]suite, s suite) {
-		if !slices.ContainsFunc(*to, func(have suite) bool { return have.name == s.name }) {
-			*to = append(*to, s)
-		}
+// check returns an error if the suite fails without any mutation.
+func (c *soundness) check(ctx context.Context, s suite) error {
+	c.mu.Lock()
+	once := c.suites[s.name]
+	if once == nil {
+		once = sync.OnceValue(func() error { return c.prove(ctx, s) })
+		c.suites[s.name] = once
 	}
-	for _, m := range chosen {
-		for _, owner := range m.owners() {
-			add(&packages, suite{name: owner, args: []string{owner}})
-		}
-		for _, s := range m.suites {
-			add(&suites, s)
-		}
-	}
-	return append(packages, suites...)
+	c.mu.Unlock()
+	return once()
 }
+
+func (c *soundness) prove(ctx context.Context, s suite) error {
+	if c.saved.sound(s.name) {
+		return nil
+	}
+	began := time.Now()
+	if out, err := s.run(ctx, c.root); err != nil {
+		return &unsoundError{fmt.Errorf("%s fails without any mutation: %w\n%s", s.name, err, out)}
+	}
+	fmt.Printf("without a mutation, %s passes in %.0f s\n", s.name, time.Since(began).Seconds())
+	return c.saved.keepSound(s.name)
+}
+
+// unsoundError reports a suite that fails without any mutation. It ends the run.
+type unsoundError struct{ error }
+
+func (e *unsoundError) Unwrap() error { return e.error }
 
 // overlay writes the mutated files and the overlay list for the compiler.
 func (m mutation) overlay(root, dir string) (string, error) {
