@@ -11,6 +11,10 @@ import (
 // installed, built and written on this machine.
 const LocalDir = ".local"
 
+// ModelDir is the folder under the module root with the files of the local
+// embedding model.
+const ModelDir = LocalDir + "/minilm"
+
 // Root returns the folder of this module's go.mod: the working directory or
 // the nearest folder above it.
 func Root() (string, error) {
