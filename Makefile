@@ -94,6 +94,11 @@ docs: ## Write docs/api.md from the API's OpenAPI description
 bench: setup-test ## Measure what a change, a backfill, a reconcile and a census cost; print a table and write .local/bench.json
 	@go run ./scripts/bench
 
+.PHONY: eval
+eval: ## Measure the quality of search against the baseline (CORPUS=file, QUERIES=file, UPDATE=1, SPEED=1)
+	@scripts/setup go minilm
+	@go run ./scripts/eval $(if $(CORPUS),-corpus $(CORPUS)) $(if $(QUERIES),-queries $(QUERIES)) $(if $(UPDATE),-update) $(if $(SPEED),-speed)
+
 .PHONY: load
 load: setup $(LOCAL) ## Send 20,000 events through a dedicated stack and compare the results (EVENTS, ENTITIES, SEED, RATE)
 	@$(LOCAL) load --events $(or $(EVENTS),20000) --entities $(or $(ENTITIES),2000) --seed $(or $(SEED),1) --rate $(or $(RATE),0) $(LOAD_ARGS)
@@ -151,7 +156,7 @@ setup-cdk:
 
 .PHONY: setup-test
 setup-test:
-	@scripts/setup check ministack schemathesis cdk dynamodblocal browser
+	@scripts/setup check ministack minilm schemathesis cdk dynamodblocal browser
 
 # Go decides whether it is up to date.
 .PHONY: $(LOCAL)

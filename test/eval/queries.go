@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/test/corpus"
@@ -19,6 +20,9 @@ const (
 	// SetTitle has the title of each entity as a query. The index has no titles, so
 	// the entity must be found by its description and comments.
 	SetTitle = "title"
+	// SetComment has the first comment of each entity as a query. The index has no
+	// comments.
+	SetComment = "comment"
 	// SetDuplicate has the text of each entity that duplicates another one as a
 	// query for that one.
 	SetDuplicate = "duplicate"
@@ -35,6 +39,9 @@ const (
 type Query struct {
 	Set  string `json:"set"`
 	Text string `json:"query"`
+	// ID is unique within the set: the text, or the key of the entity that the query
+	// was taken from.
+	ID string `json:"-"`
 	// Relevant are the keys of the entities to find.
 	Relevant []string `json:"relevant"`
 	// Self is the key of the entity that the query was taken from and that must not
@@ -62,41 +69,57 @@ func ReadQueries(r io.Reader) ([]Query, error) {
 		if q.Set == "" || strings.TrimSpace(q.Text) == "" || len(q.Relevant) == 0 {
 			return nil, fmt.Errorf("line %d: set, query and relevant must be given", n)
 		}
+		q.ID = q.Text
 		all = append(all, q)
 	}
 	return all, lines.Err()
 }
 
-// Titles returns the queries of [SetTitle]. Entities with little text besides the
-// title are left out, because nothing could find them.
-func Titles(entities []corpus.Entity) []Query {
-	const least = 60
+// least is how many characters make a text worth looking for.
+const least = 60
+
+// Derived returns the queries that are taken from a corpus: titles, comments and
+// duplicates.
+func Derived(entities []corpus.Entity) []Query {
+	return slices.Concat(titles(entities), comments(entities), duplicates(entities))
+}
+
+// titles leaves out entities with little text besides the title.
+func titles(entities []corpus.Entity) []Query {
 	var all []Query
 	for _, e := range entities {
-		if len(e.Description)+lengthOf(e.Discussions) < least {
-			continue
+		length := len(e.Description)
+		for _, discussion := range e.Discussions {
+			for _, note := range discussion {
+				length += len(note.Body)
+			}
 		}
-		all = append(all, Query{Set: SetTitle, Text: e.Title, Relevant: []string{e.Key()}})
+		if length >= least {
+			all = append(all, Query{Set: SetTitle, ID: e.Key(), Text: e.Title, Relevant: []string{e.Key()}})
+		}
 	}
 	return all
 }
 
-func lengthOf(discussions [][]corpus.Note) (n int) {
-	for _, discussion := range discussions {
-		for _, note := range discussion {
-			n += len(note.Body)
+// comments leaves out entities whose first comment says little.
+func comments(entities []corpus.Entity) []Query {
+	var all []Query
+	for _, e := range entities {
+		if len(e.Discussions) > 0 && len(e.Discussions[0]) > 0 && len(e.Discussions[0][0].Body) >= least {
+			all = append(all, Query{Set: SetComment, ID: e.Key(), Text: e.Discussions[0][0].Body, Relevant: []string{e.Key()}})
 		}
 	}
-	return n
+	return all
 }
 
-// Duplicates returns the queries of [SetDuplicate]: the text that an author would
-// have written before anybody answered.
-func Duplicates(entities []corpus.Entity) []Query {
+// duplicates has the text that an author wrote before anybody answered.
+func duplicates(entities []corpus.Entity) []Query {
 	var all []Query
 	for _, e := range entities {
 		if e.DuplicateOf != "" {
-			all = append(all, Query{Set: SetDuplicate, Text: e.Title + "\n\n" + e.Description, Relevant: []string{e.DuplicateOf}, Self: e.Key()})
+			all = append(all, Query{
+				Set: SetDuplicate, ID: e.Key(), Text: e.Title + "\n\n" + e.Description, Relevant: []string{e.DuplicateOf}, Self: e.Key(),
+			})
 		}
 	}
 	return all

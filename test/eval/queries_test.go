@@ -32,11 +32,13 @@ func TestQueries_NameEntitiesOfTheCorpus(t *testing.T) {
 			t.Errorf("%d queries of the set %s, want at least %d", sets[set], set, n)
 		}
 	}
-	if n := len(Titles(entities)); n < 280 {
-		t.Errorf("%d titles, want nearly all of %d", n, len(entities))
+	for _, q := range Derived(entities) {
+		sets[q.Set]++
 	}
-	if n := len(Duplicates(entities)); n < 30 {
-		t.Errorf("%d duplicates, want at least 30", n)
+	for set, n := range map[string]int{SetTitle: 280, SetComment: 150, SetDuplicate: 30} {
+		if sets[set] < n {
+			t.Errorf("%d queries of the set %s, want at least %d", sets[set], set, n)
+		}
 	}
 }
 

@@ -57,6 +57,9 @@ func Open(dir string) (*Model, error) {
 	return &Model{tokens: tokens, encoder: encoder, weights: weights}, nil
 }
 
+// Tokens returns how many tokens of a text count, at most [MaxTokens].
+func (m *Model) Tokens(text string) int { return len(m.tokens.Encode(text, MaxTokens)) }
+
 // Embed returns the vector of a text, of length 1. It fails only if ctx is done.
 func (m *Model) Embed(ctx context.Context, text string) ([]float32, error) {
 	hidden, err := m.encoder.encode(ctx, m.tokens.Encode(text, MaxTokens))
