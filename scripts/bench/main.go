@@ -82,7 +82,7 @@ func print(figures []figure) {
 		if f.Limit > 0 {
 			limit = fmt.Sprintf("at most %g", f.Limit)
 		}
-		fmt.Printf("%-62s %10.4g  %-18s %s\n", f.Name, f.Value, f.Unit, limit)
+		fmt.Printf("%-62s %10.5g  %-18s %s\n", f.Name, f.Value, f.Unit, limit)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -12,18 +13,28 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// The sizes of the projects that are measured.
-const (
-	issues, notes, mergeRequests = 1000, 5, 100
-	censusIssues                 = 1000
-)
+// The size of the project whose backfill and reconcile are measured.
+const issues, notes, mergeRequests = 1000, 5, 100
+
+// censusIssues are the sizes of the projects whose census is measured: what it takes for
+// a copy must not grow with the project.
+var censusIssues = []int{1000, 12000}
 
 // project is a project of its own, on the in-memory DynamoDB.
-type project struct{ *cloud.World }
+type project struct {
+	*cloud.World
+	calls    *calls
+	consumed *consumed
+}
 
 func (p *program) project(issues, notes, mergeRequests int) project {
 	db, tables := fakedynamodb.New()
-	w := project{cloud.NewWorld(p, db.Client(), tables)}
+	w := project{calls: &calls{}, consumed: &consumed{}}
+	w.calls.reset()
+	w.World = cloud.NewWorld(p, cloud.Intercept(db.Client(), func(_ context.Context, call cloud.Call, send func() error) error {
+		w.calls.count(call.Operation, call.Input)
+		return w.consumed.watch(call, send)
+	}), tables)
 	w.Functions.Crawler.Census = 0
 	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.IssueRef(8), fakegitlab.IssueRef(9), fakegitlab.MergeRequestRef(12)} {
 		w.GitLab.Delete(ref)
@@ -64,8 +75,7 @@ func (p project) pass(kind surgical.PassKind, before string, longest time.Durati
 		p.minute()
 		pass := p.last(kind)
 		switch {
-		case pass.Outstanding > 0:
-		case pass.ID != before && pass.Status.Terminal():
+		case pass.ID != before && pass.Status.Terminal() && pass.Outstanding == 0:
 			return pass
 		case pass.DueAt.After(p.Clock.Now()):
 			p.Clock.AdvanceTo(pass.DueAt)
@@ -125,22 +135,40 @@ func (b *bench) passes(p *program) {
 	w.Crawl()
 	_, after := w.requested()
 	b.add("reconcile of a project in which nothing changed", after-before, "requests", 2)
+	w.calls.reset()
+	w.consumed.reset()
+	w.minute()
+	b.add("a start of the crawler with nothing to do: DynamoDB", float64(w.calls.total()), "calls", 0)
+	b.add("  read", w.consumed.reads, "read units", 0)
 
-	w = p.project(censusIssues, 0, 0)
+	for _, n := range censusIssues {
+		b.census(p, n)
+	}
+}
+
+// census measures a census of a project with this many issues.
+func (b *bench) census(p *program, issues int) {
+	w := p.project(issues, 0, 0)
 	w.backfill()
-	fetchedBefore, _ := w.requested()
+	before, _ := w.requested()
 	w.Functions.Crawler.Census, w.Functions.Crawler.Interval = surgical.CensusBudget, 3*surgical.CensusBudget // nothing but the census
 	w.minute()                                                                                                // plans the first one
 	first := w.last(surgical.PassCensus)
 	w.Clock.AdvanceTo(first.DueAt)
 	w.Output.Take()
+	w.calls.reset()
+	w.consumed.reset()
 	began, start := time.Now(), w.Clock.Now()
 	census := w.pass(surgical.PassCensus, first.ID, 2*surgical.CensusBudget)
-	took = time.Since(began)
-	fetched, _ = w.requested()
-	b.add("census of 1,000 issues: copies fetched again", float64(census.Counts.Done), "copies", 0)
-	b.add("  a copy", (fetched-fetchedBefore)/float64(census.Counts.Done), "requests", 5)
-	b.add("  its lists", float64(census.Counts.Requests)-(fetched-fetchedBefore), "requests", 20)
+	took := time.Since(began)
+	fetched, _ := w.requested()
+	fetched -= before
+	copies := float64(census.Counts.Done)
+	b.add(fmt.Sprintf("census of %d issues: copies fetched again", issues), copies, "copies", 0)
+	b.add("  a copy", fetched/copies, "requests", 5)
+	b.add("  its lists", float64(census.Counts.Requests)-fetched, "requests", 5+float64(issues)/surgical.ListPage)
+	b.add("  DynamoDB, a copy", float64(w.calls.total())/copies, "calls", 10)
+	b.add("  read, a copy", w.consumed.reads/copies, "read units", 15)
 	b.add("  time, of a budget of a week", w.Clock.Now().Sub(start).Hours()/24, "days", 7.1)
 	b.add("  time in one process", took.Seconds(), "s", 0)
 }

@@ -98,7 +98,7 @@ func (db *DB) Items(name string) []dynamo.Item {
 	defer db.mu.Unlock()
 	var all []dynamo.Item
 	if t, ok := db.tables[name]; ok {
-		for _, item := range t.all() {
+		for item := range t.after(nil) {
 			all = append(all, copyItem(item))
 		}
 	}

@@ -10,5 +10,5 @@
 //
 // Differences from AWS: indexes are always current, nothing expires, nothing
 // is throttled, and no transaction meets a conflict (test/faults injects
-// these).
+// these). What a call consumes is reported for reads only.
 package dynamodb

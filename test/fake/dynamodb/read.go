@@ -1,7 +1,9 @@
 package dynamodb
 
 import (
+	"iter"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -28,7 +30,9 @@ func (db *DB) getItem(in *dynamodb.GetItemInput) (*dynamodb.GetItemOutput, error
 	if err := t.checkKey(in.Key); err != nil {
 		return nil, err
 	}
-	return &dynamodb.GetItemOutput{Item: copyItem(t.get(in.Key))}, nil
+	item := t.get(in.Key)
+	units := readUnits(dynamo.ItemSize(item), in.ConsistentRead)
+	return &dynamodb.GetItemOutput{Item: copyItem(item), ConsumedCapacity: consumed(in.ReturnConsumedCapacity, in.TableName, units)}, nil
 }
 
 func (db *DB) batchGetItem(in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetItemOutput, error) {
@@ -51,10 +55,11 @@ func (db *DB) batchGetItem(in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetIt
 		if err := t.checkKeys(request.Keys); err != nil {
 			return nil, err
 		}
-		rest := request
+		rest, units := request, 0.0
 		rest.Keys = nil
 		for _, key := range request.Keys {
 			item := t.get(key)
+			units += readUnits(dynamo.ItemSize(item), request.ConsistentRead)
 			if item == nil {
 				continue
 			}
@@ -66,6 +71,9 @@ func (db *DB) batchGetItem(in *dynamodb.BatchGetItemInput) (*dynamodb.BatchGetIt
 		}
 		if len(rest.Keys) > 0 {
 			out.UnprocessedKeys[name] = rest
+		}
+		if c := consumed(in.ReturnConsumedCapacity, &name, units); c != nil {
+			out.ConsumedCapacity = append(out.ConsumedCapacity, *c)
 		}
 	}
 	return out, nil
@@ -113,22 +121,7 @@ func (db *DB) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := v.matching(s, condition)
-	if err != nil {
-		return nil, err
-	}
-	if in.ScanIndexForward != nil && !*in.ScanIndexForward {
-		slices.Reverse(items)
-	}
-	if in.ExclusiveStartKey != nil {
-		items = slices.DeleteFunc(items, func(item dynamo.Item) bool {
-			c := v.order(t, item, in.ExclusiveStartKey)
-			if in.ScanIndexForward != nil && !*in.ScanIndexForward {
-				c = -c
-			}
-			return c <= 0
-		})
-	}
+	items := v.after(in.ExclusiveStartKey, in.ScanIndexForward != nil && !*in.ScanIndexForward)
 	page, more, err := paged(items, in.Limit)
 	if err != nil {
 		return nil, err
@@ -137,106 +130,135 @@ func (db *DB) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	if more {
 		out.LastEvaluatedKey = v.place(page[len(page)-1])
 	}
+	if v.keysOnly {
+		for i, item := range page {
+			page[i] = v.place(item)
+		}
+	}
+	out.ConsumedCapacity = consumed(in.ReturnConsumedCapacity, in.TableName, readUnits(sizeOf(page), in.ConsistentRead))
 	if in.Select == types.SelectCount {
 		return out, nil
 	}
 	for _, item := range page {
-		if v.keysOnly {
-			item = v.place(item)
-		}
 		out.Items = append(out.Items, projected(s, projection, item))
 	}
 	return out, nil
 }
 
-// queried finds the partition that the key condition names.
+// queried finds what the key condition names: a part of a partition.
 func (t *table) queried(s *scope, condition *node, in *dynamodb.QueryInput) (view, error) {
-	hash := t.schema.Hash
-	sort := t.schema.Sort
-	var index *tables.Index
-	if in.IndexName != nil {
-		i := slices.IndexFunc(t.schema.Indexes, func(i tables.Index) bool { return i.Name == *in.IndexName })
-		if i < 0 {
-			return view{}, invalid("The table does not have the specified index: %s", *in.IndexName)
+	if in.IndexName == nil {
+		partition, sort, err := s.keyCondition(condition, t.schema.Hash, t.schema.Sort)
+		if err != nil {
+			return view{}, err
 		}
-		if aws.ToBool(in.ConsistentRead) {
-			return view{}, invalid("Consistent reads are not supported on global secondary indexes")
-		}
-		index = &t.schema.Indexes[i]
-		hash, sort = index.Hash, &index.Sort
+		return t.tableView(partition).where(s, sort), nil
 	}
-	partition, err := s.keyCondition(condition, hash, sort)
+	i := slices.IndexFunc(t.indexes, func(x *index) bool { return x.schema.Name == *in.IndexName })
+	if i < 0 {
+		return view{}, invalid("The table does not have the specified index: %s", *in.IndexName)
+	}
+	if aws.ToBool(in.ConsistentRead) {
+		return view{}, invalid("Consistent reads are not supported on global secondary indexes")
+	}
+	x := t.indexes[i]
+	partition, sort, err := s.keyCondition(condition, x.schema.Hash, &x.schema.Sort)
 	if err != nil {
 		return view{}, err
 	}
-	if index != nil {
-		return t.indexView(*index, partition), nil
-	}
-	return t.tableView(partition), nil
+	return x.view(partition).where(s, sort), nil
 }
 
-// keyCondition accepts an equality of the hash key, optionally with one
-// condition on the sort key, and returns the hash key's value.
-func (s *scope) keyCondition(n *node, hash tables.Key, sort *tables.Key) (types.AttributeValue, error) {
+// keyCondition accepts an equality of the hash key, optionally with one condition on
+// the sort key. It returns the hash key's value and that condition.
+func (s *scope) keyCondition(n *node, hash tables.Key, sort *tables.Key) (partition types.AttributeValue, rest *node, err error) {
 	if n == nil {
-		return nil, invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
+		return nil, nil, invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
 	parts := []*node{n}
 	if n.op == "AND" {
 		parts = n.args
 	}
-	var partition types.AttributeValue
 	for _, part := range parts {
 		if len(part.args) < 2 || part.args[0].op != "path" || part.args[1].op != ":" {
-			return nil, invalid("Invalid KeyConditionExpression")
+			return nil, nil, invalid("Invalid KeyConditionExpression")
 		}
 		name, value := s.path(part.args[0])[0], s.value(part.args[1], nil)
 		switch {
 		case name == hash.Name && part.op == "=" && partition == nil && fits(hash, value):
 			partition = value
-		case sort != nil && name == sort.Name && part.op != "<>" && part.op != "IN" && fits(*sort, value):
+		case sort != nil && name == sort.Name && rest == nil && s.ranges(part, *sort):
+			rest = part
 		default:
-			return nil, invalid("Query condition missed key schema element, or its type does not match: %s", name)
+			return nil, nil, invalid("Query condition missed key schema element, or its type does not match: %s", name)
 		}
 	}
-	if partition == nil || len(parts) > 2 {
-		return nil, invalid("Query condition missed key schema element: %s", hash.Name)
+	if partition == nil {
+		return nil, nil, invalid("Query condition missed key schema element: %s", hash.Name)
 	}
-	return partition, nil
+	return partition, rest, nil
 }
 
-// matching returns the view's items for which the key condition holds.
-func (v view) matching(s *scope, condition *node) ([]dynamo.Item, error) {
-	var items []dynamo.Item
-	for _, item := range v.items {
-		ok, err := s.holds(condition, item)
-		if err != nil {
-			return nil, err
+// ranges reports whether the condition describes a range of the sort key.
+func (s *scope) ranges(n *node, sort tables.Key) bool {
+	switch n.op {
+	case "=", "<", "<=", ">", ">=", "BETWEEN":
+	case "begins_with":
+		if sort.Number {
+			return false
 		}
-		if ok {
-			items = append(items, item)
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(n.args[1:], func(arg *node) bool { return arg.op != ":" || !fits(sort, s.value(arg, nil)) })
+}
+
+// side says where the value lies of the range that the condition describes: before it
+// (-1), in it (0) or behind it (1).
+func (s *scope) side(n *node, value types.AttributeValue) int {
+	operand := s.value(n.args[1], nil)
+	c, _ := compare(value, operand)
+	switch n.op {
+	case "<":
+		return max(0, c+1)
+	case "<=":
+		return max(0, c)
+	case ">":
+		return min(0, c-1)
+	case ">=":
+		return min(0, c)
+	case "BETWEEN":
+		if c < 0 {
+			return -1
+		}
+		c, _ = compare(value, s.value(n.args[2], nil))
+		return max(0, c)
+	case "begins_with":
+		if strings.HasPrefix(scalar(value), scalar(operand)) {
+			return 0
 		}
 	}
-	return items, nil
+	return c
 }
 
 // paged cuts a page of at most limit items and 1 MB. more is also true if a
 // full page ends exactly with the last item: as in DynamoDB, a full page does
 // not know whether anything follows.
-func paged(items []dynamo.Item, limit *int32) (page []dynamo.Item, more bool, err error) {
+func paged(items iter.Seq[dynamo.Item], limit *int32) (page []dynamo.Item, more bool, err error) {
 	if limit != nil && *limit < 1 {
 		return nil, false, invalid("1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
 	}
 	bytes := 0
-	for i, item := range items {
-		if limit != nil && i == int(*limit) {
-			return items[:i], true, nil
+	for item := range items {
+		if limit != nil && len(page) == int(*limit) {
+			return page, true, nil
 		}
-		if bytes += dynamo.ItemSize(item); bytes > maxPageBytes && i > 0 {
-			return items[:i], true, nil
+		if bytes += dynamo.ItemSize(item); bytes > maxPageBytes && len(page) > 0 {
+			return page, true, nil
 		}
+		page = append(page, item)
 	}
-	return items, limit != nil && len(items) == int(*limit), nil
+	return page, limit != nil && len(page) == int(*limit), nil
 }
 
 func (db *DB) projection(s *scope, expression *string) ([]*node, error) {
@@ -280,19 +302,14 @@ func (db *DB) scan(in *dynamodb.ScanInput) (*dynamodb.ScanOutput, error) {
 	if in.FilterExpression != nil || in.ProjectionExpression != nil || in.IndexName != nil || in.Segment != nil || in.Select != "" || in.ScanFilter != nil {
 		return nil, unsupported("anything but a plain Scan")
 	}
-	items := t.all()
-	if in.ExclusiveStartKey != nil {
-		start := t.identity(in.ExclusiveStartKey)
-		items = slices.DeleteFunc(items, func(item dynamo.Item) bool {
-			id := t.identity(item)
-			return id[0] < start[0] || id[0] == start[0] && id[1] <= start[1]
-		})
-	}
-	page, more, err := paged(items, in.Limit)
+	page, more, err := paged(t.after(in.ExclusiveStartKey), in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	out := &dynamodb.ScanOutput{Count: int32(len(page)), ScannedCount: int32(len(page))}
+	out := &dynamodb.ScanOutput{
+		Count: int32(len(page)), ScannedCount: int32(len(page)),
+		ConsumedCapacity: consumed(in.ReturnConsumedCapacity, in.TableName, readUnits(sizeOf(page), in.ConsistentRead)),
+	}
 	for _, item := range page {
 		out.Items = append(out.Items, copyItem(item))
 	}

@@ -1,9 +1,10 @@
 package dynamodb
 
 import (
-	"cmp"
-	"maps"
+	"iter"
 	"slices"
+	"sort"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -14,15 +15,22 @@ import (
 // maxItemBytes is DynamoDB's size limit of an item.
 const maxItemBytes = 400 << 10
 
-// table holds its items by partition, each in the order of its sort keys.
-// Stored items are never changed in place.
+// table holds its items by partition, each in the order of its sort keys, and its
+// indexes. Stored items are never changed in place.
 type table struct {
 	schema     tables.Table
 	partitions map[string][]dynamo.Item
+	// names are the partitions, in order.
+	names   []string
+	indexes []*index
 }
 
 func newTable(schema tables.Table) *table {
-	return &table{schema: schema, partitions: map[string][]dynamo.Item{}}
+	t := &table{schema: schema, partitions: map[string][]dynamo.Item{}}
+	for _, i := range schema.Indexes {
+		t.indexes = append(t.indexes, newIndex(t, i))
+	}
+	return t
 }
 
 // keys are the names of the primary key's attributes.
@@ -93,9 +101,26 @@ func scalar(value types.AttributeValue) string {
 	return ""
 }
 
+// partitionOf names the partition of a hash key's value, which two spellings of one
+// number share.
+func partitionOf(value types.AttributeValue) string {
+	n, ok := value.(*types.AttributeValueMemberN)
+	if !ok {
+		return scalar(value)
+	}
+	if i, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
+		return strconv.FormatInt(i, 10)
+	}
+	r, ok := number(n.Value)
+	if !ok {
+		return n.Value
+	}
+	return r.RatString()
+}
+
 // find returns the position of the key's item, or where it would be inserted.
 func (t *table) find(key dynamo.Item) (partition string, i int, found bool) {
-	partition = scalar(key[t.schema.Hash.Name])
+	partition = partitionOf(key[t.schema.Hash.Name])
 	if t.schema.Sort == nil {
 		return partition, 0, len(t.partitions[partition]) > 0
 	}
@@ -118,11 +143,18 @@ func (t *table) get(key dynamo.Item) dynamo.Item {
 // put stores the item itself, without copying it.
 func (t *table) put(item dynamo.Item) {
 	partition, i, found := t.find(item)
+	items := t.partitions[partition]
 	if found {
-		t.partitions[partition][i] = item
+		t.reindex(items[i], item)
+		items[i] = item
 		return
 	}
-	t.partitions[partition] = slices.Insert(t.partitions[partition], i, item)
+	t.reindex(nil, item)
+	if len(items) == 0 {
+		at, _ := slices.BinarySearch(t.names, partition)
+		t.names = slices.Insert(t.names, at, partition)
+	}
+	t.partitions[partition] = slices.Insert(items, i, item)
 }
 
 func (t *table) delete(key dynamo.Item) {
@@ -130,18 +162,44 @@ func (t *table) delete(key dynamo.Item) {
 	if !found {
 		return
 	}
+	t.reindex(t.partitions[partition][i], nil)
 	if t.partitions[partition] = slices.Delete(t.partitions[partition], i, i+1); len(t.partitions[partition]) == 0 {
 		delete(t.partitions, partition)
+		at, _ := slices.BinarySearch(t.names, partition)
+		t.names = slices.Delete(t.names, at, at+1)
 	}
 }
 
-// all lists every item, partition after partition.
-func (t *table) all() []dynamo.Item {
-	var all []dynamo.Item
-	for _, partition := range slices.Sorted(maps.Keys(t.partitions)) {
-		all = append(all, t.partitions[partition]...)
+// reindex replaces an item by another in every index; nil is none.
+func (t *table) reindex(before, after dynamo.Item) {
+	for _, i := range t.indexes {
+		i.replace(before, after)
 	}
-	return all
+}
+
+// after lists the items behind the key, partition after partition; without a key, all.
+func (t *table) after(key dynamo.Item) iter.Seq[dynamo.Item] {
+	return func(yield func(dynamo.Item) bool) {
+		first, skip := 0, 0
+		if key != nil {
+			partition, i, found := t.find(key)
+			first, _ = slices.BinarySearch(t.names, partition)
+			if skip = i; found {
+				skip++
+			}
+			if len(t.partitions[partition]) == 0 {
+				skip = 0 // of another partition
+			}
+		}
+		for _, partition := range t.names[first:] {
+			for _, item := range t.partitions[partition][skip:] {
+				if !yield(item) {
+					return
+				}
+			}
+			skip = 0
+		}
+	}
 }
 
 // primaryKey returns only the key attributes of the item.
@@ -162,12 +220,12 @@ func (t *table) identity(item dynamo.Item) [2]string {
 	return id
 }
 
-// view is what a query reads: the table or one of its indexes.
+// view is what a query reads: one partition of the table or of one of its indexes.
 type view struct {
-	hash tables.Key
-	sort *tables.Key
-	// items are the items of one partition, in order.
-	items []dynamo.Item
+	// items are in the order of compare.
+	items   []dynamo.Item
+	sort    *tables.Key
+	compare func(a, b dynamo.Item) int
 	// keys are the attributes of a place within the view.
 	keys []tables.Key
 	// keysOnly says that only keys are projected.
@@ -176,34 +234,55 @@ type view struct {
 
 // tableView returns one partition of the table.
 func (t *table) tableView(partition types.AttributeValue) view {
-	return view{hash: t.schema.Hash, sort: t.schema.Sort, items: t.partitions[scalar(partition)], keys: t.keys()}
+	return view{items: t.partitions[partitionOf(partition)], sort: t.schema.Sort, compare: t.compare, keys: t.keys()}
 }
 
-// indexView returns one partition of an index: the items that have both of its
-// keys, in the order of its sort key, then of the primary key.
-func (t *table) indexView(index tables.Index, partition types.AttributeValue) view {
-	v := view{hash: index.Hash, sort: &index.Sort, keys: append(t.keys(), index.Hash, index.Sort), keysOnly: true}
-	for _, items := range t.partitions {
-		for _, item := range items {
-			hash, ok := item[index.Hash.Name]
-			if _, has := item[index.Sort.Name]; ok && has && equal(hash, partition) {
-				v.items = append(v.items, item)
-			}
-		}
+// compare orders the items of a partition.
+func (t *table) compare(a, b dynamo.Item) int {
+	if t.schema.Sort == nil {
+		return 0
 	}
-	slices.SortFunc(v.items, func(a, b dynamo.Item) int { return v.order(t, a, b) })
+	c, _ := compare(a[t.schema.Sort.Name], b[t.schema.Sort.Name])
+	return c
+}
+
+// where returns the part of the view for which the condition on the sort key holds.
+func (v view) where(s *scope, condition *node) view {
+	if condition == nil {
+		return v
+	}
+	side := func(i int) int { return s.side(condition, v.items[i][v.sort.Name]) }
+	low := sort.Search(len(v.items), func(i int) bool { return side(i) >= 0 })
+	high := sort.Search(len(v.items), func(i int) bool { return side(i) > 0 })
+	v.items = v.items[low:max(low, high)]
 	return v
 }
 
-// order is the order of places in the view.
-func (v view) order(t *table, a, b dynamo.Item) int {
-	if v.sort != nil {
-		if c, _ := compare(a[v.sort.Name], b[v.sort.Name]); c != 0 {
-			return c
+// after returns the items behind the place, all of them without one, forwards or
+// backwards.
+func (v view) after(place dynamo.Item, backwards bool) iter.Seq[dynamo.Item] {
+	items := v.items
+	if place != nil {
+		i, found := slices.BinarySearchFunc(items, place, v.compare)
+		switch {
+		case backwards:
+			items = items[:i]
+		case found:
+			items = items[i+1:]
+		default:
+			items = items[i:]
 		}
 	}
-	x, y := t.identity(a), t.identity(b)
-	return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]))
+	if !backwards {
+		return slices.Values(items)
+	}
+	return func(yield func(dynamo.Item) bool) {
+		for _, item := range slices.Backward(items) {
+			if !yield(item) {
+				return
+			}
+		}
+	}
 }
 
 // place returns the key of the item within the view.

@@ -169,7 +169,16 @@ func (e Engine) pages(t *testing.T) {
 		{"by two, newest first", pk, func(in *dynamodb.QueryInput) { in.Limit, in.ScanIndexForward = new(int32(2)), new(false) }, "c b#2 b#10 b#1 b a Z"},
 		{"from a key that is not there", pk, func(in *dynamodb.QueryInput) { in.ExclusiveStartKey = key("pages", "b#11") }, "b#2 c"},
 		{"begins_with", expression.KeyAnd(pk, sk.BeginsWith("b#")), func(*dynamodb.QueryInput) {}, "b#1 b#10 b#2"},
+		{"=", expression.KeyAnd(pk, sk.Equal(expression.Value("b"))), func(*dynamodb.QueryInput) {}, "b"},
+		{"<", expression.KeyAnd(pk, sk.LessThan(expression.Value("b"))), func(*dynamodb.QueryInput) {}, "Z a"},
 		{"<=", expression.KeyAnd(pk, sk.LessThanEqual(expression.Value("b"))), func(*dynamodb.QueryInput) {}, "Z a b"},
+		{">", expression.KeyAnd(pk, sk.GreaterThan(expression.Value("b#2"))), func(*dynamodb.QueryInput) {}, "c"},
+		{">=", expression.KeyAnd(pk, sk.GreaterThanEqual(expression.Value("b#2"))), func(*dynamodb.QueryInput) {}, "b#2 c"},
+		{"between", expression.KeyAnd(pk, sk.Between(expression.Value("a"), expression.Value("b#10"))), func(*dynamodb.QueryInput) {}, "a b b#1 b#10"},
+		{"between two that are not there", expression.KeyAnd(pk, sk.Between(expression.Value("b!"), expression.Value("b#11"))), func(*dynamodb.QueryInput) {}, "b#1 b#10"},
+		{"a range, newest first, by one", expression.KeyAnd(pk, sk.LessThan(expression.Value("b#2"))), func(in *dynamodb.QueryInput) {
+			in.Limit, in.ScanIndexForward = new(int32(1)), new(false)
+		}, "b#10 b#1 b a Z"},
 		{"another partition", expression.Key("pk").Equal(expression.Value("none")), func(*dynamodb.QueryInput) {}, ""},
 	} {
 		if items, _ := e.query(t, c.condition, c.adjust); sks(items) != c.want {
@@ -280,13 +289,113 @@ func (e Engine) indexes(t *testing.T) {
 			t.Errorf("counted up to %d: %s, want %s; %d items", limit, got, want, len(out.Items))
 		}
 	}
+	e.readIndex(t)
 	row("index-b", "kept", 10, false)
 	if got := list(tables.RunsToSweep, pending, 100); got != "index-d index-c" {
 		t.Errorf("after a key was taken away: %s", got)
 	}
+	row("index-a", "kept", 50, false) // moves behind index-b
+	row("index-d", "kept", 7, true)   // comes from another partition
+	if got := list(tables.RunsByStatus, kept, 100); got != "index-d index-b index-a index-c" {
+		t.Errorf("after keys changed: %s", got)
+	}
 	for _, id := range []string{"index-a", "index-b", "index-c", "index-d"} {
 		if _, err := e.DB.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &e.Tables.SyncRuns, Key: dynamo.Item{"run_id": str(id)}}); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// readIndex reads an index backwards, from a place in it and from one that is gone.
+func (e Engine) readIndex(t *testing.T) {
+	kept := expression.Key("status").Equal(expression.Value("kept"))
+	from := func(id string, created int64) func(*dynamodb.QueryInput) {
+		return func(in *dynamodb.QueryInput) {
+			in.ExclusiveStartKey = dynamo.Item{"run_id": str(id), "status": str("kept"), "created_at": num(created)}
+		}
+	}
+	for _, c := range []struct {
+		name      string
+		backwards bool
+		adjust    func(*dynamodb.QueryInput)
+		want      string
+	}{
+		{"newest first", true, func(in *dynamodb.QueryInput) { in.Limit = new(int32(2)) }, "index-c index-b index-a"},
+		{"from a row", false, from("index-a", 9), "index-b index-c"},
+		{"from a row, newest first", true, from("index-c", 100), "index-b index-a"},
+		{"from a row that has moved", false, from("index-a", 11), "index-c"},
+		{"from a row that is gone, newest first", true, from("index-x", 11), "index-b index-a"},
+	} {
+		items, _ := e.query(t, kept, func(in *dynamodb.QueryInput) {
+			in.TableName, in.IndexName, in.ScanIndexForward = &e.Tables.SyncRuns, new(tables.RunsByStatus), new(!c.backwards)
+			c.adjust(in)
+		})
+		var ids []string
+		for _, item := range items {
+			ids = append(ids, text(item, "run_id"))
+		}
+		if got := strings.Join(ids, " "); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// consumed checks what engines report that reads consume.
+func (e Engine) consumed(t *testing.T) {
+	const total = types.ReturnConsumedCapacityTotal
+	e.put(t, with(key("consumed", "1"), dynamo.Item{"t": str(strings.Repeat("x", 4000))}))
+	e.put(t, with(key("consumed", "2"), dynamo.Item{"t": str(strings.Repeat("x", 4000))}))
+	e.put(t, with(key("consumed", "3"), dynamo.Item{"t": str(strings.Repeat("x", 5000))}))
+	get := func(sk string, consistent bool) float64 {
+		out, err := e.DB.GetItem(t.Context(), &dynamodb.GetItemInput{
+			TableName: &e.Tables.Content, Key: key("consumed", sk), ConsistentRead: &consistent, ReturnConsumedCapacity: total,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *out.ConsumedCapacity.CapacityUnits
+	}
+	batch := func(sks ...string) (units float64) {
+		var keys []dynamo.Item
+		for _, sk := range sks {
+			keys = append(keys, key("consumed", sk))
+		}
+		out, err := e.DB.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{
+			RequestItems: map[string]types.KeysAndAttributes{e.Tables.Content: {Keys: keys, ConsistentRead: new(true)}}, ReturnConsumedCapacity: total,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range out.ConsumedCapacity {
+			units += *c.CapacityUnits
+		}
+		return units
+	}
+	query := func(consistent bool) (units float64) {
+		_, _ = e.query(t, expression.Key("pk").Equal(expression.Value("consumed")), func(in *dynamodb.QueryInput) {
+			in.ConsistentRead, in.ReturnConsumedCapacity = &consistent, total
+			out, err := e.DB.Query(t.Context(), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			units = *out.ConsumedCapacity.CapacityUnits
+		})
+		return units
+	}
+	for _, c := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"an item under 4 KB", get("1", true), 1},
+		{"an item under 4 KB, not consistent", get("1", false), 0.5},
+		{"an item over 4 KB", get("3", true), 2},
+		{"an item that is not there", get("none", true), 1},
+		{"a batch: each by itself", batch("1", "2", "3"), 4},
+		{"a query: all together", query(true), 4},
+		{"a query, not consistent", query(false), 2},
+	} {
+		if c.got != c.want && !e.Lenient {
+			t.Errorf("%s consumes %g units, want %g", c.name, c.got, c.want)
 		}
 	}
 }

@@ -31,6 +31,7 @@ func Run(t *testing.T, e Engine) {
 	t.Run("batches", e.batches)
 	t.Run("pages", e.pages)
 	t.Run("indexes", e.indexes)
+	t.Run("consumed", e.consumed)
 	t.Run("refusals", e.refusals)
 	t.Run("ledger", e.ledgerConditions)
 	t.Run("jobs", e.jobConditions)
