@@ -54,10 +54,11 @@ test-fast: ## Test the product packages on one engine, without a browser; reuse 
 
 # Takes hours. Each part prints its own summary; the first failure ends it.
 .PHONY: nightly
-nightly: ## Run everything that is too slow for every change: a larger model, the matrix, memory, mutants, fuzzing, load, bench
+nightly: ## Run everything that is too slow for every change: a larger model, the matrix, memory, the contract, mutants, fuzzing, load, bench
 	@$(MAKE) model SEQUENCES=$(or $(SEQUENCES),50000)
 	@$(MAKE) matrix
 	@$(MAKE) memory
+	@$(MAKE) contract
 	@$(MAKE) deploy-test
 	@$(MAKE) mutants
 	@$(MAKE) fuzz FUZZTIME=$(or $(FUZZTIME),1m)
@@ -67,6 +68,10 @@ nightly: ## Run everything that is too slow for every change: a larger model, th
 .PHONY: memory
 memory: setup-test ## Measure what worker, docs, embed and API need at every limit
 	@LOREHOOK_FULL_MEMORY=1 go test -count=1 -timeout 30m -v -run StaysWithinItsMemory ./internal/worker ./internal/workflow ./internal/api | grep -E '^ok|^FAIL|--- FAIL|peak|memory_test'
+
+.PHONY: contract
+contract: setup-test ## Call the API, in process and deployed, in many ways that its description allows and does not
+	@LOREHOOK_FULL_CONTRACT=1 go test -count=1 -timeout 20m -run 'TestTheAPIAnswersAsItsDescriptionSays|TestTheDeployedAPIAnswers' ./internal/api ./test/suites/e2e
 
 .PHONY: model
 model: setup-test ## Explore random interleavings (SEQUENCES=n, SEED=s)

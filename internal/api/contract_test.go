@@ -21,13 +21,14 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// contractExamples are how many calls are invented for each operation: with
-// those that follow from the description itself some 1,200.
+// contractExamples are how many calls are invented for each operation in make contract:
+// with those that follow from the description itself some 1,200. Otherwise it is a fifth
+// of them, in which not every status is met.
 const contractExamples = 50
 
 func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 	if testing.Short() {
-		t.Skip("1,200 calls are slow: not with -short")
+		t.Skip("hundreds of calls are slow: not with -short")
 	}
 	// The contract is not about storage.
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
@@ -44,7 +45,11 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
-		report, err := devstack.Schemathesis(ctx, contractDescription(t, f.examples()), server.URL, contractExamples)
+		calls := contractExamples
+		if !devstack.FullContract() {
+			calls /= 5
+		}
+		report, err := devstack.Schemathesis(ctx, contractDescription(t, f.examples()), server.URL, calls)
 		engines.SkipMissing(t, err)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, report)
@@ -54,7 +59,9 @@ func TestTheAPIAnswersAsItsDescriptionSaysWhateverItIsAsked(t *testing.T) {
 				t.Errorf("no %q in\n%s", done, report)
 			}
 		}
-		met.check(t)
+		if devstack.FullContract() {
+			met.check(t)
+		}
 	})
 }
 

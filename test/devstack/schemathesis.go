@@ -10,6 +10,10 @@ import (
 	"strconv"
 )
 
+// FullContract reports whether as many calls are to be invented as ever are: in make
+// contract, which is too slow for every make test.
+func FullContract() bool { return os.Getenv("LOREHOOK_FULL_CONTRACT") != "" }
+
 // Schemathesis calls the API at the base URL in every way that its description
 // (a URL or file) allows, and in many that it does not, and compares the
 // responses with it. The calls are the same each time; examples limits how many

@@ -36,27 +36,29 @@ func (s stack) underLoad(t *testing.T, shape load.Shape) load.Report {
 
 func TestASmallLoadIsAccountedForAndEveryDifferenceFromTheTruthIsNamed(t *testing.T) {
 	s := up(t)
-	shape := load.Shape{Events: 200, Entities: 40, Seed: 42, Duplicates: 0.05, Disorder: 0.1, Faults: 0.02}
+	const events, entities = 80, 20
+	shape := load.Shape{Events: events, Entities: entities, Seed: 42, Duplicates: 0.05, Disorder: 0.1, Faults: 0.05}
 	r := s.underLoad(t, shape)
 	if wrong := r.Wrong(); len(wrong) > 0 {
 		t.Fatalf("%d things are wrong:\n%s", len(wrong), strings.Join(wrong, "\n"))
 	}
 	a, c := r.Account, r.Comparison
-	if r.Sent.Acknowledged != 200 || r.Sent.Duplicates != 10 || a.Events != 190 || a.Committed < 40 || a.Committed+a.Coalesced+a.SkippedStale != 190 {
+	const repeated = events / 20
+	if r.Sent.Acknowledged != events || r.Sent.Duplicates != repeated || a.Events != events-repeated || a.Committed < entities || a.Committed+a.Coalesced+a.SkippedStale != events-repeated {
 		t.Errorf("sent %+v, account %+v", r.Sent, a)
 	}
-	if len(r.GitLabFaults) == 0 || c.Entities != 40 || c.Documents != c.Entities+c.Discussions || c.Embeddings < c.Documents || c.Events == 0 {
+	if len(r.GitLabFaults) == 0 || c.Entities != entities || c.Documents != c.Entities+c.Discussions || c.Embeddings < c.Documents || c.Events == 0 {
 		t.Errorf("faults %v, comparison %+v", r.GitLabFaults, c)
 	}
-	s.tamper(t)
+	s.tamper(t, entities)
 }
 
 // tamper corrupts the copies of some of the load's entities, each in another
 // way, and checks that the comparison names exactly these.
-func (s stack) tamper(t *testing.T) {
+func (s stack) tamper(t *testing.T, entities int) {
 	t.Helper()
 	target := load.NewTarget(s.Stack, s.gitlab)
-	refs := make([]surgical.EntityRef, 40)
+	refs := make([]surgical.EntityRef, entities)
 	for i := range refs {
 		refs[i] = load.Entity(i)
 	}

@@ -79,6 +79,7 @@ func TestASignedDeliveryBecomesACompleteCopy(t *testing.T) {
 
 func TestAWordOfACommentIsFoundSoonAfterItsDelivery(t *testing.T) {
 	s := up(t)
+	s.wake(t, "indexer")
 	ref := fakegitlab.IssueRef(7)
 	s.gitlab.AddDiscussion(ref, fakegitlab.Note{Body: "The zeppelin is moored at the mast."})
 	began := time.Now()
