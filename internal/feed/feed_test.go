@@ -145,6 +145,27 @@ func TestHandle_SplitsABatchThatDoesNotFitOneTransaction(t *testing.T) {
 	}
 }
 
+// Two shards have two consumers. One of them is stopped just before it writes.
+func TestHandle_OfTwoConsumersThatReadTheSameCounter(t *testing.T) {
+	w := started(t)
+	from := end(t, w, feed.Documents)
+	other := &feed.Consumer{Store: w.store, Clock: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)}
+	w.around = func(input any, send func() (any, error)) (any, error) {
+		if _, writes := input.(*dynamodb.TransactWriteItemsInput); writes {
+			w.around = nil
+			if _, err := other.Handle(t.Context(), batch("1#issue#8 doc#entity", "1#issue#9 doc#entity")); err != nil {
+				t.Error(err)
+			}
+		}
+		return send()
+	}
+	w.consume(t, batch("1#issue#7 doc#entity"))
+	got, _ := w.read(t, feed.Documents, from, 10)
+	if diff := cmp.Diff([]string{"1 1#issue#8 entity", "2 1#issue#9 entity", "3 1#issue#7 entity"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func wantRestarted(t *testing.T, w *world, from feed.Position) {
 	t.Helper()
 	if _, err := w.store.Read(t.Context(), feed.Entities, from, 10); surgical.CodeOf(err) != surgical.CodeFeedRestarted {
