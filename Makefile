@@ -48,8 +48,8 @@ test: setup-test ## Run every test: unit, property, storage, infrastructure, end
 	  ./test/suites/e2e ./test/suites/model ./test/suites/reliability ./...
 
 .PHONY: test-fast
-test-fast: ## Test the product packages on one engine, without a browser; reuse cached results
-	@scripts/setup check ministack
+test-fast: ## Test the product packages on the engine in memory, without a browser; reuse cached results
+	@scripts/setup check
 	@go test -short -p 3 ./cmd/... ./events ./functions/... ./infra/... ./internal/...
 
 # Takes hours. Each part prints its own summary; the first failure ends it.

@@ -67,7 +67,7 @@ func TestListEntities_LeavesOutWhatIsNotShown(t *testing.T) {
 		_, err := e.DynamoDB.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName:        &e.Tables.Content,
 			Key:              map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "P#1#issue#7"}, "sk": &types.AttributeValueMemberS{Value: "head"}},
-			UpdateExpression: aws.String("SET gone = :yes"), ExpressionAttributeValues: map[string]types.AttributeValue{":yes": &types.AttributeValueMemberBOOL{Value: true}},
+			UpdateExpression: aws.String("SET #gone = :yes"), ExpressionAttributeNames: map[string]string{"#gone": "gone"}, ExpressionAttributeValues: map[string]types.AttributeValue{":yes": &types.AttributeValueMemberBOOL{Value: true}},
 		})
 		f.must(err)
 		if got := entitiesOf(f, "limit=1"); !slices.Equal(got, []string{"issue#8"}) {

@@ -208,7 +208,8 @@ func TestPass_OfAnotherVersionIsNotContinuedAndCanBeStartedAgain(t *testing.T) {
 				Key: map[string]types.AttributeValue{
 					"project_id": &types.AttributeValueMemberN{Value: fmt.Sprint(projectID)}, "item": &types.AttributeValueMemberS{Value: item},
 				},
-				UpdateExpression:          new("SET version = :v"),
+				UpdateExpression:          new("SET #version = :v"),
+				ExpressionAttributeNames:  map[string]string{"#version": "version"},
 				ExpressionAttributeValues: map[string]types.AttributeValue{":v": &types.AttributeValueMemberN{Value: "0"}},
 			})
 			b.must(err)

@@ -1,5 +1,6 @@
 // Package engines runs storage tests on real engines: the DynamoDB of
-// ministack, and DynamoDB Local. These tests use no mock of DynamoDB.
+// ministack, and DynamoDB Local. Tests to which the engine makes no difference run on the
+// one in memory, which passes the same conformance suite.
 //
 //	func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 //
@@ -31,6 +32,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/test/devstack"
+	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 )
 
 // RequireEnv names the variable that turns a missing engine into a failure.
@@ -38,12 +40,12 @@ const RequireEnv = "LOREHOOK_REQUIRE_ENGINES"
 
 // Engine is one engine with fresh, empty tables.
 type Engine struct {
-	// Name is ministack or dynamodb-local.
+	// Name is ministack, dynamodb-local or memory.
 	Name     string
 	DynamoDB *dynamodb.Client
 	Tables   config.Tables
 	// AWS is the configuration for further clients. Only ministack has services
-	// other than DynamoDB.
+	// other than DynamoDB, and the engine in memory has none.
 	AWS aws.Config
 }
 
@@ -70,8 +72,8 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Run runs f as a subtest on each engine, each with its own tables. With -short
-// it uses only ministack. f may call t.Parallel.
+// Run runs f as a subtest on each real engine, each with its own tables. With -short
+// it uses only the engine in memory. f may call t.Parallel.
 func Run(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
 	if testing.Short() {
@@ -83,9 +85,19 @@ func Run(t *testing.T, f func(t *testing.T, e Engine)) {
 	}
 }
 
-// RunOnOne runs f as [Run] does, but only on ministack: for tests to which the
-// engine makes no difference.
+// RunOnOne runs f as [Run] does, but only on the engine in memory: for tests to which
+// the engine makes no difference.
 func RunOnOne(t *testing.T, f func(t *testing.T, e Engine)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) {
+		db, tables := fakedynamodb.New()
+		f(t, Engine{Name: "memory", DynamoDB: db.Client(), Tables: tables})
+	})
+}
+
+// RunOnMinistack runs f as [Run] does, but only on ministack: for tests of its other
+// services.
+func RunOnMinistack(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
 	shared().all()[0].run(t, f)
 }

@@ -75,7 +75,7 @@ func (a *actors) play(s script) {
 }
 
 func TestExecutionEndsAsOnTheLocalAWS(t *testing.T) {
-	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
+	engines.RunOnMinistack(t, func(t *testing.T, e engines.Engine) {
 		cast := &actors{}
 		server := httptest.NewServer(cast)
 		defer server.Close()
