@@ -37,12 +37,9 @@ func (c *changesCommand) Run(ctx context.Context, s *session) error {
 	case c.Follow && s.robot:
 		return invalid("--follow and --robot exclude each other: one envelope has no end")
 	}
-	var project int64
-	if c.Project != "" {
-		var err error
-		if project, err = s.projectID(ctx, c.Project); err != nil {
-			return err
-		}
+	project, err := s.anyProjectID(ctx, c.Project)
+	if err != nil {
+		return err
 	}
 	client, err := s.client(ctx)
 	if err != nil {

@@ -23,12 +23,9 @@ Examples:
 
 // Run implements the command.
 func (c *drainCommand) Run(ctx context.Context, s *session) error {
-	var project int64
-	if c.Project != "" {
-		var err error
-		if project, err = s.projectID(ctx, c.Project); err != nil {
-			return err
-		}
+	project, err := s.anyProjectID(ctx, c.Project)
+	if err != nil {
+		return err
 	}
 	client, err := s.client(ctx)
 	if err != nil {

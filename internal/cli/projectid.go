@@ -12,6 +12,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+// anyProjectID is [session.projectID] for a flag that may be empty: 0 stands for every
+// project.
+func (s *session) anyProjectID(ctx context.Context, project string) (int64, error) {
+	if project == "" {
+		return 0, nil
+	}
+	return s.projectID(ctx, project)
+}
+
 // projectID returns the numeric id of a project that is named by its id, its path or
 // the URL of one of its pages. The API knows the paths of projects that it has seen;
 // any other path is looked up in GitLab, if there is a token.
