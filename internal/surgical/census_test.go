@@ -60,3 +60,49 @@ func TestAged_LeavesOutWhatIsYoungerOrGone(t *testing.T) {
 		t.Errorf("%t, %t, %t, %t", p.Aged(copied), p.Aged(gone), p.Aged(young), p.Aged(surgical.Head{}))
 	}
 }
+
+func TestNewCensus_LooksForWhatIsMissingOnlyInProjectsThatWereComplete(t *testing.T) {
+	last := surgical.Pass{ProjectID: 5, Revision: 4}
+	first := surgical.NewCensus(last, surgical.Project{}, noon)
+	if len(first.Legs) != 1 || !first.Legs[0].Copies || first.Revision != 4 || first.Total() != 0 {
+		t.Errorf("never complete: %+v", first)
+	}
+	complete := surgical.NewCensus(last, surgical.Project{CompleteSince: noon}, noon.Add(1000))
+	if len(complete.Legs) != 3 || !complete.Legs[2].Copies || complete.ID == first.ID || complete.Kind.Origin() != surgical.OriginCensus {
+		t.Errorf("once complete: %+v", complete)
+	}
+}
+
+func TestNextCensus_ComesSoonerAfterOneThatFailed(t *testing.T) {
+	week := surgical.CensusBudget
+	p := surgical.NewCensus(surgical.Pass{ProjectID: 5}, surgical.Project{}, noon)
+	p.FinishedAt = noon.Add(48 * time.Hour)
+	if got := p.NextCensus(week); !got.Equal(noon.Add(week)) {
+		t.Errorf("after one that succeeded at %v", got)
+	}
+	p.Status = surgical.StatusFailed
+	if got := p.NextCensus(week); !got.Equal(p.FinishedAt.Add(surgical.CensusRetry)) {
+		t.Errorf("after one that failed at %v", got)
+	}
+	if got := p.NextCensus(time.Hour); !got.Equal(p.FinishedAt.Add(time.Hour)) {
+		t.Errorf("within a budget of an hour at %v", got)
+	}
+	if first := surgical.FirstCensus(5, week, noon); !first.Listed() || first.Status != surgical.StatusSucceeded || !first.DueAt.Equal(noon.Add(surgical.CensusRetry)) {
+		t.Errorf("the first: %+v", first)
+	}
+}
+
+func TestFind_AddsUpWithoutChangingThePassBefore(t *testing.T) {
+	p := surgical.Pass{}
+	one := p.Find(map[surgical.Finding]int64{surgical.FoundGone: 2})
+	two := one.Find(map[surgical.Finding]int64{surgical.FoundGone: 1, surgical.FoundLabels: 40}).Find(nil)
+	if p.Found != nil || one.Found[surgical.FoundGone] != 2 || len(one.Found) != 1 {
+		t.Errorf("earlier passes changed: %v, %v", p.Found, one.Found)
+	}
+	two.ID, two.StartedAt = "c", noon
+	two.Counts = surgical.PassCounts{Listed: 50, Done: 45, Failed: 3, Requests: 240}
+	result := two.Census(noon.Add(time.Hour))
+	if got := surgical.DescribeFindings(result.Found); got != "3 gone, 40 labels" || result.Listed != 50 || result.Fetched != 45 || result.Failed != 3 || result.Requests != 240 || !result.EndedAt.Equal(noon.Add(time.Hour)) {
+		t.Errorf("%q, %+v", got, result)
+	}
+}

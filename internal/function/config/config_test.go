@@ -110,6 +110,10 @@ func TestLoadReportsAllThatIsWrongAtOnce(t *testing.T) {
 		"http":        {worker(map[string]string{"GITLAB_BASE_URL": "http://gitlab.example.com"}), load[config.Worker], []string{"GITLAB_BASE_URL must be an https URL"}},
 		"what types cannot say": {worker(map[string]string{"GITLAB_BASE_URL": "https://user:pw@gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "0"}),
 			load[config.Worker], []string{"GITLAB_BASE_URL must be", "GITLAB_TOKEN or LOREHOOK_GITLAB_TOKEN_SECRET_ID", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND must be positive, got 0"}},
+		"what types cannot say of the crawler": {worker(map[string]string{"LOREHOOK_RECONCILE_MINUTES": "0", "LOREHOOK_CENSUS_DAYS": "-1", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "0", "GITLAB_BASE_URL": "http://gitlab.example.com"}),
+			load[config.Crawler], []string{"LOREHOOK_RECONCILE_MINUTES must be positive, got 0", "LOREHOOK_CENSUS_DAYS must not be negative, got -1",
+				"LOREHOOK_PROJECT_HIDE_AFTER_HOURS must be positive, got 0", "GITLAB_BASE_URL must be an https URL"}},
+		"a token that nobody can have meant": {worker(map[string]string{"GITLAB_TOKEN": "<token>"}), load[config.Worker], []string{"GITLAB_TOKEN:"}},
 	} {
 		setenv(t, c.settings)
 		err := c.load()
@@ -125,6 +129,14 @@ func TestLoadReportsAllThatIsWrongAtOnce(t *testing.T) {
 		if strings.Contains(err.Error(), "pw@") {
 			t.Errorf("%s: %v quotes a password", name, err)
 		}
+	}
+}
+
+func TestLoadOfTheCrawlerHasDefaultsAndCanDoWithoutCensus(t *testing.T) {
+	setenv(t, worker(map[string]string{"LOREHOOK_CENSUS_DAYS": "0"}))
+	c, err := config.Load[config.Crawler]()
+	if err != nil || c.ReconcileMinutes != 5 || c.CensusDays != 0 || c.ProjectHideAfterHours != 24 {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 
@@ -147,6 +159,9 @@ func TestAllowListTakesIdsOrAll(t *testing.T) {
 		var list config.AllowList
 		if err := list.UnmarshalText([]byte(text)); (err != nil) != c.fails {
 			t.Errorf("%q: error %v", text, err)
+		}
+		if all := strings.Contains(text, "*"); list.All() != all || !all && !c.fails && len(list.IDs()) != len(c.allows) {
+			t.Errorf("%q is for all: %v, or names %v", text, list.All(), list.IDs())
 		}
 		for _, id := range c.allows {
 			if !list.Allows(id) {
