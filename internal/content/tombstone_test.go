@@ -76,6 +76,27 @@ func TestPrepare_ATombstoneLeavesNothingOfTheEntity(t *testing.T) {
 	}
 }
 
+// Who may not see confidential issues must not learn that there was one.
+func TestPrepare_ATombstoneRemembersThatTheCopyWasConfidential(t *testing.T) {
+	for name, c := range map[string]struct {
+		confidential bool
+		want         surgical.Concealment
+	}{"confidential": {true, surgical.Excluded}, "public": {false, surgical.Gone}} {
+		w := newWorld(t)
+		ref := issue(1)
+		w.commit(ref, newIssue().with("confidential", c.confidential))
+		w.bury(ref)
+		head, err := w.Head(ctx(), ref)
+		w.must(err)
+		if shown, why := surgical.Visible(head, surgical.Sight{}); shown || why != c.want {
+			t.Errorf("%s: concealed as %v, want %v", name, why, c.want)
+		}
+		if shown, why := surgical.Visible(head, surgical.Sight{Confidential: surgical.Include}); shown || why != surgical.Gone {
+			t.Errorf("%s, for those who may see it: %v", name, why)
+		}
+	}
+}
+
 func TestPrepare_StagesEverythingAnewAfterATombstone(t *testing.T) {
 	w := newWorld(t)
 	ref := issue(1)
