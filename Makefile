@@ -154,6 +154,7 @@ build-aws: $(LOCAL)
 .PHONY: setup
 setup:
 	@scripts/setup check ministack cdk
+	@scripts/setup minilm || echo "  Without the embedding model, search compares words only (mode lexical). The next call tries again."
 
 .PHONY: setup-cdk
 setup-cdk:
@@ -161,7 +162,8 @@ setup-cdk:
 
 .PHONY: setup-test
 setup-test:
-	@scripts/setup check ministack minilm schemathesis cdk dynamodblocal browser
+	@scripts/setup check ministack schemathesis cdk dynamodblocal browser
+	@scripts/setup minilm || echo "  Without the embedding model, its tests are skipped. The next call tries again."
 
 # Go decides whether it is up to date.
 .PHONY: $(LOCAL)

@@ -109,6 +109,8 @@ func TestBadContextValuesAreRefusedByName(t *testing.T) {
 		"no requests to bedrock":     {map[string]any{"embedderConcurrency": "0"}, []string{"embedderConcurrency", `"0"`, "from 1 to 64"}},
 		"bedrock's other models":     {map[string]any{"embedderModel": "cohere.embed-v4:0"}, []string{"embedderModel", `"cohere.embed-v4:0"`, titan}},
 		"lexical with a model":       {map[string]any{"embedder": "lexical", "embedderModel": "m"}, []string{"embedderModel", `"m"`}},
+		"minilm on AWS":              {map[string]any{"embedder": "minilm", "embedderDir": "/opt/minilm"}, []string{"embedder", `"minilm"`, "bedrock, openai, lexical"}},
+		"files without minilm":       {map[string]any{"embedderDir": "/opt/minilm"}, []string{"embedderDir", `"/opt/minilm"`}},
 		"one worker":                 {map[string]any{"workerConcurrency": "1"}, []string{"workerConcurrency", `"1"`, "from 2 to 1000"}},
 		"too many workers":           {map[string]any{"workerConcurrency": 1001.0}, []string{"workerConcurrency", `"1001"`}},
 		"workers in words":           {map[string]any{"workerConcurrency": "many"}, []string{"workerConcurrency", `"many"`}},

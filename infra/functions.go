@@ -63,11 +63,11 @@ func newFunctions(st *stack) functionSet {
 			env: []map[string]*string{requests, hides, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": st.secrets.webhook}}}),
 		worker: st.function("Worker", functionSpec{name: "worker", does: "Fetches entities from GitLab and commits them",
 			memory: surgical.WorkerMemory, timeout: surgical.WorkerTimeout,
-			env: []map[string]*string{tableNames, requests, hides, bulk, projects, machine, st.gitlabEnv(), {
+			env: []map[string]*string{tableNames, requests, hides, bulk, projects, machine, st.gitlabEnv(), st.modelEnv(), {
 				"LOREHOOK_DEAD_LETTER_QUEUE_URL": st.queues.deadLetters.QueueUrl(),
 			}}}),
 		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty",
-			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine}}),
+			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.modelEnv()}}),
 		embed: st.function("Embed", functionSpec{name: "embed", does: "Embeds the documents that a run regenerated",
 			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
 		finish: st.function("Finish", functionSpec{name: "finish", does: "Closes a run whose jobs are done",
@@ -100,14 +100,23 @@ func newFunctions(st *stack) functionSet {
 	}
 }
 
+// modelEnv names the model that embeds.
+func (st *stack) modelEnv() map[string]*string {
+	env := map[string]*string{"LOREHOOK_EMBEDDER": &st.settings.Embedder}
+	if st.settings.EmbedderModel != "" {
+		env["LOREHOOK_EMBEDDER_MODEL"] = &st.settings.EmbedderModel
+	}
+	return env
+}
+
 // embedderEnv addresses the embedder.
 func (st *stack) embedderEnv() map[string]*string {
-	env := map[string]*string{"LOREHOOK_EMBEDDER": &st.settings.Embedder}
+	env := st.modelEnv()
 	if st.settings.Embedder == "bedrock" {
 		env["LOREHOOK_EMBEDDER_CONCURRENCY"] = jsii.String(strconv.Itoa(st.settings.EmbedderConcurrency))
 	}
-	if st.settings.EmbedderModel != "" {
-		env["LOREHOOK_EMBEDDER_MODEL"] = &st.settings.EmbedderModel
+	if st.settings.EmbedderDir != "" {
+		env["LOREHOOK_EMBEDDER_DIR"] = &st.settings.EmbedderDir
 	}
 	if st.settings.EmbedderURL != "" {
 		env["LOREHOOK_EMBEDDER_URL"] = &st.settings.EmbedderURL

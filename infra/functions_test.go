@@ -107,14 +107,14 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 	gitlab := map[string]string{
 		"GITLAB_BASE_URL": "https://gitlab.com", "LOREHOOK_GITLAB_TOKEN_SECRET_ID": "GitLabTokenSecret.Id", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND": "4",
 	}
-	embedder := map[string]string{
-		"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0", "LOREHOOK_EMBEDDER_CONCURRENCY": "2",
-	}
+	model := map[string]string{"LOREHOOK_EMBEDDER": "bedrock", "LOREHOOK_EMBEDDER_MODEL": "amazon.titan-embed-text-v2:0"}
+	embedder := maps.Clone(model)
+	embedder["LOREHOOK_EMBEDDER_CONCURRENCY"] = "2"
 	index := map[string]string{"LOREHOOK_INDEX_BUCKET": "IndexBucket", "LOREHOOK_SEARCH_LANGUAGE": "en", "LOREHOOK_CONFIDENTIAL": "exclude"}
 	want := map[string][]map[string]string{
 		"Webhook": {requests, hides, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": "WebhookSecret.Id"}},
-		"Worker":  {tableNames, requests, hides, bulk, projects, machine, gitlab, {"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters"}},
-		"Docs":    {tableNames, machine},
+		"Worker":  {tableNames, requests, hides, bulk, projects, machine, gitlab, model, {"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters"}},
+		"Docs":    {tableNames, machine, model},
 		"Embed":   {tableNames, machine, embedder},
 		"Finish":  {tableNames},
 		"Abort":   {tableNames},
@@ -169,7 +169,7 @@ func TestContextValuesReachTheFunctions(t *testing.T) {
 func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for id, accept := range map[string]func(*testing.T, map[string]string){
-			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Workflow],
+			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Docs],
 			"Embed": accepts[config.Embed], "Finish": accepts[config.Workflow], "Abort": accepts[config.Workflow],
 			"Sweeper": accepts[config.Sweeper], "Crawler": accepts[config.Crawler], "Api": accepts[config.API], "Widget": accepts[config.Widget],
 			"Indexer": accepts[config.Search], "Search": accepts[config.Search],

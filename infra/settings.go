@@ -35,9 +35,12 @@ type settings struct {
 	GitLabBaseURL string
 	// Projects is `projects`: project ids, comma-separated, or *. Required.
 	Projects string
-	// Embedder is `embedder`: bedrock, openai or lexical. Unset, it is bedrock,
-	// and lexical on the local stack.
+	// Embedder is `embedder`: bedrock, openai or lexical, and minilm on the local stack.
+	// Unset, it is bedrock, and lexical on the local stack.
 	Embedder string
+	// EmbedderDir is `embedderDir`, needed by minilm: where the functions find the
+	// model's files.
+	EmbedderDir string
 	// EmbedderURL is `embedderUrl`, needed by openai: the base URL up to /v1.
 	EmbedderURL string
 	// EmbedderModel is `embedderModel`, needed by openai. Bedrock has one only.
@@ -144,6 +147,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		GitLabBaseURL:              r.httpURL("gitlabBaseUrl", "https://gitlab.com"),
 		Projects:                   r.projects("projects"),
 		EmbedderURL:                r.httpURL("embedderUrl", ""),
+		EmbedderDir:                r.text("embedderDir", ""),
 		EmbedderAPIKey:             r.boolean("embedderApiKey"),
 		EmbedderConcurrency:        r.number("embedderConcurrency", surgical.DefaultEmbedderConcurrency, func(n int) bool { return n >= 1 && n <= surgical.MaxEmbedderConcurrency }, fmt.Sprintf("a number from 1 to %d", surgical.MaxEmbedderConcurrency)),
 		AllowUnsignedAPI:           r.boolean("allowUnsignedApi"),
@@ -167,7 +171,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		Protected:                  r.boolean("protected"),
 	}
 	if s.Account == localAccount {
-		s.Embedder = r.oneOf("embedder", "lexical", "bedrock", "openai")
+		s.Embedder = r.oneOf("embedder", "lexical", "minilm", "bedrock", "openai")
 	} else {
 		s.Embedder = r.oneOf("embedder", "bedrock", "openai", "lexical")
 	}
@@ -216,8 +220,11 @@ func (s settings) validateEmbedder() []error {
 	if s.Embedder == "bedrock" && s.EmbedderModel != titan {
 		errs = append(errs, fmt.Errorf("context value embedderModel must be %s or unset with embedder=bedrock, got %q", titan, s.EmbedderModel))
 	}
-	if s.Embedder == "lexical" && s.EmbedderModel != "" {
-		errs = append(errs, fmt.Errorf("context value embedderModel has no meaning with embedder=lexical, got %q", s.EmbedderModel))
+	if (s.Embedder == "lexical" || s.Embedder == "minilm") && s.EmbedderModel != "" {
+		errs = append(errs, fmt.Errorf("context value embedderModel has no meaning with embedder=%s, got %q", s.Embedder, s.EmbedderModel))
+	}
+	if (s.Embedder == "minilm") != (s.EmbedderDir != "") {
+		errs = append(errs, fmt.Errorf("context values embedder=minilm and embedderDir go together, got %q and %q", s.Embedder, s.EmbedderDir))
 	}
 	if s.Embedder != "openai" && (s.EmbedderURL != "" || s.EmbedderAPIKey) {
 		errs = append(errs, fmt.Errorf("context values embedderUrl and embedderApiKey belong to embedder=openai, got embedder %q", s.Embedder))

@@ -9,6 +9,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -18,14 +19,18 @@ import (
 
 func main() { function.Main(build) }
 
-func build(_ context.Context, env function.Env[config.Workflow]) (any, error) {
+func build(_ context.Context, env function.Env[config.Docs]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS)
+	model, err := vectorspace.Of(c.EmbedderKind, c.EmbedderModel)
+	if err != nil {
+		return nil, err
+	}
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
 	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
 	runner := &workflow.Runner{
 		Ledger:   rows,
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
-		Work:     &workflow.Documents{Content: content.NewStore(db, c.Content, time.Now)},
+		Work:     &workflow.Documents{Content: content.NewStore(db, c.Content, time.Now), Model: model},
 		Log:      env.Log,
 		Meter:    env.Meter,
 	}

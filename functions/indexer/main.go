@@ -7,12 +7,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
-
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
@@ -30,16 +28,13 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 	rows := ledger.New(db, c.Tables, time.Now)
 	store := content.NewStore(db, c.Content, time.Now)
 	// Only the name of the model counts here: the embed function makes the vectors.
-	embedder, err := embedding.New(c.Embedder, embedding.Deps{Bedrock: bedrockruntime.NewFromConfig(env.AWS), APIKey: func(context.Context) (string, error) { return "", nil }})
+	model, err := vectorspace.Of(c.Kind, c.Embedder.Model)
 	if err != nil {
 		return nil, err
 	}
 	options := embedded.Options{
 		Manifests: manifest.NewStore(db, c.State), Objects: bucket.New(bucket.Client(awsenv.ForObjects(env.AWS)), c.Bucket),
-		Dir: os.TempDir(), Language: c.Language, Clock: time.Now, Log: env.Log,
-	}
-	if embedding.KnowsMeaning(embedder) {
-		options.Model = embedder.Model()
+		Dir: os.TempDir(), Language: c.Language, Model: model, Clock: time.Now, Log: env.Log,
 	}
 	engine, err := embedded.New(options)
 	if err != nil {
@@ -47,7 +42,7 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 	}
 	walk := search.WalkOf(rows, store)
 	indexer := &search.Indexer{
-		Engine: engine, Source: search.FeedSource{Store: feed.NewStore(db, c.Feed, time.Now)}, Content: store.ForReaders(rows.ProjectHiddenAt, c.Confidential), Walk: walk, Model: options.Model, Log: env.Log,
+		Engine: engine, Source: search.FeedSource{Store: feed.NewStore(db, c.Feed, time.Now)}, Content: store.ForReaders(rows.ProjectHiddenAt, c.Confidential), Walk: walk, Model: model, Log: env.Log,
 	}
 	return func(ctx context.Context, _ json.RawMessage) error { return indexer.Run(ctx) }, nil
 }

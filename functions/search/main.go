@@ -39,7 +39,7 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 		Manifests: manifest.NewStore(db, c.State), Objects: bucket.New(bucket.Client(awsenv.ForObjects(env.AWS)), c.Bucket),
 		Dir: os.TempDir(), Language: c.Language, Clock: time.Now, Log: env.Log,
 	}
-	if embedding.KnowsMeaning(embedder) {
+	if embedder != nil {
 		options.Model, options.Embed = embedder.Model(), embedding.Query(embedder)
 	}
 	engine, err := embedded.New(options)

@@ -13,6 +13,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -34,8 +35,12 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	model, err := vectorspace.Of(c.EmbedderKind, c.EmbedderModel)
+	if err != nil {
+		return nil, err
+	}
 	db := dynamo.New(cfg)
-	store, rows := content.NewStore(db, c.Content, time.Now), ledger.New(db, c.Tables, time.Now).Metered(meter)
+	store, rows := content.NewStore(db, c.Content, time.Now).EmbeddedBy(model), ledger.New(db, c.Tables, time.Now).Metered(meter)
 	launcher := &workflow.Launcher{
 		Starter: &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(cfg)), StateMachineARN: c.StateMachineARN}, Ledger: rows,
 	}

@@ -20,7 +20,7 @@ type SearchResult struct {
 	NextCursor string      `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
 	Mode       search.Mode `json:"mode" enum:"lexical,hybrid" doc:"How was searched: by words (lexical), or by words and the vectors of a model, their ranks fused (hybrid)."`
 	Model      string      `json:"model,omitempty" example:"amazon.titan-embed-text-v2:0/1024" doc:"The model of the vectors; absent if the mode is lexical."`
-	Reason     string      `json:"reason,omitempty" doc:"Why no vectors were compared although the embedder is a model; absent otherwise."`
+	Reason     string      `json:"reason,omitempty" doc:"Why only words were compared; absent if the mode is hybrid."`
 	AsOf       time.Time   `json:"as_of" doc:"The index has every change that the change feed had numbered by this time; it numbers a change within seconds of its commit. What changed since may be missing, but is never shown as it was before."`
 }
 

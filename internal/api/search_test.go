@@ -80,7 +80,7 @@ func TestSearch_FindsEntitiesByWordsAndFilters(t *testing.T) {
 		}
 		page := f.found("q=carousel")
 		hit := page.Hits[0]
-		if page.Mode != search.Lexical || page.Model != "" || page.AsOf.IsZero() || hit.Revision == 0 || hit.Score <= 0 || len(hit.Passages) != 1 {
+		if page.Mode != search.Lexical || page.Model != "" || page.Reason == "" || page.AsOf.IsZero() || hit.Revision == 0 || hit.Score <= 0 || len(hit.Passages) != 1 {
 			t.Fatalf("%+v", page)
 		}
 		passage := hit.Passages[0]

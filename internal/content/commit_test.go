@@ -609,6 +609,45 @@ func TestPrepare_NamesAllDocumentsOfAnotherFormat(t *testing.T) {
 	}
 }
 
+// A new model embeds every document again, from the next commit of its entity on. What
+// changes without a model is embedded by the first one that comes.
+func TestPrepare_NamesAllDocumentsForAnotherModel(t *testing.T) {
+	w := newWorld(t)
+	w.commit(issue(1), newIssue())
+	comments := 0
+	for i, c := range []struct {
+		model   string
+		comment bool
+		want    string
+	}{
+		{"", false, "nothing"},
+		{"a", false, "all"}, {"a", false, "nothing"}, {"a", true, "some"},
+		{"", false, "nothing"}, {"a", false, "nothing"},
+		{"", true, "some"}, {"", false, "nothing"}, {"a", false, "all"},
+		{"b", true, "all"}, {"b", false, "nothing"}, {"a", false, "all"},
+	} {
+		w.Store = w.EmbeddedBy(c.model)
+		now := newIssue()
+		if c.comment {
+			comments++
+		}
+		for n := range comments {
+			now = now.and(fmt.Sprintf("discussion#e%d", n), note(fmt.Sprintf("e%d", n), "x"))
+		}
+		_, change := w.commit(issue(1), now)
+		got := "some"
+		switch {
+		case change.Scope.All:
+			got = "all"
+		case change.Scope.Empty():
+			got = "nothing"
+		}
+		if got != c.want || change.Changed != c.comment {
+			t.Errorf("commit %d by %q names %s, want %s; changed is %v", i, c.model, got, c.want, change.Changed)
+		}
+	}
+}
+
 func TestPrepare_CountsWhatEachKindLost(t *testing.T) {
 	for name, more := range map[string]int{"in the head": 0, "in parts": 200} {
 		base := newIssue()

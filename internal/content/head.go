@@ -19,11 +19,22 @@ type Store struct {
 	db    *dynamodb.Client
 	table string
 	clock func() time.Time
+	// model is the one that embeds what is committed; "" if there is none.
+	model string
 }
 
 // NewStore returns a store on the table.
 func NewStore(db *dynamodb.Client, table string, clock func() time.Time) *Store {
 	return &Store{db: db, table: table, clock: clock}
+}
+
+// EmbeddedBy returns the store for commits whose documents the model embeds; "" is none.
+// The first commit of an entity after its embeddings were of another model leaves all of
+// its documents to the docs stage, even if nothing changed.
+func (s *Store) EmbeddedBy(model string) *Store {
+	with := *s
+	with.model = model
+	return &with
 }
 
 // Table returns the name of the deployed content table.
@@ -44,14 +55,17 @@ type headItem struct {
 	DocumentsVisibleFrom int64  `dynamodbav:"documents_visible_from,omitempty"`
 	// DocumentFormat is [surgical.DocumentFormat] at the commit. It is absent from
 	// heads of format 1.
-	DocumentFormat   int64 `dynamodbav:"document_format,omitempty"`
-	ChangedRevision  int64 `dynamodbav:"changed_revision,omitempty"`
-	MaxNoteID        int64 `dynamodbav:"max_note_id,omitempty"`
-	MaxNoteUpdatedAt int64 `dynamodbav:"max_note_updated_at,omitempty"`
-	UserNotesCount   int64 `dynamodbav:"user_notes_count,omitempty"`
-	HiddenSince      int64 `dynamodbav:"hidden_since,omitempty"`
-	Gone             bool  `dynamodbav:"gone,omitempty"`
-	Erased           int64 `dynamodbav:"erased,omitempty"`
+	DocumentFormat int64 `dynamodbav:"document_format,omitempty"`
+	// EmbeddingModel is the model that embeds the documents as of the commit. It is
+	// absent if it is not known, or if there was none when something changed.
+	EmbeddingModel   string `dynamodbav:"embedding_model,omitempty"`
+	ChangedRevision  int64  `dynamodbav:"changed_revision,omitempty"`
+	MaxNoteID        int64  `dynamodbav:"max_note_id,omitempty"`
+	MaxNoteUpdatedAt int64  `dynamodbav:"max_note_updated_at,omitempty"`
+	UserNotesCount   int64  `dynamodbav:"user_notes_count,omitempty"`
+	HiddenSince      int64  `dynamodbav:"hidden_since,omitempty"`
+	Gone             bool   `dynamodbav:"gone,omitempty"`
+	Erased           int64  `dynamodbav:"erased,omitempty"`
 	// List and Listed are the keys of the index by state and time; absent from heads
 	// without a copy and from those of earlier versions.
 	List   string `dynamodbav:"list,omitempty"`

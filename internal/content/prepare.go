@@ -336,9 +336,9 @@ func (p *preparation) supersedePart(i int, old partRef) {
 
 // scope names the documents to render again. Title, link and confidentiality are
 // part of every document of the entity, and so is its format, even if nothing
-// changed.
+// changed. Another model has to embed all of them.
 func (p *preparation) scope(now surgical.Attributes) {
-	outdated := p.base != nil && p.base.DocumentFormat != surgical.DocumentFormat
+	outdated := p.base != nil && (p.base.DocumentFormat != surgical.DocumentFormat || p.remodelled())
 	if !p.change.Changed && !outdated {
 		return
 	}
@@ -352,6 +352,21 @@ func (p *preparation) scope(now surgical.Attributes) {
 		p.change.Scope = surgical.Scope{All: true}
 	}
 	p.change.Scope.Hide = p.turnsConfidential(now)
+}
+
+// remodelled reports whether there is a model, and the documents may be embedded by
+// another one.
+func (p *preparation) remodelled() bool {
+	return p.store.model != "" && p.base.EmbeddingModel != p.store.model
+}
+
+// embeddingModel is the model that embeds all documents after the commit. What changes
+// without a model is not embedded at all.
+func (p *preparation) embeddingModel() string {
+	if p.store.model == "" && p.base != nil && p.change.Scope.Empty() {
+		return p.base.EmbeddingModel
+	}
+	return p.store.model
 }
 
 // turnsConfidential reports whether this commit must hide the documents that
@@ -368,7 +383,7 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	head.Revision = p.change.Revision
 	head.UpdatedAt, head.FetchedAt, head.FetchedUntil = snap.UpdatedAt.UnixMicro(), snap.FetchedAt.UnixMicro(), snap.FetchedUntil.UnixMicro()
 	head.RunID = p.attempt.RunID
-	head.DocumentFormat = surgical.DocumentFormat
+	head.DocumentFormat, head.EmbeddingModel = surgical.DocumentFormat, p.embeddingModel()
 	head.DocumentsVisibleFrom = p.change.Base.DocumentsVisibleFrom
 	if p.turnsConfidential(attributes) {
 		head.DocumentsVisibleFrom = head.Revision

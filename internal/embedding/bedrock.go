@@ -17,14 +17,13 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 const (
-	titanModel      = "amazon.titan-embed-text-v2:0"
-	titanDimensions = 1024
 	// titanInput is the maximum number of bytes of a text that are sent. Titan
 	// rejects more than 8,192 tokens or 50,000 characters. A token has at least one
 	// byte, so this is safe for any text, and it is longer than any chunk of
@@ -57,10 +56,10 @@ func NewBedrock(client Invoker, concurrency int, jitter func(d time.Duration) ti
 }
 
 // Model implements [Embedder].
-func (*Bedrock) Model() string { return fmt.Sprintf("bedrock/%s/%d", titanModel, titanDimensions) }
+func (*Bedrock) Model() string { return vectorspace.OfTitan() }
 
 // Dimensions implements [Embedder].
-func (*Bedrock) Dimensions() int { return titanDimensions }
+func (*Bedrock) Dimensions() int { return vectorspace.TitanDimensions }
 
 // MaxBatch implements [Embedder].
 func (*Bedrock) MaxBatch() int { return bedrockBatch }
@@ -99,12 +98,12 @@ func (b *Bedrock) embed(ctx context.Context, text string) ([]float32, error) {
 		InputText  string `json:"inputText"`
 		Dimensions int    `json:"dimensions"`
 		Normalize  bool   `json:"normalize"`
-	}{cut(text, titanInput), titanDimensions, true})
+	}{cut(text, titanInput), vectorspace.TitanDimensions, true})
 	if err != nil {
 		return nil, permanent(err, surgical.ActionContactOperator, "the request to Bedrock could not be encoded")
 	}
 	out, err := b.client.InvokeModel(ctx, &bedrockruntime.InvokeModelInput{
-		ModelId: aws.String(titanModel), ContentType: aws.String("application/json"), Accept: aws.String("application/json"), Body: body,
+		ModelId: aws.String(vectorspace.TitanModel), ContentType: aws.String("application/json"), Accept: aws.String("application/json"), Body: body,
 	})
 	if err != nil {
 		return nil, bedrockFailure(err)
@@ -112,8 +111,8 @@ func (b *Bedrock) embed(ctx context.Context, text string) ([]float32, error) {
 	var answer struct {
 		Embedding []float32 `json:"embedding"`
 	}
-	if json.Unmarshal(out.Body, &answer) != nil || len(answer.Embedding) != titanDimensions {
-		return nil, permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("Bedrock returned no embedding with %d dimensions", titanDimensions))
+	if json.Unmarshal(out.Body, &answer) != nil || len(answer.Embedding) != vectorspace.TitanDimensions {
+		return nil, permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("Bedrock returned no embedding with %d dimensions", vectorspace.TitanDimensions))
 	}
 	return answer.Embedding, nil
 }

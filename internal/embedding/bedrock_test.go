@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -36,7 +37,7 @@ type titanRequest struct {
 
 // titanAnswer returns a response with a vector whose first number is n.
 func titanAnswer(n int) string {
-	embedding := make([]float32, titanDimensions)
+	embedding := make([]float32, vectorspace.TitanDimensions)
 	embedding[0] = float32(n)
 	raw, _ := json.Marshal(map[string]any{"embedding": embedding, "inputTextTokenCount": 3})
 	return string(raw)

@@ -1,9 +1,9 @@
 // Package embedding turns the chunks of documents into vectors.
 //
 // There are three implementations of [Embedder]: Amazon Bedrock, any
-// OpenAI-compatible endpoint, and a lexical vectorizer that needs neither a
-// network nor a model. None of them logs, and their errors never contain a text
-// to be embedded or a response body.
+// OpenAI-compatible endpoint, and a small model that runs in this process. None of
+// them logs, and their errors never contain a text to be embedded or a response
+// body.
 package embedding
 
 import (
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -38,13 +39,6 @@ type Embedder interface {
 	Embed(ctx context.Context, texts []string) ([][]float32, error)
 }
 
-// Values of LOREHOOK_EMBEDDER.
-const (
-	KindLexical = "lexical"
-	KindBedrock = "bedrock"
-	KindOpenAI  = "openai"
-)
-
 // Deps are the dependencies of embedders. Only those of the configured embedder
 // have to be set.
 type Deps struct {
@@ -57,14 +51,20 @@ type Deps struct {
 }
 
 // New returns the configured embedder, or an error that lists everything wrong
-// with the configuration. It sends nothing.
+// with the configuration. It sends nothing. With [vectorspace.Lexical] it returns nil:
+// there is no model.
 func New(c config.Embedder, deps Deps) (Embedder, error) {
 	switch c.Kind {
-	case KindLexical, "":
-		return Lexical{}, nil
-	case KindBedrock:
-		if c.Model != "" && c.Model != titanModel {
-			return nil, fmt.Errorf("LOREHOOK_EMBEDDER_MODEL must be %s or empty with bedrock, got %q", titanModel, c.Model)
+	case vectorspace.Lexical, "":
+		return nil, nil
+	case vectorspace.MiniLM:
+		if c.Dir == "" {
+			return nil, errors.New("LOREHOOK_EMBEDDER_DIR must be set with minilm")
+		}
+		return OpenMiniLM(c.Dir)
+	case vectorspace.Bedrock:
+		if c.Model != "" && c.Model != vectorspace.TitanModel {
+			return nil, fmt.Errorf("LOREHOOK_EMBEDDER_MODEL must be %s or empty with bedrock, got %q", vectorspace.TitanModel, c.Model)
 		}
 		if deps.Bedrock == nil {
 			return nil, errors.New("the bedrock embedder needs a client")
@@ -73,10 +73,11 @@ func New(c config.Embedder, deps Deps) (Embedder, error) {
 			return nil, fmt.Errorf("LOREHOOK_EMBEDDER_CONCURRENCY must be from 1 to %d, got %d", surgical.MaxEmbedderConcurrency, c.Concurrency)
 		}
 		return NewBedrock(deps.Bedrock, c.Concurrency, deps.Jitter), nil
-	case KindOpenAI:
+	case vectorspace.OpenAI:
 		return newOpenAI(c, deps)
 	default:
-		return nil, fmt.Errorf("LOREHOOK_EMBEDDER must be %s, %s or %s, got %q", KindLexical, KindBedrock, KindOpenAI, c.Kind)
+		_, err := vectorspace.Of(c.Kind, c.Model)
+		return nil, err
 	}
 }
 
@@ -124,14 +125,6 @@ func checkBatch(e Embedder, texts []string) error {
 		return permanent(nil, surgical.ActionContactOperator, fmt.Sprintf("%d texts given, but %s accepts at most %d", n, e.Model(), e.MaxBatch()))
 	}
 	return nil
-}
-
-// KnowsMeaning reports whether the embedder's vectors are of use for search: those of a
-// model are. Those of [Lexical] say only which words a text has, which an index of words
-// says better; ranks by them make those of words worse.
-func KnowsMeaning(e Embedder) bool {
-	_, lexical := e.(Lexical)
-	return !lexical
 }
 
 // Query returns a function that embeds the text of a query, in one try.

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/viterin/vek/vek32"
 
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/modelfiles"
 )
 
 // secretText must not appear in any error.
@@ -47,8 +49,6 @@ func TestNew_ReturnsTheConfiguredEmbedder(t *testing.T) {
 		model  string
 		wrong  []string
 	}{
-		{"the default is lexical", config.Embedder{}, Deps{}, "lexical/fnv-512/v1", nil},
-		{"lexical", config.Embedder{Kind: "lexical"}, Deps{}, "lexical/fnv-512/v1", nil},
 		{"bedrock", config.Embedder{Kind: "bedrock", Concurrency: 2}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "bedrock/amazon.titan-embed-text-v2:0/1024", nil},
 		{"openai", config.Embedder{Kind: "openai", URL: "http://127.0.0.1:1/v1", Model: "m"}, Deps{}, "openai/m", nil},
 		{"openai with a secret", config.Embedder{Kind: "openai", URL: "http://127.0.0.1:1/v1", Model: "m", APIKeySecretID: "s"}, Deps{APIKey: key}, "openai/m", nil},
@@ -57,6 +57,8 @@ func TestNew_ReturnsTheConfiguredEmbedder(t *testing.T) {
 		{"bedrock with too many requests", config.Embedder{Kind: "bedrock", Concurrency: 65}, Deps{Bedrock: bedrockAt("http://127.0.0.1:1")}, "", []string{"LOREHOOK_EMBEDDER_CONCURRENCY", "got 65"}},
 		{"bedrock without a client", config.Embedder{Kind: "bedrock"}, Deps{}, "", []string{"client"}},
 		{"openai with everything wrong", config.Embedder{Kind: "openai", URL: "nowhere", APIKeySecretID: "s"}, Deps{}, "", []string{"LOREHOOK_EMBEDDER_URL", "LOREHOOK_EMBEDDER_MODEL", "LOREHOOK_EMBEDDER_API_KEY_SECRET_ID"}},
+		{"minilm without files", config.Embedder{Kind: "minilm"}, Deps{}, "", []string{"LOREHOOK_EMBEDDER_DIR"}},
+		{"minilm with other files", config.Embedder{Kind: "minilm", Dir: t.TempDir()}, Deps{}, "", []string{"vocab.txt"}},
 		{"an unknown kind", config.Embedder{Kind: "magic"}, Deps{}, "", []string{"LOREHOOK_EMBEDDER", "magic"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,8 +81,41 @@ func TestNew_ReturnsTheConfiguredEmbedder(t *testing.T) {
 	}
 }
 
+func TestNew_ReturnsNoEmbedderWithoutAModel(t *testing.T) {
+	for _, kind := range []string{"", "lexical"} {
+		if e, err := New(config.Embedder{Kind: kind}, Deps{}); e != nil || err != nil {
+			t.Errorf("%q: got %v, %v", kind, e, err)
+		}
+	}
+}
+
+func TestMiniLM_EmbedsTextsInOrder(t *testing.T) {
+	e, err := New(config.Embedder{Kind: "minilm", Dir: modelfiles.Dir(t)}, Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := []string{"The server ran out of memory.", "The process was killed because it used too much RAM.", "The invoice lacks the customer's address."}
+	vectors, err := e.Embed(t.Context(), texts)
+	if err != nil || len(vectors) != len(texts) {
+		t.Fatalf("%d vectors, error %v", len(vectors), err)
+	}
+	for i, text := range texts {
+		alone, err := e.Embed(t.Context(), []string{text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(alone[0], vectors[i]); diff != "" || len(vectors[i]) != e.Dimensions() {
+			t.Errorf("%q has another vector by itself, or %d values: %s", text, len(vectors[i]), diff)
+		}
+	}
+	near, far := vek32.Dot(vectors[0], vectors[1]), vek32.Dot(vectors[0], vectors[2])
+	if near < far+0.2 {
+		t.Errorf("memory and memory are %.2f, memory and an invoice %.2f", near, far)
+	}
+}
+
 func TestEmbedders_RejectMoreTextsThanABatch(t *testing.T) {
-	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1"), 2, nil), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
+	for _, e := range []Embedder{MiniLM{}, NewBedrock(bedrockAt("http://127.0.0.1:1"), 2, nil), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
 		_, err := e.Embed(t.Context(), make([]string, e.MaxBatch()+1))
 		checkFailure(t, err, want{Action: surgical.ActionContactOperator})
 	}
@@ -89,11 +124,20 @@ func TestEmbedders_RejectMoreTextsThanABatch(t *testing.T) {
 func TestEmbedders_AreRetryableWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, e := range []Embedder{Lexical{}, NewBedrock(bedrockAt("http://127.0.0.1:1"), 2, nil), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
+	for _, e := range []Embedder{openMiniLM(t), NewBedrock(bedrockAt("http://127.0.0.1:1"), 2, nil), NewOpenAI(OpenAIOptions{URL: "http://127.0.0.1:1"})} {
 		_, err := e.Embed(ctx, []string{secretText})
 		checkFailure(t, err, want{Retryable: true, Action: surgical.ActionRetryAfter})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v does not wrap the context's error", e.Model(), err)
 		}
 	}
+}
+
+func openMiniLM(t *testing.T) MiniLM {
+	t.Helper()
+	m, err := OpenMiniLM(modelfiles.Dir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

@@ -6,16 +6,12 @@ import (
 	"runtime"
 
 	"gitlab.com/lorehook/lorehook/internal/embedding/minilm"
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/parallel"
 )
 
-const (
-	// minilmModel names how many tokens of a text count, because that decides the
-	// vectors of longer texts.
-	minilmModel = "minilm/all-MiniLM-L6-v2/256"
-	// minilmBatch is a few seconds of work on one core.
-	minilmBatch = 16
-)
+// minilmBatch is a few seconds of work on one core.
+const minilmBatch = 16
 
 // MiniLM embeds texts in this process with the model all-MiniLM-L6-v2. It needs no
 // network. A text takes about 1 ms for each of its tokens on one core; as many
@@ -34,7 +30,7 @@ func OpenMiniLM(dir string) (MiniLM, error) {
 }
 
 // Model implements [Embedder].
-func (MiniLM) Model() string { return minilmModel }
+func (MiniLM) Model() string { return vectorspace.OfMiniLM() }
 
 // Dimensions implements [Embedder].
 func (MiniLM) Dimensions() int { return minilm.Dimensions }

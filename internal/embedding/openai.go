@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -67,7 +68,7 @@ func NewOpenAI(o OpenAIOptions) *OpenAI {
 }
 
 // Model implements [Embedder]: "openai/" and the model's name.
-func (o *OpenAI) Model() string { return "openai/" + o.model }
+func (o *OpenAI) Model() string { return vectorspace.OfOpenAI(o.model) }
 
 // Dimensions implements [Embedder]: the length of the first vector received. A
 // vector of any other length is a permanent error.

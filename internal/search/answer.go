@@ -11,9 +11,10 @@ type Answer struct {
 	Hits []Hit
 	// Next is where the next page goes on ([Query.From]); 0 if this is the last one.
 	Next int
-	// Mode, Model, Reason and AsOf are those of [Candidates].
-	Mode   Mode
-	Model  string
+	// Mode, Model and AsOf are those of [Candidates].
+	Mode  Mode
+	Model string
+	// Reason is why only words were compared; "" if Mode is [Hybrid].
 	Reason string
 	AsOf   time.Time
 }

@@ -125,7 +125,7 @@ type Candidates struct {
 	// Mode says how they were found. Model is that of the vectors, if any took part.
 	Mode  Mode
 	Model string
-	// Reason is why no vectors took part although there are some; "" otherwise.
+	// Reason is why no vectors took part although there is a model; "" otherwise.
 	Reason string
 	// AsOf is that of the position that the index has followed.
 	AsOf time.Time

@@ -53,7 +53,7 @@ func TestRunner_CallsDynamoDBNoMoreThanOneNewCommentTakes(t *testing.T) {
 
 // Only batches behind the first one look whether the run goes on.
 func TestRunner_ReadsTheRunOncePerFurtherBatch(t *testing.T) {
-	w := newWorld(t)
+	w := embedding(t, &embedder{model: "m", most: 64})
 	ref := gitlab.IssueRef(7)
 	w.discuss(ref, 120) // three batches with what is there
 	in := w.commit(surgical.Options{}, ref)

@@ -31,6 +31,8 @@ const (
 // Documents regenerates the documents that a job names. It implements [Work].
 type Documents struct {
 	Content *content.Store
+	// Model is the embedder's; "" if there is none.
+	Model string
 }
 
 // Type implements [Work].
@@ -327,7 +329,13 @@ func differences(head surgical.Head, rendered map[string]surgical.Document, stor
 	return puts, replaced, gone
 }
 
-// stale lists the documents whose hash no visible embeddings carry. Those that
+// current reports whether visible embeddings of the model carry the document's hash. If
+// there is no model, those of any count.
+func (s *Documents) current(head surgical.Head, e content.Embeddings, hash string) bool {
+	return e.Current(head, hash) && (s.Model == "" || e.Model == s.Model)
+}
+
+// stale lists the documents that have no current embeddings. Those that
 // were embedded differently before the documents were written are stale. Those
 // that looked current are read again now, after the write: an embed job of
 // another run may have replaced their embeddings in between, and would find the
@@ -337,7 +345,7 @@ func differences(head surgical.Head, rendered map[string]surgical.Document, stor
 func (s *Documents) stale(ctx context.Context, head surgical.Head, rendered map[string]surgical.Document, before map[string]content.Embeddings) ([]string, error) {
 	var stale, current []string
 	for _, id := range slices.Sorted(maps.Keys(rendered)) {
-		if before[id].Current(head, rendered[id].Hash) {
+		if s.current(head, before[id], rendered[id].Hash) {
 			current = append(current, id)
 		} else {
 			stale = append(stale, id)
@@ -351,7 +359,7 @@ func (s *Documents) stale(ctx context.Context, head surgical.Head, rendered map[
 		return nil, err
 	}
 	for _, id := range current {
-		if !now[id].Current(head, rendered[id].Hash) {
+		if !s.current(head, now[id], rendered[id].Hash) {
 			stale = append(stale, id)
 		}
 	}

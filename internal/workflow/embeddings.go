@@ -27,7 +27,8 @@ const (
 // Embeddings embeds the documents that a docs job regenerated. It implements
 // [Work].
 type Embeddings struct {
-	Content  *content.Store
+	Content *content.Store
+	// Embedder is nil if there is no model. Then nothing is embedded.
 	Embedder embedding.Embedder
 }
 
@@ -39,6 +40,9 @@ func (s *Embeddings) Type() surgical.JobType { return surgical.JobEmbed }
 // answered are stored. If there are any, the next generation goes on at once
 // ([ErrOutOfTime]): a quota that lets something through is not a failure.
 func (s *Embeddings) Do(ctx context.Context, _ surgical.Run, job *surgical.Job, budget *Budget) (ledger.Done, error) {
+	if s.Embedder == nil {
+		return ledger.Settled(), nil
+	}
 	before := job.ChunksEmbedded
 	err := s.all(ctx, job, budget)
 	if err == nil {

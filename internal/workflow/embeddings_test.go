@@ -3,8 +3,13 @@ package workflow_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
@@ -43,11 +48,96 @@ func (e *embedder) total() (n int) {
 	return n
 }
 
-// embedding returns a world whose embed function uses the embedder.
+// embedding returns a world with the embedder.
 func embedding(t *testing.T, e *embedder) *world {
 	w := newWorld(t)
-	w.Embed.Work = &workflow.Embeddings{Content: w.Content, Embedder: e}
+	w.embedsWith(e)
 	return w
+}
+
+// embedsWith deploys the functions with another embedder; nil is none.
+func (w *world) embedsWith(e *embedder) {
+	if e == nil {
+		w.EmbedWith(nil, nil)
+		return
+	}
+	w.EmbedWith(e, nil)
+}
+
+// models are those of the entity's embeddings and vectors.
+func (w *world) models(ref surgical.EntityRef) []string {
+	found := map[string]bool{}
+	for _, item := range w.items(ref, "emb#", "vec#") {
+		if model, ok := item["model"].(*types.AttributeValueMemberS); ok {
+			found[model.Value] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// Vectors of a model that is no longer there, such as feature hashing, are replaced
+// with the next run of their entity that commits, even if nothing changed.
+func TestEmbeddings_OfAnotherModelAreReplacedAtTheNextCommit(t *testing.T) {
+	before, after := &embedder{model: "lexical/fnv-512/v1", most: 64}, &embedder{model: "a real one", most: 64}
+	w := embedding(t, before)
+	ref := gitlab.IssueRef(7)
+	w.synced(ref)
+	run := func() (regenerated, embedded int64) {
+		t.Helper()
+		w.Clock.Advance(time.Minute)
+		in := w.commit(surgical.Options{}, ref)
+		jobs, err := w.Ledger.Jobs(t.Context(), in.RunID)
+		w.must(err)
+		if len(jobs) == 0 {
+			return 0, 0
+		}
+		regenerated = w.handle(w.Docs, in).DocumentsRegenerated
+		return regenerated, w.handle(w.Embed, in).ChunksEmbedded
+	}
+	documents := int64(len(w.documents(ref)))
+	for i, c := range []struct {
+		e                     *embedder
+		comment               bool
+		regenerated, embedded bool
+		models                []string
+	}{
+		{before, false, false, false, []string{before.model}},
+		{nil, false, false, false, []string{before.model}},
+		{after, false, true, true, []string{after.model}},
+		{after, false, false, false, []string{after.model}},
+		// A comment that came without a model is embedded by the one that comes next.
+		{nil, true, true, false, []string{after.model}},
+		{before, false, true, true, []string{before.model}},
+	} {
+		w.embedsWith(c.e)
+		if c.comment {
+			w.GitLab.AddDiscussion(ref, gitlab.Note{Body: "One more comment."})
+			documents++
+		}
+		regenerated, embedded := run()
+		if regenerated > 0 != c.regenerated || embedded > 0 != c.embedded || c.embedded && regenerated != documents {
+			t.Errorf("commit %d: %d of %d documents regenerated, %d chunks embedded", i, regenerated, documents, embedded)
+		}
+		if diff := cmp.Diff(c.models, w.models(ref)); diff != "" {
+			t.Errorf("commit %d: models (-want +got):\n%s", i, diff)
+		}
+	}
+	w.settled(ref)
+}
+
+func TestEmbeddings_EndAtOnceWithoutAModel(t *testing.T) {
+	w := embedding(t, nil)
+	ref := gitlab.IssueRef(7)
+	in := w.commit(surgical.Options{}, ref)
+	w.handle(w.Docs, in)
+	if result := w.handle(w.Embed, in); result.Outcome != workflow.Done || result.DocumentsRegenerated == 0 || result.ChunksEmbedded != 0 {
+		t.Errorf("%+v", result)
+	}
+	embedded, err := w.Content.Embedded(t.Context(), ref)
+	w.must(err)
+	if job := w.job(in.RunID, surgical.JobEmbed); job.Status != surgical.JobDone || w.dirty(ref) != 0 || len(embedded) != 0 {
+		t.Errorf("the job is %s, %d dirty sources, embedded are %v", job.Status, w.dirty(ref), embedded)
+	}
 }
 
 func TestEmbeddings_EmbedsShortDocumentsTogether(t *testing.T) {

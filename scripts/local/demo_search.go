@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 // searchTimeout is how long to wait until a comment is found. On a new stack, the index
@@ -35,6 +37,10 @@ func (d *demo) search(ctx context.Context) error {
 	if _, err := d.awaitRun(ctx, a.body.RunID); err != nil {
 		return err
 	}
+	mode := "lexical"
+	if devstack.HasModel(d.root) {
+		mode = "hybrid"
+	}
 	began := time.Now()
 	var page apiclient.SearchPage
 	if err := d.until(ctx, searchTimeout, "the comment in the index", func() (bool, string, error) {
@@ -43,7 +49,7 @@ func (d *demo) search(ctx context.Context) error {
 			return false, "the index is being built", nil
 		}
 		page = found.Value
-		return len(page.Hits) > 0 && strings.Contains(passage(page), d.stamp), fmt.Sprintf("%d hits", len(page.Hits)), err
+		return len(page.Hits) > 0 && strings.Contains(passage(page), d.stamp) && page.Mode == mode, fmt.Sprintf("%d hits, mode %s", len(page.Hits), page.Mode), err
 	}); err != nil {
 		return err
 	}
@@ -53,7 +59,8 @@ func (d *demo) search(ctx context.Context) error {
 	d.out.row("passage", strings.TrimSpace(strings.ReplaceAll(text, "\n", " ")))
 	d.out.row("link", hit.Passages[0].URL)
 	equal(d.checks, "entity of the best hit", surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, issue7)
-	equal(d.checks, "mode", page.Mode, "lexical")
+	d.out.row("mode", strings.TrimSpace(page.Mode+"  "+d.out.faint.Sprint(cmp.Or(page.Model, page.Reason))))
+	equal(d.checks, "mode", page.Mode, mode)
 	d.end()
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/devstack"
+	fakeembedder "gitlab.com/lorehook/lorehook/test/fake/embedder"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/load"
 )
@@ -56,17 +57,20 @@ func (c *loadCommand) Run(ctx context.Context, p *place) error {
 		return err
 	}
 	gitlab := fakegitlab.New(fakegitlab.Options{Token: devstack.DemoGitLabToken, Empty: true})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	gitlabURL, stopGitLab, err := serve(gitlab)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: gitlab, ReadHeaderTimeout: time.Minute}
-	go func() { _ = server.Serve(listener) }() // it ends when the server is closed
-	defer server.Close()
+	defer stopGitLab()
+	embedderURL, stopEmbedder, err := serve(fakeembedder.Handler())
+	if err != nil {
+		return err
+	}
+	defer stopEmbedder()
 	progress := &steps{out: p.out}
 	stack, err := devstack.Up(ctx, devstack.StackOptions{
-		Root: p.root, Dir: dir, Name: "load", GitLabBaseURL: "http://" + listener.Addr().String(), GitLabToken: devstack.DemoGitLabToken,
-		GitLabRequestsPerSecond: gitlabRate, NoAuth: c.NoAuth, Progress: progress.begin,
+		Root: p.root, Dir: dir, Name: "load", GitLabBaseURL: gitlabURL, GitLabToken: devstack.DemoGitLabToken,
+		Embedder: devstack.Embedder{URL: embedderURL + "/v1", Model: fakeembedder.Name}, GitLabRequestsPerSecond: gitlabRate, NoAuth: c.NoAuth, Progress: progress.begin,
 	})
 	if err != nil {
 		progress.fail()
@@ -75,6 +79,17 @@ func (c *loadCommand) Run(ctx context.Context, p *place) error {
 	progress.end()
 	defer func() { _ = stack.Stop() }() // the stack ends with this process in any case
 	return c.load(ctx, p, load.NewTarget(stack, gitlab), shape)
+}
+
+// serve serves the handler on a port of its own until stop is called.
+func serve(handler http.Handler) (url string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }() // it ends when the server is closed
+	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
 }
 
 func (c *loadCommand) load(ctx context.Context, p *place, target *load.Target, shape load.Shape) error {

@@ -136,7 +136,16 @@ func (p *place) endpoints(e devstack.Endpoints) {
 	p.out.line("  API        %s", e.APIURL)
 	p.out.line("  GitLab     %s", e.GitLabBaseURL)
 	p.out.line("  AWS        %s", e.AWSEndpointURL)
+	p.out.line("  Search     %s", searched(p.root))
 	p.out.line("  %s", p.out.faint.Sprintf("These, and the signing token, are in %s.", p.relative(devstack.EndpointsFile(p.dir))))
+}
+
+// searched says how texts are compared.
+func searched(root string) string {
+	if devstack.HasModel(root) {
+		return "by words and by the vectors of all-MiniLM-L6-v2"
+	}
+	return "by words only, because the embedding model is not installed (scripts/setup minilm)"
 }
 
 type downCommand struct{}

@@ -45,6 +45,15 @@ func stageMutations() []mutation {
 		{"documents of an older format stay", []edit{
 			{prepare, "p.base.DocumentFormat != surgical.DocumentFormat", "p.base.DocumentFormat > surgical.DocumentFormat"},
 		}, outcomes()},
+		{"nothing is embedded again for another model", []edit{
+			{prepare, `return p.store.model != "" && p.base.EmbeddingModel != p.store.model`, "return false"},
+		}, outcomes()},
+		{"what changed without a model counts as embedded", []edit{
+			{prepare, `p.store.model == "" && p.base != nil && p.change.Scope.Empty()`, `p.store.model == "" && p.base != nil`},
+		}, outcomes()},
+		{"embeddings of another model are current", []edit{
+			{docs, `(s.Model == "" || e.Model == s.Model)`, "true"},
+		}, outcomes()},
 		{"a chunk does not name its origin", []edit{
 			{"internal/render/chunk.go", "origin.context(from) + withoutImitations(body)", "origin.context(from)[:0] + withoutImitations(body)"},
 		}, outcomes()},

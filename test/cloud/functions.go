@@ -43,7 +43,8 @@ type Environment struct {
 	// Lists reads GitLab's lists, for the crawler only.
 	Lists *gitlab.Client
 	// Project is the GitLab client's.
-	Project  func(ctx context.Context, projectID int64) (int, error)
+	Project func(ctx context.Context, projectID int64) (int, error)
+	// Embedder may be nil: then there is no model.
 	Embedder embedding.Embedder
 	Clock    func() time.Time
 	Jitter   func(time.Duration) time.Duration
@@ -86,10 +87,6 @@ type Functions struct {
 // else under test/ does.
 func (e Environment) Functions() *Functions {
 	all := func(int64) bool { return true }
-	work := e.Work
-	if work == nil {
-		work = func(w workflow.Work) workflow.Work { return w }
-	}
 	f := &Functions{
 		Content: content.NewStore(e.DB, e.Tables.Content, e.Clock),
 		Ledger:  ledger.New(e.DB, e.Tables, e.Clock),
@@ -112,8 +109,9 @@ func (e Environment) Functions() *Functions {
 		Queue:   &queue.Consumer{Client: e.SQS, QueueURLs: []string{e.Requests, e.Hides, e.Bulk}, DeadLetterURL: e.DeadLetters},
 		Clock:   e.Clock, Log: e.Log, NewTrace: e.NewTrace, Meter: e.Meter,
 	}
-	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Documents{Content: f.Content}), Log: e.Log}
-	f.Embed = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Work: work(&workflow.Embeddings{Content: f.Content, Embedder: e.Embedder}), Log: e.Log}
+	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Log: e.Log}
+	f.Embed = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Log: e.Log}
+	f.EmbedWith(e.Embedder, e.Work)
 	f.Eraser = erasure.New(e.DB, e.Tables.Content, f.Ledger, e.Clock)
 	setbacks := &workflow.Setbacks{Ledger: f.Ledger, Clock: e.Clock}
 	f.Finish, f.Abort = &workflow.Finish{Ledger: f.Ledger, Log: e.Log}, &workflow.Abort{Setbacks: setbacks, Log: e.Log}
@@ -130,6 +128,21 @@ func (e Environment) Functions() *Functions {
 		f.Docs.Meter, f.Embed.Meter, f.Hook.Meter = e.Meter, e.Meter, e.Meter
 	}
 	return f
+}
+
+// EmbedWith deploys the functions with another embedder; nil is none. wrap, if not nil,
+// wraps the work that docs and embed do for a job.
+func (f *Functions) EmbedWith(embedder embedding.Embedder, wrap func(workflow.Work) workflow.Work) {
+	model := ""
+	if embedder != nil {
+		model = embedder.Model()
+	}
+	if wrap == nil {
+		wrap = func(w workflow.Work) workflow.Work { return w }
+	}
+	f.Engine.Content = f.Content.EmbeddedBy(model)
+	f.Docs.Work = wrap(&workflow.Documents{Content: f.Content, Model: model})
+	f.Embed.Work = wrap(&workflow.Embeddings{Content: f.Content, Embedder: embedder})
 }
 
 // Invoke invokes one of the state machine's functions by name.

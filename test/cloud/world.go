@@ -15,7 +15,6 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/crawl"
-	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
@@ -27,6 +26,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/sweep"
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
+	fakeembedder "gitlab.com/lorehook/lorehook/test/fake/embedder"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
@@ -80,7 +80,7 @@ func NewWorld(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(htt
 	e.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) { return w.Fetch(ctx, ref) }
 	e.Lists = client
 	e.Project = client.ShowsProject
-	e.Embedder, e.Jitter = embedding.Lexical{}, func(time.Duration) time.Duration { return 0 }
+	e.Embedder, e.Jitter = fakeembedder.Words{}, func(time.Duration) time.Duration { return 0 }
 	e.Log, e.Meter, e.NewTrace, e.Verifiers = w.Logger(), w.Meter(), trace.Source(rand.Reader), tokens{}
 	w.Functions = e.Functions()
 	w.Content, w.Ledger = w.Functions.Content, w.Functions.Ledger

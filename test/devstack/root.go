@@ -12,8 +12,14 @@ import (
 const LocalDir = ".local"
 
 // ModelDir is the folder under the module root with the files of the local
-// embedding model.
+// embedding model. scripts/setup minilm installs it.
 const ModelDir = LocalDir + "/minilm"
+
+// HasModel reports whether the files of the local embedding model are installed.
+func HasModel(root string) bool {
+	_, err := os.Stat(filepath.Join(root, ModelDir, "model.safetensors"))
+	return err == nil
+}
 
 // Root returns the folder of this module's go.mod: the working directory or
 // the nearest folder above it.

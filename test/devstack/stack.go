@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -46,6 +47,9 @@ type StackOptions struct {
 	Projects string
 	// GitLabRequestsPerSecond is the worker's rate limit; 0 for 10.
 	GitLabRequestsPerSecond int
+	// Embedder is an OpenAI-compatible endpoint that embeds documents; the model in
+	// ModelDir if it is not set, and none if that is not installed.
+	Embedder Embedder
 	// NoAuth disables the enforcement of IAM.
 	NoAuth bool
 	// Detach lets the stack outlive this process.
@@ -56,6 +60,9 @@ type StackOptions struct {
 	// since when its writes are lost.
 	Lost func(since time.Time)
 }
+
+// Embedder is an OpenAI-compatible endpoint. URL ends with /v1.
+type Embedder struct{ URL, Model string }
 
 // Outputs are the deployed stack's outputs, by name.
 type Outputs map[string]string
@@ -236,7 +243,6 @@ func (u *upper) context() map[string]string {
 		"architecture":            Host().Architecture(),
 		"gitlabBaseUrl":           u.o.GitLabBaseURL,
 		"projects":                u.o.Projects,
-		"embedder":                "lexical",
 		"gitlabRequestsPerSecond": strconv.Itoa(cmp.Or(u.o.GitLabRequestsPerSecond, 10)),
 		"allowUnsignedApi":        "true",
 		"account":                 AccountID,
@@ -245,7 +251,19 @@ func (u *upper) context() map[string]string {
 	if u.o.GitLabCABundle != "" {
 		values["gitlabCaBundle"] = u.o.GitLabCABundle
 	}
+	maps.Copy(values, u.embedder())
 	return values
+}
+
+// embedder returns the context values that choose the embedder.
+func (u *upper) embedder() map[string]string {
+	if e := u.o.Embedder; e.URL != "" {
+		return map[string]string{"embedder": "openai", "embedderUrl": e.URL, "embedderModel": e.Model}
+	}
+	if !HasModel(u.o.Root) {
+		return map[string]string{"embedder": "lexical"}
+	}
+	return map[string]string{"embedder": "minilm", "embedderDir": filepath.Join(u.o.Root, ModelDir)}
 }
 
 // redeploy deploys the current checkout. The CDK CLI cannot publish its assets

@@ -8,9 +8,9 @@ import (
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakeembedder "gitlab.com/lorehook/lorehook/test/fake/embedder"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
@@ -107,7 +107,7 @@ func wrongEmbeddings(ctx context.Context, head surgical.Head, document surgical.
 	if !stored.Current(head, document.Hash) {
 		return "are of another version", nil
 	}
-	var embedder embedding.Lexical
+	var embedder fakeembedder.Words
 	texts, hashes := make([]string, len(chunks)), make([]string, len(chunks))
 	for i, chunk := range chunks {
 		texts[i], hashes[i] = chunk.Text, chunk.Hash

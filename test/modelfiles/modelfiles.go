@@ -20,9 +20,8 @@ func Dir(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(root, devstack.ModelDir)
-	if _, err := os.Stat(filepath.Join(dir, "model.safetensors")); err == nil {
-		return dir
+	if devstack.HasModel(root) {
+		return filepath.Join(root, devstack.ModelDir)
 	}
 	const missing = "the local model is not installed: run scripts/setup minilm"
 	if os.Getenv(RequireEnv) != "" {

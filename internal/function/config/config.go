@@ -74,6 +74,7 @@ type Worker struct {
 	Telemetry
 	Tables
 	GitLab
+	Model
 	Projects           AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	RequestsQueueURL   string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
 	HidesQueueURL      string    `env:"LOREHOOK_HIDES_QUEUE_URL,required"`
@@ -82,10 +83,18 @@ type Worker struct {
 	StateMachineARN    string    `env:"LOREHOOK_STATE_MACHINE_ARN,required"`
 }
 
+// Model says which model embeds, for functions that do not embed themselves.
+type Model struct {
+	EmbedderKind  string `env:"LOREHOOK_EMBEDDER" envDefault:"lexical"`
+	EmbedderModel string `env:"LOREHOOK_EMBEDDER_MODEL"`
+}
+
 // Embedder configures the embedder.
 type Embedder struct {
-	// Kind is bedrock, openai or lexical.
+	// Kind is bedrock, openai, minilm or lexical.
 	Kind string `env:"LOREHOOK_EMBEDDER" envDefault:"lexical"`
+	// Dir has the files of the model that runs in the function, with minilm.
+	Dir string `env:"LOREHOOK_EMBEDDER_DIR"`
 	// URL is the base URL of an OpenAI-compatible endpoint, up to and including /v1.
 	URL   string `env:"LOREHOOK_EMBEDDER_URL"`
 	Model string `env:"LOREHOOK_EMBEDDER_MODEL"`
@@ -97,11 +106,17 @@ type Embedder struct {
 	Concurrency int `env:"LOREHOOK_EMBEDDER_CONCURRENCY" envDefault:"2"`
 }
 
-// Workflow is the configuration of docs, finish and abort, and part of that of embed.
+// Workflow is the configuration of finish and abort, and part of that of docs and embed.
 type Workflow struct {
 	Telemetry
 	Tables
 	StateMachineARN string `env:"LOREHOOK_STATE_MACHINE_ARN"`
+}
+
+// Docs is the configuration of the docs function.
+type Docs struct {
+	Workflow
+	Model
 }
 
 // Embed is the configuration of the embed function.

@@ -57,6 +57,7 @@ func TestLoadHasDefaults(t *testing.T) {
 		Telemetry: config.Telemetry{LogLevel: slog.LevelInfo, MetricsNamespace: "lorehook"},
 		Tables:    config.Tables{Content: "c", SyncRuns: "r", SyncRunEntities: "e", DirtySources: "d", DependentQueue: "q", State: "s", Projects: "p", Feed: "f"},
 		GitLab:    config.GitLab{BaseURL: "https://gitlab.com", TokenSecretID: "secret", RequestsPerSecond: 4},
+		Model:     config.Model{EmbedderKind: "lexical"},
 		Projects:  all(t), RequestsQueueURL: "requests", HidesQueueURL: "hides", BulkQueueURL: "bulk", DeadLetterQueueURL: "dead", StateMachineARN: "machine",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config.AllowList{})); diff != "" || err != nil {

@@ -85,6 +85,9 @@ func (f *Finder) Find(ctx context.Context, q search.Query) (search.Answer, error
 	}
 	c := ranking.last
 	answer.Mode, answer.Model, answer.Reason, answer.AsOf = c.Mode, c.Model, c.Reason, c.AsOf
+	if c.Mode == search.Lexical && c.Reason == "" {
+		answer.Reason = "no model embeds the texts, so only words are compared"
+	}
 	if !ranking.ended(at) && at < surgical.MaxSearchDepth {
 		answer.Next = at
 	}

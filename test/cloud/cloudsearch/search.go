@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
+	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
@@ -26,7 +27,10 @@ type Search struct {
 	world     *cloud.World
 	policy    func() surgical.Policy
 	Manifests *manifest.Store
-	engine    func() *embedded.Engine
+	// Embedder has the model of the vectors; it is set before the first use, and nil if
+	// there is none.
+	Embedder embedding.Embedder
+	engine   func() *embedded.Engine
 }
 
 // New returns a search of what the world stores, as readers with the policy see it.
@@ -34,10 +38,14 @@ func New(t testing.TB, w *cloud.World, policy func() surgical.Policy) *Search {
 	s := &Search{world: w, policy: policy, Manifests: manifest.NewStore(w.DB, w.Tables.State)}
 	objects := fakes3.New(w.Clock.Now)
 	s.engine = sync.OnceValue(func() *embedded.Engine {
-		engine, err := embedded.New(embedded.Options{
+		options := embedded.Options{
 			Manifests: s.Manifests, Objects: bucket.New(objects.Client(), "index"), Dir: t.TempDir(), Language: language.Default,
 			Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
-		})
+		}
+		if s.Embedder != nil {
+			options.Model, options.Embed = s.Embedder.Model(), embedding.Query(s.Embedder)
+		}
+		engine, err := embedded.New(options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,9 +58,9 @@ func New(t testing.TB, w *cloud.World, policy func() surgical.Policy) *Search {
 // Index runs the indexer. Changes that the feed does not have are found by the first run
 // only.
 func (s *Search) Index(ctx context.Context) error {
-	w := s.world
+	w, engine := s.world, s.engine()
 	indexer := &search.Indexer{
-		Engine: s.engine(), Source: search.FeedSource{Store: feed.NewStore(w.DB, w.Tables.Feed, w.Clock.Now)},
+		Engine: engine, Model: engine.Model, Source: search.FeedSource{Store: feed.NewStore(w.DB, w.Tables.Feed, w.Clock.Now)},
 		Content: w.Content.ForReaders(w.Ledger.ProjectHiddenAt, s.policy()), Walk: search.WalkOf(w.Ledger, w.Content), Log: slog.New(slog.DiscardHandler),
 	}
 	err := indexer.Run(ctx)

@@ -24,6 +24,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/devstack"
 	"gitlab.com/lorehook/lorehook/test/engines"
+	fakeembedder "gitlab.com/lorehook/lorehook/test/fake/embedder"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
@@ -67,8 +68,11 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	embedder := httptest.NewServer(fakeembedder.Handler())
+	defer embedder.Close()
 	shared.Stack, shared.err = devstack.Up(context.Background(), devstack.StackOptions{
 		Dir: dir, Name: "e2e", GitLabBaseURL: server.URL, GitLabCABundle: bundle, GitLabToken: gitlabToken, SecretTokens: []string{secretToken},
+		Embedder: devstack.Embedder{URL: embedder.URL + "/v1", Model: fakeembedder.Name},
 		Projects: "1,2", GitLabRequestsPerSecond: 200, Progress: func(step string) { fmt.Fprintln(os.Stderr, "e2e:", step) },
 	})
 	if shared.err == nil {

@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakeembedder "gitlab.com/lorehook/lorehook/test/fake/embedder"
 )
 
 // rendered holds the expected documents and embeddings of the content, by key,
@@ -36,7 +36,7 @@ func rendered(entity content.Entity) (map[string]string, error) {
 		want["doc#"+d.ID] = d.Hash + "\n" + d.Text
 		var names []string
 		for _, chunk := range render.Chunks(d) {
-			vectors, err := embedding.Lexical{}.Embed(context.Background(), []string{chunk.Text})
+			vectors, err := fakeembedder.Words{}.Embed(context.Background(), []string{chunk.Text})
 			if err != nil {
 				return nil, err
 			}

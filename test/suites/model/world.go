@@ -14,13 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
-	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	fakeembedder "gitlab.com/lorehook/lorehook/test/fake/embedder"
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
@@ -87,7 +87,7 @@ func newWorld(engine Engine, tables config.Tables, machine *stepfunctions.Machin
 			w.pending = append(w.pending, input)
 			return nil
 		}, cloud.InterceptAPI(cloud.StepFunctions, w.service)),
-		Embedder: embedding.Lexical{}, Jitter: func(time.Duration) time.Duration { return 0 }, Log: w.log,
+		Embedder: fakeembedder.Words{}, Jitter: func(time.Duration) time.Duration { return 0 }, Log: w.log,
 	}
 	w.outside = w.environment.Functions()
 	w.oracle = newOracle(w)
