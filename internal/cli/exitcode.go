@@ -12,6 +12,8 @@ const (
 	// CodeHookUnhealthy means that a hook is missing, incomplete, unsigned or
 	// disabled.
 	CodeHookUnhealthy surgical.Code = "hook_unhealthy"
+	// CodeOutputFailed means that stdout could not be written, as on a full disk.
+	CodeOutputFailed surgical.Code = "output_failed"
 	// CodeInterrupted means that the user interrupted the program. A run that it
 	// started continues.
 	CodeInterrupted surgical.Code = "interrupted"
@@ -66,6 +68,7 @@ func exitCodes() []exitCode {
 		{51, apiclient.CodeForbidden, "AWS credentials are missing or were denied"},
 		{52, CodeWaitTimeout, "the run did not end within --timeout; it continues"},
 		{53, CodeHookUnhealthy, "a GitLab hook is missing, incomplete, unsigned or disabled"},
+		{54, CodeOutputFailed, "the output could not be written, as on a full disk; the command itself may have succeeded"},
 		{130, CodeInterrupted, "interrupted; the run continues"},
 	}
 }

@@ -81,8 +81,37 @@ func (e Env) lookup(name string) string {
 // exited is the panic value with which kong exits, for --help and completion.
 type exited int
 
-// Run runs the program and returns its exit code. It never panics.
-func Run(ctx context.Context, env Env) (exit int) {
+// Run runs the program and returns its exit code. It never panics. Without arguments it
+// prints its help.
+func Run(ctx context.Context, env Env) int {
+	out := &output{Writer: env.Stdout}
+	env.Stdout = out
+	if len(env.Args) == 0 {
+		env.Args = []string{"--help"}
+	}
+	exit := run(ctx, env)
+	if out.err != nil && exit == 0 {
+		fmt.Fprintln(env.Stderr, plaintext.Text(fmt.Sprintf("lore: %s: the output could not be written: %v", CodeOutputFailed, out.err)))
+		return exitOf(CodeOutputFailed)
+	}
+	return exit
+}
+
+// output remembers that something could not be written.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+func run(ctx context.Context, env Env) (exit int) {
 	s := &session{Env: env, began: env.Clock(), robot: robotWanted(env.Args)}
 	s.out = newPrinter(env.Stdout, env.StdoutTerminal && s.colourful())
 	s.err = newPrinter(env.Stderr, env.StderrTerminal && s.colourful())

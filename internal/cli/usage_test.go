@@ -107,7 +107,6 @@ func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 		{"hooks add -p 1 --url " + web, "GITLAB_WEBHOOK_SIGNING_TOKENS"},
 		{"hooks add -p 1 --secret-token --url " + web, "GITLAB_WEBHOOK_SECRET_TOKENS"},
 		{"hooks", "hooks"},
-		{"", "expected one of"},
 		{"bogus", "bogus"},
 		{"help bogus", "bogus"},
 	} {
