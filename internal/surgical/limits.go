@@ -317,6 +317,9 @@ const (
 	// RunLostAfter is the age, counted from the first claim, at which an
 	// uncommitted run is lost. Until then it may only be waiting.
 	RunLostAfter = GiveUpAfter + MaxHidden
+	// MaxHides is how many hide runs a sweep sends: each takes two requests to GitLab from
+	// what serves webhooks, 100 together 6 s of four workers' rate.
+	MaxHides = 100
 	// ResendInterval is the least time between two messages of one queued run.
 	ResendInterval = 10 * time.Minute
 	// BacklogAge is how old a dirty source of an ended run gets before it is

@@ -33,7 +33,7 @@ func Origins() []Origin {
 // wait for webhooks and people.
 func (o Origin) Bulk() bool {
 	switch o {
-	case OriginReconcile, OriginBackfill, OriginCensus, OriginDrain, OriginHide:
+	case OriginReconcile, OriginBackfill, OriginCensus, OriginDrain:
 		return true
 	}
 	return false

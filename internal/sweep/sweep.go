@@ -59,6 +59,7 @@ func (s *Sweeper) Handle(ctx context.Context) (Report, error) {
 		do   func(context.Context, *Report) error
 	}{
 		{"running", s.openRuns(surgical.StatusRunning, s.running)},
+		{"hides", s.hides},
 		{"queued", s.openRuns(surgical.StatusQueued, s.queued)},
 		{"follow_ups", s.followUps},
 		{"erasures", s.erasures},
@@ -105,6 +106,28 @@ func (s *Sweeper) openRuns(status surgical.RunStatus, do func(context.Context, s
 		}
 		return errors.Join(errs...)
 	}
+}
+
+// hides is the step that sends the messages of hide runs, the oldest first: nobody else
+// does, and what GitLab no longer shows is shown here until they have run. A mass deletion
+// is spread over several sweeps, so that it does not delay webhooks.
+func (s *Sweeper) hides(ctx context.Context, report *Report) error {
+	var errs []error
+	sent := 0
+	for runID, err := range s.Ledger.OpenRuns(ctx, surgical.StatusQueued, s.Clock()) {
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if surgical.OriginOf(runID) != surgical.OriginHide {
+			continue
+		}
+		before := report.Resent
+		errs = append(errs, s.send(ctx, runID, report))
+		if sent += report.Resent - before; sent == surgical.MaxHides {
+			break
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // erasures is the step that completes erasures.
@@ -249,8 +272,17 @@ func (s *Sweeper) start(ctx context.Context, run surgical.Run, generation int64,
 	return nil
 }
 
-// queued sends the message of a queued run again: no worker has seen it.
+// queued sends the message of a queued run again: no worker has seen it. Those of hide
+// runs were sent by their own step.
 func (s *Sweeper) queued(ctx context.Context, runID string, report *Report) error {
+	if surgical.OriginOf(runID) == surgical.OriginHide {
+		return nil
+	}
+	return s.send(ctx, runID, report)
+}
+
+// send sends the message of a queued run, unless that happened a short while ago.
+func (s *Sweeper) send(ctx context.Context, runID string, report *Report) error {
 	run, err := s.Ledger.Resend(ctx, runID, surgical.ResendInterval)
 	if errors.Is(err, surgical.ErrMoved) {
 		return nil

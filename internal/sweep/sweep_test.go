@@ -3,6 +3,7 @@ package sweep_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,6 +195,31 @@ func TestSweeper_SendsLostMessagesAgain(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Nobody else sends them, so there is no message on its way that they could wait for.
+func TestSweeper_SendsHideRunsAtOnceAndNotAllOfThem(t *testing.T) {
+	w := newWorld(t)
+	const more = surgical.MaxHides / 2
+	for i := range int64(surgical.MaxHides + more) {
+		_, err := w.ledger.Queue(t.Context(), request(fmt.Sprint("r", i)).Hiding(issue(1, i+1).Target, epoch))
+		w.must(err)
+	}
+	for _, c := range []struct {
+		at   time.Duration
+		want int
+	}{
+		{tick, surgical.MaxHides},
+		{surgical.SweepInterval, surgical.MaxHides + more},
+		{2 * surgical.SweepInterval, surgical.MaxHides + more},
+		{tick + surgical.ResendInterval, 2*surgical.MaxHides + more},
+	} {
+		_, err := w.sweepAt(c.at)
+		w.must(err)
+		if len(w.requests.sent) != c.want || len(w.bulk.sent) > 0 {
+			t.Errorf("after %s: %d are sent, want %d, and %d on bulk", c.at, len(w.requests.sent), c.want, len(w.bulk.sent))
+		}
 	}
 }
 

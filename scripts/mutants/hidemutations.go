@@ -66,6 +66,12 @@ func hideMutations() []mutation {
 		{"the webhook sends no hide request", []edit{
 			{"internal/webhook/handler.go", "if req.Evidence.Confidential {", "if false {"},
 		}, []suite{recovery()}},
+		{"a hide run waits behind the runs of passes", []edit{
+			{"internal/surgical/origin.go", "case OriginReconcile, OriginBackfill, OriginCensus, OriginDrain:", "case OriginReconcile, OriginBackfill, OriginCensus, OriginDrain, OriginHide:"},
+		}, []suite{recovery()}},
+		{"a hide run waits for a message that nobody sends", []edit{
+			{"internal/sweep/sweep.go", "s.Ledger.OpenRuns(ctx, surgical.StatusQueued, s.Clock()) {", "s.Ledger.OpenRuns(ctx, surgical.StatusQueued, s.Clock().Add(-surgical.SweepGrace)) {"},
+		}, []suite{recovery()}},
 		{"a copy that is hidden is read", []edit{
 			{"internal/surgical/visible.go", "case !h.HiddenSince.IsZero() && !h.Attributes.Confidential:", "case h.Revision < 0:"},
 		}, outcomes()},

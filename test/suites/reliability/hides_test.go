@@ -9,6 +9,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/cloud/cloudapi"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -51,6 +52,49 @@ func TestHideRequest_DoesNotWaitForWorkersThatWaitForGitLab(t *testing.T) {
 		t.Logf("hidden after %s, with %d deliveries waiting", hidden, waiting)
 		if hidden > 5*time.Second || waiting == 0 {
 			t.Errorf("hidden after %s", hidden)
+		}
+	})
+}
+
+// A backfill has hundreds of runs in bulk.fifo when a sync finds that an issue is gone.
+func TestHideRun_BeginsBeforeTheRunsOfABackfillThatWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, tables := fakedynamodb.New()
+		c := cloud.New(t, db.Client(), tables)
+		c.Rows, c.Unobserved, c.Crawls, c.LendAPI = db.Items, true, true, (&cloudapi.APIs{}).Lend
+		c.Crawler().Listed = []int64{fakegitlab.ProjectID}
+		synced(70)(c)
+		c.Clock.Advance(surgical.Confirmation)
+		for iid := int64(100); iid < 600; iid++ {
+			c.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: c.Clock.Now()}))
+		}
+		first := begins{at: map[string]time.Time{}, takes: 10 * time.Second}
+		c.Around = first.around(c.Clock)
+		post(c, "/v1/backfills", "import", `{"project":"1"}`)
+		c.RunFor(surgical.SweepInterval, surgical.DefaultConcurrency)
+		c.GitLab.Delete(issue(70))
+		c.Webhook(issue(70))
+		c.RunFor(4*surgical.SweepInterval, surgical.DefaultConcurrency)
+
+		waiting := 0
+		for _, run := range c.Runs() {
+			if run.Origin == surgical.OriginBackfill && run.Status == surgical.StatusQueued {
+				waiting++
+			}
+		}
+		for _, run := range c.Runs() {
+			if run.Origin != surgical.OriginHide {
+				continue
+			}
+			began, begun := first.at[run.RunID]
+			took := began.Sub(run.CreatedAt)
+			t.Logf("the hide run begins %s after it was requested; of the backfill, %d runs still wait", took, waiting)
+			if !begun || took > surgical.SweepInterval+2*surgical.Settle || waiting == 0 {
+				t.Errorf("begun %t", begun)
+			}
+		}
+		if _, err := c.Shown().Read(t.Context(), issue(70)); surgical.CodeOf(err) != surgical.CodeEntityGone {
+			t.Errorf("the deleted issue is still shown: %v", err)
 		}
 	})
 }

@@ -20,6 +20,8 @@ import (
 type begins struct {
 	mu sync.Mutex
 	at map[string]time.Time
+	// takes is how long each request takes.
+	takes time.Duration
 }
 
 // around is for [cloud.Cloud.Around].
@@ -32,7 +34,7 @@ func (b *begins) around(clock *cloud.Clock) cloud.Around {
 				b.at[run] = clock.Now()
 			}
 			b.mu.Unlock()
-			time.Sleep(2 * time.Second)
+			time.Sleep(b.takes)
 		}
 		return send()
 	}
@@ -52,7 +54,7 @@ func TestPasses_OvertakeNoWebhookThatWasAcceptedBefore(t *testing.T) {
 		for iid := int64(100); iid < 100+issues; iid++ {
 			c.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: c.Clock.Now()}))
 		}
-		first := begins{at: map[string]time.Time{}}
+		first := begins{at: map[string]time.Time{}, takes: 2 * time.Second}
 		c.Around = first.around(c.Clock)
 		asked := map[string]time.Time{}
 		burst := func(n int) {
