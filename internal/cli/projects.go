@@ -157,7 +157,7 @@ func (p *printer) projects(list apiclient.ProjectList) {
 func (p *printer) hook(project apiclient.Project) cell {
 	switch h := project.Hook; {
 	case h == nil:
-		return cell{}
+		return cell{"not checked", p.faint}
 	case h.State == surgical.HookWorking:
 		return cell{string(h.State), p.good}
 	case h.State == surgical.HookUnreadable:
@@ -179,8 +179,9 @@ func (p *printer) project(project apiclient.Project) {
 	if c := project.Counts; c != nil {
 		pairs = append(pairs, pair("in GitLab", plain("%d issues, %d merge requests at %s", c.Issues, c.MergeRequests, moment(c.CountedAt))))
 	}
+	pairs = append(pairs, pair("hook", p.hook(project)))
 	if h := project.Hook; h != nil {
-		pairs = append(pairs, pair("hook", p.hook(project)), pair("hook id", number(h.HookID)),
+		pairs = append(pairs, pair("hook id", number(h.HookID)),
 			pair("reason", plain("%s", h.Reason)), pair("checked", plain("%s", moment(h.CheckedAt))))
 	}
 	if r := project.LastReconcile; r != nil {

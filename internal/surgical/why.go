@@ -230,19 +230,32 @@ func (w Why) project() (s []string) {
 	if !p.UnseenSince.IsZero() {
 		s = append(s, fmt.Sprintf("GitLab refuses to show the project to the token since %s.", w.moment(p.UnseenSince)))
 	}
-	switch h := p.Hook; h.State {
-	case "", HookWorking:
-	default:
-		text := fmt.Sprintf("At %s the project's webhook was %s", w.moment(h.CheckedAt), h.State)
-		if h.Reason != "" {
-			text += ": " + h.Reason
-		}
-		s = append(s, text+".")
-	}
+	s = append(s, w.hook()...)
 	if r := p.LastReconcile; r.Missed > 0 {
 		s = append(s, fmt.Sprintf("The last reconcile, at %s, found %d changes in the project that no delivery had announced.", w.moment(r.EndedAt), r.Missed))
 	}
 	return s
+}
+
+// hook says what the last check of the project's webhook found, unless it works.
+func (w Why) hook() []string {
+	h := w.Project.Hook
+	switch {
+	case h.State == HookWorking:
+		return nil
+	case h.State == "" && w.Project.Path == "":
+		return []string{"The project's webhook has not been checked yet. That follows the first pass, which finds out the project's path."}
+	case h.State == "":
+		return []string{"The project's webhook has not been checked yet. It is checked " + w.due(w.At) + "."}
+	}
+	text := fmt.Sprintf("At %s the project's webhook was %s", w.moment(h.CheckedAt), h.State)
+	if h.Reason != "" {
+		text += ": " + h.Reason
+	}
+	if run, found := w.Delivery(); found && run.EventAt.After(h.CheckedAt) {
+		text += fmt.Sprintf(". A delivery has arrived since, at %s", w.moment(run.EventAt))
+	}
+	return []string{text + ". It is checked again " + w.due(h.CheckedAt.Add(HookCheckInterval)) + "."}
 }
 
 // moment returns a time that has passed, and how long ago that was.

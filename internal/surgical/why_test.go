@@ -84,6 +84,24 @@ func TestWhy_SaysWhatAPersonOnCallNeedsToKnow(t *testing.T) {
 		"one that is due":                 {surgical.Why{Head: copied, FollowUp: &surgical.FollowUp{NotBefore: at}}, "fetched again within a minute", "fetched again at"},
 		"documents behind":                {surgical.Why{Head: copied, Behind: &surgical.Behind{Since: at, Changes: 2, Reason: "refused", RunID: "w1", State: surgical.BehindHeldBack}}, "behind since 2026-11-29 12:00:00Z, by 2 changes: refused (run w1). They are held back", "are current"},
 		"a project that was never listed": {surgical.Why{Head: copied}, "what no delivery announced may be missing", "is in the copy"},
+		"a webhook that was not checked": {
+			surgical.Why{Head: copied, Project: surgical.Project{Path: "demo/new"}}, "has not been checked yet. It is checked within a minute", "webhook was",
+		},
+		"nor could it be": {surgical.Why{Head: copied}, "has not been checked yet. That follows the first pass", "within a minute"},
+		"a webhook that was missing": {
+			surgical.Why{Head: copied, Project: surgical.Project{Hook: surgical.HookCheck{State: surgical.HookMissing, CheckedAt: at.Add(-10 * time.Minute)}}},
+			"At 2026-11-29 11:50:00Z (10 min 0 s ago) the project's webhook was missing. It is checked again at 2026-11-29 12:50:00Z", "arrived since",
+		},
+		"a webhook that was added since": {
+			surgical.Why{
+				Head: copied, Project: surgical.Project{Hook: surgical.HookCheck{State: surgical.HookMissing, CheckedAt: at.Add(-2 * time.Hour)}},
+				Ended: []surgical.Run{delivered(time.Minute, func(*surgical.Run) {})},
+			},
+			"was missing. A delivery has arrived since, at|It is checked again within a minute", "not been checked",
+		},
+		"a webhook that works": {
+			surgical.Why{Head: copied, Project: surgical.Project{Hook: surgical.HookCheck{State: surgical.HookWorking, CheckedAt: at}}}, "is shown", "webhook was",
+		},
 		"a project that is complete": {
 			surgical.Why{Head: copied, Project: surgical.Project{CompleteAsOf: at, UnseenSince: at, Hook: surgical.HookCheck{State: surgical.HookDisabled, Reason: "it failed"}, LastReconcile: surgical.Reconciled{Missed: 4}}},
 			"Every change in the project before 2026-11-29 12:00:00Z is in the copy|refuses to show the project|webhook was disabled: it failed|found 4 changes", "may be missing",
