@@ -160,7 +160,7 @@ func itemsOf(input any) (items []touchedItem, write bool) {
 // keyString formats the item's key attributes in a fixed order.
 func keyString(item dynamo.Item) string {
 	var parts []string
-	for _, name := range []string{"pk", "sk", "run_id", "target", "entity", "dirty_id", "scope_run_id", "job_id", "name", ":0", ":1"} {
+	for _, name := range []string{"pk", "sk", "run_id", "target", "entity", "dirty_id", "scope_run_id", "job_id", "item", "name", ":0", ":1"} {
 		switch v := item[name].(type) {
 		case *types.AttributeValueMemberS:
 			parts = append(parts, v.Value)

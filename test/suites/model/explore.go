@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math/bits"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,9 @@ type explorer struct {
 	lag time.Duration
 	// odd sequences have dates that are set back or lie in the future.
 	odd bool
+	// erases is set in sequences in which an operator erases entities: not in all,
+	// because nothing can go wrong any more with what is erased.
+	erases bool
 }
 
 // event is a change that GitLab reports.
@@ -107,6 +111,7 @@ func (x *explorer) setUp() {
 	case 7:
 		x.lag, x.odd = beyondConfirmation, x.draw(2, "odd dates") == 1
 	}
+	x.erases = x.draw(4, "erases") == 3
 	x.mayLag = max(x.lag, maxLag)
 	x.happened[fmt.Sprintf("sequences with replicas that lag up to %s, odd dates %t", max(x.lag, maxLag), x.odd)]++
 	x.truth.server.AddProject(fakegitlab.ProjectID, fakegitlab.ProjectPath)
@@ -171,6 +176,7 @@ func actions() []action {
 		{"sweep", 2, func(x *explorer) { x.sweep(x.skew()) }},
 		{"land", 2, (*explorer).landLate},
 		{"cancel", 1, (*explorer).cancel},
+		{"erase", 4, (*explorer).erase},
 		{"retry", 1, (*explorer).retry},
 		{"resend", 1, (*explorer).resend},
 		{"outage", 1, (*explorer).outage},
@@ -525,6 +531,28 @@ func (x *explorer) retry() {
 	if run, ok := x.someRun("retried run"); ok {
 		x.call(x.skew(), "POST", "/v1/sync-runs/"+run+"/retry-failed", "", "")
 	}
+}
+
+// erase erases an entity, or lets one that is erased be fetched again.
+func (x *explorer) erase() {
+	if !x.erases {
+		x.run()
+		return
+	}
+	ref, method := x.entity(), http.MethodPost
+	if x.oracle.heads[ref].Erased() && x.draw(4, "undo") > 0 {
+		if open := x.erasing(); len(open) > 0 { // it cannot be undone yet
+			x.pass(surgical.EraseSettle)
+			x.sweep(x.skew())
+			return
+		}
+		method = http.MethodDelete
+	}
+	x.call(x.skew(), method, erasurePath(ref), "", "")
+}
+
+func erasurePath(ref surgical.EntityRef) string {
+	return strings.Replace(pathOf(ref), "/api/v4/", "/v1/", 1) + "/erasure"
 }
 
 func (x *explorer) someRun(what string) (string, bool) {

@@ -51,6 +51,8 @@ func sequence(t *testing.T, rt *rapid.T, engine Engine, tables config.Tables, ta
 		x.swept()
 		x.expire()
 		x.compare()
+		x.lift()
+		x.compare()
 		tally.count(x)
 	})
 	switch {

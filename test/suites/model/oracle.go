@@ -32,6 +32,9 @@ type oracle struct {
 	hideRequests map[string][]hideRequest
 	// carriedOut has the keys of the deliveries whose hide requests are done.
 	carriedOut map[string]bool
+	// erasedAt is when an entity was erased last, by the clock that erased it, and
+	// liftedAt when that was lifted.
+	erasedAt, liftedAt map[surgical.EntityRef]time.Time
 	// steps counts the checks.
 	steps int
 	// succeeded is called with each run that has just succeeded.
@@ -42,7 +45,7 @@ func newOracle(w *world) oracle {
 	clock := func() time.Time { return time.Now().UTC() }
 	return oracle{
 		w: w, content: content.NewStore(w.db, w.tables.Content, clock), ledger: ledger.New(w.db, w.tables, clock),
-		heads: map[surgical.EntityRef]surgical.Head{}, hideRequests: map[string][]hideRequest{}, carriedOut: map[string]bool{}, succeeded: func(surgical.Run) {}, ended: map[string]surgical.RunStatus{}, dirty: map[string]surgical.DirtySource{},
+		heads: map[surgical.EntityRef]surgical.Head{}, hideRequests: map[string][]hideRequest{}, carriedOut: map[string]bool{}, erasedAt: map[surgical.EntityRef]time.Time{}, liftedAt: map[surgical.EntityRef]time.Time{}, succeeded: func(surgical.Run) {}, ended: map[string]surgical.RunStatus{}, dirty: map[string]surgical.DirtySource{},
 	}
 }
 
@@ -106,13 +109,14 @@ func (o *oracle) visible(ref surgical.EntityRef, c *call) {
 	}
 	before := o.heads[ref]
 	o.heads[ref] = head
+	o.erased(before, head, c)
 	o.hidden(before, head, c)
 	switch {
 	case head.Revision < before.Revision:
 		o.w.failf("after %s: the revision of %s went back from %d to %d", c.what, ref, before.Revision, head.Revision)
 	case head.UpdatedAt.Before(before.UpdatedAt) && head.FetchedAt.Before(before.FetchedUntil.Add(surgical.Confirmation)):
 		o.w.failf("after %s: updated_at of %s went back from %v to %v without a confirmation", c.what, ref, before.UpdatedAt, head.UpdatedAt)
-	case head.FetchedAt.Before(before.FetchedAt):
+	case head.FetchedAt.Before(before.FetchedAt) && !head.Erased():
 		o.w.failf("after %s: fetched_at of %s went back from %v to %v", c.what, ref, before.FetchedAt, head.FetchedAt)
 	}
 	o.documents(head, c)
@@ -150,7 +154,7 @@ func (o *oracle) fetchOf(entity content.Entity) *fetch {
 
 // documents checks that nothing hidden is visible.
 func (o *oracle) documents(head surgical.Head, c *call) {
-	if !head.Attributes.Confidential && !head.Gone {
+	if !head.Attributes.Confidential && !head.Gone && !head.Erased() {
 		return
 	}
 	documents, err := o.content.Documents(background(), head.Ref)
@@ -161,12 +165,46 @@ func (o *oracle) documents(head surgical.Head, c *call) {
 	for _, d := range documents {
 		switch {
 		case d.Revision < head.DocumentsVisibleFrom:
+		case head.Erased():
+			o.w.failf("after %s: %s is erased, and its document %s of revision %d is visible", c.what, head.Ref, d.ID, d.Revision)
 		case head.Gone:
 			o.w.failf("after %s: %s is gone, and its document %s of revision %d is visible", c.what, head.Ref, d.ID, d.Revision)
 		case !d.Confidential:
 			o.w.failf("after %s: %s is confidential, and its document %s of revision %d is visible without the mark", c.what, head.Ref, d.ID, d.Revision)
 		}
 	}
+}
+
+// erased checks that nothing is shown or stored of an erased head, that only an undo
+// lifts it, and that what comes back then was fetched later.
+func (o *oracle) erased(before, head surgical.Head, c *call) {
+	ref := head.Ref
+	if head.Erased() {
+		o.erasedAt[ref] = head.ErasedAt
+	}
+	switch shown, why := surgical.Visible(head, surgical.Sight{Confidential: surgical.Include}); {
+	case head.Erased() && (shown || why != surgical.Erased || head.HasCopy()):
+		o.w.failf("after %s: %s is erased, and has a copy, or is %s", c.what, ref, why)
+	case head.Erased() && before.Erased() && head.Revision != before.Revision:
+		o.w.failf("after %s: %s is erased, and its head moved from revision %d to %d", c.what, ref, before.Revision, head.Revision)
+	case before.Erased() && !head.Erased():
+		if !strings.HasPrefix(c.by.name, "api") || head.Revision != before.Revision {
+			o.w.failf("after %s of %s: %s is not erased any more, at revision %d after %d", c.what, c.by.name, ref, head.Revision, before.Revision)
+		}
+		o.liftedAt[ref] = time.Now()
+		o.w.happened["erasures lifted"]++
+	case !before.Erased() && head.Erased():
+		o.w.happened["entities erased"]++
+	}
+	if head.HasCopy() && head.FetchedAt.Before(o.erasedAt[ref]) {
+		o.w.failf("after %s: %s shows a fetch of %v, before it was erased, %v", c.what, ref, head.FetchedAt, o.erasedAt[ref])
+	}
+}
+
+// forgets reports whether an erasing may have kept out what happened to the entity at
+// the time.
+func (o *oracle) forgets(ref surgical.EntityRef, at time.Time) bool {
+	return o.heads[ref].Erased() || !o.liftedAt[ref].Before(at)
 }
 
 // hideRequest asks to hide what the event's delivery called confidential.
@@ -181,7 +219,7 @@ func (r hideRequest) since() time.Time { return r.eventAt.Add(surgical.Settle) }
 // hidden checks that nothing is shown that must not be.
 func (o *oracle) hidden(before, head surgical.Head, c *call) {
 	ref := head.Ref
-	if before.Gone && !head.Gone && head.FetchedAt.Before(before.FetchedUntil) {
+	if before.Gone && !head.Gone && !head.Erased() && head.FetchedAt.Before(before.FetchedUntil) {
 		o.w.failf("after %s: %s is back by a fetch of %v that began before its tombstone's had ended, %v", c.what, ref, head.FetchedAt, before.FetchedUntil)
 	}
 	if head.Gone && before.HasCopy() && o.w.mayLag <= surgical.Confirmation && o.w.truth.shownSince(ref, before.FetchedAt.Add(-2*maxSkew)) {
@@ -208,8 +246,8 @@ func (o *oracle) handled(req surgical.Request) {
 		return
 	}
 	for _, r := range o.hideRequests[req.RunID] {
-		if !r.eventAt.Equal(req.EventAt) {
-			continue
+		if !r.eventAt.Equal(req.EventAt) || head.Erased() {
+			continue // an erased entity is hidden anyway, and remembers nothing
 		}
 		o.carriedOut[r.key] = true
 		if head.HiddenSince.Before(r.since()) && (!head.HasCopy() || head.FetchedAt.Before(r.since().Add(surgical.Confirmation))) {

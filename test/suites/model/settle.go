@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,16 @@ func (x *explorer) finishBehind(behind lags) {
 }
 
 func (x *explorer) rests() bool {
-	return x.messages()+len(x.pending)+len(x.late)+len(x.arrivals) == 0 && len(x.open())+len(x.followUps()) == 0
+	return x.messages()+len(x.pending)+len(x.late)+len(x.arrivals) == 0 && len(x.open())+len(x.followUps())+len(x.erasing()) == 0
+}
+
+// erasing lists the erasures of entities that are still being removed.
+func (x *explorer) erasing() []surgical.Erasure {
+	open, err := x.oracle.ledger.OpenErasures(background())
+	if err != nil {
+		x.failf("%v", err)
+	}
+	return open
 }
 
 // followUps lists the entities with a follow-up that is pending.
@@ -146,6 +156,9 @@ func (x *explorer) appliedBy(run surgical.Run) {
 func (x *explorer) shown(e event, run surgical.Run) {
 	if x.lag > 0 && (e.traceless || x.odd || x.lag > surgical.Confirmation) {
 		return // the next event, or reconciling, corrects it
+	}
+	if x.oracle.forgets(e.ref, e.at) {
+		return
 	}
 	why := ""
 	entity, err := x.oracle.content.ForReaders(nil, surgical.Include).Read(background(), e.ref)
@@ -251,6 +264,10 @@ func (x *explorer) backlog() []string {
 func (x *explorer) compare() {
 	for _, ref := range x.refs {
 		entity, err := x.oracle.content.ForReaders(nil, surgical.Include).Read(background(), ref)
+		if x.oracle.heads[ref].Erased() {
+			x.removed(ref, err)
+			continue
+		}
 		if concealed(err) && !x.truth.has(ref) {
 			x.nothing(ref)
 			continue
@@ -267,6 +284,34 @@ func (x *explorer) compare() {
 		}
 		x.rendered(entity)
 	}
+}
+
+// removed checks that nothing is left of an erased entity, and that readers are told
+// nothing of it.
+func (x *explorer) removed(ref surgical.EntityRef, read error) {
+	if surgical.CodeOf(read) != surgical.CodeEntityNotFound {
+		x.failf("%s is erased, and reading it ends with %v", ref, read)
+	}
+	left, err := x.oracle.content.Collection(background(), ref)
+	if err != nil || left.Total() > 0 {
+		x.failf("%s is erased, and of it is left: %+v, error %v", ref, left, err)
+	}
+}
+
+// lift lets everything that is erased be fetched again, and fetches it.
+func (x *explorer) lift() {
+	for _, ref := range x.refs {
+		if !x.oracle.heads[ref].Erased() {
+			continue
+		}
+		x.call(0, http.MethodDelete, erasurePath(ref), "", "")
+		x.finishAll()
+		if x.oracle.heads[ref].Erased() {
+			x.failf("the erasing of %s cannot be undone", ref)
+		}
+		x.reconcileOf(ref, "again-"+ref.Key())
+	}
+	x.calm("undoing what was erased")
 }
 
 // nothing checks that no document and no embedding of an entity is left that is gone.

@@ -177,7 +177,7 @@ func (w *world) api(p *process) http.Handler {
 	}
 	f := w.functions(p)
 	handler, err := api.New(api.Options{
-		Runs: f.Ledger, Projects: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, surgical.Include), Queue: f.ToRequests,
+		Runs: f.Ledger, Projects: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, surgical.Include), Queue: f.ToRequests, Eraser: f.Eraser,
 		Allows: func(int64) bool { return true }, Clock: p.now, NewKey: w.newID, Log: w.log,
 		RequestID: func(*http.Request) string { return "" },
 	})
