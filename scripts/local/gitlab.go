@@ -50,6 +50,32 @@ func (g demoGitLab) addIssues(ctx context.Context, n int) (surgical.EntityRef, e
 	return first, g.control(ctx, http.MethodPost, "fill", first, url.Values{"first": {strconv.FormatInt(first.IID, 10)}, "issues": {strconv.Itoa(n)}}, &ignored)
 }
 
+// withdraw deletes the entity's comments that begin with the text.
+func (g demoGitLab) withdraw(ctx context.Context, ref surgical.EntityRef, text string) error {
+	type discussion struct {
+		Notes []struct {
+			ID   int64
+			Body string
+		}
+	}
+	discussions, err := everyPage[discussion](ctx, g, fmt.Sprintf("%d/%ss/%d/discussions", ref.ProjectID, ref.Type, ref.IID))
+	if err != nil {
+		return err
+	}
+	var ignored any
+	for _, d := range discussions {
+		for _, note := range d.Notes {
+			if !strings.HasPrefix(note.Body, text) {
+				continue
+			}
+			if err := g.control(ctx, http.MethodPost, "delete_note", ref, url.Values{"note": {strconv.FormatInt(note.ID, 10)}}, &ignored); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (g demoGitLab) rename(ctx context.Context, ref surgical.EntityRef, title string) error {
 	var ignored any
 	return g.control(ctx, http.MethodPost, "edit", ref, url.Values{"title": {title}}, &ignored)

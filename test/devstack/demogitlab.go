@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -23,7 +25,8 @@ const (
 )
 
 // DemoGitLab starts the demo GitLab in the background and returns its URL. A
-// running one of this checkout is reused, because it holds its data in memory.
+// running one of this checkout is reused. One that is restarted goes on with what it
+// held.
 func DemoGitLab(ctx context.Context, root, dir string, port int) (baseURL string, err error) {
 	binary := filepath.Join(root, ".build", demoGitLabName)
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, "./scripts/demogitlab")
@@ -48,6 +51,8 @@ func DemoGitLab(ctx context.Context, root, dir string, port int) (baseURL string
 	if have.Port != 0 {
 		port = have.Port
 	}
+	_, err = os.Stat(demoGitLabFile(dir))
+	began := errors.Is(err, fs.ErrNotExist)
 	server, err := startDemoGitLab(ctx, binary, dir, port)
 	if err != nil {
 		return "", err
@@ -56,12 +61,17 @@ func DemoGitLab(ctx context.Context, root, dir string, port int) (baseURL string
 	if err := WriteRecord(dir, demoGitLabName, record); err != nil {
 		return "", err
 	}
+	if !began {
+		return server.URL, nil
+	}
 	return server.URL, touchAll(ctx, server.URL)
 }
 
-// touchAll sets the updated_at of every entity to now. A restarted demo GitLab
-// has lost its later changes, but the store still has them and accepts nothing
-// older.
+// demoGitLabFile keeps what the demo GitLab holds.
+func demoGitLabFile(dir string) string { return filepath.Join(dir, demoGitLabName, "state.json") }
+
+// touchAll sets the updated_at of every entity of a new demo GitLab to now. The store
+// may have copies of an earlier one, and accepts nothing older.
 func touchAll(ctx context.Context, gitlab string) error {
 	for _, ref := range []surgical.EntityRef{
 		fakegitlab.IssueRef(7), fakegitlab.IssueRef(8), fakegitlab.IssueRef(9), fakegitlab.MergeRequestRef(12),
@@ -93,7 +103,7 @@ func startDemoGitLab(ctx context.Context, binary, dir string, port int) (*Server
 			return answers(ctx, base+"/_demo/requests", http.StatusOK)
 		},
 		command: func(port int) *exec.Cmd {
-			return exec.Command(binary, "-addr", "127.0.0.1:"+strconv.Itoa(port), "-token", DemoGitLabToken)
+			return exec.Command(binary, "-addr", "127.0.0.1:"+strconv.Itoa(port), "-token", DemoGitLabToken, "-state", demoGitLabFile(dir))
 		},
 	}
 	o := Options{

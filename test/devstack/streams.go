@@ -18,12 +18,20 @@ func forgetStreams(dir string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	// The file names the version of its format beside the state itself.
 	var state map[string]json.RawMessage
+	var service map[string]json.RawMessage
 	if err == nil {
 		err = json.Unmarshal(raw, &state)
 	}
 	if err == nil {
-		delete(state, "dynamodb_stream_positions")
+		err = json.Unmarshal(state["payload"], &service)
+	}
+	if err == nil {
+		delete(service, "dynamodb_stream_positions")
+		state["payload"], err = json.Marshal(service)
+	}
+	if err == nil {
 		raw, err = json.Marshal(state)
 	}
 	if err == nil {
