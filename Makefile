@@ -60,6 +60,7 @@ nightly: ## Run everything that is too slow for every change: a larger model, th
 	@$(MAKE) memory
 	@$(MAKE) contract
 	@$(MAKE) deploy-test
+	@$(MAKE) upgrade-test
 	@$(MAKE) mutants
 	@$(MAKE) fuzz FUZZTIME=$(or $(FUZZTIME),1m)
 	@$(MAKE) load
@@ -138,6 +139,10 @@ deploy: setup-cdk build-aws build-infra ## Deploy to the AWS account of your cre
 .PHONY: deploy-test
 deploy-test: setup-test setup-cdk ## Deploy to the local AWS with the CDK CLI: first failures, updates, no terminal, deletion
 	@LOREHOOK_FULL_DEPLOY=1 go test -count=1 -timeout 20m ./scripts/deploy
+
+.PHONY: upgrade-test
+upgrade-test: setup-test ## Run the functions of the oldest readable version beside these, in every mixture
+	@LOREHOOK_FULL_UPGRADE=1 go test -count=1 -timeout 15m -v -run TestUpgrade ./test/suites/upgrade | grep -E '^ok|^FAIL|^panic|--- |_test.go'
 
 .PHONY: destroy
 destroy: setup-cdk build-aws build-infra ## Delete the stack, not its tables (asks; CONFIRM=<stack name> without a terminal)

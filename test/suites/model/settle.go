@@ -286,7 +286,7 @@ func (x *explorer) compare() {
 	}
 }
 
-// removed checks that nothing is left of an erased entity, and that readers are told
+// removed checks that nothing is left of an erased entity, and that readers learn
 // nothing of it.
 func (x *explorer) removed(ref surgical.EntityRef, read error) {
 	if surgical.CodeOf(read) != surgical.CodeEntityNotFound {
