@@ -328,7 +328,11 @@ func TestCensus_LosesAndRepeatsNothingWhereverTheCrawlerDies(t *testing.T) {
 	if want.Found[surgical.FoundGone] != 1 || want.Found[surgical.FoundDeletedNotes] != 1 || writes < 10 {
 		t.Fatalf("undisturbed: %+v with %d writes", want, writes)
 	}
-	for die := 1; die <= writes; die++ {
+	step := 1
+	if testing.Short() {
+		step = 7 // a sample
+	}
+	for die := 1; die <= writes; die += step {
 		t.Run(fmt.Sprint(die), func(t *testing.T) {
 			got, _ := play(t, die)
 			if diff := cmp.Diff(want, got); diff != "" {
