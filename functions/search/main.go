@@ -10,6 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -40,7 +41,7 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 		Dir: os.TempDir(), Language: c.Language, Clock: time.Now, Log: env.Log,
 	}
 	if embedder != nil {
-		options.Model, options.Embed = embedder.Model(), embedding.Query(embedder)
+		options.Model, options.Embed, options.Resembling = embedder.Model(), embedding.Query(embedder), vectorspace.Resembling(embedder.Model())
 	}
 	engine, err := embedded.New(options)
 	if err != nil {

@@ -42,7 +42,7 @@ type SearchPassage struct {
 
 type searchInput struct {
 	Query     string              `query:"q" minLength:"1" maxLength:"2000" example:"login page crashes state:opened label:bug" doc:"What to look for, in words. It has no operators, but filters: project:, type:, state:, label:, author:, created: and updated: with a value, which may be in quotes, and for times a range such as >=2026-11-02 or 2026-11-01..2026-11-30. A filter in quotes as a whole is text."`
-	SimilarTo string              `query:"similar_to" maxLength:"64" example:"1#7" doc:"Look for entities that resemble this one instead: 1#7 is an issue, 1!7 a merge request of project 1. Excludes q."`
+	SimilarTo string              `query:"similar_to" maxLength:"64" example:"1#7" doc:"Look for entities that resemble this one instead: 1#7 is an issue, 1!7 a merge request of project 1. With the model of the local stack, only those that resemble it enough. Excludes q."`
 	Project   projectRef          `query:"project" example:"group/project" doc:"Only entities of the project with this id or path."`
 	Type      surgical.EntityType `query:"type" enum:"issue,merge_request" doc:"Only entities of this type."`
 	State     string              `query:"state" enum:"opened,closed,merged,locked" doc:"Only entities in this state."`

@@ -64,12 +64,21 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err = errors.Join(err, vectors.Keep()); err != nil {
 		return err
 	}
+	similar, err := eval.MeasureSimilar(ctx, entities, vectors)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "%d entities, %d queries, %s\n\n", len(entities), len(queries), embedder.Model())
 	eval.Print(out, results)
+	similar.Print(out)
 	if o.corpus != "" {
 		return nil
 	}
-	return against(out, filepath.Join(root, eval.BaselineFile), results, o.update)
+	err = against(out, filepath.Join(root, eval.BaselineFile), results, o.update)
+	if similar.Outdated() {
+		err = errors.Join(err, fmt.Errorf("%.2f is a better threshold for similar issues than vectorspace.Resembling, %.2f", eval.Threshold(similar.Pairs), similar.Threshold))
+	}
+	return err
 }
 
 // input reads the corpus and the queries. Another corpus has only those that are

@@ -14,6 +14,7 @@ import (
 	"github.com/viterin/vek/vek32"
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
+	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
@@ -30,10 +31,11 @@ import (
 const depth = 200
 
 // index is a search index of a corpus as the product makes it, with an engine that
-// compares words only, and one that fuses vectors with them.
+// compares words only, one that fuses vectors with them, and one that also leaves out what
+// hardly resembles an entity, as the product does.
 type index struct {
-	words, both *embedded.Engine
-	dir         string
+	words, both, similar *embedded.Engine
+	dir                  string
 	// rows are the vectors of all chunks.
 	rows []row
 }
@@ -67,12 +69,16 @@ func newIndex(ctx context.Context, entities []corpus.Entity, p part, vectors *Ve
 	if x.both, err = embedded.New(options); err != nil {
 		return nil, err
 	}
+	options.Resembling = vectorspace.Resembling(vectors.Model())
+	if x.similar, err = embedded.New(options); err != nil {
+		return nil, err
+	}
 	return x, x.both.Rebuild(ctx, search.Position{Cursor: "0", AsOf: time.Now()}, x.changes(ctx, entities, p, vectors))
 }
 
 func (x *index) close() error {
 	var errs []error
-	for _, engine := range []*embedded.Engine{x.words, x.both} {
+	for _, engine := range []*embedded.Engine{x.words, x.both, x.similar} {
 		if engine != nil {
 			errs = append(errs, engine.Close())
 		}

@@ -50,8 +50,8 @@ func TestBootstrap_TellsALossFromNoise(t *testing.T) {
 	}{
 		"the same":            {differences(60, func(int) float64 { return 0 }), false},
 		"as many up as down":  {differences(60, func(i int) float64 { return float64(i%2*2-1) / 2 }), false},
-		"one query of many":   {differences(60, func(i int) float64 { return -float64(btoi(i == 7)) }), false},
-		"ten queries of many": {differences(60, func(i int) float64 { return -float64(btoi(i%6 == 0)) }), true},
+		"one query of many":   {differences(60, func(i int) float64 { return -one(i == 7) }), false},
+		"ten queries of many": {differences(60, func(i int) float64 { return -one(i%6 == 0) }), true},
 		"all a little":        {differences(60, func(int) float64 { return -0.01 }), true},
 		"all better":          {differences(60, func(int) float64 { return 0.01 }), false},
 	} {
@@ -150,9 +150,29 @@ func TestCompare_FindsALoss(t *testing.T) {
 	}
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
+func TestThreshold_IsChosenByPrecisionAndRecall(t *testing.T) {
+	pairs := []Pair{{1, 0.9, true}, {1, 0.8, true}, {1, 0.7, false}, {2, 0.75, true}, {2, 0.6, false}, {2, 0.5, true}, {2, 0.1, false}}
+	for threshold, want := range map[float64][2]float64{0.85: {1, 0.25}, 0.75: {1, 0.75}, 0.65: {0.75, 0.75}, 0.4: {4. / 6, 1}, 0.95: {1, 0}} {
+		if p, r := Precision(pairs, threshold); p != want[0] || r != want[1] {
+			t.Errorf("from %.2f on: precision %.2f, recall %.2f, want %v", threshold, p, r, want)
+		}
 	}
-	return 0
+	// Recall counts more: to find the last pair is worth two wrong ones, but not ten.
+	if best := Threshold(pairs); best != 0.30 {
+		t.Errorf("the best threshold is %.2f", best)
+	}
+	for range 8 {
+		pairs = append(pairs, Pair{2, 0.55, false})
+	}
+	if best := Threshold(pairs); best != 0.71 {
+		t.Errorf("with more wrong pairs, the best threshold is %.2f", best)
+	}
+	for threshold, outdated := range map[float64]bool{0.71: false, 0.75: false, 0.4: true, 0.85: true} {
+		if m := (Similarity{Pairs: pairs, Threshold: threshold}); m.Outdated() != outdated {
+			t.Errorf("from %.2f on: outdated is %v", threshold, m.Outdated())
+		}
+	}
+	if p, r := crossValidated(pairs); p > 1 || r > 1 || r == 0 {
+		t.Errorf("precision %.2f, recall %.2f", p, r)
+	}
 }

@@ -36,6 +36,16 @@ func Of(kind, model string) (string, error) {
 	}
 }
 
+// Resembling returns the cosine from which on two texts resemble each other, for vectors
+// of this name; 0 if it was not measured. make eval chooses it, and docs/search-quality.md
+// says how well it separates.
+func Resembling(name string) float64 {
+	if name == OfMiniLM() {
+		return 0.62
+	}
+	return 0
+}
+
 // OfMiniLM also says how many tokens of a text count, because that decides the vectors
 // of longer texts.
 func OfMiniLM() string { return "minilm/all-MiniLM-L6-v2/256" }

@@ -34,8 +34,11 @@ type Options struct {
 	Model string
 	// Embed returns the vector of a query. It may be nil in an indexer.
 	Embed func(ctx context.Context, text string) ([]float32, error)
-	Clock func() time.Time
-	Log   *slog.Logger
+	// Resembling is the least cosine of the vectors of an entity and of what is called
+	// similar to it; 0 if any is.
+	Resembling float64
+	Clock      func() time.Time
+	Log        *slog.Logger
 }
 
 // Engine is the embedded engine.
@@ -169,6 +172,10 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 			found.Reason = "the embedder did not answer, so only words were compared"
 		default:
 			found.Mode, found.Model = search.Hybrid, e.Model
+			if q.SimilarTo != nil && e.Resembling > 0 {
+				lexical, near = resembling(lexical, near, e.Resembling)
+				total = 0
+			}
 			ranked = fuse(lexical, near)
 			total = max(total, len(ranked))
 		}
@@ -239,6 +246,25 @@ func (e *Engine) near(ctx context.Context, s *state, q search.Query, depth int, 
 		hits[i] = chunkHit{n.row.entity, n.row.document, int(n.row.chunk), float64(n.score)}
 	}
 	return hits, nil
+}
+
+// resembling returns the chunks that are as close as least, and of the ranking by words
+// those of their entities.
+func resembling(lexical, near []chunkHit, least float64) (words, vectors []chunkHit) {
+	resembles := map[*entry]bool{}
+	for _, hit := range near {
+		if hit.score < least {
+			break // they are sorted
+		}
+		resembles[hit.entity] = true
+		vectors = append(vectors, hit)
+	}
+	for _, hit := range lexical {
+		if resembles[hit.entity] {
+			words = append(words, hit)
+		}
+	}
+	return words, vectors
 }
 
 // embed asks the embedder, for no longer than a query may wait for it.
