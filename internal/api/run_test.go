@@ -32,6 +32,10 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 				RunID: run.RunID, ProjectID: 1, Origin: surgical.OriginWebhook, Status: surgical.StatusSucceeded, Stage: surgical.StageDone,
 				Targets: []api.TargetView{target}, CreatedAt: run.CreatedAt, StartedAt: run.FirstClaimedAt, FinishedAt: run.FinishedAt, Attempts: 1,
 			},
+			Times: api.TimesView{
+				Begun: run.BegunAt(), PreflightStarted: run.Marks.PreflightStarted, IngestStarted: run.Marks.IngestStarted, Committed: run.Marks.Committed,
+				DocsStarted: run.Marks.DocsStarted, DocsEnded: run.Marks.DocsEnded, EmbedStarted: run.Marks.EmbedStarted, EmbedEnded: run.Marks.EmbedEnded,
+			},
 			Counters: api.CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
 			SkippedStaleIIDs: api.IIDsView{Issues: []int64{}, MergeRequests: []int64{}},
 			FailedIIDs:       api.IIDsView{Issues: []int64{}, MergeRequests: []int64{}},

@@ -33,6 +33,7 @@ type RunSummary struct {
 type SyncResult struct {
 	RunSummary
 	TimingsMS TimingsView  `json:"timings_ms" doc:"How long the stages took, in milliseconds."`
+	Times     TimesView    `json:"times" doc:"When the run reached what it did. A time that it has not reached is absent."`
 	Counters  CountersView `json:"counters" doc:"What the run did."`
 
 	DocumentsRegenerated int64    `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
@@ -67,6 +68,19 @@ type TimingsView struct {
 	Docs      *int64 `json:"docs,omitempty" doc:"Rendering documents."`
 	Embed     *int64 `json:"embed,omitempty" doc:"Embedding documents."`
 	Total     *int64 `json:"total,omitempty" doc:"From the event, or the request, to the run's end."`
+}
+
+// TimesView is when a run began, and when its stages began and ended. Those before the
+// commit are of the latest attempt.
+type TimesView struct {
+	Begun            time.Time `json:"begun" doc:"When its event was received, or when it was requested: durations are counted from it."`
+	PreflightStarted time.Time `json:"preflight_started,omitzero" doc:"When the first fetch began."`
+	IngestStarted    time.Time `json:"ingest_started,omitzero" doc:"When everything was fetched and the first write began."`
+	Committed        time.Time `json:"committed,omitzero" doc:"When the copies became visible."`
+	DocsStarted      time.Time `json:"docs_started,omitzero" doc:"When the first document was rendered."`
+	DocsEnded        time.Time `json:"docs_ended,omitzero" doc:"When the documents were written."`
+	EmbedStarted     time.Time `json:"embed_started,omitzero" doc:"When embedding began."`
+	EmbedEnded       time.Time `json:"embed_ended,omitzero" doc:"When it ended."`
 }
 
 // CountersView is summed over the attempts and stages of a run.
@@ -139,7 +153,7 @@ func summaryOf(run surgical.Run) RunSummary {
 
 func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job) SyncResult {
 	view := SyncResult{
-		RunSummary: summaryOf(run), TimingsMS: timings(run),
+		RunSummary: summaryOf(run), TimingsMS: timings(run), Times: timesOf(run),
 		Counters: CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
 		SkippedStaleIIDs: newIIDs(), FailedIIDs: newIIDs(), Entities: []EntityRowView{}, Jobs: countJobs(jobs),
 	}
@@ -198,6 +212,14 @@ func countJobs(jobs []surgical.Job) JobsView {
 		(*counts)[job.Status]++
 	}
 	return v
+}
+
+func timesOf(run surgical.Run) TimesView {
+	m := run.Marks
+	return TimesView{
+		Begun: run.BegunAt(), PreflightStarted: m.PreflightStarted, IngestStarted: m.IngestStarted, Committed: m.Committed,
+		DocsStarted: m.DocsStarted, DocsEnded: m.DocsEnded, EmbedStarted: m.EmbedStarted, EmbedEnded: m.EmbedEnded,
+	}
 }
 
 // timings measures the stages between the run's marks. A preflight that no

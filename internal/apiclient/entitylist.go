@@ -80,7 +80,7 @@ func (c *Client) Entities(ctx context.Context, projectID int64, t surgical.Entit
 	return func(yield func(json.RawMessage, error) bool) {
 		q := maps.Clone(query)
 		for {
-			page, err := call[Listing](ctx, c, http.MethodGet, fmt.Sprintf("%s/%d/%ss", projectsPath, projectID, t), q, nil)
+			page, err := c.EntitiesPage(ctx, projectID, t, q)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -96,4 +96,9 @@ func (c *Client) Entities(ctx context.Context, projectID int64, t surgical.Entit
 			q.Set("cursor", page.Value.NextCursor)
 		}
 	}
+}
+
+// EntitiesPage reads one page of [Client.Entities].
+func (c *Client) EntitiesPage(ctx context.Context, projectID int64, t surgical.EntityType, query url.Values) (Answer[Listing], error) {
+	return call[Listing](ctx, c, http.MethodGet, fmt.Sprintf("%s/%d/%ss", projectsPath, projectID, t), query, nil)
 }

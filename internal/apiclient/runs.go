@@ -42,6 +42,7 @@ type Run struct {
 	// TimingsMS has the duration of each finished stage, and "total", in
 	// milliseconds.
 	TimingsMS map[string]int64 `json:"timings_ms"`
+	Times     RunTimes         `json:"times"`
 	Counters  map[string]int64 `json:"counters"`
 	Entities  []RunEntity      `json:"entities"`
 	// Jobs counts jobs by stage and status.
@@ -50,6 +51,19 @@ type Run struct {
 	Code surgical.Code `json:"error_code"`
 	// Error has its text in Message.
 	Error *problem.Problem `json:"error"`
+}
+
+// RunTimes are when a run began, and when its stages began and ended; zero if not reached.
+// Lists have none.
+type RunTimes struct {
+	Begun            time.Time `json:"begun"`
+	PreflightStarted time.Time `json:"preflight_started"`
+	IngestStarted    time.Time `json:"ingest_started"`
+	Committed        time.Time `json:"committed"`
+	DocsStarted      time.Time `json:"docs_started"`
+	DocsEnded        time.Time `json:"docs_ended"`
+	EmbedStarted     time.Time `json:"embed_started"`
+	EmbedEnded       time.Time `json:"embed_ended"`
 }
 
 // RunEntity is the outcome of one target.

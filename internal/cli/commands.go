@@ -18,6 +18,7 @@ type commands struct {
 	Show       showCommand       `cmd:"" help:"Show an issue or merge request with its comments, from the stored copy."`
 	Open       openCommand       `cmd:"" help:"Open an issue or merge request in GitLab, in your browser."`
 	Search     searchCommand     `cmd:"" help:"Find issues and merge requests by their text, or such as resemble one."`
+	Console    consoleCommand    `cmd:"" help:"Search and read the copies in your browser, and watch runs."`
 	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
 	Why        whyCommand        `cmd:"" help:"Explain why the copy of an issue or merge request is shown or hidden, and how current it is."`
 	Export     exportCommand     `cmd:"" help:"Write all copies that are shown as lines of JSON."`

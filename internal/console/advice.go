@@ -68,8 +68,9 @@ func remedy(action surgical.Action) string {
 	return "Search the functions' logs for the run id to find the cause."
 }
 
-// adviceFor returns what can be done about the run.
-func adviceFor(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job) []advice {
+// adviceFor returns what can be done about the run. undone means that some of its jobs
+// were left undone.
+func adviceFor(run surgical.Run, rows []surgical.EntityRow, undone bool) []advice {
 	switch run.Status {
 	case surgical.StatusQueued, surgical.StatusRunning:
 		all := []advice{{"Follow the run until it ends.", followCommand(run.RunID)}, {"Cancel it.", cancelCommand(run.RunID)}}
@@ -92,7 +93,7 @@ func adviceFor(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job)
 			all = append(all, advice{Text: remedy(a)})
 		}
 	}
-	if canRetry(rows, jobs) {
+	if canRetry(rows, undone) {
 		text := "Retry the failed targets."
 		if len(hopeless) > 0 {
 			text = "Retry the other targets, without those that GitLab does not have."
@@ -141,11 +142,16 @@ func hopelessTargets(run surgical.Run) []surgical.Target {
 }
 
 // canRetry reports whether `lore sync-runs --retry-failed` has anything to do. It
-// applies the API's rule.
-func canRetry(rows []surgical.EntityRow, jobs []surgical.Job) bool {
-	return slices.ContainsFunc(rows, func(row surgical.EntityRow) bool {
+// applies the API's rule. undone means that jobs of the run were.
+func canRetry(rows []surgical.EntityRow, undone bool) bool {
+	return undone || slices.ContainsFunc(rows, func(row surgical.EntityRow) bool {
 		return row.Status == surgical.EntityFailed && row.Code.CanSucceedLater()
-	}) || slices.ContainsFunc(jobs, func(job surgical.Job) bool {
+	})
+}
+
+// undone reports whether jobs were left undone.
+func undone(jobs []surgical.Job) bool {
+	return slices.ContainsFunc(jobs, func(job surgical.Job) bool {
 		return job.Status == surgical.JobAborted || job.Status == surgical.JobFailed
 	})
 }

@@ -19,8 +19,8 @@ type chainLink struct {
 // maxChain limits how many retries are followed in each direction.
 const maxChain = 10
 
-// chain follows retries in both directions, up to the first expired run.
-func (r reader) chain(ctx context.Context, run surgical.Run) ([]surgical.Run, error) {
+// chainOf follows retries in both directions, up to the first expired run.
+func chainOf(ctx context.Context, run surgical.Run, find func(ctx context.Context, runID string) (surgical.Run, error)) ([]surgical.Run, error) {
 	chain, seen := []surgical.Run{run}, map[string]bool{run.RunID: true}
 	follow := func(next func(surgical.Run) string, add func(surgical.Run)) error {
 		at := run
@@ -30,7 +30,7 @@ func (r reader) chain(ctx context.Context, run surgical.Run) ([]surgical.Run, er
 				return nil
 			}
 			seen[id] = true
-			found, err := r.ledger.Run(ctx, id)
+			found, err := find(ctx, id)
 			if surgical.CodeOf(err) == surgical.CodeRunNotFound {
 				return nil
 			}

@@ -6,13 +6,12 @@ import (
 	"iter"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Ledger is the part of the run ledger that the console reads.
+// Ledger is the part of the run ledger that the widget reads.
 type Ledger interface {
 	// Run returns a run, or [surgical.CodeRunNotFound].
 	Run(ctx context.Context, runID string) (surgical.Run, error)
@@ -39,21 +38,8 @@ type Ledger interface {
 	Pause(ctx context.Context) (time.Time, error)
 }
 
-// Store is the part of the content plane that the console reads. [content.Reader] provides
-// it, and decides what is shown.
-type Store interface {
-	// VisibleHeads returns the heads of those entities that are shown.
-	VisibleHeads(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]surgical.Head, error)
-	// Stored returns the entity's head and how many parts of it are stored.
-	Stored(ctx context.Context, ref surgical.EntityRef) (content.Stored, error)
-}
-
-// reader builds pages from the ledger and the store.
-type reader struct {
-	ledger Ledger
-	// store is nil in the widget, which must not show content.
-	store Store
-}
+// reader builds the widget's pages.
+type reader struct{ ledger Ledger }
 
 // frame is the context in which one page is built.
 type frame struct {

@@ -1,10 +1,14 @@
-// Package console shows the run ledger to operators: which runs are open, what
-// failed and why, the stages of a run, and the lore command to run next. It is
-// read-only.
+// Package console shows Lorehook to people, in two front ends with one look.
 //
-// The same templates serve two front ends. [NewSite] returns the operations
-// console of the local stack, which listens on loopback and has plain links.
-// [Widget] is the Lambda function of a custom widget in a CloudWatch dashboard,
-// whose links invoke the function again (cwdb-action). Neither needs JavaScript.
-// Titles, messages and parameters are untrusted and always escaped.
+// [NewSite] returns the console that `lore console` serves on loopback: search, lists,
+// threads beside their documents, projects, runs, and the buttons Sync and Retry. It reads
+// and requests everything through the API. Its pages need no JavaScript; a small script
+// adds copy buttons and keys.
+//
+// [Widget] is the Lambda function of a custom widget in a CloudWatch dashboard, whose links
+// invoke the function again (cwdb-action). It reads the run ledger, is read-only, and shows
+// no titles and no text: who may see a dashboard may not necessarily read issues.
+//
+// Whatever comes from GitLab is untrusted and always escaped, or sanitized by the renderer
+// of Markdown that the site is given.
 package console

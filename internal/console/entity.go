@@ -4,35 +4,20 @@ import (
 	"cmp"
 	"context"
 
-	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// entityView shows one entity: its stored copy and its runs.
+// entityView shows one entity: whether its documents are current, and its runs.
 type entityView struct {
 	Name    string
 	Project link
-	// Stored is nil if content must not be shown.
-	Stored *storedView
 	// Behind is nil if documents and embeddings are current.
 	Behind *behindView
 	// Open are the runs that have not ended, Rows those that have.
 	Open, Rows  []runRow
 	First, Next *link
 	Todo        []advice
-}
-
-// storedView is the stored copy of an entity.
-type storedView struct {
-	Exists bool
-	// Gone is set if GitLab no longer shows the entity.
-	Gone         bool
-	Title, State string
-	Confidential bool
-	Labels       []string
-	Author, URL  string
-	Facts        []fact
 }
 
 // fact is a name with its value.
@@ -63,14 +48,6 @@ func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, erro
 	if v.Behind = f.behind(late); late != nil && (late.State == surgical.BehindWaiting || late.State == surgical.BehindHeldBack) {
 		v.Todo = append(v.Todo, advice{"Once the cause is removed, make what failed runs of the project left undone.", drainCommand(q.Ref.ProjectID)})
 	}
-	if r.store != nil {
-		stored, err := r.store.Stored(ctx, q.Ref)
-		if err != nil {
-			return nil, err
-		}
-		v.Stored = f.stored(stored)
-	}
-	// Rows show no titles, because the entity's own title is at the top.
 	v.Open, v.Rows = f.rows(open, nil), f.rows(runs, nil)
 	v.First, v.Next = f.pages(q, next)
 	return v, nil
@@ -113,32 +90,4 @@ func (r reader) openOf(ctx context.Context, ref surgical.EntityRef) ([]surgical.
 		}
 	}
 	return own, err
-}
-
-func (f frame) stored(s content.Stored) *storedView {
-	if !s.Exists() {
-		return &storedView{Gone: s.Why == surgical.Gone}
-	}
-	a := s.Attributes
-	v := &storedView{
-		Exists: true, Title: plaintext.Line(a.Title), State: plaintext.Line(a.State), Confidential: a.Confidential, URL: webLink(a.WebURL),
-	}
-	for _, label := range a.Labels {
-		v.Labels = append(v.Labels, plaintext.Line(label))
-	}
-	if a.Author != nil {
-		v.Author = plaintext.Line(a.Author.Username)
-	}
-	run := f.toRun(s.RunID)
-	v.Facts = []fact{
-		{Name: "Changed in GitLab", Moment: f.moment(s.UpdatedAt)},
-		{Name: "Fetched", Moment: f.moment(s.FetchedAt)},
-		{Name: "Revision", Value: number(int(s.Revision), false)},
-		{Name: "Written by run", Link: &run},
-		{Name: "Discussions", Value: number(s.Discussions, false)},
-		{Name: "Events", Value: number(s.Events, false)},
-		{Name: "Documents", Value: number(s.Documents, false)},
-		{Name: "Embedded", Value: number(s.Embedded, false) + " of " + count(s.Documents, false, "document")},
-	}
-	return v
 }

@@ -66,16 +66,12 @@ func (r reader) failing(ctx context.Context, f frame, runs []surgical.Run, parti
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.titles(ctx, refs)
-	if err != nil {
-		return nil, err
-	}
 	for _, e := range entities {
 		e.judge(outcomes[e.ref])
 	}
 	slices.SortStableFunc(entities, func(a, b *failing) int { return cmp.Compare(recovered(a), recovered(b)) })
 	for _, e := range entities {
-		view.Rows = append(view.Rows, f.failingRow(e, known))
+		view.Rows = append(view.Rows, f.failingRow(e))
 	}
 	return view, nil
 }
@@ -133,9 +129,9 @@ func recovered(e *failing) int {
 	return 0
 }
 
-func (f frame) failingRow(e *failing, known titles) failingRow {
+func (f frame) failingRow(e *failing) failingRow {
 	row := failingRow{
-		Target: f.target(e.ref, known), Project: e.ref.ProjectID, Failures: number(e.n, false),
+		Target: f.target(e.ref, nil), Project: e.ref.ProjectID, Failures: number(e.n, false),
 		Code: string(e.failure.Code), Message: plaintext.Line(e.failure.Message),
 		Last: f.moment(lastOf(e.run)), Run: f.toRun(e.run.RunID), Since: e.since,
 	}

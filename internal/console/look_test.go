@@ -6,9 +6,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-	"github.com/google/go-cmp/cmp"
-
-	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/browser"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -24,7 +21,8 @@ func TestSite_LooksRightInEveryThemeAndWidth(t *testing.T) {
 			v.look(l)
 			pages := f.pages()
 			for _, name := range []string{
-				"overview", "overview of a project", "overview without runs", "runs filtered", "run failed", "run retried", "run waits", "issue", "issue unknown", "projects", "project", "project unseen", "project unknown", "bad parameter",
+				"home", "found", "similar", "nothing found", "an unknown filter", "issues", "no issues", "issue", "merge request", "issue unknown", "sync", "retry",
+				"runs filtered", "run failed", "run retried", "run waits", "projects", "project", "project unseen", "bad parameter",
 			} {
 				v.open(server.URL + pages[name])
 				for _, wrong := range inspected[[]string](v, "[...overflowing(), ...faint()]") {
@@ -71,7 +69,7 @@ func TestSite_RendersHostileTextHarmless(t *testing.T) {
 			}
 		}
 		for name, path := range map[string]string{
-			"a title in a list": "/", "a title and a label": "/projects/1/issues/7", "an error's message": "/runs/" + f.other,
+			"a title in a list": "/projects/1/issues?state=all", "a title and a label": "/projects/1/issues/7", "an error's message": "/runs/" + f.other,
 			"the message of a run that waits": "/runs/" + f.waiting,
 		} {
 			v.open(server.URL + path)
@@ -90,7 +88,7 @@ func TestSite_IsUsableByKeyboard(t *testing.T) {
 		v, server := newViewer(t), f.site()
 		for look, l := range looks() {
 			v.look(l)
-			for _, path := range []string{"/", "/runs?status=failed&limit=1", "/runs/" + f.failed, "/projects/1/issues/7"} {
+			for _, path := range []string{"/", "/search?q=export", "/projects/1/issues", "/runs?status=failed", "/runs/" + f.failed, "/projects/1/issues/7", "/projects/1/issues/7/sync"} {
 				v.open(server.URL + path)
 				walked := v.walk()
 				if len(walked) < 5 || !strings.Contains(walked[0], "|Skip to the content|") {
@@ -104,7 +102,7 @@ func TestSite_IsUsableByKeyboard(t *testing.T) {
 						t.Errorf("%s, %s: from %s back to %s", look, path, walked[i-1], stop)
 					}
 				}
-				if n := eval[int](v, `document.querySelectorAll("a[href], button, input, select").length`); n != len(walked) {
+				if n := eval[int](v, `document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary").length`); n != len(walked) {
 					t.Errorf("%s, %s: the keyboard reaches %d of %d", look, path, len(walked), n)
 				}
 			}
@@ -137,34 +135,78 @@ func number(stop string) int {
 	return n
 }
 
-func TestSite_DrillsDownByKeyboard(t *testing.T) {
+// From the search to a run, without a mouse and without scripts.
+func TestSite_IsUsableWithoutScripts(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e)
-		failed := f.ended(surgical.CodeIngestFailed, "broken", fakegitlab.IssueRef(8)).RunID
+		seven := fakegitlab.IssueRef(7)
+		f.GitLab.AddDiscussion(seven, fakegitlab.Note{Body: "How do I turn off the carousel?"})
+		f.Webhook(seven)
+		if err := f.search.Index(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		v, server := newViewer(t), f.site()
 		v.withoutScripts()
 		v.look(browser.Look{Width: 1440, Height: 900})
 		v.open(server.URL)
-		// From the overview to the failed run, through its link among the failures.
-		v.tabTo(failed[:10])
+		v.do(chromedp.Focus("#lh-q"), chromedp.KeyEvent("carousel"), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#lh-found, .lh-hits"))
+		v.tabTo("in a comment")
+		v.do(chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(".lh-thread"))
+		if path := eval[string](v, "location.pathname"); path != "/projects/1/issues/7" {
+			t.Fatalf("the passage led to %s", path)
+		}
+		if eval[bool](v, `document.querySelector(".lh-copy") !== null || !document.querySelector(".lh-keys").hidden`) {
+			t.Error("buttons and keys that need scripts are shown without them")
+		}
+		v.open(server.URL + "/projects/1/issues/7")
+		v.tabTo("Sync")
+		v.do(chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("form[method=post]"))
+		v.tabTo("Start the run")
 		v.do(chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#lh-timeline"))
-		if path := eval[string](v, "location.pathname"); path != "/runs/"+failed {
-			t.Fatalf("Enter led to %s", path)
+		if path := eval[string](v, "location.pathname"); !strings.HasPrefix(path, "/runs/") || len(f.sent) != 1 {
+			t.Errorf("the button led to %s, and %d runs", path, len(f.sent))
 		}
-		commands := eval[[]string](v, `[...document.querySelectorAll(".lh-cmd")].map(e => e.textContent)`)
-		if diff := cmp.Diff([]string{"lore sync-runs --run-id " + failed + " --retry-failed --wait"}, commands); diff != "" {
-			t.Errorf("commands (-want +got):\n%s", diff)
+	})
+}
+
+// What the script adds: keys that move between hits, and buttons that copy.
+func TestSite_HasKeysAndCopyButtons(t *testing.T) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
+		f := newFixture(t, e).filled()
+		v, server := newViewer(t), f.site()
+		v.look(browser.Look{Width: 1440, Height: 900})
+		v.open(server.URL + "/search?q=export")
+		at := func() int {
+			return eval[int](v, `[...document.querySelectorAll("[data-item]")].indexOf(document.activeElement.closest("[data-item]"))`)
 		}
-		// From there to the entity, and to its project's runs through the form.
-		v.tabTo("Issue 8")
-		v.do(chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#lh-list"))
-		if path := eval[string](v, "location.pathname"); path != "/projects/1/issues/8" {
-			t.Fatalf("Enter led to %s", path)
+		hits := eval[int](v, `document.querySelectorAll("[data-item]").length`)
+		if hits < 2 {
+			t.Fatalf("%d hits", hits)
 		}
-		v.open(server.URL + "/runs")
-		v.do(chromedp.Focus("#lh-project"), chromedp.KeyEvent("1"), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(".lh-field-link"))
-		if query := eval[string](v, "location.search"); query != "?status=&project_id=1&period=any" {
-			t.Errorf("the form led to %s", query)
+		for i, step := range []struct {
+			key  string
+			want int
+		}{{"j", 0}, {"j", 1}, {"k", 0}, {"k", 0}} {
+			if v.do(chromedp.KeyEvent(step.key)); at() != step.want {
+				t.Errorf("step %d, %s: at %d, want %d", i, step.key, at(), step.want)
+			}
+		}
+		v.do(chromedp.KeyEvent("/"))
+		v.do(chromedp.KeyEvent("jk/"))
+		// The protocol that types for the test types the first slash, too.
+		if typed := eval[string](v, `document.activeElement.id + " " + document.activeElement.value`); !strings.HasPrefix(typed, "lh-q ") || !strings.HasSuffix(typed, "jk/") {
+			t.Errorf("/ and jk/ gave %q", typed)
+		}
+		v.open(server.URL + "/projects/1/issues/7")
+		copied := eval[string](v, `(async () => {
+			let text = "";
+			Object.defineProperty(navigator, "clipboard", { value: { writeText: async (t) => { text = t; } } });
+			document.querySelector(".lh-copy").click();
+			await new Promise((done) => requestAnimationFrame(done));
+			return text + "|" + document.querySelector(".lh-copy").textContent;
+		})()`)
+		if copied != "lore show -p 1 --issue 7|Copied" {
+			t.Errorf("copied %q", copied)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
@@ -78,11 +77,7 @@ func (r reader) overview(ctx context.Context, f frame, q Query) (*overviewView, 
 		return nil, err
 	}
 	shown, recent := open[:min(len(open), shownOpen)], s.recent[:min(len(s.recent), cmp.Or(q.Limit, overviewLimit))]
-	known, err := r.titlesOf(ctx, slices.Concat(shown, recent))
-	if err != nil {
-		return nil, err
-	}
-	v.Open, v.Recent = f.rows(shown, known), f.rows(recent, known)
+	v.Open, v.Recent = f.rows(shown, nil), f.rows(recent, nil)
 	if len(open) > shownOpen {
 		v.OpenMore = count(len(open)-shownOpen, more, "more open run")
 	}

@@ -8,9 +8,12 @@ import (
 // problemView is an error of the console itself.
 type problemView struct {
 	Code, Message string
-	// Help says what to do about it.
-	Help string
-	Home link
+	// Help says what to do about it, and Command is the lore command for it, if any.
+	Help, Command string
+	// Sentences explain it further.
+	Sentences []string
+	// Links lead on, the first one to the start.
+	Links []link
 }
 
 // problem returns the page for an error.
@@ -18,7 +21,7 @@ func (f frame) problem(q Query, err error) page {
 	e := surgical.AsError(err)
 	p := f.blank(q)
 	p.Title = "This page could not be loaded"
-	view := &problemView{Code: string(e.Code), Message: plaintext.Line(e.Message), Home: f.to("Overview", Query{View: ViewOverview})}
+	view := &problemView{Code: string(e.Code), Message: plaintext.Line(e.Message), Links: []link{f.to("Overview", Query{View: ViewOverview})}}
 	switch e.Code {
 	case surgical.CodeInvalidRequest:
 		p.Title, view.Help = "Invalid request", "Correct the parameters named above."

@@ -22,8 +22,10 @@ type projectRow struct {
 	Project  link
 	Path     string
 	Complete moment
-	// Issues and MergeRequests are how many GitLab's lists had.
-	Issues, MergeRequests string
+	// Issues and MergeRequests are how many GitLab's lists had, and IssueList and
+	// MergeRequestList lead to what is stored; nil in the widget.
+	Issues, MergeRequests       string
+	IssueList, MergeRequestList *link
 	// Hook is empty if the hook was not checked yet.
 	Hook       mark
 	Reconciled moment
@@ -106,7 +108,9 @@ type projectView struct {
 	// Reconcile is empty if no reconcile has ended.
 	Reconcile []fact
 	// Census is empty if no census has ended.
-	Census  []fact
+	Census []fact
+	// Lists lead to the project's issues and merge requests; empty in the widget.
+	Lists   []link
 	Rows    []runRow
 	AllRuns link
 	Todo    []advice
@@ -128,14 +132,15 @@ func (r reader) project(ctx context.Context, f frame, q Query) (*projectView, er
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.titlesOf(ctx, runs)
-	if err != nil {
-		return nil, err
-	}
+	return f.project(p, runs), nil
+}
+
+// project shows what is known of the project, and its newest runs.
+func (f frame) project(p surgical.Project, runs []surgical.Run) *projectView {
 	v := &projectView{
-		Path: plaintext.Line(p.Path), Known: p.Known, Rows: f.rows(runs, known),
-		AllRuns: f.to("All runs of this project", Query{View: ViewRuns, ProjectID: q.ProjectID}),
-		Todo:    []advice{{"Show the same on the command line.", fmt.Sprintf("lore projects show %d", q.ProjectID)}},
+		Path: plaintext.Line(p.Path), Known: p.Known, Rows: f.rows(runs, nil),
+		AllRuns: f.to("All runs of this project", Query{View: ViewRuns, ProjectID: p.ID}),
+		Todo:    []advice{{"Show the same on the command line.", fmt.Sprintf("lore projects show %d", p.ID)}},
 	}
 	v.Warning, v.Since = f.warningOf(p)
 	v.Facts = []fact{{Name: "Complete as of", Value: "not yet", Moment: f.moment(p.CompleteAsOf)}}
@@ -168,7 +173,7 @@ func (r reader) project(ctx context.Context, f frame, q Query) (*projectView, er
 	if c := p.LastCensus; !c.EndedAt.IsZero() {
 		v.Census = f.factsOfCensus(c)
 	}
-	return v, nil
+	return v
 }
 
 // factsOfCensus are the counts of a census, and how many entities it found to differ, by

@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -243,38 +242,22 @@ func (q Query) arguments() arguments {
 	return a
 }
 
-// path returns the query's URL path in the site.
+// path returns the path of the query's page in the site; "/" if only the widget has it.
 func (q Query) path() string {
-	a := q.arguments()
-	values := url.Values{}
-	set := func(name, value string) {
-		if value != "" && value != "0" {
-			values.Set(name, value)
-		}
-	}
-	set("status", string(a.Status))
-	set("period", a.Period)
-	set("cursor", a.Cursor)
-	set("limit", strconv.Itoa(a.Limit))
-	set("after", strconv.FormatInt(a.After, 10))
-	path := "/"
 	switch q.View {
 	case ViewRun:
-		path = "/runs/" + a.RunID
+		return "/runs/" + q.RunID
 	case ViewEntity:
-		path = fmt.Sprintf("/projects/%d/%ss/%d", a.ProjectID, a.Type, a.IID)
+		return fmt.Sprintf("/projects/%d/%ss/%d", q.Ref.ProjectID, q.Ref.Type, q.Ref.IID)
 	case ViewProjects:
-		path = "/projects"
+		return "/projects"
 	case ViewProject:
-		path = fmt.Sprintf("/projects/%d", a.ProjectID)
+		return fmt.Sprintf("/projects/%d", q.ProjectID)
 	case ViewRuns:
-		path = "/runs"
-		fallthrough
-	default:
-		set("project_id", strconv.FormatInt(a.ProjectID, 10))
+		if q.ProjectID != 0 {
+			return fmt.Sprintf("/runs?project_id=%d", q.ProjectID)
+		}
+		return "/runs"
 	}
-	if len(values) > 0 {
-		path += "?" + values.Encode()
-	}
-	return path
+	return "/"
 }

@@ -15,35 +15,39 @@ var templateFiles embed.FS
 //go:embed style/base.css
 var baseStyle string
 
+//go:embed style/site.css
+var siteStyle string
+
 //go:embed style/dark.css
 var darkStyle string
 
 //go:embed style/narrow.css
 var narrowStyle string
 
-// templates returns the shared templates, and those of the file, which define
-// links, forms and the surrounding document.
-func templates(file string) (*template.Template, error) {
-	set, err := template.ParseFS(templateFiles, "templates/parts.html", "templates/body.html",
-		"templates/overview.html", "templates/runs.html", "templates/run.html", "templates/entity.html", "templates/projects.html", "templates/"+file)
+//go:embed style/narrowsite.css
+var narrowSiteStyle string
+
+//go:embed script/console.js
+var script []byte
+
+// templates returns the shared templates and those of a front end: the files define links,
+// forms, the surrounding document and what only that front end shows.
+func templates(files ...string) (*template.Template, error) {
+	patterns := []string{"templates/parts.html", "templates/runs.html", "templates/run.html", "templates/projects.html"}
+	for _, file := range files {
+		patterns = append(patterns, "templates/"+file)
+	}
+	set, err := template.ParseFS(templateFiles, patterns...)
 	if err != nil {
 		return nil, fmt.Errorf("parse console templates: %w", err)
 	}
 	return set, nil
 }
 
-// document is the data of the outermost template.
-type document struct {
-	Page page
-	// Style is the version of the style sheet, which the site links to. Styles is
-	// the style sheet itself, which the widget embeds.
-	Style  string
-	Styles template.CSS
-}
-
-func render(set *template.Template, d document) ([]byte, error) {
+// filled returns the document that the templates make of the data.
+func filled(set *template.Template, data any) ([]byte, error) {
 	var out bytes.Buffer
-	if err := set.ExecuteTemplate(&out, "document", d); err != nil {
+	if err := set.ExecuteTemplate(&out, "document", data); err != nil {
 		return nil, fmt.Errorf("render console page: %w", err)
 	}
 	return []byte(plaintext.Text(out.String())), nil

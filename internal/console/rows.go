@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -41,38 +40,18 @@ type targetRef struct {
 // shownTargets is how many targets of each run lists show.
 const shownTargets = 3
 
-// titles are the heads of entities, for their titles.
-type titles map[surgical.EntityRef]surgical.Head
+// titles are what is shown of entities beside their numbers; nil in the widget.
+type titles map[surgical.EntityRef]titled
 
-// titlesOf reads the heads of the targets that the runs' rows show.
-func (r reader) titlesOf(ctx context.Context, runs []surgical.Run) (titles, error) {
-	var refs []surgical.EntityRef
-	for _, run := range runs {
-		all := run.Refs()
-		refs = append(refs, all[:min(len(all), shownTargets)]...)
-	}
-	return r.titles(ctx, refs)
-}
-
-// titles reads the heads, each once, or none if content must not be shown.
-func (r reader) titles(ctx context.Context, refs []surgical.EntityRef) (titles, error) {
-	if r.store == nil || len(refs) == 0 {
-		return nil, nil
-	}
-	seen := map[surgical.EntityRef]bool{}
-	var once []surgical.EntityRef
-	for _, ref := range refs {
-		if !seen[ref] {
-			seen[ref] = true
-			once = append(once, ref)
-		}
-	}
-	return r.store.VisibleHeads(ctx, once)
+// titled is the title of an entity.
+type titled struct {
+	Title        string
+	Confidential bool
 }
 
 func (f frame) target(ref surgical.EntityRef, known titles) targetRef {
-	head := known[ref]
-	return targetRef{Link: f.toEntity(ref), Title: plaintext.Line(head.Attributes.Title), Confidential: head.Attributes.Confidential}
+	entity := known[ref]
+	return targetRef{Link: f.toEntity(ref), Title: plaintext.Line(entity.Title), Confidential: entity.Confidential}
 }
 
 func (f frame) rows(runs []surgical.Run, known titles) []runRow {
@@ -141,7 +120,7 @@ func (f frame) note(run surgical.Run) (string, *link) {
 		return "skipped, newer copy exists", nil
 	case skipped > 0:
 		return fmt.Sprintf("%d of %d skipped", skipped, len(run.Targets)), nil
-	case run.Status == surgical.StatusSucceeded && changed == 0:
+	case run.Status == surgical.StatusSucceeded && changed == 0 && len(run.Outcomes) > 0:
 		return "no changes", nil
 	}
 	return "", nil

@@ -22,8 +22,13 @@ type runView struct {
 	// Problem is why the run failed or waits.
 	Problem *runProblem
 	Todo    []advice
+	// Retry leads to the retry of what failed; nil in the widget, and if nothing can be
+	// retried.
+	Retry   *link
 	Targets []targetRow
 	Jobs    []jobRow
+	// JobCounts count the jobs by stage and status, where the single ones are not known.
+	JobCounts []fact
 	// Counters are the run's counters.
 	Counters []fact
 	// Chain is the run with its retries, in order; empty without retries.
@@ -81,19 +86,21 @@ func (r reader) run(ctx context.Context, f frame, id string) (*runView, error) {
 			return nil, err
 		}
 	}
-	chain, err := r.chain(ctx, run)
+	chain, err := chainOf(ctx, run, r.ledger.Run)
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.titles(ctx, run.Refs())
-	if err != nil {
-		return nil, err
-	}
+	view := f.run(run, rows, nil)
+	view.Todo, view.Jobs, view.Chain = adviceFor(run, rows, undone(jobs)), f.jobRows(jobs), f.chain(run, chain)
+	return view, nil
+}
+
+// run returns what a run's row and those of its targets show.
+func (f frame) run(run surgical.Run, rows []surgical.EntityRow, known titles) *runView {
 	return &runView{
 		ID: run.RunID, Project: f.toProject(run.ProjectID), Status: markOf(run.Status), Headline: f.headline(run), Facts: f.facts(run), Timeline: f.timeline(run),
-		Problem: f.runProblem(run, known), Todo: adviceFor(run, rows, jobs),
-		Targets: f.targetRows(run, rows, known), Jobs: f.jobRows(jobs, known), Counters: counters(run), Chain: f.chain(run, chain),
-	}, nil
+		Problem: f.runProblem(run, known), Targets: f.targetRows(run, rows, known), Counters: counters(run),
+	}
 }
 
 // headline summarizes the run in one sentence.
@@ -243,11 +250,11 @@ func sized(n int64) string {
 	return fmt.Sprintf("%.1f KB", float64(n)/1024)
 }
 
-func (f frame) jobRows(jobs []surgical.Job, known titles) []jobRow {
+func (f frame) jobRows(jobs []surgical.Job) []jobRow {
 	var rows []jobRow
 	for _, job := range jobs {
 		row := jobRow{
-			Stage: string(job.Type), Target: f.target(job.Ref, known), Status: markOfJob(job.Status), Attempts: fmt.Sprint(job.Attempts),
+			Stage: string(job.Type), Target: f.target(job.Ref, nil), Status: markOfJob(job.Status), Attempts: fmt.Sprint(job.Attempts),
 		}
 		if job.Type == surgical.JobDocs {
 			row.Work = fmt.Sprintf("%s written, %d to embed", count(int(job.DocumentsWritten), false, "document"), job.RegeneratedCount)

@@ -21,12 +21,10 @@ type runsView struct {
 	Cut bool
 
 	// The form's fields.
-	Apply, Clear    link
-	Filtered        bool
-	Project         string
-	Status, Periods []choice
-	// Dashboard means that the dashboard's time range applies.
-	Dashboard bool
+	Apply, Clear link
+	Filtered     bool
+	Project      string
+	Status       []choice
 }
 
 // choice is one option of a form field.
@@ -45,15 +43,19 @@ func (r reader) runs(ctx context.Context, f frame, q Query) (*runsView, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.titlesOf(ctx, runs)
-	if err != nil {
-		return nil, err
-	}
+	v := f.runsForm(q)
+	v.Rows, v.Cut = f.rows(runs, nil), !next.IsZero() && len(runs) < limit
+	v.First, v.Next = f.pages(q, next)
+	return v, nil
+}
+
+// runsForm is a list of runs without its rows.
+func (f frame) runsForm(q Query) *runsView {
 	v := &runsView{
-		Summary: f.summary(q), Rows: f.rows(runs, known), Cut: !next.IsZero() && len(runs) < limit,
-		Apply: f.filter("Filter"), Clear: f.to("Clear", Query{View: ViewRuns}),
-		Filtered: q.ProjectID != 0 || q.Status != "" || q.Period != "", Dashboard: f.endpoint != "",
-		Status: []choice{{"", "any", q.Status == ""}},
+		Summary: f.summary(q),
+		Apply:   f.filter("Filter"), Clear: f.to("Clear", Query{View: ViewRuns}),
+		Filtered: q.ProjectID != 0 || q.Status != "" || q.Period != "",
+		Status:   []choice{{"", "any", q.Status == ""}},
 	}
 	if q.ProjectID != 0 {
 		v.Project = fmt.Sprint(q.ProjectID)
@@ -61,11 +63,7 @@ func (r reader) runs(ctx context.Context, f frame, q Query) (*runsView, error) {
 	for _, status := range surgical.RunStatuses() {
 		v.Status = append(v.Status, choice{string(status), string(status), status == q.Status})
 	}
-	for _, p := range periods() {
-		v.Periods = append(v.Periods, choice{p.Name, p.Words, p.Name == cmp.Or(q.Period, "any")})
-	}
-	v.First, v.Next = f.pages(q, next)
-	return v, nil
+	return v
 }
 
 // pages returns the links from one page of a list to the first and the next.

@@ -37,11 +37,11 @@ type Widget struct {
 
 // NewWidget returns a widget that shows the ledger.
 func NewWidget(l Ledger, clock func() time.Time, log *slog.Logger) (*Widget, error) {
-	set, err := templates("widget.html")
+	set, err := templates("widget.html", "body.html", "overview.html", "entity.html")
 	if err != nil {
 		return nil, err
 	}
-	return &Widget{reader: reader{ledger: l}, clock: clock, log: log, set: set}, nil
+	return &Widget{reader: reader{l}, clock: clock, log: log, set: set}, nil
 }
 
 // widgetContext is CloudWatch's description of the dashboard, which it sends with
@@ -60,6 +60,13 @@ type widgetContext struct {
 		All map[string]any `json:"all"`
 	} `json:"forms"`
 	Width float64 `json:"width"`
+}
+
+// document is the data of the widget's outermost template.
+type document struct {
+	Page page
+	// Styles is the style sheet, which the widget embeds.
+	Styles template.CSS
 }
 
 // timeRange is a time range in Unix milliseconds.
@@ -103,7 +110,7 @@ func (w *Widget) Handle(ctx context.Context, event json.RawMessage) (string, err
 		shown.Notices = append(shown.Notices, "The parameter "+plaintext.Line(name)+" is unknown and was ignored.")
 	}
 	w.logCall(ctx, q, err)
-	body, err := render(w.set, document{Page: shown, Styles: styles(c)})
+	body, err := filled(w.set, document{Page: shown, Styles: styles(c)})
 	return string(body), err
 }
 

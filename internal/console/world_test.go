@@ -2,11 +2,13 @@ package console_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -16,11 +18,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/console"
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/markdown"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/cloud/cloudsearch"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -59,7 +66,10 @@ type fixture struct {
 	calls  *calls
 	ledger *ledger.Ledger
 	store  *content.Store
+	search *cloudsearch.Search
 	log    *strings.Builder
+	// sent are the requests for runs that were sent to the queue.
+	sent []surgical.Request
 
 	// Run ids, by outcome.
 	good, failed, retried, retry, waiting, queued, other string
@@ -92,7 +102,31 @@ func newFixture(t *testing.T, e engines.Engine) *fixture {
 	})
 	f.ledger = ledger.New(db, e.Tables, f.Clock.Now)
 	f.store = content.NewStore(db, e.Tables.Content, f.Clock.Now)
+	f.search = cloudsearch.New(t, f.World, func() surgical.Policy { return surgical.Include })
 	return f
+}
+
+// Send keeps the request instead of sending it.
+func (f *fixture) Send(_ context.Context, r surgical.Request) error {
+	f.sent = append(f.sent, r)
+	return nil
+}
+
+// api returns a server with the API of projects 1 to 3.
+func (f *fixture) api() *httptest.Server {
+	f.t.Helper()
+	handler, err := api.New(api.Options{
+		Runs: f.ledger, Projects: f.ledger, Passes: f.ledger, Content: f.store.ForReaders(f.ledger.ProjectHiddenAt, surgical.Include), Eraser: f.Eraser,
+		Feed: feed.NewStore(f.DB, f.Tables.Feed, f.Clock.Now), Queue: f, Search: f.search.Find, Index: f.search.Manifests,
+		Allows: func(id int64) bool { return id >= 1 && id <= 3 }, Allowed: []int64{1, 2, 3}, Clock: f.Clock.Now,
+		NewKey: rand.Text, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	f.t.Cleanup(server.Close)
+	return server
 }
 
 // filled adds runs of every kind, with hostile text wherever there can be text.
@@ -119,6 +153,9 @@ func (f *fixture) filled() *fixture {
 		f.t.Fatal(err)
 	}
 	f.queued = queued.RunID
+	if err := f.search.Index(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
 	f.projects()
 	f.calls.taken()
 	return f
@@ -200,8 +237,18 @@ func (f *fixture) aWait(ref surgical.EntityRef) string {
 // site returns a server with the console.
 func (f *fixture) site() *httptest.Server {
 	f.t.Helper()
+	return f.siteOf(f.api().URL)
+}
+
+// siteOf returns a server with the console of the API at the address.
+func (f *fixture) siteOf(address string) *httptest.Server {
+	f.t.Helper()
+	client, err := apiclient.New(apiclient.Options{BaseURL: address})
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	handler, err := console.NewSite(console.SiteOptions{
-		Ledger: f.ledger, Store: f.store.ForReaders(nil, surgical.Include), Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+		API: client, Stack: "Shows the tests' stack", Markdown: markdown.New().HTML, NewKey: rand.Text, Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -224,13 +271,20 @@ func (f *fixture) widget() *console.Widget {
 // pages returns paths that together show every part of the site.
 func (f *fixture) pages() map[string]string {
 	return map[string]string{
-		"overview": "/", "overview of a project": "/?project_id=1&period=7d", "overview without runs": "/?project_id=99",
-		"runs": "/runs", "runs filtered": "/runs?status=failed&project_id=1&limit=1", "no runs": "/runs?status=cancelled",
+		"home": "/", "home of a project": "/?project=1", "found": "/search?q=export+rows", "found with filters": "/search?q=export&project=1&type=merge_request&state=opened",
+		"nothing found": "/search?q=zyzzyva", "similar": "/search?similar_to=1%23issue%237", "a search of nothing": "/search?q=", "a search of nothing but filters": "/search?q=state%3Aopened",
+		"an unknown filter": "/search?q=export&state=lost", "a hostile search": "/search?q=" + url.QueryEscape(hostile), "a search in another script": "/search?q=" + url.QueryEscape("エクスポート"),
+		"a cursor of another query": "/search?q=export&cursor=abc",
+		"issues":                    "/projects/1/issues", "merge requests": "/projects/1/merge_requests?state=all&order=created_asc", "no issues": "/projects/2/issues", "issues filtered": "/projects/1/issues?state=closed&label=bug&author=nobody&assignee=x&milestone=y",
+		"runs": "/runs", "runs filtered": "/runs?status=failed&project_id=1", "no runs": "/runs?status=cancelled",
 		"run succeeded": "/runs/" + f.good, "run failed": "/runs/" + f.failed, "run retried": "/runs/" + f.retried,
 		"run waits": "/runs/" + f.waiting, "run queued": "/runs/" + f.queued, "run failed as a whole": "/runs/" + f.other,
-		"projects": "/projects", "projects paged": "/projects?limit=1", "project": "/projects/1", "project unseen": "/projects/2", "project unknown": "/projects/99", "bad project": "/projects/x",
-		"issue": "/projects/1/issues/7", "merge request": "/projects/1/merge_requests/12", "issue unknown": "/projects/1/issues/999",
-		"bad parameter": "/runs?status=%3Cscript%3E", "unknown parameter": "/runs?%3Cscript%3E=1", "no such run": "/runs/xyz", "no such page": "/nowhere",
+		"retry": "/runs/" + f.other + "/retry", "nothing to retry": "/runs/" + f.good + "/retry",
+		"projects": "/projects", "project": "/projects/1", "project unseen": "/projects/2", "bad project": "/projects/x", "project not allowed": "/projects/99",
+		"issue": "/projects/1/issues/7", "merge request": "/projects/1/merge_requests/12", "issue unknown": "/projects/1/issues/999", "bad number": "/projects/1/issues/0",
+		"an id without a project": "/projects/99/issues/7", "a path of a project": "/projects/group%2Fproject/issues/7",
+		"sync": "/projects/1/issues/7/sync", "sync of what is not stored": "/projects/1/merge_requests/999/sync",
+		"bad parameter": "/runs?status=%3Cscript%3E", "no such run": "/runs/xyz", "no such page": "/nowhere",
 	}
 }
 
@@ -241,9 +295,9 @@ type answer struct {
 	Body   string
 }
 
-func ask(t *testing.T, method, url string, change ...func(*http.Request)) answer {
+func ask(t *testing.T, method, address string, change ...func(*http.Request)) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	req, err := http.NewRequestWithContext(t.Context(), method, address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,10 +33,6 @@ func TestStore_ReportsEveryCallThatFails(t *testing.T) {
 			_, err := w.Read(ctx(), ref)
 			return err
 		},
-		"Stored": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {
-			_, err := w.Stored(ctx(), ref)
-			return err
-		},
 		"Documents": func(w *world, _ surgical.Head, _ *content.Change, _ map[string]content.Document) error {
 			_, err := w.Documents(ctx(), ref)
 			return err

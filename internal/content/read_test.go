@@ -296,34 +296,6 @@ func TestViewBatch_ReadsDocumentsEmbeddingsAndChildrenInOneRequest(t *testing.T)
 	}
 }
 
-func TestStored_CountsWhatReadersSee(t *testing.T) {
-	w := newWorld(t)
-	ref := issue(1)
-	count := func() [5]int64 {
-		t.Helper()
-		s, err := w.Stored(ctx(), ref)
-		w.must(err)
-		return [5]int64{s.Revision, int64(s.Discussions), int64(s.Events), int64(s.Documents), int64(s.Embedded)}
-	}
-	if got := count(); got != [5]int64{} {
-		t.Errorf("of nothing: %v", got)
-	}
-	g := newIssue().and("discussion#d2", note("d2", "b")).and("resource_label_event#1", `{"id":1}`)
-	head, _ := w.commit(ref, g)
-	w.write(head, document("entity", "x"), document("discussion#d1", "y"))
-	w.embed(head, "entity", "c1")
-	w.embed(head, "discussion#d1", "c2")
-	head, _ = w.commit(ref, g.with("title", "U"))
-	w.write(head, document("entity", "changed"))
-	if got, want := count(), [5]int64{2, 2, 1, 2, 1}; got != want {
-		t.Errorf("with a document whose embeddings are old: %v, want %v", got, want)
-	}
-	w.commit(ref, g.with("confidential", true))
-	if got, want := count(), [5]int64{3, 2, 1, 0, 0}; got != want {
-		t.Errorf("turned confidential: %v, want %v", got, want)
-	}
-}
-
 func TestTextToken_IsDifferentForEveryTry(t *testing.T) {
 	seen := map[string]bool{}
 	for claim := range int64(3) {

@@ -25,7 +25,6 @@ func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any,
 			heads, err := r.VisibleHeads(ctx(), []surgical.EntityRef{ref})
 			return heads[ref], err
 		},
-		"Stored":           func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.Stored(ctx(), ref) },
 		"VisibleDocuments": func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.VisibleDocuments(ctx(), ref) },
 		"VisibleDocumentsAfter": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
 			page, last, _, err := r.VisibleDocumentsAfter(ctx(), ref, "", func(content.Document) bool { return true })
@@ -132,9 +131,8 @@ func TestForReaders_FailsIfTheProjectCannotBeRead(t *testing.T) {
 	_, err := reader.Read(ctx(), issue(1))
 	_, headErr := reader.VisibleHead(ctx(), issue(1))
 	_, headsErr := reader.VisibleHeads(ctx(), []surgical.EntityRef{issue(1)})
-	_, storedErr := reader.Stored(ctx(), issue(1))
-	if slices.ContainsFunc([]error{err, headErr, headsErr, storedErr}, func(err error) bool { return !errors.Is(err, broken) }) {
-		t.Errorf("Read: %v, VisibleHead: %v, VisibleHeads: %v, Stored: %v", err, headErr, headsErr, storedErr)
+	if slices.ContainsFunc([]error{err, headErr, headsErr}, func(err error) bool { return !errors.Is(err, broken) }) {
+		t.Errorf("Read: %v, VisibleHead: %v, VisibleHeads: %v", err, headErr, headsErr)
 	}
 }
 

@@ -49,7 +49,7 @@ func TestStore_IsUsedOnlyByWhatKeepsContent(t *testing.T) {
 		}
 	}
 	if readers < 2 {
-		t.Errorf("%d readers are made, and there are the API and the console at least", readers)
+		t.Errorf("%d readers are made, and there are the API and the search at least", readers)
 	}
 }
 

@@ -7,36 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
-
-	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
 const consoleName = "console"
 
-// Console starts the stack's operations console in the background, on the given
-// port unless it is taken, and adds its address to the endpoints. A running
-// console of this checkout and stack is reused.
+// Console starts `lore console` for the stack in the background, on the given port unless
+// it is taken, and adds its address to the endpoints. A running console of this checkout
+// and stack is reused.
 func (s *Stack) Console(ctx context.Context, port int) error {
 	root, dir := s.up.o.Root, s.up.o.Dir
 	binary := filepath.Join(root, ".build", consoleName)
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, "./scripts/console")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, "./cmd/lore")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the operations console: %w\n%s", err, out)
+		return fmt.Errorf("build lore: %w\n%s", err, out)
 	}
-	env := s.consoleEnv()
 	build, err := hashFile(binary)
 	if err != nil {
 		return err
 	}
-	// A console of another stack reads other tables.
-	sum := sha256.Sum256([]byte(build + strings.Join(env, "\n")))
+	// A console of another stack reads another API.
+	sum := sha256.Sum256([]byte(build + s.Endpoints.APIURL))
 	build = hex.EncodeToString(sum[:])
 	have, err := ReadRecord(dir, consoleName)
 	if err != nil {
@@ -49,7 +43,7 @@ func (s *Stack) Console(ctx context.Context, port int) error {
 		if have.Port != 0 {
 			port = have.Port
 		}
-		server, err := startConsole(ctx, binary, dir, port, env, s.up.o.Detach)
+		server, err := startConsole(ctx, binary, dir, port, s.Endpoints.APIURL, s.up.o.Detach)
 		if err != nil {
 			return err
 		}
@@ -62,34 +56,12 @@ func (s *Stack) Console(ctx context.Context, port int) error {
 	return s.Endpoints.write(dir)
 }
 
-// consoleEnv is the console's whole environment, except for the time zone.
-func (s *Stack) consoleEnv() []string {
-	env := []string{
-		"AWS_ENDPOINT_URL=" + s.Endpoints.AWSEndpointURL, "AWS_REGION=" + Region,
-		"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey,
-	}
-	for _, t := range tables.All() {
-		for name, value := range s.Outputs {
-			if strings.EqualFold(name, strings.ReplaceAll(t.Name, "_", "")+"Table") {
-				env = append(env, t.Env+"="+value)
-			}
-		}
-	}
-	slices.Sort(env)
-	return env
-}
-
-func startConsole(ctx context.Context, binary, dir string, port int, env []string, detach bool) (*Server, error) {
+func startConsole(ctx context.Context, binary, dir string, port int, apiURL string, detach bool) (*Server, error) {
 	l := launch{
 		name:  consoleName,
 		ready: func(ctx context.Context, base string) error { return answers(ctx, base+"/icon.svg", http.StatusOK) },
 		command: func(port int) *exec.Cmd {
-			cmd := exec.Command(binary, "-addr", "127.0.0.1:"+strconv.Itoa(port))
-			cmd.Env = env
-			if zone, ok := os.LookupEnv("TZ"); ok {
-				cmd.Env = append(slices.Clone(env), "TZ="+zone)
-			}
-			return cmd
+			return exec.Command(binary, "console", "--no-browser", "--port", strconv.Itoa(port), "--api-url", apiURL)
 		},
 	}
 	o := Options{

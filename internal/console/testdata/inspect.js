@@ -71,7 +71,7 @@ const overflowing = () => {
 // markup lists elements and attributes that were injected into the page.
 const markup = () => {
   const wrong = [];
-  for (const e of document.querySelectorAll("script, iframe, object, embed, img, base, form[action^=http], svg svg")) wrong.push("an element " + name(e));
+  for (const e of document.querySelectorAll("script:not([src^=\"/console.js?\"]), iframe, object, embed, img, base, form[action^=http], svg svg")) wrong.push("an element " + name(e));
   for (const e of document.querySelectorAll("*")) {
     for (const a of e.attributes) {
       if (a.name.startsWith("on")) wrong.push(`${name(e)} has ${a.name}`);
@@ -110,7 +110,7 @@ const structure = () => {
     level = next;
   }
   for (const nav of document.querySelectorAll("nav, [role=navigation]")) if (!nav.getAttribute("aria-label")) wrong.push("a nav without a name");
-  for (const table of document.querySelectorAll("table")) {
+  for (const table of document.querySelectorAll("table:not(.lh-md table)")) {
     if (!table.getAttribute("aria-labelledby") && !table.getAttribute("aria-label")) wrong.push("a table without a name");
     const columns = table.querySelectorAll("thead th[scope=col]").length;
     for (const row of table.querySelectorAll("tbody tr")) {
@@ -118,7 +118,7 @@ const structure = () => {
       if (row.querySelectorAll("th[scope=row]").length !== 1) wrong.push("a row without a header");
     }
   }
-  for (const field of document.querySelectorAll("input, select")) if (!field.labels.length) wrong.push(`${name(field)} has no label`);
+  for (const field of document.querySelectorAll("input:not([type=hidden]), select")) if (!field.labels.length) wrong.push(`${name(field)} has no label`);
   for (const mark of document.querySelectorAll(".lh-mark")) if (!mark.textContent.trim()) wrong.push("a mark without a word");
   for (const time of document.querySelectorAll("time")) if (isNaN(Date.parse(time.dateTime)) || !time.textContent) wrong.push(`a time ${time.outerHTML}`);
   for (const ref of document.querySelectorAll("[aria-labelledby]")) if (!document.getElementById(ref.getAttribute("aria-labelledby"))) wrong.push(`${name(ref)} is labelled by nothing`);

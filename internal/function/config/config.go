@@ -205,13 +205,6 @@ type Readers struct {
 	Confidential surgical.Policy `env:"LOREHOOK_CONFIDENTIAL" envDefault:"exclude"`
 }
 
-// Console is the configuration of the operations console of the local stack.
-type Console struct {
-	Telemetry
-	Tables
-	Readers
-}
-
 // Feed is the configuration of the feed function.
 type Feed struct {
 	Telemetry
