@@ -39,8 +39,9 @@ type program struct {
 	// terminal makes stdin, stdout and stderr terminals, and stdin is what is typed.
 	terminal bool
 	stdin    string
-	// browsed are the URLs that were opened.
+	// browsed are the URLs that were opened; visit is called with each, unless it is nil.
 	browsed []string
+	visit   func(url string)
 }
 
 func newProgram(t *testing.T) *program {
@@ -86,8 +87,14 @@ func (p *program) runContext(ctx context.Context, args ...string) printed {
 			return ctx.Err()
 		},
 		NewKey: func() string { p.keys++; return fmt.Sprintf("key-%d", p.keys) },
-		Browse: func(url string) error { p.browsed = append(p.browsed, url); return nil },
-		HTTP:   p.http, AWS: p.aws,
+		Browse: func(url string) error {
+			p.browsed = append(p.browsed, url)
+			if p.visit != nil {
+				p.visit(url)
+			}
+			return nil
+		},
+		HTTP: p.http, AWS: p.aws,
 	})
 	return printed{exit, out.String(), errs.String()}
 }

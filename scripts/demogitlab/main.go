@@ -6,6 +6,7 @@
 // every change: a stack that copied a GitLab would not recognize one that has lost what
 // it showed before.
 //
+// It holds a small project for the demo's steps and those of test/corpus, worth reading.
 // It disables hooks whose deliveries fail, as gitlab.com does. The endpoints under
 // /_demo/ change what it holds, and let it deliver.
 //
@@ -49,6 +50,9 @@ func run(ctx context.Context, addr, token, state string) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	gitlab := fakegitlab.New(fakegitlab.Options{Token: token, Control: true, AutoDisable: true})
+	if err := harbor(gitlab.State); err != nil {
+		return err
+	}
 	var handler http.Handler = gitlab
 	if state != "" {
 		kept := &keeper{State: gitlab.State, file: state}

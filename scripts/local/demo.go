@@ -53,7 +53,7 @@ func (c *demoCommand) Run(ctx context.Context, p *place) error {
 	if err := d.play(ctx); err != nil {
 		return err
 	}
-	return d.close(began)
+	return d.close(ctx, began)
 }
 
 // demo plays a series of steps and checks the result of each.
@@ -217,7 +217,7 @@ func (d *demo) begin(title, sample string) {
 func (d *demo) end() { d.checks.settle() }
 
 // close prints the overall result and what to try next.
-func (d *demo) close(began time.Time) error {
+func (d *demo) close(ctx context.Context, began time.Time) error {
 	took := duration.Text(time.Since(began))
 	if n := len(d.checks.failures); n > 0 {
 		d.out.heading(fmt.Sprintf("%s (%s)", count(n, "unexpected result"), took))
@@ -228,7 +228,13 @@ func (d *demo) close(began time.Time) error {
 	}
 	d.out.line("\n%s", d.out.good.Sprintf("All %d steps went as expected, in %s.", d.number, took))
 	e := d.stack.Endpoints
+	if err := d.harbor(ctx); err != nil {
+		return err
+	}
 	d.out.heading("Look around")
+	if e := d.stack.Endpoints; e.ConsoleURL != "" {
+		d.out.line("  %s/search?q=turn+off+the+sounds  %s", e.ConsoleURL, d.out.faint.Sprint("# the console"))
+	}
 	d.out.line("  curl -s %s", e.APIURL+entityPath(issue7))
 	d.out.line("  curl -s %s", e.APIURL+entityPath(mr12))
 	if d.pending != (surgical.EntityRef{}) {
