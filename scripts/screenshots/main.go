@@ -1,6 +1,6 @@
-// Command screenshots takes the README's screenshots of the operations console
-// from the demo running on this machine (make demo). It first starts one run
-// that fails and holds another one open, so that the pictures show both.
+// Command screenshots takes the README's screenshots of the console from the demo running
+// on this machine (make demo), once its backfill in the background has ended. It first
+// starts one run that fails and holds another one open, so that the pictures show both.
 //
 //	screenshots -into docs/images
 package main
@@ -61,7 +61,7 @@ func run(ctx context.Context, into string) (err error) {
 // scene is the state that the screenshots show.
 type scene struct {
 	devstack.Endpoints
-	failed, succeeded string
+	failed string
 }
 
 // set makes one run fail and holds another one open.
@@ -82,23 +82,6 @@ func (s *scene) set(ctx context.Context) error {
 	}
 	if err := s.await(ctx, held, "running"); err != nil {
 		return err
-	}
-	var list struct {
-		Runs []struct {
-			RunID  string `json:"run_id"`
-			Origin string `json:"origin"`
-		} `json:"runs"`
-	}
-	if err := s.call(ctx, http.MethodGet, s.APIURL+"/v1/sync-runs?status=succeeded", "", &list); err != nil {
-		return err
-	}
-	for _, r := range list.Runs {
-		if r.Origin == "webhook" {
-			s.succeeded = r.RunID // ends with the oldest, the demo's first
-		}
-	}
-	if s.succeeded == "" {
-		return errors.New("no webhook has been delivered yet; run make demo")
 	}
 	return nil
 }
@@ -186,9 +169,10 @@ func (s *scene) take(ctx context.Context, into string) error {
 		name, page string
 		look       browser.Look
 	}{
-		{"console-overview.png", "/", browser.Look{Width: 1280, Height: 860}},
+		{"console-home.png", "/", browser.Look{Width: 1280, Height: 860}},
+		{"console-thread.png", "/projects/101/issues/1", browser.Look{Width: 1280, Height: 860}},
 		{"console-run.png", "/runs/" + s.failed, browser.Look{Width: 1280, Height: 860, Dark: true}},
-		{"console-narrow.png", "/runs/" + s.succeeded, browser.Look{Width: 360, Height: 860}},
+		{"console-narrow.png", "/projects/101/issues/1", browser.Look{Width: 360, Height: 860}},
 	} {
 		if err := picture.look.As(tab); err != nil {
 			return err
