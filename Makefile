@@ -58,6 +58,7 @@ nightly: ## Run everything that is too slow for every change: a larger model, th
 	@$(MAKE) model SEQUENCES=$(or $(SEQUENCES),50000)
 	@$(MAKE) matrix
 	@$(MAKE) memory
+	@$(MAKE) races
 	@$(MAKE) contract
 	@$(MAKE) deploy-test
 	@$(MAKE) upgrade-test
@@ -65,6 +66,10 @@ nightly: ## Run everything that is too slow for every change: a larger model, th
 	@$(MAKE) fuzz FUZZTIME=$(or $(FUZZTIME),1m)
 	@$(MAKE) load
 	@$(MAKE) bench
+
+.PHONY: races
+races: setup-test ## Search 10,000 times on OpenSearch while copies change, and requests are delayed, repeated and lost
+	@LOREHOOK_FULL_RACES=1 LOREHOOK_REQUIRE_ENGINES=1 go test -count=1 -timeout 180m -v -run ShowsNothing ./internal/search/opensearch | grep -E '^ok|^FAIL|--- FAIL|race'
 
 .PHONY: memory
 memory: setup-test ## Measure what worker, docs, embed and API need at every limit
@@ -167,7 +172,7 @@ setup-cdk:
 
 .PHONY: setup-test
 setup-test:
-	@scripts/setup check ministack schemathesis cdk dynamodblocal browser
+	@scripts/setup check ministack schemathesis cdk dynamodblocal opensearch browser
 	@scripts/setup minilm || echo "  Without the embedding model, its tests are skipped. The next call tries again."
 
 # Go decides whether it is up to date.

@@ -125,6 +125,38 @@ func DynamoDBLocal(ctx context.Context, o Options) (*Server, error) {
 	})
 }
 
+// OpenSearch starts a single OpenSearch node, over HTTP and without security, and returns
+// when it is ready. It ignores Auth and Persist.
+func OpenSearch(ctx context.Context, o Options) (*Server, error) {
+	root, err := o.moduleRoot()
+	if err != nil {
+		return nil, err
+	}
+	lib := filepath.Join(root, LocalDir, "opensearch", "lib")
+	if _, err := os.Stat(lib); err != nil {
+		return nil, fmt.Errorf("OpenSearch is %w: install Java 17 and Maven, then run scripts/setup opensearch", ErrNotInstalled)
+	}
+	java, err := exec.LookPath("java")
+	if err != nil {
+		return nil, fmt.Errorf("OpenSearch's Java 17 is %w: install it, then run scripts/setup opensearch", ErrNotInstalled)
+	}
+	home := filepath.Join(o.Dir, "home")
+	if err := os.MkdirAll(filepath.Join(home, "config"), 0o700); err != nil {
+		return nil, fmt.Errorf("start opensearch: %w", err)
+	}
+	return start(ctx, o, launch{
+		name:   "opensearch",
+		within: 3 * time.Minute, // 20 s on a machine with nothing else to do
+		ready: func(ctx context.Context, url string) error {
+			return answers(ctx, url+"/_cluster/health?wait_for_status=yellow&timeout=1s", http.StatusOK)
+		},
+		command: func(port int) *exec.Cmd {
+			return exec.Command(java, "-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.io.tmpdir="+filepath.Join(o.Dir, "tmp"),
+				"-cp", filepath.Join(lib, "*"), "Server", home, strconv.Itoa(port))
+		},
+	})
+}
+
 func answers(ctx context.Context, url string, status int) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()

@@ -36,6 +36,8 @@ type launch struct {
 	name    string
 	command func(port int) *exec.Cmd
 	ready   func(ctx context.Context, url string) error
+	// within is how long it may take to become ready; 0 for [startTimeout].
+	within time.Duration
 }
 
 // start starts the command and waits until it is ready. If any free port will
@@ -90,14 +92,14 @@ func startOnce(ctx context.Context, o Options, l launch) (*Server, error) {
 	if s.Process, err = StartProcess(cmd, s.Log, o.Detach); err != nil {
 		return nil, err
 	}
-	if err := s.awaitReady(ctx, l.ready); err != nil {
+	if err := s.awaitReady(ctx, cmp.Or(l.within, startTimeout), l.ready); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
 
-func (s *Server) awaitReady(ctx context.Context, ready func(context.Context, string) error) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+func (s *Server) awaitReady(ctx context.Context, within time.Duration, ready func(context.Context, string) error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()

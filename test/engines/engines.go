@@ -1,6 +1,7 @@
 // Package engines runs storage tests on real engines: the DynamoDB of
 // ministack, and DynamoDB Local. Tests to which the engine makes no difference run on the
 // one in memory, which passes the same conformance suite.
+// It also starts a real OpenSearch ([OpenSearch]).
 //
 //	func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 //
@@ -63,6 +64,8 @@ type processes struct {
 	dir     string
 	servers []*devstack.Server
 	engines []engine
+	// opensearch starts OpenSearch once.
+	opensearch func() (*devstack.Server, error)
 }
 
 // Main runs the tests and then stops the engines that they started. It
@@ -124,6 +127,34 @@ func (e engine) run(t *testing.T, f func(t *testing.T, e Engine)) {
 		}
 		f(t, Engine{Name: e.name, DynamoDB: client, Tables: tables, AWS: devstack.Config(server.URL)})
 	})
+}
+
+// OpenSearch returns the URL of a real OpenSearch, which all tests of the binary share:
+// each has indexes of its own ([IndexName]). It takes some 20 s to start, so -short skips
+// the test.
+func OpenSearch(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("OpenSearch is not started with -short")
+	}
+	server, err := shared().openSearch()()
+	SkipMissing(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.URL
+}
+
+// IndexName returns a name that begins those of the indexes of one test.
+func IndexName() string { return "t" + strings.ToLower(rand.Text()[:10]) }
+
+func (p *processes) openSearch() func() (*devstack.Server, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.opensearch == nil {
+		p.opensearch = sync.OnceValues(func() (*devstack.Server, error) { return p.start("opensearch", devstack.OpenSearch) })
+	}
+	return p.opensearch
 }
 
 // SkipMissing skips the test, loudly, if err says that something is not installed

@@ -47,9 +47,9 @@ const AllRaces = 10_000
 // Race runs n queries while entities change, are hidden and come back, and while two
 // indexers work, one of which stops again and again before it writes. It fails if a hit
 // shows what no read since its query began would have shown, or if something is not found
-// once all is quiet. late, if it is not nil, receives what an indexer that stops within a
-// write lets others do in the meantime.
-func Race(t *testing.T, n int, backend Backend, late func(*Index, func())) {
+// once all is quiet. slowly, if it is not nil, opens the engine of the indexer that stops:
+// one that also calls others within its writes, to let them work in the meantime.
+func Race(t *testing.T, n int, backend Backend, slowly func(x *Index, others func()) search.Engine) {
 	x := NewIndex(t, backend)
 	random := rand.New(rand.NewPCG(1, 2))
 	analyzer, err := language.New(x.Language)
@@ -62,7 +62,7 @@ func Race(t *testing.T, n int, backend Backend, late func(*Index, func())) {
 		return &search.Indexer{Engine: e, Source: c, Content: c, Walk: walk, Log: slog.New(slog.DiscardHandler)}
 	}
 	prompt := indexer(x.Engine())
-	meanwhile := func() {
+	others := func() {
 		for random.IntN(2) == 0 {
 			c.change()
 			if random.IntN(3) == 0 {
@@ -72,10 +72,11 @@ func Race(t *testing.T, n int, backend Backend, late func(*Index, func())) {
 	}
 	f := &finder.Finder{Engine: x.Engine(), Truth: c, Words: analyzer}
 	x.Must(prompt.Run(t.Context()))
-	if late != nil {
-		late(x, meanwhile)
+	stopping := x.Engine()
+	if slowly != nil {
+		stopping = slowly(x, others)
 	}
-	slow := indexer(frozen{x.Engine(), meanwhile})
+	slow := indexer(frozen{stopping, others})
 	hits := 0
 	for race := range n {
 		c.change()

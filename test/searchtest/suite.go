@@ -38,7 +38,10 @@ func Run(t *testing.T, backend Backend) {
 		{"a rebuild by request is done once", rebuildsOnce},
 		{"maintenance changes nothing that is found", maintainsWhatIsFound},
 	} {
-		t.Run(promise.name, func(t *testing.T) { promise.holds(NewIndex(t, backend)) })
+		t.Run(promise.name, func(t *testing.T) {
+			t.Parallel()
+			promise.holds(NewIndex(t, backend))
+		})
 	}
 }
 
@@ -275,6 +278,7 @@ func findsNothingForNothing(x *Index) {
 	}
 	x.Same("operators around a word", 1, len(x.Words(e, `+"crash" -(the)~2 title:*`)))
 	x.Same("an endless query", 1, len(x.Words(e, strings.Repeat("crash into something ", 2000))))
+	x.Same("an endless word", 0, len(x.Words(e, strings.Repeat("問", 2000))))
 }
 
 func searchesToADepth(x *Index) {

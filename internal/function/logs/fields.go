@@ -44,6 +44,8 @@ func Fields() map[string]string {
 		"last_at":      "when the consumer of the stream last worked",
 		"backfill":     "whether a backfill was requested, because copies were hidden in the meantime",
 		"hook_state":   "whether a project's hook works",
+		"index":        "the index in OpenSearch",
+		"chunk":        "the chunk that OpenSearch could not store",
 		"taken_by":     "the run that has the id that the message asked for, and is about other entities",
 
 		// Counts and times.

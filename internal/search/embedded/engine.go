@@ -72,13 +72,6 @@ const (
 	// adds applyAtOnce.
 	queryApplies = 250
 	applyAtOnce  = 2000
-	// embedTime is how long a query waits for its vector.
-	embedTime = 3 * time.Second
-	// fused is how many chunks of each ranking are fused, and rankConstant what tempers
-	// the first ranks. make eval: with 60, which is usual for rankings of more candidates,
-	// every set is worse.
-	fused        = 100
-	rankConstant = 10
 )
 
 // New returns an engine. Close frees its copy of the index.
@@ -133,13 +126,6 @@ func (e *Engine) Close() error {
 	return errors.Join(err, e.lock.Close(), os.RemoveAll(e.dir))
 }
 
-// notReady is the failure of a query without an index.
-func notReady() *surgical.Error {
-	err := surgical.NewError(surgical.CodeIndexNotReady, "there is no search index yet: it is built within minutes of the first document, or while it is rebuilt after damage")
-	err.RetryAfter = surgical.UnavailableRetryAfter
-	return err
-}
-
 // Search implements [search.Engine].
 func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.Candidates, error) {
 	if err := e.refresh(ctx); err != nil {
@@ -149,7 +135,7 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 	defer e.mu.RUnlock()
 	s := e.serving
 	if s == nil {
-		return search.Candidates{}, notReady()
+		return search.Candidates{}, search.NotReady()
 	}
 	found := search.Candidates{Mode: search.Lexical, AsOf: s.asOf}
 	accept := accepts(q)
@@ -157,19 +143,19 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 	if err != nil {
 		return found, err
 	}
-	lexical, total, err := s.texts.search(ctx, s.catalog, terms, max(depth, fused), accept)
+	lexical, total, err := s.texts.search(ctx, s.catalog, terms, max(depth, search.Fused), accept)
 	if err != nil {
 		return found, err
 	}
 	ranked := lexical
 	if s.vectors != nil && s.vectors.dims > 0 {
-		near, err := e.near(ctx, s, q, max(depth, fused), accept)
+		near, err := e.near(ctx, s, q, max(depth, search.Fused), accept)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return found, err
 		case err != nil:
 			e.Log.WarnContext(ctx, "query_not_embedded", "error", err.Error())
-			found.Reason = "the embedder did not answer, so only words were compared"
+			found.Reason = search.NoEmbedder
 		default:
 			found.Mode, found.Model = search.Hybrid, e.Model
 			if q.SimilarTo != nil && e.Resembling > 0 {
@@ -180,7 +166,7 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 			total = max(total, len(ranked))
 		}
 	} else if e.Model != "" {
-		found.Reason = "the index has no vectors of the model " + e.Model + " yet"
+		found.Reason = search.NoVectors(e.Model)
 	}
 	for _, hit := range ranked[:min(depth, len(ranked))] {
 		found.Found = append(found.Found, search.Candidate{
@@ -224,11 +210,8 @@ func (e *Engine) near(ctx context.Context, s *state, q search.Query, depth int, 
 		vector = s.mean(*q.SimilarTo)
 	}
 	if vector == nil {
-		if e.Embed == nil {
-			return nil, errors.New("there is no embedder")
-		}
 		var err error
-		if vector, err = e.embed(ctx, q.Text); err != nil {
+		if vector, err = search.Embed(ctx, e.Embed, q.Text); err != nil {
 			return nil, err
 		}
 	}
@@ -267,13 +250,6 @@ func resembling(lexical, near []chunkHit, least float64) (words, vectors []chunk
 	return words, vectors
 }
 
-// embed asks the embedder, for no longer than a query may wait for it.
-func (e *Engine) embed(ctx context.Context, text string) ([]float32, error) {
-	ctx, cancel := context.WithTimeout(ctx, embedTime)
-	defer cancel()
-	return e.Embed(ctx, text)
-}
-
 // together makes a function safe for concurrent use.
 func together(accept func(*entry) bool) func(*entry) bool {
 	var mu sync.Mutex
@@ -303,7 +279,7 @@ func (s *state) mean(ref surgical.EntityRef) []float32 {
 }
 
 // fuse joins two rankings by ranks (reciprocal rank fusion). What is among the first
-// [fused] of none follows behind all others by its better rank: so the order of the first
+// [search.Fused] of none follows behind all others by its better rank: so the order of the first
 // does not depend on how much is looked at, and pages go on where the last one ended.
 func fuse(rankings ...[]chunkHit) []chunkHit {
 	type chunk struct {
@@ -314,8 +290,8 @@ func fuse(rankings ...[]chunkHit) []chunkHit {
 	scores, behind := map[chunk]float64{}, map[chunk]float64{}
 	for _, ranking := range rankings {
 		for rank, hit := range ranking {
-			c, score := chunk{hit.entity, hit.document, hit.chunk}, 1/float64(rankConstant+rank+1)
-			if rank < fused {
+			c, score := chunk{hit.entity, hit.document, hit.chunk}, 1/float64(search.RankConstant+rank+1)
+			if rank < search.Fused {
 				scores[c] += score
 			} else {
 				behind[c] = max(behind[c], score)
@@ -357,8 +333,8 @@ func (e *Engine) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !m.Exists() {
-		return notReady()
+	if !m.Exists() || m.Format != manifest.Embedded {
+		return search.NotReady()
 	}
 	err = e.catchUp(ctx, m, began)
 	switch {
@@ -367,7 +343,7 @@ func (e *Engine) refresh(ctx context.Context) error {
 		return nil
 	case errors.Is(err, search.ErrDamaged) && !e.copied():
 		e.Log.ErrorContext(ctx, "index_damaged", "error", err.Error())
-		return notReady()
+		return search.NotReady()
 	case e.copied():
 		// The copy answers, with its own as_of.
 		e.Log.ErrorContext(ctx, "index_not_current", "error", err.Error())

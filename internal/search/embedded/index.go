@@ -31,8 +31,8 @@ func (e *Engine) Position(ctx context.Context) (search.Position, string, error) 
 		return search.Position{}, "there is no index", nil
 	case requested > m.RebuiltFor:
 		return search.Position{}, "requested", nil
-	case m.Format != manifest.Format:
-		return search.Position{}, "another format", nil
+	case m.Format != manifest.Embedded:
+		return search.Position{}, "another engine", nil
 	case m.Language != e.Language:
 		return search.Position{}, "another language", nil
 	case m.Model != e.Model:
@@ -63,7 +63,7 @@ func (e *Engine) know(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !m.Exists() {
+	if !m.Exists() || m.Format != manifest.Embedded {
 		return search.ErrMoved
 	}
 	if e.known != nil {
@@ -135,6 +135,7 @@ func (e *Engine) removes(changes []search.Change) bool {
 
 // swap replaces the manifest. What it no longer names retires.
 func (e *Engine) swap(ctx context.Context, read, next manifest.Manifest) (manifest.Manifest, error) {
+	next.Format, next.Index, next.Dimensions, next.Open, next.RemovedAt, next.FlushedAt = manifest.Embedded, "", 0, nil, 0, 0
 	next.Retired = slices.Clone(next.Retired)
 	for _, o := range read.Named() {
 		if !next.Names(o.Key) {
@@ -203,7 +204,7 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 				next.Batches = append(next.Batches, b)
 			}
 		}
-		if now.Exists() {
+		if now.Exists() && now.Format == manifest.Embedded {
 			next.Previous = &manifest.Previous{Base: now.Base, Batches: now.Batches, RemovedAt: began.UnixMicro()}
 		}
 		if now.Cursor == m.Cursor {

@@ -16,7 +16,7 @@ import (
 // Maintain implements [search.Engine].
 func (e *Engine) Maintain(ctx context.Context) error {
 	m, err := e.Manifests.Read(ctx)
-	if err != nil || !m.Exists() {
+	if err != nil || !m.Exists() || m.Format != manifest.Embedded {
 		return err
 	}
 	if m, err = e.check(ctx, m); err != nil {

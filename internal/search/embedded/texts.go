@@ -35,10 +35,8 @@ const (
 	textField = "text"
 	// indexDir is the directory of the index within an archive.
 	indexDir = "texts"
-	// maxTerms is how many words of a query count, and likeTerms how many words of an
-	// entity others are compared by.
-	maxTerms  = 32
-	likeTerms = 24
+	// maxTerms is how many words of a query count.
+	maxTerms = 32
 )
 
 // mappingOf describes the bleve index. It stores no text and no positions: hits are read
@@ -213,7 +211,7 @@ func (t *texts) typical(ctx context.Context, text string) (terms []weighted, err
 	slices.SortFunc(terms, func(a, b weighted) int {
 		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.term, b.term))
 	})
-	return terms[:min(likeTerms, len(terms))], nil
+	return terms[:min(search.LikeTerms, len(terms))], nil
 }
 
 // frequency returns how many chunks have the term.

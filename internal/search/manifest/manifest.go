@@ -1,6 +1,6 @@
 // Package manifest stores what the search index consists of: one item of the state
-// table names all of its objects. A writer replaces the item, on
-// condition that nobody else did.
+// table names all of its objects, or the index in OpenSearch. A writer replaces the item,
+// on condition that nobody else did.
 package manifest
 
 import (
@@ -19,14 +19,20 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 )
 
-// Format is the version of the objects. An index of another one is rebuilt.
-const Format = 1
+// The formats of an index. One of another format than the engine's is rebuilt.
+const (
+	// Embedded is that of the embedded engine: the version of its objects.
+	Embedded = 1
+	// OpenSearch is that of an index in OpenSearch.
+	OpenSearch = 2
+)
 
 // Manifest says what the index consists of.
 type Manifest struct {
 	// Version is raised by every change of the manifest; 0 means that there is none.
 	Version int64 `dynamodbav:"version"`
-	Format  int   `dynamodbav:"format"`
+	// Format says which engine the index belongs to.
+	Format int `dynamodbav:"format"`
 	// Language is that of the texts.
 	Language string `dynamodbav:"language"`
 	// Model is that of the vectors; "" if the index has none.
@@ -44,7 +50,8 @@ type Manifest struct {
 	// Previous is an older base with its own batches; together with Batches it says the
 	// same as Base. It serves when Base is damaged.
 	Previous *Previous `dynamodbav:"previous,omitempty"`
-	// Retired are objects that are no longer named, until they are deleted.
+	// Retired are objects, and indexes in OpenSearch, that are no longer named, until they
+	// are deleted.
 	Retired []Retired `dynamodbav:"retired,omitempty"`
 	// SweptAt is when the bucket was last searched for objects that no manifest names
 	// (microseconds). What was written [Unnamed] before that, and is not named here, may
@@ -52,6 +59,16 @@ type Manifest struct {
 	SweptAt int64 `dynamodbav:"swept_at,omitempty"`
 	// RebuiltFor is the request that the last rebuild answered.
 	RebuiltFor int64 `dynamodbav:"rebuilt_for,omitempty"`
+	// Index is the name of an index in OpenSearch, and Dimensions the length of its
+	// vectors, 0 before it has any.
+	Index      string `dynamodbav:"index,omitempty"`
+	Dimensions int    `dynamodbav:"dimensions,omitempty"`
+	// Open is a writer that has begun to write to an index in OpenSearch and not ended.
+	Open *Open `dynamodbav:"open,omitempty"`
+	// RemovedAt is since when an index in OpenSearch may have text that was removed, and
+	// FlushedAt when maintenance began to expunge it (microseconds); 0 for never.
+	RemovedAt int64 `dynamodbav:"removed_at,omitempty"`
+	FlushedAt int64 `dynamodbav:"flushed_at,omitempty"`
 	// By is the writer of this version.
 	By string `dynamodbav:"by"`
 }
@@ -72,10 +89,22 @@ type Base struct {
 	Entities  int `dynamodbav:"entities"`
 	Documents int `dynamodbav:"documents"`
 	Chunks    int `dynamodbav:"chunks"`
+	// Bytes is the size of an index in OpenSearch. It and the three numbers above are as
+	// of its last maintenance.
+	Bytes int64 `dynamodbav:"bytes,omitempty"`
 }
 
-// Objects are those of the base.
+// Open is a writer that has begun.
+type Open struct {
+	// Entities are the keys of the entities that it may write.
+	Entities []string `dynamodbav:"entities"`
+}
+
+// Objects are those of the base; an index in OpenSearch has none.
 func (b Base) Objects() []Object {
+	if b.Texts.Key == "" {
+		return nil
+	}
 	objects := []Object{b.Catalog, b.Texts}
 	if b.Vectors != nil {
 		objects = append(objects, *b.Vectors)
@@ -114,7 +143,7 @@ type Previous struct {
 	RemovedAt int64 `dynamodbav:"removed_at,omitempty"`
 }
 
-// Retired is an object that no longer counts.
+// Retired is an object, or an index in OpenSearch, that no longer counts.
 type Retired struct {
 	Key string `dynamodbav:"key"`
 	At  int64  `dynamodbav:"at"`
@@ -205,10 +234,9 @@ func (s *Store) Read(ctx context.Context) (Manifest, error) {
 	return row.Manifest, nil
 }
 
-// Swap replaces the manifest that was read. It returns the new version, or
-// [ErrMoved].
+// Swap replaces the manifest that was read. It returns the new one, or [ErrMoved].
 func (s *Store) Swap(ctx context.Context, read, next Manifest) (Manifest, error) {
-	next.Version, next.Format, next.By = read.Version+1, Format, rand.Text()
+	next.Version, next.By = read.Version+1, rand.Text()
 	raw, err := attributevalue.MarshalMap(item{itemName, next})
 	if err != nil {
 		return read, fmt.Errorf("encode the manifest of the index: %w", err)

@@ -1,0 +1,190 @@
+package opensearch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"gitlab.com/lorehook/lorehook/internal/bucket"
+	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Options are what an engine is made of.
+type Options struct {
+	Endpoint Endpoint
+	// HTTP sends the requests, and Credentials sign those to a domain of AWS.
+	HTTP        aws.HTTPClient
+	Credentials aws.CredentialsProvider
+	Manifests   *manifest.Store
+	// Name begins the names of all indexes, and is that of the alias of the newest one.
+	// No two stacks that share a cluster have the same.
+	Name string
+	// Objects is the bucket of the embedded engine, which is emptied once the index is in
+	// OpenSearch. It may be nil.
+	Objects *bucket.Bucket
+	// Language is that of the texts, one of the keys of the analyzers.
+	Language string
+	// Model is that of the vectors; "" for an index without vectors.
+	Model string
+	// Embed returns the vector of a query. It may be nil in an indexer.
+	Embed func(ctx context.Context, text string) ([]float32, error)
+	Clock func() time.Time
+	Log   *slog.Logger
+}
+
+// Engine is an engine whose index is in OpenSearch.
+type Engine struct {
+	Options
+	client client
+	// query sends what people wait for.
+	query client
+
+	mu     sync.Mutex
+	newest manifest.Manifest
+	readAt time.Time
+}
+
+var _ search.Engine = (*Engine)(nil)
+
+const (
+	// checkInterval is how long a manifest that was read counts as the newest.
+	checkInterval = time.Second
+	// writeAttempts and queryAttempts are how often a request is sent at most while the
+	// cluster is busy or away.
+	writeAttempts = 6
+	queryAttempts = 2
+)
+
+// New returns an engine.
+func New(o Options) (*Engine, error) {
+	if analyzers()[o.Language] == "" {
+		return nil, fmt.Errorf("there is no analyzer of the language %q", o.Language)
+	}
+	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,99}$`).MatchString(o.Name) {
+		return nil, fmt.Errorf("%q cannot begin the name of an index", o.Name)
+	}
+	c := client{endpoint: o.Endpoint, http: o.HTTP, credentials: o.Credentials, clock: o.Clock, attempts: writeAttempts}
+	e := &Engine{Options: o, client: c, query: c}
+	e.query.attempts = queryAttempts
+	return e, nil
+}
+
+// serving returns the manifest, which may be a second old.
+func (e *Engine) serving(ctx context.Context) (manifest.Manifest, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.Clock()
+	if !e.readAt.IsZero() && now.Sub(e.readAt) < checkInterval {
+		return e.newest, nil
+	}
+	m, err := e.Manifests.Read(ctx)
+	if err == nil {
+		e.newest, e.readAt = m, now
+	}
+	return m, err
+}
+
+// forget makes the next query read the manifest.
+func (e *Engine) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.readAt = time.Time{}
+}
+
+// Search implements [search.Engine]. While OpenSearch does not answer, the error is
+// [surgical.CodeIndexNotReady], too.
+func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.Candidates, error) {
+	found, err := e.searchOnce(ctx, q, depth)
+	if noIndex(err) {
+		// It may have been replaced more than an hour ago.
+		e.forget()
+		found, err = e.searchOnce(ctx, q, depth)
+	}
+	switch {
+	case noIndex(err):
+		e.Log.ErrorContext(ctx, "index_missing", "error", err.Error())
+		return found, search.NotReady()
+	case unanswered(err):
+		return found, unavailable(err)
+	}
+	return found, err
+}
+
+// unavailable is the failure of a query that OpenSearch does not answer.
+func unavailable(cause error) *surgical.Error {
+	err := surgical.WrapError(surgical.CodeIndexNotReady, cause, "OpenSearch does not answer; the log of the function search says why")
+	err.RetryAfter = surgical.UnavailableRetryAfter
+	return err
+}
+
+func (e *Engine) searchOnce(ctx context.Context, q search.Query, depth int) (search.Candidates, error) {
+	m, err := e.serving(ctx)
+	if err != nil {
+		return search.Candidates{}, err
+	}
+	if !m.Exists() || m.Format != manifest.OpenSearch {
+		return search.Candidates{}, search.NotReady()
+	}
+	found := search.Candidates{Mode: search.Lexical, AsOf: time.UnixMicro(m.AsOf).UTC()}
+	var vector []float32
+	switch {
+	case e.Model == "":
+	case m.Model != e.Model || m.Dimensions == 0:
+		found.Reason = search.NoVectors(e.Model)
+	default:
+		vector, err = e.vectorOf(ctx, m, q)
+		switch {
+		case err != nil && (ctx.Err() != nil || unanswered(err)):
+			return found, err
+		case err != nil:
+			e.Log.WarnContext(ctx, "query_not_embedded", "error", err.Error())
+			found.Reason = search.NoEmbedder
+		default:
+			found.Mode, found.Model = search.Hybrid, e.Model
+		}
+	}
+	depth = min(depth, maxDepth)
+	var answer searchAnswer
+	if err := e.query.call(ctx, http.MethodPost, "/"+m.Index+"/_search", nil, searchBody(q, vector, depth), &answer); err != nil {
+		return found, err
+	}
+	if answer.Shards.Failed > 0 || answer.TimedOut {
+		return found, &failure{Status: http.StatusServiceUnavailable, Type: "partial", Reason: "only a part of the index answered"}
+	}
+	for _, hit := range answer.Hits.Hits {
+		c, err := hit.candidate()
+		if err != nil {
+			return found, fmt.Errorf("read OpenSearch's answer: %w", err)
+		}
+		found.Found = append(found.Found, c)
+	}
+	found.More = answer.Hits.Total.Value > depth && len(found.Found) == depth && depth < maxDepth
+	return found, nil
+}
+
+// vectorOf returns the vector that a query is compared by: its own, or the mean of those
+// of the entity that others are compared with.
+func (e *Engine) vectorOf(ctx context.Context, m manifest.Manifest, q search.Query) ([]float32, error) {
+	if q.SimilarTo != nil {
+		vector, err := e.mean(ctx, m, *q.SimilarTo)
+		if err != nil || vector != nil {
+			return vector, err
+		}
+	}
+	vector, err := search.Embed(ctx, e.Embed, q.Text)
+	if err != nil {
+		return nil, err
+	}
+	if len(vector) != m.Dimensions || !search.HasDirection(vector) {
+		return nil, fmt.Errorf("the embedder returned a vector of %d numbers that cannot be compared with those of %d", len(vector), m.Dimensions)
+	}
+	return vector, nil
+}

@@ -1,0 +1,100 @@
+package opensearch
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"pgregory.net/rapid"
+
+	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/language"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+func TestAnalyzers_HaveEveryLanguage(t *testing.T) {
+	if got := slices.Sorted(maps.Keys(analyzers())); !slices.Equal(got, language.Names()) {
+		t.Errorf("the analyzers are those of %v, want %v", got, language.Names())
+	}
+}
+
+func TestFolded_IsEqualForWhatDiffersInCaseOnly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		runes := rapid.SampledFrom([]rune{'a', 'A', 'k', 'K', '\u212a', 's', 'ſ', 'ß', 'ẞ', 'İ', 'ı', 'i', 'I', 'σ', 'ς', 'Σ', '検', 'é'})
+		a := rapid.StringOfN(runes, 0, 4, -1).Draw(t, "a")
+		b := rapid.StringOfN(runes, 0, 4, -1).Draw(t, "b")
+		if got, want := folded(a) == folded(b), strings.EqualFold(a, b); got != want {
+			t.Errorf("%q and %q: folded equal %v, want %v", a, b, got, want)
+		}
+	})
+}
+
+func TestIDOf_IsNeverTooLong(t *testing.T) {
+	ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
+	seen := map[string]bool{}
+	for _, document := range []string{"entity", strings.Repeat("d", 600), strings.Repeat("d", 601)} {
+		for n := range 2 {
+			id := idOf(ref, document, n)
+			if len(id) > maxID || seen[id] {
+				t.Errorf("%d of %.20s: %d bytes, seen %v", n, document, len(id), seen[id])
+			}
+			seen[id] = true
+		}
+	}
+	if got, want := idOf(ref, "entity", 3), search.ChunkID(ref, "entity", 3); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestSign_OfADomainNamesServiceAndRegion(t *testing.T) {
+	var header http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { header = r.Header }))
+	defer server.Close()
+	c := client{
+		endpoint: Endpoint{URL: server.URL, Domain: "lore", Region: "eu-central-1"}, http: server.Client(), attempts: 1,
+		credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "not-a-secret", "session"),
+		clock:       func() time.Time { return time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC) },
+	}
+	if err := c.call(t.Context(), http.MethodPost, "/index/_search", nil, []byte("{}"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := header.Get("Authorization"); !strings.Contains(got, "Credential=AKIDEXAMPLE/20261102/eu-central-1/es/aws4_request") || !strings.Contains(got, "x-amz-content-sha256") {
+		t.Errorf("the signature is %q", got)
+	}
+	if header.Get("X-Amz-Security-Token") != "session" {
+		t.Error("the session is not sent")
+	}
+	c.endpoint.Domain = ""
+	if err := c.call(t.Context(), http.MethodGet, "/index", nil, nil, nil); err != nil || header.Get("Authorization") != "" {
+		t.Errorf("a server on this machine gets %q, %v", header.Get("Authorization"), err)
+	}
+}
+
+func TestCall_RepeatsWhatTheClusterIsTooBusyFor(t *testing.T) {
+	statuses := []int{http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusOK}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(statuses[0])
+		statuses = statuses[1:]
+	}))
+	defer server.Close()
+	c := client{endpoint: Endpoint{URL: server.URL}, http: server.Client(), attempts: 3}
+	if err := c.call(t.Context(), http.MethodGet, "/index", nil, nil, nil); err != nil || len(statuses) > 0 {
+		t.Errorf("got %v, with %v left", err, statuses)
+	}
+	statuses = []int{http.StatusForbidden, http.StatusOK}
+	if err := c.call(t.Context(), http.MethodGet, "/index", nil, nil, nil); err == nil || len(statuses) != 1 {
+		t.Errorf("a refusal: got %v, with %v left", err, statuses)
+	}
+	statuses = []int{http.StatusTooManyRequests, http.StatusOK}
+	ctx, cancel := context.WithTimeout(t.Context(), firstPause/2)
+	defer cancel()
+	if err := c.call(ctx, http.MethodGet, "/index", nil, nil, nil); err == nil || len(statuses) != 1 {
+		t.Errorf("without time: got %v, with %v left", err, statuses)
+	}
+}

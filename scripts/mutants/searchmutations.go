@@ -1,0 +1,18 @@
+package main
+
+// searchMutations break the order in which an index in OpenSearch is written. The first
+// ones are noticed without a server, the others on a real one.
+func searchMutations() []mutation {
+	const apply, rebuild, document, bulk = "internal/search/opensearch/apply.go", "internal/search/opensearch/rebuild.go", "internal/search/opensearch/document.go", "internal/search/opensearch/bulk.go"
+	onServer := suite{name: "opensearch", args: []string{"./internal/search/opensearch"}}
+	return []mutation{
+		{"chunks are written before their entity is claimed", []edit{{apply, "if err := e.writeCatalogs(ctx, m.Index, began, claims); err != nil {", "if err := error(nil); err != nil {"}}, []suite{onServer}},
+		{"chunks are written under the version before the claim", []edit{{apply, "putChunks(ctx, w, change.Ref, fields, d, m.Dimensions, claim.Version)", "putChunks(ctx, w, change.Ref, fields, d, m.Dimensions, claim.Version-1)"}}, []suite{onServer}},
+		{"a rebuild goes on from where others are", []edit{{rebuild, "Cursor: at.Cursor, AsOf", "Cursor: max(at.Cursor, now.Cursor), AsOf"}}, []suite{onServer}},
+		{"an indexer does not take over from one that has not ended", []edit{{apply, "\t\tif m.Open != nil {\n", "\t\tif false && m.Open != nil {\n"}}, []suite{onServer}},
+		{"a catalog is claimed whatever its version", []edit{{apply, "put(key, c.Version+1, newer, c.document())", "put(key, c.Version+1, sameOrNewer, c.document())"}}, []suite{onServer}},
+		{"an unsettled document is not known", []edit{{document, "\tfor id, chunks := range c.Unsettled {\n\t\tentry", "\tfor id, chunks := range map[string]int(nil) {\n\t\tentry"}}, []suite{onServer}},
+		{"chunks keep the facets that they had", []edit{{apply, "if change.Gone || !claim.Moving {", "if change.Gone || claim.Moving {"}}, []suite{onServer}},
+		{"a late write creates a deleted index again", []edit{{bulk, `"require_alias": true`, `"require_alias": false`}}, []suite{onServer}},
+	}
+}
