@@ -15,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/cabundle"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/search/opensearch"
 )
 
 // appContext returns all context values of the app.
@@ -138,6 +139,20 @@ func (r *reader) httpURL(name, unset string) string {
 		r.reject(name, baseurl.SecureRule, v)
 	}
 	return u.String()
+}
+
+// openSearch accepts what the engine for OpenSearch does. The value is not repeated: it
+// may have a password.
+func (r *reader) openSearch(name string) opensearch.Endpoint {
+	v := r.text(name, "")
+	if v == "" {
+		return opensearch.Endpoint{}
+	}
+	endpoint, err := opensearch.ParseEndpoint(v)
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("context value %s: %w", name, err))
+	}
+	return endpoint
 }
 
 // ids accepts AWS's ids of one kind, comma-separated.

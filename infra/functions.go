@@ -56,6 +56,9 @@ func newFunctions(st *stack) functionSet {
 	hides := map[string]*string{"LOREHOOK_HIDES_QUEUE_URL": st.queues.hides.QueueUrl()}
 	bulk := map[string]*string{"LOREHOOK_BULK_QUEUE_URL": st.queues.bulk.QueueUrl()}
 	index := map[string]*string{"LOREHOOK_INDEX_BUCKET": st.index.BucketName(), "LOREHOOK_SEARCH_LANGUAGE": &st.settings.SearchLanguage, "LOREHOOK_CONFIDENTIAL": &st.settings.Confidential}
+	if endpoint := st.settings.OpenSearchEndpoint; endpoint.URL != "" {
+		index["LOREHOOK_OPENSEARCH_ENDPOINT"], index["LOREHOOK_OPENSEARCH_INDEX"] = &endpoint.URL, jsii.String(st.openSearchIndex())
+	}
 	machine := map[string]*string{"LOREHOOK_STATE_MACHINE_ARN": st.machine.arn}
 	return functionSet{
 		webhook: st.function("Webhook", functionSpec{name: "webhook", does: "Verifies, classifies and enqueues webhooks",

@@ -155,6 +155,8 @@ func TestContextValuesReachTheFunctions(t *testing.T) {
 			"LOREHOOK_EMBEDDER": "openai", "LOREHOOK_EMBEDDER_URL": "https://embeddings.example.com/v1",
 			"LOREHOOK_EMBEDDER_MODEL": "nomic-embed-text", "LOREHOOK_EMBEDDER_API_KEY_SECRET_ID": "EmbedderApiKeySecret.Id",
 		},
+		"Search":  {"LOREHOOK_OPENSEARCH_ENDPOINT": "https://search-our-domain-abcdefghij0123456789klmnop.eu-west-1.es.amazonaws.com", "LOREHOOK_OPENSEARCH_INDEX": "team-a-search"},
+		"Indexer": {"LOREHOOK_OPENSEARCH_ENDPOINT": "https://search-our-domain-abcdefghij0123456789klmnop.eu-west-1.es.amazonaws.com", "LOREHOOK_OPENSEARCH_INDEX": "team-a-search"},
 	} {
 		got := environment(s, id)
 		for key, value := range want {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -16,8 +17,13 @@ import (
 func (st *stack) grantAll() {
 	granted := access.Functions()
 	for _, f := range st.functions.all() {
-		st.grant(f, granted[f.spec.name])
+		may := granted[f.spec.name]
+		if f.spec.name == "search" && st.settings.OpenSearchEndpoint.URL != "" {
+			may.Objects, may.Lists = nil, false // the indexer still empties the bucket
+		}
+		st.grant(f, may)
 	}
+	st.grantOpenSearch()
 	allowSecret(st.functions.webhook, st.secrets.webhook)
 	allowSecret(st.functions.worker, st.secrets.gitlabToken)
 	allowSecret(st.functions.crawler, st.secrets.gitlabToken)
@@ -69,6 +75,27 @@ func (st *stack) grant(f function, granted access.Function) {
 		if slices.Contains(granted.Invokes, invoked.spec.name) {
 			allow(f.Role(), []string{access.Invoke}, invoked.FunctionArn())
 		}
+	}
+}
+
+// openSearchIndex is what the names of the stack's indexes in OpenSearch begin with.
+func (st *stack) openSearchIndex() string { return st.name("search") }
+
+// grantOpenSearch lets search and indexer call the domain that has the index, with paths
+// of this stack's indexes only.
+func (st *stack) grantOpenSearch() {
+	endpoint := st.settings.OpenSearchEndpoint
+	if endpoint.Domain == "" {
+		return // none, or one on this machine, whose requests are not signed
+	}
+	paths := endpoint.Domain + "/" + st.openSearchIndex() + "*"
+	arn := st.FormatArn(&awscdk.ArnComponents{
+		Service: jsii.String("es"), Region: &endpoint.Region, Resource: jsii.String("domain"), ResourceName: &paths,
+	})
+	account := cmp.Or(st.settings.Account, "<AWS::AccountId>")
+	for f, actions := range map[*function][]string{&st.functions.search: access.QueryOpenSearch(), &st.functions.indexer: access.IndexOpenSearch()} {
+		allow(f.Role(), actions, arn)
+		st.suppress(f.Role(), "AwsSolutions-IAM5", "Each index has a generated name behind the stack's.", "Resource::arn:<AWS::Partition>:es:"+endpoint.Region+":"+account+":domain/"+paths)
 	}
 }
 

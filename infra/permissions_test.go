@@ -172,7 +172,7 @@ func TestRolesMayDoExactlyWhatIsListed(t *testing.T) {
 	}
 }
 
-func TestOnlyTheEmbedderChangesPermissions(t *testing.T) {
+func TestOnlyEmbedderAndSearchEngineChangePermissions(t *testing.T) {
 	openai := wantGrants()
 	lexical := maps.Clone(openai)
 	for _, role := range []string{"EmbedRole", "SearchRole"} {
@@ -180,6 +180,11 @@ func TestOnlyTheEmbedderChangesPermissions(t *testing.T) {
 		lexical[role] = maps.Clone(openai[role])
 		openai[role]["EmbedderApiKeySecret.Id"] = "secretsmanager:GetSecretValue"
 	}
+	// The indexer keeps its rights on the bucket, which it empties.
+	const indexes = "arn:${AWS::Partition}:es:eu-west-1:123456789012:domain/our-domain/team-a-search*"
+	openai["IndexerRole"] = with(openai["IndexerRole"], grants{indexes: "es:ESHttpDelete es:ESHttpGet es:ESHttpPost es:ESHttpPut"})
+	openai["SearchRole"] = with(openai["SearchRole"], grants{indexes: "es:ESHttpGet es:ESHttpPost"})
+	maps.DeleteFunc(openai["SearchRole"], func(resource, _ string) bool { return strings.HasPrefix(resource, "IndexBucket") })
 	for name, c := range map[string]struct {
 		got     stackTemplate
 		want    map[string]grants

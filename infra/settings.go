@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/search/language"
+	"gitlab.com/lorehook/lorehook/internal/search/opensearch"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -73,6 +74,9 @@ type settings struct {
 	// SearchLanguage is `searchLanguage`, en if unset: the language that texts are
 	// searched in, one of [language.Names].
 	SearchLanguage string
+	// OpenSearchEndpoint is `openSearchEndpoint`: the domain of Amazon OpenSearch Service
+	// that has the search index. If unset, the index is in a bucket.
+	OpenSearchEndpoint opensearch.Endpoint
 	// AlarmTopicARN is `alarmTopicArn`: an SNS topic that is notified of alarms.
 	// None if unset.
 	AlarmTopicARN string
@@ -160,6 +164,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		LogLevel:                   r.oneOf("logLevel", "info", "warn", "error"),
 		Tracing:                    r.oneOf("tracing", "active", "off"),
 		SearchLanguage:             r.oneOf("searchLanguage", append([]string{language.Default}, others(language.Names(), language.Default)...)...),
+		OpenSearchEndpoint:         r.openSearch("openSearchEndpoint"),
 		AlarmTopicARN:              r.matching("alarmTopicArn", "", `^(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256})?$`),
 		RunbooksURL:                r.httpURL("runbooksUrl", runbooks),
 		WebhookReservedConcurrency: r.number("webhookReservedConcurrency", 0, func(n int) bool { return n >= 0 && n <= 1000 }, "a number from 0 to 1000"),

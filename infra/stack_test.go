@@ -98,10 +98,11 @@ func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 }
 
 // ofIndex reports whether what is suppressed on the role is only that objects of the
-// index have no fixed names.
+// index, or indexes in OpenSearch, have no fixed names.
 func ofIndex(id string, appliesTo []string) bool {
-	return len(appliesTo) == 1 && strings.HasPrefix(appliesTo[0], "Resource::<IndexBucket") && strings.HasSuffix(appliesTo[0], ".Arn>/*") &&
-		(strings.HasPrefix(id, "IndexerRole") || strings.HasPrefix(id, "SearchRole"))
+	return len(appliesTo) == 1 && (strings.HasPrefix(id, "IndexerRole") || strings.HasPrefix(id, "SearchRole")) &&
+		(strings.HasPrefix(appliesTo[0], "Resource::<IndexBucket") && strings.HasSuffix(appliesTo[0], ".Arn>/*") ||
+			strings.Contains(appliesTo[0], ":es:") && strings.HasSuffix(appliesTo[0], "-search*"))
 }
 
 func TestLogsAreKeptForTheConfiguredTime(t *testing.T) {

@@ -44,7 +44,8 @@ var (
 		"gitlabBaseUrl": "https://gitlab.example.com/", "projects": "7, 8", "embedder": "openai",
 		"embedderUrl": "https://embeddings.example.com/v1", "embedderModel": "nomic-embed-text", "embedderApiKey": "true",
 		"workerConcurrency": "5", "gitlabRequestsPerSecond": "3", "reconcileMinutes": "15", "censusDays": "30", "projectHideAfterHours": "48", "confidential": "include", "logRetentionDays": "90", "logLevel": "warn",
-		"alarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:team-a-alarms", "runbooksUrl": "https://wiki.example.com/runbooks/",
+		"openSearchEndpoint": "https://search-our-domain-abcdefghij0123456789klmnop.eu-west-1.es.amazonaws.com/",
+		"alarmTopicArn":      "arn:aws:sns:eu-central-1:123456789012:team-a-alarms", "runbooksUrl": "https://wiki.example.com/runbooks/",
 	})
 )
 

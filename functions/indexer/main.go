@@ -4,21 +4,17 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/function"
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/function/searchenv"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/search"
-	"gitlab.com/lorehook/lorehook/internal/search/embedded"
-	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 )
 
 func main() { function.Main(build) }
@@ -32,11 +28,7 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := embedded.Options{
-		Manifests: manifest.NewStore(db, c.State), Objects: bucket.New(bucket.Client(awsenv.ForObjects(env.AWS)), c.Bucket),
-		Dir: os.TempDir(), Language: c.Language, Model: model, Clock: time.Now, Log: env.Log,
-	}
-	engine, err := embedded.New(options)
+	engine, err := searchenv.Engine(env, model, nil)
 	if err != nil {
 		return nil, err
 	}

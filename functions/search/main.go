@@ -3,24 +3,19 @@ package main
 
 import (
 	"context"
-	"os"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
-	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/function"
-	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/embedderenv"
+	"gitlab.com/lorehook/lorehook/internal/function/searchenv"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/search"
-	"gitlab.com/lorehook/lorehook/internal/search/embedded"
 	"gitlab.com/lorehook/lorehook/internal/search/finder"
 	"gitlab.com/lorehook/lorehook/internal/search/language"
-	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 )
 
 func main() { function.Main(build) }
@@ -36,14 +31,12 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := embedded.Options{
-		Manifests: manifest.NewStore(db, c.State), Objects: bucket.New(bucket.Client(awsenv.ForObjects(env.AWS)), c.Bucket),
-		Dir: os.TempDir(), Language: c.Language, Clock: time.Now, Log: env.Log,
-	}
+	var model string
+	var embed func(ctx context.Context, text string) ([]float32, error)
 	if embedder != nil {
-		options.Model, options.Embed, options.Resembling = embedder.Model(), embedding.Query(embedder), vectorspace.Resembling(embedder.Model())
+		model, embed = embedder.Model(), embedding.Query(embedder)
 	}
-	engine, err := embedded.New(options)
+	engine, err := searchenv.Engine(env, model, embed)
 	if err != nil {
 		return nil, err
 	}

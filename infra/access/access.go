@@ -43,6 +43,15 @@ func ReadStream() []string {
 // ListStreams belongs to [ReadStream].
 const ListStreams = "dynamodb:ListStreams"
 
+// QueryOpenSearch are the actions of search on the domain that has the index, if that is
+// in OpenSearch: reads with a body are posted. IndexOpenSearch are those of the indexer.
+func QueryOpenSearch() []string { return []string{"es:ESHttpGet", "es:ESHttpPost"} }
+
+// IndexOpenSearch: see [QueryOpenSearch].
+func IndexOpenSearch() []string {
+	return []string{"es:ESHttpDelete", "es:ESHttpGet", "es:ESHttpPost", "es:ESHttpPut"}
+}
+
 // The actions on the bucket of the index, and its name as [Function.Allows] has it.
 const (
 	GetObject    = "s3:GetObject"

@@ -23,16 +23,18 @@ type Index interface {
 // IndexView is the state of the search index.
 type IndexView struct {
 	Status       string    `json:"status" enum:"absent,ready,rebuild_requested" doc:"Whether there is an index. One for which a rebuild is requested answers until the rebuild ends."`
+	Engine       string    `json:"engine,omitempty" enum:"embedded,opensearch" doc:"What the index is in: objects in a bucket (embedded), or a cluster (opensearch)."`
+	Index        string    `json:"index,omitempty" doc:"The name of the index in the cluster."`
 	AsOf         time.Time `json:"as_of,omitzero" doc:"The index has every change that the change feed had numbered by this time."`
 	Language     string    `json:"language,omitempty" example:"en" doc:"The language that texts are searched in."`
 	Model        string    `json:"model,omitempty" doc:"The model of its vectors; absent if it has none."`
-	Entities     int       `json:"entities" doc:"How many entities its base has."`
-	Documents    int       `json:"documents" doc:"How many documents its base has."`
-	Chunks       int       `json:"chunks" doc:"How many parts of documents its base has."`
-	BuiltAt      time.Time `json:"built_at,omitzero" doc:"When its base was built."`
+	Entities     int       `json:"entities" doc:"How many entities it, or its base, has. Of an index in OpenSearch, this and the sizes are as of its last maintenance."`
+	Documents    int       `json:"documents" doc:"How many documents it, or its base, has."`
+	Chunks       int       `json:"chunks" doc:"How many parts of documents it, or its base, has."`
+	BuiltAt      time.Time `json:"built_at,omitzero" doc:"When it, or its base, was built."`
 	Batches      int       `json:"batches" doc:"How many batches of changes there are behind the base."`
 	Pending      int       `json:"batched_documents" doc:"How many documents these batches add, replace or remove."`
-	Bytes        int64     `json:"bytes" doc:"The size of what a new process reads, in bytes."`
+	Bytes        int64     `json:"bytes" doc:"The size of what a new process reads, or of the index in OpenSearch, in bytes."`
 	RequestedFor time.Time `json:"rebuild_requested_at,omitzero" doc:"When a rebuild was requested that has not ended."`
 }
 
@@ -73,6 +75,10 @@ func (s *server) indexView(ctx context.Context) (*answer[IndexView], error) {
 		view = IndexView{
 			Status: "ready", AsOf: time.UnixMicro(m.AsOf).UTC(), Language: m.Language, Model: m.Model,
 			Entities: m.Base.Entities, Documents: m.Base.Documents, Chunks: m.Base.Chunks, BuiltAt: time.UnixMicro(m.Base.BuiltAt).UTC(), Batches: len(m.Batches),
+		}
+		view.Engine, view.Bytes = "embedded", m.Base.Bytes
+		if m.Format == manifest.OpenSearch {
+			view.Engine, view.Index = "opensearch", m.Index
 		}
 		for _, o := range m.Base.Objects() {
 			view.Bytes += o.Bytes

@@ -54,6 +54,8 @@ func (c *Client) Search(ctx context.Context, query url.Values) (Answer[SearchPag
 // Index is the state of the search index.
 type Index struct {
 	Status      string    `json:"status"`
+	Engine      string    `json:"engine"`
+	Index       string    `json:"index"`
 	AsOf        time.Time `json:"as_of"`
 	Language    string    `json:"language"`
 	Model       string    `json:"model"`

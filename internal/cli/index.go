@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 )
@@ -47,10 +48,14 @@ func (p *printer) index(i apiclient.Index) {
 	rows := [][2]cell{pair("status", plain("%s", i.Status)), pair("rebuild requested", plain("%s", moment(i.RequestedAt)))}
 	if i.Language != "" {
 		rows = append(rows,
+			pair("engine", plain("%s", strings.TrimSpace(i.Engine+" "+i.Index))),
 			pair("all changes before", plain("%s", moment(i.AsOf))), pair("language", plain("%s", i.Language)), pair("model", plain("%s", i.Model)),
 			pair("entities", plain("%s", thousands(int64(i.Entities)))), pair("documents", plain("%s", thousands(int64(i.Documents)))), pair("chunks", plain("%s", thousands(int64(i.Chunks)))),
-			pair("base built", plain("%s", moment(i.BuiltAt))), pair("batches behind it", plain("%d with %s documents", i.Batches, thousands(int64(i.Pending)))),
-			pair("bytes", plain("%s", thousands(i.Bytes))))
+			pair("built", plain("%s", moment(i.BuiltAt))))
+		if i.Engine != "opensearch" {
+			rows = append(rows, pair("batches behind it", plain("%d with %s documents", i.Batches, thousands(int64(i.Pending)))))
+		}
+		rows = append(rows, pair("bytes", plain("%s", thousands(i.Bytes))))
 	}
 	p.pairs(rows...)
 }

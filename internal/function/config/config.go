@@ -188,6 +188,11 @@ type Index struct {
 	Bucket string `env:"LOREHOOK_INDEX_BUCKET,required"`
 	// Language is that of the texts.
 	Language string `env:"LOREHOOK_SEARCH_LANGUAGE" envDefault:"en"`
+	// OpenSearchEndpoint is the URL of the cluster that has the index, and
+	// OpenSearchIndex what the names of its indexes begin with. Without an endpoint, the
+	// index is in the bucket.
+	OpenSearchEndpoint string `env:"LOREHOOK_OPENSEARCH_ENDPOINT"`
+	OpenSearchIndex    string `env:"LOREHOOK_OPENSEARCH_INDEX"`
 }
 
 // Search is the configuration of the search function and of the indexer.
