@@ -45,6 +45,8 @@ func Fields() map[string]string {
 		"backfill":     "whether a backfill was requested, because copies were hidden in the meantime",
 		"hook_state":   "whether a project's hook works",
 		"index":        "the index in OpenSearch",
+		"path":         "the path of a page of the console on this machine",
+		"panic":        "what a page of the console on this machine panicked with",
 		"chunk":        "the chunk that OpenSearch could not store",
 		"taken_by":     "the run that has the id that the message asked for, and is about other entities",
 
