@@ -15,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/searchenv"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 )
 
 func main() { function.Main(build) }
@@ -36,5 +37,6 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 	indexer := &search.Indexer{
 		Engine: engine, Source: search.FeedSource{Store: feed.NewStore(db, c.Feed, time.Now)}, Content: store.ForReaders(rows.ProjectHiddenAt, c.Confidential), Walk: walk, Model: model, Log: env.Log,
 	}
-	return func(ctx context.Context, _ json.RawMessage) error { return indexer.Run(ctx) }, nil
+	turns := manifest.NewStore(db, c.State)
+	return func(ctx context.Context, _ json.RawMessage) error { return indexer.Handle(ctx, turns.Turn(time.Now)) }, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/parallel"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -35,6 +36,49 @@ const (
 	// maxMoves is how often an indexer begins again because others moved the index.
 	maxMoves = 20
 )
+
+// Handle runs the indexer if no other one works, and again as long as others were started
+// in the meantime. So a burst of changes is followed by one indexer, not by one for each.
+func (i *Indexer) Handle(ctx context.Context, turn *manifest.Turn) error {
+	mine, err := turn.Begin(ctx)
+	if err != nil || !mine {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go i.extend(ctx, turn)
+	for again := true; again; {
+		if err = i.Run(ctx); err == nil && timeLeft(ctx) {
+			again, err = turn.End(ctx)
+			continue
+		}
+		break
+	}
+	// What others were started for is found by the next one, within [surgical.IndexInterval].
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	return errors.Join(err, turn.Leave(leaving))
+}
+
+// extend keeps the turn until ctx ends. If that fails for long, another indexer begins as
+// well, which costs reads and breaks nothing.
+func (i *Indexer) extend(ctx context.Context, turn *manifest.Turn) {
+	tick := time.NewTicker(surgical.IndexerExtends)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := turn.Extend(ctx); err != nil && ctx.Err() == nil {
+				i.Log.WarnContext(ctx, "turn_not_extended", "error", err.Error())
+			}
+		}
+	}
+}
+
+// leaveTime is how long giving back the turn may take.
+const leaveTime = 5 * time.Second
 
 // Run follows the source to its end, or until the time of ctx is nearly over, and
 // maintains the index.

@@ -2,11 +2,13 @@ package search_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/cloud/cloudsearch"
@@ -72,5 +74,59 @@ func TestIndexer_FusesVectorsOfItsModelOnly(t *testing.T) {
 	sync(model)
 	if a := find(with); a.Mode != search.Hybrid || a.Model != model.Model() || a.Reason != "" {
 		t.Errorf("embedded again: %s, %q, %q", a.Mode, a.Model, a.Reason)
+	}
+}
+
+// looks is an engine that says how often it was looked at. It has followed everything.
+type looks struct {
+	search.Engine
+	n    int
+	look func()
+}
+
+func (l *looks) Position(context.Context) (search.Position, string, error) {
+	l.n++
+	l.look()
+	return search.Position{}, "", nil
+}
+
+func (l *looks) Known(context.Context, []surgical.EntityRef) (map[surgical.EntityRef]search.Entry, error) {
+	return nil, nil
+}
+func (l *looks) Apply(context.Context, search.Position, search.Position, []search.Change) error {
+	return nil
+}
+func (l *looks) Maintain(context.Context) error { return nil }
+
+// still is a source without changes.
+type still struct{}
+
+func (still) Now(context.Context) (search.Position, error) { return search.Position{}, nil }
+func (still) After(context.Context, search.Position, int) (search.Changed, error) {
+	return search.Changed{}, nil
+}
+
+func TestIndexer_WorksAloneAndLooksAgainForThoseThatCameMeanwhile(t *testing.T) {
+	db, tables := fakedynamodb.New()
+	turns := manifest.NewStore(db.Client(), tables.State)
+	engine := &looks{}
+	indexer := &search.Indexer{Engine: engine, Source: still{}, Log: slog.New(slog.DiscardHandler)}
+	started := 0
+	engine.look = func() {
+		if started++; started > 3 {
+			return
+		}
+		if err := indexer.Handle(t.Context(), turns.Turn(time.Now)); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := indexer.Handle(t.Context(), turns.Turn(time.Now)); err != nil {
+		t.Fatal(err)
+	}
+	if engine.n != 4 {
+		t.Errorf("looked %d times, want once, and once more for each of the three that came during a look", engine.n)
+	}
+	if mine, err := turns.Turn(time.Now).Begin(t.Context()); err != nil || !mine {
+		t.Errorf("the turn is still taken: %v", err)
 	}
 }

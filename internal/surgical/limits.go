@@ -439,6 +439,10 @@ const (
 	// take: AWS's maximum, for a rebuild.
 	IndexInterval  = time.Minute
 	IndexerTimeout = 15 * time.Minute
+	// IndexerTurn is how long an indexer works alone before it has to extend that, which
+	// it does every IndexerExtends.
+	IndexerTurn    = time.Minute
+	IndexerExtends = 20 * time.Second
 	// SearchTimeout leaves [APITimeout] time for the answer.
 	SearchTimeout = 25 * time.Second
 )

@@ -5,7 +5,12 @@ package main
 func searchMutations() []mutation {
 	const apply, rebuild, document, bulk = "internal/search/opensearch/apply.go", "internal/search/opensearch/rebuild.go", "internal/search/opensearch/document.go", "internal/search/opensearch/bulk.go"
 	onServer := suite{name: "opensearch", args: []string{"./internal/search/opensearch"}}
+	const turn = "internal/search/manifest/turn.go"
+	turns := []suite{{name: "turns", args: []string{"./internal/search", "./internal/search/manifest"}}}
 	return []mutation{
+		{"index: any number of indexers work at a time", []edit{{turn, "row.Until <= now.UnixMicro(); mine {", "row.Until <= now.UnixMicro() || true; mine {"}}, turns},
+		{"index: the turn of an indexer that died is never over", []edit{{turn, "row.Holder == t.holder || row.Until <= now.UnixMicro(); mine {", "row.Holder == t.holder; mine {"}}, turns},
+		{"index: what comes while an indexer works is forgotten", []edit{{turn, "ask := !row.Asked\n", "ask := false\n"}}, turns},
 		{"chunks are written before their entity is claimed", []edit{{apply, "if err := e.writeCatalogs(ctx, m.Index, began, claims); err != nil {", "if err := error(nil); err != nil {"}}, []suite{onServer}},
 		{"chunks are written under the version before the claim", []edit{{apply, "putChunks(ctx, w, change.Ref, fields, d, m.Dimensions, claim.Version)", "putChunks(ctx, w, change.Ref, fields, d, m.Dimensions, claim.Version-1)"}}, []suite{onServer}},
 		{"a rebuild goes on from where others are", []edit{{rebuild, "Cursor: at.Cursor, AsOf", "Cursor: max(at.Cursor, now.Cursor), AsOf"}}, []suite{onServer}},

@@ -1,0 +1,144 @@
+package manifest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// Turn lets one indexer work at a time. Every change starts one, and without turns all of
+// them would read the same entities, and all but one in vain. Nothing is wrong if two work
+// at once: the manifest is replaced under its version.
+type Turn struct {
+	store  *Store
+	clock  func() time.Time
+	holder string
+}
+
+// Turn returns the turn of another indexer.
+func (s *Store) Turn(clock func() time.Time) *Turn { return &Turn{s, clock, rand.Text()} }
+
+// turnName is the name of the item that says who works.
+const turnName = "search_indexer"
+
+type turnItem struct {
+	Name string `dynamodbav:"name"`
+	// Version is raised by every change, which is conditional on it.
+	Version int64 `dynamodbav:"version"`
+	// Holder works until Until (microseconds), unless it extends that; "" is nobody.
+	Holder string `dynamodbav:"holder,omitempty"`
+	Until  int64  `dynamodbav:"until,omitempty"`
+	// Asked reports that another indexer was started in the meantime: what that one was
+	// started for may have come after the holder looked.
+	Asked bool `dynamodbav:"asked,omitempty"`
+}
+
+// Begin takes the turn. If another indexer has it, mine is false, and that one is asked to
+// look once more before it ends. A holder that died has it for [surgical.IndexerTurn] at
+// most.
+func (t *Turn) Begin(ctx context.Context) (mine bool, err error) {
+	err = t.change(ctx, func(row turnItem) (turnItem, bool) {
+		now := t.clock()
+		if mine = row.Holder == "" || row.Holder == t.holder || row.Until <= now.UnixMicro(); mine {
+			row.Holder, row.Until, row.Asked = t.holder, now.Add(surgical.IndexerTurn).UnixMicro(), false
+			return row, true
+		}
+		ask := !row.Asked
+		row.Asked = true
+		return row, ask
+	})
+	return mine && err == nil, err
+}
+
+// Extend keeps the turn for longer.
+func (t *Turn) Extend(ctx context.Context) error {
+	return t.change(ctx, func(row turnItem) (turnItem, bool) {
+		mine := row.Holder == t.holder
+		row.Until = t.clock().Add(surgical.IndexerTurn).UnixMicro()
+		return row, mine
+	})
+}
+
+// End gives the turn back, unless it was asked for in the meantime: then again is true,
+// and it is kept.
+func (t *Turn) End(ctx context.Context) (again bool, err error) {
+	err = t.change(ctx, func(row turnItem) (turnItem, bool) {
+		mine := row.Holder == t.holder
+		if again = mine && row.Asked; again {
+			row.Asked = false
+		} else {
+			row.Holder, row.Until = "", 0
+		}
+		return row, mine
+	})
+	return again && err == nil, err
+}
+
+// Leave gives the turn back, whoever asked.
+func (t *Turn) Leave(ctx context.Context) error {
+	return t.change(ctx, func(row turnItem) (turnItem, bool) {
+		mine := row.Holder == t.holder
+		row.Holder, row.Until, row.Asked = "", 0, false
+		return row, mine
+	})
+}
+
+// maxTurnChanges is how often a change of the row is tried.
+const maxTurnChanges = 20
+
+// change replaces the row by what next makes of it, unless it reports that nothing is to
+// be changed.
+func (t *Turn) change(ctx context.Context, next func(turnItem) (turnItem, bool)) error {
+	for range maxTurnChanges {
+		out, err := t.store.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.store.table, Key: keyOf(turnName), ConsistentRead: aws.Bool(true)})
+		if err != nil {
+			return fmt.Errorf("read whose turn it is to index: %w", err)
+		}
+		var row turnItem
+		if err := attributevalue.UnmarshalMap(out.Item, &row); err != nil {
+			return fmt.Errorf("decode whose turn it is to index: %w", err)
+		}
+		to, differs := next(row)
+		if !differs {
+			return nil
+		}
+		if err := t.replace(ctx, row.Version, to); !dynamo.IsConditionFailed(err) {
+			return err
+		}
+	}
+	return errors.New("others keep changing whose turn it is to index")
+}
+
+func (t *Turn) replace(ctx context.Context, version int64, row turnItem) error {
+	row.Name, row.Version = turnName, version+1
+	raw, err := attributevalue.MarshalMap(row)
+	if err != nil {
+		return fmt.Errorf("encode whose turn it is to index: %w", err)
+	}
+	condition := expression.Name("version").Equal(expression.Value(version))
+	if version == 0 {
+		condition = expression.AttributeNotExists(expression.Name("name"))
+	}
+	expr, err := expression.NewBuilder().WithCondition(condition).Build()
+	if err != nil {
+		return fmt.Errorf("change whose turn it is to index: %w", err)
+	}
+	_, err = t.store.db.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &t.store.table, Item: raw, ConditionExpression: expr.Condition(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	})
+	if err != nil {
+		return fmt.Errorf("change whose turn it is to index: %w", err)
+	}
+	return nil
+}
