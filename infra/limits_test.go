@@ -103,7 +103,7 @@ func limitRows() map[string]string {
 		"a place in a change feed": fmt.Sprintf("valid for %v days; feeds restart after a gap of %v h", surgical.FeedRetention.Hours()/24, surgical.FeedGap.Hours()),
 		"completing an erasure":    fmt.Sprintf("%v min after the last request to erase", surgical.EraseSettle.Minutes()),
 		"giving up":                fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
-		"indexer":                  s(surgical.IndexerTimeout) + ", started every " + s(surgical.IndexInterval) + "; works alone for " + s(surgical.IndexerTurn) + ", extended every " + s(surgical.IndexerExtends),
+		"indexer":                  s(surgical.IndexerTimeout) + ", started every " + s(surgical.IndexInterval) + "; its turn lasts " + s(surgical.IndexerTurn) + ", extended every " + s(surgical.IndexerExtends),
 		"search":                   s(surgical.SearchTimeout) + fmt.Sprintf("; at most %d readings of candidates a page, and %d,%03d ranks", surgical.MaxSearchRounds, surgical.MaxSearchDepth/1000, surgical.MaxSearchDepth%1000),
 		"memory and storage of search and indexer": fmt.Sprintf("%d MB, %d MB", surgical.IndexMemory, surgical.IndexStorage),
 		"batches behind the base of the index":     fmt.Sprintf("%d, with %d,%03d documents", surgical.MaxIndexBatches, surgical.MaxBatchedDocuments/1000, surgical.MaxBatchedDocuments%1000),

@@ -439,7 +439,7 @@ const (
 	// take: AWS's maximum, for a rebuild.
 	IndexInterval  = time.Minute
 	IndexerTimeout = 15 * time.Minute
-	// IndexerTurn is how long an indexer works alone before it has to extend that, which
+	// IndexerTurn is how long the turn of an indexer lasts before it has to extend it, which
 	// it does every IndexerExtends.
 	IndexerTurn    = time.Minute
 	IndexerExtends = 20 * time.Second

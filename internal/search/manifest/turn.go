@@ -84,7 +84,7 @@ func (t *Turn) End(ctx context.Context) (again bool, err error) {
 	return again && err == nil, err
 }
 
-// Leave gives the turn back, whoever asked.
+// Leave gives the turn back, even if another indexer asked.
 func (t *Turn) Leave(ctx context.Context) error {
 	return t.change(ctx, func(row turnItem) (turnItem, bool) {
 		mine := row.Holder == t.holder
