@@ -31,6 +31,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 	"gitlab.com/lorehook/lorehook/test/devstack"
 	"gitlab.com/lorehook/lorehook/test/engines"
+	fakeembedder "gitlab.com/lorehook/lorehook/test/fake/embedder"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 	"gitlab.com/lorehook/lorehook/test/fake/stepfunctions"
 )
@@ -137,10 +138,13 @@ func newWorld(t *testing.T, e engines.Engine) *world {
 	w.gitlab = fakegitlab.New(fakegitlab.Options{Token: accessToken})
 	server := httptest.NewServer(w.gitlab)
 	t.Cleanup(server.Close)
+	// Both versions use the same model. Feature hashing, the older one's default, is gone.
+	model := httptest.NewServer(fakeembedder.Handler())
+	t.Cleanup(model.Close)
 	env := []string{
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL=" + aws.URL,
 		"GITLAB_BASE_URL=" + server.URL, "GITLAB_TOKEN=" + accessToken, "GITLAB_WEBHOOK_SECRET_TOKENS=" + secretToken,
-		"LOREHOOK_PROJECTS=*", "LOREHOOK_EMBEDDER=lexical", "LOREHOOK_GITLAB_REQUESTS_PER_SECOND=1000",
+		"LOREHOOK_PROJECTS=*", "LOREHOOK_EMBEDDER=openai", "LOREHOOK_EMBEDDER_URL=" + model.URL + "/v1", "LOREHOOK_EMBEDDER_MODEL=" + fakeembedder.Name, "LOREHOOK_GITLAB_REQUESTS_PER_SECOND=1000",
 		"LOREHOOK_STATE_MACHINE_ARN=arn:aws:states:us-east-1:000000000000:stateMachine:lorehook",
 		"LOREHOOK_REQUESTS_QUEUE_URL=" + queueURL("requests.fifo"), "LOREHOOK_HIDES_QUEUE_URL=" + queueURL("hides.fifo"),
 		"LOREHOOK_BULK_QUEUE_URL=" + queueURL("bulk.fifo"), "LOREHOOK_DEAD_LETTER_QUEUE_URL=" + queueURL("dead-letters.fifo"),
