@@ -86,7 +86,7 @@ func (v *visit) failed(ctx context.Context, err error, requests int) error {
 	if why.Code.PausesAll() {
 		v.report.spared = true
 		next.DueAt = now.Add(delay(next.Tries, why))
-		saved = v.Ledger.SetPause(ctx, next.DueAt, why.Code)
+		saved = v.Ledger.SetPause(ctx, next.DueAt, why.PauseReason())
 	}
 	if v.refused || why.Code == surgical.CodeGitLabUnauthorized {
 		saved = errors.Join(saved, v.watch().Record(ctx, v.project, projects.Answer{AskedAt: now, Err: why}))

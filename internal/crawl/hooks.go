@@ -102,7 +102,7 @@ func (w *watch) interrupted(ctx context.Context, project surgical.Project, err e
 	}
 	w.Log.WarnContext(ctx, "hooks_unchecked", "project_id", project.ID, "code", string(why.Code), "error", why.Error())
 	if forAll(err) {
-		return w.Ledger.SetPause(ctx, w.now.Add(delay(1, why)), why.Code)
+		return w.Ledger.SetPause(ctx, w.now.Add(delay(1, why)), why.PauseReason())
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func (c *Crawler) requestFailed(ctx context.Context, r surgical.BackfillRequest,
 	var paused error
 	if why.Code.PausesAll() {
 		report.spared = true
-		paused = c.Ledger.SetPause(ctx, next.DueAt, why.Code)
+		paused = c.Ledger.SetPause(ctx, next.DueAt, why.PauseReason())
 	}
 	c.Log.WarnContext(ctx, "pass_waits", "pass_id", r.ID, "kind", string(surgical.PassBackfill), "code", string(why.Code), "error", why.Error(),
 		"tries", next.Tries, "delay_ms", next.DueAt.Sub(now).Milliseconds(), "status", string(next.Status))

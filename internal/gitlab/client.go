@@ -152,7 +152,7 @@ func (tokenSource) Init(context.Context, *api.Client) error { return nil }
 func (s tokenSource) Header(ctx context.Context) (name, value string, err error) {
 	token, err := s(ctx)
 	if err != nil {
-		return "", "", surgical.WrapError(surgical.CodeGitLabUnauthorized, err, "the GitLab token could not be read")
+		return "", "", surgical.WrapError(surgical.CodeGitLabUnauthorized, fmt.Errorf("%w: %w", surgical.ErrTokenUnread, err), "the GitLab token could not be read")
 	}
 	return api.AccessTokenHeaderName, strings.TrimSpace(token), nil
 }

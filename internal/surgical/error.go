@@ -130,6 +130,19 @@ func WriteTooLong(targets int, units int64, had time.Duration) *Error {
 	return e
 }
 
+// ErrTokenUnread is the cause of [CodeGitLabUnauthorized] if the token could not be read:
+// then GitLab refused nothing.
+var ErrTokenUnread = errors.New("the token could not be read")
+
+// PauseReason is the code under which the failure pauses all workers. What GitLab did not
+// refuse must not count as its refusal, which hides projects after a day.
+func (e *Error) PauseReason() Code {
+	if errors.Is(e, ErrTokenUnread) {
+		return CodeInternal
+	}
+	return e.Code
+}
+
 // ErrMoved reports that a row is no longer as it was read, so that nothing was
 // written: read it again.
 var ErrMoved = errors.New("the row is no longer as it was read")

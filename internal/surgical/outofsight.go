@@ -1,6 +1,9 @@
 package surgical
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Sighting is what GitLab's answer about a project itself means for its copies. The
 // zero Sighting means nothing: it was not GitLab that answered, or it cannot.
@@ -25,6 +28,9 @@ func (p Project) Sighting(err error, at time.Time, hideAfter time.Duration) Sigh
 	unseen := !p.UnseenSince.IsZero()
 	if err == nil {
 		return Sighting{Back: unseen, Restore: unseen && !p.HiddenAt.Before(p.UnseenSince)}
+	}
+	if errors.Is(err, ErrTokenUnread) {
+		return Sighting{}
 	}
 	switch CodeOf(err) {
 	case CodeGitLabUnauthorized, CodeGitLabForbidden, CodeGitLabNotFound:

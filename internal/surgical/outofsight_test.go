@@ -2,6 +2,7 @@ package surgical_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -15,6 +16,10 @@ func TestSighting_HidesOnlyWhatWasOutOfSightLongEnough(t *testing.T) {
 	const day = 24 * time.Hour
 	begin := time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
 	lost := surgical.NewError(surgical.CodeGitLabNotFound, "404")
+	unread := surgical.WrapError(surgical.CodeGitLabUnauthorized, fmt.Errorf("%w: out of reach", surgical.ErrTokenUnread), "x")
+	if got := unread.PauseReason(); got == surgical.CodeGitLabUnauthorized || lost.PauseReason() != surgical.CodeGitLabNotFound {
+		t.Errorf("pauses as %s", got)
+	}
 	unseen := surgical.Project{ID: 1, UnseenSince: begin}
 	hidden := surgical.Project{ID: 1, UnseenSince: begin, HiddenAt: begin.Add(day)}
 	for name, c := range map[string]struct {
@@ -27,6 +32,7 @@ func TestSighting_HidesOnlyWhatWasOutOfSightLongEnough(t *testing.T) {
 		"404 for the first time":            {surgical.Project{}, lost, 0, surgical.Sighting{Unseen: true}},
 		"403":                               {surgical.Project{}, surgical.NewError(surgical.CodeGitLabForbidden, ""), 0, surgical.Sighting{Unseen: true}},
 		"401":                               {surgical.Project{}, surgical.NewError(surgical.CodeGitLabUnauthorized, ""), 0, surgical.Sighting{Unseen: true}},
+		"the token could not be read":       {unseen, unread, 2 * day, surgical.Sighting{}},
 		"GitLab does not respond":           {unseen, surgical.NewError(surgical.CodeGitLabUnavailable, ""), 2 * day, surgical.Sighting{}},
 		"GitLab limits the rate":            {unseen, surgical.NewError(surgical.CodeGitLabRateLimited, ""), 2 * day, surgical.Sighting{}},
 		"a failure of ours":                 {unseen, errors.New("broken"), 2 * day, surgical.Sighting{}},

@@ -94,7 +94,7 @@ func (e *Engine) pauseIfTold(ctx context.Context, run surgical.Run, f fetched) {
 		}
 		delay := e.delay(run, why)
 		e.warn(ctx, run, "paused", "code", why.Code, "delay_ms", delay.Milliseconds())
-		if err := e.Ledger.SetPause(ctx, e.Clock().Add(delay), why.Code); err != nil {
+		if err := e.Ledger.SetPause(ctx, e.Clock().Add(delay), why.PauseReason()); err != nil {
 			e.warn(ctx, run, "pause_not_set", "error", err.Error())
 		}
 	}
