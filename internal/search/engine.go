@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -35,7 +36,15 @@ type Engine interface {
 }
 
 // ErrMoved reports that another indexer changed the index: read its position again.
-var ErrMoved = errors.New("another indexer changed the index")
+var ErrMoved = manifest.ErrMoved
+
+// UnlessMoved drops an error that can be left to the other indexer.
+func UnlessMoved(err error) error {
+	if errors.Is(err, ErrMoved) {
+		return nil
+	}
+	return err
+}
 
 // ErrDamaged reports that a part of the index is missing or not as it was written.
 var ErrDamaged = errors.New("a part of the index is missing or damaged")
@@ -48,6 +57,11 @@ type Position struct {
 	AsOf time.Time
 	// Edition is the engine's: it counts what was applied, and rebuilds.
 	Edition int64
+}
+
+// PositionOf returns up to where the index of the manifest has followed its source.
+func PositionOf(m manifest.Manifest) Position {
+	return Position{Cursor: m.Cursor, AsOf: time.UnixMicro(m.AsOf).UTC(), Edition: m.Edition}
 }
 
 // Facets are what filters match of an entity, besides its project and type.

@@ -24,21 +24,13 @@ func (e *Engine) Position(ctx context.Context) (search.Position, string, error) 
 		return search.Position{}, "", err
 	}
 	requested, err := e.Manifests.Requested(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return search.Position{}, "", err
-	case !m.Exists():
-		return search.Position{}, "there is no index", nil
-	case requested > m.RebuiltFor:
-		return search.Position{}, "requested", nil
-	case m.Format != manifest.Embedded:
-		return search.Position{}, "another engine", nil
-	case m.Language != e.Language:
-		return search.Position{}, "another language", nil
-	case m.Model != e.Model:
-		return search.Position{}, "another model", nil
 	}
-	return search.Position{Cursor: m.Cursor, AsOf: time.UnixMicro(m.AsOf).UTC(), Edition: m.Edition}, "", nil
+	if why := m.Outdated(requested, manifest.Embedded, e.Language, e.Model); why != "" {
+		return search.Position{}, why, nil
+	}
+	return search.PositionOf(m), "", nil
 }
 
 // Known implements [search.Engine].
@@ -142,11 +134,7 @@ func (e *Engine) swap(ctx context.Context, read, next manifest.Manifest) (manife
 			next.Retire(e.Clock(), o)
 		}
 	}
-	now, err := e.Manifests.Swap(ctx, read, next)
-	if errors.Is(err, manifest.ErrMoved) {
-		err = search.ErrMoved
-	}
-	return now, err
+	return e.Manifests.Swap(ctx, read, next)
 }
 
 // discard deletes objects that lost: nothing names them. If the swap failed without
@@ -295,8 +283,6 @@ func (e *Engine) store(ctx context.Context, s *state, dir string) (manifest.Base
 const (
 	// maxSwaps is how often a base's swap is repeated when others change the manifest.
 	maxSwaps = 20
-	// skew is by how much the clocks of S3 and a function may differ.
-	skew = 10 * time.Minute
 )
 
 // publish names a base in the manifest. next returns what the manifest becomes, or false
@@ -309,7 +295,7 @@ func (e *Engine) publish(ctx context.Context, base manifest.Base, began time.Tim
 			return err
 		}
 		to, useful := next(now)
-		if !useful || e.swept(now, began) {
+		if !useful || now.Swept(began) {
 			return e.discard(ctx, search.ErrMoved, base.Objects()...)
 		}
 		switch _, err := e.swap(ctx, now, to); {
@@ -320,10 +306,4 @@ func (e *Engine) publish(ctx context.Context, base manifest.Base, began time.Tim
 		}
 	}
 	return e.discard(ctx, search.ErrMoved, base.Objects()...)
-}
-
-// swept reports whether objects that were written since may have been deleted, because
-// no manifest named them for too long.
-func (e *Engine) swept(m manifest.Manifest, began time.Time) bool {
-	return m.SweptAt != 0 && began.Before(time.UnixMicro(m.SweptAt).Add(skew-surgical.IndexUnnamed))
 }

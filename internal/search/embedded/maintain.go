@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/search"
@@ -81,12 +80,7 @@ func (e *Engine) due(m manifest.Manifest) bool {
 		documents += b.Documents
 	}
 	return documents > surgical.MaxBatchedDocuments || len(m.Batches) >= surgical.MaxIndexBatches ||
-		e.older(manifest.RemovedAt(m.Batches), surgical.CompactRemoved)
-}
-
-// older reports whether a time in microseconds lies so far in the past; 0 never does.
-func (e *Engine) older(micros int64, age time.Duration) bool {
-	return micros != 0 && e.Clock().Sub(time.UnixMicro(micros)) >= age
+		manifest.Older(e.Clock(), manifest.RemovedAt(m.Batches), surgical.CompactRemoved)
 }
 
 // compact joins the batches with the base. What it has to read is the whole index, so
@@ -135,19 +129,19 @@ func (e *Engine) forget(ctx context.Context, m manifest.Manifest) (manifest.Mani
 		if removedAt == 0 {
 			removedAt = manifest.RemovedAt(m.Batches)
 		}
-		if e.older(removedAt, surgical.ForgetRemoved) {
+		if manifest.Older(e.Clock(), removedAt, surgical.ForgetRemoved) {
 			next := m
 			next.Previous = nil
 			var err error
 			if m, err = e.swap(ctx, m, next); err != nil {
-				return m, moved(err)
+				return m, search.UnlessMoved(err)
 			}
 		}
 	}
 	var due []string
 	var kept []manifest.Retired
 	for _, r := range m.Retired {
-		if e.older(r.At, surgical.IndexUnnamed) {
+		if manifest.Older(e.Clock(), r.At, surgical.IndexUnnamed) {
 			due = append(due, r.Key)
 		} else {
 			kept = append(kept, r)
@@ -162,21 +156,13 @@ func (e *Engine) forget(ctx context.Context, m manifest.Manifest) (manifest.Mani
 	next := m
 	next.Retired = kept
 	m, err := e.swap(ctx, m, next)
-	return m, moved(err)
-}
-
-// moved drops the error of a swap that can be left to the next indexer.
-func moved(err error) error {
-	if errors.Is(err, search.ErrMoved) {
-		return nil
-	}
-	return err
+	return m, search.UnlessMoved(err)
 }
 
 // sweep deletes objects that were written and never named, because their writer lost or
 // died. The swap before that makes every writer fail that began earlier.
 func (e *Engine) sweep(ctx context.Context, m manifest.Manifest) error {
-	if m.SweptAt != 0 && !e.older(m.SweptAt, surgical.IndexUnnamed) {
+	if m.SweptAt != 0 && !manifest.Older(e.Clock(), m.SweptAt, surgical.IndexUnnamed) {
 		return nil
 	}
 	now := e.Clock()
@@ -193,7 +179,7 @@ func (e *Engine) sweep(ctx context.Context, m manifest.Manifest) error {
 	next.SweptAt = now.UnixMicro()
 	m, err := e.swap(ctx, m, next)
 	if err != nil {
-		return moved(err)
+		return search.UnlessMoved(err)
 	}
 	retired := map[string]bool{}
 	for _, r := range m.Retired {

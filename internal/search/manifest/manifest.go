@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // The formats of an index. One of another format than the engine's is rebuilt.
@@ -54,7 +55,7 @@ type Manifest struct {
 	// are deleted.
 	Retired []Retired `dynamodbav:"retired,omitempty"`
 	// SweptAt is when the bucket was last searched for objects that no manifest names
-	// (microseconds). What was written [Unnamed] before that, and is not named here, may
+	// (microseconds). What was written long before that, and is not named here, may
 	// have been deleted.
 	SweptAt int64 `dynamodbav:"swept_at,omitempty"`
 	// RebuiltFor is the request that the last rebuild answered.
@@ -177,6 +178,40 @@ func (m Manifest) Named() []Object {
 		named = append(named, b.Object)
 	}
 	return named
+}
+
+// Outdated says why an engine of this format, language and model has to rebuild the index
+// before it can follow its source; "" if it need not. requested is that of
+// [Store.Requested].
+func (m Manifest) Outdated(requested int64, format int, language, model string) string {
+	switch {
+	case !m.Exists():
+		return "there is no index"
+	case requested > m.RebuiltFor:
+		return "requested"
+	case m.Format != format:
+		return "another engine"
+	case m.Language != language:
+		return "another language"
+	case m.Model != model:
+		return "another model"
+	}
+	return ""
+}
+
+// skew is by how much the clocks of a function, and of what keeps the index, may differ.
+const skew = 10 * time.Minute
+
+// Swept reports whether what was written since a time may have been deleted, because no
+// manifest named it for too long.
+func (m Manifest) Swept(since time.Time) bool {
+	return m.SweptAt != 0 && since.Before(time.UnixMicro(m.SweptAt).Add(skew-surgical.IndexUnnamed))
+}
+
+// Older reports whether a time in microseconds lies at least so far before now; 0 never
+// does.
+func Older(now time.Time, micros int64, age time.Duration) bool {
+	return micros != 0 && now.Sub(time.UnixMicro(micros)) >= age
 }
 
 // RemovedAt returns since when the base or a batch has had text that was removed

@@ -19,11 +19,7 @@ func ours(m manifest.Manifest) bool { return m.Exists() && m.Format == manifest.
 // swap replaces the manifest.
 func (e *Engine) swap(ctx context.Context, read, next manifest.Manifest) (manifest.Manifest, error) {
 	next.Format = manifest.OpenSearch
-	now, err := e.Manifests.Swap(ctx, read, next)
-	if errors.Is(err, manifest.ErrMoved) {
-		err = search.ErrMoved
-	}
-	return now, err
+	return e.Manifests.Swap(ctx, read, next)
 }
 
 // maxTakeovers is how often a position is read again because another indexer ended in
@@ -39,19 +35,11 @@ func (e *Engine) Position(ctx context.Context) (search.Position, string, error) 
 	}
 	for range maxTakeovers {
 		m, err := e.Manifests.Read(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return search.Position{}, "", err
-		case !m.Exists():
-			return search.Position{}, "there is no index", nil
-		case requested > m.RebuiltFor:
-			return search.Position{}, "requested", nil
-		case m.Format != manifest.OpenSearch:
-			return search.Position{}, "another engine", nil
-		case m.Language != e.Language:
-			return search.Position{}, "another language", nil
-		case m.Model != e.Model:
-			return search.Position{}, "another model", nil
+		}
+		if why := m.Outdated(requested, manifest.OpenSearch, e.Language, e.Model); why != "" {
+			return search.Position{}, why, nil
 		}
 		if m.Open != nil {
 			m, err = e.takeOver(ctx, m)
@@ -64,7 +52,7 @@ func (e *Engine) Position(ctx context.Context) (search.Position, string, error) 
 		case err != nil:
 			return search.Position{}, "", fmt.Errorf("take over from another indexer: %w", err)
 		}
-		return search.Position{Cursor: m.Cursor, AsOf: time.UnixMicro(m.AsOf).UTC(), Edition: m.Edition}, "", nil
+		return search.PositionOf(m), "", nil
 	}
 	return search.Position{}, "", search.ErrMoved
 }

@@ -2,7 +2,6 @@ package opensearch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -36,18 +35,10 @@ func (e *Engine) Maintain(ctx context.Context) error {
 	}
 	for _, step := range []func(context.Context, manifest.Manifest) (manifest.Manifest, error){e.recount, e.expunge, e.deleteRetired} {
 		if m, err = step(ctx, m); err != nil {
-			return moved(damage(err))
+			return search.UnlessMoved(damage(err))
 		}
 	}
-	return moved(e.sweep(ctx, m, indexes))
-}
-
-// moved drops the error of a swap that can be left to the next indexer.
-func moved(err error) error {
-	if errors.Is(err, search.ErrMoved) {
-		return nil
-	}
-	return err
+	return search.UnlessMoved(e.sweep(ctx, m, indexes))
 }
 
 // followAlias gives the alias for people to the index, and takes it from others.
@@ -120,14 +111,14 @@ const leaseSynced = time.Minute
 func (e *Engine) expunge(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error) {
 	next := m
 	switch {
-	case !e.older(m.RemovedAt, surgical.CompactRemoved):
+	case !manifest.Older(e.Clock(), m.RemovedAt, surgical.CompactRemoved):
 		return m, nil
 	case m.FlushedAt == 0:
 		next.FlushedAt = e.Clock().UnixMicro()
 		if err := e.client.call(ctx, http.MethodPost, "/"+m.Index+"/_flush", nil, nil, nil); err != nil {
 			return m, fmt.Errorf("flush what was removed: %w", err)
 		}
-	case !e.older(m.FlushedAt, leaseSynced):
+	case !manifest.Older(e.Clock(), m.FlushedAt, leaseSynced):
 		return m, nil
 	default:
 		if err := e.client.call(ctx, http.MethodPost, "/"+m.Index+"/_forcemerge", url.Values{"only_expunge_deletes": {"true"}, "wait_for_completion": {"false"}}, nil, nil); err != nil {
@@ -138,11 +129,6 @@ func (e *Engine) expunge(ctx context.Context, m manifest.Manifest) (manifest.Man
 	return e.swap(ctx, m, next)
 }
 
-// older reports whether a time in microseconds lies so far in the past; 0 never does.
-func (e *Engine) older(micros int64, age time.Duration) bool {
-	return micros != 0 && e.Clock().Sub(time.UnixMicro(micros)) >= age
-}
-
 // deleteRetired deletes indexes, and objects of the embedded engine, that retired an hour
 // ago.
 func (e *Engine) deleteRetired(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error) {
@@ -151,7 +137,7 @@ func (e *Engine) deleteRetired(ctx context.Context, m manifest.Manifest) (manife
 	next.Retired = nil
 	for _, r := range m.Retired {
 		switch {
-		case !e.older(r.At, surgical.IndexUnnamed):
+		case !manifest.Older(e.Clock(), r.At, surgical.IndexUnnamed):
 			next.Retired = append(next.Retired, r)
 		case strings.HasPrefix(r.Key, e.Name+"-"):
 			if err := e.deleteIndex(ctx, r.Key); err != nil {
@@ -176,7 +162,7 @@ func (e *Engine) deleteRetired(ctx context.Context, m manifest.Manifest) (manife
 // such objects of the embedded engine. The swap before that makes every rebuild fail that
 // began earlier.
 func (e *Engine) sweep(ctx context.Context, m manifest.Manifest, indexes map[string]listed) error {
-	if m.SweptAt != 0 && !e.older(m.SweptAt, surgical.IndexUnnamed) {
+	if m.SweptAt != 0 && !manifest.Older(e.Clock(), m.SweptAt, surgical.IndexUnnamed) {
 		return nil
 	}
 	now := e.Clock()

@@ -16,8 +16,6 @@ const (
 	builtVersion = 1
 	// maxSwaps is how often a rebuild's swap is repeated when others change the manifest.
 	maxSwaps = 20
-	// skew is by how much the clocks of a function and the cluster may differ.
-	skew = 10 * time.Minute
 )
 
 // Rebuild implements [search.Engine]: it builds a new index, and names it in the manifest
@@ -50,7 +48,7 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 		if err != nil {
 			return err // the index may be named already: maintenance deletes it if not
 		}
-		if now.Index != before.Index || swept(now, began) {
+		if now.Index != before.Index || now.Swept(began) {
 			break
 		}
 		next := manifest.Manifest{
@@ -72,12 +70,6 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 		}
 	}
 	return errors.Join(search.ErrMoved, e.discard(index))
-}
-
-// swept reports whether an index that was created since may have been deleted, because no
-// manifest named it for too long.
-func swept(m manifest.Manifest, began time.Time) bool {
-	return m.SweptAt != 0 && began.Before(time.UnixMicro(m.SweptAt).Add(skew-surgical.IndexUnnamed))
 }
 
 // discardTime is how long the deletion of an index of no use may take.
