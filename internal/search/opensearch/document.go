@@ -87,7 +87,7 @@ type catalog struct {
 	Unsettled map[string]int `json:"x,omitempty"`
 	// Moving reports whether the facets of some chunks may be others.
 	Moving bool `json:"m,omitempty"`
-	// Gone reports that there is no entry of the entity. The catalog stays, because its
+	// Gone reports that the entity has no entry. The catalog stays, because its
 	// version does.
 	Gone bool `json:"g,omitempty"`
 }

@@ -66,7 +66,7 @@ const (
 // New returns an engine.
 func New(o Options) (*Engine, error) {
 	if analyzers()[o.Language] == "" {
-		return nil, fmt.Errorf("there is no analyzer of the language %q", o.Language)
+		return nil, fmt.Errorf("there is no analyzer for the language %q", o.Language)
 	}
 	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,99}$`).MatchString(o.Name) {
 		return nil, fmt.Errorf("%q cannot begin the name of an index", o.Name)
