@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
@@ -23,9 +24,6 @@ const (
 	// hideAgeSeconds is how long the oldest hide request may wait. Nothing that GitLab
 	// does delays one.
 	hideAgeSeconds = 60
-	// nearTheLimit is the share of its timeout that a function may use. Workers
-	// and stages stop by themselves earlier, at 79% and 60%.
-	nearTheLimit = 0.85
 	// feedBehindSeconds is how old a record of the stream may be when it is consumed.
 	feedBehindSeconds = 3600
 	// failedExecutions is how many workflow executions may fail within an hour.
@@ -65,29 +63,34 @@ func (st *stack) newAlarms() []awscloudwatch.Alarm {
 }
 
 func (st *stack) alarmSpecs() []alarmSpec {
-	specs := st.eventAlarms()
-	for _, t := range st.tables {
-		if st.settings.Account == localAccount {
-			break // the emulator never throttles, and does not support alarms on expressions
-		}
-		specs = append(specs, alarmSpec{name: "throttled-" + strings.ReplaceAll(t.schema.Name, "_", "-"), runbook: "throttled-tables",
-			says: fmt.Sprintf("DynamoDB is throttling requests to the table %s or its indexes.", t.schema.Name), metric: t.throttled(), atLeast: 10})
+	return append(st.eventAlarms(), st.serviceAlarms()...)
+}
+
+// serviceAlarms are the alarms on what functions run on. Each looks at one metric of all
+// functions or tables, because AWS charges for every metric that an alarm looks at; which
+// function or table it is shows on the dashboard.
+func (st *stack) serviceAlarms() []alarmSpec {
+	return []alarmSpec{
+		{name: "lambda-errors", runbook: "lambda-errors",
+			says:   "Invocations of a function failed in two of three five-minute periods.",
+			metric: st.own(metrics.FailedInvocations(), series{stat: sum}), atLeast: 1, periods: 3, reach: 2},
+		{name: "lambda-duration", runbook: "lambda-duration",
+			says:   fmt.Sprintf("An invocation of a function took more than %.0f%% of the function's timeout.", surgical.NearTheLimit*100),
+			metric: st.own(metrics.SlowInvocations(), series{stat: sum}), atLeast: 1},
+		{name: "lambda-throttled", runbook: "lambda-throttled",
+			says:   "Lambda refused again and again to start a function of the workflow, for lack of concurrency: runs are postponed.",
+			metric: st.own(metrics.StagesThrottled(), series{stat: sum}), atLeast: 1},
+		{name: "throttled-tables", runbook: "throttled-tables",
+			says:   "Within five minutes, DynamoDB throttled ten requests to a table or its indexes.",
+			metric: st.own(metrics.TablesThrottled(), series{stat: sum}), atLeast: 10},
 	}
-	for _, f := range st.functions.all() {
-		specs = append(specs,
-			alarmSpec{name: "lambda-errors-" + f.spec.name, runbook: "lambda-errors",
-				says: "Invocations of the function failed in two of three five-minute periods.", metric: f.of("Errors", series{stat: sum}), atLeast: 1, periods: 3, reach: 2},
-			alarmSpec{name: "lambda-duration-" + f.spec.name, runbook: "lambda-duration",
-				says:   fmt.Sprintf("An invocation of the function took more than %.0f%% of its %.0f s timeout.", nearTheLimit*100, f.spec.timeout.Seconds()),
-				metric: f.of("Duration", series{stat: maximum}), atLeast: nearTheLimit * float64(f.spec.timeout.Milliseconds())},
-			alarmSpec{name: "lambda-throttled-" + f.spec.name, runbook: "lambda-throttled",
-				says: "Lambda refused to start the function in two of three five-minute periods, for lack of concurrency.", metric: f.of("Throttles", series{stat: sum}), atLeast: 1, periods: 3, reach: 2})
-	}
-	return specs
 }
 
 // eventAlarms are the alarms on event processing.
 func (st *stack) eventAlarms() []alarmSpec {
+	// A project counts what it missed once in each cycle.
+	missedSeconds := max(300, 60*st.settings.ReconcileMinutes)
+	behind := surgical.ReconcileBehind(time.Duration(st.settings.ReconcileMinutes) * time.Minute)
 	return []alarmSpec{
 		{name: "dead-letters", runbook: "dead-letters",
 			says:   "Messages are in the dead-letter queue: their events are not in the copy.",
@@ -114,8 +117,11 @@ func (st *stack) eventAlarms() []alarmSpec {
 			says:   "The function that writes the change feeds receives changes of the copy more than an hour late, so readers of the feeds, such as the search, are behind.",
 			metric: st.functions.feed.of("IteratorAge", series{stat: maximum}), atLeast: feedBehindSeconds * 1000},
 		{name: "missed-events", runbook: "missed-events",
-			says:   "In two of three five-minute periods, a reconcile found changes that no webhook announced: GitLab does not deliver, or Lorehook does not receive.",
-			metric: st.own(metrics.MissedEvents(), series{stat: sum}), atLeast: 1, periods: 3, reach: 2},
+			says:   fmt.Sprintf("In two of three periods of %d minutes, a reconcile found changes that no webhook announced: GitLab does not deliver, or Lorehook does not receive.", missedSeconds/60),
+			metric: st.own(metrics.MissedEvents(), series{stat: sum, seconds: missedSeconds}), atLeast: 1, periods: 3, reach: 2},
+		{name: "reconcile-behind", runbook: "reconcile-behind",
+			says:   fmt.Sprintf("For more than %d minutes, a project has not been compared with GitLab's lists: changes that no webhook announced are missing. GitLab refuses a list, does not answer, or its rate limit is used up.", int(behind.Minutes())),
+			metric: st.own(metrics.ReconcileAge(), series{stat: maximum}), atLeast: float64(behind.Milliseconds())},
 		// A check finds it once an hour, for the second time in a row at the earliest.
 		{name: "hooks-broken", runbook: "hooks-broken",
 			says:   "Two checks in a row, an hour apart, found that a project has no working webhook: it is missing, incomplete or disabled, or GitLab sends nothing. Only reconciles keep its copy current.",
@@ -153,25 +159,6 @@ func (st *stack) eventAlarms() []alarmSpec {
 			says:   "GitLab does not show a project to the access token. If that lasts too long, all of the project's copies are hidden.",
 			metric: st.own(metrics.ProjectsUnseen(), series{stat: sum, seconds: 900}), atLeast: 1},
 	}
-}
-
-// throttled sums the throttled reads and writes of the table and its indexes: at
-// most ten metrics, the maximum for an alarm.
-func (t table) throttled() awscloudwatch.IMetric {
-	using := map[string]awscloudwatch.IMetric{}
-	var ids []string
-	add := func(name, index string) {
-		id := fmt.Sprintf("m%d", len(ids))
-		using[id] = t.of(name, index, series{stat: sum})
-		ids = append(ids, fmt.Sprintf("FILL(%s,0)", id))
-	}
-	add("ReadThrottleEvents", "")
-	add("WriteThrottleEvents", "")
-	for _, index := range t.schema.Indexes {
-		add("ReadThrottleEvents", index.Name)
-		add("WriteThrottleEvents", index.Name)
-	}
-	return expression(strings.Join(ids, "+"), "throttled", using, 300)
 }
 
 func (st *stack) alarm(spec alarmSpec, topic awssns.ITopic) awscloudwatch.Alarm {

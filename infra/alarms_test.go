@@ -11,9 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitlab.com/lorehook/lorehook/infra/prices"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
-	"gitlab.com/lorehook/lorehook/internal/tables"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // watched is what an alarm looks at and when it goes off: so many of so many
@@ -35,6 +34,7 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		"lorehook-feed-behind":          {"AWS/Lambda IteratorAge FunctionName=FeedFunction", "Maximum", 300, 1, 1, 3_600_000},
 		"lorehook-hooks-broken":         {"lorehook HooksBroken ", "Sum", 3600, 1, 2, 1},
 		"lorehook-missed-events":        {"lorehook MissedEvents ", "Sum", 300, 2, 3, 1},
+		"lorehook-reconcile-behind":     {"lorehook ReconcileAge ", "Maximum", 300, 1, 1, 3_600_000},
 		"lorehook-freshness":            {"lorehook Freshness Origin=webhook", "p95", 300, 3, 6, 60_000},
 		"lorehook-webhook-answers":      {"lorehook AnswersOtherThan2xx ", "Sum", 3600, 1, 1, 3},
 		"lorehook-refused-signatures":   {"lorehook RefusedSignatures ", "Sum", 3600, 1, 1, 3},
@@ -44,19 +44,10 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		"lorehook-secrets":              {"lorehook SecretFailures ", "Sum", 300, 1, 1, 1},
 		"lorehook-gitlab-unauthorized":  {"lorehook GitLabUnauthorized ", "Sum", 300, 1, 1, 2},
 		"lorehook-projects-unseen":      {"lorehook ProjectsUnseen ", "Sum", 900, 1, 1, 1},
-	}
-	timeouts := map[string]float64{}
-	for name, f := range onAWS(t).ofType("AWS::Lambda::Function") {
-		timeouts[strings.TrimSuffix(name, "Function")], _ = f["Timeout"].(float64)
-	}
-	for _, id := range functionIDs() {
-		name, function := strings.ToLower(id), " FunctionName="+id+"Function"
-		want["lorehook-lambda-errors-"+name] = watched{"AWS/Lambda Errors" + function, "Sum", 300, 2, 3, 1}
-		want["lorehook-lambda-throttled-"+name] = watched{"AWS/Lambda Throttles" + function, "Sum", 300, 2, 3, 1}
-		want["lorehook-lambda-duration-"+name] = watched{"AWS/Lambda Duration" + function, "Maximum", 300, 1, 1, 850 * timeouts[id]}
-	}
-	for _, table := range tables.All() {
-		want["lorehook-throttled-"+strings.ReplaceAll(table.Name, "_", "-")] = watched{"expression", "", 300, 1, 1, 10}
+		"lorehook-lambda-errors":        {"lorehook FailedInvocations ", "Sum", 300, 2, 3, 1},
+		"lorehook-lambda-duration":      {"lorehook SlowInvocations ", "Sum", 300, 1, 1, 1},
+		"lorehook-lambda-throttled":     {"lorehook StagesThrottled ", "Sum", 300, 1, 1, 1},
+		"lorehook-throttled-tables":     {"lorehook TablesThrottled ", "Sum", 300, 1, 1, 10},
 	}
 	got := map[string]watched{}
 	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
@@ -67,11 +58,12 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		if a["ComparisonOperator"] != compares {
 			t.Errorf("%v compares by %v", a["AlarmName"], a["ComparisonOperator"])
 		}
-		w := watched{Metric: "expression", Seconds: 300}
-		if a["MetricName"] != nil {
-			w.Metric = fmt.Sprintf("%v %v %s", a["Namespace"], a["MetricName"], dimensionsOf(a["Dimensions"]))
-			w.Stat, w.Seconds = fmt.Sprint(orNil(a["Statistic"], a["ExtendedStatistic"])), a["Period"].(float64)
+		if a["MetricName"] == nil {
+			t.Errorf("%v looks at several metrics, each of which is paid for", a["AlarmName"])
+			continue
 		}
+		w := watched{Metric: fmt.Sprintf("%v %v %s", a["Namespace"], a["MetricName"], dimensionsOf(a["Dimensions"]))}
+		w.Stat, w.Seconds = fmt.Sprint(orNil(a["Statistic"], a["ExtendedStatistic"])), a["Period"].(float64)
 		w.Reach, w.Of, w.At = a["DatapointsToAlarm"].(float64), a["EvaluationPeriods"].(float64), a["Threshold"].(float64)
 		got[a["AlarmName"].(string)] = w
 	}
@@ -110,40 +102,6 @@ func dimensionsOf(list any) string {
 	}
 	slices.Sort(pairs)
 	return strings.Join(pairs, ",")
-}
-
-// Reads and writes, of the table and of each of its indexes, which DynamoDB
-// counts apart.
-func TestAThrottledIndexIsSeenToo(t *testing.T) {
-	alarms := onAWS(t).ofType("AWS::CloudWatch::Alarm")
-	for _, table := range tables.All() {
-		want := map[string]bool{}
-		for _, name := range []string{"ReadThrottleEvents", "WriteThrottleEvents"} {
-			want["AWS/DynamoDB "+name+" TableName="+pascal(table.Name)] = true
-			for _, index := range table.Indexes {
-				want["AWS/DynamoDB "+name+" GlobalSecondaryIndexName="+index.Name+",TableName="+pascal(table.Name)] = true
-			}
-		}
-		got := map[string]bool{}
-		sums := 0
-		queries := objects(alarms["AlarmThrottled"+pascal(table.Name)]["Metrics"])
-		for _, q := range queries {
-			if q["Expression"] != nil {
-				sums = strings.Count(q["Expression"].(string), "FILL(m")
-				continue
-			}
-			stat := q["MetricStat"].(map[string]any)
-			m := stat["Metric"].(map[string]any)
-			got[fmt.Sprintf("%v %v %s", m["Namespace"], m["MetricName"], dimensionsOf(m["Dimensions"]))] = true
-		}
-		if diff := cmp.Diff(want, got); diff != "" || sums != len(want) {
-			t.Errorf("%s: %d are added up, metrics (-want +got):\n%s", table.Name, sums, diff)
-		}
-		// CloudWatch refuses an alarm on more than ten metrics.
-		if len(got) > 10 {
-			t.Errorf("%s: the alarm has %d metrics", table.Name, len(got))
-		}
-	}
 }
 
 // Without data all is well: no metric of an alarm has any while nothing goes
@@ -198,7 +156,7 @@ func TestEveryAlarmHasARunbookAndEveryRunbookAnAlarm(t *testing.T) {
 		}
 		used[found[1]] = true
 		kind := strings.TrimPrefix(name, "lorehook-")
-		if !strings.HasPrefix(kind, found[1]) && found[1] != "throttled-tables" {
+		if !strings.HasPrefix(kind, found[1]) {
 			t.Errorf("%s has the runbook %s", name, found[1])
 		}
 		if !strings.HasPrefix(found[0], runbooks+"/") {
@@ -269,7 +227,7 @@ func TestEveryRunbookSaysWhatItMeansHowToSeeItAndWhatToDo(t *testing.T) {
 func TestTheListOfRunbooksNamesTheThresholds(t *testing.T) {
 	index := read(t, filepath.Join(runbooksDir, "README.md"))
 	for _, want := range []string{
-		fmt.Sprintf("waited for %d minutes", queueAgeSeconds/60), fmt.Sprintf("waited for %d s", hideAgeSeconds), fmt.Sprintf("later than %d s", freshSeconds), fmt.Sprintf("more than %.0f%%", nearTheLimit*100),
+		fmt.Sprintf("waited for %d minutes", queueAgeSeconds/60), fmt.Sprintf("waited for %d s", hideAgeSeconds), fmt.Sprintf("later than %d s", freshSeconds), fmt.Sprintf("more than %.0f%%", surgical.NearTheLimit*100),
 	} {
 		if !strings.Contains(index, want) {
 			t.Errorf("it does not say %q", want)
@@ -303,91 +261,76 @@ func mapValues[K comparable, V any](m map[K]V) []V {
 	return all
 }
 
-// Its emulator takes no alarm on an expression; everything else is as on AWS.
-func TestTheLocalStackLacksTheAlarmsOnThrottlingAlone(t *testing.T) {
-	var missing []string
+// What failed is counted from lines that Lambda writes about every invocation that did, at
+// every log level; a timeout counts as slow as well.
+func TestFailedInvocationsAreCountedFromLambdasLines(t *testing.T) {
+	filters := onAWS(t).ofType("AWS::Logs::MetricFilter")
+	for _, id := range functionIDs() {
+		for suffix, want := range map[string][2]string{
+			"Failed":   {`{ ($.type = "platform.report") && ($.record.status != "success") }`, metrics.FailedInvocations().Name},
+			"TimedOut": {`{ ($.type = "platform.report") && ($.record.status = "timeout") }`, metrics.SlowInvocations().Name},
+		} {
+			filter := filters[id+suffix]
+			counted := objects(filter["MetricTransformations"])
+			if filter["LogGroupName"] != id+"Logs" || filter["FilterPattern"] != want[0] || len(counted) != 1 ||
+				counted[0]["MetricNamespace"] != "lorehook" || counted[0]["MetricName"] != want[1] || counted[0]["MetricValue"] != "1" {
+				t.Errorf("%s%s: %v", id, suffix, filter)
+			}
+		}
+	}
+}
+
+func TestTheLocalStackHasAllAlarms(t *testing.T) {
 	local := onLocal(t).ofType("AWS::CloudWatch::Alarm")
 	for name := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
-		if local[name] == nil && !strings.HasPrefix(name, "AlarmThrottled") {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) > 0 || len(local) == 0 {
-		t.Errorf("%d alarms, without %v", len(local), missing)
-	}
-}
-
-// metricsAtMost counts the metrics that are paid for if every dimension takes every
-// value in an hour.
-func metricsAtMost() int {
-	n := 0
-	for _, m := range metrics.All() {
-		for _, set := range m.Sets {
-			combinations := 1
-			for _, dimension := range set {
-				combinations *= len(dimension.Values())
-			}
-			n += combinations
-		}
-	}
-	return n
-}
-
-// docs/cost.md counts the metrics, those that alarms look at, which is what they
-// cost, and the dashboard's queries.
-func TestTheCostOfMonitoringIsAsDocumented(t *testing.T) {
-	n := 0
-	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
-		looked := 0
-		for _, q := range objects(a["Metrics"]) {
-			if q["MetricStat"] != nil {
-				looked++
-			}
-		}
-		n += max(looked, 1)
-	}
-	queries := 0
-	for _, w := range dashboard(t, onAWS(t)) {
-		if w.Type == "log" {
-			queries++
-		}
-	}
-	text := read(t, "../docs/cost.md")
-	for _, want := range []string{
-		fmt.Sprintf("| metrics at most: every dimension takes every value in every hour | %d | %.2f |", metricsAtMost(), float64(metricsAtMost())*prices.MetricMonth),
-		fmt.Sprintf("| alarms, by the metrics that they look at | %d | %.2f |", n, float64(n)*prices.AlarmMetricMonth),
-		fmt.Sprintf("| the dashboard | %d | %.2f |", len(onAWS(t).ofType("AWS::CloudWatch::Dashboard")), prices.DashboardMonth),
-		fmt.Sprintf("own %s queries", []string{"no", "one", "two", "three", "four", "five", "six", "seven"}[queries]),
-		fmt.Sprintf("a metric $%.2f, an alarm's metric $%.2f, a dashboard $%.0f", prices.MetricMonth, prices.AlarmMetricMonth, prices.DashboardMonth),
-		fmt.Sprintf("a million write units $%.3f, read units $%.3f, requests to FIFO queues $%.2f, requests to Lambda $%.2f and to express workflows $%.2f", prices.WriteUnit*1e6, prices.ReadUnit*1e6, prices.FIFORequest*1e6, prices.LambdaRequest*1e6, prices.ExpressRequest*1e6),
-		fmt.Sprintf("a GB-second of Lambda $%.10f and of express workflows $%.8f", prices.LambdaGBSecond, prices.ExpressGBSecond),
-		fmt.Sprintf("a GB ingested $%.2f, kept for a month $%.2f; a trace recorded $%.6f", prices.LogsIngestedGB, prices.LogsStoredGBMonth, prices.TraceRecorded),
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("docs/cost.md does not say %q", want)
+		if local[name] == nil {
+			t.Errorf("it lacks %s", name)
 		}
 	}
 }
 
-// The alarm says it in seconds, the graph of run time in percent of milliseconds.
-func TestLambdaDuration_IsComparedWithTheTimeoutInItsOwnUnit(t *testing.T) {
-	limit := map[string]any{}
-	for name, f := range onAWS(t).ofType("AWS::Lambda::Function") {
-		limit[strings.ToLower(strings.TrimSuffix(name, "Function"))] = f["Timeout"]
-	}
-	for _, a := range onAWS(t).ofType("AWS::CloudWatch::Alarm") {
-		function, ok := strings.CutPrefix(fmt.Sprint(a["AlarmName"]), "lorehook-lambda-duration-")
-		if !ok {
-			continue
-		}
-		if want := fmt.Sprintf("of its %v s timeout", limit[function]); !strings.Contains(fmt.Sprint(a["AlarmDescription"]), want) {
-			t.Errorf("the description of %s does not say %q: %v", function, want, a["AlarmDescription"])
-		}
-	}
+// The graph of run time is in percent of milliseconds.
+func TestLongestInvocations_AreComparedWithTheTimeoutInTheirOwnUnit(t *testing.T) {
 	body := fmt.Sprint(onAWS(t).ofType("AWS::CloudWatch::Dashboard"))
-	for _, id := range functionIDs() {
-		if want := fmt.Sprintf("/%.0f", limit[strings.ToLower(id)].(float64)*1000); !strings.Contains(body, want) {
-			t.Errorf("the dashboard does not divide the duration of %s by %s", id, want)
+	for name, f := range onAWS(t).ofType("AWS::Lambda::Function") {
+		if want := fmt.Sprintf("/%.0f", f["Timeout"].(float64)*1000); !strings.Contains(body, want) {
+			t.Errorf("the dashboard does not divide the duration of %s by %s", name, want)
+		}
+	}
+}
+
+// A project counts what it missed once in each reconcile: with a fixed period, two of
+// three would never be reached.
+func TestMissedEvents_AreCountedOverTheTimeBetweenReconciles(t *testing.T) {
+	for name, c := range map[string]struct {
+		stack   stackTemplate
+		seconds float64
+	}{"lorehook-missed-events": {onAWS(t), 300}, "team-a-missed-events": {onOpenAI(t), 3600}} {
+		found := false
+		for _, a := range c.stack.ofType("AWS::CloudWatch::Alarm") {
+			if a["AlarmName"] == name {
+				found = a["Period"] == c.seconds && strings.Contains(fmt.Sprint(a["AlarmDescription"]), fmt.Sprintf("periods of %v minutes", c.seconds/60))
+			}
+		}
+		if !found {
+			t.Errorf("no %s with a period of %v s", name, c.seconds)
+		}
+	}
+}
+
+func TestReconcileBehind_AllowsThreeReconciles(t *testing.T) {
+	for name, c := range map[string]struct {
+		stack stackTemplate
+		hours float64
+	}{"lorehook-reconcile-behind": {onAWS(t), 1}, "team-a-reconcile-behind": {onOpenAI(t), 3}} {
+		found := false
+		for _, a := range c.stack.ofType("AWS::CloudWatch::Alarm") {
+			if a["AlarmName"] == name {
+				found = a["Threshold"] == c.hours*3_600_000 && strings.Contains(fmt.Sprint(a["AlarmDescription"]), fmt.Sprintf("more than %v minutes", 60*c.hours))
+			}
+		}
+		if !found {
+			t.Errorf("no %s after %v h", name, c.hours)
 		}
 	}
 }

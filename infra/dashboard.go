@@ -18,10 +18,9 @@ const (
 	graphHeight = 6
 )
 
-// newDashboard answers an operator's questions, one per section, in their usual
-// order, with the alarms at the top. logs are the log groups that do not belong
-// to a function.
-func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, logs ...awslogs.LogGroup) {
+// newDashboard answers an operator's questions, one per section, the most urgent
+// first, with the alarms at the top.
+func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, api httpAPI, workflowLogs awslogs.LogGroup) {
 	// Dashboards are global in an account: without the region, the same stack in
 	// two regions would overwrite its own.
 	name := st.name(*st.Region())
@@ -33,16 +32,12 @@ func (st *stack) newDashboard(alarms []awscloudwatch.Alarm, logs ...awslogs.LogG
 		PeriodOverride: awscloudwatch.PeriodOverride_INHERIT,
 	})
 	rows := [][]awscloudwatch.IWidget{alarmRow(alarms)}
-	rows = append(rows, st.freshRows()...)
 	rows = append(rows, st.lossRows()...)
+	rows = append(rows, st.runRows()...)
+	rows = append(rows, st.freshRows()...)
 	rows = append(rows, st.gitlabRows()...)
-	rows = append(rows, st.failureRows()...)
-	for _, f := range st.functions.all() {
-		if f.id == "Widget" {
-			rows = append(rows, customWidgetRow(f))
-		}
-	}
-	rows = append(rows, st.costRows(logs)...)
+	rows = append(rows, st.serviceRows()...)
+	rows = append(rows, st.costRows(api, len(alarms), api.logs, workflowLogs)...)
 	for _, row := range rows {
 		d.AddWidgets(row...)
 	}
@@ -87,12 +82,11 @@ func (st *stack) question(question, reading string, runbooks ...string) []awsclo
 	})}
 }
 
-// graph holds what differs between graphs.
+// graph holds what differs between graphs. All of a graph's metrics have its unit.
 type graph struct {
 	title string
 	width float64
 	left  []awscloudwatch.IMetric
-	right []awscloudwatch.IMetric
 	// limit is drawn as a line labelled limitName, if that is set.
 	limit     float64
 	limitName string
@@ -103,11 +97,7 @@ type graph struct {
 func (g graph) widget() awscloudwatch.IWidget {
 	props := &awscloudwatch.GraphWidgetProps{
 		Title: &g.title, Width: &g.width, Height: jsii.Number(graphHeight), Left: &g.left, Stacked: &g.stacked,
-		LeftYAxis: &awscloudwatch.YAxisProps{Min: jsii.Number(0), ShowUnits: jsii.Bool(g.unit == ""), Label: optional(g.unit)},
-	}
-	if len(g.right) > 0 {
-		props.Right = &g.right
-		props.RightYAxis = &awscloudwatch.YAxisProps{Min: jsii.Number(0)}
+		LeftYAxis: &awscloudwatch.YAxisProps{Min: jsii.Number(0), ShowUnits: jsii.Bool(false), Label: &g.unit},
 	}
 	if g.limitName != "" {
 		props.LeftAnnotations = &[]*awscloudwatch.HorizontalAnnotation{{Value: &g.limit, Label: &g.limitName, Color: awscloudwatch.Color_RED()}}
@@ -120,11 +110,4 @@ func number(title string, width float64, shown ...awscloudwatch.IMetric) awsclou
 	return awscloudwatch.NewSingleValueWidget(&awscloudwatch.SingleValueWidgetProps{
 		Title: &title, Width: &width, Height: jsii.Number(graphHeight), Metrics: &shown, Sparkline: jsii.Bool(true), SetPeriodToTimeRange: jsii.Bool(false),
 	})
-}
-
-func optional(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }

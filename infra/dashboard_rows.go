@@ -4,9 +4,8 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 
-	"gitlab.com/lorehook/lorehook/infra/prices"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -21,91 +20,54 @@ const (
 	grey   = "#7f7f7f"
 )
 
-func (st *stack) freshRows() [][]awscloudwatch.IWidget {
-	webhook := dim(metrics.Origin, string(surgical.OriginWebhook))
-	fresh := func(stat, label, color string) awscloudwatch.IMetric {
-		return st.own(metrics.Freshness(), series{stat: stat, label: label, color: color, dims: webhook})
-	}
-	return [][]awscloudwatch.IWidget{
-		st.question("Are we fresh?",
-			"Freshness is the time from receiving a webhook until its change is visible, including the settle time of 2 s.", "freshness", "queue-age"),
-		{
-			number("Webhook freshness", 6, fresh(p50, "p50", green), fresh(p95, "p95", blue)),
-			graph{title: "Webhook freshness", width: 9, unit: "ms", limit: freshSeconds * 1000, limitName: "alarm at p95",
-				left: []awscloudwatch.IMetric{fresh(p50, "p50", green), fresh(p95, "p95", blue), fresh(maximum, "slowest", grey)}}.widget(),
-			graph{title: "Latency by step (p95)", width: 9, unit: "ms", left: []awscloudwatch.IMetric{
-				st.own(metrics.EnqueueLatency(), series{stat: p95, label: "enqueue"}),
-				st.own(metrics.QueueAge(), series{stat: p95, label: "in requests.fifo", dims: dim(metrics.Queue, "requests")}),
-				st.own(metrics.QueueAge(), series{stat: p95, label: "in bulk.fifo", dims: dim(metrics.Queue, "bulk")}),
-				st.own(metrics.PreflightDuration(), series{stat: p95, label: "preflight"}),
-				st.own(metrics.IngestDuration(), series{stat: p95, label: "ingest"}),
-			}}.widget(),
-		},
-	}
-}
-
+// lossRows come first after the alarms: what is lost is nowhere else.
 func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 	delivered := func(outcome, color string) awscloudwatch.IMetric {
 		return st.own(metrics.Deliveries(), series{stat: sum, label: outcome, color: color, dims: dim(metrics.Outcome, outcome)})
 	}
 	return [][]awscloudwatch.IWidget{
-		st.question("Are we losing anything?",
-			"Every event accepted with 202 ends up in the copy, in a failed run, or in the dead-letter queue. GitLab disables a hook after four consecutive non-2xx responses. A missed event is a change that only a reconcile found.",
-			"dead-letters", "webhook-answers", "refused-signatures", "missed-events", "hooks-broken", "crawler-silent", "feed-behind"),
+		st.question("Is anything lost?",
+			"Every event accepted with 202 ends up in the copy, in a failed run, or in the dead-letter queue. A missed event is a change that only a reconcile found. GitLab disables a hook after four consecutive non-2xx responses.",
+			"dead-letters", "missed-events", "webhook-answers", "refused-signatures", "hooks-broken", "reconcile-behind", "sweeper-silent", "crawler-silent", "feed-behind"),
 		{
-			graph{title: "Webhooks", width: 9, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
-				delivered(metrics.OutcomeQueued, green), delivered(metrics.OutcomeIgnored, grey), delivered(metrics.OutcomeRefused, orange), delivered(metrics.OutcomeFailed, red),
+			graph{title: "Missed events", width: 8, unit: "changes", left: []awscloudwatch.IMetric{
+				st.own(metrics.MissedEvents(), series{stat: sum, label: "found by reconciles", color: red}),
+				st.own(metrics.CensusFindings(), series{stat: sum, label: "found by censuses", color: orange}),
 			}}.widget(),
-			graph{title: "Non-2xx responses to webhooks, and missed events", width: 7, unit: "responses", left: []awscloudwatch.IMetric{
+			graph{title: "Dead letters", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
+				queueMetric(st.queues.deadLetters, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "dead letters", color: red}),
+			}}.widget(),
+			graph{title: "Non-2xx responses to webhooks", width: 8, unit: "responses", left: []awscloudwatch.IMetric{
 				st.own(metrics.AnswersOtherThan2xx(), series{stat: sum, label: "all", color: red}),
 				st.own(metrics.RefusedSignatures(), series{stat: sum, label: "no valid signature", color: orange}),
-			}, right: []awscloudwatch.IMetric{
-				st.own(metrics.MissedEvents(), series{stat: sum, label: "missed events", color: blue}),
-				st.own(metrics.HooksBroken(), series{stat: sum, label: "checks without a working hook", color: orange}),
-				st.own(metrics.CensusFindings(), series{stat: sum, label: "found by censuses", color: grey}),
 			}}.widget(),
-			graph{title: "Waiting messages", width: 8, unit: "messages", left: []awscloudwatch.IMetric{
-				queueMetric(st.queues.deadLetters, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "dead letters", color: red}),
-				queueMetric(st.queues.requests, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "requests.fifo", color: blue}),
-				queueMetric(st.queues.hides, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "hides.fifo", color: green}),
-				queueMetric(st.queues.bulk, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: "bulk.fifo", color: grey}),
-			}, right: []awscloudwatch.IMetric{
-				queueMetric(st.queues.requests, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: "oldest in requests.fifo (s)", color: orange}),
-				queueMetric(st.queues.hides, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: "oldest in hides.fifo (s)", color: red}),
+		},
+		{
+			graph{title: "Webhooks", width: 12, stacked: true, unit: "webhooks", left: []awscloudwatch.IMetric{
+				delivered(metrics.OutcomeQueued, green), delivered(metrics.OutcomeIgnored, grey), delivered(metrics.OutcomeRefused, orange), delivered(metrics.OutcomeFailed, red),
+			}}.widget(),
+			st.refusedDeliveries(),
+		},
+		{
+			graph{title: "Checks without a working hook", width: 6, unit: "checks", left: []awscloudwatch.IMetric{
+				st.own(metrics.HooksBroken(), series{stat: sum, label: "checks", color: red}),
+			}}.widget(),
+			graph{title: "Age of the oldest reconcile", width: 6, unit: "ms", left: []awscloudwatch.IMetric{
+				st.own(metrics.ReconcileAge(), series{stat: maximum, label: "shown once it is late", color: orange}),
+			}}.widget(),
+			graph{title: "Starts of sweeper and crawler", width: 6, unit: "starts", left: []awscloudwatch.IMetric{
+				st.functions.sweeper.of("Invocations", series{stat: sum, label: "sweeper", color: blue}),
+				st.functions.crawler.of("Invocations", series{stat: sum, label: "crawler", color: green}),
+			}}.widget(),
+			graph{title: "Lag of the change feeds", width: 6, unit: "ms", limit: feedBehindSeconds * 1000, limitName: "alarm", left: []awscloudwatch.IMetric{
+				st.functions.feed.of("IteratorAge", series{stat: maximum, label: "slowest", color: blue}),
 			}}.widget(),
 		},
 	}
 }
 
-func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
-	return [][]awscloudwatch.IWidget{
-		st.question("What is GitLab doing to us?",
-			"A 429 or a 401 makes all workers wait. The remaining rate limit comes from GitLab's RateLimit-Remaining header, if present. The table lists 5xx responses, timeouts and everything else that makes an attempt fail.", "gitlab-unauthorized", "projects-unseen", "secrets", "queue-age"),
-		{
-			graph{title: "Requests", width: 12, unit: "requests", left: []awscloudwatch.IMetric{
-				st.own(metrics.GitLabRequests(), series{stat: sum, label: "requests", color: blue}),
-			}, right: []awscloudwatch.IMetric{
-				st.own(metrics.GitLabRateLimited(), series{stat: sum, label: "429", color: orange}),
-				st.own(metrics.GitLabUnauthorized(), series{stat: sum, label: "fetches rejected with 401", color: red}),
-				st.own(metrics.ProjectsUnseen(), series{stat: sum, label: "projects not shown", color: orange}),
-				st.own(metrics.SecretFailures(), series{stat: sum, label: "failed readings of secrets", color: grey}),
-			}}.widget(),
-			graph{title: "Rate limit remaining", width: 12, unit: "requests", left: []awscloudwatch.IMetric{
-				st.own(metrics.GitLabBudgetLeft(), series{stat: minimum, label: "minimum", color: blue}),
-			}}.widget(),
-		},
-		{
-			graph{title: "Fetch duration", width: 12, unit: "ms", left: []awscloudwatch.IMetric{
-				st.own(metrics.PreflightDuration(), series{stat: p50, label: "p50", color: green}),
-				st.own(metrics.PreflightDuration(), series{stat: p95, label: "p95", color: blue}),
-				st.own(metrics.PreflightDuration(), series{stat: maximum, label: "slowest", color: grey}),
-			}}.widget(),
-			st.waits(),
-		},
-	}
-}
-
-func (st *stack) failureRows() [][]awscloudwatch.IWidget {
+// runRows show how runs end, and the run ledger.
+func (st *stack) runRows() [][]awscloudwatch.IWidget {
 	ended := func(status, color string) awscloudwatch.IMetric {
 		return st.own(metrics.Runs(), series{stat: sum, label: status, color: color, dims: dim(metrics.Status, status)})
 	}
@@ -116,37 +78,128 @@ func (st *stack) failureRows() [][]awscloudwatch.IWidget {
 		failed = append(failed, st.own(metrics.Runs(), series{stat: sum, label: name, dims: dims}))
 	}
 	return [][]awscloudwatch.IWidget{
-		st.question("What fails and why?",
-			"A failed run keeps its request: `lore sync-runs --run-id ID --retry-failed` retries the targets that can succeed.", "failed-runs", "executions", "lambda-errors", "lambda-duration", "lambda-throttled", "sweeper-silent", "throttled-tables"),
+		st.question("Which runs fail?",
+			"A failed run keeps its request: `lore runs retry ID` retries the targets that can succeed. A missing entity is one that GitLab no longer shows, usually because it was deleted.", "failed-runs", "executions"),
 		{
 			graph{title: "Finished runs", width: 8, stacked: true, unit: "runs", left: []awscloudwatch.IMetric{
 				ended(string(surgical.StatusSucceeded), green), ended(string(surgical.StatusCancelled), grey), ended(metrics.StatusMissing, blue), ended(string(surgical.StatusFailed), red),
 			}}.widget(),
 			graph{title: "Failed runs by origin", width: 8, stacked: true, unit: "runs", left: failed}.widget(),
-			graph{title: "Work skipped or aborted", width: 8, unit: "", left: []awscloudwatch.IMetric{
-				st.own(metrics.BehindEvent(), series{stat: sum, label: "runs behind their event", color: orange}),
-				st.own(metrics.Coalesced(), series{stat: sum, label: "coalesced runs", color: grey}),
-				st.own(metrics.SkippedStale(), series{stat: sum, label: "targets skipped as stale", color: blue}),
-				st.own(metrics.JobsAborted(), series{stat: sum, label: "jobs aborted", color: red}),
+			graph{title: "Failed workflow executions", width: 8, unit: "executions", left: []awscloudwatch.IMetric{
+				st.machine.of("ExecutionsFailed", series{stat: sum, label: "failed", color: red}),
+				st.machine.of("ExecutionsTimedOut", series{stat: sum, label: "timed out", color: orange}),
 			}}.widget(),
 		},
 		{
 			st.failuresByCode(), st.lastFailures(),
 		},
+		customWidgetRow(st.functions.widget),
 		{
-			st.refusedDeliveries(), st.lastErrors(),
-		},
-		{
-			graph{title: "Failed invocations", width: 8, unit: "invocations", left: st.ofEach("Errors", sum)}.widget(),
-			graph{title: "Throttled invocations", width: 8, unit: "invocations", left: st.ofEach("Throttles", sum)}.widget(),
-			graph{title: "Longest invocation, % of timeout", width: 8, unit: "%", limit: nearTheLimit * 100, limitName: "alarm", left: st.shareOfTimeout()}.widget(),
-		},
-		{
-			graph{title: "Failed workflow executions", width: 8, unit: "executions", left: []awscloudwatch.IMetric{
-				st.machine.of("ExecutionsFailed", series{stat: sum, label: "failed", color: red}),
-				st.machine.of("ExecutionsTimedOut", series{stat: sum, label: "timed out", color: orange}),
+			graph{title: "Runs coalesced or behind their event", width: 8, unit: "runs", left: []awscloudwatch.IMetric{
+				st.own(metrics.BehindEvent(), series{stat: sum, label: "behind, fetched again later", color: orange}),
+				st.own(metrics.Coalesced(), series{stat: sum, label: "coalesced", color: grey}),
 			}}.widget(),
-			graph{title: "Throttled DynamoDB requests", width: 16, unit: "events", left: st.throttledRequests()}.widget(),
+			graph{title: "Targets skipped as stale", width: 8, unit: "targets", left: []awscloudwatch.IMetric{
+				st.own(metrics.SkippedStale(), series{stat: sum, label: "targets", color: blue}),
+			}}.widget(),
+			graph{title: "Aborted jobs", width: 8, unit: "jobs", left: []awscloudwatch.IMetric{
+				st.own(metrics.JobsAborted(), series{stat: sum, label: "jobs", color: red}),
+			}}.widget(),
+		},
+	}
+}
+
+func (st *stack) freshRows() [][]awscloudwatch.IWidget {
+	webhook := dim(metrics.Origin, string(surgical.OriginWebhook))
+	fresh := func(stat, label, color string) awscloudwatch.IMetric {
+		return st.own(metrics.Freshness(), series{stat: stat, label: label, color: color, dims: webhook})
+	}
+	waiting := func(q awssqs.Queue, label, color string) awscloudwatch.IMetric {
+		return queueMetric(q, "ApproximateNumberOfMessagesVisible", series{stat: maximum, label: label, color: color})
+	}
+	oldest := func(q awssqs.Queue, label, color string) awscloudwatch.IMetric {
+		return queueMetric(q, "ApproximateAgeOfOldestMessage", series{stat: maximum, label: label, color: color})
+	}
+	return [][]awscloudwatch.IWidget{
+		st.question("Are we fresh?",
+			"Freshness is the time from receiving a webhook until its change is visible, including the settle time of 2 s. A backfill may wait in bulk.fifo for as long as it takes.", "freshness", "queue-age"),
+		{
+			number("Webhook freshness", 6, fresh(p50, "p50", green), fresh(p95, "p95", blue)),
+			graph{title: "Webhook freshness over time", width: 9, unit: "ms", limit: freshSeconds * 1000, limitName: "alarm at p95",
+				left: []awscloudwatch.IMetric{fresh(p50, "p50", green), fresh(p95, "p95", blue), fresh(maximum, "slowest", grey)}}.widget(),
+			graph{title: "Latency by step (p95)", width: 9, unit: "ms", left: []awscloudwatch.IMetric{
+				st.own(metrics.EnqueueLatency(), series{stat: p95, label: "enqueue"}),
+				st.own(metrics.QueueAge(), series{stat: p95, label: "in requests.fifo", dims: dim(metrics.Queue, "requests")}),
+				st.own(metrics.QueueAge(), series{stat: p95, label: "in bulk.fifo", dims: dim(metrics.Queue, "bulk")}),
+				st.own(metrics.PreflightDuration(), series{stat: p95, label: "preflight"}),
+				st.own(metrics.IngestDuration(), series{stat: p95, label: "ingest"}),
+			}}.widget(),
+		},
+		{
+			graph{title: "Waiting messages", width: 12, unit: "messages", left: []awscloudwatch.IMetric{
+				waiting(st.queues.requests, "requests.fifo", blue), waiting(st.queues.hides, "hides.fifo", green), waiting(st.queues.bulk, "bulk.fifo", grey),
+			}}.widget(),
+			graph{title: "Age of the oldest message", width: 12, unit: "s", limit: queueAgeSeconds, limitName: "alarm of requests.fifo", left: []awscloudwatch.IMetric{
+				oldest(st.queues.requests, "requests.fifo", blue), oldest(st.queues.hides, "hides.fifo", green),
+			}}.widget(),
+		},
+	}
+}
+
+func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
+	return [][]awscloudwatch.IWidget{
+		st.question("Does GitLab answer?",
+			"A 429 or a 401 makes all workers wait. The remaining rate limit comes from GitLab's RateLimit-Remaining header, if present, and is shown while less than half of it is left. The crawler's requests are not counted. The table lists 5xx responses, timeouts and everything else that makes an attempt fail.", "gitlab-unauthorized", "projects-unseen", "secrets", "queue-age"),
+		{
+			graph{title: "Requests to GitLab", width: 8, unit: "requests", left: []awscloudwatch.IMetric{
+				st.own(metrics.GitLabRequests(), series{stat: sum, label: "requests", color: blue}),
+			}}.widget(),
+			graph{title: "Requests that GitLab refused", width: 8, unit: "requests", left: []awscloudwatch.IMetric{
+				st.own(metrics.GitLabRateLimited(), series{stat: sum, label: "429", color: orange}),
+				st.own(metrics.GitLabUnauthorized(), series{stat: sum, label: "401, even with the token read again", color: red}),
+				st.own(metrics.ProjectsUnseen(), series{stat: sum, label: "project not shown", color: grey}),
+			}}.widget(),
+			graph{title: "Rate limit remaining", width: 8, unit: "requests", left: []awscloudwatch.IMetric{
+				st.own(metrics.GitLabBudgetLeft(), series{stat: minimum, label: "minimum", color: blue}),
+			}}.widget(),
+		},
+		{
+			graph{title: "Fetch duration", width: 6, unit: "ms", left: []awscloudwatch.IMetric{
+				st.own(metrics.PreflightDuration(), series{stat: p50, label: "p50", color: green}),
+				st.own(metrics.PreflightDuration(), series{stat: p95, label: "p95", color: blue}),
+				st.own(metrics.PreflightDuration(), series{stat: maximum, label: "slowest", color: grey}),
+			}}.widget(),
+			graph{title: "Failed readings of secrets", width: 6, unit: "readings", left: []awscloudwatch.IMetric{
+				st.own(metrics.SecretFailures(), series{stat: sum, label: "readings", color: red}),
+			}}.widget(),
+			st.waits(),
+		},
+	}
+}
+
+// serviceRows show what functions run on.
+func (st *stack) serviceRows() [][]awscloudwatch.IWidget {
+	return [][]awscloudwatch.IWidget{
+		st.question("Do functions and tables keep up?",
+			"The alarms look at all functions and tables at once; these graphs show which one it is.", "lambda-errors", "lambda-duration", "lambda-throttled", "throttled-tables"),
+		{
+			graph{title: "Failed invocations", width: 8, unit: "invocations", left: append(st.ofEach("Errors", sum),
+				st.own(metrics.FailedInvocations(), series{stat: sum, label: "all, as the alarm counts them", color: grey}))}.widget(),
+			graph{title: "Throttled invocations", width: 8, unit: "invocations", left: st.ofEach("Throttles", sum)}.widget(),
+			graph{title: "Longest invocation, % of timeout", width: 8, unit: "%", limit: surgical.NearTheLimit * 100, limitName: "alarm", left: st.shareOfTimeout()}.widget(),
+		},
+		{
+			graph{title: "Slow invocations", width: 6, unit: "invocations", left: []awscloudwatch.IMetric{
+				st.own(metrics.SlowInvocations(), series{stat: sum, label: "invocations", color: orange}),
+			}}.widget(),
+			graph{title: "Runs postponed by throttling", width: 6, unit: "runs", left: []awscloudwatch.IMetric{
+				st.own(metrics.StagesThrottled(), series{stat: sum, label: "runs", color: orange}),
+			}}.widget(),
+			st.lastErrors(),
+		},
+		{
+			graph{title: "Throttled DynamoDB requests", width: gridWidth, unit: "requests", left: append(st.throttledRequests(),
+				st.own(metrics.TablesThrottled(), series{stat: sum, label: "all, as functions saw them", color: grey}))}.widget(),
 		},
 	}
 }
@@ -185,21 +238,4 @@ func (st *stack) ofTablesAndIndexes(name, what string) []awscloudwatch.IMetric {
 		}
 	}
 	return all
-}
-
-func (st *stack) costRows(logs []awslogs.LogGroup) [][]awscloudwatch.IWidget {
-	return [][]awscloudwatch.IWidget{
-		st.question("What does it cost?",
-			fmt.Sprintf("Estimates at list prices (%s); [docs/cost.md](%s) has figures for a million events. They exclude stored data, SQS, Step Functions and embeddings. The current hour is still incomplete, so its estimate is too low.", prices.Of, costPage)),
-		{
-			graph{title: "Estimated cost per hour", width: 8, stacked: true, unit: "$", left: st.estimates(logs)}.widget(),
-			graph{title: "Write units", width: 8, unit: "units", left: st.ofTablesAndIndexes("ConsumedWriteCapacityUnits", ""), right: []awscloudwatch.IMetric{
-				st.own(metrics.ContentWriteUnits(), series{stat: sum, label: "commits, as counted by Lorehook", color: grey}),
-			}}.widget(),
-			graph{title: "Documents and embeddings", width: 8, unit: "", left: []awscloudwatch.IMetric{
-				st.own(metrics.DocumentsRegenerated(), series{stat: sum, label: "documents regenerated", color: blue}),
-				st.own(metrics.ChunksEmbedded(), series{stat: sum, label: "chunks embedded", color: green}),
-			}}.widget(),
-		},
-	}
 }

@@ -62,7 +62,7 @@ func newFunctions(st *stack) functionSet {
 	machine := map[string]*string{"LOREHOOK_STATE_MACHINE_ARN": st.machine.arn}
 	return functionSet{
 		webhook: st.function("Webhook", functionSpec{name: "webhook", does: "Verifies, classifies and enqueues webhooks",
-			memory: 256, timeout: surgical.WebhookTimeout, reserved: st.settings.WebhookReservedConcurrency,
+			memory: surgical.SmallMemory, timeout: surgical.WebhookTimeout, reserved: st.settings.WebhookReservedConcurrency,
 			env: []map[string]*string{requests, hides, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": st.secrets.webhook}}}),
 		worker: st.function("Worker", functionSpec{name: "worker", does: "Fetches entities from GitLab and commits them",
 			memory: surgical.WorkerMemory, timeout: surgical.WorkerTimeout,
@@ -74,22 +74,24 @@ func newFunctions(st *stack) functionSet {
 		embed: st.function("Embed", functionSpec{name: "embed", does: "Embeds the documents that a run regenerated",
 			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
 		finish: st.function("Finish", functionSpec{name: "finish", does: "Closes a run whose jobs are done",
-			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
+			memory: surgical.SmallMemory, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		abort: st.function("Abort", functionSpec{name: "abort", does: "Closes a run whose workflow failed",
-			memory: 256, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
+			memory: surgical.SmallMemory, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes runs that crashed permanently",
-			memory: 256, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, projects, machine}}),
+			memory: surgical.SmallMemory, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, projects, machine}}),
 		crawler: st.function("Crawler", functionSpec{name: "crawler", does: "Compares GitLab's lists with the copy",
-			memory: 512, timeout: surgical.CrawlerTimeout, scheduled: true, env: []map[string]*string{tableNames, hides, bulk, projects, st.gitlabEnv(), {
+			memory: surgical.CrawlerMemory, timeout: surgical.CrawlerTimeout, scheduled: true, env: []map[string]*string{tableNames, hides, bulk, projects, st.gitlabEnv(), {
 				"LOREHOOK_CENSUS_DAYS":              jsii.String(strconv.Itoa(st.settings.CensusDays)),
 				"LOREHOOK_RECONCILE_MINUTES":        jsii.String(strconv.Itoa(st.settings.ReconcileMinutes)),
 				"LOREHOOK_PROJECT_HIDE_AFTER_HOURS": jsii.String(strconv.Itoa(st.settings.ProjectHideAfterHours)),
 			}}}),
 		feed: st.function("Feed", functionSpec{name: "feed", does: "Numbers the changes of the copy",
-			memory: 256, timeout: surgical.FeedTimeout, env: []map[string]*string{tableNames, {"LOREHOOK_INDEXER_FUNCTION": jsii.String(st.name("indexer"))}}}),
+			memory: surgical.SmallMemory, timeout: surgical.FeedTimeout, env: []map[string]*string{tableNames, {"LOREHOOK_INDEXER_FUNCTION": jsii.String(st.name("indexer"))}}}),
 		api: st.function("Api", functionSpec{name: "api", does: "Serves the manual HTTP API",
-			memory: surgical.APIMemory, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, projects, {
-				"LOREHOOK_CRAWLER_FUNCTION": jsii.String(st.name("crawler")), "LOREHOOK_CONFIDENTIAL": &st.settings.Confidential,
+			memory: surgical.APIMemory, timeout: surgical.APITimeout, env: []map[string]*string{tableNames, requests, hides, bulk, projects, {
+				"LOREHOOK_DEAD_LETTER_QUEUE_URL": st.queues.deadLetters.QueueUrl(), "LOREHOOK_FEED_FAILURES_QUEUE_URL": st.queues.feedFailures.QueueUrl(),
+				"LOREHOOK_RECONCILE_MINUTES": jsii.String(strconv.Itoa(st.settings.ReconcileMinutes)),
+				"LOREHOOK_CRAWLER_FUNCTION":  jsii.String(st.name("crawler")), "LOREHOOK_CONFIDENTIAL": &st.settings.Confidential,
 				"LOREHOOK_SEARCH_FUNCTION": jsii.String(st.name("search")), "LOREHOOK_INDEXER_FUNCTION": jsii.String(st.name("indexer")),
 			}}}),
 		indexer: st.function("Indexer", functionSpec{name: "indexer", does: "Keeps the search index current",
@@ -99,7 +101,7 @@ func newFunctions(st *stack) functionSet {
 			memory: surgical.IndexMemory, storage: surgical.IndexStorage, timeout: surgical.SearchTimeout,
 			env: []map[string]*string{tableNames, st.embedderEnv(), index}}),
 		widget: st.function("Widget", functionSpec{name: "widget", does: "Shows the run ledger in the dashboard",
-			memory: 256, timeout: surgical.WidgetTimeout, env: []map[string]*string{tableNames}}),
+			memory: surgical.SmallMemory, timeout: surgical.WidgetTimeout, env: []map[string]*string{tableNames, projects}}),
 	}
 }
 
@@ -172,8 +174,12 @@ func (st *stack) function(id string, spec functionSpec) function {
 		LogGroup:      logs,
 		LoggingFormat: awslambda.LoggingFormat_JSON,
 	}
-	if st.settings.Tracing == "off" {
+	switch {
+	case st.settings.Tracing == "off":
 		props.Tracing = awslambda.Tracing_DISABLED
+	case spec.scheduled:
+		// Lambda would record every start of an idle stack.
+		props.Tracing = awslambda.Tracing_PASS_THROUGH
 	}
 	if st.settings.LogLevel != "info" {
 		// The level of the function's own lines stays as it is: metrics have none,
@@ -194,11 +200,15 @@ func (st *stack) function(id string, spec functionSpec) function {
 		st.allowInterfaces(role, *props.FunctionName)
 	}
 	f := awslambda.NewFunction(st.Stack, jsii.String(id+"Function"), props)
+	st.countInvocations(id, logs)
 	if inVPC {
 		st.joinVPC(f)
 	}
-	if st.settings.Tracing == "off" {
+	switch {
+	case st.settings.Tracing == "off":
 		st.suppress(f, "Serverless-LambdaTracing", untraced)
+	case spec.scheduled:
+		st.suppress(f, "Serverless-LambdaTracing", "Starts by the schedule are not worth a trace each; a trace that a caller began is continued.")
 	}
 	if spec.scheduled {
 		st.suppress(f, "Serverless-LambdaDLQ", nextStart)

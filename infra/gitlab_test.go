@@ -86,10 +86,14 @@ func TestABadCABundleIsRefusedAtSynthesis(t *testing.T) {
 		}
 		return file
 	}
+	expired, err := testCA(time.Now().AddDate(-1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct{ file, says string }{
 		"missing": {filepath.Join(dir, "none.pem"), "no such file"},
 		"empty":   {write("empty.pem", nil), "no certificate"},
-		"expired": {write("old.pem", testCA(t, time.Now().AddDate(-1, 0, 0))), "is valid from"},
+		"expired": {write("old.pem", expired), "is valid from"},
 		"a key":   {write("key.pem", []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")), "PRIVATE KEY"},
 	} {
 		_, _, err := readSettings(given(map[string]any{"gitlabCaBundle": c.file}), noEnvironment)
@@ -132,10 +136,12 @@ func projectIDs(n int) string {
 	return strings.Join(ids, ",")
 }
 
+const projectsThatFit = 220
+
 func TestAnEnvironmentThatLambdaWouldRefuseIsRefusedAtSynthesis(t *testing.T) {
-	const fits, tooMany = 220, 450
-	if _, err := synthesize(map[string]any{"projects": projectIDs(fits)}); err != nil {
-		t.Errorf("%d projects: %v", fits, err)
+	const tooMany = 450
+	if got := environment(inPrivate(t), "Worker")["LOREHOOK_PROJECTS"]; got != projectIDs(projectsThatFit) {
+		t.Errorf("of %d projects, the worker is told of %d bytes", projectsThatFit, len(got))
 	}
 	_, err := synthesize(map[string]any{"projects": projectIDs(tooMany)})
 	if err == nil || !strings.Contains(err.Error(), "the function worker") || !strings.Contains(err.Error(), "4096") || !strings.Contains(err.Error(), "projects") {
@@ -178,14 +184,7 @@ func definesName(kind, property string) bool {
 // Two stacks in one account: other names in the same region, and the same name in
 // another region, where only global names matter.
 func TestTwoStacksShareNoName(t *testing.T) {
-	at := func(name, region string) map[string][]string {
-		s, err := synthesize(map[string]any{"account": "123456789012", "region": region, "stackName": name})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.names()
-	}
-	frankfurt, other, ireland := at("team-a", "eu-central-1"), at("team-b", "eu-central-1"), at("team-a", "eu-west-1")
+	frankfurt, other, virginia := onOpenAI(t).names(), inPrivate(t).names(), onLocal(t).names()
 	for _, kind := range []string{"AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::CloudWatch::Dashboard", "AWS::CloudWatch::Alarm", "AWS::StepFunctions::StateMachine", "AWS::Logs::LogGroup"} {
 		if len(frankfurt[kind]) == 0 {
 			t.Errorf("no %s has a name: nothing was compared", kind)
@@ -205,8 +204,13 @@ func TestTwoStacksShareNoName(t *testing.T) {
 	}
 	equal(frankfurt, other)
 	// The kinds of this template whose names are global in an account. Roles have
-	// none of their own.
-	equal(frankfurt, ireland, "AWS::CloudWatch::Dashboard", "AWS::IAM::Role")
+	// none of their own. The account of the local stack is another, and part of no
+	// such name.
+	equal(other, virginia, "AWS::CloudWatch::Dashboard", "AWS::IAM::Role")
+	if diff := cmp.Diff(map[string][]string{"other": {"lorehook-eu-central-1"}, "virginia": {"lorehook-us-east-1"}},
+		map[string][]string{"other": other["AWS::CloudWatch::Dashboard"], "virginia": virginia["AWS::CloudWatch::Dashboard"]}); diff != "" {
+		t.Errorf("dashboards (-want +got):\n%s", diff)
+	}
 	if len(frankfurt["AWS::IAM::Role"]) > 0 {
 		t.Errorf("roles have fixed names: %v", frankfurt["AWS::IAM::Role"])
 	}

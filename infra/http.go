@@ -6,7 +6,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2authorizers"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
@@ -99,15 +98,7 @@ func (st *stack) newStage(api awsapigatewayv2.HttpApi) awslogs.LogGroup {
 // webhook but 2xx. The access log knows them all, also those that the gateway
 // gives by itself, when it throttles or the function crashed.
 func (st *stack) countAnswers(logs awslogs.LogGroup) {
-	m := metrics.AnswersOtherThan2xx()
-	awslogs.NewMetricFilter(st.Stack, jsii.String("AnswersOtherThan2xx"), &awslogs.MetricFilterProps{
-		LogGroup:        logs,
-		FilterPattern:   awslogs.FilterPattern_Literal(jsii.String(`{ ($.routeKey = "POST /webhooks/*") && ($.status != "2*") }`)),
-		MetricNamespace: &st.settings.StackName,
-		MetricName:      &m.Name,
-		MetricValue:     jsii.String("1"),
-		Unit:            awscloudwatch.Unit_COUNT,
-	})
+	st.countLines("AnswersOtherThan2xx", logs, `{ ($.routeKey = "POST /webhooks/*") && ($.status != "2*") }`, metrics.AnswersOtherThan2xx())
 }
 
 // accessLogFormat is one JSON line per request. It omits the path and the query,

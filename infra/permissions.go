@@ -58,6 +58,9 @@ func (st *stack) grant(f function, granted access.Function) {
 	if arns := st.queueARNs(granted.Receives); len(arns) > 0 {
 		allow(f.Role(), access.Receive(), arns...)
 	}
+	if arns := st.queueARNs(granted.Counts); len(arns) > 0 {
+		allow(f.Role(), []string{access.Count}, arns...)
+	}
 	if arns := st.queueARNs(granted.Sends); len(arns) > 0 {
 		allow(f.Role(), []string{access.Send}, arns...)
 	}

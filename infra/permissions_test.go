@@ -123,9 +123,11 @@ func wantGrants() map[string]grants {
 			"CrawlerFunction.Arn":                      invoke,
 			"State.Arn":                                dynamodb("GetItem", "PutItem", "UpdateItem"),
 			"Feed.Arn":                                 dynamodb("GetItem", "Query", "UpdateItem"),
-			"Requests.Arn":                             send,
-			"SearchFunction.Arn":                       invoke,
-			"IndexerFunction.Arn":                      invoke,
+			// The API sees how many messages all queues have.
+			"Requests.Arn": "sqs:GetQueueAttributes " + send, "Hides.Arn": "sqs:GetQueueAttributes", "Bulk.Arn": "sqs:GetQueueAttributes",
+			"DeadLetters.Arn": "sqs:GetQueueAttributes", "FeedFailures.Arn": "sqs:GetQueueAttributes",
+			"SearchFunction.Arn":  invoke,
+			"IndexerFunction.Arn": invoke,
 		}),
 		"IndexerRole": traced("Indexer", grants{
 			"Content.Arn":                        dynamodb("BatchGetItem", "GetItem", "Query"),

@@ -29,6 +29,14 @@ func newSecrets(st *stack) secretSet {
 	return set
 }
 
+// count is how many secrets there are.
+func (s secretSet) count() int {
+	if s.embedderAPIKey != nil {
+		return 3
+	}
+	return 2
+}
+
 // secret makes a secret and returns its ARN.
 func (st *stack) secret(id, description, placeholder string) *string {
 	s := awssecretsmanager.NewSecret(st.Stack, &id, &awssecretsmanager.SecretProps{

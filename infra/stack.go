@@ -60,7 +60,8 @@ func newStack(scope constructs.Construct, s settings) (awscdk.Stack, error) {
 	workflowLogs := st.newWorkflow()
 	st.newSchedule()
 	api := st.newHTTPAPI()
-	st.newDashboard(st.newAlarms(), api.logs, workflowLogs)
+	st.newDashboard(st.newAlarms(), api, workflowLogs)
+	st.newCallerPolicies(api)
 	st.newOutputs(api)
 	return st.Stack, errors.Join(st.errs...)
 }
@@ -87,11 +88,14 @@ func (st *stack) namedLogGroup(id string, name *string) awslogs.LogGroup {
 	})
 }
 
+// out adds an output.
+func (st *stack) out(name string, value *string) {
+	awscdk.NewCfnOutput(st.Stack, &name, &awscdk.CfnOutputProps{Value: value})
+}
+
 // newOutputs names what operators and scripts need to find again.
 func (st *stack) newOutputs(api httpAPI) {
-	out := func(name string, value *string) {
-		awscdk.NewCfnOutput(st.Stack, &name, &awscdk.CfnOutputProps{Value: value})
-	}
+	out := st.out
 	out("WebhookUrl", jsii.String(*api.url+delivery.Path))
 	out("ApiUrl", api.url)
 	out("HttpApiId", api.id)

@@ -69,11 +69,11 @@ func wantTable(schema tables.Table) map[string]any {
 	return table
 }
 
-// A table that a failed creation left behind would hold nothing.
-func TestTablesOutliveTheStackUnlessItsCreationFails(t *testing.T) {
+// What a failed creation left behind would hold nothing.
+func TestTablesAndIndexOutliveTheStackUnlessItsCreationFails(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for id, r := range s.Resources {
-			if r.Type == "AWS::DynamoDB::Table" && (r.DeletionPolicy != "RetainExceptOnCreate" || r.UpdateReplacePolicy != "Retain") {
+			if (r.Type == "AWS::DynamoDB::Table" || r.Type == "AWS::S3::Bucket") && (r.DeletionPolicy != "RetainExceptOnCreate" || r.UpdateReplacePolicy != "Retain") {
 				t.Errorf("%s: deletion %s, replacement %s; want RetainExceptOnCreate and Retain", id, r.DeletionPolicy, r.UpdateReplacePolicy)
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -43,44 +44,78 @@ var (
 		"account": "123456789012", "region": "eu-central-1", "stackName": "team-a", "architecture": "x86_64",
 		"gitlabBaseUrl": "https://gitlab.example.com/", "projects": "7, 8", "embedder": "openai",
 		"embedderUrl": "https://embeddings.example.com/v1", "embedderModel": "nomic-embed-text", "embedderApiKey": "true",
-		"workerConcurrency": "5", "gitlabRequestsPerSecond": "3", "reconcileMinutes": "15", "censusDays": "30", "projectHideAfterHours": "48", "confidential": "include", "logRetentionDays": "90", "logLevel": "warn",
+		"workerConcurrency": "5", "gitlabRequestsPerSecond": "3", "reconcileMinutes": "60", "censusDays": "30", "projectHideAfterHours": "48", "confidential": "include", "logRetentionDays": "90", "logLevel": "warn",
 		"openSearchEndpoint": "https://search-our-domain-abcdefghij0123456789klmnop.eu-west-1.es.amazonaws.com/",
 		"alarmTopicArn":      "arn:aws:sns:eu-central-1:123456789012:team-a-alarms", "runbooksUrl": "https://wiki.example.com/runbooks/",
 	})
 )
 
 // inPrivate is for a self-managed GitLab that is not public, with everything set
-// that costs something or joins other networks.
+// that costs something or joins other networks, as many projects as
+// [TestAnEnvironmentThatLambdaWouldRefuseIsRefusedAtSynthesis] says fit, and
+// nothing traced.
 func inPrivate(t *testing.T) stackTemplate {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, testCA(t, time.Now()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s, err := synthesize(map[string]any{
-		"account": "123456789012", "region": "eu-central-1", "gitlabBaseUrl": "https://gitlab.internal.example.com", "gitlabCaBundle": file,
-		"vpcSubnetIds": "subnet-0aaaaaaaaaaaaaaaa, subnet-0bbbbbbbbbbbbbbbb", "vpcSecurityGroupIds": "sg-0cccccccccccccccc",
-		"webhookReservedConcurrency": "20", "contentWarmWriteUnits": 12000.0,
-	})
+	s, err := private()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// testCA is the PEM text of a certificate that is valid around the time.
-func testCA(t *testing.T, at time.Time) []byte {
+var private = sync.OnceValues(func() (s stackTemplate, err error) {
+	dir, err := os.MkdirTemp("", "lorehook-infra-")
+	if err != nil {
+		return s, err
+	}
+	defer os.RemoveAll(dir)
+	ca, err := testCA(time.Now())
+	if err != nil {
+		return s, err
+	}
+	file := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(file, ca, 0o644); err != nil {
+		return s, err
+	}
+	return synthesize(map[string]any{
+		"account": "123456789012", "region": "eu-central-1", "gitlabBaseUrl": "https://gitlab.internal.example.com", "gitlabCaBundle": file,
+		"vpcSubnetIds": "subnet-0aaaaaaaaaaaaaaaa, subnet-0bbbbbbbbbbbbbbbb", "vpcSecurityGroupIds": "sg-0cccccccccccccccc",
+		"webhookReservedConcurrency": "20", "contentWarmWriteUnits": 12000.0, "projects": projectIDs(projectsThatFit), "tracing": "off",
+	})
+})
+
+// existing is all defaults in a stack that exists, to which a queue is added that
+// breaks rules of cdk-nag.
+func existing(t *testing.T) stackTemplate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s, err := withBadQueue()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return s
+}
+
+// badQueue is the id of the queue that [existing] has too many.
+const badQueue = "Bad"
+
+var withBadQueue = sync.OnceValues(func() (stackTemplate, error) {
+	return synthesize(map[string]any{"protected": "true"}, func(stack awscdk.Stack) {
+		awssqs.NewQueue(stack, jsii.String(badQueue), nil)
+	})
+})
+
+// testCA is the PEM text of a certificate that is valid around the time.
+func testCA(at time.Time) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: at.Add(-time.Hour), NotAfter: at.Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
 // everyVariant runs the test on each variant.

@@ -29,13 +29,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, "lore:", err)
 		os.Exit(1)
 	}
+	configDir, err := os.UserConfigDir()
+	if err != nil {
+		configDir = "" // without a home directory, there are no profiles
+	}
 	exit := cli.Run(ctx, cli.Env{
 		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr,
 		Stdin: os.Stdin, StdinTerminal: isatty.IsTerminal(os.Stdin.Fd()),
 		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()), StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
-		LookupEnv: os.LookupEnv, Dir: dir, Build: build(cli.Build{Version: version, Commit: commit, Date: date}, buildInfo()), Clock: time.Now, Pause: duration.Wait, NewKey: rand.Text,
+		LookupEnv: os.LookupEnv, Dir: dir, ConfigDir: configDir, Build: build(cli.Build{Version: version, Commit: commit, Date: date}, buildInfo()), Clock: time.Now, Pause: duration.Wait, NewKey: rand.Text,
 		Browse: browser.OpenURL,
-		AWS:    func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) },
+		AWS: func(ctx context.Context, profile, region string) (aws.Config, error) {
+			return config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region))
+		},
 	})
 	stop()
 	os.Exit(exit)

@@ -4,8 +4,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -27,30 +25,44 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.API]) (any, error) {
-	c, db := env.Config, dynamo.New(env.AWS)
+	handler, err := api.New(options(env))
+	if err != nil {
+		return nil, err
+	}
+	return gateway.Adapt(handler), nil
+}
+
+// options wires the API.
+func options(env function.Env[config.API]) api.Options {
+	c, db := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled)
 	functions := lambda.NewFromConfig(awsenv.Patient(env.AWS))
+	queues := sqs.NewFromConfig(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
 	var allowed []int64 // every project
 	if !c.Projects.All() {
 		allowed = c.Projects.IDs()
 	}
-	handler, err := api.New(api.Options{
+	return api.Options{
 		Runs:         rows,
 		Projects:     rows,
 		Passes:       rows,
+		Standing:     rows,
 		Crawl:        invoke.Starter(functions, c.CrawlerFunction),
-		Search:       ask(functions, c.SearchFunction),
+		Search:       ask(lambda.NewFromConfig(awsenv.Awaiting(env.AWS, surgical.SearchTimeout)), c.SearchFunction),
 		Index:        manifest.NewStore(db, c.State),
 		StartIndexer: invoke.Starter(functions, c.IndexerFunction),
 		Content:      content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt, c.Confidential),
 		Eraser:       erasure.New(db, c.Content, rows, time.Now),
+		Reconciles:   c.ReconcileInterval(),
 		Feed:         feed.NewStore(db, c.Feed, time.Now),
-		Queue:        queue.NewSender(sqs.NewFromConfig(env.AWS), c.RequestsQueueURL),
+		Queue:        queue.NewSender(queues, c.RequestsQueueURL),
+		Gauges:       gauges(queues, c),
 		Allows:       c.Projects.Allows,
 		Allowed:      allowed,
 		Clock:        time.Now,
@@ -58,30 +70,26 @@ func build(_ context.Context, env function.Env[config.API]) (any, error) {
 		Log:          env.Log,
 		RequestID:    func(r *http.Request) string { return gateway.RequestID(r.Context()) },
 		NewTrace:     trace.Source(rand.Reader),
-	})
-	if err != nil {
-		return nil, err
 	}
-	return gateway.Adapt(handler), nil
+}
+
+// gauges are the queues that the status shows.
+func gauges(client *sqs.Client, c config.API) []api.Gauge {
+	of := func(name, url string) api.Gauge {
+		return api.Gauge{Name: name, Depth: func(ctx context.Context) (int, int, error) { return queue.Depth(ctx, client, url) }}
+	}
+	return []api.Gauge{
+		of("requests", c.RequestsQueueURL), of("hides", c.HidesQueueURL), of("bulk", c.BulkQueueURL),
+		of("dead-letters", c.DeadLetterQueueURL), of("feed-failures", c.FeedFailuresQueueURL),
+	}
 }
 
 // ask has a query answered by the search function.
 func ask(client *lambda.Client, function string) func(context.Context, search.Query) (search.Answer, error) {
 	return func(ctx context.Context, q search.Query) (search.Answer, error) {
-		payload, err := json.Marshal(q)
-		if err != nil {
-			return search.Answer{}, fmt.Errorf("encode a query: %w", err)
-		}
-		out, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
-		if err != nil {
-			return search.Answer{}, fmt.Errorf("invoke the search function: %w", err)
-		}
-		if out.FunctionError != nil {
-			return search.Answer{}, fmt.Errorf("the search function failed: %s", *out.FunctionError)
-		}
 		var reply search.Reply
-		if err := json.Unmarshal(out.Payload, &reply); err != nil {
-			return search.Answer{}, fmt.Errorf("decode the answer of the search function: %w", err)
+		if err := invoke.Answer(ctx, client, function, q, &reply); err != nil {
+			return search.Answer{}, err
 		}
 		return reply.Result()
 	}

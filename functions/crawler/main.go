@@ -16,6 +16,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/gitlabenv"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/queue"
@@ -24,8 +25,8 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
-	c, db, queues := env.Config, dynamo.New(env.AWS), sqs.NewFromConfig(env.AWS)
-	client, err := gitlabenv.NewClient(c.GitLab, env)
+	c, db, queues := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled), sqs.NewFromConfig(env.AWS)
+	client, err := gitlabenv.NewClient(c.GitLab, env, metrics.Crawling{Emitter: env.Meter})
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
 		Ledger:  ledger.New(db, c.Tables, time.Now).Metered(env.Meter),
 		Content: content.NewStore(db, c.Content, time.Now),
 		GitLab:  client, Bulk: queue.NewSender(queues, c.BulkQueueURL), Hides: queue.NewSender(queues, c.HidesQueueURL),
-		Allows: c.Projects.Allows, Listed: c.Projects.IDs(), Interval: time.Duration(c.ReconcileMinutes) * time.Minute,
+		Allows: c.Projects.Allows, Listed: c.Projects.IDs(), Interval: c.ReconcileInterval(),
 		Census:    time.Duration(c.CensusDays) * 24 * time.Hour,
 		HideAfter: time.Duration(c.ProjectHideAfterHours) * time.Hour,
 		Pause:     duration.Wait,

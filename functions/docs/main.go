@@ -20,7 +20,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Docs]) (any, error) {
-	c, db := env.Config, dynamo.New(env.AWS)
+	c, db := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled)
 	model, err := vectorspace.Of(c.EmbedderKind, c.EmbedderModel)
 	if err != nil {
 		return nil, err

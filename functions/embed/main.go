@@ -20,7 +20,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Embed]) (any, error) {
-	c, db := env.Config, dynamo.New(env.AWS)
+	c, db := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled)
 	embedder, err := embedderenv.New(c.Embedder, env)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Feed]) (any, error) {
-	store := feed.NewStore(dynamo.New(env.AWS), env.Config.Feed, time.Now)
+	store := feed.NewStore(dynamo.New(env.AWS, env.Meter.TableThrottled), env.Config.Feed, time.Now)
 	consumer := &feed.Consumer{Store: store, Clock: time.Now, Log: env.Log,
 		Changed: invoke.Starter(lambda.NewFromConfig(env.AWS), env.Config.IndexerFunction)}
 	return consumer.Handle, nil

@@ -15,7 +15,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Workflow]) (any, error) {
-	rows := ledger.New(dynamo.New(env.AWS), env.Config.Tables, time.Now).Metered(env.Meter)
+	rows := ledger.New(dynamo.New(env.AWS, env.Meter.TableThrottled), env.Config.Tables, time.Now).Metered(env.Meter)
 	finish := &workflow.Finish{Ledger: rows, Log: env.Log}
 	return finish.Handle, nil
 }

@@ -21,7 +21,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Search]) (any, error) {
-	c, db := env.Config, dynamo.New(env.AWS)
+	c, db := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled)
 	rows := ledger.New(db, c.Tables, time.Now)
 	store := content.NewStore(db, c.Content, time.Now)
 	// Only the name of the model counts here: the embed function makes the vectors.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function"
@@ -16,12 +17,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/finder"
 	"gitlab.com/lorehook/lorehook/internal/search/language"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Search]) (any, error) {
-	c, db := env.Config, dynamo.New(env.AWS)
+	c, db := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled)
 	rows := ledger.New(db, c.Tables, time.Now)
 	embedder, err := embedderenv.New(c.Embedder, env)
 	if err != nil {
@@ -32,7 +34,7 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 		return nil, err
 	}
 	var model string
-	var embed func(ctx context.Context, text string) ([]float32, error)
+	var embed search.Embedder
 	if embedder != nil {
 		model, embed = embedder.Model(), embedding.Query(embedder)
 	}
@@ -42,6 +44,8 @@ func build(_ context.Context, env function.Env[config.Search]) (any, error) {
 	}
 	f := &finder.Finder{Engine: engine, Truth: content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt, c.Confidential), Words: words}
 	return func(ctx context.Context, q search.Query) (search.Reply, error) {
+		ctx, cancel := duration.Reserve(ctx, surgical.AnswerReserve)
+		defer cancel()
 		began := time.Now()
 		reply := search.ReplyOf(f.Find(ctx, q))
 		attrs := []any{"duration_ms", time.Since(began).Milliseconds(), "hits", len(reply.Answer.Hits), "mode", reply.Answer.Mode}

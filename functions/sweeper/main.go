@@ -26,7 +26,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Sweeper]) (any, error) {
-	c, db, client := env.Config, dynamo.New(env.AWS), sqs.NewFromConfig(env.AWS)
+	c, db, client := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled), sqs.NewFromConfig(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
 	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
 	store := content.NewStore(db, c.Content, time.Now)

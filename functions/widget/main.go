@@ -16,7 +16,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Widget]) (any, error) {
-	widget, err := console.NewWidget(ledger.New(dynamo.New(env.AWS), env.Config.Tables, time.Now), time.Now, env.Log)
+	widget, err := console.NewWidget(ledger.New(dynamo.New(env.AWS, env.Meter.TableThrottled), env.Config.Tables, time.Now), env.Config.Projects.Allows, time.Now, env.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	c, cfg, log, meter := env.Config, env.AWS, env.Log, env.Meter
-	fetcher, err := gitlabenv.NewClient(c.GitLab, env)
+	fetcher, err := gitlabenv.NewClient(c.GitLab, env, env.Meter)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := dynamo.New(cfg)
+	db := dynamo.New(cfg, meter.TableThrottled)
 	store, rows := content.NewStore(db, c.Content, time.Now).EmbeddedBy(model), ledger.New(db, c.Tables, time.Now).Metered(meter)
 	launcher := &workflow.Launcher{
 		Starter: &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(cfg)), StateMachineARN: c.StateMachineARN}, Ledger: rows,

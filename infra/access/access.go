@@ -1,6 +1,7 @@
 // Package access lists which operations of DynamoDB, SQS and Step Functions each
 // function may call. The stack's roles are made of it, and the simulated cloud of
-// the tests refuses every other call, as IAM does.
+// the tests refuses every other call, as IAM does. It also lists what callers of the API
+// and users of lore may do.
 package access
 
 import (
@@ -23,6 +24,7 @@ const (
 // The actions that are not DynamoDB's.
 const (
 	Send  = "sqs:SendMessage"
+	Count = "sqs:GetQueueAttributes"
 	Start = "states:StartExecution"
 	// Invoke is also what the workflow does with its functions.
 	Invoke = "lambda:InvokeFunction"
@@ -31,7 +33,7 @@ const (
 // Receive returns the actions that the event source mapping and the worker need
 // on a queue that the worker is invoked with.
 func Receive() []string {
-	return []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
+	return []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", Count}
 }
 
 // ReadStream returns the actions that an event source mapping needs on the stream of a
@@ -77,8 +79,9 @@ type Function struct {
 	Tables []Table
 	// Streams are the tables whose stream starts the function.
 	Streams []tables.Table
-	// Sends and Receives are queues.
-	Sends, Receives []string
+	// Sends, Receives and Counts are queues. Counts are those of which the function may
+	// only see how many messages they have.
+	Sends, Receives, Counts []string
 	// Starts reports whether the function may start executions of the workflow.
 	Starts bool
 	// Invokes are functions, by their names here.
@@ -159,7 +162,7 @@ func worker() Function {
 			// is under way, the old code runs with the new role. A commit clears the
 			// marks of what it takes along.
 			on(tables.State(), "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
-			// It learns a project's path.
+			// It learns a project's path, and that GitLab does not show the project.
 			on(tables.Projects(), "BatchGetItem", "PutItem", "UpdateItem"),
 		},
 		Receives: []string{Requests, Hides, Bulk}, Sends: []string{DeadLetters}, Starts: true,
@@ -237,6 +240,8 @@ func api() Function {
 			on(tables.Feed(), "GetItem", "Query", "UpdateItem"),
 		},
 		Sends: []string{Requests}, Invokes: []string{"crawler", "search", "indexer"},
+		// The status says how many messages wait.
+		Counts: []string{Requests, Hides, Bulk, DeadLetters, FeedFailures},
 	}
 }
 
@@ -295,6 +300,7 @@ func (f Function) Allows(action, resource string) bool {
 	}
 	return action == Send && slices.Contains(f.Sends, resource) ||
 		slices.Contains(Receive(), action) && slices.Contains(f.Receives, resource) ||
+		action == Count && slices.Contains(f.Counts, resource) ||
 		action == Start && resource == Workflow && f.Starts ||
 		action == Invoke && slices.Contains(f.Invokes, resource) ||
 		resource == IndexBucket && (slices.Contains(f.Objects, action) || action == ListBucket && f.Lists)

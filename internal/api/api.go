@@ -15,13 +15,15 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/erasure"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Version is the version of the API, as its description states it.
-const Version = "1.0.0"
+// Version is the newest release in CHANGELOG.md, without v: what the API's description and
+// its health say.
+const Version = "0.1.0"
 
 // Runs is what the API needs of the run ledger.
 type Runs interface {
@@ -51,6 +53,8 @@ type Runs interface {
 	// RequestDrain asks for everything that ended runs left undone of the project, or
 	// of all for 0.
 	RequestDrain(ctx context.Context, projectID int64) (time.Time, error)
+	// Count returns how many runs in the status were created within the span, up to most.
+	Count(ctx context.Context, status surgical.RunStatus, made ledger.Span, most int) (n int, more bool, err error)
 	// Close makes the run terminal. A run that is already terminal is returned
 	// unchanged.
 	Close(ctx context.Context, seen surgical.Run, ending surgical.Ending) (surgical.Run, error)
@@ -66,6 +70,8 @@ type Projects interface {
 	ProjectsAfter(ctx context.Context, after int64, atOnce int) iter.Seq2[surgical.Project, error]
 	// Pass returns the project's running or last pass of the kind.
 	Pass(ctx context.Context, projectID int64, kind surgical.PassKind) (surgical.Pass, error)
+	// PassesIn returns those of several projects, without those that have none.
+	PassesIn(ctx context.Context, kind surgical.PassKind, projectIDs []int64) ([]surgical.Pass, error)
 	// ProjectByPath returns the id of the project with the path, or 0.
 	ProjectByPath(ctx context.Context, path string) (int64, error)
 	// HideProject and HideAllProjects hide every copy whose fetch did not begin after
@@ -74,6 +80,23 @@ type Projects interface {
 	HideAllProjects(ctx context.Context, at time.Time) error
 	// Erasures lists what was erased, after the key of an entity.
 	Erasures(ctx context.Context, after string, limit int) ([]surgical.Erasure, bool, error)
+}
+
+// Standing is what the ledger knows of GitLab.
+type Standing interface {
+	// PauseReason is until when nothing may be sent to GitLab, and why; Spare is until
+	// when passes leave its budget to webhooks.
+	PauseReason(ctx context.Context) (until time.Time, why surgical.Code, err error)
+	Spare(ctx context.Context) (time.Time, error)
+	// GitLabSeen returns the newest answer of GitLab that is recorded.
+	GitLabSeen(ctx context.Context) (ledger.Sighting, error)
+}
+
+// Gauge counts the messages of a queue.
+type Gauge struct {
+	Name string
+	// Depth returns how many wait, and how many were received and not deleted yet.
+	Depth func(context.Context) (waiting, received int, err error)
 }
 
 // Eraser erases entities: [erasure.Eraser].
@@ -130,6 +153,9 @@ type Options struct {
 	Passes   Passes
 	Eraser   Eraser
 	Feed     Feed
+	Standing Standing
+	// Gauges are the queues that the status shows.
+	Gauges []Gauge
 	// Allows is the allow list of projects.
 	Allows func(projectID int64) bool
 	// Allowed is the ids on the allow list; nil if it allows every project.
@@ -140,6 +166,8 @@ type Options struct {
 	Log    *slog.Logger
 	// RequestID returns the gateway's id of a request, for the log.
 	RequestID func(*http.Request) string
+	// Reconciles is the time from one reconcile of a project to the next.
+	Reconciles time.Duration
 	// Crawl starts the crawler. If it fails, or is nil, the schedule does.
 	Crawl func(context.Context) error
 	// Search answers a query. Index is the search index, and StartIndexer starts what
@@ -207,32 +235,37 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerReconciles(s.api)
 	s.registerSearch(s.api)
 	s.registerIndex(s.api)
+	s.registerStatus(s.api)
 	return s.complete(s.api.OpenAPI())
 }
 
 // HealthView is the response of a healthy API.
 type HealthView struct {
 	Status  string `json:"status" enum:"ok" doc:"Always ok: an unhealthy API does not respond."`
-	Version string `json:"version" example:"1.0.0" doc:"Version of the API."`
+	Version string `json:"version" example:"0.1.0" doc:"Version of Lorehook that answers."`
 }
 
 type answer[T any] struct{ Body T }
 
 func (s *server) registerHealth(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"service"},
+		OperationID: "get-health", Method: http.MethodGet, Path: "/healthz", Tags: []string{"service"},
 		Summary: "Check that the API responds", Description: "Does not access any table or queue.",
 	}), handle(func(context.Context, *struct{}) (*answer[HealthView], error) {
 		return &answer[HealthView]{HealthView{Status: "ok", Version: Version}}, nil
 	}))
 }
 
+// problemOf returns the problem of a failed request. What the stores behind the API did not
+// answer is not a failure of the API itself.
+func problemOf(err error) *problem.Problem { return problem.Of(outage.Typed(err)) }
+
 // handle turns every error that a handler returns into a problem.
 func handle[I, O any](h func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
 	return func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
-			return nil, problem.Of(err)
+			return nil, problemOf(err)
 		}
 		return out, nil
 	}

@@ -62,6 +62,12 @@ func (q *inbox) Send(_ context.Context, req surgical.Request) error {
 	return nil
 }
 
+func (q *inbox) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.sent)
+}
+
 // take empties the queue. A run that was sent twice is returned once.
 func (q *inbox) take() []surgical.Request {
 	q.mu.Lock()
@@ -87,11 +93,12 @@ func (f *fixture) work() {
 	f.Drive()
 }
 
-// onEngines runs the test in a fresh world on every engine. Projects 1 and 2
+// inWorld runs the test in a fresh world. Storage is the same on every engine, which the
+// tests of ledger and content, and the conformance suite, see to. Projects 1 and 2
 // are on the allow list.
-func onEngines(t *testing.T, test func(t *testing.T, f *fixture)) {
+func inWorld(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	engines.Run(t, func(t *testing.T, e engines.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		test(t, newFixture(t, e))
 	})
 }
@@ -110,10 +117,21 @@ func (f *fixture) options() api.Options {
 		f.Fatal(err)
 	}
 	return api.Options{
-		Runs: f.Ledger, Projects: f.Ledger, Passes: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, f.policy), Eraser: f.Eraser, Feed: feed.NewStore(f.DB, f.Tables.Feed, f.Clock.Now), Queue: f.queue, Allows: projects.Allows, Allowed: projects.IDs(),
+		Runs: f.Ledger, Projects: f.Ledger, Passes: f.Ledger, Standing: f.Ledger, Content: f.Content.ForReaders(f.Ledger.ProjectHiddenAt, f.policy), Eraser: f.Eraser, Feed: feed.NewStore(f.DB, f.Tables.Feed, f.Clock.Now), Queue: f.queue, Allows: projects.Allows, Allowed: projects.IDs(),
 		Search: f.search.Find, Index: f.search.Manifests, StartIndexer: f.search.Index,
 		Clock: f.Clock.Now, NewKey: rand.Text, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
-		RequestID: func(*http.Request) string { return "request-1" },
+		RequestID: func(*http.Request) string { return "request-1" }, Gauges: f.gauges(),
+	}
+}
+
+// gauges are the queues: what the test has sent waits, and the dead letters are one.
+func (f *fixture) gauges() []api.Gauge {
+	of := func(name string, count func() int) api.Gauge {
+		return api.Gauge{Name: name, Depth: func(context.Context) (int, int, error) { return count(), 0, nil }}
+	}
+	none := func() int { return 0 }
+	return []api.Gauge{
+		of("requests", f.queue.waiting), of("hides", none), of("bulk", none), of("dead-letters", func() int { return 1 }), of("feed-failures", none),
 	}
 }
 

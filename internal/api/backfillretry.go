@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -44,20 +43,20 @@ func (s *server) resume(ctx context.Context, p surgical.Pass) (resumed bool, _ s
 		resumed = true
 		p, err = s.Passes.StartBackfill(ctx, p.Anew(now))
 	}
-	if errors.Is(err, surgical.ErrMoved) {
+	if errors.Is(err, surgical.ErrMoved) || errors.Is(err, surgical.ErrReplaced) {
 		err = passMoved("backfill " + id)
 	}
 	return resumed, p, err
 }
 
 // retryRequest resumes the backfills of a request that did not succeed, and the list of
-// projects if it had not ended.
+// projects if it had not ended, or not all of it could be read.
 func (s *server) retryRequest(ctx context.Context, r surgical.BackfillRequest) (*backfillOutput, error) {
 	passes, err := s.wantedBy(ctx, r.ID)
 	if err != nil {
 		return nil, err
 	}
-	some := !r.Listed
+	next, some := r.Resume(s.Clock())
 	for _, p := range passes {
 		resumed, p, err := s.resume(ctx, p)
 		if err != nil {
@@ -69,9 +68,7 @@ func (s *server) retryRequest(ctx context.Context, r surgical.BackfillRequest) (
 		return nil, nothingToRetry(r.ID)
 	}
 	if r.Status != surgical.StatusRunning {
-		r.Status, r.FinishedAt, r.DueAt = surgical.StatusRunning, time.Time{}, s.Clock()
-		r.Error, r.Tries, r.FailingSince = nil, 0, time.Time{}
-		if r, err = s.saveRequest(ctx, r); err != nil {
+		if r, err = s.saveRequest(ctx, next); err != nil {
 			return nil, err
 		}
 	}

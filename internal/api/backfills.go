@@ -18,7 +18,8 @@ import (
 // Passes is what the API needs of the passes over GitLab's lists.
 type Passes interface {
 	// StartBackfill stores the backfill of a project. If another one is running, that
-	// one is returned.
+	// one is returned. If it was started before and replaced since, the error is
+	// [surgical.ErrReplaced].
 	StartBackfill(ctx context.Context, p surgical.Pass) (surgical.Pass, error)
 	// ChangePass changes a backfill; an unknown one is [surgical.CodeBackfillNotFound].
 	ChangePass(ctx context.Context, projectID int64, id string, change func(surgical.Pass) (surgical.Pass, bool)) (surgical.Pass, error)
@@ -54,7 +55,7 @@ func noBackfill() refusal {
 
 func (s *server) registerBackfills(api huma.API) {
 	op := s.operation(huma.Operation{
-		OperationID: "start-backfill", Method: http.MethodPost, Path: "/v1/backfills", Tags: []string{"passes"},
+		OperationID: "start-backfill", Method: http.MethodPost, Path: "/v1/backfills", Tags: []string{"backfills"},
 		Summary: "Copy everything that a project, a group or GitLab has",
 		Description: "Starts a backfill, which runs without further calls: it lists all issues and merge requests, and fetches those whose copy is missing or not current. " +
 			"It takes what GitLab's rate limit leaves, keeps a reserve for webhooks, and has at most " + strconv.Itoa(surgical.MaxOutstanding) + " runs queued or running.\n\n" +
@@ -64,30 +65,30 @@ func (s *server) registerBackfills(api huma.API) {
 		refusal{http.StatusBadRequest, surgical.CodeInvalidRequest, "the body is missing or not JSON"},
 		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is not application/json"},
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
-		refusalOf(surgical.CodeConflict, "another backfill of the project is running, or the key was used for a different request"))
+		refusalOf(surgical.CodeConflict, "another backfill of the project is running, the key was used for a different request, or a later backfill took the place of the one that it started"))
 	op.Responses["202"] = s.described("The backfill, or its current state if an earlier request with the key started it.", reflect.TypeFor[BackfillView]())
 	huma.Register(api, op, handle(s.startBackfill))
 	leadToBackfill(op.Responses["202"])
 
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "list-backfills", Method: http.MethodGet, Path: "/v1/backfills", Tags: []string{"passes"},
+		OperationID: "list-backfills", Method: http.MethodGet, Path: "/v1/backfills", Tags: []string{"backfills"},
 		Summary: "List backfills", Description: "The running or last backfill of each project, and the requests for groups and for everything of the last 90 days, newest first.",
 	}), handle(s.listBackfills))
 
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "get-backfill", Method: http.MethodGet, Path: "/v1/backfills/{id}", Tags: []string{"passes"},
+		OperationID: "get-backfill", Method: http.MethodGet, Path: "/v1/backfills/{id}", Tags: []string{"backfills"},
 		Summary: "Read a backfill", Description: "Its progress, why it is waiting, and the entities that it could not bring up to date.",
 	}, noBackfill()), handle(s.getBackfill))
 
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/v1/backfills/{id}/cancel", Tags: []string{"passes"},
+		OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/v1/backfills/{id}/cancel", Tags: []string{"backfills"},
 		Summary: "Cancel a backfill",
 		Description: "No further runs are requested, and those that no worker has begun are cancelled. What was copied stays. " +
 			"A request for a group cancels the backfills that no other request wants. Cancelling a cancelled backfill returns it unchanged.",
 	}, noBackfill(), refusalOf(surgical.CodeConflict, "the backfill has already succeeded or failed")), handle(s.cancelBackfill))
 
 	op = s.operation(huma.Operation{
-		OperationID: "retry-backfill", Method: http.MethodPost, Path: "/v1/backfills/{id}/retry-failed", Tags: []string{"passes"},
+		OperationID: "retry-backfill", Method: http.MethodPost, Path: "/v1/backfills/{id}/retry-failed", Tags: []string{"backfills"},
 		Summary: "Resume a backfill and retry what failed",
 		Description: "Fetches the entities that failed once more. A backfill that failed or was cancelled before all was listed goes on from its checkpoint; " +
 			"if another version of Lorehook wrote that (`checkpoint_outdated`), a new backfill takes its place and lists everything again. A running backfill is returned unchanged.",
@@ -151,7 +152,7 @@ func (s *server) listBackfills(ctx context.Context, _ *struct{}) (*answer[Backfi
 	slices.SortFunc(list.Backfills, func(a, b BackfillView) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
-	return &answer[BackfillList]{list}, nil
+	return &answer[BackfillList]{list}, s.nameProjects(ctx, list.Backfills)
 }
 
 func (s *server) getBackfill(ctx context.Context, in *backfillInput) (*answer[BackfillView], error) {

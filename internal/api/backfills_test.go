@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
@@ -11,7 +12,7 @@ import (
 )
 
 func TestStartBackfill_StartsOneAtATimeAndNamesTheOneThatRuns(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		handler := f.handler
 		first := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`, "Idempotency-Key", "a"), http.StatusAccepted)
 		again := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`, "Idempotency-Key", "a"), http.StatusAccepted)
@@ -38,8 +39,57 @@ func TestStartBackfill_StartsOneAtATimeAndNamesTheOneThatRuns(t *testing.T) {
 	})
 }
 
+func TestStartBackfill_StartsNoneAgainByAKeyThatStartedOne(t *testing.T) {
+	inWorld(t, func(t *testing.T, f *fixture) {
+		start := func(body, key string, status int) (answer struct{ ID, Detail string }) {
+			t.Helper()
+			return decode[struct{ ID, Detail string }](t, call(f.handler, "POST", "/v1/backfills", body, "Idempotency-Key", key), status)
+		}
+		var ids []string
+		for _, key := range []string{"a", "b"} {
+			b := start(`{"project":"1"}`, key, http.StatusAccepted)
+			ids = append(ids, b.ID)
+			decode[api.BackfillView](t, call(f.handler, "POST", "/v1/backfills/"+b.ID+"/cancel", ""), http.StatusOK)
+		}
+		if told := start(`{"project":"1"}`, "a", http.StatusConflict); !strings.Contains(told.Detail, ids[0]) {
+			t.Errorf("%+v", told)
+		}
+		if again := start(`{"project":"1"}`, "b", http.StatusAccepted); again.ID != ids[1] {
+			t.Errorf("%+v", again)
+		}
+		// A path that becomes known in the meantime changes nothing.
+		first := start(`{"project":"demo/later"}`, "c", http.StatusAccepted)
+		if err := f.Ledger.NameProject(t.Context(), 1, "demo/later", f.World.Clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if again := start(`{"project":"demo/later"}`, "c", http.StatusAccepted); again.ID != first.ID {
+			t.Errorf("%+v, then %+v", first, again)
+		}
+		if other := start(`{"project":"demo/later"}`, "d", http.StatusAccepted); other.ID[:2] != "1-" {
+			t.Errorf("%+v", other)
+		}
+	})
+}
+
+func TestCancelBackfill_OfAGroupIsRememberedByTheBackfillThatIsStartedNext(t *testing.T) {
+	inWorld(t, func(t *testing.T, f *fixture) {
+		group := decode[api.BackfillView](t, call(f.handler, "POST", "/v1/backfills", `{"group":"demo"}`), http.StatusAccepted)
+		id := surgical.NewPassID(2, surgical.PassBackfill, group.ID)
+		if _, err := f.Ledger.StartBackfill(t.Context(), surgical.NewBackfill(2, id, group.ID, f.World.Clock.Now())); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // its own, and one that is started by itself
+			decode[api.BackfillView](t, call(f.handler, "POST", "/v1/backfills/"+id+"/cancel", ""), http.StatusOK)
+			if got := decode[api.BackfillView](t, call(f.handler, "GET", "/v1/backfills/"+group.ID, ""), http.StatusOK); got.Projects.Failed != 1 {
+				t.Errorf("%+v", got.Projects)
+			}
+			id = decode[api.BackfillView](t, call(f.handler, "POST", "/v1/backfills", `{"project":"2"}`), http.StatusAccepted).ID
+		}
+	})
+}
+
 func TestStartBackfill_LeavesToTheCrawlerWhatOnlyGitLabKnows(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		handler := f.handler
 		for body, want := range map[string]api.BackfillView{
 			`{"project":"demo/unknown"}`: {Project: "demo/unknown"}, `{"group":"demo"}`: {Group: "demo"}, `{"all":true}`: {All: true},
@@ -66,7 +116,7 @@ func TestStartBackfill_LeavesToTheCrawlerWhatOnlyGitLabKnows(t *testing.T) {
 }
 
 func TestCancelBackfill_OfAGroupLeavesWhatAnotherRequestWants(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		handler := f.handler
 		group := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"group":"demo"}`), http.StatusAccepted)
 		own := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`), http.StatusAccepted)
@@ -90,7 +140,7 @@ func TestCancelBackfill_OfAGroupLeavesWhatAnotherRequestWants(t *testing.T) {
 }
 
 func TestRetryBackfill_ResumesOnlyWhatIsLeft(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		handler := f.handler
 		b := decode[api.BackfillView](t, call(handler, "POST", "/v1/backfills", `{"project":"1"}`), http.StatusAccepted)
 		retry := "/v1/backfills/" + b.ID + "/retry-failed"
@@ -115,7 +165,7 @@ func TestRetryBackfill_ResumesOnlyWhatIsLeft(t *testing.T) {
 }
 
 func TestRetryBackfill_StartsAnewWhatCannotBeContinued(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		b := decode[api.BackfillView](t, call(f.handler, "POST", "/v1/backfills", `{"project":"1"}`), http.StatusAccepted)
 		outdated := func(p surgical.Pass) (surgical.Pass, bool) { return p.Outdated(0), true }
 		if _, err := f.Ledger.ChangePass(t.Context(), 1, b.ID, outdated); err != nil {
@@ -130,7 +180,7 @@ func TestRetryBackfill_StartsAnewWhatCannotBeContinued(t *testing.T) {
 }
 
 func TestStartReconcile_MakesTheNextOneDue(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		handler := f.handler
 		queued := decode[api.CycleList](t, call(handler, "POST", "/v1/reconciles", `{"project":"1"}`), http.StatusAccepted)
 		if len(queued.Reconciles) != 1 || queued.Reconciles[0].Status != surgical.StatusQueued || queued.Reconciles[0].ProjectID != 1 {

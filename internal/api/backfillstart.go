@@ -59,7 +59,12 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*ba
 	now := s.Clock()
 	if in.Body.Project != "" {
 		id, err := s.project(ctx, "body.project", in.Body.Project)
+		var asked bool
+		if err == nil {
+			asked, err = s.askedFor(ctx, in.Body.Project, key)
+		}
 		switch {
+		case asked:
 		case err == nil:
 			return s.startOfProject(ctx, id, key, now)
 		case surgical.CodeOf(err) != surgical.CodeProjectUnknown:
@@ -87,12 +92,24 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*ba
 	return &backfillOutput{Location: backfillPath(stored.ID), Body: view}, err
 }
 
+// askedFor reports whether a request with the key named the project by this path before
+// the path was known.
+func (s *server) askedFor(ctx context.Context, path projectRef, key string) (bool, error) {
+	r, err := s.Passes.BackfillRequest(ctx, surgical.NewPassID(0, surgical.PassBackfill, key))
+	if surgical.CodeOf(err) == surgical.CodeBackfillNotFound {
+		return false, nil
+	}
+	return err == nil && r.Scope == surgical.BackfillScope{Project: string(path)}, err
+}
+
 func (s *server) startOfProject(ctx context.Context, projectID int64, key string, now time.Time) (*backfillOutput, error) {
 	id := surgical.NewPassID(projectID, surgical.PassBackfill, key)
 	p, err := s.Passes.StartBackfill(ctx, surgical.NewBackfill(projectID, id, id, now))
 	switch {
 	case errors.Is(err, surgical.ErrMoved):
 		return nil, passMoved("backfill " + id)
+	case errors.Is(err, surgical.ErrReplaced):
+		return nil, surgical.NewError(surgical.CodeConflict, fmt.Sprintf("the Idempotency-Key started backfill %s, and a later one of project %d took its place since; use another key to start one more", id, projectID))
 	case err != nil:
 		return nil, err
 	case p.ID != id:

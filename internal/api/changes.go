@@ -45,7 +45,7 @@ type changesInput struct {
 
 func (s *server) registerChanges(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "list-changes", Method: http.MethodGet, Path: "/v1/changes", Tags: []string{"entities"},
+		OperationID: "list-changes", Method: http.MethodGet, Path: "/v1/changes", Tags: []string{"changes"},
 		Summary: "List what changed",
 		Description: "Follows the copies of all allowed projects: which entities changed since an earlier call, each as it is now. Nothing is left out; an entity may be listed although nothing that readers see has changed.\n\n" +
 			"To begin, call without `since` and keep `next`; then read all copies (`list-entities` of each project); then call with `since` again and again. " +

@@ -28,7 +28,7 @@ func (f *fixture) changed(refs ...surgical.EntityRef) {
 }
 
 func TestChanges_ShowsEachEntityAsItIsNow(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.changed()
 		start := get[api.ChangeList](f, "/v1/changes")
 		if len(start.Changes) > 0 || start.More || start.Next == "" {
@@ -65,7 +65,7 @@ func TestChanges_ShowsEachEntityAsItIsNow(t *testing.T) {
 }
 
 func TestChanges_SaysWhenAReaderHasToBeginAgain(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.changed()
 		start := get[api.ChangeList](f, "/v1/changes")
 		f.post("/v1/hides", `{"project":"1"}`)
@@ -82,7 +82,7 @@ func TestChanges_SaysWhenAReaderHasToBeginAgain(t *testing.T) {
 }
 
 func TestChanges_SaysOfWhatIsExcludedThatItIsGone(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.exclude()
 		f.changed()
 		start := get[api.ChangeList](f, "/v1/changes")

@@ -23,7 +23,7 @@ func issues(list ...int64) []api.TargetView {
 }
 
 func TestARetryTakesWhatCanSucceedAndIsTheSameWhenAskedTwice(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
 		id := f.start(`{"project_id":1,"issues":[7,8,404],"no_embed":true}`)
 		f.work()
@@ -59,7 +59,7 @@ func TestARetryTakesWhatCanSucceedAndIsTheSameWhenAskedTwice(t *testing.T) {
 // Earlier versions could link a run to a retry that another entity's delivery under
 // the same key had begun.
 func TestRetryFailed_RefusesARetryThatIsAboutOtherEntities(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
 		id := f.start(`{"project_id":1,"issues":[8]}`)
 		f.work()
@@ -80,7 +80,7 @@ func TestRetryFailed_RefusesARetryThatIsAboutOtherEntities(t *testing.T) {
 }
 
 func TestARetryTakesTargetsWhoseDocumentsWereLeftUndone(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		id := f.start(`{"project_id":1,"issues":[7,8]}`)
 		if _, err := f.Deliver(f.queue.take()[0]); err != nil {
 			t.Fatal(err)
@@ -104,7 +104,7 @@ func TestARetryTakesTargetsWhoseDocumentsWereLeftUndone(t *testing.T) {
 }
 
 func TestWhatCannotBeRetriedOrCancelledIsAConflict(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		succeeded := f.Webhook(fakegitlab.IssueRef(7)).RunID
 		missing := f.start(`{"project_id":1,"issues":[404]}`)
 		f.work()
@@ -130,7 +130,7 @@ func TestWhatCannotBeRetriedOrCancelledIsAConflict(t *testing.T) {
 }
 
 func TestACancelledRunNeverStartsAndCanBeRetried(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		id := f.start(`{"project_id":1,"issues":[7]}`)
 		for range 2 {
 			got := decode[api.SyncResult](t, f.post("/v1/sync-runs/"+id+"/cancel", ""), http.StatusOK)
@@ -176,7 +176,7 @@ func TestACancelStopsARunAtItsNextWriteInEveryStage(t *testing.T) {
 	}
 	for stage, act := range stages {
 		t.Run(stage, func(t *testing.T) {
-			onEngines(t, func(t *testing.T, f *fixture) {
+			inWorld(t, func(t *testing.T, f *fixture) {
 				id := f.start(`{"project_id":1,"issues":[7]}`)
 				act(f, f.queue.take()[0])
 				got := get[api.SyncResult](f, "/v1/sync-runs/"+id)

@@ -27,6 +27,7 @@ func newDescription() *huma.OpenAPI {
 			Title: "Lorehook", Version: Version, Description: introduction(),
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
+		Servers: servers(),
 		Components: &huma.Components{
 			Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 			SecuritySchemes: map[string]*huma.SecurityScheme{signed: {
@@ -37,10 +38,34 @@ func newDescription() *huma.OpenAPI {
 		},
 		Tags: []*huma.Tag{
 			{Name: "runs", Description: "A run updates the stored copies of its target entities, all of them or none."},
-			{Name: "entities", Description: "The current stored copies."},
-			{Name: "projects", Description: "What is known of projects as a whole."},
-			{Name: "passes", Description: "A pass compares GitLab's lists of a project with the copy, and requests runs for what differs: a backfill everything, a reconcile what changed since the last one."},
-			{Name: "service", Description: "The API itself."},
+			{Name: "issues", Description: "The current stored copies of issues, their documents, and why they are as they are."},
+			{Name: "merge-requests", Description: "The current stored copies of merge requests, their documents, and why they are as they are."},
+			{Name: "search", Description: "Search over the copies, and the index that answers it."},
+			{Name: "changes", Description: "A feed of what changed in the copies."},
+			{Name: "projects", Description: "What is known of projects as a whole, and what is stored of them."},
+			{Name: "backfills", Description: "A backfill compares everything in GitLab's lists of a project with the copy, and requests runs for what differs."},
+			{Name: "reconciles", Description: "A reconcile compares what changed in GitLab's lists of a project since the last one with the copy, and requests runs for what differs."},
+			{Name: "drains", Description: "A drain makes the documents and embeddings that ended runs left undone."},
+			{Name: "erasures", Description: "An erasure removes an issue or a merge request, and keeps it out."},
+			{Name: "service", Description: "The stack and the API itself."},
+		},
+	}
+}
+
+// servers are where a stack serves the API: the output ApiUrl of the deployed one, and
+// what make status shows of the local one.
+func servers() []*huma.Server {
+	return []*huma.Server{
+		{
+			URL: "https://{api_id}.execute-api.{region}.amazonaws.com", Description: "The stack in your AWS account: its output ApiUrl.",
+			Variables: map[string]*huma.ServerVariable{
+				"api_id": {Default: "a1b2c3d4e5", Description: "The stack's output HttpApiId."},
+				"region": {Default: "us-east-1", Description: "The region of the stack."},
+			},
+		},
+		{
+			URL: "http://127.0.0.1:4566/_aws/execute-api/{api_id}", Description: "The local stack: make status shows the URL.",
+			Variables: map[string]*huma.ServerVariable{"api_id": {Default: "a1b2c3d4", Description: "The last part of the URL."}},
 		},
 	}
 }
@@ -134,11 +159,15 @@ func noQueue() refusal {
 // or fail internally.
 func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operation {
 	op.Middlewares = huma.Middlewares{s.refuseAmbiguous}
+	op.Security = open()
 	if strings.HasPrefix(op.Path, "/v1/") {
 		op.Security = []map[string][]string{{signed: {}}}
 	}
-	op.Responses = map[string]*huma.Response{}
+	op.Responses = map[string]*huma.Response{"429": s.throttled()}
 	refusals = append(refusals, notValid(), refusalOf(surgical.CodeInternal, "an unexpected failure; the log names its cause"))
+	if strings.HasPrefix(op.Path, "/v1/") {
+		refusals = append(refusals, refusalOf(surgical.CodeDependencyUnavailable, "something that the answer needs is out of reach, or did not answer in time"))
+	}
 	for _, r := range refusals {
 		why := fmt.Sprintf("`%s`: %s.", r.code, r.why)
 		status := strconv.Itoa(r.status)
@@ -154,6 +183,21 @@ func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operatio
 		}
 	}
 	return op
+}
+
+// open is the security of an operation that anyone may call. It is explicit, because a
+// description without it leaves the question open.
+func open() []map[string][]string { return []map[string][]string{} }
+
+// GatewayMessage is the body of a response that is the gateway's own.
+type GatewayMessage struct {
+	Message string `json:"message" example:"Too Many Requests" doc:"What the gateway says."`
+}
+
+// throttled is the response of the gateway to a call that it does not forward because
+// there are too many.
+func (s *server) throttled() *huma.Response {
+	return s.described("The gateway throttles: it did not forward the call, and its response is not a problem.", reflect.TypeFor[GatewayMessage]())
 }
 
 // retryAfter describes the header of a response after which the same request can
@@ -178,7 +222,7 @@ func leadToRun(answer *huma.Response) {
 		Description: "The URL of the run.", Schema: &huma.Schema{Type: huma.TypeString}, Example: "/v1/sync-runs/" + exampleRun,
 	}}
 	answer.Links = map[string]*huma.Link{}
-	for name, operation := range map[string]string{"read": "get-sync-run", "cancel": "cancel-sync-run", "retry": "retry-failed"} {
+	for name, operation := range map[string]string{"read": "get-sync-run", "cancel": "cancel-sync-run", "retry": "retry-sync-run"} {
 		answer.Links[name] = &huma.Link{OperationID: operation, Parameters: map[string]any{"run_id": "$response.body#/run_id"}}
 	}
 }
@@ -189,29 +233,34 @@ func (s *server) complete(description *huma.OpenAPI) error {
 	// Huma registers its own error type, but every response has ours.
 	delete(s.schemas.Map(), "ErrorModel")
 	delete(s.schemas.Map(), "ErrorDetail")
-	codes := make([]any, 0, len(surgical.Codes()))
-	for _, code := range surgical.Codes() {
-		codes = append(codes, string(code))
-	}
-	for _, schema := range s.schemas.Map() {
-		for name, property := range schema.Properties {
-			if name == "code" || name == "error_code" {
-				property.Enum = codes
-			}
-		}
-	}
+	listCodes(s.schemas.Map())
+	leaveOpen(s.schemas.Map())
 	// Any other field is there only if it is selected.
 	for _, name := range []string{"ListedEntity", "Entity"} {
 		s.schemas.Map()[name].Required = []string{"project_id", "type", "iid"}
 	}
 	description.AddOperation(&huma.Operation{
-		OperationID: "openapi", Method: http.MethodGet, Path: descriptionPath, Tags: []string{"service"},
-		Summary: "Read this description", Description: "OpenAPI 3.1.",
-		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
-			descriptionType: {Schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"openapi", "info", "paths"}}},
+		OperationID: "get-description", Method: http.MethodGet, Path: descriptionPath, Tags: []string{"service"},
+		Summary: "Read this description", Description: "OpenAPI 3.1.", Security: open(),
+		Responses: map[string]*huma.Response{"429": s.throttled(), "200": {Description: "OK", Content: map[string]*huma.MediaType{
+			descriptionType: {Schema: describedDescription()},
 		}}},
 	})
+	explainPatterns(description)
 	return addExamples(description)
+}
+
+// describedDescription is the shape of the description itself.
+func describedDescription() *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"openapi", "info", "paths"},
+		Properties: map[string]*huma.Schema{
+			"openapi": {Type: huma.TypeString, Description: "The version of OpenAPI."},
+			"info":    {Type: huma.TypeObject, Description: "Title, version and introduction.", AdditionalProperties: true},
+			"paths":   {Type: huma.TypeObject, Description: "The operations by path.", AdditionalProperties: true},
+		},
+		AdditionalProperties: true,
+	}
 }
 
 const (

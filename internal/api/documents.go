@@ -32,7 +32,7 @@ func (s *server) registerDocuments(api huma.API) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		path := "/v1/projects/{project}/" + plural(t) + "/{iid}"
 		huma.Register(api, s.operation(huma.Operation{
-			OperationID: "list-" + string(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{"entities"},
+			OperationID: "list-" + hyphenated(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{hyphenated(t) + "s"},
 			Summary:     "Read the documents of " + named(t),
 			Description: "The current Markdown that represents the entity and its discussions in a search. Hidden documents are omitted.",
 		}, notAllowed(), noProject(), noEntity(), goneEntity()),
@@ -44,7 +44,7 @@ func (s *server) registerDocuments(api huma.API) {
 				return s.listDocuments(ctx, ref, in.PageInput)
 			}))
 		huma.Register(api, s.operation(huma.Operation{
-			OperationID: "list-" + string(t) + "-sync-runs", Method: http.MethodGet, Path: path + "/sync-runs", Tags: []string{"runs"},
+			OperationID: "list-" + hyphenated(t) + "-sync-runs", Method: http.MethodGet, Path: path + "/sync-runs", Tags: []string{"runs"},
 			Summary:     "List the runs of " + named(t),
 			Description: "First the runs that have not ended, newest first, then those that have, most recently ended first; the first page may hold more than limit.",
 		}, notAllowed(), noProject()),

@@ -31,7 +31,7 @@ func texts(f *fixture, path string) (list []api.DocumentView, pages int) {
 }
 
 func TestDocumentsAreReadWholeInPagesOfAnyLength(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		long := strings.Repeat("a long comment, ", 60_000)
 		for range 6 {
@@ -66,7 +66,7 @@ func TestDocumentsAreReadWholeInPagesOfAnyLength(t *testing.T) {
 }
 
 func TestHiddenDocumentsAreNotRead(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
 		f.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })

@@ -41,7 +41,7 @@ type DrainView struct {
 
 func (s *server) registerDrains(api huma.API) {
 	op := s.operation(huma.Operation{
-		OperationID: "request-drain", Method: http.MethodPost, Path: "/v1/drains", Tags: []string{"runs"},
+		OperationID: "request-drain", Method: http.MethodPost, Path: "/v1/drains", Tags: []string{"drains"},
 		Summary: "Resume what failed runs left undone",
 		Description: "Asks the sweeper to make, in drain runs, all documents and embeddings that ended runs left undone, of one project or of all: also those that wait after a failure, and those that are held back because the embedder refused them. " +
 			"Use it after you have removed the cause. Each entity is tried once per request; what fails again waits as before. Nothing is fetched from GitLab.",

@@ -12,7 +12,7 @@ import (
 )
 
 func TestDrain_IsStoredAndSaysHowMuchIsUndone(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.undone(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7), fakegitlab.IssueRef(8)))
 		for body, want := range map[string]api.DrainView{`{}`: {Undone: 2}, `{"project_id":1}`: {ProjectID: 1, Undone: 2}, `{"project_id":2}`: {ProjectID: 2}} {
 			got := decode[api.DrainView](f.T, f.post("/v1/drains", body), http.StatusAccepted)
@@ -25,7 +25,7 @@ func TestDrain_IsStoredAndSaysHowMuchIsUndone(t *testing.T) {
 }
 
 func TestDrain_RejectsWhatItDoesNotUnderstand(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		for body, c := range map[string]struct {
 			status int
 			code   surgical.Code

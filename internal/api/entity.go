@@ -2,10 +2,10 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -46,14 +46,17 @@ func named(t surgical.EntityType) string {
 	return "a merge request"
 }
 
+// hyphenated returns the entity type as written in operation ids.
+func hyphenated(t surgical.EntityType) string { return strings.ReplaceAll(string(t), "_", "-") }
+
 // plural returns the entity type as written in paths.
 func plural(t surgical.EntityType) string { return string(t) + "s" }
 
 func (s *server) registerEntities(api huma.API) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		operation := s.operation(huma.Operation{
-			OperationID: "get-" + string(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t) + "/{iid}",
-			Tags: []string{"entities"}, Summary: "Read the copy of " + named(t),
+			OperationID: "get-" + hyphenated(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t) + "/{iid}",
+			Tags: []string{hyphenated(t) + "s"}, Summary: "Read the copy of " + named(t),
 			Description: "One snapshot from a single fetch: GitLab's own JSON of the entity, its discussions and events, and the documents rendered from them. " +
 				"A copy that does not fit into one response continues at next_cursor. All pages show the same revision: if a newer one is committed in between, the next page is a conflict, and you start again without a cursor.\n\n" +
 				"With `Accept: text/markdown`, the answer is one readable page: title, metadata and description, then comments and events in the order of time. If it does not fit into one response, the header `Link` leads to the next one.\n\n" +
@@ -93,11 +96,7 @@ func (s *server) allowed(projectID int64) error {
 	if s.Allows(projectID) {
 		return nil
 	}
-	return notOnList(projectID)
-}
-
-func notOnList(projectID int64) error {
-	return surgical.NewError(surgical.CodeProjectNotAllowed, fmt.Sprintf("project %d is not on the allow list", projectID))
+	return surgical.NotAllowed(projectID)
 }
 
 // entityPlace is where a page of an entity begins.

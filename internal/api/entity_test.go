@@ -29,7 +29,7 @@ func truth[T any](f *fixture, ref surgical.EntityRef, endpoint string) T {
 }
 
 func TestAnEntityIsReadAsGitLabHasIt(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.IssueRef(9), fakegitlab.MergeRequestRef(12)} {
 			run := f.Webhook(ref)
 			got := get[api.EntityView](f, pathOf(ref))
@@ -81,7 +81,7 @@ func (f *fixture) undone(req surgical.Request) {
 }
 
 func TestAnEntitySaysWhetherItsDocumentsAreBehind(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
 		if got := get[api.EntityView](f, pathOf(ref)); got.DocumentsBehind != nil {
@@ -125,7 +125,7 @@ func decoded(t *testing.T, list []json.RawMessage) []any {
 }
 
 func TestDocumentsFromBeforeAnIssueTurnedConfidentialAreLeftOut(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
 		f.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })
@@ -177,7 +177,7 @@ func pages(f *fixture, path string) (whole api.EntityView, count int) {
 }
 
 func TestPagesOfAnyLengthAddUpToTheWhole(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.MergeRequestRef(12)
 		f.Webhook(ref)
 		want := get[api.EntityView](f, pathOf(ref))
@@ -191,7 +191,7 @@ func TestPagesOfAnyLengthAddUpToTheWhole(t *testing.T) {
 }
 
 func TestAnEntityBeyondLambdasLimitIsCutIntoPagesThatFit(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		// Quotes stand for two bytes in JSON and for four in Lambda's answer.
 		nasty, plain := strings.Repeat(`"`, 900_000), strings.Repeat("x", 900_000)
@@ -228,7 +228,7 @@ func TestAnEntityBeyondLambdasLimitIsCutIntoPagesThatFit(t *testing.T) {
 }
 
 func TestACursorEndsWithItsRevision(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
 		page := get[api.EntityView](f, pathOf(ref)+"?limit=1")

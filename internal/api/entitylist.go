@@ -43,7 +43,7 @@ type listEntitiesInput struct {
 
 func (s *server) registerEntityList(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "list-entities", Method: http.MethodGet, Path: "/v1/projects/{project}/entities", Tags: []string{"entities"},
+		OperationID: "list-entities", Method: http.MethodGet, Path: "/v1/projects/{project}/entities", Tags: []string{"projects"},
 		Summary:     "List the copies of a project",
 		Description: "All stored copies that are shown, without their discussions, events and documents. A copy that is stored while you read the pages may be missing.",
 	}, notAllowed(), noProject()), handle(s.listEntities))

@@ -35,7 +35,7 @@ func entitiesOf(f *fixture, query string) (targets []string) {
 }
 
 func TestListEntities_ShowsEveryVisibleCopyOnceFromAnyPlace(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		refs := []surgical.EntityRef{fakegitlab.IssueRef(10), fakegitlab.IssueRef(7), fakegitlab.IssueRef(8), fakegitlab.MergeRequestRef(12)}
 		f.GitLab.SetIssue(fakegitlab.NewIssue(10, "Ten", "", instant("2026-05-20T09:12:00Z")))
 		f.Sync(f.Request(surgical.OriginManual, refs...))
@@ -77,7 +77,7 @@ func TestListEntities_LeavesOutWhatIsNotShown(t *testing.T) {
 }
 
 func TestListEntities_RejectsWhatItDoesNotUnderstand(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.Sync(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7), fakegitlab.IssueRef(8)))
 		cursor := get[api.EntityList](f, "/v1/projects/1/entities?limit=1").NextCursor
 		for path, status := range map[string]int{

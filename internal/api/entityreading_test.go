@@ -24,7 +24,7 @@ import (
 )
 
 func TestETag_ChangesWithTheContentAndNothingElse(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		path := pathOf(ref)
 		read := func(query, etag string) (string, int) {
@@ -89,7 +89,7 @@ func TestETag_ChangesWithTheContentAndNothingElse(t *testing.T) {
 }
 
 func TestAnEntity_HasOnlyWhatIsIncluded(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
 		for query, want := range map[string][]string{
@@ -129,7 +129,7 @@ func keysOf(object map[string]json.RawMessage) []string {
 }
 
 func TestAnEntity_IsReadableAsMarkdown(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "The last word."})
 		f.Webhook(ref)
@@ -186,7 +186,7 @@ func TestAnEntity_IsReadableAsMarkdown(t *testing.T) {
 }
 
 func TestAnAnswer_IsCompressedOnRequest(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		f.Webhook(ref)
 		handler, err := api.New(f.options())

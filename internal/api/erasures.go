@@ -23,6 +23,7 @@ type ErasureView struct {
 	Complete  bool                `json:"complete" doc:"Whether the list was repeated at settles_at or later and found nothing."`
 	SettlesAt time.Time           `json:"settles_at,omitzero" doc:"Until then, a function that began before may still write items that no reader sees. The sweeper removes them, and lists once more. Absent once the erasure is complete."`
 
+	IndexedUntil     time.Time `json:"indexed_until,omitzero" doc:"Until then, objects of the search index may have words of the entity, which no search finds. A rebuild of the index ends that sooner: an hour after the rebuild."`
 	RecoverableUntil time.Time `json:"recoverable_until,omitzero" doc:"Until then, point-in-time recovery can restore the tables as they were before: anyone who may restore them can read the copy. After a restore, erase again."`
 }
 
@@ -43,7 +44,7 @@ func (s *server) registerErasures(api huma.API) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		path := "/v1/projects/{project}/" + plural(t) + "/{iid}/erasure"
 		huma.Register(api, s.operation(huma.Operation{
-			OperationID: "erase-" + string(t), Method: http.MethodPost, Path: path, Tags: []string{"entities"},
+			OperationID: "erase-" + hyphenated(t), Method: http.MethodPost, Path: path, Tags: []string{"erasures"},
 			Summary: "Erase " + named(t),
 			Description: "Hides the entity and keeps it out, by one write: from then on every reader answers as for an entity that was never stored, and no webhook, request or pass fetches or stores it. Then removes everything that is stored of it, and lists what is left. " +
 				"Can be repeated: a later request goes on with the removal. GitLab is not changed, and neither are the runs, which hold no content. " +
@@ -57,7 +58,7 @@ func (s *server) registerErasures(api huma.API) {
 				return s.erase(ctx, ref)
 			}))
 		huma.Register(api, s.operation(huma.Operation{
-			OperationID: "get-" + string(t) + "-erasure", Method: http.MethodGet, Path: path, Tags: []string{"entities"},
+			OperationID: "get-" + hyphenated(t) + "-erasure", Method: http.MethodGet, Path: path, Tags: []string{"erasures"},
 			Summary:     "Count what is stored of " + named(t),
 			Description: "What a request to erase the entity would remove, and whether it is erased. Writes nothing.",
 		}, noProject()),
@@ -70,7 +71,7 @@ func (s *server) registerErasures(api huma.API) {
 				return &answer[ErasureView]{viewOfResult(result)}, err
 			}))
 		lift := s.operation(huma.Operation{
-			OperationID: "unerase-" + string(t), Method: http.MethodDelete, Path: path, Tags: []string{"entities"}, DefaultStatus: http.StatusOK,
+			OperationID: "unerase-" + hyphenated(t), Method: http.MethodDelete, Path: path, Tags: []string{"erasures"}, DefaultStatus: http.StatusOK,
 			Summary: "Let " + named(t) + " be fetched again that was erased",
 			Description: "Nothing is restored: the entity has no copy until something fetches it, such as its next webhook, a request or a backfill. Only a fetch that began after the erasing is stored. " +
 				"Changes nothing if the entity is not erased.",
@@ -87,7 +88,7 @@ func (s *server) registerErasures(api huma.API) {
 			}))
 	}
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "list-erasures", Method: http.MethodGet, Path: "/v1/erasures", Tags: []string{"entities"},
+		OperationID: "list-erasures", Method: http.MethodGet, Path: "/v1/erasures", Tags: []string{"erasures"},
 		Summary:     "List what was erased",
 		Description: "The entities that were erased, also those of projects that are no longer on the allow list. The list is kept apart from the copies: after a restore of those, it says what to erase again.",
 	}), handle(s.listErasures))
@@ -120,7 +121,7 @@ func viewOfErasure(e surgical.Erasure) ErasureView {
 	if e.ErasedAt.IsZero() {
 		return view
 	}
-	view.Complete, view.RecoverableUntil = e.Complete(), e.RecoverableUntil()
+	view.Complete, view.IndexedUntil, view.RecoverableUntil = e.Complete(), e.IndexedUntil(), e.RecoverableUntil()
 	if !e.Complete() {
 		view.SettlesAt = e.SettlesAt()
 	}

@@ -3,7 +3,6 @@ package api_test
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -11,7 +10,7 @@ import (
 )
 
 func TestErase_HidesRemovesAndListsTheEntity(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		const issue, path = "/v1/projects/1/issues/7", "/v1/projects/1/issues/7/erasure"
 		f.Sync(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7)))
 		before := get[api.ErasureView](f, path)
@@ -21,7 +20,7 @@ func TestErase_HidesRemovesAndListsTheEntity(t *testing.T) {
 		get[api.EntityView](f, issue)
 		for range 2 {
 			done := decode[api.ErasureView](t, call(f.handler, http.MethodPost, path, ""), http.StatusOK)
-			if *done.Left != (api.StoredItemsView{}) || done.ErasedAt.IsZero() || done.Complete || done.SettlesAt.Sub(done.ErasedAt) < surgical.EraseSettle || done.RecoverableUntil.Sub(done.ErasedAt) != surgical.PointInTimeRecovery {
+			if *done.Left != (api.StoredItemsView{}) || done.ErasedAt.IsZero() || done.Complete || done.SettlesAt.Sub(done.ErasedAt) < surgical.EraseSettle || done.IndexedUntil.Sub(done.ErasedAt) != surgical.IndexForgets || done.RecoverableUntil.Sub(done.ErasedAt) != surgical.PointInTimeRecovery {
 				t.Errorf("done %+v", done)
 			}
 		}
@@ -37,8 +36,8 @@ func TestErase_HidesRemovesAndListsTheEntity(t *testing.T) {
 		if p := problemIn(t, call(f.handler, http.MethodDelete, path, ""), http.StatusConflict); !p.Retryable || p.After == 0 {
 			t.Errorf("lifted while it is removed: %+v", p)
 		}
-		for range 7 {
-			f.Clock.Advance(time.Minute)
+		for range 2 {
+			f.Clock.Advance(surgical.EraseSettle)
 			if _, err := f.Sweeper.Handle(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +58,7 @@ func TestErase_HidesRemovesAndListsTheEntity(t *testing.T) {
 }
 
 func TestErase_RemovesWhatIsStoredOfAProjectThatIsNoLongerAllowed(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		const path = "/v1/projects/1/issues/7/erasure"
 		f.Sync(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7)))
 		o := f.options()
@@ -81,7 +80,7 @@ func TestErase_RemovesWhatIsStoredOfAProjectThatIsNoLongerAllowed(t *testing.T) 
 }
 
 func TestErasures_AreListedInPages(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		for _, path := range []string{"issues/7", "issues/8", "merge_requests/12"} {
 			decode[api.ErasureView](t, call(f.handler, http.MethodPost, "/v1/projects/1/"+path+"/erasure", ""), http.StatusOK)
 		}

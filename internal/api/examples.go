@@ -69,6 +69,9 @@ func (e example) add(description *huma.OpenAPI, operation, name string) error {
 				continue
 			}
 			response := op.Responses[strconv.Itoa(e.Response.Status)]
+			if response == nil && e.Response.Status < http.StatusMultipleChoices {
+				response = op.Responses[OtherSuccess]
+			}
 			if response == nil {
 				return fmt.Errorf("%s does not document a %d response", operation, e.Response.Status)
 			}

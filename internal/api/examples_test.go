@@ -118,7 +118,7 @@ func steady(text string) string {
 }
 
 func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		r := &recorder{fixture: f}
 		r.entities()
 		r.changes()
@@ -128,6 +128,7 @@ func TestTheExamplesAreWhatTheAPIAnswers(t *testing.T) {
 		r.lists()
 		r.controls()
 		r.projects()
+		r.status()
 		r.passes()
 		r.gone()
 		r.erasures()
@@ -152,7 +153,7 @@ func instant(text string) fakegitlab.Time {
 
 // entities reads two small copies, and their documents.
 func (r *recorder) entities() {
-	r.show("healthz.ok", "The API is well", "GET", "/healthz", "")
+	r.show("get-health.ok", "The API is well", "GET", "/healthz", "")
 	issue, mr := fakegitlab.IssueRef(21), fakegitlab.MergeRequestRef(31)
 	r.GitLab.SetIssue(fakegitlab.NewIssue(21, "Umlauts are lost in exported file names", "`Übersicht.csv` arrives as `bersicht.csv`.", instant("2026-05-20T09:12:00Z")))
 	r.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(31, "Encode file names by RFC 6266", "Closes #21", instant("2026-05-21T14:30:00Z")))
@@ -160,19 +161,19 @@ func (r *recorder) entities() {
 	r.GitLab.AddDiscussion(issue, fakegitlab.Note{Author: fakegitlab.Mira(), CreatedAt: asked, UpdatedAt: asked, Body: "Only in Firefox?"})
 	r.Sync(r.named("first", issue, mr))
 	r.show("get-issue.copy", "An issue with one comment", "GET", pathOf(issue), "")
-	r.show("get-merge_request.copy", "A merge request", "GET", pathOf(mr), "")
+	r.show("get-merge-request.copy", "A merge request", "GET", pathOf(mr), "")
 	r.show("get-issue.readable", "The same as one readable page", "GET", pathOf(issue), "", "Accept", "text/markdown")
-	r.show("get-merge_request.readable", "The same as one readable page", "GET", pathOf(mr), "", "Accept", "text/markdown")
+	r.show("get-merge-request.readable", "The same as one readable page", "GET", pathOf(mr), "", "Accept", "text/markdown")
 	r.show("explain-issue.current", "A copy that is current", "GET", pathOf(issue)+"/why", "")
 	r.show("explain-issue.absent", "An issue of which nothing is known", "GET", "/v1/projects/1/issues/4711/why", "")
 	r.show("get-issue.not_found", "An issue of which there is no copy", "GET", "/v1/projects/1/issues/4711", "")
 	r.show("get-issue.not_valid", "No such iid can be", "GET", "/v1/projects/1/issues/-7", "")
 	r.show("list-issue-documents.page", "The first of two documents", "GET", pathOf(issue)+"/documents?limit=1", "")
-	r.show("list-merge_request-documents.page", "The only document", "GET", pathOf(mr)+"/documents", "")
+	r.show("list-merge-request-documents.page", "The only document", "GET", pathOf(mr)+"/documents", "")
 	r.show("list-entities.page", "The first of two copies", "GET", "/v1/projects/1/entities?limit=1", "")
 	r.show("list-issues.page", "Open issues by one author", "GET", "/v1/projects/1/issues?state=opened&author=mira.oduya&limit=1", "")
 	r.show("list-issues.not_valid", "A field that does not exist", "GET", "/v1/projects/1/issues?fields=iid,name", "")
-	r.show("list-merge_requests.fields", "Numbers and titles, the oldest first", "GET", "/v1/projects/1/merge_requests?order=created_asc&fields=iid,title", "")
+	r.show("list-merge-requests.fields", "Numbers and titles, the oldest first", "GET", "/v1/projects/1/merge_requests?order=created_asc&fields=iid,title", "")
 	page := r.show("get-issue.page", "The first part of an issue, by limit", "GET", pathOf(issue)+"?limit=1", "")
 	answered := instant("2026-05-20T10:20:00Z")
 	r.GitLab.AddDiscussion(issue, fakegitlab.Note{Author: fakegitlab.Mira(), CreatedAt: answered, UpdatedAt: answered, Body: "And in Safari."})
@@ -180,8 +181,8 @@ func (r *recorder) entities() {
 	r.show("get-issue.changed", "A commit came between two pages", "GET", pathOf(issue)+"?cursor="+page["next_cursor"].(string), "")
 	r.GitLab.Relabel(mr, []string{"encoding"}, nil)
 	r.undone(r.named("third", mr))
-	r.show("get-merge_request.behind", "A merge request whose documents could not be made", "GET", pathOf(mr), "")
-	r.show("explain-merge_request.behind", "A copy whose documents could not be made", "GET", pathOf(mr)+"/why", "")
+	r.show("get-merge-request.behind", "A merge request whose documents could not be made", "GET", pathOf(mr), "")
+	r.show("explain-merge-request.behind", "A copy whose documents could not be made", "GET", pathOf(mr)+"/why", "")
 	const drains = "/v1/drains"
 	r.show("request-drain.project", "Resume what waits in one project", "POST", drains, `{"project_id":1}`)
 	r.show("request-drain.all", "Resume what waits in all projects", "POST", drains, `{}`)
@@ -192,13 +193,13 @@ func (r *recorder) entities() {
 // searches finds what the entities say.
 func (r *recorder) searches() {
 	const query = "/v1/search?q=umlauts+in+file+names"
-	r.show("search.not_ready", "Before the index is built for the first time", "GET", query, "")
+	r.show("search-copies.not_ready", "Before the index is built for the first time", "GET", query, "")
 	r.Drive() // the documents are made
 	r.index()
-	page := r.show("search.hits", "The first of two hits", "GET", query+"&limit=1", "")
-	r.show("search.filtered", "Filters within the text", "GET", "/v1/search?q=firefox+type:issue+state:opened", "")
-	r.show("search.similar", "What resembles an issue", "GET", "/v1/search?similar_to=1%2321", "")
-	r.show("search.not_valid", "The cursor of another query", "GET", "/v1/search?q=safari&cursor="+page["next_cursor"].(string), "")
+	page := r.show("search-copies.hits", "The first of two hits", "GET", query+"&limit=1", "")
+	r.show("search-copies.filtered", "Filters within the text", "GET", "/v1/search?q=firefox+type:issue+state:opened", "")
+	r.show("search-copies.similar", "What resembles an issue", "GET", "/v1/search?similar_to=1%2321", "")
+	r.show("search-copies.not_valid", "The cursor of another query", "GET", "/v1/search?q=safari&cursor="+page["next_cursor"].(string), "")
 	r.show("get-index.ready", "An index that answers", "GET", "/v1/index", "")
 	r.show("rebuild-index.requested", "A rebuild that ended at once", "POST", "/v1/index/rebuild", "")
 }
@@ -235,7 +236,7 @@ func (r *recorder) changes() {
 // erasures erases what was copied by mistake.
 func (r *recorder) erasures() {
 	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(21), fakegitlab.MergeRequestRef(31)} {
-		operation := string(ref.Type)
+		operation := strings.ReplaceAll(string(ref.Type), "_", "-")
 		r.show("get-"+operation+"-erasure.stored", "What is stored", "GET", pathOf(ref)+"/erasure", "")
 		r.show("erase-"+operation+".removed", "Everything was removed at once", "POST", pathOf(ref)+"/erasure", "")
 	}
@@ -248,7 +249,7 @@ func (r *recorder) erasures() {
 	r.show("list-erasures.page", "The first of two", "GET", "/v1/erasures?limit=1", "")
 	r.show("explain-issue.erased", "An issue that was erased", "GET", issue+"/why", "")
 	r.show("unerase-issue.lifted", "It may be fetched again", "DELETE", issue+"/erasure", "")
-	r.show("unerase-merge_request.lifted", "It may be fetched again", "DELETE", pathOf(fakegitlab.MergeRequestRef(31))+"/erasure", "")
+	r.show("unerase-merge-request.lifted", "It may be fetched again", "DELETE", pathOf(fakegitlab.MergeRequestRef(31))+"/erasure", "")
 }
 
 // named is a request whose run has an id that does not change.
@@ -286,7 +287,7 @@ func (r *recorder) ends() {
 	failed := r.start(`{"project_id":1,"issues":[7,8,4711]}`, "Idempotency-Key", "morning-2026-05-28")
 	r.work()
 	r.show("get-sync-run.failed", "A run of three whose preflight failed", "GET", runs+failed, "")
-	r.show("retry-failed.queued", "The run that retries: without the issue that GitLab does not have", "POST", runs+failed+"/retry-failed", "")
+	r.show("retry-sync-run.queued", "The run that retries: without the issue that GitLab does not have", "POST", runs+failed+"/retry-failed", "")
 	looked := r.start(`{"project_id":1,"issues":[7,4711],"preflight_only":true}`, "Idempotency-Key", "look")
 	r.work()
 	r.show("get-sync-run.preflight_only", "Only a preflight: one of two can be fetched", "GET", runs+looked, "")
@@ -307,7 +308,7 @@ func (r *recorder) lists() {
 	page := r.show("list-sync-runs.failed", "The newest failed run of a project", "GET", "/v1/sync-runs?project_id=1&status=failed&limit=1", "")
 	r.show("list-sync-runs.foreign_cursor", "A cursor that belongs to another list", "GET", "/v1/sync-runs?project_id=1&cursor="+page["next_cursor"].(string), "")
 	r.show("list-issue-sync-runs.page", "The newest ended run of an issue", "GET", "/v1/projects/1/issues/21/sync-runs?limit=1", "")
-	r.show("list-merge_request-sync-runs.page", "The newest ended run of a merge request", "GET", "/v1/projects/1/merge_requests/12/sync-runs?limit=1", "")
+	r.show("list-merge-request-sync-runs.page", "The newest ended run of a merge request", "GET", "/v1/projects/1/merge_requests/12/sync-runs?limit=1", "")
 }
 
 // controls cancels and retries.
@@ -317,7 +318,7 @@ func (r *recorder) controls() {
 	r.show("cancel-sync-run.cancelled", "A queued run, which never starts", "POST", runs+queued+"/cancel", "")
 	nightly := surgical.RunID(surgical.OriginManual, "nightly-2026-05-28")
 	r.show("cancel-sync-run.too_late", "A run that has succeeded", "POST", runs+nightly+"/cancel", "")
-	r.show("retry-failed.nothing", "A run in which nothing failed", "POST", runs+nightly+"/retry-failed", "")
+	r.show("retry-sync-run.nothing", "A run in which nothing failed", "POST", runs+nightly+"/retry-failed", "")
 }
 
 // projects reads and hides projects.
@@ -325,7 +326,7 @@ func (r *recorder) projects() {
 	at := func(text string) time.Time { return instant(text).Time }
 	ctx := r.Context()
 	for _, err := range []error{
-		r.Ledger.CompleteProject(ctx, 1, at("2026-05-28T06:50:00Z"), at("2026-05-21T02:00:00Z")),
+		r.Ledger.CompleteProject(ctx, 1, at("2026-05-28T06:50:00Z"), at("2026-05-21T02:00:00Z"), surgical.Target{Type: surgical.Issue, IID: 9}),
 		r.Ledger.CountProject(ctx, 1, surgical.ProjectCounts{Issues: 9, MergeRequests: 3, At: at("2026-05-28T07:00:00Z")}),
 		r.Ledger.CheckHook(ctx, 1, surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 4 times in a row", CheckedAt: at("2026-05-28T07:00:00Z"), Findings: 2}),
 		r.Ledger.CensusProject(ctx, 1, surgical.Censused{
@@ -358,6 +359,20 @@ func (r *recorder) projects() {
 }
 
 // passes starts, reads, cancels and resumes passes.
+// status is recorded after the projects, whose state it summarizes.
+func (r *recorder) status() {
+	now := r.Clock.Now()
+	for _, err := range []error{
+		r.Ledger.SawGitLab(r.Context(), ledger.Sighting{At: now, RateLimit: surgical.RateLimit{Limit: 2000, Remaining: 1984, Reset: now.Add(30 * time.Second).Truncate(time.Second)}}),
+		r.Ledger.SetPause(r.Context(), now.Add(time.Minute), surgical.CodeGitLabRateLimited),
+	} {
+		if err != nil {
+			r.Fatal(err)
+		}
+	}
+	r.show("get-status.paused", "A stack that waits for GitLab", "GET", "/v1/status", "")
+}
+
 func (r *recorder) passes() {
 	const backfills, key = "/v1/backfills", "Idempotency-Key"
 	started := r.show("start-backfill.project", "One project, by its path", "POST", backfills, `{"project":"demo/lorehook-demo"}`, key, "first-import")
@@ -384,7 +399,7 @@ func TestEveryOperationHasAnExampleOfEachSuccess(t *testing.T) {
 	operations := 0
 	for path, item := range description.Paths {
 		for _, op := range api.Operations(item) {
-			if op.OperationID == "openapi" {
+			if op.OperationID == "get-description" {
 				continue
 			}
 			operations++

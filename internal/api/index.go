@@ -40,11 +40,11 @@ type IndexView struct {
 
 func (s *server) registerIndex(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "get-index", Method: http.MethodGet, Path: "/v1/index", Tags: []string{"service"},
+		OperationID: "get-index", Method: http.MethodGet, Path: "/v1/index", Tags: []string{"search"},
 		Summary: "Read the state of the search index", Description: "What the index has, and how current it is.",
 	}), handle(func(ctx context.Context, _ *struct{}) (*answer[IndexView], error) { return s.indexView(ctx) }))
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "rebuild-index", Method: http.MethodPost, Path: "/v1/index/rebuild", Tags: []string{"service"},
+		OperationID: "rebuild-index", Method: http.MethodPost, Path: "/v1/index/rebuild", Tags: []string{"search"},
 		Summary:       "Rebuild the search index",
 		Description:   "Asks the indexer to index all copies anew. It starts at once, or within a minute; until it ends, the old index answers. Missing and damaged indexes are rebuilt without a request.",
 		DefaultStatus: http.StatusAccepted,

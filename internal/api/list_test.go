@@ -34,7 +34,7 @@ func all(f *fixture, path string) []string {
 
 // The runs of a project that left the allow list are still in the ledger.
 func TestRunsOfAProjectThatIsNotAllowedAreNotRead(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		var ids []string
 		for project := range int64(3) {
 			req := f.Request(surgical.OriginManual, surgical.EntityRef{ProjectID: project + 1, Target: fakegitlab.IssueRef(7).Target})
@@ -56,7 +56,7 @@ func TestRunsOfAProjectThatIsNotAllowedAreNotRead(t *testing.T) {
 }
 
 func TestRunsAreListedNewestFirstEachOnce(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		// Several share an instant, in which no index orders them.
 		now := f.Clock.Now()
 		rows := ledger.New(f.DB, f.Tables, func() time.Time { return now })
@@ -117,7 +117,7 @@ func difference(a, b []string) []string {
 }
 
 func TestACursorOfAnotherListIsRefused(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		for range 3 {
 			f.Webhook(ref)
@@ -143,7 +143,7 @@ func TestACursorOfAnotherListIsRefused(t *testing.T) {
 }
 
 func TestTheRunsOfAnEntityBeginWithThoseThatAreOpen(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		var want []string
 		for range 3 {

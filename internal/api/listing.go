@@ -59,7 +59,7 @@ type MergeRequestsInput struct {
 func (s *server) registerListings(api huma.API) {
 	operation := func(t surgical.EntityType) huma.Operation {
 		return s.operation(huma.Operation{
-			OperationID: "list-" + plural(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t), Tags: []string{"entities"},
+			OperationID: "list-" + hyphenated(t) + "s", Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t), Tags: []string{hyphenated(t) + "s"},
 			Summary: "List the " + strings.ReplaceAll(plural(t), "_", " ") + " of a project",
 			Description: "The stored copies that are shown, without discussions, events and documents. Pages by state and time are full; with any other filter, a page has what matches among 100 entities. " +
 				"An entity that changes while you read the pages moves to the end of the list that is ordered by updated_at. Copies that were stored by a version without these lists appear once they have been fetched again.",

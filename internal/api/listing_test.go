@@ -39,7 +39,7 @@ func listedIssues(f *fixture, query string) (iids []int64) {
 }
 
 func TestListing_SelectsByEveryFilter(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		mira, other := fakegitlab.Mira(), fakegitlab.User{ID: 77, Username: "tomas", Name: "Tomas"}
 		var refs []surgical.EntityRef
 		for i := range 6 {
@@ -94,7 +94,7 @@ func TestListing_SelectsByEveryFilter(t *testing.T) {
 }
 
 func TestListing_RefusesACursorOfAnotherQueryAndUnknownValues(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.Sync(f.Request(surgical.OriginManual, fakegitlab.IssueRef(7), fakegitlab.IssueRef(8)))
 		const issues = "/v1/projects/1/issues"
 		cursor := url.QueryEscape(get[api.EntityListing](f, issues+"?limit=1").NextCursor)

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,7 +52,7 @@ func (s *server) projectIf(ctx context.Context, location string, ref projectRef,
 			return 0, invalid(location, named, fmt.Sprintf("expected number between 1 and %d", int64(maxProjectID)))
 		}
 		if !allowed(id) {
-			return id, notOnList(id)
+			return id, surgical.NotAllowed(id)
 		}
 		return id, nil
 	}
@@ -74,23 +76,38 @@ const projectsPrefix = "/v1/projects/"
 
 // encoded returns the request with the slashes of a project's path encoded. The
 // gateway decodes paths, so they arrive like any other slash: the project is then the
-// shortest path that leaves a route of the API.
+// shortest path that leaves a route of the API. It is an id, or has two segments at
+// least: group/issues is a project, and not the issues of one.
 func encoded(mux *http.ServeMux, r *http.Request) *http.Request {
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), projectsPrefix)
 	if !ok {
 		return r
 	}
 	segments := strings.Split(rest, "/")
+	var first *http.Request
 	for n := 1; n <= len(segments); n++ {
 		u := *r.URL
 		u.RawPath = projectsPrefix + strings.Join(append([]string{strings.Join(segments[:n], "%2F")}, segments[n:]...), "/")
-		if len(methodsOf(mux, &u, r.Host)) > 0 {
-			again := r.Clone(r.Context())
-			again.URL = &u
+		methods := methodsOf(mux, &u, r.Host)
+		if len(methods) == 0 {
+			continue
+		}
+		again := r.Clone(r.Context())
+		again.URL = &u
+		if (n > 1 || projectSegment(segments[0])) && slices.Contains(methods, r.Method) {
 			return again
 		}
+		// It is refused for what the first of them finds wrong.
+		first = cmp.Or(first, again)
 	}
-	return r
+	return cmp.Or(first, r)
+}
+
+// projectSegment reports whether one segment of a URL's path can name a project: by its
+// id, or by a path whose slashes are encoded.
+func projectSegment(segment string) bool {
+	_, err := strconv.ParseInt(segment, 10, 64)
+	return err == nil || strings.Contains(strings.ToUpper(segment), "%2F")
 }
 
 // methodsOf lists the methods that the API supports for the path.

@@ -32,7 +32,8 @@ func (s *server) registerProjects(api huma.API) {
 	}, notAllowed(), noProject()), handle(s.listProjects))
 	huma.Register(api, s.operation(huma.Operation{
 		OperationID: "get-project", Method: http.MethodGet, Path: "/v1/projects/{project}", Tags: []string{"projects"},
-		Summary: "Read what is known of a project",
+		Summary:     "Read what is known of a project",
+		Description: "Until when its copies are complete, what is hidden, and the last check of its webhook, its last reconcile and its last census.",
 	}, notAllowed(), noProject()), handle(s.getProject))
 	op := s.operation(huma.Operation{
 		OperationID: "hide-projects", Method: http.MethodPost, Path: "/v1/hides", Tags: []string{"projects"},

@@ -55,7 +55,7 @@ func listed(f *fixture, handler http.Handler, limit int) (ids []int64) {
 }
 
 func TestListProjects_ListsThoseOfTheAllowListOrAllThatAreKnown(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		for _, id := range []int64{9, 2, 100} {
 			f.must(f.Ledger.AddProject(t.Context(), id))
 		}
@@ -78,7 +78,7 @@ func TestListProjects_ListsThoseOfTheAllowListOrAllThatAreKnown(t *testing.T) {
 }
 
 func TestProject_IsFoundByItsPathsOnEveryRoute(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.Webhook(fakegitlab.IssueRef(7))
 		f.must(f.Ledger.NameProject(t.Context(), 1, "group/sub.group/Renamed", f.Clock.Now()))
 		f.must(f.Ledger.NameProject(t.Context(), 3, "secret/project", f.Clock.Now())) // it was allowed once
@@ -116,7 +116,7 @@ func TestProject_IsFoundByItsPathsOnEveryRoute(t *testing.T) {
 
 // A path must not tell whether a project exists that the caller may not see.
 func TestProject_APathThatIsNotAllowedIsLikeAnUnknownOne(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.must(f.Ledger.NameProject(t.Context(), 3, "secret/project", f.Clock.Now()))
 		for _, c := range []struct{ method, path, body string }{
 			{"GET", "/v1/projects/%s", ""}, {"GET", "/v1/projects?path=%s", ""}, {"GET", "/v1/sync-runs?project=%s", ""},
@@ -147,7 +147,7 @@ func TestProject_APathThatIsNotAllowedIsLikeAnUnknownOne(t *testing.T) {
 
 // The gateway decodes paths.
 func TestProject_IsFoundByAPathWithPlainSlashes(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.Webhook(fakegitlab.IssueRef(7))
 		handler, err := api.New(f.options())
 		f.must(err)
@@ -179,8 +179,27 @@ func TestProject_IsFoundByAPathWithPlainSlashes(t *testing.T) {
 	})
 }
 
+// A project may be called like a part of a route.
+func TestProject_IsFoundByAPathThatEndsLikeARoute(t *testing.T) {
+	inWorld(t, func(t *testing.T, f *fixture) {
+		handler, err := api.New(f.options())
+		f.must(err)
+		for _, path := range []string{"group/issues", "group/merge_requests", "group/sub/changes"} {
+			f.must(f.Ledger.NameProject(t.Context(), 2, path, f.Clock.Now()))
+			for route, field := range map[string]string{"": "path", "/issues": "entities", "/merge_requests": "entities"} {
+				event := events.APIGatewayV2HTTPRequest{RawPath: "/v1/projects/" + path + route}
+				event.RequestContext.HTTP.Method = http.MethodGet
+				answer, err := gateway.Adapt(handler)(t.Context(), event)
+				if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(answer.Body, `"`+field+`"`) {
+					t.Errorf("%s: %d %.200s, %v", event.RawPath, answer.StatusCode, answer.Body, err)
+				}
+			}
+		}
+	})
+}
+
 func TestHideProjects_RaisesHiddenAtAndNeverLowersIt(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		hide := func(body string) api.HiddenView {
 			t.Helper()
 			return decode[api.HiddenView](t, f.post("/v1/hides", body), http.StatusOK)

@@ -56,7 +56,7 @@ func untimed(body string) string {
 }
 
 func TestEveryRead_AnswersWhatIsExcludedLikeWhatIsAbsent(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		confidential, public := fakegitlab.IssueRef(7), fakegitlab.IssueRef(8)
 		f.GitLab.EditIssue(confidential, func(i *fakegitlab.Issue) { i.Title, i.Confidential = "SECRET", true })
 		f.GitLab.AddDiscussion(confidential, fakegitlab.Note{Body: "SECRET"})

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -50,6 +51,7 @@ type CycleList struct {
 // CycleView is the running or last reconcile of a project.
 type CycleView struct {
 	ProjectID   int64                `json:"project_id" example:"1" doc:"GitLab's id of the project."`
+	Path        string               `json:"path,omitempty" example:"group/project" doc:"The newest known path of the project; absent until GitLab has named it."`
 	Cycle       string               `json:"cycle,omitempty" example:"1-6c5yq4wsxhqm3f2a" doc:"Names the reconcile; absent before the first one."`
 	Status      surgical.RunStatus   `json:"status" enum:"queued,running,succeeded,failed" doc:"queued: it was requested and has not begun. running: its lists, or the runs that it requested, have not ended."`
 	RequestedAt time.Time            `json:"requested_at,omitzero" doc:"When a reconcile was last requested; the schedule requests none."`
@@ -65,7 +67,7 @@ type CycleView struct {
 
 func (s *server) registerReconciles(api huma.API) {
 	op := s.operation(huma.Operation{
-		OperationID: "start-reconcile", Method: http.MethodPost, Path: "/v1/reconciles", Tags: []string{"passes"},
+		OperationID: "start-reconcile", Method: http.MethodPost, Path: "/v1/reconciles", Tags: []string{"reconciles"},
 		Summary: "Compare a project with GitLab now",
 		Description: "The schedule does so every few minutes. A reconcile lists what changed since the last one, and fetches what differs. " +
 			"It has begun once `began_at` is later than `requested_at`.",
@@ -79,7 +81,7 @@ func (s *server) registerReconciles(api huma.API) {
 	huma.Register(api, op, handle(s.startReconcile))
 
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "list-reconciles", Method: http.MethodGet, Path: "/v1/reconciles", Tags: []string{"passes"},
+		OperationID: "list-reconciles", Method: http.MethodGet, Path: "/v1/reconciles", Tags: []string{"reconciles"},
 		Summary: "List reconciles", Description: "The running or last reconcile of each project.",
 	}, notAllowed(), noProject()), handle(s.listReconciles))
 }
@@ -115,7 +117,7 @@ func (s *server) startReconcile(ctx context.Context, in *startReconcileInput) (*
 		list.Reconciles = append(list.Reconciles, viewOfCycle(p))
 	}
 	s.crawl(ctx)
-	return &answer[CycleList]{list}, nil
+	return s.cycles(ctx, list)
 }
 
 func (s *server) listReconciles(ctx context.Context, in *listReconcilesInput) (*answer[CycleList], error) {
@@ -126,8 +128,16 @@ func (s *server) listReconciles(ctx context.Context, in *listReconcilesInput) (*
 			return nil, err
 		}
 		p, err := s.Passes.Pass(ctx, id, surgical.PassReconcile)
-		if p.Exists() {
+		switch {
+		case err != nil:
+			return nil, err
+		case p.Exists():
 			list.Reconciles = append(list.Reconciles, viewOfCycle(p))
+			return s.cycles(ctx, list)
+		}
+		project, err := s.Projects.Project(ctx, id)
+		if err == nil && !project.Known && s.Allowed == nil {
+			err = surgical.NewError(surgical.CodeProjectUnknown, fmt.Sprintf("nothing is known of project %d: GitLab has never shown it to the token", id))
 		}
 		return &answer[CycleList]{list}, err
 	}
@@ -136,6 +146,22 @@ func (s *server) listReconciles(ctx context.Context, in *listReconcilesInput) (*
 		if s.Allows(p.ProjectID) {
 			list.Reconciles = append(list.Reconciles, viewOfCycle(p))
 		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.cycles(ctx, list)
+}
+
+// cycles adds the paths of the projects to the list.
+func (s *server) cycles(ctx context.Context, list CycleList) (*answer[CycleList], error) {
+	var ids []int64
+	for _, v := range list.Reconciles {
+		ids = append(ids, v.ProjectID)
+	}
+	paths, err := s.paths(ctx, ids)
+	for i := range list.Reconciles {
+		list.Reconciles[i].Path = paths[list.Reconciles[i].ProjectID]
 	}
 	return &answer[CycleList]{list}, err
 }

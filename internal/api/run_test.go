@@ -13,7 +13,7 @@ import (
 )
 
 func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		run := f.Webhook(ref)
 		got := get[api.SyncResult](f, "/v1/sync-runs/"+run.RunID)
@@ -39,7 +39,8 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 			Counters: api.CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
 			SkippedStaleIIDs: api.IIDsView{Issues: []int64{}, MergeRequests: []int64{}},
 			FailedIIDs:       api.IIDsView{Issues: []int64{}, MergeRequests: []int64{}},
-			Entities:         []api.EntityRowView{{TargetView: target, Stage: got.Entities[0].Stage, Status: surgical.EntityOK}},
+			NotAttemptedIIDs: api.IIDsView{Issues: []int64{}, MergeRequests: []int64{}},
+			Entities:         []api.EntityRowView{{TargetView: target, Stage: got.Entities[0].Stage, Status: surgical.EntityOK, Attempted: true}},
 			Jobs: api.JobsView{
 				Docs:  map[surgical.JobStatus]int{surgical.JobDone: 1},
 				Embed: map[surgical.JobStatus]int{surgical.JobDone: 1},
@@ -55,7 +56,7 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 }
 
 func TestARunThatIsCommittedShowsItsOutcomesBeforeItEnds(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		req := f.Request(surgical.OriginManual, fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12))
 		if _, err := f.Deliver(req); err != nil {
 			t.Fatal(err)
@@ -71,7 +72,7 @@ func TestARunThatIsCommittedShowsItsOutcomesBeforeItEnds(t *testing.T) {
 }
 
 func TestAFailedPreflightIsShownWithEveryFailure(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		var refs []surgical.EntityRef
 		for iid := int64(7); iid <= 9; iid++ {
 			refs = append(refs, fakegitlab.IssueRef(iid))
@@ -106,11 +107,19 @@ func TestAFailedPreflightIsShownWithEveryFailure(t *testing.T) {
 		if aborted != 3 {
 			t.Errorf("%d targets were aborted by a peer, want 3", aborted)
 		}
+		for _, e := range got.Entities {
+			if e.Attempted == (e.Code == surgical.CodeAbortedByPeer) {
+				t.Errorf("%+v", e)
+			}
+		}
+		if diff := cmp.Diff(api.IIDsView{Issues: []int64{7, 8, 9}, MergeRequests: []int64{}}, got.NotAttemptedIIDs); diff != "" {
+			t.Errorf("not attempted (-want +got):\n%s", diff)
+		}
 	})
 }
 
 func TestACoalescedRunNamesWhatCoversItAndShowsNoPreflight(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		early := f.Request(surgical.OriginWebhook, ref)
 		covering := f.Webhook(ref)
@@ -123,7 +132,7 @@ func TestACoalescedRunNamesWhatCoversItAndShowsNoPreflight(t *testing.T) {
 }
 
 func TestASkippedTargetIsCountedAndNamed(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ref := fakegitlab.IssueRef(7)
 		early := f.Request(surgical.OriginManual, ref)
 		slow, err := f.Fetch(t.Context(), ref)
@@ -141,7 +150,7 @@ func TestASkippedTargetIsCountedAndNamed(t *testing.T) {
 }
 
 func TestAnUnknownRunIsNotFound(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		p := problemIn(t, call(f.handler, http.MethodGet, "/v1/sync-runs/mabc234", ""), http.StatusNotFound)
 		if p.Code != surgical.CodeRunNotFound || p.Action != surgical.ActionFixRequest {
 			t.Errorf("%+v", p)

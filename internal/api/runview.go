@@ -39,7 +39,8 @@ type SyncResult struct {
 	DocumentsRegenerated int64    `json:"documents_regenerated" doc:"Documents whose embeddings were not current after this run wrote them."`
 	SkippedStale         int      `json:"skipped_stale" doc:"Targets whose stored copy was newer and covers the request."`
 	SkippedStaleIIDs     IIDsView `json:"skipped_stale_iids" doc:"Those targets."`
-	FailedIIDs           IIDsView `json:"failed_iids" doc:"Targets that failed, including those that a peer aborted and those whose documents or embeddings were left undone."`
+	FailedIIDs           IIDsView `json:"failed_iids" doc:"Targets that failed, including those that were not attempted and those whose documents or embeddings were left undone."`
+	NotAttemptedIIDs     IIDsView `json:"not_attempted_iids" doc:"Those of the failed ones that did not fail themselves: only the failure of another target kept them from being stored."`
 
 	Entities []EntityRowView `json:"entities" nullable:"false" doc:"The outcome of each target; empty until the run has committed or ended."`
 	Jobs     JobsView        `json:"jobs" doc:"Number of jobs by stage and status."`
@@ -105,6 +106,7 @@ type EntityRowView struct {
 	TargetView
 	Stage     surgical.Stage        `json:"stage,omitempty" enum:"preflight,ingest,docs,embed,done" doc:"The stage that failed, or the run's stage when this was decided."`
 	Status    surgical.EntityStatus `json:"status" enum:"ok,failed,skipped_stale,skipped_erased" doc:"failed in docs or embed: the copy is stored, but its documents or embeddings are not current; skipped_stale: the stored copy was newer and covers the request; skipped_erased: the entity was erased, so it was neither fetched nor stored."`
+	Attempted bool                  `json:"attempted" example:"true" doc:"false: it did not fail itself, only the failure of another target kept it from being stored. Its status is failed, and its error_code aborted_by_peer."`
 	Code      surgical.Code         `json:"error_code,omitempty" example:"gitlab_not_found" doc:"What stopped it; aborted_by_peer if another target did."`
 	Message   string                `json:"error_message,omitempty" doc:"The same for humans."`
 	Warnings  []string              `json:"warnings,omitempty" nullable:"false" doc:"Records that the target's documents show incompletely or not at all, each with the reason: GitLab's JSON has an unexpected type. The copy is complete."`
@@ -155,7 +157,7 @@ func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job)
 	view := SyncResult{
 		RunSummary: summaryOf(run), TimingsMS: timings(run), Times: timesOf(run),
 		Counters: CountersView(run.Counters), DocumentsRegenerated: run.Counters.DocumentsRegenerated,
-		SkippedStaleIIDs: newIIDs(), FailedIIDs: newIIDs(), Entities: []EntityRowView{}, Jobs: countJobs(jobs),
+		SkippedStaleIIDs: newIIDs(), FailedIIDs: newIIDs(), NotAttemptedIIDs: newIIDs(), Entities: []EntityRowView{}, Jobs: countJobs(jobs),
 	}
 	byTarget := func(a, b surgical.EntityRow) int { return a.Ref.Target.Compare(b.Ref.Target) }
 	for _, row := range slices.SortedFunc(slices.Values(rows), byTarget) {
@@ -166,8 +168,11 @@ func viewOfRun(run surgical.Run, rows []surgical.EntityRow, jobs []surgical.Job)
 		case surgical.EntityFailed:
 			view.FailedIIDs.add(row.Ref.Target)
 		}
+		if !row.Attempted() {
+			view.NotAttemptedIIDs.add(row.Ref.Target)
+		}
 		entity := EntityRowView{
-			TargetView: TargetView(row.Ref.Target), Stage: row.Stage, Status: row.Status, Code: row.Code, Message: row.Message, Warnings: row.Warnings, UpdatedAt: row.UpdatedAt,
+			TargetView: TargetView(row.Ref.Target), Stage: row.Stage, Status: row.Status, Attempted: row.Attempted(), Code: row.Code, Message: row.Message, Warnings: row.Warnings, UpdatedAt: row.UpdatedAt,
 		}
 		if preview, ok := run.Previews[row.Ref.Target]; ok {
 			found := PreviewView(preview)

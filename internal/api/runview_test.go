@@ -17,7 +17,8 @@ func TestRunSummaryNamesTheOriginsThatAreProduced(t *testing.T) {
 	}
 	for _, schema := range []string{"RunSummary", "SyncResult"} {
 		var got []string
-		for _, origin := range description.Components.Schemas.Map()[schema].Properties["origin"].Enum {
+		known, _ := description.Components.Schemas.Map()[schema].Properties["origin"].Extensions[api.KnownValues].([]any)
+		for _, origin := range known {
 			got = append(got, origin.(string))
 		}
 		if diff := cmp.Diff(metrics.Origin.Values(), got); diff != "" {

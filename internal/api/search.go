@@ -64,7 +64,7 @@ func noIndex() refusal {
 
 func (s *server) registerSearch(api huma.API) {
 	huma.Register(api, s.operation(huma.Operation{
-		OperationID: "search", Method: http.MethodGet, Path: "/v1/search", Tags: []string{"entities"},
+		OperationID: "search-copies", Method: http.MethodGet, Path: "/v1/search", Tags: []string{"search"},
 		Summary: "Search the copies",
 		Description: "Finds issues and merge requests by the text of their documents, or such as resemble one. " +
 			"Every hit is read again before it is returned, so nothing is found that a read of the entity would not show. Use a cursor with the same query that returned it.",

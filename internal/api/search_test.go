@@ -52,7 +52,7 @@ func refs(page api.SearchResult) string {
 }
 
 func TestSearch_FindsEntitiesByWordsAndFilters(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.library()
 		for query, want := range map[string]string{
 			"how do i disable the carousel":      "1#issue#8",
@@ -91,7 +91,7 @@ func TestSearch_FindsEntitiesByWordsAndFilters(t *testing.T) {
 }
 
 func TestSearch_GoesOnWhereThePageBeforeEnded(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.library()
 		first := f.found("q=export&limit=1")
 		second := f.found("q=export&limit=1&cursor=" + first.NextCursor)
@@ -106,7 +106,7 @@ func TestSearch_GoesOnWhereThePageBeforeEnded(t *testing.T) {
 }
 
 func TestSearch_FindsWhatResemblesAnEntityButNotItself(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.library()
 		if got := refs(f.found("similar_to=1%237")); !strings.HasPrefix(got, "1#merge_request#31") || strings.Contains(got, "issue#7") {
 			t.Errorf("found %q", got)
@@ -116,7 +116,7 @@ func TestSearch_FindsWhatResemblesAnEntityButNotItself(t *testing.T) {
 
 // An index is a hint: what changed since is not shown as it was.
 func TestSearch_ShowsNothingThatAReadWouldNotShow(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.library()
 		ref := fakegitlab.IssueRef(8)
 		f.GitLab.EditIssue(ref, func(i *fakegitlab.Issue) { i.Confidential = true })
@@ -140,7 +140,7 @@ func TestSearch_ShowsNothingThatAReadWouldNotShow(t *testing.T) {
 }
 
 func TestSearch_RefusesWhatItCannotAnswerAndSaysWhy(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		response := call(f.handler, http.MethodGet, "/v1/search?q=x", "")
 		if p := problemIn(t, response, http.StatusConflict); p.Code != surgical.CodeIndexNotReady || response.Header().Get("Retry-After") == "" {
 			t.Errorf("without an index: %+v", p)
@@ -176,7 +176,7 @@ func TestSearch_RefusesWhatItCannotAnswerAndSaysWhy(t *testing.T) {
 }
 
 func TestIndex_IsRebuiltByRequest(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		if index := get[api.IndexView](f, "/v1/index"); index.Status != "absent" {
 			t.Errorf("%+v", index)
 		}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -74,7 +75,9 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Clock()
 		o := &outcome{}
-		r = r.WithContext(context.WithValue(s.traced(r), outcomeKey{}, o))
+		ctx, cancel := duration.Reserve(context.WithValue(s.traced(r), outcomeKey{}, o), surgical.AnswerReserve)
+		defer cancel()
+		r = r.WithContext(ctx)
 		out := &statusWriter{w, o}
 		out.Header().Set("Cache-Control", "no-store")
 		out.Header().Set("X-Content-Type-Options", "nosniff")

@@ -27,7 +27,7 @@ func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
 		f.Webhook(fakegitlab.IssueRef(7))
 		return get[api.EntityView](f, "/v1/projects/1/issues/7?limit=1").NextCursor
 	}
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		cursor := foreign(f)
 		for _, c := range []struct {
 			method, path string
@@ -38,7 +38,8 @@ func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
 			{"GET", "/v1/projects/1/issues/-7", 422, surgical.CodeInvalidRequest, "path.iid: expected number >= 1, got -7"},
 			{"GET", "/v1/projects/1/issues/0", 422, surgical.CodeInvalidRequest, "got 0"},
 			{"GET", "/v1/projects/-3/merge_requests/1", 422, surgical.CodeInvalidRequest, "path.project: expected string to be a project's id, or its path such as group/project, got \"-3\""},
-			{"GET", "/v1/projects/group/issues/7", 422, surgical.CodeInvalidRequest, `got "group"`},
+			{"GET", "/v1/projects/group/issues/7", 404, surgical.CodeProjectUnknown, "group/issues/7"},
+			{"POST", "/v1/projects/group/issues/7/erasure", 422, surgical.CodeInvalidRequest, `got "group"`},
 			{"GET", "/v1/projects/9007199254740992/issues/7", 422, surgical.CodeInvalidRequest, "path.project: expected number between 1 and 9007199254740991"},
 			{"GET", "/v1/projects/group%2F..%2Fname/issues/7", 404, surgical.CodeInvalidRequest, "no such path"},
 			{"GET", "/v1/projects/group%2F-name/issues/7", 422, surgical.CodeInvalidRequest, `got "group/-name"`},
@@ -82,7 +83,7 @@ func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
 }
 
 func TestTheAPIDescribesItself(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		doc := get[map[string]any](f, "/openapi.json")
 		if doc["openapi"] != "3.1.0" {
 			t.Errorf("openapi is %v", doc["openapi"])
@@ -110,7 +111,7 @@ type panicking struct{ api.Runs }
 func (panicking) Run(context.Context, string) (surgical.Run, error) { panic("a bug") }
 
 func TestAnInternalFailureHidesItsCauseAndLogsIt(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		for name, c := range map[string]struct {
 			runs   api.Runs
 			logged string
@@ -134,7 +135,7 @@ func TestAnInternalFailureHidesItsCauseAndLogsIt(t *testing.T) {
 }
 
 func TestServe_LetsNoAnswerBeStoredOrTakenForAnotherType(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		run := f.Webhook(fakegitlab.IssueRef(7))
 		o := f.options()
 		o.Runs = panicking{f.Ledger}
@@ -151,7 +152,7 @@ func TestServe_LetsNoAnswerBeStoredOrTakenForAnotherType(t *testing.T) {
 }
 
 func TestARequestIsOneLineInTheLogWithoutItsValues(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		call(f.handler, http.MethodGet, "/v1/projects/1/issues/4711?cursor=private", "")
 		var line map[string]any
 		if err := json.Unmarshal(f.log.Bytes(), &line); err != nil {
@@ -172,7 +173,7 @@ func TestARequestIsOneLineInTheLogWithoutItsValues(t *testing.T) {
 }
 
 func TestTheGatewaysEventsAreServed(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		run := f.Webhook(fakegitlab.IssueRef(7))
 		event := events.APIGatewayV2HTTPRequest{
 			Version: "2.0", RawPath: "/v1/sync-runs/" + run.RunID,

@@ -10,7 +10,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
-	"gitlab.com/lorehook/lorehook/internal/problem"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -46,6 +45,11 @@ type startOutput struct {
 	Body     any
 }
 
+// OtherSuccess is the status under which the description has the less common success of
+// an operation with two. A generated client says in its types only what the smallest status
+// returns, and 200 would be smaller than 202.
+const OtherSuccess = "2XX"
+
 func (s *server) registerControl(api huma.API) {
 	op := s.operation(huma.Operation{
 		OperationID: "start-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs", Tags: []string{"runs"},
@@ -61,12 +65,12 @@ func (s *server) registerControl(api huma.API) {
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
 		refusalOf(surgical.CodeConflict, "the key was used for a different request; `detail` names its run"))
 	op.Responses["202"] = s.described("The queued run, or the current state of the run that an earlier request created.", reflect.TypeFor[RunSummary]())
-	op.Responses["200"] = s.described("The plan of a dry_run.", reflect.TypeFor[PlanView]())
+	op.Responses[OtherSuccess] = s.described("200: the plan of a dry_run.", reflect.TypeFor[PlanView]())
 	huma.Register(api, op, handle(s.start))
 	leadToRun(op.Responses["202"])
 
 	op = s.operation(huma.Operation{
-		OperationID: "retry-failed", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/retry-failed", Tags: []string{"runs"},
+		OperationID: "retry-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/retry-failed", Tags: []string{"runs"},
 		Summary: "Retry what failed",
 		Description: "Creates one run for the targets of a failed or cancelled run that can still succeed and those whose documents or embeddings were left undone. " +
 			"A target that GitLab does not have is left out. Repeating the call returns the same run.",
@@ -164,7 +168,7 @@ func (s *server) accepted(ctx context.Context, run surgical.Run) (*startOutput, 
 
 // withRun names the run that a failure left queued.
 func withRun(err error, run surgical.Run) error {
-	p := problem.Of(err)
+	p := problemOf(err)
 	p.RunID = run.RunID
 	return p
 }

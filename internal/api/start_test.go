@@ -20,7 +20,7 @@ import (
 )
 
 func TestAManualRunIsQueuedSentAndCarriedOut(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		w := f.post("/v1/sync-runs", `{"project_id":1,"merge_requests":[12],"issues":[8,7]}`, "Idempotency-Key", "nightly")
 		got := decode[api.RunSummary](t, w, http.StatusAccepted)
 		want := []api.TargetView{{Type: surgical.Issue, IID: 7}, {Type: surgical.Issue, IID: 8}, {Type: surgical.MergeRequest, IID: 12}}
@@ -48,7 +48,7 @@ func TestAManualRunIsQueuedSentAndCarriedOut(t *testing.T) {
 }
 
 func TestOfRequestsUnderOneKeyExactlyOneCommits(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		const requests = 100
 		answers := make([]*httptest.ResponseRecorder, requests)
 		var wg sync.WaitGroup
@@ -90,7 +90,7 @@ func TestOfRequestsUnderOneKeyExactlyOneCommits(t *testing.T) {
 }
 
 func TestARequestThatTheQueueDidNotTakeIsSentByTheNextOneLikeIt(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		const body = `{"project_id":1,"issues":[7]}`
 		f.queue.down = true
 		w := f.post("/v1/sync-runs", body, "Idempotency-Key", "k")
@@ -109,7 +109,7 @@ func TestARequestThatTheQueueDidNotTakeIsSentByTheNextOneLikeIt(t *testing.T) {
 
 // The Lambda adapter splits a header at its commas.
 func TestKeysThatDifferBehindACommaAreDifferentKeys(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		ids := map[string]bool{}
 		for _, parts := range [][]string{{"a", "b"}, {"a", "c"}, {"a"}, {"a,b"}} {
 			r := httptest.NewRequest(http.MethodPost, "/v1/sync-runs", strings.NewReader(`{"project_id":1,"issues":[7]}`))
@@ -125,7 +125,7 @@ func TestKeysThatDifferBehindACommaAreDifferentKeys(t *testing.T) {
 }
 
 func TestRequestsWithoutAKeyAreRunsOfTheirOwn(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		if a, b := f.start(`{"project_id":1,"issues":[7]}`), f.start(`{"project_id":1,"issues":[7]}`); a == b {
 			t.Errorf("both are run %s", a)
 		}
@@ -141,7 +141,7 @@ func iids(n int) string {
 }
 
 func TestARequestThatIsNotValidLeavesNothingBehind(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		for _, c := range []struct {
 			body, key string
 			status    int
@@ -224,7 +224,7 @@ func (f *fixture) contents(table string) string {
 }
 
 func TestADryRunAnswersWithThePlanAndDoesNothing(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		head := f.Webhook(fakegitlab.IssueRef(7))
 		const others = `{"project_id":1,"issues":[8,9]`
 		open := f.start(others+`}`, "Idempotency-Key", "other")
@@ -273,7 +273,7 @@ func TestADryRunAnswersWithThePlanAndDoesNothing(t *testing.T) {
 }
 
 func TestAPreflightOnlyRunShowsWhatItFound(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		id := f.start(`{"project_id":1,"issues":[7],"preflight_only":true}`)
 		f.work()
 		got := get[api.SyncResult](f, "/v1/sync-runs/"+id)
@@ -290,7 +290,7 @@ func TestAPreflightOnlyRunShowsWhatItFound(t *testing.T) {
 }
 
 func TestAPreflightOnlyRunTellsOfEachTargetWhetherItCanBeFetched(t *testing.T) {
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		f.GitLab.Inject(fakegitlab.Fault{Ref: fakegitlab.IssueRef(8), Requests: 1, Status: http.StatusForbidden})
 		id := f.start(`{"project_id":1,"issues":[7,8,404],"merge_requests":[12],"preflight_only":true}`)
 		f.work()

@@ -15,10 +15,10 @@ import (
 
 // SyncRequest requests a run.
 type SyncRequest struct {
-	ProjectID     int64      `json:"project_id,omitempty" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project. Either this or project is required."`
-	Project       projectRef `json:"project,omitempty" example:"group/project" doc:"GitLab's id of the project, or its path. Excludes project_id."`
-	Issues        []int64    `json:"issues,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[7]" doc:"Iids of issues. 1 to 25 issues and merge requests together."`
-	MergeRequests []int64    `json:"merge_requests,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[12]" doc:"Iids of merge requests."`
+	ProjectID     int64      `json:"project_id,omitempty" minimum:"1" maximum:"9007199254740991" example:"1" doc:"GitLab's id of the project. Either project_id or project is required, not both."`
+	Project       projectRef `json:"project,omitempty" example:"group/project" doc:"GitLab's id of the project, or its path. Either project_id or project is required, not both."`
+	Issues        []int64    `json:"issues,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[7]" doc:"Iids of issues. Issues and merge requests together are 1 to 25, each named once."`
+	MergeRequests []int64    `json:"merge_requests,omitempty" nullable:"false" minimum:"1" maximum:"9007199254740991" maxItems:"25" example:"[12]" doc:"Iids of merge requests. Issues and merge requests together are 1 to 25, each named once."`
 	PreflightOnly bool       `json:"preflight_only,omitempty" doc:"Fetch and report; write no content."`
 	DryRun        bool       `json:"dry_run,omitempty" doc:"Return only the plan: no fetch, no message, no write. Excludes preflight_only."`
 	NoDocs        bool       `json:"no_docs,omitempty" doc:"Leave documents to a later drain. Requires no_embed."`
@@ -27,26 +27,13 @@ type SyncRequest struct {
 	raw []byte
 }
 
-// TransformSchema implements [huma.SchemaTransformer]. It describes what
-// [surgical.Request.Validate] checks: its messages are better than a schema
-// validator's, and huma's panics on lists of objects that must be unique. JSON
-// Schema cannot express that both lists together hold at most 25.
+// TransformSchema implements [huma.SchemaTransformer]. The schema is flat: what holds
+// between fields is described in words and checked by [SyncRequest.contradictions], because
+// generators of clients turn oneOf, anyOf and not into types that nobody can use.
 func (SyncRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	type object = map[string]any
-	with := func(name string, value object) object {
-		return object{"required": []string{name}, "properties": object{name: value}}
-	}
-	isTrue, notEmpty := object{"const": true}, object{"minItems": 1}
 	for _, list := range []string{"issues", "merge_requests"} {
-		s.Properties[list].Extensions = object{"uniqueItems": true}
-	}
-	s.Extensions = object{
-		"anyOf": []any{with("issues", notEmpty), with("merge_requests", notEmpty)},
-		"oneOf": []any{object{"required": []string{"project_id"}}, object{"required": []string{"project"}}},
-		"allOf": []any{
-			object{"not": object{"allOf": []any{with("dry_run", isTrue), with("preflight_only", isTrue)}}},
-			object{"anyOf": []any{object{"not": with("no_docs", isTrue)}, with("no_embed", isTrue)}},
-		},
+		// Not in huma's own field: contradictions says which one is named twice.
+		s.Properties[list].Extensions = map[string]any{"uniqueItems": true}
 	}
 	return s
 }

@@ -116,7 +116,7 @@ func TestEveryFieldIsCheckedAndItsValueNamedAndNothingIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	onEngines(t, func(t *testing.T, f *fixture) {
+	inWorld(t, func(t *testing.T, f *fixture) {
 		fields := 0
 		check := func(op *huma.Operation, location, name string, s *huma.Schema) {
 			fields++

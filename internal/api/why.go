@@ -72,7 +72,7 @@ type EvidenceView struct {
 func (s *server) registerWhy(api huma.API) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		huma.Register(api, s.operation(huma.Operation{
-			OperationID: "explain-" + string(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t) + "/{iid}/why", Tags: []string{"entities"},
+			OperationID: "explain-" + hyphenated(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t) + "/{iid}/why", Tags: []string{hyphenated(t) + "s"},
 			Summary:     "Explain the state of the copy of " + named(t),
 			Description: "For operators: why the copy is shown or hidden, and whether it is current: its last delivery and runs, what is undone or pending, and how complete the project is. Answers for an entity without a copy as well. Shows no content.",
 		}, notAllowed(), noProject()),

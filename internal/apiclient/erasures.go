@@ -19,6 +19,7 @@ type Erasure struct {
 	Left             StoredItems `json:"left"`
 	Complete         bool        `json:"complete"`
 	SettlesAt        time.Time   `json:"settles_at"`
+	IndexedUntil     time.Time   `json:"indexed_until"`
 	RecoverableUntil time.Time   `json:"recoverable_until"`
 }
 

@@ -17,11 +17,22 @@ type BackfillRequest struct {
 	All     bool   `json:"all,omitempty"`
 }
 
+// BackfillFailure is an entity that a backfill could not bring up to date.
+type BackfillFailure struct {
+	ProjectID int64 `json:"project_id"`
+	surgical.Target
+	RunID   string          `json:"run_id"`
+	Code    surgical.Code   `json:"code"`
+	Message string          `json:"message"`
+	Action  surgical.Action `json:"action"`
+}
+
 // Backfill is the backfill of a project, or a request for several, as far as it is
 // displayed.
 type Backfill struct {
 	ID         string             `json:"id"`
 	ProjectID  int64              `json:"project_id"`
+	Path       string             `json:"path"`
 	Project    string             `json:"project"`
 	Group      string             `json:"group"`
 	All        bool               `json:"all"`
@@ -37,6 +48,7 @@ type Backfill struct {
 		Done        int64  `json:"done"`
 		Failed      int64  `json:"failed"`
 		Outstanding int64  `json:"outstanding"`
+		Unreadable  int64  `json:"unreadable"`
 		Requests    int64  `json:"requests"`
 	} `json:"progress"`
 	Projects *struct {
@@ -44,18 +56,13 @@ type Backfill struct {
 		AllListed  bool  `json:"all_listed"`
 		NotAllowed int64 `json:"not_allowed"`
 		Joined     int64 `json:"joined"`
+		Unreadable int64 `json:"unreadable"`
 		Running    int64 `json:"running"`
 		Succeeded  int64 `json:"succeeded"`
 		Failed     int64 `json:"failed"`
 	} `json:"projects"`
-	Failures []struct {
-		surgical.Target
-		RunID   string          `json:"run_id"`
-		Code    surgical.Code   `json:"code"`
-		Message string          `json:"message"`
-		Action  surgical.Action `json:"action"`
-	} `json:"failures"`
-	Error *PassError `json:"error"`
+	Failures []BackfillFailure `json:"failures"`
+	Error    *PassError        `json:"error"`
 }
 
 // PassError is why a pass failed or waits.
@@ -85,6 +92,7 @@ type ReconcileRequest struct {
 // Reconcile is the running or last reconcile of a project.
 type Reconcile struct {
 	ProjectID   int64              `json:"project_id"`
+	Path        string             `json:"path"`
 	Cycle       string             `json:"cycle"`
 	Status      surgical.RunStatus `json:"status"`
 	RequestedAt time.Time          `json:"requested_at"`

@@ -16,9 +16,16 @@ type Project struct {
 	ProjectID    int64     `json:"project_id"`
 	Path         string    `json:"path"`
 	CompleteAsOf time.Time `json:"complete_as_of"`
-	HiddenAt     time.Time `json:"hidden_at"`
-	UnseenSince  time.Time `json:"unseen_since"`
-	Counts       *struct {
+	// CompleteExcept are entities to which CompleteAsOf does not apply.
+	CompleteExcept []surgical.Target `json:"complete_except"`
+	// Unreadable is nil if every record of the project's lists could be read.
+	Unreadable *struct {
+		Records  int64     `json:"records"`
+		ListedAt time.Time `json:"listed_at"`
+	} `json:"unreadable"`
+	HiddenAt    time.Time `json:"hidden_at"`
+	UnseenSince time.Time `json:"unseen_since"`
+	Counts      *struct {
 		Issues        int64     `json:"issues"`
 		MergeRequests int64     `json:"merge_requests"`
 		CountedAt     time.Time `json:"counted_at"`

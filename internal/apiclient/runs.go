@@ -149,6 +149,9 @@ func (c *Client) Run(ctx context.Context, runID string) (Answer[Run], error) {
 	return call[Run](ctx, c, http.MethodGet, runPath(runID), nil, nil)
 }
 
+// maxPage is how many runs a page has at most.
+const maxPage = 100
+
 // maxPages limits how many pages are read for one list: a page may have fewer
 // runs than the limit, even none, and still have a next page.
 const maxPages = 20
@@ -194,7 +197,7 @@ func (c *Client) runsPage(ctx context.Context, f Filter) (rawRunList, error) {
 	if f.Status != "" {
 		q.Set("status", string(f.Status))
 	}
-	q.Set("limit", strconv.Itoa(f.Limit))
+	q.Set("limit", strconv.Itoa(min(f.Limit, maxPage)))
 	if f.Cursor != "" {
 		q.Set("cursor", f.Cursor)
 	}

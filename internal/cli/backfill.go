@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 type backfillCommand struct {
-	Project        string        `short:"p" placeholder:"PROJECT" help:"Copy this project (ID, path such as group/project, or URL in GitLab)."`
+	Project        string        `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Copy this project (ID, path such as group/project, or URL in GitLab)."`
 	Group          string        `short:"g" placeholder:"GROUP" help:"Copy the projects of this group and its subgroups (ID or path)."`
 	All            bool          `help:"Copy every project on the allow list that the stack's GitLab token is a member of."`
 	ID             string        `name:"id" placeholder:"ID" help:"Watch, cancel or resume this backfill."`
@@ -135,44 +136,57 @@ func (c *backfillCommand) begin(ctx context.Context, s *session, client *apiclie
 	return b, unsure(err, key)
 }
 
-// find returns the newest backfill of what the command names.
+// find returns the backfill of what the command names that is running, or else the
+// newest one. A path may have been unknown when a backfill was requested by it, so both
+// the path and the id name the project.
 func (c *backfillCommand) find(ctx context.Context, s *session, client *apiclient.Client) (string, error) {
 	var projectID int64
 	var path string
+	var unknown error
 	if c.Project != "" {
 		var err error
 		if path, projectID, err = s.project(c.Project); err != nil {
 			return "", err
+		}
+		if projectID == 0 {
+			projectID, unknown = s.projectID(ctx, c.Project)
 		}
 	}
 	list, err := client.Backfills(ctx)
 	if err != nil {
 		return "", err
 	}
-	match := func(b apiclient.Backfill) bool {
+	matches := slices.DeleteFunc(list.Value.Backfills, func(b apiclient.Backfill) bool {
 		switch {
 		case c.Project != "":
-			return projectID != 0 && b.ProjectID == projectID || path != "" && b.Project == path
+			return (projectID == 0 || b.ProjectID != projectID) && (path == "" || !strings.EqualFold(b.Project, path))
 		case c.Group != "":
-			return b.Group == strings.Trim(c.Group, "/")
+			return b.Group != strings.Trim(c.Group, "/")
 		}
-		return b.All
-	}
-	for range 2 {
-		for _, b := range list.Value.Backfills {
-			if match(b) {
-				return b.ID, nil
-			}
-		}
-		if path == "" {
-			break
-		}
-		if projectID, err = s.projectID(ctx, c.Project); err != nil { // a path that is known by now
-			return "", err
-		}
-		path = ""
+		return !b.All
+	})
+	switch {
+	case len(matches) > 0:
+		return chosen(matches).ID, nil
+	case unknown != nil:
+		return "", unknown
 	}
 	return "", surgical.NewError(surgical.CodeBackfillNotFound, "there is no such backfill; lore backfill --list shows all")
+}
+
+// chosen returns the backfill that is running, or else the newest, of a list with the
+// newest first. If a request by the project's path started it, it is that request.
+func chosen(matches []apiclient.Backfill) apiclient.Backfill {
+	b := matches[0]
+	if i := slices.IndexFunc(matches, func(b apiclient.Backfill) bool { return !b.Status.Terminal() }); i >= 0 {
+		b = matches[i]
+	}
+	for _, request := range matches {
+		if b.ID == surgical.NewPassID(b.ProjectID, surgical.PassBackfill, request.ID) {
+			return request
+		}
+	}
+	return b
 }
 
 // outcomeOfBackfill returns nil for a backfill that succeeded, or else its error.
@@ -265,6 +279,9 @@ func (g *gauge) lineOf(b apiclient.Backfill, now time.Time) string {
 	if b.Progress.Failed > 0 {
 		parts = append(parts, thousands(b.Progress.Failed)+" failed")
 	}
+	if b.Progress.Unreadable > 0 {
+		parts = append(parts, thousands(b.Progress.Unreadable)+" not readable")
+	}
 	if b.Error != nil && !b.Status.Terminal() {
 		parts = append(parts, "waiting: "+string(b.Error.Code))
 	}
@@ -287,6 +304,8 @@ func thousands(n int64) string {
 // subject names what a backfill copies.
 func subject(b apiclient.Backfill) string {
 	switch {
+	case b.ProjectID != 0 && b.Path != "":
+		return fmt.Sprintf("project %s (%d)", b.Path, b.ProjectID)
 	case b.ProjectID != 0:
 		return "project " + strconv.FormatInt(b.ProjectID, 10)
 	case b.Project != "":
@@ -311,6 +330,9 @@ func (p *printer) backfill(b apiclient.Backfill) {
 	if b.Progress.Failed > 0 {
 		pairs = append(pairs, pair("failed", cell{thousands(b.Progress.Failed), p.bad}))
 	}
+	if b.Progress.Unreadable > 0 {
+		pairs = append(pairs, pair("not readable", cell{thousands(b.Progress.Unreadable) + " records of GitLab's lists", p.bad}))
+	}
 	if b.Progress.Outstanding > 0 {
 		pairs = append(pairs, pair("outstanding", plain("%s", thousands(b.Progress.Outstanding))))
 	}
@@ -318,6 +340,9 @@ func (p *printer) backfill(b apiclient.Backfill) {
 	if of := b.Projects; of != nil {
 		pairs = append(pairs, pair("projects", plain("%d listed, %d not allowed, %d joined; %d running, %d succeeded, %d failed",
 			of.Listed, of.NotAllowed, of.Joined, of.Running, of.Succeeded, of.Failed)))
+		if of.Unreadable > 0 {
+			pairs = append(pairs, pair("", cell{thousands(of.Unreadable) + " records of the list of projects name no project", p.bad}))
+		}
 	}
 	if b.Error != nil {
 		pairs = append(pairs, pair("error", cell{string(b.Error.Code) + ": " + b.Error.Message, p.bad}))
@@ -327,8 +352,13 @@ func (p *printer) backfill(b apiclient.Backfill) {
 	}
 	p.pairs(pairs...)
 	var rows [][]cell
-	for _, f := range b.Failures {
-		rows = append(rows, []cell{plain("%s", f.Target), {string(f.Code), p.bad}, plain("%s", f.RunID), plain("%s", f.Message)})
+	short := shortened(b.Failures, func(f apiclient.BackfillFailure) string { return f.RunID })
+	for i, f := range b.Failures {
+		failed := f.Target.String()
+		if b.Projects != nil {
+			failed = fmt.Sprintf("%d#%s", f.ProjectID, f.Target)
+		}
+		rows = append(rows, []cell{plain("%s", failed), {string(f.Code), p.bad}, plain("%s", short[i]), plain("%s", f.Message)})
 	}
 	if len(rows) > 0 {
 		p.line("")

@@ -1,14 +1,18 @@
 package cli_test
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
 func TestBackfill_IsWatchedToItsEndAndCanBeLeftAndFoundAgain(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		started, _ := s.robot("backfill", "-p", "1", "--detach", "--idempotency-key", "import")
 		id := started.field(t, "id")
 		if again, got := s.robot("backfill", "-p", "1", "--detach", "--idempotency-key", "import"); again.field(t, "id") != id || got.exit != 0 {
@@ -31,7 +35,7 @@ func TestBackfill_IsWatchedToItsEndAndCanBeLeftAndFoundAgain(t *testing.T) {
 }
 
 func TestBackfill_OfAPathThatOnlyGitLabKnows(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.crawls = true
 		done, got := s.robot("backfill", "-p", "demo/lorehook-demo")
 		if got.exit != 0 || done.field(t, "status") != string(surgical.StatusSucceeded) {
@@ -48,18 +52,57 @@ func TestBackfill_OfAPathThatOnlyGitLabKnows(t *testing.T) {
 }
 
 func TestBackfill_ListsWhatFailed(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.crawls = true
 		s.refuse(map[int64]*surgical.Error{8: surgical.NewError(surgical.CodeEntityTooLarge, "project 1 issue#8 is too large")})
 		s.goldens("backfill_incomplete", 37, "backfill", "-p", "1", "--idempotency-key", "import")
 		if retried, got := s.robot("backfill", "-p", "1", "--retry-failed"); got.exit != 0 || retried.field(t, "status") != "succeeded" {
 			t.Errorf("exit %d, %s", got.exit, retried.Data)
 		}
+		s.GitLab.AddProject(1, "demo/renamed") // the API does not know that path yet
+		var refused atomic.Bool
+		real := s.Fetch
+		s.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
+			if refused.Load() && ref.IID == 8 {
+				return surgical.Snapshot{}, surgical.NewError(surgical.CodeEntityTooLarge, "project 1 issue#8 is too large")
+			}
+			return real(ctx, ref)
+		}
+		for _, scope := range [][]string{{"-p", "demo/renamed"}, {"-g", "demo"}, {"--all"}} {
+			s.Clock.Advance(time.Hour)
+			s.GitLab.AddDiscussion(fakegitlab.IssueRef(8), fakegitlab.Note{Body: "Nobody announces this."})
+			refused.Store(true)
+			got := s.run(append([]string{"backfill"}, scope...)...)
+			if got.exit != 37 || !strings.Contains(got.out, "1#issue#8  entity_too_large") || !strings.Contains(got.out, "retry them: lore backfill --id 0-") {
+				t.Errorf("%v: exit %d\n%s", scope, got.exit, got.out)
+			}
+			refused.Store(false)
+			if _, got := s.robot(append([]string{"backfill", "--retry-failed"}, scope...)...); got.exit != 0 {
+				t.Errorf("%v, retried: exit %d", scope, got.exit)
+			}
+		}
+	})
+}
+
+func TestBackfill_CancelsTheOneThatIsRunning(t *testing.T) {
+	inStack(t, func(t *testing.T, s *stack) {
+		s.crawls = true
+		if _, got := s.robot("backfill", "-p", "demo/lorehook-demo"); got.exit != 0 {
+			t.Fatalf("by a path that was not known: exit %d", got.exit)
+		}
+		s.Clock.Advance(time.Minute)
+		running, got := s.robot("backfill", "-p", "demo/lorehook-demo", "--detach")
+		if got.exit != 0 {
+			t.Fatalf("again: exit %d", got.exit)
+		}
+		if cancelled, got := s.robot("backfill", "-p", "Demo/Lorehook-demo", "--cancel"); got.exit != 0 || cancelled.field(t, "id") != running.field(t, "id") {
+			t.Errorf("exit %d, %s %+v", got.exit, cancelled.Data, cancelled.Error)
+		}
 	})
 }
 
 func TestBackfill_RefusesWhatCannotBeMeant(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		for _, args := range [][]string{
 			{"backfill"}, {"backfill", "-p", "1", "--all"}, {"backfill", "--list", "--cancel"}, {"backfill", "-p", "1", "--cancel", "--retry-failed"},
 			{"backfill", "-p", "1", "--timeout", "0s"}, {"reconcile"}, {"reconcile", "-p", "1", "--all"},
@@ -75,7 +118,7 @@ func TestBackfill_RefusesWhatCannotBeMeant(t *testing.T) {
 }
 
 func TestReconcile_WaitsUntilTheProjectIsCompared(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.crawls = true
 		s.World.Functions.Crawler.Listed = []int64{1}
 		for _, args := range [][]string{{"reconcile", "-p", "1"}, {"reconcile", "--all"}} {

@@ -12,7 +12,7 @@ import (
 const followInterval = 5 * time.Second
 
 type changesCommand struct {
-	Project string `short:"p" placeholder:"PROJECT" help:"Only changes of this project (ID or path)."`
+	Project string `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Only changes of this project (ID or path)."`
 	Since   string `placeholder:"PLACE" help:"The place after the last change that you have seen, from an earlier call. Without it, changes from now on."`
 	Limit   int    `default:"50" help:"Maximum number of changes of one call (1 to 100)."`
 	Follow  bool   `short:"f" help:"Go on printing changes until interrupted."`
@@ -56,6 +56,9 @@ func (c *changesCommand) Run(ctx context.Context, s *session) error {
 		}
 	})
 	for c.Follow {
+		if err := s.written(); err != nil {
+			return err
+		}
 		if !list.Value.More {
 			if err := s.Pause(ctx, followInterval); err != nil {
 				return err

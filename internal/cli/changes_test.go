@@ -26,7 +26,7 @@ func (s *stack) changed(iids ...int64) {
 }
 
 func TestChanges_ListsAndFollows(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.changed()
 		begun := s.run("changes")
 		_, place, found := strings.Cut(strings.TrimSpace(begun.out), "--since ")

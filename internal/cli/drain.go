@@ -3,11 +3,12 @@ package cli
 import (
 	"context"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 )
 
 type drainCommand struct {
-	Project string `short:"p" placeholder:"PROJECT" help:"Only entities of this project (ID or path)."`
+	Project string `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Only entities of this project (ID or path)."`
 }
 
 // Help implements [kong.HelpProvider].
@@ -51,5 +52,5 @@ func (p *printer) drain(d apiclient.Drain) {
 		pair("starts by", plain("%s", moment(d.StartsBy))),
 	)
 	p.line("")
-	p.line("%s", paint(p.faint, "to follow the drain runs: lore sync-runs"))
+	p.next([]advice.Step{{Text: "Follow the drain runs.", Command: advice.RunsCommand}})
 }

@@ -26,6 +26,8 @@ type endpoints struct {
 	APIURL        string `json:"api_url"`
 	GitLabBaseURL string `json:"gitlab_base_url"`
 	SigningToken  string `json:"signing_token"`
+	// AWSEndpointURL is the emulator of AWS.
+	AWSEndpointURL string `json:"aws_endpoint_url"`
 }
 
 // local returns the endpoints of the local stack, found in the working directory
@@ -48,7 +50,7 @@ func (s *session) local() (endpoints, error) {
 		if err != nil {
 			return e, invalid("%s could not be read: %v", file, err)
 		}
-		for _, address := range []*string{&e.WebhookURL, &e.APIURL, &e.GitLabBaseURL} {
+		for _, address := range []*string{&e.WebhookURL, &e.APIURL, &e.GitLabBaseURL, &e.AWSEndpointURL} {
 			if u, err := url.Parse(*address); err != nil || !baseurl.Loopback(u) {
 				*address = ""
 			}
@@ -57,20 +59,17 @@ func (s *session) local() (endpoints, error) {
 	}
 }
 
-// apiURL returns the URL of --api-url, else of LOREHOOK_API_URL, else of the local
-// stack.
+// apiURL returns the URL of the API in use; see [session.setting].
 func (s *session) apiURL() (string, error) {
-	if address := cmp.Or(s.APIURL, s.lookup("LOREHOOK_API_URL")); address != "" {
-		return address, nil
+	address, err := s.setting(keyAPIURL)
+	switch {
+	case err != nil || address.value != "":
+		return address.value, err
+	case s.namedProfile() != "":
+		return "", invalid("no API URL: profile %s has none; lore config set api-url URL --profile %[1]s", s.namedProfile())
+	default:
+		return "", invalid("no API URL: pass --api-url, set LOREHOOK_API_URL or a profile (lore config set api-url URL); there is no local stack either (.local/endpoints.json, which make up writes)")
 	}
-	e, err := s.local()
-	if err != nil {
-		return "", err
-	}
-	if e.APIURL == "" {
-		return "", invalid("no API URL: pass --api-url or set LOREHOOK_API_URL; there is no local stack either (.local/endpoints.json, which make up writes)")
-	}
-	return e.APIURL, nil
 }
 
 // client returns a client for the API. Requests over plain http, which can only go
@@ -94,17 +93,18 @@ func (s *session) client(ctx context.Context) (*apiclient.Client, error) {
 }
 
 func (s *session) signing(ctx context.Context, base *url.URL) (http.RoundTripper, error) {
-	config, err := s.AWS(ctx)
+	config, err := s.awsOf(ctx, base)
 	if err != nil {
-		e := surgical.WrapError(apiclient.CodeForbidden, err, "the AWS configuration could not be loaded: "+err.Error())
-		e.Action, e.Retryable = surgical.ActionCheckToken, false
-		return nil, e
+		return nil, err
 	}
-	region := cmp.Or(apiclient.RegionOf(base), config.Region)
-	if region == "" {
-		return nil, invalid("the AWS region of %s is unknown: set AWS_REGION", base.Host)
-	}
-	return &apiclient.Signing{Credentials: config.Credentials, Region: region, Service: apiclient.Service, Clock: s.Clock, Next: s.HTTP}, nil
+	return &apiclient.Signing{Credentials: config.Credentials, Region: config.Region, Service: apiclient.Service, Clock: s.Clock, Next: s.HTTP}, nil
+}
+
+// noCredentials is the error if the AWS configuration could not be loaded.
+func noCredentials(err error) error {
+	e := surgical.WrapError(apiclient.CodeForbidden, err, "the AWS configuration could not be loaded: "+err.Error())
+	e.Action, e.Retryable = surgical.ActionCheckToken, false
+	return e
 }
 
 // webhook is the URL that deliveries are sent to, and the tokens for them.
@@ -125,14 +125,15 @@ func (s *session) webhook(address string) (webhook, error) {
 	if err := w.check(); err != nil {
 		return w, err
 	}
-	if named := cmp.Or(s.APIURL, s.lookup("LOREHOOK_API_URL")); w.url == "" && named != "" {
-		w.url = strings.TrimRight(named, "/") + delivery.Path
-	}
 	e, err := s.local()
 	if err != nil {
 		return w, err
 	}
-	w.url = cmp.Or(w.url, e.WebhookURL)
+	if w.url == "" {
+		if w.url, err = s.webhookURL(e); err != nil {
+			return w, err
+		}
+	}
 	if w.url == "" {
 		return w, invalid("no webhook URL: pass --url or --api-url; there is no local stack either (.local/endpoints.json, which make up writes)")
 	}
@@ -143,6 +144,19 @@ func (s *session) webhook(address string) (webhook, error) {
 		return w, fmt.Errorf("webhook: %w", err)
 	}
 	return w, nil
+}
+
+// webhookURL returns the URL of the webhook beside the API in use, or "". That of the
+// local stack may be elsewhere, where a tunnel ends.
+func (s *session) webhookURL(e endpoints) (string, error) {
+	address, err := s.setting(keyAPIURL)
+	if err != nil || address.value == "" {
+		return e.WebhookURL, err
+	}
+	if address.from == fromLocalStack {
+		return e.WebhookURL, nil
+	}
+	return strings.TrimRight(address.value, "/") + delivery.Path, nil
 }
 
 // check rejects tokens that neither GitLab nor an operator can have made, so that no

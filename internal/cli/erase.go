@@ -169,6 +169,7 @@ func (p *printer) erasure(e apiclient.Erasure) {
 		}))),
 		pair("left", p.left(e)),
 		pair("listed again at", plain("%s", moment(e.SettlesAt))),
+		pair("in the index until", plain("%s, as words in its objects that no search finds; sooner with: lore index rebuild", moment(e.IndexedUntil))),
 		pair("recoverable until", plain("%s, for anyone who may restore the tables from point-in-time recovery", moment(e.RecoverableUntil))),
 	)
 	p.line("")

@@ -10,7 +10,7 @@ import (
 )
 
 func TestErase_AsksRemovesAndProves(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.run("sync", "-p", "1", "--issue", "7", "--wait")
 		says := func(got printed, exit int, want ...string) {
 			t.Helper()
@@ -26,7 +26,7 @@ func TestErase_AsksRemovesAndProves(t *testing.T) {
 		says(s.run("erase", "1#7"), 2, "remove ", "nothing was done")
 		says(s.run("show", "1#7"), 0, "Search shows pages")
 		s.stdin = "yes\n"
-		says(s.run("erase", "1#7"), 0, "nothing: the list of all its items is empty", "lore erase '1#7' --undo", "recoverable until", "2026-12-07")
+		says(s.run("erase", "1#7"), 0, "nothing: the list of all its items is empty", "lore erase '1#7' --undo", "in the index until", "recoverable until", "2026-12-07")
 		s.terminal = false
 		says(s.run("show", "1#7"), 42, "not in the store")
 		says(s.run("why", "1#7"), 0, "erased at")

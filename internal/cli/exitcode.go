@@ -9,6 +9,10 @@ import (
 const (
 	// CodeWaitTimeout means that the run did not end within --timeout. It continues.
 	CodeWaitTimeout surgical.Code = "wait_timeout"
+	// CodeRunAmbiguous means that the ids of several runs begin with what was given.
+	CodeRunAmbiguous surgical.Code = "run_ambiguous"
+	// CodeCheckFailed means that lore doctor found a failure.
+	CodeCheckFailed surgical.Code = "check_failed"
 	// CodeHookUnhealthy means that a hook is missing, incomplete, unsigned or
 	// disabled.
 	CodeHookUnhealthy surgical.Code = "hook_unhealthy"
@@ -64,11 +68,14 @@ func exitCodes() []exitCode {
 		means(46, surgical.CodeBackfillNotFound),
 		means(47, surgical.CodeFeedRestarted),
 		means(48, surgical.CodeIndexNotReady),
+		means(49, surgical.CodeDependencyUnavailable),
 		{50, apiclient.CodeUnavailable, "the API is not responding"},
 		{51, apiclient.CodeForbidden, "AWS credentials are missing or were denied"},
 		{52, CodeWaitTimeout, "the run did not end within --timeout; it continues"},
 		{53, CodeHookUnhealthy, "a GitLab hook is missing, incomplete, unsigned or disabled"},
 		{54, CodeOutputFailed, "the output could not be written, as on a full disk; the command itself may have succeeded"},
+		{55, CodeRunAmbiguous, "the ids of several runs begin with the given one; candidates lists them"},
+		{56, CodeCheckFailed, "lore doctor found a failure; checks has all that it looked at"},
 		{130, CodeInterrupted, "interrupted; the run continues"},
 	}
 }

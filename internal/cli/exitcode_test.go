@@ -21,8 +21,8 @@ func frozen() map[string]int {
 		"project_not_allowed": 10, "invalid_signature": 11, "payload_too_large": 12,
 		"gitlab_unauthorized": 20, "gitlab_forbidden": 21, "gitlab_not_found": 22, "gitlab_rate_limited": 23, "gitlab_unavailable": 24, "gitlab_timeout": 25, "entity_too_large": 26,
 		"surgical_preflight_failed": 30, "ingest_failed": 31, "docs_failed": 32, "embed_failed": 33, "aborted_by_peer": 34, "run_cancelled": 35, "run_lost": 36, "backfill_incomplete": 37, "checkpoint_outdated": 38,
-		"queue_unavailable": 40, "run_not_found": 41, "entity_not_found": 42, "conflict": 43, "entity_gone": 44, "project_unknown": 45, "backfill_not_found": 46, "feed_restarted": 47, "index_not_ready": 48,
-		"api_unavailable": 50, "api_forbidden": 51, "wait_timeout": 52, "hook_unhealthy": 53, "output_failed": 54, "interrupted": 130,
+		"queue_unavailable": 40, "run_not_found": 41, "entity_not_found": 42, "conflict": 43, "entity_gone": 44, "project_unknown": 45, "backfill_not_found": 46, "feed_restarted": 47, "index_not_ready": 48, "dependency_unavailable": 49,
+		"api_unavailable": 50, "api_forbidden": 51, "wait_timeout": 52, "hook_unhealthy": 53, "output_failed": 54, "run_ambiguous": 55, "check_failed": 56, "interrupted": 130,
 	}
 }
 

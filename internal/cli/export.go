@@ -16,7 +16,7 @@ import (
 )
 
 type exportCommand struct {
-	Project   string `short:"p" placeholder:"PROJECT" help:"Export this project (ID, path such as group/project, or URL in GitLab)."`
+	Project   string `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Export this project (ID, path such as group/project, or URL in GitLab)."`
 	All       bool   `help:"Export every project that the API lists."`
 	Documents bool   `help:"Add the entities' documents with their text."`
 	Output    string `short:"o" placeholder:"FILE" help:"Write to this new file (default: stdout)."`

@@ -33,7 +33,7 @@ func refsOf(t *testing.T, ndjson string) (refs []string) {
 }
 
 func TestExport_WritesEveryCopyAsOneLine(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		exportable(s)
 		got := s.run("export", "-p", "1")
 		if got.exit != 0 || !strings.Contains(got.errors, "4 entities exported") {
@@ -66,7 +66,7 @@ func TestExport_WritesEveryCopyAsOneLine(t *testing.T) {
 }
 
 func TestExport_GoesOnWhereverItStopped(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		exportable(s)
 		whole := s.run("export", "--all").out
 		file := filepath.Join(t.TempDir(), "export.ndjson")
@@ -90,7 +90,7 @@ func TestExport_GoesOnWhereverItStopped(t *testing.T) {
 }
 
 func TestExport_SurvivesFailuresAndSaysHowToContinue(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		exportable(s)
 		whole := s.run("export", "--all").out
 		var calls, down atomic.Int64
@@ -133,7 +133,7 @@ func TestExport_SurvivesFailuresAndSaysHowToContinue(t *testing.T) {
 }
 
 func TestExport_RefusesAFileThatIsNotItsOwn(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		exportable(s)
 		file := filepath.Join(t.TempDir(), "export.ndjson")
 		for _, held := range []string{"{}\n", "text\n", "text", `{"a":1}`, "[", `{"project_id":1,"type":"epic","iid":7}` + "\n", `{"project_id":2,"type":"issue","iid":7}` + "\n"} {
@@ -153,7 +153,7 @@ func TestExport_RefusesAFileThatIsNotItsOwn(t *testing.T) {
 }
 
 func TestExport_ShowsItsProgressOnATerminal(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		exportable(s)
 		s.terminal = true
 		got := s.run("export", "-p", "1")

@@ -16,7 +16,7 @@ import (
 )
 
 func TestSync_ReportsThreeOfTenFailedTargetsLikeTheAPIAndTheLedger(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		created := fakegitlab.Time{Time: s.Clock.Now()}
 		for iid := int64(201); iid < 210; iid++ { // 200 is missing
 			s.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "Text", created))
@@ -30,7 +30,7 @@ func TestSync_ReportsThreeOfTenFailedTargetsLikeTheAPIAndTheLedger(t *testing.T)
 		var ofAPI struct {
 			Error surgical.Error `json:"error"`
 		}
-		shown, printed := s.robot("sync-runs", "--run-id", id)
+		shown, printed := s.robot("runs", "view", id)
 		if err := json.Unmarshal(shown.Data, &ofAPI); err != nil {
 			t.Fatalf("%v in %s", err, printed.out)
 		}
@@ -76,7 +76,7 @@ func (s *stack) peersAreAborted(id string, want int) {
 			Code   surgical.Code         `json:"error_code"`
 		} `json:"entities"`
 	}
-	e, printed := s.robot("sync-runs", "--run-id", id)
+	e, printed := s.robot("runs", "view", id)
 	if err := json.Unmarshal(e.Data, &shown); err != nil {
 		s.t.Fatalf("%v in %s", err, printed.out)
 	}
@@ -100,7 +100,7 @@ func (s *stack) peersAreAborted(id string, want int) {
 // retryTakesAllBut retries the run and checks that all but one target are stored.
 func (s *stack) retryTakesAllBut(id string, missing int64) {
 	s.t.Helper()
-	got, printed := s.robot("sync-runs", "--run-id", id, "--retry-failed", "--wait")
+	got, printed := s.robot("runs", "retry", id, "--wait")
 	retry := s.Run(got.field(s.t, "run_id"))
 	if printed.exit != 0 || retry.RetryOf != id || len(retry.Targets) != 9 {
 		s.t.Errorf("exit %d, retry of %s with %v", printed.exit, retry.RetryOf, retry.Targets)
@@ -116,7 +116,7 @@ func (s *stack) retryTakesAllBut(id string, missing int64) {
 // One of three entities can never be rendered, another has a comment with an odd
 // field: both are named, the third is complete, and the retry takes the first.
 func TestSync_ReportsWhatDocsLeftUndoneLikeTheAPIAndTheLedger(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		created := fakegitlab.Time{Time: s.Clock.Now()}
 		for iid := int64(201); iid < 204; iid++ {
 			s.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "Text", created))
@@ -133,7 +133,7 @@ func TestSync_ReportsWhatDocsLeftUndoneLikeTheAPIAndTheLedger(t *testing.T) {
 		s.Docs.Work = hopelessFor{sound, fakegitlab.IssueRef(201)}
 		ofCLI := s.goldens("docs_failed", 32, "sync", "-p", "1", "--issue", "201,202,203", "--wait", "--idempotency-key", "undone").Error.Error
 		id := ofCLI.RunID
-		shown, printed := s.robot("sync-runs", "--run-id", id)
+		shown, printed := s.robot("runs", "view", id)
 		var ofAPI struct {
 			Error      surgical.Error `json:"error"`
 			FailedIIDs struct {
@@ -171,9 +171,9 @@ func TestSync_ReportsWhatDocsLeftUndoneLikeTheAPIAndTheLedger(t *testing.T) {
 				t.Errorf("row %d: %+v", i, row)
 			}
 		}
-		s.goldens("run_docs_failed", 0, "sync-runs", "--run-id", id)
+		s.goldens("run_docs_failed", 0, "runs", "view", id)
 		s.Docs.Work = sound
-		got, printed := s.robot("sync-runs", "--run-id", id, "--retry-failed", "--wait")
+		got, printed := s.robot("runs", "retry", id, "--wait")
 		if retry := s.Run(got.field(t, "run_id")); printed.exit != 0 || len(retry.Targets) != 1 || retry.Targets[0] != issue(201) {
 			t.Errorf("exit %d, the retry has %v", printed.exit, retry.Targets)
 		}

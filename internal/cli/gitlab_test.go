@@ -173,7 +173,7 @@ func TestRun_PrintsNothingThatControlsTheTerminal(t *testing.T) {
 			defer api.Close()
 			p := newProgram(t)
 			p.env["LOREHOOK_API_URL"] = api.URL
-			for _, args := range [][]string{{"sync-runs", "--run-id", "m1"}, {"--robot", "sync-runs", "--run-id", "m1"}, {"sync-runs", "--run-id", hostile}, {"sync", "-p", hostile, "--issue", "7"}} {
+			for _, args := range [][]string{{"runs", "view", "m1"}, {"--robot", "runs", "view", "m1"}, {"runs", "view", hostile}, {"sync", "-p", hostile, "--issue", "7"}} {
 				got := p.run(args...)
 				if out := got.out + got.errors; out == "" || plaintext.Text(out) != out {
 					t.Errorf("%q: %q", args, out)
@@ -200,7 +200,7 @@ func TestWait_SurvivesTemporaryErrors(t *testing.T) {
 			defer api.Close()
 			p := newProgram(t)
 			p.env["LOREHOOK_API_URL"] = api.URL
-			e, got := p.robot("sync-runs", "--run-id", "m1", "--wait")
+			e, got := p.robot("runs", "watch", "m1")
 			if got.exit != test.exit || e.code() != test.code || calls > 10 {
 				t.Errorf("exit %d after %d calls: %s", got.exit, calls, got.out)
 			}
@@ -263,6 +263,57 @@ func TestHooksList_ReadsEveryPageWhateverTheHeadersSay(t *testing.T) {
 				t.Errorf("exit %d, %d hooks, want %d: %.300s", got.exit, n, test.want, got.out)
 			}
 		})
+	}
+}
+
+func TestHooks_SayWhyGitLabRefusesTheToken(t *testing.T) {
+	for body, want := range map[string]struct {
+		code surgical.Code
+		says string
+	}{
+		`{"error":"insufficient_scope","scope":"api"}`:                                         {surgical.CodeGitLabUnauthorized, "it lacks the api scope"},
+		`{"message":"403 Forbidden - You (@a) must accept the Terms of Service in order to."}`: {surgical.CodeGitLabUnauthorized, "Terms of Service"},
+		`{"message":"403 Forbidden"}`:                                                          {surgical.CodeGitLabForbidden, "Maintainer role"},
+		`{"message":"Forbidden"}`:                                                              {surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+	} {
+		gitlab := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, body)
+		}))
+		p := newProgram(t)
+		p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = gitlab.URL, gitlabToken
+		if e, got := p.robot("hooks", "list", "-p", "1"); e.Error == nil || e.Error.Code != want.code || !strings.Contains(e.Error.Message, want.says) {
+			t.Errorf("%s: %s", body, got.out)
+		}
+		gitlab.Close()
+	}
+}
+
+func TestHooks_SayWhyGitLabIsNotReached(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	for base, says := range map[string]string{
+		closed.URL: "was refused",
+		strings.Replace(closed.URL, "http:", "https:", 1): "was refused",
+	} {
+		p := newProgram(t)
+		p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = base, gitlabToken
+		e, got := p.robot("hooks", "list", "-p", "1")
+		if e.Error == nil || e.Error.Code != surgical.CodeGitLabUnavailable || !strings.Contains(e.Error.Message, says) || strings.Contains(e.Error.Message, "/api/v4") {
+			t.Errorf("%s: %s", base, got.out)
+		}
+	}
+}
+
+func TestHooks_RefuseATokenThatCannotBeOne(t *testing.T) {
+	for _, text := range []string{"unset", `"glpat-not-a-real-token"`, "Bearer glpat-not-a-real-token", "glpat-fake-a,glpat-fake-b", "whsec_ZmFrZQ==", "x"} {
+		p := newProgram(t)
+		p.env["GITLAB_BASE_URL"], p.env["GITLAB_TOKEN"] = "https://gitlab.example.com", text
+		e, got := p.robot("hooks", "list", "-p", "1")
+		if e.Error == nil || e.Error.Code != surgical.CodeGitLabUnauthorized || !strings.HasPrefix(e.Error.Message, "GITLAB_TOKEN") || strings.Contains(got.out, "glpat") {
+			t.Errorf("%s: %s", text, got.out)
+		}
 	}
 }
 

@@ -17,49 +17,55 @@ import (
 	answers "gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/token"
 )
 
 // gitlabTimeout limits one request to GitLab.
 const gitlabTimeout = 30 * time.Second
 
-// gitlabBase returns the base URL of the GitLab in use, or "" if it is not known.
-func (s *session) gitlabBase() string {
-	if base := s.lookup("GITLAB_BASE_URL"); base != "" {
-		return base
-	}
-	if e, err := s.local(); err == nil {
-		return e.GitLabBaseURL
-	}
-	return ""
-}
-
 // gitlab returns a GitLab client with the user's token.
 func (s *session) gitlab() (*gitlab.Client, error) {
-	base := s.gitlabBase()
-	if base == "" {
-		return nil, invalid("no GitLab URL: set GITLAB_BASE_URL, for example to https://gitlab.com")
-	}
-	u, err := baseurl.Parse(base)
+	base, err := s.setting(keyGitLabBaseURL)
 	if err != nil {
-		return nil, invalid("GITLAB_BASE_URL %v, got %q", err, base)
+		return nil, err
+	}
+	if base.value == "" {
+		return nil, invalid("no GitLab URL: set GITLAB_BASE_URL, for example to https://gitlab.com, or lore config set gitlab-base-url URL")
+	}
+	u, err := baseurl.Parse(base.value)
+	if err != nil {
+		return nil, invalid("%s %v, got %q", base.from, err, base.value)
 	}
 	if !baseurl.Secure(u) {
-		return nil, invalid("GITLAB_BASE_URL must be %s, got %q", baseurl.SecureRule, base)
+		return nil, invalid("%s must be %s, got %q", base.from, baseurl.SecureRule, base.value)
 	}
-	token := strings.TrimSpace(s.lookup("GITLAB_TOKEN"))
-	if token == "" {
-		return nil, surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN is not set; it is needed for project paths and for hooks")
+	access, err := s.gitlabToken()
+	if err != nil {
+		return nil, err
 	}
 	transport, err := s.gitlabTransport()
 	if err != nil {
 		return nil, err
 	}
-	client, err := gitlab.NewClient(token, gitlab.WithBaseURL(u.String()), gitlab.WithUserAgent("lore/"+s.Version), gitlab.WithoutRetries(),
+	client, err := gitlab.NewClient(access, gitlab.WithBaseURL(u.String()), gitlab.WithUserAgent("lore/"+s.Version), gitlab.WithoutRetries(),
 		gitlab.WithHTTPClient(&http.Client{Transport: answers.Authentic(transport, s.Clock), Timeout: gitlabTimeout, CheckRedirect: answers.FollowWithin(u)}))
 	if err != nil {
 		return nil, invalid("the GitLab client could not be created: %v", err)
 	}
 	return client, nil
+}
+
+// gitlabToken returns the user's token for GitLab.
+func (s *session) gitlabToken() (string, error) {
+	text := s.lookup("GITLAB_TOKEN")
+	if strings.TrimSpace(text) == "" {
+		return "", surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN is not set; it is needed for project paths and for hooks")
+	}
+	access, err := token.Access(text)
+	if err != nil {
+		return "", surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN cannot be an access token: "+err.Error())
+	}
+	return access, nil
 }
 
 // gitlabTransport also trusts the authorities in LOREHOOK_GITLAB_CA_FILE, if that
@@ -90,17 +96,20 @@ func gitlabFailure(ctx context.Context, what string, resp *gitlab.Response, err 
 		return &named
 	}
 	var refused *gitlab.ErrorResponse
-	said := ""
+	said, tokenReason := "", ""
 	if errors.As(err, &refused) {
-		said = refused.Message
+		said, tokenReason = refused.Message, answers.TokenReason(refused.StatusCode, refused.Body)
 	}
 	if resp == nil {
-		return surgical.WrapError(surgical.CodeGitLabUnavailable, err, fmt.Sprintf("%s: GitLab is not responding: %v", what, err))
+		return answers.Unanswered(what, err)
 	}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refused GITLAB_TOKEN (401)")
 	case http.StatusForbidden:
+		if tokenReason != "" {
+			return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refuses every request of GITLAB_TOKEN (403): "+tokenReason)
+		}
 		return surgical.NewError(surgical.CodeGitLabForbidden, what+": GitLab denied access (403); hooks need the Maintainer role and the api scope")
 	case http.StatusNotFound:
 		return surgical.NewError(surgical.CodeGitLabNotFound, what+": not found, or not visible to this token (404)")

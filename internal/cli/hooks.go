@@ -31,7 +31,7 @@ LOREHOOK_GITLAB_CA_FILE names its PEM file.`
 
 // hookOwner are the flags of commands for one project or group.
 type hookOwner struct {
-	Project string `short:"p" xor:"owner" required:"" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	Project string `short:"p" xor:"owner" required:"" placeholder:"PROJECT" completion-predictor:"project" help:"Project ID, path such as group/project, or URL in GitLab."`
 	Group   string `short:"g" xor:"owner" required:"" placeholder:"GROUP" help:"Group ID or full path; its webhook delivers the events of all projects in it and its subgroups."`
 }
 

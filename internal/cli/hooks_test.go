@@ -293,6 +293,31 @@ func TestHooksVerify_FollowsGitLabsTestEvent(t *testing.T) {
 	}
 }
 
+// GitLab writes its log in the background, and delivers other events in the meantime.
+func TestHooksVerify_BelievesNoDeliveryOfBeforeItsTest(t *testing.T) {
+	for name, c := range map[string]struct {
+		delay time.Duration
+		exit  int
+		says  string
+	}{
+		"logged late":         {5 * time.Second, 53, "not to Lorehook"},
+		"not logged in time":  {time.Hour, 53, "its log does not show that after 30 s"},
+		"logged while asking": {0, 53, "not to Lorehook"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, g := besideGitLab(t, fakegitlab.Options{LogDelay: c.delay, HookClient: answers(func() (int, string) { return 201, "hello" })})
+			p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
+			p.run("hooks", "add", "-p", "1", "--url", hookURL)
+			g.AddHookEvents(1, g.Hooks(1)[0].ID, fakegitlab.HookEvent{Trigger: "issue_hooks", RequestData: json.RawMessage(`{}`), ResponseStatus: "202", ResponseBody: `{"status":"queued","run_id":"w1"}`})
+			p.clock = p.clock.Add(2 * time.Hour)
+			got := p.run("hooks", "verify", "-p", "1", "--url", hookURL)
+			if got.exit != c.exit || !strings.Contains(got.out+got.errors, c.says) {
+				t.Errorf("exit %d, want %d: %s%s", got.exit, c.exit, got.out, got.errors)
+			}
+		})
+	}
+}
+
 func TestHooksVerify_SaysThatGitLabLimitsTests(t *testing.T) {
 	p, g := besideGitLab(t, fakegitlab.Options{HookClient: answers(func() (int, string) { return 200, `{"reason":"epic"}` })})
 	p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
@@ -521,5 +546,32 @@ func TestHooksRotate_LeavesASecretThatItDoesNotUnderstand(t *testing.T) {
 	got := p.run("hooks", "rotate", "-p", "1", "--url", hookURL, "--secret", "LorehookWebhookSecret")
 	if got.exit == 0 || len(v.versions) != 1 || g.HookTokens(1)[g.Hooks(1)[0].ID][0] != signingToken || strings.Contains(got.out+got.errors, "whsec_") {
 		t.Errorf("%+v, %v", got, v.versions)
+	}
+}
+
+// The user's own region may be another one, and the webhook's address may name none.
+func TestHooksRotate_ReadsTheSecretInItsRegion(t *testing.T) {
+	const name = "LorehookWebhookSecret"
+	for _, c := range []struct{ url, secret, own, want string }{
+		{hookURL, name, "us-east-1", "eu-west-1"},
+		{hookURL, "arn:aws:secretsmanager:eu-central-1:123456789012:secret:" + name + "-AbCdEf", "us-east-1", "eu-central-1"},
+		{"https://hooks.example.com/webhooks/gitlab", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:" + name + "-AbCdEf", "", "eu-central-1"},
+		{"https://hooks.example.com/webhooks/gitlab", name, "us-east-1", "us-east-1"},
+	} {
+		p, _ := besideGitLab(t, fakegitlab.Options{})
+		p.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = signingToken
+		p.run("hooks", "add", "-p", "1", "--url", c.url)
+		var scope string
+		p.aws = func(context.Context) (aws.Config, error) {
+			return aws.Config{Region: c.own, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider("AKIDSAMPLE", "sample", ""),
+				HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					scope = r.Header.Get("Authorization")
+					return nil, errors.New("not asked in this test")
+				})}}, nil
+		}
+		got := p.run("hooks", "rotate", "-p", "1", "--url", c.url, "--secret", c.secret)
+		if !strings.Contains(scope, "/"+c.want+"/secretsmanager/") {
+			t.Errorf("the secret %s of %s is read with %q: %+v", c.secret, c.url, scope, got)
+		}
 	}
 }

@@ -2,17 +2,18 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	adapter "gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/token"
@@ -20,7 +21,7 @@ import (
 
 type hooksRotateCommand struct {
 	hookURL
-	Project []string `short:"p" placeholder:"PROJECT" help:"Project ID, path or URL; can be repeated."`
+	Project []string `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Project ID, path or URL; can be repeated."`
 	Group   []string `short:"g" placeholder:"GROUP" help:"Group ID or full path; can be repeated."`
 	Secret  string   `env:"LOREHOOK_WEBHOOK_SECRET_ID" placeholder:"NAME" help:"Name or ARN of the stack's secret with the webhook tokens (default: LOREHOOK_WEBHOOK_SECRET_ID)."`
 	KeepOld bool     `xor:"old" help:"Leave the old tokens in the secret."`
@@ -78,7 +79,7 @@ func (c *hooksRotateCommand) Run(ctx context.Context, s *session) error {
 	if c.DryRun || c.Secret == "" {
 		return c.explain(ctx, s, r)
 	}
-	secret, err := s.webhookSecret(ctx, c.Secret)
+	secret, err := s.webhookSecret(ctx, c.Secret, hook.url)
 	if err != nil {
 		return err
 	}
@@ -86,8 +87,8 @@ func (c *hooksRotateCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if r.token, err = newToken(r.signing); err != nil {
-		return err
+	if r.token = token.NewSecret(); r.signing {
+		r.token = token.NewSigning()
 	}
 	return c.rotate(ctx, s, hook.url, r, secret, old)
 }
@@ -112,7 +113,7 @@ func (c *hooksRotateCommand) find(ctx context.Context, s *session, address strin
 			return r, err
 		}
 		if len(found) == 0 {
-			return r, unhealthy(fmt.Sprintf("%s has no hook for %s; add it with: lore hooks add", h.owner, address))
+			return r, unhealthy(fmt.Sprintf("%s has no hook for %s", h.owner, address))
 		}
 		for _, hook := range found {
 			if i > 0 && hook.SigningToken != r.signing {
@@ -218,12 +219,12 @@ func (c *hooksRotateCommand) explain(ctx context.Context, s *session, r rotation
 	if err != nil {
 		return err
 	}
-	member, flag := "secret_tokens", "GITLAB_WEBHOOK_SECRET_TOKENS"
+	generate, member, flag := "lore token generate --secret-token", "secret_tokens", "GITLAB_WEBHOOK_SECRET_TOKENS"
 	if r.signing {
-		member, flag = "signing_tokens", "GITLAB_WEBHOOK_SIGNING_TOKENS"
+		generate, member, flag = "lore token generate", "signing_tokens", "GITLAB_WEBHOOK_SIGNING_TOKENS"
 	}
 	steps := []string{
-		"make a new token and put it in front of the old ones in " + member + " of the stack's secret (the local stack: in " + flag + ", as a JSON list, then make up)",
+		"make a new token (" + generate + ") and put it in front of the old ones in " + member + " of the stack's secret (the local stack: in " + flag + ", as a JSON list, then make up)",
 		fmt.Sprintf("wait %v s, until every function has read it", rotationWait.Seconds()),
 		fmt.Sprintf("set it on the hook(s) %v: lore hooks add with the new token first in %s", r.ids(), flag),
 		fmt.Sprintf("wait %v s, until no delivery with the old token is under way", rotationDrain.Seconds()),
@@ -245,18 +246,6 @@ func (c *hooksRotateCommand) explain(ctx context.Context, s *session, r rotation
 		return invalid("without --secret, nothing was done: name the stack's secret, or follow the steps")
 	}
 	return nil
-}
-
-// newToken returns a token that only this program and its reader know.
-func newToken(signing bool) (string, error) {
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return "", fmt.Errorf("make a token: %w", err)
-	}
-	if signing {
-		return token.SigningPrefix + base64.StdEncoding.EncodeToString(key), nil
-	}
-	return base64.RawURLEncoding.EncodeToString(key), nil
 }
 
 // webhookTokens is the value of the secret with the webhook tokens. Members that are
@@ -299,10 +288,18 @@ type webhookSecret struct {
 	id     string
 }
 
-func (s *session) webhookSecret(ctx context.Context, id string) (webhookSecret, error) {
-	config, err := s.AWS(ctx)
+func (s *session) webhookSecret(ctx context.Context, id, webhookURL string) (webhookSecret, error) {
+	at, err := url.Parse(webhookURL)
 	if err != nil {
-		return webhookSecret{}, surgical.WrapError(surgical.CodeInternal, err, "the AWS configuration could not be loaded: "+err.Error())
+		return webhookSecret{}, invalid("the webhook's URL: %v", err)
+	}
+	region := apiclient.RegionOf(at) // the secret is where the webhook is
+	if named, err := arn.Parse(id); err == nil {
+		region = named.Region
+	}
+	config, err := s.awsIn(ctx, region, at.Host)
+	if err != nil {
+		return webhookSecret{}, err
 	}
 	return webhookSecret{secretsmanager.NewFromConfig(config), id}, nil
 }

@@ -97,7 +97,7 @@ func wrongWith(owner adapter.Owner, address string, found []adapter.Hook) []stri
 	}
 	switch len(found) {
 	case 0:
-		wrong = append(wrong, fmt.Sprintf("%s has no hook for %s; add it with: lore hooks add", owner, address))
+		wrong = append(wrong, fmt.Sprintf("%s has no hook for %s", owner, address))
 	case 1:
 	default:
 		wrong = append(wrong, fmt.Sprintf("%s has %d hooks for %s: every event is delivered that many times; lore hooks add keeps one", owner, len(found), address))
@@ -150,12 +150,15 @@ func (h hooks) events(ctx context.Context, hook int64) (events []adapter.HookEve
 
 // test lets GitLab send a test event and follows it.
 func (c *hooksVerifyCommand) test(ctx context.Context, s *session, h hooks, hook adapter.Hook) (*hookTest, error) {
+	before, _, err := h.events(ctx, hook.ID)
+	if err != nil {
+		return nil, err
+	}
 	for _, trigger := range []string{"issues_events", "merge_requests_events"} {
-		began := s.Clock()
 		_, resp, err := h.call(ctx, http.MethodPost, below(hook.ID)+"/test/"+trigger, nil)
 		switch {
 		case err == nil:
-			return c.follow(ctx, s, h, hook, trigger, began)
+			return c.follow(ctx, s, h, hook, trigger, newestOf(before))
 		case resp == nil || resp.StatusCode != http.StatusUnprocessableEntity:
 			return nil, err
 		case !strings.Contains(err.Error(), "Ensure "): // the project has none of these
@@ -171,22 +174,61 @@ func reasonOf(err error) string {
 	return cmp.Or(reason, surgical.AsError(err).Message)
 }
 
-// follow finds the run of a test event that GitLab has delivered, and waits for it.
-func (c *hooksVerifyCommand) follow(ctx context.Context, s *session, h hooks, hook adapter.Hook, trigger string, began time.Time) (*hookTest, error) {
+// GitLab writes its log after it has answered the request for the test.
+const (
+	logPatience = 30 * time.Second
+	logPause    = time.Second
+)
+
+// newestOf returns the id of the newest delivery, 0 if there is none.
+func newestOf(events []adapter.HookEvent) int64 {
+	if len(events) == 0 {
+		return 0
+	}
+	return events[0].ID
+}
+
+// delivered returns the delivery that GitLab logged after the one with the id before,
+// when it appears. known is false if GitLab shows no log.
+func (h hooks) delivered(ctx context.Context, s *session, hook, before int64) (event adapter.HookEvent, known bool, err error) {
+	for began := s.Clock(); ; {
+		events, known, err := h.events(ctx, hook)
+		if err != nil || !known {
+			return adapter.HookEvent{}, false, err
+		}
+		if newestOf(events) > before {
+			return events[0], true, nil
+		}
+		if s.Clock().Sub(began) >= logPatience {
+			return adapter.HookEvent{}, true, nil
+		}
+		if err := s.Pause(ctx, logPause); err != nil {
+			return adapter.HookEvent{}, true, err
+		}
+	}
+}
+
+// follow finds the run of a test event that GitLab has delivered after the delivery with
+// the id before, and waits for it.
+func (c *hooksVerifyCommand) follow(ctx context.Context, s *session, h hooks, hook adapter.Hook, trigger string, before int64) (*hookTest, error) {
 	test := &hookTest{Trigger: trigger}
-	events, known, err := h.events(ctx, hook.ID)
+	event, known, err := h.delivered(ctx, s, hook.ID, before)
 	if err != nil {
 		return nil, err
 	}
-	if !known || len(events) == 0 {
-		test.Skipped = "it was delivered, but GitLab shows no log of deliveries that would name its run; see: lore sync-runs"
+	if !known {
+		test.Skipped = "it was delivered, but GitLab shows no log of deliveries that would name its run; see: lore runs list"
+		return test, nil
+	}
+	if event.ID == 0 {
+		test.wrong = fmt.Sprintf("GitLab says that it delivered its test event, but its log does not show that after %v s, so nothing says who answered; run the command again", logPatience.Seconds())
 		return test, nil
 	}
 	var answered struct {
 		RunID  string `json:"run_id"`
 		Reason string `json:"reason"`
 	}
-	if json.Unmarshal([]byte(events[0].ResponseBody), &answered) != nil || answered.RunID == "" {
+	if json.Unmarshal([]byte(event.ResponseBody), &answered) != nil || answered.RunID == "" {
 		test.wrong = "the test event was delivered, but not to Lorehook: the answer names no run"
 		if answered.Reason != "" {
 			test.wrong = "Lorehook ignores the events: " + answered.Reason

@@ -15,9 +15,9 @@ import (
 )
 
 type listCommand struct {
-	Project   string   `short:"p" required:"" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	Project   string   `short:"p" required:"" placeholder:"PROJECT" completion-predictor:"project" help:"Project ID, path such as group/project, or URL in GitLab."`
 	MRs       bool     `name:"mrs" help:"List merge requests instead of issues."`
-	State     string   `default:"opened" help:"Only in this state: opened, closed, merged, locked, or all."`
+	State     string   `default:"opened" completion-predictor:"state" help:"Only in this state: opened, closed, merged, locked, or all."`
 	Label     []string `placeholder:"LABEL" help:"Only with all of these labels (repeat, or comma-separated)."`
 	Author    string   `placeholder:"USER" help:"Only by this user."`
 	Assignee  string   `placeholder:"USER" help:"Only assigned to this user."`
@@ -172,7 +172,7 @@ func (p *printer) listed(entities []apiclient.ListedEntity, of surgical.EntityTy
 	if at.relative {
 		column := len(heading) - 3
 		fit(rows, column+1, 20)
-		fit(rows, column, columns-widths(rows, column)-2*(len(heading)-1))
+		fit(rows, column, columns-widths(heading, rows, column)-2*(len(heading)-1))
 	}
 	p.table(heading, rows)
 }

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/fatih/color"
 
-	"gitlab.com/lorehook/lorehook/internal/duration"
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -114,7 +113,7 @@ func (p *printer) columns(rows [][]cell) {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i].text))
+			widths[i] = max(widths[i], wide(row[i].text))
 		}
 	}
 	for _, row := range rows {
@@ -130,7 +129,7 @@ func (p *printer) columns(rows [][]cell) {
 			}
 			line.WriteString(text)
 			if i < last {
-				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2))
+				line.WriteString(strings.Repeat(" ", widths[i]-wide(c.text)+2))
 			}
 		}
 		p.line("%s", safe(line.String()))
@@ -148,27 +147,16 @@ func (p *printer) status(status string) cell {
 }
 
 // failure prints an error and what to do about it.
-func (p *printer) failure(e *surgical.Error) {
-	p.line("%s %s", paint(p.bad, "lore: %s:", e.Code), e.Message)
-	var rows [][]cell
-	for _, f := range e.Failures {
-		rows = append(rows, []cell{plain("  %s", f.Target), {string(f.Code), p.bad}, {string(f.Action), p.faint}, plain("%s", f.Message)})
-	}
-	p.columns(rows)
-	what := advice(e)
+func (p *printer) failure(e *surgical.Error, next []advice.Step) {
+	what := string(e.Code)
 	if e.RunID != "" {
 		what += ", run " + e.RunID
 	}
-	if what != "" {
-		p.line("%s", paint(p.faint, "      %s", what))
+	p.line("%s %s %s", paint(p.bad, "lore:"), e.Message, paint(p.faint, "(%s)", what))
+	var rows [][]cell
+	for _, f := range e.Failures {
+		rows = append(rows, []cell{plain("  %s", f.Target), {string(f.Code), p.bad}, plain("%s", f.Message)})
 	}
-}
-
-// advice returns what to do about a failure, and when.
-func advice(e *surgical.Error) string {
-	what := string(e.Action)
-	if e.RetryAfter > 0 {
-		what += " " + duration.Text(e.RetryAfter)
-	}
-	return what
+	p.columns(rows)
+	p.next(next)
 }

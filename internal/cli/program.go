@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +19,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Env is the program's environment. All fields except HTTP are required.
+// Env is the program's environment. All fields except HTTP and ConfigDir are required.
 type Env struct {
 	// Args are the command-line arguments without the program's name.
 	Args           []string
@@ -35,6 +34,9 @@ type Env struct {
 	LookupEnv                      func(string) (string, bool)
 	// Dir is the working directory.
 	Dir string
+	// ConfigDir is where the user's configuration files are, or "" if there is no such
+	// directory.
+	ConfigDir string
 	Build
 	Clock func() time.Time
 	// Pause waits for the duration, or returns the context's error.
@@ -45,8 +47,9 @@ type Env struct {
 	Browse func(url string) error
 	// HTTP is the transport for all requests; nil means [http.DefaultTransport].
 	HTTP http.RoundTripper
-	// AWS loads the user's AWS configuration.
-	AWS func(context.Context) (aws.Config, error)
+	// AWS loads the user's AWS configuration. profile and region replace those of the
+	// environment, unless they are empty.
+	AWS func(ctx context.Context, profile, region string) (aws.Config, error)
 }
 
 // Build says which program this is. Commit and Date are empty if they are not
@@ -111,6 +114,15 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// written returns the error if the output could not be written, for commands that would
+// otherwise go on without an end.
+func (s *session) written() error {
+	if out, ok := s.Stdout.(*output); ok && out.err != nil {
+		return surgical.WrapError(CodeOutputFailed, out.err, "the output could not be written: "+out.err.Error())
+	}
+	return nil
+}
+
 func run(ctx context.Context, env Env) (exit int) {
 	s := &session{Env: env, began: env.Clock(), robot: robotWanted(env.Args)}
 	s.out = newPrinter(env.Stdout, env.StdoutTerminal && s.colourful())
@@ -120,7 +132,8 @@ func run(ctx context.Context, env Env) (exit int) {
 		if r := recover(); r != nil {
 			code, ok := r.(exited)
 			if !ok {
-				fmt.Fprint(s.Stderr, plaintext.Text(fmt.Sprintf("lore: panic: %v\n%s", r, debug.Stack())))
+				p := surgical.PanicOf(r)
+				fmt.Fprintf(s.Stderr, "lore: panic: %s\n%s\n", p.Kind, strings.Join(p.Stack, "\n"))
 				exit = s.finish(ctx, surgical.NewError(surgical.CodeInternal, "lore crashed; the stack trace is on stderr"))
 				return
 			}
@@ -139,7 +152,7 @@ func (s *session) said(text string, code int) int {
 	if s.data == nil { // a command did not answer by itself
 		s.answer(map[string]string{"text": text}, nil)
 	}
-	s.envelope(nil)
+	s.envelope(nil, errorDetails{})
 	return code
 }
 
@@ -154,7 +167,7 @@ func (s *session) run(ctx context.Context, said io.Writer) error {
 		return fmt.Errorf("set up: %w", err)
 	}
 	if s.lookup("COMP_LINE") != "" {
-		kongcompletion.Register(parser)
+		kongcompletion.Register(parser, kongcompletion.WithPredictors(s.predictors(ctx)))
 	}
 	if flag := emptyFlag(s.Args); flag != "" {
 		return invalid("%s: expected a value, got %q", flag, "")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/cli"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/engines"
@@ -36,9 +38,14 @@ type program struct {
 	http   http.RoundTripper
 	aws    func(context.Context) (aws.Config, error)
 	paused func(ctx context.Context)
+	// config is the directory with profiles, and awsProfile and awsRegion are what the AWS
+	// configuration was asked for.
+	config, awsProfile, awsRegion string
 	// terminal makes stdin, stdout and stderr terminals, and stdin is what is typed.
 	terminal bool
 	stdin    string
+	// stdout replaces the buffer that the output is written to.
+	stdout io.Writer
 	// browsed are the URLs that were opened; visit is called with each, unless it is nil.
 	browsed []string
 	visit   func(url string)
@@ -47,8 +54,9 @@ type program struct {
 func newProgram(t *testing.T) *program {
 	return &program{
 		t: t, dir: t.TempDir(), env: map[string]string{}, clock: time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC),
-		http: loopbackOnly{},
-		aws:  func(context.Context) (aws.Config, error) { return aws.Config{}, errors.New("no AWS in this test") },
+		config: filepath.Join(t.TempDir(), "config"),
+		http:   loopbackOnly{},
+		aws:    func(context.Context) (aws.Config, error) { return aws.Config{}, errors.New("no AWS in this test") },
 	}
 }
 
@@ -75,10 +83,14 @@ func (p *program) run(args ...string) printed {
 func (p *program) runContext(ctx context.Context, args ...string) printed {
 	p.t.Helper()
 	var out, errs bytes.Buffer
+	var stdout io.Writer = &out
+	if p.stdout != nil {
+		stdout = p.stdout
+	}
 	exit := cli.Run(ctx, cli.Env{
-		Args: args, Stdin: strings.NewReader(p.stdin), StdinTerminal: p.terminal, Stdout: &out, Stderr: &errs, StdoutTerminal: p.terminal, StderrTerminal: p.terminal,
+		Args: args, Stdin: strings.NewReader(p.stdin), StdinTerminal: p.terminal, Stdout: stdout, Stderr: &errs, StdoutTerminal: p.terminal, StderrTerminal: p.terminal,
 		LookupEnv: func(name string) (string, bool) { v, ok := p.env[name]; return v, ok },
-		Dir:       p.dir, Build: cli.Build{Version: "v0.0.0-test"}, Clock: func() time.Time { return p.clock },
+		Dir:       p.dir, ConfigDir: p.config, Build: cli.Build{Version: "v0.0.0-test"}, Clock: func() time.Time { return p.clock },
 		Pause: func(ctx context.Context, d time.Duration) error {
 			p.clock = p.clock.Add(d)
 			if p.paused != nil {
@@ -94,9 +106,21 @@ func (p *program) runContext(ctx context.Context, args ...string) printed {
 			}
 			return nil
 		},
-		HTTP: p.http, AWS: p.aws,
+		HTTP: p.http,
+		AWS: func(ctx context.Context, profile, region string) (aws.Config, error) {
+			p.awsProfile, p.awsRegion = profile, region
+			return p.aws(ctx)
+		},
 	})
 	return printed{exit, out.String(), errs.String()}
+}
+
+// checked is one check of lore doctor.
+type checked struct {
+	Name    string       `json:"name"`
+	State   string       `json:"state"`
+	Message string       `json:"message"`
+	Next    *advice.Step `json:"next"`
 }
 
 // envelope is what --robot prints.
@@ -105,7 +129,10 @@ type envelope struct {
 	Data  json.RawMessage `json:"data"`
 	Error *struct {
 		surgical.Error
-		RetryAfter int64 `json:"retry_after"`
+		RetryAfter int64         `json:"retry_after"`
+		Candidates []string      `json:"candidates"`
+		Checks     []checked     `json:"checks"`
+		Next       []advice.Step `json:"next"`
 	} `json:"error"`
 	Meta *struct {
 		ElapsedMS *int64 `json:"elapsed_ms"`

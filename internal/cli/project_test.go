@@ -85,7 +85,7 @@ func TestReference_WithinARelativeURLRoot(t *testing.T) {
 }
 
 func TestSync_TakesEntitiesOfOneProject(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.robot("sync", "-p", "1", "--issue", "7", "--wait") // the path is known from here on
 		path := fakegitlab.ProjectPath
 		for _, args := range [][]string{
@@ -96,10 +96,10 @@ func TestSync_TakesEntitiesOfOneProject(t *testing.T) {
 				t.Errorf("%q: exit %d, %s", args, got.exit, got.out)
 			}
 		}
-		if _, got := s.robot("sync-runs", path+"#7"); got.exit != 0 || !strings.Contains(got.out, `"status":"succeeded"`) {
+		if _, got := s.robot("runs", "list", path+"#7"); got.exit != 0 || !strings.Contains(got.out, `"status":"succeeded"`) {
 			t.Errorf("runs: exit %d, %s", got.exit, got.out)
 		}
-		if _, got := s.robot("sync-runs", "-p", path, "--status", "succeeded"); got.exit != 0 || !strings.Contains(got.out, `"status":"succeeded"`) {
+		if _, got := s.robot("runs", "list", "-p", path, "--status", "succeeded"); got.exit != 0 || !strings.Contains(got.out, `"status":"succeeded"`) {
 			t.Errorf("runs of the project: exit %d, %s", got.exit, got.out)
 		}
 	})
@@ -177,13 +177,13 @@ func TestProject_KeepsTheCodeOfGitLabsError(t *testing.T) {
 }
 
 func TestProjects_ListShowAndHide(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.goldens("projects_empty", 0, "projects")
 		s.robot("sync", "-p", "1", "--issue", "7", "--wait", "--idempotency-key", "first")
 		at := func(minute int) time.Time { return time.Date(2026, 11, 2, 5, minute, 0, 0, time.UTC) }
 		ctx := t.Context()
 		for _, err := range []error{
-			s.Ledger.CompleteProject(ctx, 1, at(50), at(40)),
+			s.Ledger.CompleteProject(ctx, 1, at(50), at(40), surgical.Target{Type: surgical.Issue, IID: 103}, surgical.Target{Type: surgical.MergeRequest, IID: 3}),
 			s.Ledger.CountProject(ctx, 1, surgical.ProjectCounts{Issues: 9, MergeRequests: 3, At: at(51)}),
 			s.Ledger.CheckHook(ctx, 1, surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 4 times in a row", CheckedAt: at(52), Findings: 2}),
 			s.Ledger.CensusProject(ctx, 1, surgical.Censused{
@@ -192,6 +192,7 @@ func TestProjects_ListShowAndHide(t *testing.T) {
 			}),
 			s.Ledger.ReconcileProject(ctx, 1, surgical.Reconciled{Cycle: "c", BeganAt: at(53), EndedAt: at(54), Listed: 5, Different: 2, Missed: 1, Requests: 2}),
 			s.Ledger.UnseenProject(ctx, 2, at(55)),
+			s.Ledger.UnreadableProject(ctx, 1, surgical.Unreadable{Records: 2, At: at(53)}),
 		} {
 			if err != nil {
 				t.Fatal(err)

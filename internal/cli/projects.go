@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
@@ -46,7 +47,7 @@ func (c *projectsListCommand) Run(ctx context.Context, s *session) error {
 }
 
 type projectsShowCommand struct {
-	Project string `arg:"" help:"Project ID, path such as group/project, or URL in GitLab."`
+	Project string `arg:"" completion-predictor:"project" help:"Project ID, path such as group/project, or URL in GitLab."`
 }
 
 // Help implements [kong.HelpProvider].
@@ -77,7 +78,7 @@ func (c *projectsShowCommand) Run(ctx context.Context, s *session) error {
 }
 
 type projectsHideCommand struct {
-	Project string `short:"p" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	Project string `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Project ID, path such as group/project, or URL in GitLab."`
 	All     bool   `help:"Hide all projects, including those outside the allow list."`
 }
 
@@ -117,15 +118,23 @@ func (c *projectsHideCommand) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-// outOfSight says since when a project is not shown by GitLab, or hidden.
+// outOfSight says since when a project is not shown by GitLab, or hidden, or that its
+// lists could not be read completely.
 func (p *printer) outOfSight(project apiclient.Project) cell {
 	switch {
 	case !project.UnseenSince.IsZero():
 		return cell{"not shown by GitLab since " + moment(project.UnseenSince), p.bad}
 	case !project.HiddenAt.IsZero():
 		return cell{"hidden at " + moment(project.HiddenAt), p.warn}
+	case project.Unreadable != nil:
+		return cell{unreadable(project.Unreadable.Records), p.bad}
 	}
 	return cell{}
+}
+
+// unreadable says how many records of a project's lists name no entity.
+func unreadable(records int64) string {
+	return thousands(records) + " records of GitLab's lists not readable"
 }
 
 // projects prints a list of projects.
@@ -173,6 +182,8 @@ func (p *printer) project(project apiclient.Project) {
 		pair("project", number(project.ProjectID)),
 		pair("path", cell{project.Path, p.strong}),
 		pair("complete as of", plain("%s", moment(project.CompleteAsOf))),
+		pair("except for", cell{surgical.ShortTargets(project.CompleteExcept), p.bad}),
+		pair("not readable", p.unreadableOf(project)),
 		pair("not shown since", cell{moment(project.UnseenSince), p.bad}),
 		pair("hidden at", cell{moment(project.HiddenAt), p.warn}),
 	}
@@ -197,6 +208,15 @@ func (p *printer) project(project apiclient.Project) {
 		pairs = append(pairs, pair("checkpoints", plain("issues %s, merge requests %s", moment(c.Issues), moment(c.MergeRequests))))
 	}
 	p.pairs(pairs...)
+}
+
+// unreadableOf says how many records of the project's lists name no entity, if any.
+func (p *printer) unreadableOf(project apiclient.Project) cell {
+	u := project.Unreadable
+	if u == nil {
+		return cell{}
+	}
+	return cell{fmt.Sprintf("%s records of GitLab's lists, last at %s", thousands(u.Records), moment(u.ListedAt)), p.bad}
 }
 
 // hidden prints what was hidden.

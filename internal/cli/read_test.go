@@ -34,7 +34,7 @@ func (s *stack) terminally(args ...string) string {
 }
 
 func TestShow_PrintsAThreadAsAPersonExpectsIt(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.GitLab.AddDiscussion(fakegitlab.IssueRef(7), fakegitlab.Note{Author: fakegitlab.Mira(), Body: "A long line: " + strings.Repeat("word ", 40) + "\n\n```\n" + "code " + strings.Repeat("x", 60) + "\n```\n\x1b[31mnot red\x1b[0m"})
 		s.Webhook(fakegitlab.IssueRef(7))
 		s.Webhook(fakegitlab.MergeRequestRef(12))
@@ -54,7 +54,7 @@ func TestShow_PrintsAThreadAsAPersonExpectsIt(t *testing.T) {
 }
 
 func TestList_PrintsATableOf80Columns(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		for iid := int64(101); iid <= 105; iid++ {
 			issue := fakegitlab.NewIssue(iid, strings.Repeat("A title that is long ", int(iid-100)), "", fakegitlab.Time{Time: s.World.Clock.Now().Add(-time.Duration(iid-100) * 26 * time.Hour)})
 			issue.Labels, issue.Author = []string{"bug", "needs::triage", "performance"}[:(iid-100)%4], fakegitlab.Mira()

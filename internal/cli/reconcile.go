@@ -12,7 +12,7 @@ import (
 )
 
 type reconcileCommand struct {
-	Project string        `short:"p" placeholder:"PROJECT" help:"Compare this project (ID, path such as group/project, or URL in GitLab)."`
+	Project string        `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Compare this project (ID, path such as group/project, or URL in GitLab)."`
 	All     bool          `help:"Compare all projects."`
 	Detach  bool          `help:"Do not wait for the end."`
 	Timeout time.Duration `default:"10m" help:"Maximum time to wait; the reconcile itself continues."`
@@ -117,13 +117,13 @@ func (p *printer) reconciles(list apiclient.ReconcileList) {
 	var rows [][]cell
 	for _, r := range list.Reconciles {
 		row := []cell{
-			plain("%d", r.ProjectID), p.status(string(r.Status)), plain("%s", moment(r.BeganAt)), plain("%s", thousands(r.Listed)),
+			plain("%d", r.ProjectID), plain("%s", r.Path), p.status(string(r.Status)), plain("%s", moment(r.BeganAt)), plain("%s", thousands(r.Listed)),
 			plain("%s", thousands(r.Different)), plain("%s", thousands(r.Requests)), {},
 		}
 		if r.Error != nil {
-			row[6] = cell{string(r.Error.Code) + ": " + r.Error.Message, p.bad}
+			row[7] = cell{string(r.Error.Code) + ": " + r.Error.Message, p.bad}
 		}
 		rows = append(rows, row)
 	}
-	p.table([]string{"PROJECT", "STATUS", "BEGAN", "LISTED", "DIFFERENT", "REQUESTS", "ERROR"}, rows)
+	p.table([]string{"PROJECT", "PATH", "STATUS", "BEGAN", "LISTED", "DIFFERENT", "REQUESTS", "ERROR"}, rows)
 }

@@ -66,7 +66,11 @@ func (s *session) page(text string) (reference, error) {
 		return reference{}, invalid("the URL of a project, issue or merge request in GitLab begins with https://, got %q", text)
 	}
 	path := u.Path
-	if base := s.gitlabBase(); base != "" {
+	gitlab, err := s.setting(keyGitLabBaseURL)
+	if err != nil {
+		return reference{}, err
+	}
+	if base := gitlab.value; base != "" {
 		known, err := baseurl.Parse(base)
 		rest, within := "", false
 		if err == nil {
@@ -164,5 +168,6 @@ func (s *session) entity(ctx context.Context, project string, issue, mr *int64, 
 		return surgical.EntityRef{}, err
 	}
 	id, err := s.projectID(ctx, selected.project)
-	return surgical.EntityRef{ProjectID: id, Target: target}, err
+	s.about = surgical.EntityRef{ProjectID: id, Target: target}
+	return s.about, err
 }

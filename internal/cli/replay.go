@@ -19,6 +19,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
@@ -229,6 +230,6 @@ func (p *printer) received(r received, key string) {
 		pair("targets", plain("%s", targets(r.Targets, 3))), pair("key", plain("%s", key)),
 	)
 	if r.RunID != "" {
-		p.followIt(r.RunID)
+		p.next([]advice.Step{{Text: "Follow the run until it ends.", Command: advice.Watch(r.RunID)}})
 	}
 }

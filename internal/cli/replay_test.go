@@ -37,7 +37,7 @@ func newReceiver(t *testing.T, status int, answer string) *receiver {
 }
 
 func TestReplay_QueuesTheEventAndWaitsForItsRun(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.goldens("replay", 0, "replay", "issue_opened", "--idempotency-key", "replayed")
 		s.goldens("replay_ignored", 0, "replay", "push", "--idempotency-key", "ignored")
 		e, got := s.robot("replay", "merge_request_updated", "--wait")
@@ -136,7 +136,7 @@ func TestReplay_SendsTheLocalStacksTokenOnlyToTheLocalStack(t *testing.T) {
 }
 
 func TestReplay_KeepsTheCodeOfTheWebhooksError(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		webhook := s.url + "/webhooks/gitlab"
 		s.env["GITLAB_WEBHOOK_SIGNING_TOKENS"] = "whsec_YW5vdGhlci1rZXktYW5vdGhlci1rZXktYW5vdGhlciE="
 		s.local(map[string]string{})

@@ -1,15 +1,11 @@
 package cli_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
-
-	"gitlab.com/lorehook/lorehook/internal/apiclient"
 )
 
 // Every lore command in the runbooks and the README is valid: with --help, lore
@@ -41,34 +37,19 @@ func TestRunbooks_NameOnlyExistingCommands(t *testing.T) {
 	}
 }
 
-// The fields that jq selects exist: a misspelt name would select nothing, or
-// everything.
-func TestRunbooks_UseOnlyExistingFields(t *testing.T) {
-	answer, err := json.Marshal(map[string]any{"data": apiclient.RunList{Runs: []apiclient.Run{{RunID: "w", CreatedAt: time.Now()}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+// Nobody has to install jq before an alarm can be handled.
+func TestRunbooks_NeedNoOtherProgramToReadAnswers(t *testing.T) {
 	files, err := filepath.Glob("../../docs/runbooks/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, field := regexp.MustCompile(`jq -r [^']*'([^']+)'`), regexp.MustCompile(`\.([a-z_]+)`)
-	found := 0
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range program.FindAllStringSubmatch(string(text), -1) {
-			for _, f := range field.FindAllStringSubmatch(m[1], -1) {
-				found++
-				if !strings.Contains(string(answer), `"`+f[1]+`":`) {
-					t.Errorf("%s: no field %s in %s", file, f[1], answer)
-				}
-			}
+		if regexp.MustCompile(`\bjq\b`).Match(text) {
+			t.Errorf("%s needs jq", file)
 		}
-	}
-	if found < 4 {
-		t.Errorf("only %d fields were found: the pattern is broken", found)
 	}
 }

@@ -1,117 +1,67 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-type syncRunsCommand struct {
-	RunID       string `placeholder:"ID" help:"The run to show, retry, cancel or wait for."`
-	RetryFailed bool   `help:"Retry the failed targets of the run. Repeating the command returns the same new run."`
-	Cancel      bool   `help:"Cancel the run: a queued run never starts, a running one stops at its next safe point."`
-	waiting
+type runsCommands struct {
+	List   runsListCommand   `cmd:"" default:"withargs" help:"List runs, newest first."`
+	View   runsViewCommand   `cmd:"" help:"Show a run with the outcome of its targets."`
+	Watch  runsWatchCommand  `cmd:"" help:"Follow a run until it ends; exit with the exit code of its failure."`
+	Retry  runsRetryCommand  `cmd:"" help:"Retry the failed targets of a run, or of all that failed lately."`
+	Cancel runsCancelCommand `cmd:"" help:"Cancel a run."`
+}
+
+// runFilter are the flags of a list of runs.
+type runFilter struct {
 	Entity  string `arg:"" optional:"" help:"Only runs of this entity: 1#7, group/project#7, group/project!3, or its URL in GitLab."`
-	Project string `short:"p" placeholder:"PROJECT" help:"Only runs of this project (ID, path such as group/project, or URL in GitLab)."`
+	Project string `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Only runs of this project (ID, path such as group/project, or URL in GitLab)."`
 	Issue   *int64 `placeholder:"IID" help:"Only runs of this issue (with -p)."`
 	MR      *int64 `name:"mr" placeholder:"IID" help:"Only runs of this merge request (with -p)."`
-	Status  string `placeholder:"STATUS" help:"Only runs with this status: queued, running, succeeded, failed, cancelled."`
-	Limit   int    `default:"20" help:"Maximum number of runs (1 to 100)."`
+	Status  string `placeholder:"STATUS" completion-predictor:"status" help:"Only runs with this status: queued, running, succeeded, failed, cancelled."`
+	Limit   int    `short:"L" default:"20" help:"Maximum number of runs (1 to 100)."`
 	Cursor  string `placeholder:"CURSOR" help:"Cursor of the next page, from the previous one."`
 }
 
+type runsListCommand struct{ runFilter }
+
 // Help implements [kong.HelpProvider].
-func (*syncRunsCommand) Help() string {
-	return `Without --run-id it lists runs, newest first.
+func (*runsListCommand) Help() string {
+	return `Tables show the beginning of each run's id, which every command accepts in place of the id. With --robot, ids are whole.
 
 Examples:
 
-    lore sync-runs -p group/project --status failed
+    lore runs list -p group/project --status failed
 
-    lore sync-runs 'group/project#7'
-
-    lore sync-runs --run-id m5d2x7 --retry-failed --wait`
+    lore runs list 'group/project#7'`
 }
 
 // Run implements the command.
-func (c *syncRunsCommand) Run(ctx context.Context, s *session) error {
+func (c *runsListCommand) Run(ctx context.Context, s *session) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if c.RunID == "" {
-		return c.list(ctx, s)
-	}
-	client, err := s.client(ctx)
-	if err != nil {
-		return err
-	}
-	var run apiclient.Answer[apiclient.Run]
-	switch {
-	case c.RetryFailed:
-		run, err = client.RetryFailed(ctx, c.RunID)
-	case c.Cancel:
-		run, err = client.Cancel(ctx, c.RunID)
-	case c.Wait:
-		return s.await(ctx, client, c.RunID, c.waiting, false)
-	default:
-		run, err = client.Run(ctx, c.RunID)
-	}
-	if err != nil {
-		return err
-	}
-	if !c.Wait {
-		s.answer(run.Raw, func(p *printer) { p.run(run.Value) })
-		return nil
-	}
-	err = s.await(ctx, client, run.Value.RunID, c.waiting, false)
-	if c.Cancel && surgical.CodeOf(err) == surgical.CodeRunCancelled {
-		return nil // the requested outcome
-	}
-	return err
+	return c.list(ctx, s)
 }
 
-func (c *syncRunsCommand) check() error {
-	if c.RunID == "" {
-		for _, flag := range []struct {
-			name string
-			set  bool
-		}{{"--retry-failed", c.RetryFailed}, {"--cancel", c.Cancel}, {"--wait", c.Wait}} {
-			if flag.set {
-				return invalid("%s needs --run-id", flag.name)
-			}
-		}
-		switch {
-		case c.Status != "" && !slices.Contains(surgical.RunStatuses(), surgical.RunStatus(c.Status)):
-			return invalid("--status must be one of %s, got %q", joined(surgical.RunStatuses()), c.Status)
-		case (c.Issue != nil || c.MR != nil) && c.Project == "":
-			return invalid("--issue and --mr need -p")
-		case (c.Issue != nil || c.MR != nil || c.Entity != "") && c.Status != "":
-			return invalid("an entity cannot be combined with --status")
-		case c.Limit < 1 || c.Limit > 100:
-			return invalid("--limit must be between 1 and 100, got %d", c.Limit)
-		}
-		return nil
-	}
+func (c *runFilter) check() error {
 	switch {
-	case c.RetryFailed && c.Cancel:
-		return invalid("--retry-failed and --cancel cannot be combined")
-	case c.Entity != "" || c.Project != "" || c.Status != "" || c.Cursor != "" || c.Issue != nil || c.MR != nil:
-		return invalid("an entity, -p, --issue, --mr, --status and --cursor filter a list and cannot be combined with --run-id %s", c.RunID)
-	}
-	return cmp.Or(checkRunID(c.RunID), checkTimeout(c.waiting))
-}
-
-// checkRunID rejects ids that the API would reject.
-func checkRunID(id string) error {
-	if !regexp.MustCompile(`^[a-z0-9]{1,64}$`).MatchString(id) {
-		return invalid("a run id has 1 to 64 lowercase letters and digits, got %q", id)
+	case c.Status != "" && !slices.Contains(surgical.RunStatuses(), surgical.RunStatus(c.Status)):
+		return invalid("--status must be one of %s, got %q", joined(surgical.RunStatuses()), c.Status)
+	case (c.Issue != nil || c.MR != nil) && c.Project == "":
+		return invalid("--issue and --mr need -p")
+	case (c.Issue != nil || c.MR != nil || c.Entity != "") && c.Status != "":
+		return invalid("an entity cannot be combined with --status")
+	case c.Limit < 1 || c.Limit > 100:
+		return invalid("--limit must be between 1 and 100, got %d", c.Limit)
 	}
 	return nil
 }
@@ -124,7 +74,7 @@ func joined[T ~string](all []T) string {
 	return strings.Join(texts, ", ")
 }
 
-func (c *syncRunsCommand) list(ctx context.Context, s *session) error {
+func (c *runFilter) list(ctx context.Context, s *session) error {
 	filter := apiclient.Filter{Status: surgical.RunStatus(c.Status), Limit: c.Limit, Cursor: c.Cursor}
 	if c.Project != "" || c.Entity != "" {
 		selected, err := s.selected(c.Project, given(c.Issue), given(c.MR), given(nonEmpty(c.Entity)))
@@ -148,37 +98,53 @@ func (c *syncRunsCommand) list(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	s.answer(list.Raw, func(p *printer) { p.runs(list.Value) })
+	s.answer(list.Raw, func(p *printer) { p.runs(list.Value, s.times()) })
 	return nil
 }
 
 // runs prints a list of runs.
-func (p *printer) runs(list apiclient.RunList) {
+func (p *printer) runs(list apiclient.RunList, at times) {
 	if len(list.Runs) == 0 && list.NextCursor == "" {
 		p.line("no runs")
 	}
+	short := shortened(list.Runs, func(r apiclient.Run) string { return r.RunID })
 	var rows [][]cell
-	for _, r := range list.Runs {
+	for i, r := range list.Runs {
+		status := p.status(string(r.Status))
+		if r.Stage != "" && !r.Status.Terminal() {
+			status.text += ", " + string(r.Stage)
+		}
 		rows = append(rows, []cell{
-			plain("%s", r.RunID), p.status(string(r.Status)), plain("%s", r.Stage), plain("%s", r.Origin), plain("%d", r.ProjectID),
-			plain("%s", targets(r.Targets, 3)), plain("%s", moment(r.CreatedAt)), {string(r.Code), p.bad},
+			plain("%s", short[i]), status, plain("%s", r.Origin), plain("%s", references(r, 2)), plain("%s", at.text(r.CreatedAt)), {string(r.Code), p.bad},
 		})
 	}
-	p.table([]string{"RUN", "STATUS", "STAGE", "ORIGIN", "PROJECT", "TARGETS", "CREATED", "ERROR"}, rows)
+	p.table([]string{"RUN", "STATUS", "ORIGIN", "TARGETS", "CREATED", "ERROR"}, rows)
 	if list.NextCursor != "" {
 		p.line("%s", paint(p.faint, "next page: --cursor %s", list.NextCursor))
 	}
 }
 
-// targets lists the first most targets, and how many more there are.
+// references lists the first most targets of a run as commands take them: 1#7, 1!3.
+func references(r apiclient.Run, most int) string {
+	return firstOf(r.Targets, most, func(t surgical.Target) string {
+		return advice.Reference(surgical.EntityRef{ProjectID: r.ProjectID, Target: t})
+	})
+}
+
+// targets lists the first most targets.
 func targets(all []surgical.Target, most int) string {
+	return firstOf(all, most, surgical.Target.String)
+}
+
+// firstOf lists the first most targets by name, and how many more there are.
+func firstOf(all []surgical.Target, most int, name func(surgical.Target) string) string {
 	var names []string
 	for i, t := range all {
 		if i == most && len(all) > most+1 {
 			names = append(names, fmt.Sprintf("and %d more", len(all)-most))
 			break
 		}
-		names = append(names, t.String())
+		names = append(names, name(t))
 	}
 	return strings.Join(names, " ")
 }

@@ -86,7 +86,7 @@ func (p *printer) problem(f *problem.Problem) cell {
 		return cell{}
 	}
 	e := f.Err()
-	return cell{fmt.Sprintf("%s: %s (%s)", e.Code, e.Message, advice(e)), p.bad}
+	return cell{fmt.Sprintf("%s: %s", e.Code, e.Message), p.bad}
 }
 
 // number returns a number, or an empty cell for zero.

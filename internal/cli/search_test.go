@@ -16,7 +16,7 @@ func (s *stack) index() {
 }
 
 func TestSearch_ShowsPassagesLinksAndHowCurrentTheyAre(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		if e, got := s.robot("search", "carousel"); e.code() != surgical.CodeIndexNotReady || got.exit != 48 {
 			t.Errorf("without an index: exit %d, %s", got.exit, got.out)
 		}

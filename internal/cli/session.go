@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -21,6 +22,8 @@ type session struct {
 	// out prints results to stdout, err everything else to stderr.
 	out, err *printer
 	data     any
+	// about is the entity that the command is about, if it is about one.
+	about surgical.EntityRef
 }
 
 func (s *session) colourful() bool {
@@ -44,9 +47,9 @@ func (s *session) finish(ctx context.Context, err error) int {
 		failure = failureOf(ctx, err)
 	}
 	if s.robot {
-		s.envelope(failure)
+		s.envelope(failure, detailsOf(err))
 	} else if failure != nil {
-		s.err.failure(failure)
+		s.err.failure(failure, s.next(failure))
 	}
 	if failure == nil {
 		return 0
@@ -75,13 +78,36 @@ type envelopeError struct {
 	*surgical.Error
 	// RetryAfter is in seconds.
 	RetryAfter int64 `json:"retry_after,omitempty"`
+	errorDetails
+	// Next is what to do about it.
+	Next []advice.Step `json:"next,omitempty"`
+}
+
+// errorDetails is what only some failures have.
+type errorDetails struct {
+	// Candidates are the ids that an ambiguous one is the beginning of.
+	Candidates []string `json:"candidates,omitempty"`
+	// Checks are those of lore doctor.
+	Checks []check `json:"checks,omitempty"`
+}
+
+func detailsOf(err error) (d errorDetails) {
+	var ambiguous *ambiguousRun
+	if errors.As(err, &ambiguous) {
+		d.Candidates = ambiguous.candidates
+	}
+	var unwell *failedChecks
+	if errors.As(err, &unwell) {
+		d.Checks = unwell.checks
+	}
+	return d
 }
 
 type envelopeMeta struct {
 	ElapsedMS int64 `json:"elapsed_ms"`
 }
 
-func (s *session) envelope(failure *surgical.Error) {
+func (s *session) envelope(failure *surgical.Error, details errorDetails) {
 	meta := envelopeMeta{s.Clock().Sub(s.began).Milliseconds()}
 	var body any
 	if failure == nil {
@@ -95,7 +121,7 @@ func (s *session) envelope(failure *surgical.Error) {
 			OK    bool          `json:"ok"`
 			Error envelopeError `json:"error"`
 			Meta  envelopeMeta  `json:"meta"`
-		}{false, envelopeError{failure, failure.Seconds()}, meta}
+		}{false, envelopeError{Error: failure, RetryAfter: failure.Seconds(), errorDetails: details, Next: s.next(failure)}, meta}
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 type showCommand struct {
 	Entity    string `arg:"" optional:"" help:"The entity: 1#7, group/project#7, group/project!3, or its URL in GitLab. Or use -p."`
-	Project   string `short:"p" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	Project   string `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Project ID, path such as group/project, or URL in GitLab."`
 	Issue     *int64 `placeholder:"IID" help:"Show this issue."`
 	MR        *int64 `name:"mr" placeholder:"IID" help:"Show this merge request."`
 	Documents bool   `help:"Print the text of its documents instead."`

@@ -48,6 +48,12 @@ func (q *inbox) Send(_ context.Context, req surgical.Request) error {
 	return nil
 }
 
+func (q *inbox) depth(context.Context) (waiting, received int, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.sent), 0, nil
+}
+
 func (q *inbox) take() []surgical.Request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -76,11 +82,11 @@ func (s *stack) work(context.Context) {
 	}
 }
 
-// onEngines runs the test with a fresh stack on every engine. Projects 1 and 2 are
+// inStack runs the test with a fresh stack. Projects 1 and 2 are
 // on the allow list.
-func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
+func inStack(t *testing.T, test func(t *testing.T, s *stack)) {
 	t.Helper()
-	engines.Run(t, func(t *testing.T, e engines.Engine) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		s := &stack{program: newProgram(t), queue: &inbox{}}
 		s.World = cloud.NewWorld(t, cloud.Intercept(e.DynamoDB, func(_ context.Context, call cloud.Call, send func() error) error {
 			if slices.Contains(call.Tables(), e.Tables.Content) {
@@ -93,7 +99,8 @@ func onEngines(t *testing.T, test func(t *testing.T, s *stack)) {
 		allows := func(id int64) bool { return id == 1 || id == 2 }
 		log := slog.New(slog.DiscardHandler)
 		handler, err := api.New(api.Options{
-			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Content: s.Content.ForReaders(s.Ledger.ProjectHiddenAt, surgical.Include), Eraser: s.Eraser, Feed: feed.NewStore(s.DB, s.Tables.Feed, s.Clock.Now), Queue: s.queue,
+			Runs: s.Ledger, Projects: s.Ledger, Passes: s.Ledger, Standing: s.Ledger, Content: s.Content.ForReaders(s.Ledger.ProjectHiddenAt, surgical.Include), Eraser: s.Eraser, Feed: feed.NewStore(s.DB, s.Tables.Feed, s.Clock.Now), Queue: s.queue,
+			Gauges: []api.Gauge{{Name: "requests", Depth: s.queue.depth}, {Name: "dead-letters", Depth: func(context.Context) (int, int, error) { return 1, 0, nil }}},
 			Search: s.search.Find, Index: s.search.Manifests, Allows: allows, Allowed: []int64{1, 2}, Clock: s.Clock.Now,
 			NewKey: func() string { return "of-the-api" }, Log: log,
 		})

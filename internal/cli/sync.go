@@ -19,7 +19,7 @@ type waiting struct {
 
 type syncCommand struct {
 	Entity        []string `arg:"" optional:"" help:"Entities of one project: 1#7, group/project#7, group/project!3, or their URLs in GitLab. Or use -p."`
-	Project       string   `short:"p" placeholder:"PROJECT" help:"Project ID, path such as group/project, or URL in GitLab."`
+	Project       string   `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Project ID, path such as group/project, or URL in GitLab."`
 	Issue         []int64  `placeholder:"IID" help:"Issue; repeat the flag or separate several with commas."`
 	MR            []int64  `name:"mr" placeholder:"IID" help:"Merge request; repeat the flag or separate several with commas."`
 	PreflightOnly bool     `help:"Fetch and report, but write no content."`
@@ -87,10 +87,7 @@ func (c *syncCommand) Run(ctx context.Context, s *session) error {
 	if c.Wait {
 		return s.await(ctx, client, started.Value.RunID, c.waiting, false)
 	}
-	s.answer(started.Raw, func(p *printer) {
-		p.run(started.Value)
-		p.followIt(started.Value.RunID)
-	})
+	s.answer(started.Raw, func(p *printer) { p.runAndNext(started.Value) })
 	return nil
 }
 
@@ -99,11 +96,6 @@ func deref(key *string) string {
 		return ""
 	}
 	return *key
-}
-
-// followIt prints the command that follows the run.
-func (p *printer) followIt(runID string) {
-	p.line("%s", paint(p.faint, "follow it: lore sync-runs --run-id %s --wait", runID))
 }
 
 func (c *syncCommand) options() surgical.Options {
@@ -164,8 +156,9 @@ func (p *printer) plan(plan apiclient.Plan) {
 	p.line("")
 	p.table([]string{"TYPE", "IID", "STORED", "UPDATED", "FETCHED"}, rows)
 	rows = nil
-	for _, c := range plan.Conflicts {
-		rows = append(rows, []cell{{c.Reason, p.warn}, plain("%s", c.RunID), p.status(string(c.Status)), plain("%s", targets(c.Targets, 3))})
+	short := shortened(plan.Conflicts, func(c apiclient.Conflict) string { return c.RunID })
+	for i, c := range plan.Conflicts {
+		rows = append(rows, []cell{{c.Reason, p.warn}, plain("%s", short[i]), p.status(string(c.Status)), plain("%s", targets(c.Targets, 3))})
 	}
 	if len(rows) > 0 {
 		p.line("")

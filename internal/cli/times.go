@@ -3,11 +3,9 @@ package cli
 import (
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // columns is the width that text for a terminal is made for.
@@ -38,19 +36,16 @@ func (t times) text(at time.Time) string {
 func fit(rows [][]cell, column, width int) {
 	for _, row := range rows {
 		text := plaintext.Line(row[column].text)
-		if utf8.RuneCountInString(text) > max(10, width) {
-			text = surgical.Shorten(text, max(10, width)-1)
-		}
-		row[column].text = text
+		row[column].text = cutTo(text, max(10, width))
 	}
 }
 
 // widths is how wide the columns other than the given one are together.
-func widths(rows [][]cell, except int) (sum int) {
-	for column := range rows[0] {
-		widest := len("UPDATED")
+func widths(heading []string, rows [][]cell, except int) (sum int) {
+	for column, name := range heading {
+		widest := len(name)
 		for _, row := range rows {
-			widest = max(widest, utf8.RuneCountInString(plaintext.Line(row[column].text)))
+			widest = max(widest, wide(plaintext.Line(row[column].text)))
 		}
 		if column != except {
 			sum += widest
@@ -69,7 +64,7 @@ func wrapped(text string, width int) []string {
 		if strings.HasPrefix(line, "```") || strings.HasPrefix(line, "~~~") {
 			fenced = !fenced
 		}
-		for !fenced && !strings.HasPrefix(line, " ") && utf8.RuneCountInString(line) > width {
+		for !fenced && !strings.HasPrefix(line, " ") && wide(line) > width {
 			end := breakAt(line, width)
 			if end < 0 {
 				break
@@ -94,7 +89,7 @@ func breakAt(line string, width int) int {
 				return last
 			}
 		}
-		characters++
+		characters += terminal().RuneWidth(r)
 	}
 	return last
 }

@@ -91,6 +91,19 @@ func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 		{"sync-runs --run-id m1 --retry-failed --cancel", "--retry-failed and --cancel cannot be combined"},
 		{"sync-runs --run-id m1 --status failed", "cannot be combined with --run-id m1"},
 		{"sync-runs --run-id ../m1", `"../m1"`},
+		{"runs list 1#7 --status failed", "cannot be combined with --status"},
+		{"runs --status lost", `"lost"`},
+		{"runs list -L 101", "got 101"},
+		{"runs list --issue 7", "need -p"},
+		{"runs view", "<run>"},
+		{"runs view ../m1", `"../m1"`},
+		{"runs watch m1 --timeout 0s", "got 0s"},
+		{"runs retry M1", `"M1"`},
+		{"runs cancel m1 --status failed", "--status"},
+		{"logs nobody", "the function must be one of webhook"},
+		{"logs --level loud", `"loud"`},
+		{"logs --since 0s", "got 0s"},
+		{"logs --run ../m1", `"../m1"`},
 		{"show -p 1", "either --issue or --mr"},
 		{"show -p 1 --issue 7 --mr 12", "either --issue or --mr"},
 		{"show -p 1 --mr -12", "got -12"},
@@ -128,7 +141,7 @@ func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 
 func TestRobot_PrintsOneEnvelopeForEveryCommand(t *testing.T) {
 	for _, args := range []string{
-		"version", "help", "help exit-codes", "help sync", "--help", "sync --help", "completion -c bash", "sync --robot=true", "version --robot=1", "version --robot=YES", "bogus", "sync-runs",
+		"version", "help", "help exit-codes", "help sync", "--help", "sync --help", "completion -c bash", "sync --robot=true", "version --robot=1", "version --robot=YES", "bogus", "sync-runs", "runs", "runs view m1",
 		"show -p 1 --issue 7", "hooks list -p 1", "replay issue_opened",
 	} {
 		p := newProgram(t)
@@ -141,7 +154,7 @@ func TestRobot_PrintsOneEnvelopeForEveryCommand(t *testing.T) {
 }
 
 func TestHelp_HasAnExampleForEveryCommand(t *testing.T) {
-	for _, command := range []string{"sync", "sync-runs", "show", "projects list", "projects show", "projects hide", "replay", "hooks add", "hooks verify", "hooks list", "completion", "help", "version"} {
+	for _, command := range []string{"status", "doctor", "logs", "sync", "sync-runs", "runs list", "runs view", "runs watch", "runs retry", "runs cancel", "show", "projects list", "projects show", "projects hide", "replay", "hooks add", "hooks verify", "hooks list", "token generate", "config set", "config get", "config list", "config unset", "config use", "completion", "help", "version"} {
 		p := newProgram(t)
 		got := p.run(append(strings.Fields(command), "--help")...)
 		name, _, _ := strings.Cut(command, " ")
@@ -155,7 +168,7 @@ func TestHelp_HasAnExampleForEveryCommand(t *testing.T) {
 }
 
 func TestCompletion_KnowsCommandsAndFlags(t *testing.T) {
-	for line, want := range map[string]string{"lore sy": "sync\n", "lore hooks v": "verify\n", "lore sync --dry": "--dry-run\n"} {
+	for line, want := range map[string]string{"lore sy": "sync\n", "lore hooks v": "verify\n", "lore runs w": "watch\n", "lore sync --dry": "--dry-run\n"} {
 		t.Setenv("COMP_LINE", line)
 		p := newProgram(t)
 		p.env["COMP_LINE"] = line
@@ -166,7 +179,7 @@ func TestCompletion_KnowsCommandsAndFlags(t *testing.T) {
 }
 
 func TestRun_FindsTheLocalStackInAParentDirectory(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		deep := filepath.Join(s.dir, "a", "b")
 		if err := os.MkdirAll(deep, 0o755); err != nil {
 			t.Fatal(err)
@@ -216,7 +229,7 @@ func TestRun_IgnoresRemoteURLsInTheEndpointsFile(t *testing.T) {
 }
 
 func TestRun_UsesColourAndTransientLinesOnlyOnATerminal(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		args := []string{"sync", "-p", "1", "--issue", "7", "--wait", "--idempotency-key", "colour"}
 		s.terminal = true
 		got := s.run(args...)
@@ -241,7 +254,7 @@ func TestRun_UsesColourAndTransientLinesOnlyOnATerminal(t *testing.T) {
 }
 
 func TestWait_SaysThatTheRunContinuesWhenInterrupted(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		s.paused = func(context.Context) { cancel() }
@@ -254,7 +267,7 @@ func TestWait_SaysThatTheRunContinuesWhenInterrupted(t *testing.T) {
 }
 
 func TestWait_EndsAfterItsTimeout(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.paused = nil // no worker runs
 		e, got := s.robot("sync", "-p", "1", "--issue", "7", "--wait", "--timeout", "90s", "--idempotency-key", "slow")
 		if got.exit != 52 || e.code() != "wait_timeout" || !e.Error.Retryable || e.Error.RunID == "" || *e.Meta.ElapsedMS != 90_000 {

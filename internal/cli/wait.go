@@ -25,8 +25,15 @@ func (s *session) await(ctx context.Context, client *apiclient.Client, runID str
 	if err != nil {
 		return err
 	}
-	s.answer(run.Raw, func(p *printer) { p.run(run.Value) })
-	return outcome(run.Value)
+	err = outcome(run.Value)
+	s.answer(run.Raw, func(p *printer) {
+		if err != nil {
+			p.run(run.Value) // the failure says what to do
+			return
+		}
+		p.runAndNext(run.Value)
+	})
+	return err
 }
 
 // outcome returns nil for a run that succeeded, or else its error.
@@ -91,7 +98,7 @@ func stillRunning(ctx context.Context, err error, runID string) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		e = &surgical.Error{Code: CodeInterrupted, Action: surgical.ActionRetryAfter, Retryable: true}
 	}
-	e.RunID, e.Message = runID, fmt.Sprintf("interrupted; the run continues: lore sync-runs --run-id %s --wait", runID)
+	e.RunID, e.Message = runID, "interrupted; the run continues"
 	return e
 }
 

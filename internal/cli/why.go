@@ -46,13 +46,13 @@ func (c *whyCommand) Run(ctx context.Context, s *session) error {
 			fmt.Fprintf(p.w, "%s\n", plaintext.JSON(bytes.TrimSpace(why.Raw)))
 			return
 		}
-		p.why(why.Value)
+		p.why(why.Value, s.times())
 	})
 	return nil
 }
 
 // why prints the sentences, and the runs that they are about.
-func (p *printer) why(w apiclient.Why) {
+func (p *printer) why(w apiclient.Why, at times) {
 	for i, sentence := range w.Sentences {
 		if i == 0 {
 			p.line("%s", paint(p.strong, "%s", sentence))
@@ -62,6 +62,6 @@ func (p *printer) why(w apiclient.Why) {
 	}
 	if len(w.Runs) > 0 {
 		p.line("")
-		p.runs(apiclient.RunList{Runs: w.Runs})
+		p.runs(apiclient.RunList{Runs: w.Runs}, at)
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestWhy_ExplainsACopyAndItsAbsence(t *testing.T) {
-	onEngines(t, func(t *testing.T, s *stack) {
+	inStack(t, func(t *testing.T, s *stack) {
 		s.run("sync", "-p", "1", "--issue", "7", "--wait", "--idempotency-key", "why")
 		got := s.run("why", "1#7")
 		for _, want := range []string{"The copy is shown.", "The last run that ended", surgical.RunID(surgical.OriginManual, "why"), "documents and embeddings are current", "RUN "} {

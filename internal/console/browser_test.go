@@ -17,18 +17,23 @@ import (
 
 	"gitlab.com/lorehook/lorehook/test/browser"
 	"gitlab.com/lorehook/lorehook/test/devstack"
+	"gitlab.com/lorehook/lorehook/test/sample"
 )
 
 // requireBrowser is the environment variable that makes a missing Chromium a
 // failure.
 const requireBrowser = "LOREHOOK_REQUIRE_BROWSER"
 
-// looks returns the themes and sizes that the console is tested in.
+// looks returns the themes and sizes that the console is tested in: two, which have each
+// theme and each size once; if [sample.All], all four.
 func looks() map[string]browser.Look {
-	return map[string]browser.Look{
-		"light and wide": {Width: 1440, Height: 900}, "dark and wide": {Width: 1440, Height: 900, Dark: true},
-		"light and narrow": {Width: 360, Height: 740}, "dark and narrow": {Width: 360, Height: 740, Dark: true},
+	all := map[string]browser.Look{
+		"light and wide": {Width: 1440, Height: 900}, "dark and narrow": {Width: 360, Height: 740, Dark: true},
 	}
+	if sample.All() {
+		all["dark and wide"], all["light and narrow"] = browser.Look{Width: 1440, Height: 900, Dark: true}, browser.Look{Width: 360, Height: 740}
+	}
+	return all
 }
 
 // viewer is a browser for a test.

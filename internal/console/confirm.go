@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -94,7 +95,7 @@ func (s *site) plan(ctx context.Context, v visit, t surgical.EntityType) (sheet,
 		},
 		Facts:  []fact{{Name: "Stages", Value: strings.Join(stages, ", ")}},
 		Action: action, Token: s.token(action), Key: s.NewKey(), Button: "Start the run",
-		Back: link{Text: "Back", Href: entityPath(ref)}, Command: syncCommand(ref),
+		Back: link{Text: "Back", Href: entityPath(ref)}, Command: advice.Sync(ref),
 	}
 	for _, target := range plan.Value.Targets {
 		stored := fact{Name: "Stored", Value: "no copy yet"}
@@ -143,7 +144,7 @@ func (s *site) confirmRetry(ctx context.Context, v visit) (sheet, error) {
 	if err != nil {
 		return sheet{}, err
 	}
-	run, rows := runOf(answer.Value), rowsOf(answer.Value)
+	run, rows := answer.Value.Domain(), answer.Value.Rows()
 	action := Query{View: ViewRun, RunID: run.RunID}.path() + "/retry"
 	view := &confirmView{Back: link{Text: "Back to the run", Href: Query{View: ViewRun, RunID: run.RunID}.path()}}
 	p := sheet{Title: "Retry the run?", Confirm: view}
@@ -152,12 +153,12 @@ func (s *site) confirmRetry(ctx context.Context, v visit) (sheet, error) {
 		return p, nil
 	}
 	for _, row := range v.targetRows(run, rows, nil) {
-		if row.Code != "" || jobsUndone(answer.Value) {
+		if row.Code != "" || answer.Value.Undone() {
 			view.Targets = append(view.Targets, row)
 		}
 	}
 	view.What = []string{"This requests one new run of the targets below that can succeed. Asked twice, it is the same run. Nothing is written to GitLab."}
-	view.Action, view.Token, view.Button, view.Command = action, s.token(action), "Start the retry", retryCommand(run.RunID)
+	view.Action, view.Token, view.Button, view.Command = action, s.token(action), "Start the retry", advice.Retry(run.RunID)
 	return p, nil
 }
 

@@ -113,7 +113,7 @@ func TestWidget_DrillsDown(t *testing.T) {
 		f.inDashboard(v)
 		v.show(dashboard(), map[string]any{"limit": 10})
 		v.click(f.failed[:10], "#lh-timeline", "Failed in preflight after")
-		if text := eval[string](v, "document.body.innerText"); !strings.Contains(text, "lore sync-runs --run-id "+f.failed+" --retry-failed --wait") {
+		if text := eval[string](v, "document.body.innerText"); !strings.Contains(text, "lore runs retry "+f.failed+" --wait") {
 			t.Errorf("no command in:\n%s", text)
 		}
 		v.click("Issue 4711", "#lh-list", "Issue 4711")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -17,7 +18,7 @@ type entityView struct {
 	// Open are the runs that have not ended, Rows those that have.
 	Open, Rows  []runRow
 	First, Next *link
-	Todo        []advice
+	Todo        []advice.Step
 }
 
 // fact is a name with its value.
@@ -28,8 +29,8 @@ type fact struct {
 }
 
 func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, error) {
-	v := &entityView{Name: named(q.Ref.Target), Project: f.toProject(q.Ref.ProjectID), Todo: []advice{
-		{"Bring the copy up to date.", syncCommand(q.Ref)}, {"Show the copy.", showCommand(q.Ref)},
+	v := &entityView{Name: named(q.Ref.Target), Project: f.toProject(q.Ref.ProjectID), Todo: []advice.Step{
+		{Text: "Bring the copy up to date.", Command: advice.Sync(q.Ref)}, {Text: "Show the copy.", Command: advice.Show(q.Ref)},
 	}}
 	runs, next, err := r.ledger.ListOfEntity(ctx, q.Ref, q.From, cmp.Or(q.Limit, listLimit))
 	if err != nil {
@@ -46,7 +47,7 @@ func (r reader) entity(ctx context.Context, f frame, q Query) (*entityView, erro
 		return nil, err
 	}
 	if v.Behind = f.behind(late); late != nil && (late.State == surgical.BehindWaiting || late.State == surgical.BehindHeldBack) {
-		v.Todo = append(v.Todo, advice{"Once the cause is removed, make what failed runs of the project left undone.", drainCommand(q.Ref.ProjectID)})
+		v.Todo = append(v.Todo, advice.Step{Text: "Once the cause is removed, make what failed runs of the project left undone.", Command: advice.Drain(q.Ref.ProjectID)})
 	}
 	v.Open, v.Rows = f.rows(open, nil), f.rows(runs, nil)
 	v.First, v.Next = f.pages(q, next)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -38,7 +39,7 @@ type failingRow struct {
 	// Since is the entity's state since then, as of the run Later.
 	Since mark
 	Later *link
-	Todo  advice
+	Todo  advice.Step
 }
 
 // failing is an entity while failures are counted.
@@ -98,7 +99,7 @@ func byEntity(runs []surgical.Run) []*failing {
 // culprits returns the failures that a run names. A run that failed as a whole
 // counts as a failure of each target.
 func culprits(run surgical.Run) []surgical.TargetFailure {
-	failures := failuresOf(run)
+	failures := advice.Failures(run)
 	if len(failures) != 1 || failures[0].Type != "" {
 		return failures
 	}
@@ -142,11 +143,11 @@ func (f frame) failingRow(e *failing) failingRow {
 	switch {
 	case e.since.Tone == "good":
 	case e.run.RetriedBy != "":
-		row.Todo = advice{"Follow the retry.", followCommand(e.run.RetriedBy)}
+		row.Todo = advice.Step{Text: "Follow the retry.", Command: advice.Watch(e.run.RetriedBy)}
 	case e.failure.Code.CanSucceedLater():
-		row.Todo = advice{remedy(e.failure.Action), retryCommand(e.run.RunID)}
+		row.Todo = advice.Step{Text: advice.Remedy(e.failure.Action), Command: advice.Retry(e.run.RunID)}
 	default:
-		row.Todo = advice{remedy(e.failure.Action), tryCommand(e.ref.ProjectID, e.ref.Target)}
+		row.Todo = advice.Step{Text: advice.Remedy(e.failure.Action), Command: advice.Try(e.ref.ProjectID, e.ref.Target)}
 	}
 	return row
 }

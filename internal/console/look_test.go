@@ -9,6 +9,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/browser"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/sample"
 )
 
 // In light and dark themes, narrow and wide: no text is faint, nothing is cut off
@@ -28,7 +29,7 @@ func TestSite_LooksRightInEveryThemeAndWidth(t *testing.T) {
 				for _, wrong := range inspected[[]string](v, "[...overflowing(), ...faint()]") {
 					t.Errorf("%s, %s: %s", look, name, wrong)
 				}
-				if l.Dark != (l.Width < 500) {
+				if l.Dark != (l.Width < 500) || l.Dark && !sample.All() {
 					continue // axe-core is slow, and apart from colours its result does not depend on the look
 				}
 				if wrong := v.violations(source); wrong != "" {
@@ -43,31 +44,25 @@ func TestSite_LooksRightInEveryThemeAndWidth(t *testing.T) {
 	})
 }
 
-func TestSite_HasHeadingsLandmarksAndTables(t *testing.T) {
+// Titles, labels, messages and parameters are all hostile.
+func TestSite_HasHeadingsLandmarksAndTablesAndNoMarkupOfOthers(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
 		for name, path := range f.pages() {
 			v.open(server.URL + path)
-			for _, wrong := range inspected[[]string](v, "structure()") {
+			for _, wrong := range inspected[[]string](v, "[...structure(), ...markup()]") {
 				t.Errorf("%s: %s", name, wrong)
 			}
 		}
 	})
 }
 
-// Titles, labels, messages and parameters are all hostile.
-func TestSite_RendersHostileTextHarmless(t *testing.T) {
+func TestSite_ShowsHostileTextVerbatim(t *testing.T) {
 	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
 		const visible = `<script>window.pwned=1</script>"'><img src=x onerror="window.pwned=2">`
-		for name, path := range f.pages() {
-			v.open(server.URL + path)
-			for _, wrong := range inspected[[]string](v, "markup()") {
-				t.Errorf("%s: %s", name, wrong)
-			}
-		}
 		for name, path := range map[string]string{
 			"a title in a list": "/projects/1/issues?state=all", "a title and a label": "/projects/1/issues/7", "an error's message": "/runs/" + f.other,
 			"the message of a run that waits": "/runs/" + f.waiting,
@@ -87,6 +82,9 @@ func TestSite_IsUsableByKeyboard(t *testing.T) {
 		f := newFixture(t, e).filled()
 		v, server := newViewer(t), f.site()
 		for look, l := range looks() {
+			if l.Dark && !sample.All() {
+				continue // what the keyboard reaches hardly depends on the look
+			}
 			v.look(l)
 			for _, path := range []string{"/", "/search?q=export", "/projects/1/issues", "/runs?status=failed", "/runs/" + f.failed, "/projects/1/issues/7", "/projects/1/issues/7/sync"} {
 				v.open(server.URL + path)

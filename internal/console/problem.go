@@ -1,6 +1,7 @@
 package console
 
 import (
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -27,7 +28,8 @@ func (f frame) problem(q Query, err error) page {
 		p.Title, view.Help = "Invalid request", "Correct the parameters named above."
 	case surgical.CodeRunNotFound:
 		p.Title = "Run not found"
-		view.Help = "Runs are kept for 90 days after they end. A webhook's run appears in the ledger once a worker has claimed it."
+		step, _ := advice.OfCode(e.Code)
+		view.Help = step.Text
 	case surgical.CodeEntityNotFound:
 		p.Title, view.Help = "Page not found", "Check the URL."
 	default:

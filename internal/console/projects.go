@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
@@ -30,9 +31,9 @@ type projectRow struct {
 	Hook       mark
 	Reconciled moment
 	Missed     string
-	// Warning says that copies are hidden, or soon will be.
+	// Warning says that copies are hidden, or soon will be, or that some may be missing.
 	Warning string
-	// Since is when that began.
+	// Since is when that began, if that is known.
 	Since moment
 }
 
@@ -81,6 +82,9 @@ func (f frame) warningOf(p surgical.Project) (string, moment) {
 	case !p.HiddenAt.IsZero():
 		return "Copies fetched earlier are hidden", f.moment(p.HiddenAt)
 	}
+	if p.Unreadable.Records > 0 {
+		return "Records of GitLab's lists cannot be read", moment{}
+	}
 	return "", moment{}
 }
 
@@ -113,7 +117,7 @@ type projectView struct {
 	Lists   []link
 	Rows    []runRow
 	AllRuns link
-	Todo    []advice
+	Todo    []advice.Step
 }
 
 // projectHook is the result of the last check of the project's webhook.
@@ -140,10 +144,16 @@ func (f frame) project(p surgical.Project, runs []surgical.Run) *projectView {
 	v := &projectView{
 		Path: plaintext.Line(p.Path), Known: p.Known, Rows: f.rows(runs, nil),
 		AllRuns: f.to("All runs of this project", Query{View: ViewRuns, ProjectID: p.ID}),
-		Todo:    []advice{{"Show the same on the command line.", fmt.Sprintf("lore projects show %d", p.ID)}},
+		Todo:    []advice.Step{{Text: "Show the same on the command line.", Command: fmt.Sprintf("lore projects show %d", p.ID)}},
 	}
 	v.Warning, v.Since = f.warningOf(p)
 	v.Facts = []fact{{Name: "Complete as of", Value: "not yet", Moment: f.moment(p.CompleteAsOf)}}
+	if len(p.CompleteExcept) > 0 {
+		v.Facts = append(v.Facts, fact{Name: "Except for", Value: surgical.ShortTargets(p.CompleteExcept)})
+	}
+	if n := p.Unreadable.Records; n > 0 {
+		v.Facts = append(v.Facts, fact{Name: "Records of lists not readable", Value: number(int(n), false)})
+	}
 	if c := p.Counts; !c.At.IsZero() {
 		v.Facts = append(v.Facts, fact{Name: "Issues in GitLab", Value: number(int(c.Issues), false)},
 			fact{Name: "Merge requests in GitLab", Value: number(int(c.MergeRequests), false)}, fact{Name: "Counted", Moment: f.moment(c.At)})

@@ -3,8 +3,10 @@ package console
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -21,7 +23,7 @@ type runView struct {
 	Timeline timeline
 	// Problem is why the run failed or waits.
 	Problem *runProblem
-	Todo    []advice
+	Todo    []advice.Step
 	// Retry leads to the retry of what failed; nil in the widget, and if nothing can be
 	// retried.
 	Retry   *link
@@ -91,7 +93,7 @@ func (r reader) run(ctx context.Context, f frame, id string) (*runView, error) {
 		return nil, err
 	}
 	view := f.run(run, rows, nil)
-	view.Todo, view.Jobs, view.Chain = adviceFor(run, rows, undone(jobs)), f.jobRows(jobs), f.chain(run, chain)
+	view.Todo, view.Jobs, view.Chain = advice.OfRun(run, rows, undone(jobs)), f.jobRows(jobs), f.chain(run, chain)
 	return view, nil
 }
 
@@ -194,12 +196,12 @@ func (f frame) runProblem(run surgical.Run, known titles) *runProblem {
 		return nil
 	}
 	p := &runProblem{
-		Waits: !run.Status.Terminal(), Code: string(e.Code), Message: plaintext.Line(e.Message), Remedy: remedy(e.Action), Retryable: e.Retryable,
+		Waits: !run.Status.Terminal(), Code: string(e.Code), Message: plaintext.Line(e.Message), Remedy: advice.Remedy(e.Action), Retryable: e.Retryable,
 	}
 	for _, failure := range e.Failures {
 		p.Failures = append(p.Failures, failureRow{
 			Target: f.target(surgical.EntityRef{ProjectID: run.ProjectID, Target: failure.Target}, known),
-			Code:   string(failure.Code), Message: plaintext.Line(failure.Message), Remedy: remedy(failure.Action),
+			Code:   string(failure.Code), Message: plaintext.Line(failure.Message), Remedy: advice.Remedy(failure.Action),
 		})
 	}
 	return p
@@ -283,4 +285,11 @@ func counters(run surgical.Run) []fact {
 		facts = append(facts, fact{Name: counter.name, Value: number(int(counter.n), false)})
 	}
 	return facts
+}
+
+// undone reports whether jobs were left undone.
+func undone(jobs []surgical.Job) bool {
+	return slices.ContainsFunc(jobs, func(job surgical.Job) bool {
+		return job.Status == surgical.JobAborted || job.Status == surgical.JobFailed
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/problem"
@@ -101,28 +102,29 @@ func (v visit) failed(err error) (int, sheet) {
 	e := surgical.AsError(err)
 	view := &problemView{Code: string(e.Code), Message: plaintext.Line(e.Message), Links: []link{{Text: "Search", Href: "/"}}}
 	p := sheet{Title: "This page could not be loaded", Problem: view}
-	view.Help, view.Command = remedy(e.Action), ""
+	view.Help = advice.Remedy(e.Action)
+	if step, ok := advice.OfCode(e.Code); ok {
+		view.Help, view.Command = step.Text, step.Command
+	}
 	switch e.Code {
 	case codeNoPage:
 		p.Title, view.Help = "Page not found", "Check the URL."
 	case surgical.CodeInvalidRequest:
 		p.Title, view.Help = "Invalid request", "Correct what is named above."
 	case surgical.CodeRunNotFound:
-		p.Title, view.Help = "Run not found", "Runs are kept for 90 days after they end. A webhook's run appears once a worker has claimed it."
+		p.Title = "Run not found"
 	case surgical.CodeEntityNotFound:
-		p.Title, view.Help = "No copy is stored", "Nothing is stored under this number, or it is not shown."
+		p.Title = "No copy is stored"
 	case surgical.CodeEntityGone:
-		p.Title, view.Help = "The copy was removed", "GitLab no longer shows it. It comes back if GitLab shows it again."
+		p.Title = "The copy was removed"
 	case surgical.CodeProjectNotAllowed, surgical.CodeProjectUnknown:
-		p.Title, view.Help, view.Command = "Project not copied", "These are the projects that this stack copies:", "lore projects"
+		p.Title = "Project not copied"
 	case surgical.CodeIndexNotReady:
-		p.Title, view.Help, view.Command = "The search index is not ready", "It is built within minutes of the first copy. Lists and pages need no index.", "lore index status"
+		p.Title = "The search index is not ready"
 	case apiclient.CodeUnavailable:
-		p.Title, view.Help = "The API cannot be reached", "Check that the stack is running (make up starts the local one), and that the console was started with the right URL."
-		view.Command = "lore projects"
+		p.Title = "The API cannot be reached"
 	case apiclient.CodeForbidden:
-		p.Title, view.Help = "The API refused the request", "Renew the AWS credentials that the console runs with, then start it again."
-		view.Command = "aws sts get-caller-identity"
+		p.Title = "The API refused the request"
 	case codeForged:
 		p.Title, view.Help = "Nothing was done", "Go back, load the page again and press the button there."
 	case surgical.CodeInternal:

@@ -10,11 +10,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -117,7 +117,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		}
 		defer func() {
 			if p := recover(); p != nil {
-				s.Log.ErrorContext(r.Context(), "page_panicked", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				logs.Panic(r.Context(), s.Log, surgical.PanicOf(p), "path", r.URL.Path)
 				s.fail(w, s.visit(r), surgical.NewError(surgical.CodeInternal, "the console failed on this page; what it logged has the cause"))
 			}
 		}()

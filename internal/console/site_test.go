@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"fmt"
+	"html/template"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -446,6 +447,20 @@ func TestSite_SaysWhatIsWrongWithTheAPI(t *testing.T) {
 	if strings.Contains(f.log.String(), "panic") {
 		t.Errorf("a page panicked:\n%s", f.log)
 	}
+}
+
+func TestSite_LogsAPanicWithoutItsValue(t *testing.T) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
+		f := newFixture(t, e).filled()
+		server := f.siteWith(f.api().URL, func(text, _ string) template.HTML { panic("cannot render " + text) })
+		got := ask(t, "GET", server.URL+"/projects/1/issues/7")
+		if got.Status != http.StatusInternalServerError || !strings.Contains(got.Body, "the console failed on this page") || strings.Contains(got.Body, "cannot render") {
+			t.Errorf("%d\n%s", got.Status, got.Body)
+		}
+		if log := f.log.String(); !strings.Contains(log, `"msg":"panic"`) || !strings.Contains(log, "site_test.go") || strings.Contains(log, "cannot render") {
+			t.Errorf("the log says %s", log)
+		}
+	})
 }
 
 func TestSite_ShowsProjectsAndListsWithTheirFilters(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -44,16 +45,16 @@ func (s *site) run(ctx context.Context, v visit) (sheet, error) {
 	if err != nil {
 		return sheet{}, err
 	}
-	run, rows := runOf(answer.Value), rowsOf(answer.Value)
+	run, rows := answer.Value.Domain(), answer.Value.Rows()
 	chain, err := chainOf(ctx, run, func(ctx context.Context, id string) (surgical.Run, error) {
 		other, err := s.API.Run(ctx, id)
-		return runOf(other.Value), err
+		return other.Value.Domain(), err
 	})
 	if err != nil {
 		return sheet{}, err
 	}
 	view := v.frame.run(run, rows, s.titles(ctx, run))
-	view.Todo, view.Chain, view.JobCounts = adviceFor(run, rows, jobsUndone(answer.Value)), v.frame.chain(run, chain), jobFacts(answer.Value)
+	view.Todo, view.Chain, view.JobCounts = advice.OfRun(run, rows, answer.Value.Undone()), v.frame.chain(run, chain), jobFacts(answer.Value)
 	here := Query{View: ViewRun, RunID: run.RunID}.path()
 	if retryable(answer.Value) {
 		view.Retry = &link{Text: "Retry", Href: here + "/retry", Class: "lh-button"}
@@ -104,19 +105,9 @@ func jobFacts(run apiclient.Run) []fact {
 	return facts
 }
 
-// jobsUndone reports whether jobs of the run were left undone.
-func jobsUndone(run apiclient.Run) bool {
-	for _, counts := range run.Jobs {
-		if counts[string(surgical.JobAborted)]+counts[string(surgical.JobFailed)] > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // retryable reports whether a retry of the run has anything to do.
 func retryable(run apiclient.Run) bool {
-	return (run.Status == surgical.StatusFailed || run.Status == surgical.StatusCancelled) && run.RetriedBy == "" && canRetry(rowsOf(run), jobsUndone(run))
+	return (run.Status == surgical.StatusFailed || run.Status == surgical.StatusCancelled) && run.RetriedBy == "" && advice.CanRetry(run.Rows(), run.Undone())
 }
 
 // projects lists the projects and how complete they are.

@@ -23,7 +23,12 @@ func TestTargetRows_ShowWhatDocumentsLack(t *testing.T) {
 }
 
 func TestTargetRows_TellPeersOfAFailureFromTheFailure(t *testing.T) {
-	failed, ended := failedRun(surgical.CodeGitLabNotFound, surgical.CodeAbortedByPeer)
+	failed := run(surgical.StatusFailed, surgical.StagePreflight, surgical.Marks{}, func(r *surgical.Run) {
+		r.Targets, r.Error = []surgical.Target{issue(7).Target, issue(8).Target}, surgical.NewError(surgical.CodePreflightFailed, "not every target could be fetched")
+	})
+	ended := []surgical.EntityRow{
+		{Ref: issue(7), Status: surgical.EntityFailed, Code: surgical.CodeGitLabNotFound}, {Ref: issue(8), Status: surgical.EntityFailed, Code: surgical.CodeAbortedByPeer},
+	}
 	rows := frame{}.targetRows(failed, ended, titles{})
 	for i, want := range []mark{{"failed", "bad", "cross"}, {"not attempted", "off", "bar"}} {
 		if got := rows[i].Outcome; got != want {

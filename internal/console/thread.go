@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
@@ -46,7 +47,7 @@ type threadView struct {
 	// MoreDocuments counts those that are not shown.
 	MoreDocuments int
 	Runs          []runRow
-	Todo          []advice
+	Todo          []advice.Step
 }
 
 // entryView is a comment or an event.
@@ -154,7 +155,7 @@ func (s *site) threadView(v visit, e apiclient.Entity) *threadView {
 		Title: cmp.Or(plaintext.Line(a.Title), named(ref.Target)), State: markOfState(a.State), Confidential: a.Confidential, GitLab: page,
 		Fetched: v.moment(e.FetchedAt), Updated: v.moment(e.UpdatedAt), Facts: v.threadFacts(e, a), Behind: v.behind(behindOf(e.DocumentsBehind)),
 		Sync: link{Text: "Sync", Href: entityPath(ref) + "/sync"}, Similar: link{Text: "Similar", Href: path("/search", url.Values{"similar_to": {ref.Key()}})},
-		Todo: []advice{{"Read it on the command line.", showCommand(ref)}, {"Bring the copy up to date.", syncCommand(ref)}},
+		Todo: []advice.Step{{Text: "Read it on the command line.", Command: advice.Show(ref)}, {Text: "Bring the copy up to date.", Command: advice.Sync(ref)}},
 	}
 	for _, label := range a.Labels {
 		view.Labels = append(view.Labels, plaintext.Line(label))

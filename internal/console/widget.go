@@ -13,7 +13,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -35,13 +37,14 @@ type Widget struct {
 	set    *template.Template
 }
 
-// NewWidget returns a widget that shows the ledger.
-func NewWidget(l Ledger, clock func() time.Time, log *slog.Logger) (*Widget, error) {
+// NewWidget returns a widget that shows what the ledger has of the projects that are
+// allowed.
+func NewWidget(l Ledger, allows func(projectID int64) bool, clock func() time.Time, log *slog.Logger) (*Widget, error) {
 	set, err := templates("widget.html", "body.html", "overview.html", "entity.html")
 	if err != nil {
 		return nil, err
 	}
-	return &Widget{reader: reader{l}, clock: clock, log: log, set: set}, nil
+	return &Widget{reader: reader{allowed{l, allows}}, clock: clock, log: log, set: set}, nil
 }
 
 // widgetContext is CloudWatch's description of the dashboard, which it sends with
@@ -101,8 +104,11 @@ func (w *Widget) Handle(ctx context.Context, event json.RawMessage) (string, err
 	}
 	if err == nil {
 		f = w.frame(ctx, c, q.Period)
-		shown, err = w.reader.page(ctx, f, q)
+		reading, cancel := duration.Reserve(ctx, surgical.AnswerReserve)
+		shown, err = w.reader.page(reading, f, q)
+		cancel()
 	}
+	err = outage.Typed(err)
 	if err != nil {
 		shown = f.problem(q, err)
 	}
@@ -126,7 +132,7 @@ func (w *Widget) logCall(ctx context.Context, q Query, err error) {
 	switch code := surgical.CodeOf(err); {
 	case err == nil:
 		w.log.InfoContext(ctx, "widget_shown", attrs...)
-	case code == surgical.CodeInvalidRequest || code == surgical.CodeRunNotFound:
+	case code == surgical.CodeInvalidRequest || code == surgical.CodeRunNotFound || code == surgical.CodeProjectNotAllowed:
 		w.log.InfoContext(ctx, "widget_refused", append(attrs, "code", code)...)
 	default:
 		w.log.ErrorContext(ctx, "widget_failed", append(attrs, "code", code, "error", err.Error())...)

@@ -77,7 +77,7 @@ func (f *fixture) views() map[string]map[string]any {
 }
 
 func TestWidget_DescribesItselfInMarkdown(t *testing.T) {
-	w, err := console.NewWidget(broken{(*ledger.Ledger)(nil)}, time.Now, slog.New(slog.DiscardHandler))
+	w, err := console.NewWidget(broken{(*ledger.Ledger)(nil)}, func(int64) bool { return true }, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,9 +301,34 @@ func TestWidget_LogsOneLinePerCallWithoutText(t *testing.T) {
 	})
 }
 
+func TestWidget_ShowsNothingOfProjectsThatAreNotAllowed(t *testing.T) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
+		f := newFixture(t, e).filled()
+		for name, params := range f.views() {
+			f.allowed = nil
+			if before := shown(t, f.widget(), params); name == "runs" && !strings.Contains(before, f.good) {
+				t.Fatalf("the runs do not include %s, and the test would prove nothing", f.good)
+			}
+			f.allowed = func(int64) bool { return false }
+			body := shown(t, f.widget(), params)
+			for _, id := range []string{f.good, f.failed, f.retried, f.retry, f.waiting, f.queued, f.other} {
+				if strings.Contains(body, id) && params["run_id"] != id {
+					t.Errorf("%s shows run %s:\n%s", name, id, body)
+				}
+			}
+			if strings.Contains(body, "demo/") {
+				t.Errorf("%s shows a project's path:\n%s", name, body)
+			}
+			if params["run_id"] == f.good && !strings.Contains(body, surgical.NotAllowed(1).Message) {
+				t.Errorf("%s does not say that the project is not allowed:\n%s", name, body)
+			}
+		}
+	})
+}
+
 func TestWidget_ReportsAnUnreachableLedger(t *testing.T) {
 	var log strings.Builder
-	w, err := console.NewWidget(broken{(*ledger.Ledger)(nil)}, time.Now, slog.New(slog.NewJSONHandler(&log, nil)))
+	w, err := console.NewWidget(broken{(*ledger.Ledger)(nil)}, func(int64) bool { return true }, time.Now, slog.New(slog.NewJSONHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

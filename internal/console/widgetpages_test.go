@@ -29,7 +29,7 @@ func TestWidget_CountsFailuresByTheirCulprits(t *testing.T) {
 		table := between(t, body, `id="lh-failing"`, `id="lh-recent"`)
 		for _, c := range []struct{ entity, since, todo string }{
 			{`"type":"issue","iid":4711`, "still failing", "lore sync -p 1 --issue 4711 --preflight-only --wait"},
-			{`"type":"issue","iid":8`, "still failing", "lore sync-runs --run-id " + f.other + " --retry-failed --wait"},
+			{`"type":"issue","iid":8`, "still failing", "lore runs retry " + f.other + " --wait"},
 			{`"type":"merge_request","iid":12`, "recovered", "nothing"},
 		} {
 			row := between(t, table, c.entity, "</tr>")
@@ -193,7 +193,7 @@ func TestWidget_ShowsProjects(t *testing.T) {
 		for id, texts := range map[int][]string{
 			1: {"demo/lorehook-demo", "10 min ago", "12,000 issues", "1 merge request", "disabled", "1 min ago", "59 missed events"},
 			2: {"group-with-a-long-name/", "not yet", "not counted", "working", "GitLab does not show this project"},
-			3: {"not yet", "unreadable"},
+			3: {"not yet", "unreadable", "Records of GitLab's lists cannot be read"},
 		} {
 			row := between(t, list, fmt.Sprintf(`{"view":"project","project_id":%d}`, id), "</tr>")
 			for _, text := range texts {
@@ -205,7 +205,7 @@ func TestWidget_ShowsProjects(t *testing.T) {
 		for id, texts := range map[int][]string{
 			1:  {"demo/lorehook-demo", "Complete as of", "10 min ago", "Issues in GitLab", "12,000", "disabled", "2 checks in a row", "Missed events", "59", "lore projects show 1", "All runs of this project"},
 			2:  {"GitLab does not show this project", "30 h ago", "Hidden at", "No runs."},
-			3:  {"Path not known yet", "not yet", "unreadable"},
+			3:  {"Path not known yet", "not yet", "unreadable", "Records of lists not readable"},
 			99: {"Nothing is known of this project"},
 		} {
 			body := shown(t, w, map[string]any{"view": "project", "project_id": id})

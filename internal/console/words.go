@@ -116,7 +116,7 @@ func markOfEntity(status surgical.EntityStatus) mark {
 // markOfRow is the mark of a target of a run that has ended. One that only another's
 // failure kept from being stored did not fail itself.
 func markOfRow(row surgical.EntityRow) mark {
-	if row.Code == surgical.CodeAbortedByPeer {
+	if !row.Attempted() {
 		return mark{"not attempted", "off", "bar"}
 	}
 	return markOfEntity(row.Status)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"html/template"
 	"io"
 	"log/slog"
 	"net/http"
@@ -30,9 +31,12 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud/cloudsearch"
 	"gitlab.com/lorehook/lorehook/test/engines"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/memory"
 )
 
-func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(memory.Main(engines.Main, m, map[string]memory.Task{"widget": showOverview}))
+}
 
 // hostile tries to break out of text, attributes, URLs and styles, to reverse the
 // direction of the following text, and to overflow any line.
@@ -70,6 +74,8 @@ type fixture struct {
 	log    *strings.Builder
 	// sent are the requests for runs that were sent to the queue.
 	sent []surgical.Request
+	// allowed is the allow list of the widget; nil means every project.
+	allowed func(projectID int64) bool
 
 	// Run ids, by outcome.
 	good, failed, retried, retry, waiting, queued, other string
@@ -116,7 +122,7 @@ func (f *fixture) Send(_ context.Context, r surgical.Request) error {
 func (f *fixture) api() *httptest.Server {
 	f.t.Helper()
 	handler, err := api.New(api.Options{
-		Runs: f.ledger, Projects: f.ledger, Passes: f.ledger, Content: f.store.ForReaders(f.ledger.ProjectHiddenAt, surgical.Include), Eraser: f.Eraser,
+		Runs: f.ledger, Projects: f.ledger, Passes: f.ledger, Standing: f.ledger, Content: f.store.ForReaders(f.ledger.ProjectHiddenAt, surgical.Include), Eraser: f.Eraser,
 		Feed: feed.NewStore(f.DB, f.Tables.Feed, f.Clock.Now), Queue: f, Search: f.search.Find, Index: f.search.Manifests,
 		Allows: func(id int64) bool { return id >= 1 && id <= 3 }, Allowed: []int64{1, 2, 3}, Clock: f.Clock.Now,
 		NewKey: rand.Text, Log: slog.New(slog.DiscardHandler),
@@ -179,6 +185,7 @@ func (f *fixture) projects() {
 		f.Ledger.UnseenProject(ctx, 2, now.Add(-30*time.Hour)),
 		f.Ledger.HideProject(ctx, 2, now.Add(-6*time.Hour)),
 		f.Ledger.AddProject(ctx, 3),
+		f.Ledger.UnreadableProject(ctx, 3, surgical.Unreadable{Records: 2, At: now.Add(-time.Minute)}),
 		f.Ledger.CheckHook(ctx, 3, surgical.HookCheck{State: surgical.HookUnreadable, CheckedAt: now}),
 	} {
 		if err != nil {
@@ -243,12 +250,18 @@ func (f *fixture) site() *httptest.Server {
 // siteOf returns a server with the console of the API at the address.
 func (f *fixture) siteOf(address string) *httptest.Server {
 	f.t.Helper()
+	return f.siteWith(address, markdown.New().HTML)
+}
+
+// siteWith returns a server with the console that renders texts in this way.
+func (f *fixture) siteWith(address string, render func(text, page string) template.HTML) *httptest.Server {
+	f.t.Helper()
 	client, err := apiclient.New(apiclient.Options{BaseURL: address})
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	handler, err := console.NewSite(console.SiteOptions{
-		API: client, Stack: "Shows the tests' stack", Markdown: markdown.New().HTML, NewKey: rand.Text, Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+		API: client, Stack: "Shows the tests' stack", Markdown: render, NewKey: rand.Text, Clock: f.Clock.Now, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -261,7 +274,7 @@ func (f *fixture) siteOf(address string) *httptest.Server {
 // widget returns the custom widget.
 func (f *fixture) widget() *console.Widget {
 	f.t.Helper()
-	widget, err := console.NewWidget(f.ledger, f.Clock.Now, slog.New(slog.NewJSONHandler(f.log, nil)))
+	widget, err := console.NewWidget(f.ledger, func(id int64) bool { return f.allowed == nil || f.allowed(id) }, f.Clock.Now, slog.New(slog.NewJSONHandler(f.log, nil)))
 	if err != nil {
 		f.t.Fatal(err)
 	}

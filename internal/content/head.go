@@ -63,6 +63,7 @@ type headItem struct {
 	MaxNoteID        int64  `dynamodbav:"max_note_id,omitempty"`
 	MaxNoteUpdatedAt int64  `dynamodbav:"max_note_updated_at,omitempty"`
 	UserNotesCount   int64  `dynamodbav:"user_notes_count,omitempty"`
+	UnseenComments   int64  `dynamodbav:"unseen_comments,omitempty"`
 	HiddenSince      int64  `dynamodbav:"hidden_since,omitempty"`
 	Gone             bool   `dynamodbav:"gone,omitempty"`
 	Erased           int64  `dynamodbav:"erased,omitempty"`
@@ -132,6 +133,7 @@ func (h headItem) head(ref surgical.EntityRef) surgical.Head {
 		ChangedRevision:      cmp.Or(h.ChangedRevision, h.Revision),
 		Notes:                surgical.Notes{MaxID: h.MaxNoteID, MaxUpdatedAt: dynamo.FromMicros(h.MaxNoteUpdatedAt)},
 		UserNotesCount:       h.UserNotesCount,
+		UnseenComments:       h.UnseenComments,
 		HiddenSince:          dynamo.FromMicros(h.HiddenSince),
 		Gone:                 h.Gone,
 		ErasedAt:             dynamo.FromMicros(h.Erased),

@@ -392,7 +392,8 @@ func (p *preparation) head(head *headItem, attributes surgical.Attributes) error
 	if p.change.Changed {
 		head.ChangedRevision = head.Revision
 	}
-	head.MaxNoteID, head.MaxNoteUpdatedAt, head.UserNotesCount = snap.Notes.MaxID, dynamo.Micros(snap.Notes.MaxUpdatedAt), snap.UserNotesCount()
+	head.MaxNoteID, head.MaxNoteUpdatedAt = snap.Notes.MaxID, dynamo.Micros(snap.Notes.MaxUpdatedAt)
+	head.UserNotesCount, head.UnseenComments = snap.UserNotesCount(), snap.UnseenComments()
 	head.HiddenSince = dynamo.Micros(p.change.Base.StaysHidden(snap.FetchedAt, attributes.Confidential))
 	head.Attributes = itemOfAttributes(attributes)
 	head.List, head.Listed = listOf(snap.Ref, attributes.State), place{snap.UpdatedAt.UnixMicro(), snap.Ref.IID}.String()

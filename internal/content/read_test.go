@@ -163,14 +163,14 @@ func TestHeads_LeavesOutWhatIsMissing(t *testing.T) {
 
 func TestHead_CarriesTheAttributes(t *testing.T) {
 	w := newWorld(t)
-	g := newIssue().with("web_url", "https://gitlab.example.com/i/1").with("confidential", true).with("user_notes_count", 2).
+	g := newIssue().with("web_url", "https://gitlab.example.com/i/1").with("confidential", true).with("user_notes_count", 4).
 		with("assignees", []any{map[string]any{"username": "jonas"}}).with("milestone", map[string]any{"title": "4.2"}).with("created_at", "2026-01-31T10:00:00Z").
 		and("discussion#d2", `{"id":"d2","notes":[{"id":71,"updated_at":"2026-02-01T06:00:00.123Z","internal":true},{"id":70,"updated_at":"2026-02-01T05:00:00Z"}]}`)
 	head, _ := w.commit(issue(1), g)
 	want := surgical.Head{
 		Ref: issue(1), Revision: 1, RunID: "r1",
 		UpdatedAt: w.now.Add(-time.Minute), FetchedAt: w.now, FetchedUntil: w.now.Add(time.Second),
-		ChangedRevision: 1, UserNotesCount: 2, Notes: surgical.Notes{MaxID: 71, MaxUpdatedAt: time.Date(2026, 2, 1, 6, 0, 0, 123e6, time.UTC)},
+		ChangedRevision: 1, UserNotesCount: 4, UnseenComments: 1, Notes: surgical.Notes{MaxID: 71, MaxUpdatedAt: time.Date(2026, 2, 1, 6, 0, 0, 123e6, time.UTC)},
 		Listed: true,
 		Attributes: surgical.Attributes{
 			Title: "T", State: "opened", WebURL: "https://gitlab.example.com/i/1", Confidential: true,

@@ -170,7 +170,7 @@ func (w *world) snapshot(ref surgical.EntityRef, g gitlab) surgical.Snapshot {
 		kind, id, _ := strings.Cut(child, "#")
 		snap.Children = append(snap.Children, surgical.Child{Kind: surgical.ChildKind(kind), ID: id, Raw: json.RawMessage(g.children[child])})
 	}
-	snap.Notes, _ = surgical.ReadNotes(snap.Children)
+	snap.Notes, snap.Comments = surgical.ReadNotes(snap.Children)
 	return snap
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
@@ -118,11 +119,86 @@ func TestBackfillRequest_FailsIfGitLabDoesNotShowTheGroup(t *testing.T) {
 			if _, err := w.Ledger.SaveBackfillRequest(w.T.Context(), r); err != nil {
 				t.Fatal(err)
 			}
-			w.Crawl()
+			for try := range int64(surgical.NotFoundTries) {
+				if now, err := w.Ledger.BackfillRequest(w.T.Context(), r.ID); err != nil || now.Status != surgical.StatusRunning || now.Tries != try {
+					t.Errorf("%s, before try %d: %+v, %v", scope, try, now, err)
+				}
+				w.Clock.Advance(surgical.MaxResume)
+				w.Crawl()
+			}
 			r, err := w.Ledger.BackfillRequest(w.T.Context(), r.ID)
 			if err != nil || r.Status != surgical.StatusFailed || surgical.CodeOf(r.Error) != surgical.CodeGitLabNotFound {
 				t.Errorf("%s: %+v, %v", scope, r, err)
 			}
+		}
+	})
+}
+
+// requested stores a request for backfills, and returns it as it ended.
+func (w *world) requested(scope surgical.BackfillScope) surgical.BackfillRequest {
+	w.T.Helper()
+	r := surgical.BackfillRequest{ID: surgical.NewPassID(0, surgical.PassBackfill, w.NewKey("request")), Scope: scope, Status: surgical.StatusRunning, CreatedAt: w.Clock.Now()}
+	if _, err := w.Ledger.SaveBackfillRequest(w.T.Context(), r); err != nil {
+		w.T.Fatal(err)
+	}
+	for range 10 {
+		w.Clock.Advance(surgical.MaxResume)
+		w.Crawl()
+		w.settleRuns()
+	}
+	r, err := w.Ledger.BackfillRequest(w.T.Context(), r.ID)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return r
+}
+
+func TestBackfillRequest_OfAllSaysWhatGitLabDoesNotShow(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		w.Crawler().Listed = []int64{fakegitlab.ProjectID, 2}
+		r := w.requested(surgical.BackfillScope{All: true})
+		if r.Status != surgical.StatusFailed || surgical.CodeOf(r.Error) != surgical.CodeBackfillIncomplete {
+			t.Errorf("%+v", r)
+		}
+		two, err := w.Ledger.Pass(t.Context(), 2, surgical.PassBackfill)
+		if err != nil || two.Status != surgical.StatusFailed || surgical.CodeOf(two.Error) != surgical.CodeGitLabNotFound {
+			t.Errorf("%+v, %v", two, err)
+		}
+		if one := w.pass(surgical.PassBackfill); one.Status != surgical.StatusSucceeded || !one.Wants(r.ID) {
+			t.Errorf("%+v", one)
+		}
+	})
+}
+
+func TestBackfillRequest_SucceedsOnceItsBackfillsHaveGoneOn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		w.Clock.Advance(24 * time.Hour)
+		around := w.Around
+		w.answering("/projects/1", faults.NotFound)
+		r := w.requested(surgical.BackfillScope{Group: "demo"})
+		if r.Status != surgical.StatusFailed || surgical.CodeOf(r.Error) != surgical.CodeBackfillIncomplete || w.project().UnseenSince.IsZero() {
+			t.Fatalf("%+v", r)
+		}
+		w.Around = around
+		for range 3 {
+			w.cycle()
+		}
+		r, err := w.Ledger.BackfillRequest(t.Context(), r.ID)
+		if err != nil || r.Status != surgical.StatusSucceeded || r.Error != nil {
+			t.Errorf("%+v, %v", r, err)
+		}
+		w.current(issue(7), issue(8), fakegitlab.MergeRequestRef(12))
+	})
+}
+
+func TestBackfillRequest_FailsIfThereIsNothingToCopy(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.GitLab.AddProject(2, "empty/moved")
+		w.GitLab.AddProject(2, "demo/moved")
+		if r := w.requested(surgical.BackfillScope{Group: "empty"}); r.Status != surgical.StatusFailed || surgical.CodeOf(r.Error) != surgical.CodeGitLabNotFound || r.Tries != 0 {
+			t.Errorf("%+v", r)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package crawl
 import (
 	"context"
 	"slices"
-	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -63,7 +62,7 @@ func (v *visit) count(ctx context.Context) error {
 // not fetched since the census began: so everything is fetched again within the
 // budget, and what the lists did not show turns out to be gone.
 func (v *visit) copies(ctx context.Context) error {
-	now, next := v.Clock(), v.pass
+	now, next := v.Clock(), v.pass.WithoutFailure()
 	next.Legs = slices.Clone(next.Legs)
 	leg := &next.Legs[next.Leg]
 	if leg.Total < 0 {
@@ -101,7 +100,6 @@ func (v *visit) copies(ctx context.Context) error {
 		next.Leg++
 		next.DueAt = now
 	}
-	next.Error, next.Tries, next.FailingSince = nil, 0, time.Time{}
 	v.report.allowance -= int64(len(awaited))
 	return v.request(ctx, next, awaited, ledger.PassChange{})
 }

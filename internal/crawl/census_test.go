@@ -14,6 +14,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/sample"
 )
 
 // copied makes issues, and backfills the project.
@@ -94,6 +95,33 @@ func TestCensus_FindsWhatNothingAnnouncesAndReportsItByKind(t *testing.T) {
 		if len(again.Found) > 1 || again.Found[surgical.FoundGone] > 1 || len(w.Runs()) > runs+9 {
 			t.Errorf("the second census is %+v", again)
 		}
+	})
+}
+
+// An import can give what is new any date.
+func TestCensus_FindsWhatIsDatedBackBeforeWhatReconcilesHaveSeen(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.copied(2)
+		w.cycle()
+		w.Clock.Advance(48 * time.Hour)
+		w.add(140)
+		for range 4 {
+			w.cycle() // the checkpoint follows what was seen
+		}
+		before := fakegitlab.Time{Time: w.Clock.Now().Add(-24 * time.Hour)}
+		w.GitLab.SetIssue(fakegitlab.NewIssue(150, "Imported", "With the dates of another tracker.", before))
+		w.GitLab.AddDiscussion(issue(100), fakegitlab.Note{Body: "Imported as well."})
+		w.GitLab.Redate(issue(100), before.Time)
+		for range 3 {
+			w.cycle()
+		}
+		if w.Untrue(issue(150)) == "" || w.Untrue(issue(100)) == "" {
+			t.Error("a reconcile found it; say so in docs/reliability.md")
+		}
+		if p := w.census(2*time.Hour, nothing); p.Found[surgical.FoundMissing] != 1 {
+			t.Errorf("the census found %v", p.Found)
+		}
+		w.current(issue(150), issue(100))
 	})
 }
 
@@ -328,10 +356,7 @@ func TestCensus_LosesAndRepeatsNothingWhereverTheCrawlerDies(t *testing.T) {
 	if want.Found[surgical.FoundGone] != 1 || want.Found[surgical.FoundDeletedNotes] != 1 || writes < 10 {
 		t.Fatalf("undisturbed: %+v with %d writes", want, writes)
 	}
-	step := 1
-	if testing.Short() {
-		step = 7 // a sample
-	}
+	step := sample.Of(1, 7)
 	for die := 1; die <= writes; die += step {
 		t.Run(fmt.Sprint(die), func(t *testing.T) {
 			got, _ := play(t, die)

@@ -70,6 +70,11 @@ type Report struct {
 	spared bool
 	// outstanding is how many runs of all backfills are not known to have ended.
 	outstanding int64
+	// seen is the last answer of GitLab.
+	seen ledger.Sighting
+	// age is for how long a project was not compared with its lists; see
+	// [surgical.ReconcileAge].
+	age time.Duration
 	// allowance is how many runs and pages censuses may still request.
 	allowance int64
 }
@@ -95,6 +100,12 @@ func (c *Crawler) Handle(ctx context.Context) (Report, error) {
 		err = c.work(ctx, &report)
 	case why == surgical.CodeGitLabUnauthorized:
 		err = c.refused(ctx)
+	default:
+		err = c.wait(ctx, &report)
+	}
+	c.Meter.ReconcileAge(report.age, c.Interval)
+	if !report.seen.At.IsZero() {
+		err = errors.Join(err, c.Ledger.SawGitLab(context.WithoutCancel(ctx), report.seen))
 	}
 	err = errors.Join(err, release(context.WithoutCancel(ctx)))
 	c.Log.InfoContext(ctx, "crawled", "passes", report.Passes, "pages", report.Pages, "runs", report.Runs,
@@ -149,10 +160,12 @@ func (c *Crawler) crawl(ctx context.Context, report *Report) (awaited bool, err 
 		}
 	}
 	errs := []error{startErr, c.conclude(ctx, requests, passes)}
-	due, err := c.due(ctx, passes, c.Clock())
+	all, err := c.projects(ctx)
 	if err != nil {
 		return false, errors.Join(append(errs, err)...)
 	}
+	due := c.due(all, passes, c.Clock())
+	report.age, _ = surgical.ReconcileAge(passes, all, c.Clock())
 	report.Passes = max(report.Passes, len(due))
 	report.allowance = min(report.allowance, c.allowance(passes))
 	visits := make([]*visit, len(due))
@@ -205,9 +218,10 @@ func enough(ctx context.Context, left time.Duration) bool {
 	return ctx.Err() == nil && (!ok || time.Until(deadline) > left)
 }
 
-// spare leaves the rest of GitLab's budget to webhooks, once it is as small as their
-// reserve.
+// spare remembers what GitLab said about its budget, and leaves the rest of it to webhooks,
+// once it is as small as their reserve.
 func (c *Crawler) spare(ctx context.Context, l gitlab.RateLimit, report *Report) error {
+	report.seen = ledger.Sighting{At: c.Clock(), RateLimit: l}
 	until, low := l.Spare(c.Clock())
 	if !low {
 		return nil
@@ -241,11 +255,7 @@ func (c *Crawler) queue(ctx context.Context, req surgical.Request) (sent bool, e
 
 // due returns the passes with something to do now, those that have waited longest
 // first: what an invocation had no time for comes before what it advanced.
-func (c *Crawler) due(ctx context.Context, passes []surgical.Pass, now time.Time) ([]surgical.Pass, error) {
-	all, err := c.projects(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (c *Crawler) due(all map[int64]surgical.Project, passes []surgical.Pass, now time.Time) []surgical.Pass {
 	var due []surgical.Pass
 	type began struct {
 		surgical.PassKind
@@ -269,22 +279,33 @@ func (c *Crawler) due(ctx context.Context, passes []surgical.Pass, now time.Time
 	slices.SortFunc(due, func(a, b surgical.Pass) int {
 		return cmp.Or(later(a.DueAt, a.UpdatedAt).Compare(later(b.DueAt, b.UpdatedAt)), cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.Kind, b.Kind))
 	})
-	return due, nil
+	return due
+}
+
+// wait looks how long projects have waited, while everything does.
+func (c *Crawler) wait(ctx context.Context, report *Report) error {
+	all, err := c.projects(ctx)
+	if err != nil {
+		return err
+	}
+	passes, err := c.Ledger.PassesOf(ctx, surgical.PassReconcile)
+	report.age, _ = surgical.ReconcileAge(passes, all, c.Clock())
+	return err
 }
 
 // projects are those that are reconciled: all that are allowed and known, by the allow
 // list or by a row.
-func (c *Crawler) projects(ctx context.Context) (map[int64]bool, error) {
-	all := map[int64]bool{}
+func (c *Crawler) projects(ctx context.Context) (map[int64]surgical.Project, error) {
+	all := map[int64]surgical.Project{}
 	for _, id := range c.Listed {
-		all[id] = true
+		all[id] = surgical.Project{ID: id}
 	}
 	for project, err := range c.Ledger.Projects(ctx) {
 		if err != nil {
 			return nil, err
 		}
 		if c.Allows(project.ID) {
-			all[project.ID] = true
+			all[project.ID] = project
 		}
 	}
 	return all, nil
@@ -302,7 +323,7 @@ func (c *Crawler) isDue(p surgical.Pass, now time.Time) bool {
 
 // watch records what GitLab says about projects themselves.
 func (c *Crawler) watch() *projects.Watch {
-	return &projects.Watch{Ledger: c.Ledger, Clock: c.Clock, HideAfter: c.HideAfter, Backfill: c.restore, Log: c.Log, Meter: c.Meter}
+	return &projects.Watch{Ledger: c.Ledger, Clock: c.Clock, HideAfter: c.HideAfter, Backfill: c.restore, Resume: c.resume, Log: c.Log, Meter: c.Meter}
 }
 
 // refused records, while everything waits because GitLab refuses the token, that it shows
@@ -329,5 +350,23 @@ func (c *Crawler) restore(ctx context.Context, projectID int64) error {
 	}
 	id := surgical.NewPassID(projectID, surgical.PassBackfill, "hidden "+project.HiddenAt.UTC().Format(time.RFC3339Nano))
 	_, err = c.Ledger.StartBackfill(ctx, surgical.NewBackfill(projectID, id, id, c.Clock()))
+	if errors.Is(err, surgical.ErrReplaced) {
+		return nil // by a later one, which restores as much
+	}
+	return err
+}
+
+// resume lets the backfill of a project go on that could not fetch something while GitLab
+// did not show the project.
+func (c *Crawler) resume(ctx context.Context, project surgical.Project) error {
+	last, err := c.Ledger.Pass(ctx, project.ID, surgical.PassBackfill)
+	if err != nil || !last.Exists() {
+		return err
+	}
+	goesOn := func(p surgical.Pass) (surgical.Pass, bool) { return p.SeenAgain(project.UnseenSince, c.Clock()) }
+	_, err = c.Ledger.ChangePass(ctx, project.ID, last.ID, goesOn)
+	if surgical.CodeOf(err) == surgical.CodeBackfillNotFound {
+		return nil // a later one took its place, and lists everything
+	}
 	return err
 }

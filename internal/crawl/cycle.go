@@ -31,10 +31,15 @@ func (v *visit) beginCycle(ctx context.Context) error {
 		Status: surgical.StatusRunning, RequestedAt: last.RequestedAt, StartedAt: now, DueAt: now,
 		Checkpoints: last.Checkpoints, Legs: cycleLegs(last, now),
 	}
-	carried, missed, err := v.carry(ctx, next)
+	next.GivenUp, next.MoreSince, next.ListedAt = last.GivenUp, last.MoreSince, last.ListedAt
+	if next.ListedAt.IsZero() {
+		next.ListedAt = now
+	}
+	carried, givenUp, missed, err := v.carry(ctx, next)
 	if err != nil {
 		return err
 	}
+	next = next.GiveUp(givenUp, now)
 	missed += last.Counts.Missed
 	if last.Exists() {
 		if err := v.Ledger.ReconcileProject(ctx, last.ProjectID, reconciled(last, missed)); err != nil {
@@ -70,13 +75,16 @@ func (v *visit) makeRoom(ctx context.Context) (more bool, err error) {
 	if v.pass.Kind != surgical.PassReconcile {
 		return false, nil
 	}
+	if shown, err := v.seen(ctx); err != nil || !shown {
+		return false, err
+	}
 	before := map[string]bool{}
 	for _, w := range v.windows {
 		for _, a := range w.Awaited {
 			before[a.RunID] = true
 		}
 	}
-	left, missed, err := v.carry(ctx, v.pass)
+	left, givenUp, missed, err := v.carry(ctx, v.pass)
 	if err != nil {
 		return false, err
 	}
@@ -85,10 +93,26 @@ func (v *visit) makeRoom(ctx context.Context) (more bool, err error) {
 	if !room && open {
 		return false, nil // look again once more of them have ended
 	}
-	next, change := v.pass, ledger.PassChange{Drop: v.windows}
+	next, change := v.pass.GiveUp(givenUp, v.Clock()), ledger.PassChange{Drop: v.windows}
 	next.Outstanding, v.windows = 0, nil
 	next.Counts.Missed += missed
 	return room, v.request(ctx, next, left, change)
+}
+
+// seen looks whether GitLab shows a project again that it did not show. As long as it does
+// not, what a reconcile awaits stays as it is: one that is full reads no page, so nothing
+// else would find out.
+func (v *visit) seen(ctx context.Context) (bool, error) {
+	if v.project.UnseenSince.IsZero() {
+		return true, nil
+	}
+	requests, err := v.look(ctx)
+	if err != nil {
+		return false, v.failed(ctx, err, requests)
+	}
+	next := v.pass.WithoutFailure()
+	next.Counts.AddListRequests(requests)
+	return true, v.save(ctx, next, ledger.PassChange{})
 }
 
 // lists are the lists of a cycle.
@@ -154,51 +178,60 @@ func passed(p surgical.Pass) surgical.Pass {
 	return p
 }
 
-// carry returns what the next cycle awaits of what the last one did, and how many of
-// its runs changed something that no delivery had announced. A run that is still open
-// is awaited on. If an entity does not show what was listed, whatever became of its
-// run, it is fetched again.
-func (v *visit) carry(ctx context.Context, next surgical.Pass) (carried []surgical.Awaited, missed int64, err error) {
+// carry returns what the next cycle awaits of what the last one did, what it gives up,
+// and how many of its runs changed something that no delivery had announced. A run that
+// is still open is awaited on. If an entity does not show what was listed, whatever
+// became of its run, it is fetched again, unless that is hopeless. As long as GitLab does
+// not show the project, it is neither fetched nor given up.
+func (v *visit) carry(ctx context.Context, next surgical.Pass) (carried, givenUp []surgical.Awaited, missed int64, err error) {
 	if len(v.windows) == 0 {
-		return nil, 0, nil
+		return nil, nil, 0, nil
 	}
 	runs, err := v.runs(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	heads, err := v.heads(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	for _, w := range v.windows {
 		for _, a := range w.Awaited {
 			run, found := runs[a.RunID]
 			head := heads[v.ref(a.Target)]
-			if found && !run.Status.Terminal() {
+			settled := a.Settled(head, v.project.HiddenAt)
+			open, unseen := found && !run.Status.Terminal(), !settled && !v.project.UnseenSince.IsZero()
+			if open || unseen {
+				a.Unseen = a.Unseen || unseen && !open
 				carried = append(carried, a)
 				continue
 			}
-			if !a.Settled(head, v.project.HiddenAt) && !hopeless(a, run) {
+			switch {
+			case settled:
+			case !hopeless(a, run):
 				carried = append(carried, next.Await(a.Entry, head.Revision, a.ListedAt, a.Tries+1))
+			case head.Exists() || failureOf(a, run).Code != surgical.CodeGitLabNotFound: // else it is not there
+				givenUp = append(givenUp, a)
 			}
 			unannounced, err := v.unannounced(ctx, a, run)
 			if err != nil {
-				return nil, 0, err
+				return nil, nil, 0, err
 			}
 			if unannounced {
 				missed++
 			}
 		}
 	}
-	return carried, missed, nil
+	return carried, givenUp, missed, nil
 }
 
 // hopeless reports whether it does not help to fetch the entity in every cycle: GitLab's
-// answer has been final several times in a row. The census looks at it again, and so
-// does a reconcile once the entity changes.
+// answer has been final several times in a row, the last time while it showed the
+// project. The census looks at it again, and so does a reconcile once the entity changes.
+// Until then the project's row names it.
 func hopeless(a surgical.Awaited, run surgical.Run) bool {
 	f := failureOf(a, run)
-	return run.Status == surgical.StatusFailed && !surgical.NewError(f.Code, "").Retryable && a.Tries+1 >= surgical.ReconcileTries
+	return !a.Unseen && run.Status == surgical.StatusFailed && !surgical.NewError(f.Code, "").Retryable && a.Tries+1 >= surgical.ReconcileTries
 }
 
 // unannounced reports whether the run changed something although no delivery about the
@@ -236,19 +269,20 @@ func (v *visit) await(ctx context.Context) error {
 
 // finishCycle ends a cycle whose runs have ended. If every entity shows what was
 // listed, the copy is complete as of the beginning of the lists, provided that it was
-// complete before.
+// complete before, that every record could be read, and except for what was given up.
 func (v *visit) finishCycle(ctx context.Context) error {
 	heads, err := v.heads(ctx)
 	if err != nil {
 		return err
 	}
-	complete := v.pass.Counts.Unreadable == 0
+	complete := v.pass.Counts.Unreadable == 0 && v.project.Unreadable.Records == 0
 	for _, w := range v.windows {
 		for _, a := range w.Awaited {
 			complete = complete && a.Settled(heads[v.ref(a.Target)], v.project.HiddenAt)
 		}
 	}
-	next := v.pass
+	next := v.pass.TakeUp(heads, v.project)
+	except, all := next.Except()
 	next.Status, next.FinishedAt, next.Outstanding = surgical.StatusSucceeded, v.Clock(), 0
 	next.DueAt = next.StartedAt.Add(v.Interval)
 	if err := v.save(ctx, next, ledger.PassChange{}); err != nil {
@@ -258,8 +292,8 @@ func (v *visit) finishCycle(ctx context.Context) error {
 	if err := v.Ledger.ReconcileProject(ctx, next.ProjectID, reconciled(v.pass, 0)); err != nil {
 		return err
 	}
-	if complete && !v.project.CompleteSince.IsZero() {
-		return v.Ledger.CompleteProject(ctx, next.ProjectID, began(next), v.project.CompleteSince)
+	if complete && all && !v.project.CompleteSince.IsZero() {
+		return v.Ledger.CompleteProject(ctx, next.ProjectID, began(next), v.project.CompleteSince, except...)
 	}
 	return nil
 }

@@ -3,16 +3,22 @@ package crawl
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/projects"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+// judgedFailures is how many failed entities of a backfill decide what is to be done about
+// it. If there are more, a retry is worth it.
+const judgedFailures = 100
+
 // finish ends a pass whose lists have ended, once all of its runs have. Entities that
-// failed make a backfill fail, but only at its end.
+// failed, and records that name none, make a backfill fail, but only at its end. What a
+// complete one says of the project is recorded first: a crash in between repeats that.
 func (v *visit) finish(ctx context.Context) error {
 	if v.pass.Kind == surgical.PassReconcile {
 		return v.await(ctx)
@@ -22,19 +28,30 @@ func (v *visit) finish(ctx context.Context) error {
 	}
 	next := v.pass
 	next.Status, next.FinishedAt, next.Error = surgical.StatusSucceeded, v.Clock(), nil
-	if n := next.Counts.Failed; n > 0 {
+	var failures []surgical.PassFailure
+	if next.Counts.Failed > 0 {
+		var err error
+		if failures, err = v.Ledger.PassFailures(ctx, v.pass, judgedFailures); err != nil {
+			return err
+		}
+	}
+	if next.Error = surgical.Incomplete(next.Counts, failures); next.Error != nil {
 		next.Status = surgical.StatusFailed
-		next.Error = surgical.NewError(surgical.CodeBackfillIncomplete, fmt.Sprintf("entities that could not be brought up to date: %d", n))
+	} else if err := v.complete(ctx); err != nil {
+		return err
 	}
 	if err := v.save(ctx, next, ledger.PassChange{}); err != nil {
 		return err
 	}
 	v.ended(ctx)
-	if next.Status == surgical.StatusFailed {
-		return nil
-	}
-	counts := surgical.ProjectCounts{At: next.StartedAt}
-	for _, leg := range next.Legs {
+	return nil
+}
+
+// complete records what a backfill that brought everything up to date says of its project.
+func (v *visit) complete(ctx context.Context) error {
+	p := v.pass
+	counts := surgical.ProjectCounts{At: p.StartedAt}
+	for _, leg := range p.Legs {
 		switch {
 		case leg.CatchUp || leg.Total < 0:
 		case leg.Type == surgical.Issue:
@@ -43,10 +60,13 @@ func (v *visit) finish(ctx context.Context) error {
 			counts.MergeRequests = leg.Total
 		}
 	}
-	if err := v.Ledger.CountProject(ctx, next.ProjectID, counts); err != nil {
+	if err := v.Ledger.CountProject(ctx, p.ProjectID, counts); err != nil {
 		return err
 	}
-	return v.Ledger.CompleteProject(ctx, next.ProjectID, began(next), next.StartedAt)
+	if err := v.Ledger.CompleteProject(ctx, p.ProjectID, began(p), p.StartedAt); err != nil {
+		return err
+	}
+	return v.Ledger.ReadableProject(ctx, p.ProjectID, began(p))
 }
 
 // failed records that GitLab did not give a page. A failure that may pass delays the
@@ -56,10 +76,9 @@ func (v *visit) failed(ctx context.Context, err error, requests int) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // out of time: the next invocation reads the page
 	}
-	why := surgical.AsError(err)
+	why := outage.AsError(err)
 	next, now := v.pass, v.Clock()
-	next.Counts.ListRequests += int64(requests)
-	next.Counts.Requests += int64(requests)
+	next.Counts.AddListRequests(requests)
 	next.Error = why
 	next.Tries++
 	if next.FailingSince.IsZero() {
@@ -97,7 +116,29 @@ func (v *visit) failed(ctx context.Context, err error, requests int) error {
 	if lasting {
 		v.ended(ctx)
 	}
+	if lasting && v.refused && why.Code == surgical.CodeGitLabNotFound {
+		saved = errors.Join(saved, v.forget(ctx))
+	}
 	return saved
+}
+
+// forget removes the row of a project that GitLab has not shown several times in a row, if
+// it has never shown it, there are no copies, and the allow list does not name it: anybody
+// may have requested something of an id that no project has, and nothing else would ever
+// end the alarm.
+func (v *visit) forget(ctx context.Context) error {
+	if v.project.Path != "" || slices.Contains(v.Listed, v.project.ID) {
+		return nil
+	}
+	copies, _, err := v.Content.Copies(ctx, v.project.ID, "", 1)
+	if err != nil || len(copies) > 0 {
+		return err
+	}
+	if err := v.Ledger.ForgetProject(ctx, v.project.ID); err != nil {
+		return err
+	}
+	v.Log.WarnContext(ctx, "project_forgotten", append(logFields(v.pass), "code", string(surgical.CodeGitLabNotFound))...)
+	return nil
 }
 
 // ended reports a pass that ended.

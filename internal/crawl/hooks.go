@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/projects"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
@@ -17,9 +19,9 @@ type watch struct {
 	*Crawler
 	report *Report
 	now    time.Time
-	// groups are the hooks of groups that were read, nil for one that the token may not
-	// read; seen are the hooks whose log was looked at, with how far it was read.
-	groups map[string][]gitlab.Hook
+	// groups are the hooks of groups that were looked at; seen are the hooks whose log
+	// was, with how far it was read.
+	groups map[string]hooks
 	seen   map[int64]surgical.HookCheck
 }
 
@@ -31,7 +33,7 @@ func (c *Crawler) watchHooks(ctx context.Context, report *Report) error {
 	if report.spared {
 		return nil
 	}
-	w := watch{Crawler: c, report: report, now: c.Clock(), groups: map[string][]gitlab.Hook{}, seen: map[int64]surgical.HookCheck{}}
+	w := watch{Crawler: c, report: report, now: c.Clock(), groups: map[string]hooks{}, seen: map[int64]surgical.HookCheck{}}
 	share, cancel := context.WithTimeout(ctx, surgical.HooksShare)
 	defer cancel()
 	err := w.all(share)
@@ -132,7 +134,7 @@ func (w *watch) check(ctx context.Context, project surgical.Project) error {
 	}
 	next.CheckedAt, next.NoLog = w.now, known.NoLog
 	if next.ID == known.ID {
-		next.LastDelivery, next.ReadAt = known.LastDelivery, known.ReadAt
+		next.LastDelivery, next.ReadAt, next.Unread, next.UnreadTo = known.LastDelivery, known.ReadAt, known.Unread, known.UnreadTo
 	}
 	if next.ID != 0 {
 		hook := next.hook
@@ -171,33 +173,62 @@ type found struct {
 
 // find judges the hooks of the project and of the groups above it. One that works is
 // enough. The path tells Lorehook's hooks from others: its host may be a domain of the
-// operator's.
+// operator's. If no hook was found, but one may be among those that the token may not
+// read, the result is unreadable.
 func (w *watch) find(ctx context.Context, project surgical.Project) (found, error) {
-	result := found{HookCheck: surgical.HookCheck{State: surgical.HookMissing, Reason: "neither the project nor a group above it has a hook for Lorehook"}}
-	own, readable, err := w.hooksOf(ctx, gitlab.Owner{Project: project.ID})
+	own, err := w.hooksOf(ctx, gitlab.Owner{Project: project.ID})
 	if err != nil {
 		return found{}, err
 	}
-	if !readable {
-		result.State = surgical.HookUnreadable
-		result.Reason = "the token may not read the project's hooks; that needs the Maintainer role"
+	result := found{HookCheck: surgical.HookCheck{State: surgical.HookMissing, Reason: "neither the project nor a group above it has a hook for Lorehook"}}
+	if own.refused {
+		result = unreadable("the token may not read the project's hooks; that needs the Maintainer role")
 	}
-	result = result.better(own, "")
-	for group := project.Path; result.State != surgical.HookWorking; {
-		var above bool
-		if group, above = parent(group); !above {
-			break
-		}
-		hooks, read := w.groups[group]
+	if result = result.better(own.list, ""); result.State == surgical.HookWorking {
+		return result, nil
+	}
+	path, err := w.path(ctx, project)
+	if err != nil {
+		return found{}, err
+	}
+	for group, above := parent(path); above && result.State != surgical.HookWorking; group, above = parent(group) {
+		theirs, read := w.groups[group]
 		if !read {
-			if hooks, _, err = w.hooksOf(ctx, gitlab.Owner{Group: group}); err != nil {
+			if theirs, err = w.hooksOf(ctx, gitlab.Owner{Group: group}); err != nil {
 				return found{}, err
 			}
-			w.groups[group] = hooks
+			w.groups[group] = theirs
 		}
-		result = result.better(hooks, group)
+		if theirs.forbidden && result.ID == 0 && result.State == surgical.HookMissing {
+			result = unreadable("the token may not read the hooks of the group " + group + ", and no other hook was found; that needs the Owner role in the group")
+		}
+		result = result.better(theirs.list, group)
 	}
 	return result, nil
+}
+
+func unreadable(why string) found {
+	return found{HookCheck: surgical.HookCheck{State: surgical.HookUnreadable, Reason: why}}
+}
+
+// path returns the project's path as GitLab shows it now, and records it: a transferred
+// project is below other groups, and nothing may have been fetched of it since.
+func (w *watch) path(ctx context.Context, project surgical.Project) (string, error) {
+	if w.now.Before(project.PathAt.Add(surgical.HookCheckInterval)) {
+		return project.Path, nil
+	}
+	at := w.Clock()
+	seen, answer, err := w.GitLab.Project(ctx, strconv.FormatInt(project.ID, 10))
+	if refuses(err) {
+		return project.Path, nil // the passes record that
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := w.watch().Record(ctx, project, projects.Answer{Path: seen.Path, AskedAt: at}); err != nil {
+		return "", err
+	}
+	return seen.Path, w.spare(ctx, answer.RateLimit, w.report)
 }
 
 // parent returns the path of the group that a project or group is in.
@@ -231,23 +262,30 @@ func (f found) better(hooks []gitlab.Hook, group string) found {
 	return f
 }
 
-// hooksOf reads the hooks of an owner; readable is false if the token may not, or if
-// this GitLab has no hooks for groups.
-func (w *watch) hooksOf(ctx context.Context, owner gitlab.Owner) (hooks []gitlab.Hook, readable bool, err error) {
+// hooks are those of an owner. refused: the token may not read them, or there is nothing
+// to read. forbidden: it may not read them; of a group, a 404 means that this GitLab has
+// no hooks for groups, or that the path is a user's.
+type hooks struct {
+	list               []gitlab.Hook
+	refused, forbidden bool
+}
+
+// hooksOf reads the hooks of an owner.
+func (w *watch) hooksOf(ctx context.Context, owner gitlab.Owner) (all hooks, err error) {
 	for cursor := ""; ; {
 		page, err := w.GitLab.Hooks(ctx, owner, cursor)
 		if refuses(err) {
-			return nil, false, nil
+			return hooks{refused: true, forbidden: surgical.CodeOf(err) == surgical.CodeGitLabForbidden}, nil
 		}
 		if err != nil {
-			return nil, false, err
+			return hooks{}, err
 		}
 		if err := w.spare(ctx, page.RateLimit, w.report); err != nil {
-			return nil, false, err
+			return hooks{}, err
 		}
-		hooks = append(hooks, page.Hooks...)
+		all.list = append(all.list, page.Hooks...)
 		if cursor = page.Next; cursor == "" {
-			return hooks, true, nil
+			return all, nil
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
 	"gitlab.com/lorehook/lorehook/test/metricstest"
 )
 
@@ -37,6 +38,17 @@ func (w *world) hooked(owner, settings string) int64 {
 		w.T.Fatalf("%d %s", answer.Code, answer.Body)
 	}
 	return hook.ID
+}
+
+// answering makes GitLab answer requests whose path contains the text with the fault.
+func (w *world) answering(text string, fault faults.Kind) {
+	around := w.Around
+	w.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
+		if req, ok := call.Input.(*http.Request); ok && strings.Contains(req.URL.Path, text) {
+			return fault.Do(ctx, call, send)
+		}
+		return around(ctx, call, send)
+	}
 }
 
 // hourly lets so many checks of hooks go by.
@@ -103,6 +115,25 @@ func TestWatchHooks_SaysWhetherAHookWorksAndWhyNot(t *testing.T) {
 			w.hooked("projects/1", signed)
 			w.GitLab.Inject(fakegitlab.Fault{Endpoint: "hooks", Status: 403, Requests: 100})
 		}, surgical.HookUnreadable, "Maintainer", 0},
+		"the token may not look at the group's": {func(w *world) {
+			w.hooked("groups/demo", signed)
+			w.answering("/groups/", faults.Forbidden)
+		}, surgical.HookUnreadable, "the hooks of the group demo", 0},
+		"disabled, and the token may not look at the group's": {func(w *world) {
+			id := w.hooked("projects/1", signed)
+			w.GitLab.EditHook(1, id, func(h *fakegitlab.Hook) { h.AlertStatus = "disabled" })
+			w.answering("/groups/", faults.Forbidden)
+		}, surgical.HookDisabled, "disabled by GitLab", 2},
+		"none, and this GitLab has none of groups": {func(w *world) { w.answering("/groups/", faults.NotFound) }, surgical.HookMissing, "neither", 2},
+		"of a group that the project was transferred to": {func(w *world) {
+			w.hooked("groups/demo", `"issues_events":true,"token":"x"`)
+			w.GitLab.AddProject(fakegitlab.ProjectID, "other/lorehook-demo")
+			w.hooked("groups/other", signed)
+		}, surgical.HookWorking, "", 0},
+		"of a group that the project left": {func(w *world) {
+			w.hooked("groups/demo", signed)
+			w.GitLab.AddProject(fakegitlab.ProjectID, "other/lorehook-demo")
+		}, surgical.HookMissing, "neither", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
@@ -169,6 +200,14 @@ func (w *world) failing(hook int64, status string, iids ...int64) {
 	}
 }
 
+// failingConfidential adds a failed delivery that calls the issue confidential.
+func (w *world) failingConfidential(hook, iid int64) {
+	w.GitLab.AddHookEvents(1, hook, fakegitlab.HookEvent{
+		ResponseStatus: "503", RequestHeaders: map[string]string{"Idempotency-Key": "confidential", "X-Gitlab-Event": "Confidential Issue Hook"},
+		RequestData: json.RawMessage(fmt.Sprintf(`{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":%d,"confidential":true}}`, iid)),
+	})
+}
+
 // webhookRuns counts the runs that deliveries about the issue made.
 func (w *world) webhookRuns(iid int64) (n int) {
 	for _, run := range w.Runs() {
@@ -233,6 +272,51 @@ func TestWatchHooks_TakesOneRequestForAHundredDeliveries(t *testing.T) {
 			if w.webhookRuns(7) > 1 || n > 0 && w.webhookRuns(8) != 1 {
 				t.Errorf("%d and %d runs", w.webhookRuns(7), w.webhookRuns(8))
 			}
+		}
+	})
+}
+
+// delivered adds deliveries that succeeded to the log of the hook.
+func (w *world) delivered(hook int64, n int) {
+	events := make([]fakegitlab.HookEvent, n)
+	for i := range events {
+		events[i].ResponseStatus = "200"
+	}
+	w.GitLab.AddHookEvents(1, hook, events...)
+}
+
+func TestWatchHooks_GoesOnWhereAReadingOfTheLogEnded(t *testing.T) {
+	inWorld(t, func(w *world) {
+		hook := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
+		w.delivered(hook, 1)
+		w.cycle()
+		w.hourly(1)
+		const more = surgical.MaxDeliveryPages*100 + 50
+		for step, c := range []struct {
+			failing int64
+			then    int
+			runs    map[int64]int // afterwards
+		}{
+			{7, more, map[int64]int{7: 0}},
+			{8, more, map[int64]int{7: 0, 8: 0}}, // neither is lost
+			{9, 10, map[int64]int{7: 0, 8: 1, 9: 1}},
+			{70, 0, map[int64]int{7: 1, 70: 1}},
+		} {
+			w.failing(hook, "500", c.failing)
+			w.delivered(hook, c.then)
+			w.Clock.Advance(surgical.ReconcileInterval)
+			w.Crawl()
+			w.settleRuns()
+			for iid, want := range c.runs {
+				if got := w.webhookRuns(iid); got != want {
+					t.Errorf("step %d: %d runs of issue %d, want %d", step, got, iid, want)
+				}
+			}
+		}
+		before := w.GitLab.Requests()["1 hook events"]
+		w.cycle()
+		if n := w.GitLab.Requests()["1 hook events"] - before; n != 1 || w.hook().Unread != "" {
+			t.Errorf("%d requests in the end, %+v", n, w.hook())
 		}
 	})
 }
@@ -304,15 +388,19 @@ func TestWatchHooks_GoesOnWithoutALog(t *testing.T) {
 	})
 }
 
-// A failure of any write of the reading makes no second run, and loses none.
+// A failure of any write of the reading makes no second run, and loses neither a run nor
+// what a delivery calls confidential.
 func TestWatchHooks_RepeatsAReadingThatACrashInterrupted(t *testing.T) {
 	for fail, reached := 1, true; reached; fail++ {
 		inWorld(t, func(w *world) {
+			w.add(70)
 			hook := w.hooked("projects/1", allEvents+`,"signing_token":"whsec_x"`)
 			w.failing(hook, "200", 1)
 			w.cycle()
 			w.hourly(1)
-			w.failing(hook, "500", 7, 8, 9)
+			w.failing(hook, "500", 7, 8)
+			w.failingConfidential(hook, 70)
+			w.failing(hook, "500", 9)
 			around, made := w.Around, 0
 			w.Around = func(ctx context.Context, call cloud.Call, send func() error) error {
 				if call.Writes() {
@@ -325,6 +413,15 @@ func TestWatchHooks_RepeatsAReadingThatACrashInterrupted(t *testing.T) {
 			w.Clock.Advance(surgical.ReconcileInterval)
 			w.Crawl()
 			w.Around, reached = around, made >= fail
+			w.Clock.Advance(surgical.CrawlInterval)
+			for w.Poll(w.Bulk) { // a run that is known by now must not stop the rest
+			}
+			w.Crawl()
+			for w.Poll(w.Hides) {
+			}
+			if why := w.why(issue(70)); why != surgical.Hidden {
+				t.Errorf("write %d fails: the issue is concealed as %q", fail, why)
+			}
 			w.cycle()
 			w.cycle()
 			for _, iid := range []int64{7, 8, 9} {
@@ -348,10 +445,7 @@ func TestWatchHooks_HidesWhatAFailedDeliveryCallsConfidential(t *testing.T) {
 		w.hourly(1)
 		w.Webhook(issue(70))
 		w.settleRuns()
-		w.GitLab.AddHookEvents(1, hook, fakegitlab.HookEvent{
-			ResponseStatus: "503", RequestHeaders: map[string]string{"Idempotency-Key": "confidential", "X-Gitlab-Event": "Confidential Issue Hook"},
-			RequestData: json.RawMessage(`{"object_kind":"issue","project":{"id":1},"object_attributes":{"iid":70,"confidential":true}}`),
-		})
+		w.failingConfidential(hook, 70)
 		w.Clock.Advance(surgical.ReconcileInterval)
 		w.Crawl()
 		if err := w.Ledger.SetPause(t.Context(), w.Clock.Now().Add(time.Hour), surgical.CodeGitLabRateLimited); err != nil {

@@ -25,7 +25,7 @@ func (v *visit) settle(ctx context.Context) error {
 		for _, a := range w.Awaited {
 			run, known := runs[a.RunID]
 			if known && !run.Status.Terminal() {
-				if v.pass.Status != surgical.StatusCancelled || run.Status != surgical.StatusQueued {
+				if run.Status != surgical.StatusQueued || !w.Left && v.pass.Status != surgical.StatusCancelled {
 					left.Awaited = append(left.Awaited, a)
 					continue
 				}
@@ -33,7 +33,9 @@ func (v *visit) settle(ctx context.Context) error {
 					return err
 				}
 			}
-			next.Outstanding--
+			if next.Outstanding--; w.Left {
+				continue // this pass lists its entity itself
+			}
 			for _, f := range foundBy(next, a, run) {
 				found[f]++
 			}
@@ -82,9 +84,9 @@ func (v *visit) runs(ctx context.Context) (map[string]surgical.Run, error) {
 	return v.Ledger.RunsByID(ctx, slices.Compact(ids))
 }
 
-// heads reads the heads of the awaited entities.
+// heads reads the heads of the entities that are awaited, or that were given up.
 func (v *visit) heads(ctx context.Context) (map[surgical.EntityRef]surgical.Head, error) {
-	var targets []surgical.Target
+	targets, _ := v.pass.Except()
 	for _, w := range v.windows {
 		for _, a := range w.Awaited {
 			targets = append(targets, a.Target)
@@ -118,9 +120,10 @@ func failureOf(a surgical.Awaited, run surgical.Run) surgical.PassFailure {
 	return f
 }
 
-// again requests runs for entities that failed, once more.
+// again requests runs for entities that failed, once more. One that fails again lies
+// behind the cursor, so that it is not fetched again and again.
 func (v *visit) again(ctx context.Context) error {
-	failures, err := v.Ledger.PassFailures(ctx, v.pass, surgical.MaxWindow)
+	failures, err := v.Ledger.PassFailuresAfter(ctx, v.pass, v.pass.Cursor, surgical.MaxWindow)
 	if err != nil {
 		return err
 	}
@@ -142,7 +145,9 @@ func (v *visit) again(ctx context.Context) error {
 	next.Counts.Failed -= int64(len(failures))
 	next.Counts.Different -= int64(len(failures) - len(awaited))
 	if len(failures) < surgical.MaxWindow {
-		next.Leg++
+		next.Leg, next.Cursor = next.Leg+1, ""
+	} else {
+		next.Cursor = failures[len(failures)-1].Target.String()
 	}
 	return v.request(ctx, next, awaited, ledger.PassChange{Retried: failures})
 }

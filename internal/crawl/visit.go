@@ -86,7 +86,7 @@ func (v *visit) advance(ctx context.Context) (more bool, err error) {
 		return false, v.count(ctx)
 	case v.pass.Listed():
 		return false, v.finish(ctx)
-	case v.pass.Legs[v.pass.Leg].CatchUp && v.pass.Outstanding > 0:
+	case v.pass.Legs[v.pass.Leg].CatchUp && v.pass.Outstanding > 0 && (v.pass.Legs[v.pass.Leg].Type != "" || v.pass.Cursor == ""):
 		return false, nil
 	case v.full():
 		return v.makeRoom(ctx)
@@ -105,12 +105,13 @@ func (v *visit) page(ctx context.Context) (more bool, err error) {
 	if leg := &v.pass.Legs[v.pass.Leg]; leg.CatchUp && leg.Since.IsZero() {
 		leg.Since = v.pass.Legs[0].Began.Add(-surgical.ReconcileOverlap)
 	}
+	back := !v.project.UnseenSince.IsZero()
 	named, err := v.name(ctx)
 	if err != nil {
 		return false, v.failed(ctx, err, named)
 	}
-	if v.report.spared {
-		return false, nil
+	if v.report.spared || back && v.pass.Kind == surgical.PassBackfill {
+		return false, nil // a backfill whose project is back may have changed
 	}
 	page, err := v.list(ctx)
 	if page.Requests += named; err != nil {
@@ -120,8 +121,10 @@ func (v *visit) page(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	next := v.pass
-	next.Error, next.Tries, next.FailingSince = nil, 0, time.Time{}
+	if err := v.unreadable(ctx, page.Unreadable, listedAt); err != nil {
+		return false, err
+	}
+	next := v.pass.WithoutFailure()
 	next.Legs = slices.Clone(next.Legs)
 	leg := &next.Legs[next.Leg]
 	if next.Cursor == "" {
@@ -139,30 +142,45 @@ func (v *visit) page(ctx context.Context) (more bool, err error) {
 	next.Counts.Unreadable += int64(page.Unreadable)
 	next.Counts.Different += int64(len(awaited))
 	next.Counts.Pages++
-	next.Counts.ListRequests += int64(page.Requests)
-	next.Counts.Requests += int64(page.Requests)
+	next.Counts.AddListRequests(page.Requests)
 	if next.Cursor = page.Next; next.Cursor == "" {
-		next = passed(next)
+		if next = passed(next); next.Listed() {
+			next.ListedAt = listedAt
+		}
 	}
 	v.report.Pages++
 	if err := v.request(ctx, next, awaited, ledger.PassChange{}); err != nil {
 		return false, err
 	}
-	if !v.project.UnseenSince.IsZero() { // GitLab shows it again
-		if err := v.watch().Record(ctx, v.project, projects.Answer{Path: v.project.Path, AskedAt: listedAt}); err != nil {
-			return false, err
-		}
-		v.project.UnseenSince = time.Time{}
-	}
 	return true, v.spare(ctx, page.RateLimit, v.report)
 }
 
-// name records the path of a project whose path is not known yet. It returns the
-// number of requests that this took.
+// unreadable records that so many records of a page named no entity: before the page is
+// stored, because the next lists may not show them again.
+func (v *visit) unreadable(ctx context.Context, records int, listedAt time.Time) error {
+	if records == 0 {
+		return nil
+	}
+	leg := v.pass.Legs[v.pass.Leg]
+	v.Log.WarnContext(ctx, "records_unreadable", append(logFields(v.pass), "type", string(leg.Type), "records", records,
+		"since", leg.Since, "cursor", v.pass.Cursor)...)
+	v.project.Unreadable = surgical.Unreadable{Records: v.pass.Counts.Unreadable + int64(records), At: listedAt}
+	return v.Ledger.UnreadableProject(ctx, v.project.ID, v.project.Unreadable)
+}
+
+// name looks at a project whose path is not known yet, or that GitLab did not show: that
+// it shows lists of the project says nothing about that, because a token may be allowed
+// one and not the other. It returns the number of requests that this took.
 func (v *visit) name(ctx context.Context) (requests int, err error) {
-	if v.project.Path != "" {
+	if v.project.Path != "" && v.project.UnseenSince.IsZero() {
 		return 0, nil
 	}
+	return v.look(ctx)
+}
+
+// look requests the project itself, and records that GitLab shows it. It returns the
+// number of requests that this took.
+func (v *visit) look(ctx context.Context) (requests int, err error) {
 	at := v.Clock()
 	project, answer, err := v.GitLab.Project(ctx, strconv.FormatInt(v.pass.ProjectID, 10))
 	if err != nil {
@@ -267,11 +285,12 @@ func (v *visit) failedBefore(ctx context.Context) (map[surgical.Target]bool, err
 	return v.failures, nil
 }
 
-// awaits reports whether a run that shows the entry is awaited.
+// awaits reports whether a run that shows the entry is awaited. One that is left over from
+// the pass before may be cancelled.
 func (v *visit) awaits(e surgical.Entry) bool {
 	for _, w := range v.windows {
 		for _, a := range w.Awaited {
-			if a.Target == e.Target && !a.UpdatedAt.Before(e.UpdatedAt) && a.UserNotesCount == e.UserNotesCount {
+			if !w.Left && a.Target == e.Target && !a.UpdatedAt.Before(e.UpdatedAt) && a.UserNotesCount == e.UserNotesCount {
 				return true
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +24,12 @@ import (
 	"gitlab.com/lorehook/lorehook/test/metricstest"
 )
 
+func TestMain(m *testing.M) {
+	// Hundreds of small worlds: collecting their garbage costs more than their memory.
+	debug.SetGCPercent(800)
+	os.Exit(m.Run())
+}
+
 // world is a simulated cloud with a crawler, and an empty project.
 type world struct {
 	*testing.T
@@ -35,8 +43,8 @@ type world struct {
 	metrics bytes.Buffer
 }
 
-// missed adds up the missed events.
-func (w *world) missed() (n float64) {
+// measured returns all values of the metric, in the order in which they were written.
+func (w *world) measured(name string) (values []float64) {
 	w.T.Helper()
 	for line := range strings.Lines(w.metrics.String()) {
 		data, err := metricstest.Read([]byte(line))
@@ -44,12 +52,19 @@ func (w *world) missed() (n float64) {
 			w.T.Fatal(err)
 		}
 		for _, d := range data {
-			if d.Name == metrics.MissedEvents().Name {
-				for _, v := range d.Values {
-					n += v
-				}
+			if d.Name == name {
+				values = append(values, d.Values...)
 			}
 		}
+	}
+	return values
+}
+
+// missed adds up the missed events.
+func (w *world) missed() (n float64) {
+	w.T.Helper()
+	for _, v := range w.measured(metrics.MissedEvents().Name) {
+		n += v
 	}
 	return n
 }
@@ -261,6 +276,46 @@ func TestBackfill_KeepsNoMoreRunsThanItsLimit(t *testing.T) {
 	})
 }
 
+// open counts the runs that have not ended.
+func (w *world) open() (n int) {
+	for _, run := range w.Runs() {
+		if !run.Status.Terminal() {
+			n++
+		}
+	}
+	return n
+}
+
+func TestBackfill_StartedAgainAndAgainKeepsNoMoreRunsThanItsLimit(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.Unobserved = true
+		for iid := int64(100); iid < 700; iid++ {
+			w.GitLab.SetIssue(fakegitlab.NewIssue(iid, "Issue", "", fakegitlab.Time{Time: w.Clock.Now().Add(-time.Hour)}))
+		}
+		for range 3 {
+			id := w.backfill()
+			w.Crawl()
+			if n := w.open(); n > surgical.MaxOutstanding || n < 100 {
+				t.Fatalf("%d runs are open", n)
+			}
+			cancel := func(p surgical.Pass) (surgical.Pass, bool) { return p.Cancel(id, w.Clock.Now()) }
+			if _, err := w.Ledger.ChangePass(t.Context(), fakegitlab.ProjectID, id, cancel); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.backfill()
+		w.Crawl()
+		if p := w.pass(surgical.PassBackfill); p.Outstanding != int64(w.open()) || p.Counts.Done+p.Counts.Failed != 0 {
+			t.Errorf("%d runs are open, the backfill is %+v", w.open(), p)
+		}
+		w.Settle()
+		if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded || p.Outstanding != 0 || p.Counts.Failed != 0 || p.Counts.Done != 604 {
+			t.Errorf("in the end %+v", p)
+		}
+		w.current(issue(100), issue(699))
+	})
+}
+
 func TestBackfill_ListsWhatFailedAndRetriesIt(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for iid := int64(100); iid < 110; iid++ {
@@ -324,6 +379,9 @@ func TestBackfill_LeavesTheReserveOfGitLabsBudgetToWebhooks(t *testing.T) {
 		w.Settle()
 		if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded || p.Counts.Done != 64 {
 			t.Errorf("the backfill is %+v", p)
+		}
+		if seen, err := w.Ledger.GitLabSeen(t.Context()); err != nil || seen.At.IsZero() || seen.RateLimit.Limit != limit || seen.RateLimit.Remaining < least {
+			t.Errorf("the crawler recorded %+v, %v", seen, err)
 		}
 		// One batch of ten runs may be under way when the reserve is reached.
 		if batch := int64(surgical.BatchSize * 5); least < limit*surgical.WebhookReserve/100-batch || least > limit*surgical.WebhookReserve/100 {
@@ -470,7 +528,7 @@ func TestBackfill_RequestsANewEntityAgainThatAReplicaDidNotHave(t *testing.T) {
 	})
 }
 
-func TestBackfill_RecordsWhatItCouldNotFetchBecauseTheProjectVanished(t *testing.T) {
+func TestBackfill_GoesOnOnceAProjectIsBackThatVanished(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.Unobserved = true
 		w.Clock.Advance(24 * time.Hour)
@@ -487,13 +545,9 @@ func TestBackfill_RecordsWhatItCouldNotFetchBecauseTheProjectVanished(t *testing
 			t.Fatalf("the backfill is %+v", p)
 		}
 		w.GitLab.HideProject(fakegitlab.ProjectID, false)
-		resume := func(p surgical.Pass) (surgical.Pass, bool) { return p.Resume(w.Clock.Now()) }
-		if _, err := w.Ledger.ChangePass(t.Context(), fakegitlab.ProjectID, id, resume); err != nil {
-			t.Fatal(err)
-		}
-		w.Settle()
-		if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded {
-			t.Errorf("resumed: %+v", p)
+		w.cycle()
+		if p := w.pass(surgical.PassBackfill); p.Status != surgical.StatusSucceeded || p.ID != id {
+			t.Errorf("the project is back: %+v", p)
 		}
 		w.current(issue(7), issue(8), fakegitlab.MergeRequestRef(12))
 	})

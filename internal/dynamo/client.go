@@ -12,15 +12,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
-
-	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// New returns a client. Checksums are validated only on AWS: the responses of
+// New returns a client. It calls throttled, unless that is nil, whenever DynamoDB
+// throttles an attempt of a call. A single write that met a transaction is sent again,
+// as often as any other that DynamoDB could not answer: the SDK would return the
+// conflict, and nothing was written. Checksums are validated only on AWS: the responses of
 // DynamoDB Local have none, and the SDK would log a warning for every call.
-func New(cfg aws.Config) *dynamodb.Client {
+func New(cfg aws.Config, throttled func()) *dynamodb.Client {
 	return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 		o.DisableValidateResponseChecksum = cfg.BaseEndpoint != nil
+		o.Retryer = retry.AddWithErrorCodes(o.Retryer, (*types.TransactionConflictException)(nil).ErrorCode())
+		if throttled != nil {
+			o.APIOptions = append(o.APIOptions, reportThrottling(throttled))
+		}
 	})
 }
 
@@ -67,19 +72,6 @@ func Invalid(err error) bool {
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationException"
 }
 
-// AsError is [surgical.AsError], except that a request that DynamoDB calls invalid
-// is never retryable: it stays invalid however often it is sent.
-func AsError(err error) *surgical.Error {
-	e := surgical.AsError(err)
-	if !e.Retryable || !Invalid(err) {
-		return e
-	}
-	final := *e
-	final.Retryable, final.Action = false, surgical.ActionContactOperator
-	final.Message += "; DynamoDB calls the request invalid"
-	return &final
-}
-
 // Contended reports whether err is the cancellation of a transaction because of
 // failed conditions or conflicts with other writers only. The caller should read
 // again and retry.
@@ -96,6 +88,19 @@ func Contended(err error) bool {
 		}
 	}
 	return true
+}
+
+// Conflicted reports whether err means that a write, or a transaction, met another
+// writer's transaction to the end, and nothing else is wrong: the same request succeeds
+// later.
+func Conflicted(err error) bool {
+	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		return Contended(err) && slices.ContainsFunc(cancelled.CancellationReasons, func(reason types.CancellationReason) bool {
+			return aws.ToString(reason.Code) == "TransactionConflict"
+		})
+	}
+	_, met := errors.AsType[*types.TransactionConflictException](err)
+	return met
 }
 
 // Throttled reports whether err means that DynamoDB asked for a slower pace, and

@@ -52,7 +52,7 @@ const (
 	collection             = "ItemCollectionSizeLimitExceeded"
 )
 
-func TestRefusalsContendedInvalidAndThrottled_OfEveryAnswer(t *testing.T) {
+func TestRefusalsContendedInvalidThrottledAndConflicted_OfEveryAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
 		err       error
 		refusals  []int
@@ -60,28 +60,29 @@ func TestRefusalsContendedInvalidAndThrottled_OfEveryAnswer(t *testing.T) {
 		invalid   bool
 		condition bool
 		throttled bool
+		conflict  bool
 	}{
-		"success":                        {nil, nil, false, false, false, false},
-		"one condition failed":           {cancelled(none, failed, none), []int{1}, true, false, false, false},
-		"two conditions failed":          {cancelled(failed, "", failed), []int{0, 2}, true, false, false, false},
-		"a conflict":                     {cancelled(none, conflict), nil, true, false, false, false},
-		"a condition and a conflict":     {cancelled(failed, conflict), nil, true, false, false, false},
-		"a condition and a throttle":     {cancelled(failed, throttled), nil, false, false, false, true},
-		"a throttle":                     {cancelled(none, throttled), nil, false, false, false, true},
-		"provisioned throughput":         {cancelled("ProvisionedThroughputExceeded"), nil, false, false, false, true},
-		"invalid":                        {cancelled(none, invalid), nil, false, true, false, false},
-		"invalid and a condition":        {cancelled(failed, invalid), nil, false, true, false, false},
-		"a collection that is too large": {cancelled(collection), nil, false, true, false, false},
-		"an unknown reason":              {cancelled("Mystery"), nil, false, false, false, false},
-		"no reasons":                     {cancelled(), nil, true, false, false, false},
+		"success":                        {nil, nil, false, false, false, false, false},
+		"one condition failed":           {cancelled(none, failed, none), []int{1}, true, false, false, false, false},
+		"two conditions failed":          {cancelled(failed, "", failed), []int{0, 2}, true, false, false, false, false},
+		"a conflict":                     {cancelled(none, conflict), nil, true, false, false, false, true},
+		"a condition and a conflict":     {cancelled(failed, conflict), nil, true, false, false, false, true},
+		"a condition and a throttle":     {cancelled(failed, throttled), nil, false, false, false, true, false},
+		"a throttle":                     {cancelled(none, throttled), nil, false, false, false, true, false},
+		"provisioned throughput":         {cancelled("ProvisionedThroughputExceeded"), nil, false, false, false, true, false},
+		"invalid":                        {cancelled(none, invalid), nil, false, true, false, false, false},
+		"invalid and a condition":        {cancelled(failed, invalid), nil, false, true, false, false, false},
+		"a collection that is too large": {cancelled(collection), nil, false, true, false, false, false},
+		"an unknown reason":              {cancelled("Mystery"), nil, false, false, false, false, false},
+		"no reasons":                     {cancelled(), nil, true, false, false, false, false},
 		"a single write's condition": {answered("PutItem", &types.ConditionalCheckFailedException{Message: aws.String("The conditional request failed")}),
-			nil, false, false, true, false},
-		"a single write that met a transaction": {answered("UpdateItem", &types.TransactionConflictException{}), nil, false, false, false, false},
+			nil, false, false, true, false, false},
+		"a single write that met a transaction": {answered("UpdateItem", &types.TransactionConflictException{}), nil, false, false, false, false, true},
 		"a request that is invalid": {answered("PutItem", &smithy.GenericAPIError{Code: "ValidationException", Message: "Item size has exceeded the maximum allowed size"}),
-			nil, false, true, false, false},
-		"throttled":       {answered("PutItem", &types.ThrottlingException{}), nil, false, false, false, true},
-		"a broken server": {answered("PutItem", &types.InternalServerError{}), nil, false, false, false, false},
-		"no answer":       {&smithy.OperationError{ServiceID: "DynamoDB", OperationName: "PutItem", Err: context.DeadlineExceeded}, nil, false, false, false, false},
+			nil, false, true, false, false, false},
+		"throttled":       {answered("PutItem", &types.ThrottlingException{}), nil, false, false, false, true, false},
+		"a broken server": {answered("PutItem", &types.InternalServerError{}), nil, false, false, false, false, false},
+		"no answer":       {&smithy.OperationError{ServiceID: "DynamoDB", OperationName: "PutItem", Err: context.DeadlineExceeded}, nil, false, false, false, false, false},
 	} {
 		for _, err := range []error{c.err, wrapped(c.err)} {
 			if got := dynamo.Refusals(err); !slices.Equal(got, c.refusals) {
@@ -90,14 +91,14 @@ func TestRefusalsContendedInvalidAndThrottled_OfEveryAnswer(t *testing.T) {
 			if got := dynamo.Contended(err); got != c.contended {
 				t.Errorf("%s: contended %v", name, got)
 			}
-			if e := dynamo.AsError(err); e.Retryable == c.invalid {
-				t.Errorf("AsError makes %v retryable: %t", err, e.Retryable)
-			}
 			if got := dynamo.Invalid(err); got != c.invalid {
 				t.Errorf("%s: invalid %v", name, got)
 			}
 			if got := dynamo.Throttled(err); got != c.throttled {
 				t.Errorf("%s: throttled %v", name, got)
+			}
+			if got := dynamo.Conflicted(err); got != c.conflict {
+				t.Errorf("%s: conflicted %v", name, got)
 			}
 			if got := dynamo.IsConditionFailed(err); got != c.condition {
 				t.Errorf("%s: condition failed %v", name, got)
@@ -259,7 +260,7 @@ func TestNew_ChecksChecksumsOnAWSOnly(t *testing.T) {
 		if endpoint != "" {
 			cfg.BaseEndpoint = &endpoint
 		}
-		if got := dynamo.New(cfg).Options().DisableValidateResponseChecksum; got != disabled {
+		if got := dynamo.New(cfg, nil).Options().DisableValidateResponseChecksum; got != disabled {
 			t.Errorf("endpoint %q: checksums ignored %v", endpoint, got)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -119,7 +120,10 @@ func (o *OpenAI) post(ctx context.Context, texts []string) ([]byte, error) {
 	request.Header.Set("Accept", "application/json")
 	if o.apiKey != nil {
 		key, err := o.apiKey(ctx)
-		if err != nil {
+		switch {
+		case errors.Is(err, secret.ErrUnusable):
+			return nil, permanent(err, surgical.ActionCheckToken, "the secret with the API key of the embeddings endpoint holds no usable key")
+		case err != nil:
 			return nil, transient(err, 0, "the API key of the embeddings endpoint could not be read")
 		}
 		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(key))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -165,4 +166,11 @@ func TestOpenAI_IsRetryableWhenUnreachable(t *testing.T) {
 		_, err := e.Embed(t.Context(), []string{secretText})
 		checkFailure(t, err, retry)
 	})
+}
+
+func TestOpenAI_IsNotRetryableUntilItsSecretHoldsAKey(t *testing.T) {
+	e := openAIAt("http://127.0.0.1:1")
+	e.apiKey = func(context.Context) (string, error) { return "", fmt.Errorf("secret s: %w", secret.ErrUnusable) }
+	_, err := e.Embed(t.Context(), []string{secretText})
+	checkFailure(t, err, want{Action: surgical.ActionCheckToken})
 }

@@ -75,8 +75,8 @@ func (w *world) must(err error) {
 // sweepUntilComplete lets the sweeper complete every erasure.
 func (w *world) sweepUntilComplete() {
 	w.T.Helper()
-	for range 10 {
-		w.Clock.Advance(surgical.SweepInterval)
+	for range 6 {
+		w.Clock.Advance(surgical.EraseSettle / 4)
 		if _, err := w.Sweeper.Handle(w.T.Context()); err != nil {
 			w.T.Fatal(err)
 		}

@@ -69,10 +69,12 @@ func realMain[C Config](ctx context.Context, build func(context.Context, Env[C])
 	}
 	limitMemory(os.Getenv)
 	observability := c.Observability()
-	return build(ctx, Env[C]{
-		Config: c, AWS: awsenv.Config(), Log: logs.Function(observability.LogLevel),
-		Meter: metrics.New(os.Stdout, observability.MetricsNamespace, time.Now),
-	})
+	meter := metrics.New(os.Stdout, observability.MetricsNamespace, time.Now)
+	handler, err = build(ctx, Env[C]{Config: c, AWS: awsenv.Config(), Log: logs.Function(observability.LogLevel), Meter: meter})
+	if err != nil {
+		return nil, err
+	}
+	return timed{lambda.NewHandler(handler), meter.Slow, time.Now}, nil
 }
 
 // limitMemory makes the garbage collector work harder before the process reaches

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -48,7 +49,12 @@ func TestClientFetch_TrustsOnlyRefusalsThatGitLabWrote(t *testing.T) {
 		{"OAuth's 401", 401, typed(js), `{"error":"invalid_token","error_description":"Token is expired."}`, surgical.CodeGitLabUnauthorized, "401"},
 		{"GitLab's 403", 403, typed(js), `{"message":"403 Forbidden"}`, surgical.CodeGitLabForbidden, "403"},
 		{"GitLab's 404", 404, typed(js), `{"message":"404 Issue Not Found"}`, surgical.CodeGitLabNotFound, "404"},
-		{"a message that is an object", 403, typed(js), `{"message":{"base":["body-text"]}}`, surgical.CodeGitLabForbidden, "403"},
+		{"GitLab's 401 with a reason", 401, typed(js), `{"message":"401 Unauthorized - body-text"}`, surgical.CodeGitLabUnauthorized, "401"},
+		{"a revoked token", 401, typed(text), `{"error":"invalid_token","error_description":"Token was revoked."}`, surgical.CodeGitLabUnauthorized, "401"},
+		{"GitLab's 403 with a reason", 403, typed(js), `{"message":"403 Forbidden - body-text"}`, surgical.CodeGitLabForbidden, "403"},
+		{"an old GitLab's 403 with a reason", 403, typed(js), `{"message":"403 Forbidden  - body-text"}`, surgical.CodeGitLabForbidden, "403"},
+		{"GitLab's 404 of a project", 404, typed(js), `{"message":"404 Project Not Found"}`, surgical.CodeGitLabNotFound, "404"},
+		{"GitLab's 404 of a record", 404, typed(js), `{"message":"404 Not found"}`, surgical.CodeGitLabNotFound, "404"},
 		{"a JSON error without a content type", 403, http.Header{"Content-Type": nil}, `{"message":"403 Forbidden"}`, surgical.CodeGitLabForbidden, "403"},
 
 		{"a bot protection", 403, typed(html, "Server", "cloudflare"), "<html>body-text</html>", surgical.CodeGitLabUnavailable, "text/html"},
@@ -59,14 +65,25 @@ func TestClientFetch_TrustsOnlyRefusalsThatGitLabWrote(t *testing.T) {
 		{"HTML under the wrong type", 404, typed(js), "<html>body-text</html>", surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
 		{"JSON of another shape", 403, typed(js), `"body-text"`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
 		{"null", 404, typed(js), `null`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
-		{"GitLab's JSON under another type", 403, typed(text), `{"message":"body-text"}`, surgical.CodeGitLabForbidden, "403"},
+		{"GitLab's JSON under another type", 403, typed(text), `{"message":"403 Forbidden"}`, surgical.CodeGitLabForbidden, "403"},
 		{"an empty body", 404, typed(js), "", surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"an empty object", 404, typed(js), `{}`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"an API gateway", 403, typed(js), `{"message":"Forbidden"}`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"an API gateway without a route", 404, typed(js), `{"message":"no Route matched with those values"}`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"an API gateway that asks for a key", 401, typed(js), `{"message":"Unauthorized"}`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"a firewall's JSON", 403, typed("application/problem+json"), `{"title":"Error 1020","status":403,"detail":"body-text"}`, surgical.CodeGitLabUnavailable, "application/problem+json"},
+		{"an API of another kind", 403, typed(js), `{"success":false,"errors":[{"message":"body-text"}]}`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"a web framework", 404, typed(js), `{"status":404,"error":"Not Found","message":"body-text"}`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"a message that is an object", 403, typed(js), `{"message":{"base":["403 Forbidden"]}}`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"a refusal under another status", 404, typed(js), `{"message":"403 Forbidden"}`, surgical.CodeGitLabUnavailable, "JSON that is not GitLab's"},
+		{"a router that has no such endpoint", 404, typed(js), `{"error":"404 Not Found"}`, surgical.CodeGitLabUnavailable, "every GitLab has"},
 		{"no type and no JSON", 404, http.Header{"Content-Type": nil}, "body-text", surgical.CodeGitLabUnavailable, "no content type"},
 		{"a content type that is none", 404, typed("body-text; ="), "x", surgical.CodeGitLabUnavailable, "an invalid content type"},
 		{"a page of a bad gateway", 502, typed(html), "<html>body-text</html>", surgical.CodeGitLabUnavailable, "text/html"},
 		{"a login page as a success", 200, typed(html), "<html>body-text</html>", surgical.CodeGitLabUnavailable, "text/html"},
 
 		{"insufficient scope", 403, typed(js), `{"error":"insufficient_scope","error_description":"body-text","scope":"api read_api"}`, surgical.CodeGitLabUnauthorized, "read_api"},
+		{"insufficient scope for writing", 403, typed(js), `{"error":"insufficient_scope","scope":"api"}`, surgical.CodeGitLabUnauthorized, "lacks the api scope"},
 		{"a permission that a fine-grained token lacks", 403, typed(js), `{"error":"insufficient_granular_scope"}`, surgical.CodeGitLabForbidden, "403"},
 		{"terms of service", 403, typed(js), terms, surgical.CodeGitLabUnauthorized, "Terms of Service"},
 		{"a blocked user", 403, typed(js), `{"message":"403 Forbidden - Your account has been blocked."}`, surgical.CodeGitLabUnauthorized, "blocked"},
@@ -88,6 +105,72 @@ func TestClientFetch_TrustsOnlyRefusalsThatGitLabWrote(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a project, a list or a log is refused for counts as little, if GitLab did not
+// say it: a project that GitLab does not show is hidden in the end.
+func TestClient_TrustsOnlyRefusalsThatGitLabWroteInEveryCall(t *testing.T) {
+	calls := map[string]func(*gitlab.Client) error{
+		"a project": func(c *gitlab.Client) error { _, _, err := c.Project(t.Context(), "1"); return err },
+		"a list":    func(c *gitlab.Client) error { _, err := c.ListIssues(t.Context(), 1, gitlab.ListQuery{}); return err },
+		"a count":   func(c *gitlab.Client) error { _, err := c.Count(t.Context(), 1, surgical.Issue); return err },
+		"projects":  func(c *gitlab.Client) error { _, err := c.GroupProjects(t.Context(), "demo", ""); return err },
+		"hooks":     func(c *gitlab.Client) error { _, err := c.Hooks(t.Context(), gitlab.Owner{Project: 1}, ""); return err },
+		"a hook's log": func(c *gitlab.Client) error {
+			_, err := c.HookEvents(t.Context(), gitlab.Owner{Project: 1}, 1, "")
+			return err
+		},
+	}
+	for status, bodies := range map[int][]string{
+		401: {`{"message":"Unauthorized"}`},
+		403: {`{"message":"Forbidden"}`, `{"title":"Error 1020","status":403}`, `{}`},
+		404: {`{"message":"no Route matched with those values"}`, `{}`},
+	} {
+		for _, body := range bodies {
+			client := newClient(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(status)
+				fmt.Fprint(w, body)
+			})))
+			for name, call := range calls {
+				if err := call(client); surgical.CodeOf(err) != surgical.CodeGitLabUnavailable || !surgical.AsError(err).Retryable {
+					t.Errorf("%s, %d with %s: %v", name, status, body, err)
+				}
+			}
+		}
+	}
+}
+
+func TestClientProject_BelievesNoRouterThatHasNoProjects(t *testing.T) {
+	client := newClient(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"error":"404 Not Found"}`)
+	})))
+	_, _, err := client.Project(t.Context(), "1")
+	if e := wantCode(t, err, surgical.CodeGitLabUnavailable, true); !strings.Contains(e.Message, "GITLAB_BASE_URL") {
+		t.Errorf("message %q", e.Message)
+	}
+}
+
+// A list that this GitLab does not have says nothing about an entity that did not
+// answer.
+func TestClientFetch_DoesNotTakeAMissingListForAMissingEntity(t *testing.T) {
+	listed := make(chan struct{})
+	client := newClient(t, "https://gitlab.invalid", func(o *gitlab.Options) {
+		o.HTTP = roundTrip(func(req *http.Request) (*http.Response, error) {
+			status, body := http.StatusBadGateway, ""
+			switch path.Base(req.URL.Path) {
+			case "resource_state_events":
+				status, body = http.StatusNotFound, `{"error":"404 Not Found"}`
+				defer close(listed)
+			default:
+				<-listed
+			}
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+		})
+	})
+	_, err := client.Fetch(t.Context(), fakegitlab.IssueRef(7))
+	wantCode(t, err, surgical.CodeGitLabUnavailable, true)
 }
 
 func TestClientFetch_WaitsAsLongAsAProxySays(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +24,9 @@ const maxErrorBody = 64 << 10
 //
 //   - Link headers are reduced to the link to the next page. The client panics on
 //     some that are legal.
-//   - A 401, 403 or 404 whose body is not one of GitLab's JSON errors comes from a
-//     CDN, a firewall, a login page or an ingress. It fails with a transient
-//     [surgical.CodeGitLabUnavailable] that names the content type.
+//   - A 401, 403 or 404 whose body is not one of GitLab's own errors comes from a
+//     CDN, a firewall, a login page, an API gateway or an ingress. It fails with a
+//     transient [surgical.CodeGitLabUnavailable] that names the content type.
 //
 // A nil next is [http.DefaultTransport].
 func Authentic(next http.RoundTripper, clock func() time.Time) http.RoundTripper {
@@ -62,14 +63,11 @@ func (g authentic) refused(req *http.Request, resp *http.Response) (*http.Respon
 		_ = resp.Body.Close() // the read error says more
 		return nil, err
 	}
-	said, ok := parseRefusal(start)
-	if resp.StatusCode == http.StatusUnauthorized && isJSON(resp.Header) {
-		ok = true // whatever it says, the token has to be looked at
-	}
+	said, ok := parseRefusal(resp.StatusCode, start)
 	if !ok {
 		_ = resp.Body.Close() // nothing was written to it
 		e := surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf(
-			"status %d came with %s, so it was not GitLab that answered but a proxy, firewall or login page in front of it; check what GITLAB_BASE_URL leads to",
+			"status %d came with %s, so it was not GitLab that answered but a proxy, gateway, firewall or login page in front of it; check what GITLAB_BASE_URL leads to",
 			resp.StatusCode, contentType(resp.Header)))
 		e.RetryAfter = retryAfter(resp.Header, g.clock())
 		return nil, e
@@ -98,32 +96,71 @@ func withRefusal(ctx context.Context) (context.Context, *refusal) {
 	return context.WithValue(ctx, refusalKey{}, said), said
 }
 
-// parseRefusal reads the body of an error. It reports false if GitLab did not
-// write it: GitLab's errors are JSON objects. The content type does not count,
+// parseRefusal reads the body of a 401, 403 or 404. It reports false if GitLab did not
+// write it: API gateways and firewalls answer in JSON too, and what they refuse says
+// nothing about a token, a project or an entity. The content type does not count,
 // because proxies change it.
-func parseRefusal(body []byte) (refusal, bool) {
-	var answer *struct {
+func parseRefusal(status int, body []byte) (refusal, bool) {
+	var answer struct {
 		Message json.RawMessage `json:"message"`
 		Error   json.RawMessage `json:"error"`
+		Scope   json.RawMessage `json:"scope"`
 	}
-	if json.Unmarshal(body, &answer) != nil || answer == nil {
+	if json.Unmarshal(body, &answer) != nil {
 		return refusal{}, false
 	}
-	var code string
-	_ = json.Unmarshal(answer.Error, &code) // stays empty if it is not a string
+	message, code, scope := textOf(answer.Message), textOf(answer.Error), textOf(answer.Scope)
 	return refusal{
-		tokenReason: tokenReason(code, string(answer.Message)),
+		tokenReason: tokenReason(code, scope, message),
 		// What GitLab's router says; a missing record is a message.
-		noRoute: answer.Message == nil && code == "404 Not Found",
-	}, true
+		noRoute: answer.Message == nil && code == routerNotFound,
+	}, fromGitLab(status, code, message)
+}
+
+// textOf returns a JSON text, "" for anything else.
+func textOf(raw json.RawMessage) (text string) {
+	_ = json.Unmarshal(raw, &text) // stays empty if it is not a text
+	return text
+}
+
+// routerNotFound is the error of GitLab's router for a path that it does not have.
+const routerNotFound = "404 Not Found"
+
+// fromGitLab reports whether a refusal has the form of GitLab's own. Its API begins
+// each message with the status (lib/api/helpers.rb): "403 Forbidden - reason" or
+// "404 Project Not Found". Refused tokens have an error code instead, as OAuth names it
+// (lib/api/api_guard.rb).
+func fromGitLab(status int, code, message string) bool {
+	switch status {
+	case http.StatusUnauthorized:
+		return strings.HasPrefix(message, "401 Unauthorized") ||
+			slices.Contains([]string{"invalid_token", "unauthorized", "dpop_error", "restricted_language_server_client_error"}, code)
+	case http.StatusForbidden:
+		return strings.HasPrefix(message, "403 Forbidden") || strings.HasPrefix(code, "insufficient_")
+	default:
+		return strings.HasPrefix(message, "404 ") && (strings.Contains(message, "Not Found") || strings.Contains(message, "Not found")) ||
+			code == routerNotFound
+	}
+}
+
+// TokenReason says why GitLab refused every request of a token with this response, or
+// "" if it did not.
+func TokenReason(status int, body []byte) string {
+	if said, ok := parseRefusal(status, body); ok && status == http.StatusForbidden {
+		return said.tokenReason
+	}
+	return ""
 }
 
 // tokenReason says why GitLab refuses every request of a token, or "" if the
 // refusal concerns only what was asked for. The phrases are those of GitLab's
 // lib/gitlab/auth/user_access_denied_reason.rb; the reason never quotes the
 // answer.
-func tokenReason(code, message string) string {
-	if code == "insufficient_scope" {
+func tokenReason(code, scope, message string) string {
+	switch {
+	case code == "insufficient_scope" && scope == "api":
+		return "it lacks the api scope"
+	case code == "insufficient_scope":
 		return "it lacks the read_api scope"
 	}
 	for _, known := range []struct{ phrase, reason string }{

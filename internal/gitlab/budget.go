@@ -66,7 +66,7 @@ func (b *budget) takeRecords(n int) error {
 // giveBack returns what a page took that is not kept.
 func (b *budget) giveBack(p page) {
 	b.bytes.Add(-p.bytes)
-	b.records.Add(-int64(len(p.children)))
+	b.records.Add(-int64(p.records))
 	b.share.Return(p.bytes)
 }
 

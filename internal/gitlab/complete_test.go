@@ -137,21 +137,25 @@ func TestClientFetch_ReadsACompleteListWhateverTheHeadersSay(t *testing.T) {
 		answer   func(*records, http.ResponseWriter, *http.Request)
 		requests int
 	}{
-		"GitLab's headers":                         {250, numbered(100, gitlabs), 5},
-		"GitLab's headers, one page":               {4, numbered(100, gitlabs), 1},
-		"GitLab's headers, a full page":            {100, numbered(100, gitlabs), 1},
-		"GitLab's headers, nothing":                {0, numbered(100, gitlabs), 1},
-		"no headers":                               {250, numbered(100, none), 6},
-		"no headers, a full last page":             {200, numbered(100, none), 4},
-		"no headers, one page":                     {4, numbered(100, none), 2},
-		"no headers, nothing":                      {0, numbered(100, none), 2},
-		"no headers, pages of 20":                  {50, numbered(20, none), 6},
-		"totals only":                              {250, numbered(100, totals), 5},
-		"totals only, pages of 20":                 {50, numbered(20, totals), 5},
-		"links among others, pages of 20":          {50, numbered(20, linked), 6},
-		"links among others":                       {250, numbered(100, linked), 6},
-		"keyset":                                   {250, keyset(never), 3},
-		"keyset, the last page is full":            {200, keyset(never), 3},
+		"GitLab's headers":                {250, numbered(100, gitlabs), 5},
+		"GitLab's headers, one page":      {4, numbered(100, gitlabs), 1},
+		"GitLab's headers, a full page":   {100, numbered(100, gitlabs), 1},
+		"GitLab's headers, nothing":       {0, numbered(100, gitlabs), 1},
+		"no headers":                      {250, numbered(100, none), 6},
+		"no headers, a full last page":    {200, numbered(100, none), 4},
+		"no headers, one page":            {4, numbered(100, none), 2},
+		"no headers, nothing":             {0, numbered(100, none), 2},
+		"no headers, pages of 20":         {50, numbered(20, none), 6},
+		"totals only":                     {250, numbered(100, totals), 5},
+		"totals only, pages of 20":        {50, numbered(20, totals), 5},
+		"links among others, pages of 20": {50, numbered(20, linked), 6},
+		"links among others":              {250, numbered(100, linked), 6},
+		"keyset":                          {250, keyset(never), 3},
+		"keyset, the last page is full":   {200, keyset(never), 3},
+		"keyset with a total": {250, func(r *records, w http.ResponseWriter, req *http.Request) {
+			totals(r, w.Header(), 0, 0)
+			keyset(never)(r, w, req)
+		}, 3},
 		"a total that is too small is not trusted": {5, numbered(100, func(_ *records, h http.Header, _, _ int) { h.Set("X-Total", "0") }), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,6 +195,18 @@ func TestClientFetch_FailsIfTheListIsNotKnownToBeComplete(t *testing.T) {
 		"an empty answer now and then": {func(r *records, w http.ResponseWriter, _ *http.Request) {
 			r.write(w, 0, (r.served+1)%2*20)
 		}, "complete list"},
+		"a keyset link that is lost, although more is counted": {func(r *records, w http.ResponseWriter, req *http.Request) {
+			totals(r, w.Header(), 0, 0)
+			keyset(func(from int) bool { return from == 100 })(r, w, req)
+		}, "counts 250 records and shows 200"},
+		"a keyset page that is cut, although more is counted": {func(r *records, w http.ResponseWriter, req *http.Request) {
+			totals(r, w.Header(), 0, 0)
+			if from := number(req, "cursor", 0); from == 100 {
+				r.write(w, from, from+50)
+				return
+			}
+			keyset(never)(r, w, req)
+		}, "counts 250 records and shows 150"},
 		"a keyset link that gets lost now and then": {keyset(func() func(int) bool {
 			asked := 0
 			return func(from int) bool { asked++; return from == 100 && asked%3 == 2 }

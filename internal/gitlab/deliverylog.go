@@ -147,10 +147,7 @@ func ReadHookEvents(raw json.RawMessage) ([]HookEvent, bool) {
 	}
 	var events []HookEvent
 	for _, raw := range records {
-		f, ok := record.Read(raw)
-		if !ok {
-			return nil, false
-		}
+		f, _ := record.Read(raw) // what is not an object has no id
 		if e, ok := hookEventOf(f); ok {
 			events = append(events, e)
 		}

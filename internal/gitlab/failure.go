@@ -37,18 +37,29 @@ func failure(what string, said refusal, resp *api.Response, err error, now time.
 		}
 		return e
 	}
-	var timeout net.Error
+	if resp != nil && !errors.Is(err, context.Canceled) && !isTimeout(err) {
+		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the connection broke during the response")
+	}
+	return Unanswered(what, err)
+}
+
+// Unanswered returns the typed error for a request to which no response came. It names
+// the cause without quoting the error, which has the URL.
+func Unanswered(what string, err error) *surgical.Error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return surgical.WrapError(surgical.CodeGitLabTimeout, context.Canceled, what+" was cancelled")
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case isTimeout(err):
 		return surgical.WrapError(surgical.CodeGitLabTimeout, context.DeadlineExceeded, what+": "+timeoutCause(err))
-	case resp != nil:
-		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the connection broke during the response")
 	default:
 		text, cause := transportCause(err)
 		return surgical.WrapError(surgical.CodeGitLabUnavailable, cause, what+" could not be reached: "+text)
 	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // succeeded reports whether the client library treats the status as a success.
@@ -87,6 +98,12 @@ func statusFailure(what string, said refusal, resp *api.Response) *surgical.Erro
 
 // errNoRoute is the cause of a 404 for an endpoint that this GitLab does not have.
 var errNoRoute = errors.New("GitLab has no such endpoint")
+
+// notGitLab is the failure of a request for an endpoint that every GitLab has, if it was
+// answered as one that does not exist: it says nothing about an entity or a project.
+func notGitLab(what string) *surgical.Error {
+	return surgical.NewError(surgical.CodeGitLabUnavailable, what+": there is no such endpoint (404), which every GitLab has; check what GITLAB_BASE_URL leads to")
+}
 
 // listNotFound judges the 404 of a list whose entity answered: GitLab is too old
 // for that list, or a replica does not have the entity yet.

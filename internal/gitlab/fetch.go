@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -89,8 +90,7 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	started := c.clock()
 	snap := surgical.Snapshot{Ref: ref, FetchedAt: started.UTC().Truncate(time.Microsecond)}
 	lists := listings()
-	children := make([][]surgical.Child, len(lists))
-	counted := make([]bool, len(lists)) // GitLab's total is what the list has
+	results := make([]read, len(lists))
 	absent := make([]error, len(lists)) // lists that are missing
 	tasks := []func(context.Context) error{func(ctx context.Context) (err error) {
 		snap.Entity, snap.UpdatedAt, err = c.entity(ctx, path, ref)
@@ -99,7 +99,7 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	for i, l := range lists {
 		tasks = append(tasks, func(ctx context.Context) (err error) {
 			what := fmt.Sprintf("%s of %s", l.path, ref)
-			children[i], counted[i], err = c.list(ctx, path+"/"+l.path, what, l)
+			results[i], err = c.list(ctx, path+"/"+l.path, what, l)
 			if surgical.CodeOf(err) == surgical.CodeGitLabNotFound {
 				absent[i] = listNotFound(surgical.AsError(err), what)
 			}
@@ -108,9 +108,12 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	}
 	if err := together(ctx, tasks); err != nil {
 		spent.drop()
-		// The entity exists, and only lists are missing.
-		if err.Code == surgical.CodeGitLabNotFound && snap.Entity != nil {
-			return surgical.Snapshot{}, mostTelling(absent)
+		switch {
+		case err.Code != surgical.CodeGitLabNotFound:
+		case snap.Entity != nil: // the entity exists, and only lists are missing
+			err = mostTelling(absent)
+		case errors.Is(err, errNoRoute):
+			err = notGitLab(ref.String())
 		}
 		return surgical.Snapshot{}, err
 	}
@@ -121,11 +124,13 @@ func (c *Client) fetch(ctx context.Context, ref surgical.EntityRef) (surgical.Sn
 	if until.After(snap.FetchedAt) {
 		snap.FetchedUntil = until
 	}
-	snap.Children = slices.Concat(children...)
-	var comments int64
-	snap.Notes, comments = surgical.ReadNotes(snap.Children)
+	for _, r := range results {
+		snap.Children = append(snap.Children, r.children...)
+		snap.LeftOut = append(snap.LeftOut, r.leftOut...)
+	}
+	snap.Notes, snap.Comments = surgical.ReadNotes(snap.Children)
 	for i, l := range lists {
-		if len(children[i]) == 0 || l.kind == surgical.KindDiscussion && !counted[i] && comments < snap.UserNotesCount() {
+		if len(results[i].children) == 0 || l.kind == surgical.KindDiscussion && !results[i].counted && snap.UnseenComments() > 0 {
 			snap.Doubtful = append(snap.Doubtful, l.kind)
 		}
 	}
@@ -207,18 +212,27 @@ func dateOf(texts ...string) time.Time {
 
 // get returns the body of one response verbatim.
 func (c *Client) get(ctx context.Context, path, what string, options ...api.RequestOptionFunc) ([]byte, *api.Response, error) {
-	ctx, said := withRefusal(ctx)
-	req, err := c.api.NewRequest(http.MethodGet, path, nil, append(options, api.WithContext(ctx)))
-	if err != nil {
-		return nil, nil, surgical.WrapError(surgical.CodeInternal, err, "a request to GitLab could not be built")
-	}
 	var body pieces
-	resp, err := c.api.Do(req, &body)
+	resp, err := c.getInto(ctx, path, what, &body, options...)
 	if err != nil {
-		// A cancelled request's error does not always wrap the context's error.
-		return nil, nil, failure(what, *said, resp, errors.Join(err, ctx.Err()), c.clock())
+		return nil, nil, err
 	}
 	return body.join(), resp, nil
+}
+
+// getInto writes the body of one response.
+func (c *Client) getInto(ctx context.Context, path, what string, body io.Writer, options ...api.RequestOptionFunc) (*api.Response, error) {
+	ctx, said := withRefusal(ctx)
+	req, err := c.api.NewRequest(http.MethodGet, path, nil, append(slices.Clone(options), api.WithContext(ctx)))
+	if err != nil {
+		return nil, surgical.WrapError(surgical.CodeInternal, err, "a request to GitLab could not be built")
+	}
+	resp, err := c.api.Do(req, body)
+	if err != nil {
+		// A cancelled request's error does not always wrap the context's error.
+		return nil, failure(what, *said, resp, errors.Join(err, ctx.Err()), c.clock())
+	}
+	return resp, nil
 }
 
 // notJSON is the failure of a successful response that GitLab cannot have written.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -142,7 +143,7 @@ func TestClientFetch_ReadsTheMarksOfAllNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, comments := surgical.ReadNotes(snap.Children)
-	if snap.Notes != want || want.MaxID == 0 || want.MaxUpdatedAt.IsZero() || !want.Internal || comments == 0 {
+	if snap.Notes != want || snap.Comments != comments || want.MaxID == 0 || want.MaxUpdatedAt.IsZero() || !want.Internal || comments == 0 {
 		t.Errorf("marks %+v, want %+v of %d comments", snap.Notes, want, comments)
 	}
 }
@@ -157,9 +158,9 @@ func TestClientFetch_ReturnsTypedErrors(t *testing.T) {
 		retryable bool
 		after     time.Duration
 	}{
-		{"401", fakegitlab.Fault{Status: 401, Body: `{"message":"body-text"}`}, surgical.CodeGitLabUnauthorized, true, 0},
-		{"403", fakegitlab.Fault{Status: 403, Body: `{"message":"body-text"}`}, surgical.CodeGitLabForbidden, false, 0},
-		{"404", fakegitlab.Fault{Status: 404, Body: `{"message":"body-text"}`}, surgical.CodeGitLabNotFound, false, 0},
+		{"401", fakegitlab.Fault{Status: 401, Body: `{"message":"401 Unauthorized - body-text"}`}, surgical.CodeGitLabUnauthorized, true, 0},
+		{"403", fakegitlab.Fault{Status: 403, Body: `{"message":"403 Forbidden - body-text"}`}, surgical.CodeGitLabForbidden, false, 0},
+		{"404", fakegitlab.Fault{Status: 404, Body: `{"message":"404 body-text Not Found"}`}, surgical.CodeGitLabNotFound, false, 0},
 		{"429 with seconds", fakegitlab.Fault{Status: 429, Header: retryAfter("30")}, surgical.CodeGitLabRateLimited, true, 30 * time.Second},
 		{"429 with a date", fakegitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 07:02:00 GMT")}, surgical.CodeGitLabRateLimited, true, 2 * time.Minute},
 		{"429 with a past date", fakegitlab.Fault{Status: 429, Header: retryAfter("Thu, 28 May 2026 06:00:00 GMT")}, surgical.CodeGitLabRateLimited, true, 0},
@@ -366,5 +367,25 @@ func TestNewClient_RefusesAnInvalidBaseURL(t *testing.T) {
 		if _, err := gitlab.NewClient(gitlab.Options{BaseURL: base, Token: func(context.Context) (string, error) { return "", nil }, Clock: time.Now}); err == nil {
 			t.Errorf("NewClient accepted %q", base)
 		}
+	}
+}
+
+// The address of a self-managed GitLab may be one of IPv6.
+func TestClientFetch_ReachesAnAddressOfIPv6(t *testing.T) {
+	listener, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("this machine has no IPv6: %v", err)
+	}
+	server := httptest.NewUnstartedServer(fakegitlab.New(fakegitlab.Options{Token: sampleToken}))
+	_ = server.Listener.Close() // nothing uses it
+	server.Listener = listener
+	server.Start()
+	t.Cleanup(server.Close)
+	if !strings.HasPrefix(server.URL, "http://[::1]:") {
+		t.Fatalf("the server is at %s", server.URL)
+	}
+	snap, err := newClient(t, server.URL+"/").Fetch(t.Context(), fakegitlab.IssueRef(7))
+	if err != nil || len(snap.Children) == 0 {
+		t.Errorf("%d children, error %v", len(snap.Children), err)
 	}
 }

@@ -260,13 +260,15 @@ func TestClientHookEvents_ReadsLargeDeliveriesInSmallerPages(t *testing.T) {
 	server, client := demo(t)
 	hook := logOf(t, server)
 	large := json.RawMessage(`"` + strings.Repeat("x", surgical.MaxListPageBytes/3) + `"`)
-	for i := range 7 {
+	for i := range 5 {
 		e := fakegitlab.HookEvent{ResponseStatus: "500", RequestData: json.RawMessage(`{}`)}
 		if i%2 == 0 {
 			e.RequestData = large
 		}
 		server.AddHookEvents(1, hook, e)
 	}
+	server.AddHookEvents(1, hook, fakegitlab.HookEvent{ResponseStatus: "500", RequestData: json.RawMessage(`{"object_kind":"issue","text":"` + strings.Repeat("x", surgical.MaxListPageBytes) + `"}`)})
+	server.AddHookEvents(1, hook, fakegitlab.HookEvent{ResponseStatus: "500", RequestData: json.RawMessage(`{}`)})
 	seen, cursor := map[int64]bool{}, ""
 	for {
 		page, err := client.HookEvents(t.Context(), gitlab.Owner{Project: 1}, hook, cursor)

@@ -331,17 +331,18 @@ func TestClientListIssues_ReadsLargeRecordsInSmallerPages(t *testing.T) {
 	if len(l.seen) != 30 || l.requests > 20 {
 		t.Errorf("%d issues with %d requests", len(l.seen), l.requests)
 	}
-	server.Edit(fakegitlab.IssueRef(9), func(c *fakegitlab.Common) { c.Description = strings.Repeat("x", surgical.MaxListPageBytes) })
-	q := gitlab.ListQuery{}
-	for {
-		page, err := client.ListIssues(t.Context(), 1, q)
-		if err != nil {
-			wantCode(t, err, surgical.CodeEntityTooLarge, false)
-			return
-		}
-		if q.Cursor = page.Next; q.Cursor == "" {
-			t.Fatal("a record beyond the limit was read")
-		}
+}
+
+// One record never keeps the rest of its list from being read, not even with others of
+// the same date.
+func TestClientListIssues_ReadsARecordBeyondTheLimitWithoutItsTexts(t *testing.T) {
+	server := manyIssues(3)
+	for iid, text := range map[int64]string{2: strings.Repeat("x", surgical.MaxListPageBytes), 3: "small"} {
+		server.Edit(fakegitlab.IssueRef(iid), func(c *fakegitlab.Common) { c.Description = text })
+	}
+	l := readAll(t.Context(), t, newClient(t, serve(t, server)).ListIssues, day(1), nothing)
+	if len(l.seen) != 3 || l.requests > 25 {
+		t.Errorf("%d issues with %d requests", len(l.seen), l.requests)
 	}
 }
 
@@ -376,6 +377,7 @@ func TestClientListIssues_FailsAsAFetchDoes(t *testing.T) {
 		"no scope":        {fakegitlab.Fault{Status: 403, Body: `{"error":"insufficient_scope"}`}, surgical.CodeGitLabUnauthorized},
 		"a refused token": {fakegitlab.Fault{Status: 401}, surgical.CodeGitLabUnauthorized},
 		"a login page":    {fakegitlab.Fault{Status: 404, Foreign: true}, surgical.CodeGitLabUnavailable},
+		"an API gateway":  {fakegitlab.Fault{Status: 403, Body: `{"message":"Forbidden"}`}, surgical.CodeGitLabUnavailable},
 		"a rate limit":    {fakegitlab.Fault{Status: 429, Header: http.Header{"Retry-After": {"77"}}}, surgical.CodeGitLabRateLimited},
 		"a cut response":  {fakegitlab.Fault{Truncate: true}, surgical.CodeGitLabUnavailable},
 		"beyond the end":  {fakegitlab.Fault{Status: 405, Body: `{"error":"Offset pagination"}`}, surgical.CodeGitLabUnavailable},
@@ -552,4 +554,26 @@ func TestClientAllProjects_GoesOnByID(t *testing.T) {
 			t.Errorf("%s came %d times", path, n)
 		}
 	}
+}
+
+// A list whose records all have one date, and change with every page, never repeats one.
+func TestClientGroupProjects_EndsAnEndlessListForGood(t *testing.T) {
+	asked := 0
+	client := newClient(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		fmt.Fprintf(w, `[{"id":%d,"path_with_namespace":"demo/p%d"}]`, asked, asked)
+	})))
+	cursor := "page=499&size=100&read=49800&last=1"
+	for pages := range 3 {
+		page, err := client.GroupProjects(t.Context(), "demo", cursor)
+		if err == nil {
+			cursor = page.Next
+			continue
+		}
+		if e := wantCode(t, err, surgical.CodeGitLabUnavailable, false); pages != 1 || !strings.Contains(e.Message, "projects of group demo: 50000 or more records") {
+			t.Errorf("after %d pages: %s", pages, e.Message)
+		}
+		return
+	}
+	t.Error("the list has no end")
 }

@@ -36,7 +36,11 @@ type place struct {
 type page struct {
 	place    place
 	children []surgical.Child
-	bytes    int64
+	// records is how many records came, children or not; leftOut describes those that
+	// are not objects.
+	records int
+	leftOut []string
+	bytes   int64
 	// total is X-Total, or -1 without one: GitLab omits it above 10,000 records,
 	// and a proxy may remove it.
 	total int
@@ -48,28 +52,37 @@ type page struct {
 
 // list reads all pages of one list, and again from its start if the reading does
 // not show that nothing is missing. It fails with a transient
-// [surgical.CodeGitLabUnavailable] if no reading does. counted reports that
-// X-Total is the number of records.
-func (c *Client) list(ctx context.Context, path, what string, l listing) (children []surgical.Child, counted bool, err error) {
+// [surgical.CodeGitLabUnavailable] if no reading does.
+func (c *Client) list(ctx context.Context, path, what string, l listing) (read, error) {
 	var doubt string
 	for range maxReadings {
 		r := reading{client: c, path: path, what: what, listing: l, at: map[string]int{}}
 		if err := r.read(ctx); err != nil {
-			return nil, false, err
+			return read{}, err
 		}
 		if doubt = r.doubt; doubt == "" {
-			return r.children, r.pages[len(r.pages)-1].total == len(r.children), nil
+			return r.result(), nil
 		}
 		r.drop(ctx)
 	}
-	return nil, false, surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: %s; read %d times without a complete list", what, doubt, maxReadings))
+	return read{}, surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: %s; read %d times without a complete list", what, doubt, maxReadings))
+}
+
+// read is a list that was read completely.
+type read struct {
+	children []surgical.Child
+	// counted reports that X-Total is the number of records.
+	counted bool
+	// leftOut describes the records that are not objects.
+	leftOut []string
 }
 
 // reading is one reading of a list, from its first page to its last.
 //
 // No header is needed, and none is trusted by itself. The list is complete if
 //   - X-Total equals the number of records read, or there is a page after the last
-//     that is empty, or, in keyset pagination, a shorter page without a next one;
+//     that is empty, or, in keyset pagination, a shorter page without a next one, and
+//     the first X-Total, if there is one, is not greater than what was read;
 //   - and every page but the last has the same records when it is read once more
 //     after all others. Otherwise a record that left between two pages may have
 //     moved another one to a page that was already read.
@@ -86,6 +99,9 @@ type reading struct {
 	pages    []page
 	children []surgical.Child
 	at       map[string]int // by id, the place of a record among children
+	// more is how many records came that are not among the children: what is not an
+	// object, and records that came twice within a page, such as two without an id.
+	more int
 	// doubt says why the list may be incomplete; empty if it is complete.
 	doubt string
 }
@@ -103,7 +119,7 @@ func (r *reading) read(ctx context.Context) error {
 		return tooManyPages(r.what, first.pages)
 	}
 	r.add(first)
-	if len(first.children) == 0 && first.next == nil && (first.total < 0 || r.listing.filtered && first.total > 0) {
+	if first.records == 0 && first.next == nil && (first.total < 0 || r.listing.filtered && first.total > 0) {
 		return r.reread(ctx, 1) // an empty list without a total is read once more
 	}
 	// All but the last page may be read in any order. The last must come after
@@ -144,11 +160,38 @@ func (r *reading) drop(ctx context.Context) {
 	}
 }
 
+// result is what was read, once nothing is missing.
+func (r *reading) result() read {
+	result := read{children: r.children, counted: r.pages[len(r.pages)-1].total == r.count()}
+	for _, p := range r.pages {
+		result.leftOut = append(result.leftOut, p.leftOut...)
+	}
+	return result
+}
+
+// count is how many records of the list were read.
+func (r *reading) count() int { return len(r.children) + r.more }
+
+// total is the first X-Total of the reading, or -1 without one. What arrived later may
+// be on a page that was read before.
+func (r *reading) total() int {
+	for _, p := range r.pages {
+		if p.total >= 0 {
+			return p.total
+		}
+	}
+	return -1
+}
+
 // add appends a page. A record that came before is kept once, as read last.
 func (r *reading) add(p page) {
-	known := len(r.children)
+	known, before := len(r.children), r.count()
+	r.more += p.records - len(p.children)
 	for _, child := range p.children {
 		if i, twice := r.at[child.ID]; twice {
+			if i >= known {
+				r.more++
+			}
 			r.children[i] = child
 			continue
 		}
@@ -156,9 +199,9 @@ func (r *reading) add(p page) {
 		r.children = append(r.children, child)
 	}
 	switch {
-	case len(r.pages) > 0 && len(p.children) > 0 && len(r.children) == known:
+	case len(r.pages) > 0 && p.records > 0 && r.count() == before:
 		r.doubt = "a further page has only records of the pages before; GitLab's pages form a loop, or a proxy does not pass the page number on"
-	case len(p.children) == 0 && p.next != nil && !r.listing.filtered:
+	case p.records == 0 && p.next != nil && !r.listing.filtered:
 		r.doubt = "an empty page names a next one"
 	}
 	if len(r.pages) > 0 && p.total >= 0 && p.total < r.pages[0].total {
@@ -183,25 +226,25 @@ func (r *reading) following() (place, bool) {
 			return *last.next, true // refused by the caller
 		}
 		return byNumber, true
-	case last.place.cursor != "":
-		return place{}, false // links named all pages so far, and there is no further one
-	case len(last.children) == 0:
-		if counted := r.pages[0].total; !r.listing.filtered && counted > len(r.children) {
-			r.doubt = fmt.Sprintf("GitLab counts %d records and shows %d", counted, len(r.children))
+	case last.place.cursor != "", last.records == 0:
+		// Links named all pages so far and there is no further one, or an empty page
+		// ended the list: unless GitLab counts more.
+		if total := r.total(); !r.listing.filtered && total > r.count() {
+			r.doubt = fmt.Sprintf("GitLab counts %d records and shows %d", total, r.count())
 		}
 		return place{}, false
 	case r.listing.filtered:
 		covered := last.size > 0 && last.total >= 0 && last.place.number*last.size >= int64(last.total)
 		return byNumber, !covered
 	default:
-		return byNumber, last.total != len(r.children)
+		return byNumber, last.total != r.count()
 	}
 }
 
 // filled returns how many pages up to the last that has records there are.
 func (r *reading) filled() int {
 	n := len(r.pages)
-	for n > 1 && len(r.pages[n-1].children) == 0 {
+	for n > 1 && r.pages[n-1].records == 0 {
 		n--
 	}
 	return n
@@ -213,7 +256,7 @@ func (r *reading) reread(ctx context.Context, n int) error {
 	if last := r.pages[len(r.pages)-1]; last.place.cursor != "" {
 		// Keyset pages do not shift. A full last page without a link is read again
 		// to see that the link was not lost.
-		if len(last.children) < len(r.pages[0].children) {
+		if last.records < r.pages[0].records {
 			return nil
 		}
 		return r.compare(ctx, []page{last})
@@ -238,7 +281,7 @@ func (r *reading) compare(ctx context.Context, pages []page) error {
 		if err != nil {
 			return err
 		}
-		same := slices.EqualFunc(again.children, pages[i].children, func(a, b surgical.Child) bool { return a.ID == b.ID })
+		same := again.records == pages[i].records && slices.EqualFunc(again.children, pages[i].children, func(a, b surgical.Child) bool { return a.ID == b.ID })
 		changed[i] = !same || (again.next == nil) != (pages[i].next == nil) && pages[i].place.cursor != ""
 		spent.giveBack(again)
 		return nil
@@ -303,14 +346,15 @@ func (c *Client) page(ctx context.Context, path, what string, kind surgical.Chil
 	if err := budgetOf(ctx).takeRecords(len(records)); err != nil {
 		return page{}, err
 	}
-	p := page{children: make([]surgical.Child, 0, len(records)), bytes: int64(len(raw)), place: at, total: total(resp.Header), pages: resp.TotalPages, size: resp.ItemsPerPage, next: nextPlace(resp)}
-	for _, raw := range records {
+	p := page{children: make([]surgical.Child, 0, len(records)), records: len(records), bytes: int64(len(raw)), place: at, total: total(resp.Header), pages: resp.TotalPages, size: resp.ItemsPerPage, next: nextPlace(resp)}
+	for i, raw := range records {
 		if len(raw) > surgical.MaxRecordBytes {
 			return page{}, tooLargeRecord(what, len(raw))
 		}
 		id, ok := record.Name(raw)
 		if !ok {
-			return page{}, notJSON(what, resp)
+			p.leftOut = append(p.leftOut, fmt.Sprintf("record %d of a page of %ss is left out: it is %s", i+1, kind, record.KindOf(raw)))
+			continue
 		}
 		p.children = append(p.children, surgical.Child{Kind: kind, ID: id, Raw: raw})
 	}

@@ -3,6 +3,7 @@ package gitlab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -38,6 +39,9 @@ func (c *Client) Project(ctx context.Context, idOrPath string) (Project, Answer,
 	answer := Answer{Total: -1}
 	traffic, failed := c.exchange(ctx, func(ctx context.Context) *surgical.Error {
 		raw, resp, err := c.get(withPageBudget(ctx, what), "projects/"+name, what)
+		if errors.Is(err, errNoRoute) {
+			return notGitLab(what)
+		}
 		if err != nil {
 			return surgical.AsError(err)
 		}

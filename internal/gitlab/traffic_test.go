@@ -35,6 +35,7 @@ func TestClientFetch_ReportsItsTrafficToTheMeter(t *testing.T) {
 		left.Store(1990)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("RateLimit-Remaining", strconv.FormatInt(left.Add(-1), 10))
+			w.Header().Set("RateLimit-Limit", "2000")
 			next.ServeHTTP(w, r)
 		})
 	}
@@ -43,7 +44,7 @@ func TestClientFetch_ReportsItsTrafficToTheMeter(t *testing.T) {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(status)
-				fmt.Fprintf(w, `{"message":"%d"}`, status)
+				fmt.Fprintf(w, `{"message":"%d %s"}`, status, http.StatusText(status))
 			})
 		}
 	}
@@ -59,13 +60,13 @@ func TestClientFetch_ReportsItsTrafficToTheMeter(t *testing.T) {
 		between func(http.Handler) http.Handler
 		want    metrics.Traffic
 	}{
-		"GitLab sends no budget": {func(next http.Handler) http.Handler { return next }, metrics.Traffic{Requests: 5, BudgetLeft: -1}},
-		"the budget falls":       {budget, metrics.Traffic{Requests: 5, BudgetLeft: 1985}},
-		"the budget is spent":    {header("RateLimit-Remaining", "0"), metrics.Traffic{Requests: 5, BudgetLeft: 0}},
-		"the budget is invalid":  {header("RateLimit-Remaining", "-7"), metrics.Traffic{Requests: 5, BudgetLeft: -1}},
-		"429":                    {answer(429), metrics.Traffic{RateLimited: 1, BudgetLeft: -1}},
-		"401":                    {answer(401), metrics.Traffic{Unauthorized: true, BudgetLeft: -1}},
-		"403":                    {answer(403), metrics.Traffic{BudgetLeft: -1}},
+		"GitLab sends no budget": {func(next http.Handler) http.Handler { return next }, metrics.Traffic{Requests: 5, BudgetLeft: -1, Budget: -1}},
+		"the budget falls":       {budget, metrics.Traffic{Requests: 5, BudgetLeft: 1985, Budget: 2000}},
+		"the budget is spent":    {header("RateLimit-Remaining", "0"), metrics.Traffic{Requests: 5, BudgetLeft: 0, Budget: -1}},
+		"the budget is invalid":  {header("RateLimit-Remaining", "-7"), metrics.Traffic{Requests: 5, BudgetLeft: -1, Budget: -1}},
+		"429":                    {answer(429), metrics.Traffic{RateLimited: 1, BudgetLeft: -1, Budget: -1}},
+		"401":                    {answer(401), metrics.Traffic{Unauthorized: true, BudgetLeft: -1, Budget: -1}},
+		"403":                    {answer(403), metrics.Traffic{BudgetLeft: -1, Budget: -1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := fakegitlab.New(fakegitlab.Options{Token: sampleToken})

@@ -95,8 +95,9 @@ func (t *traffic) rateLimit() RateLimit {
 
 // total returns the traffic of a fetch that ended with failure, nil for success.
 func (t *traffic) total(failure *surgical.Error) metrics.Traffic {
+	limit := t.rateLimit()
 	return metrics.Traffic{
-		Requests: t.requests.Load(), RateLimited: t.rateLimited.Load(), BudgetLeft: t.rateLimit().Remaining,
+		Requests: t.requests.Load(), RateLimited: t.rateLimited.Load(), BudgetLeft: limit.Remaining, Budget: limit.Limit,
 		Unauthorized: failure != nil && failure.Code == surgical.CodeGitLabUnauthorized,
 	}
 }

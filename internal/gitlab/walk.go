@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"net/http"
@@ -201,7 +202,11 @@ func (c *Client) walk(ctx context.Context, path, what string, o order, more url.
 	}
 	next, err := s.next(o, p)
 	if err != nil {
-		return nil, answer, surgical.NewError(surgical.CodeGitLabUnavailable, what+": "+err.Error())
+		e := surgical.NewError(surgical.CodeGitLabUnavailable, what+": "+err.Error())
+		if endless := (*surgical.Error)(nil); errors.As(err, &endless) {
+			e.Message, e.Action, e.Retryable = what+": "+endless.Message, endless.Action, endless.Retryable
+		}
+		return nil, answer, e
 	}
 	if next != nil {
 		answer.Next = next.String()
@@ -226,8 +231,10 @@ func (c *Client) fitting(ctx context.Context, path, what string, o order, more u
 }
 
 func (c *Client) walkedPage(ctx context.Context, path, what string, o order, more url.Values, s step) (walked, *surgical.Error) {
-	ctx = withPageBudget(ctx, what)
-	raw, resp, err := c.get(ctx, path, what, s.query(o, more))
+	raw, resp, err := c.get(withPageBudget(ctx, what), path, what, s.query(o, more))
+	if s.size == 1 && surgical.CodeOf(err) == surgical.CodeEntityTooLarge {
+		raw, resp, err = c.getAbridged(ctx, path, what, s.query(o, more))
+	}
 	if err != nil {
 		return walked{}, surgical.AsError(err)
 	}
@@ -236,14 +243,15 @@ func (c *Client) walkedPage(ctx context.Context, path, what string, o order, mor
 		return walked{}, notJSON(what, resp)
 	}
 	p := walked{records: make([]record.Fields, 0, len(records)), total: total(resp.Header), more: nextPlace(resp) != nil, header: resp.Header}
-	mark := fnv.New32a()
+	mark, objects := fnv.New32a(), false
 	for _, raw := range records {
-		f, ok := record.Read(raw)
-		if !ok {
-			return walked{}, notJSON(what, resp)
-		}
+		f, ok := record.Read(raw) // what is not an object has no fields, and names nothing
+		objects = objects || ok
 		mark.Write(raw) // never fails
 		p.records = append(p.records, f)
+	}
+	if len(records) > 0 && !objects {
+		return walked{}, notJSON(what, resp)
 	}
 	p.mark = mark.Sum32()
 	return p, nil
@@ -274,6 +282,9 @@ func (s step) next(o order, p walked) (*step, error) {
 		return nil, nil // the second page confirms that the first one is empty
 	case counted, len(p.records) == 0 && s.page > 1:
 		return s.ended(o, s.from+1), nil
+	}
+	if s.page*int64(s.size) >= surgical.MaxOffset {
+		return nil, permanent(fmt.Sprintf("%d or more records that only page numbers tell apart; GitLab's pagination ends there, so the list is endless, or a proxy changes it", surgical.MaxOffset))
 	}
 	// All records have the value that the page began with, or none that can be used:
 	// only the page number tells them apart.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -22,7 +23,9 @@ const maxMoved = 5
 
 // StartBackfill stores the backfill of a project, unless one is running: that one is
 // returned then. If a request for several projects wants the backfill, it is noted as
-// wanting the running one. Starting the same backfill again returns it as it is.
+// wanting the running one. Starting the same backfill again returns it as it is; if a
+// later one took its place within the 90 days before, the error is
+// [surgical.ErrReplaced].
 func (l *Ledger) StartBackfill(ctx context.Context, p surgical.Pass) (surgical.Pass, error) {
 	for range maxMoved {
 		current, err := l.Pass(ctx, p.ProjectID, surgical.PassBackfill)
@@ -37,10 +40,13 @@ func (l *Ledger) StartBackfill(ctx context.Context, p surgical.Pass) (surgical.P
 			next = current
 			next.For = append(slices.Clone(current.For), p.For...)
 		default:
-			next.Revision = current.Revision
+			if err := l.replacedBefore(ctx, p); err != nil {
+				return current, err
+			}
 			if change.Drop, err = l.Windows(ctx, current); err != nil {
 				return current, err
 			}
+			next, change.Put = p.Replacing(current, change.Drop)
 			change.DropOf = current
 		}
 		stored, err := l.SavePass(ctx, next, change)
@@ -49,6 +55,33 @@ func (l *Ledger) StartBackfill(ctx context.Context, p surgical.Pass) (surgical.P
 		}
 	}
 	return surgical.Pass{}, fmt.Errorf("start the backfill of project %d: %w", p.ProjectID, surgical.ErrMoved)
+}
+
+// replacedPrefix, the kind and the id are an item that remembers a pass whose place
+// another one took.
+const replacedPrefix = "replaced#"
+
+func replacedItem(p surgical.Pass) string { return replacedPrefix + string(p.Kind) + "#" + p.ID }
+
+func (l *Ledger) replacedBefore(ctx context.Context, p surgical.Pass) error {
+	out, err := l.db.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &l.tables.Projects, Key: projectKey(p.ProjectID, replacedItem(p)), ConsistentRead: aws.Bool(true),
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("look for backfill %s: %w", p.ID, err)
+	case out.Item != nil:
+		return fmt.Errorf("backfill %s: %w", p.ID, surgical.ErrReplaced)
+	}
+	return nil
+}
+
+// replaced remembers the pass.
+func (l *Ledger) replaced(p surgical.Pass) (types.TransactWriteItem, error) {
+	item := projectKey(p.ProjectID, replacedItem(p))
+	expires, err := attributevalue.Marshal(l.clock().Add(runLifetime).Unix())
+	item["expires_at"] = expires
+	return types.TransactWriteItem{Put: &types.Put{TableName: &l.tables.Projects, Item: item}}, err
 }
 
 // ChangePass changes the pass as long as it is the one with the id; otherwise the
@@ -101,6 +134,7 @@ type backfillItem struct {
 	Projects   int64  `dynamodbav:"projects,omitempty"`
 	NotAllowed int64  `dynamodbav:"not_allowed,omitempty"`
 	Joined     int64  `dynamodbav:"joined,omitempty"`
+	Unreadable int64  `dynamodbav:"unreadable,omitempty"`
 	Requests   int64  `dynamodbav:"requests,omitempty"`
 
 	Error        *errorItem `dynamodbav:"error,omitempty"`
@@ -120,7 +154,7 @@ func backfillOf(item dynamo.Item) (surgical.BackfillRequest, error) {
 		ID: row.ID, Scope: surgical.BackfillScope{Project: row.Project, Group: row.Group, All: row.All},
 		Status: surgical.RunStatus(row.Status), Revision: row.Revision,
 		CreatedAt: dynamo.FromMicros(row.CreatedAt), UpdatedAt: dynamo.FromMicros(row.UpdatedAt), FinishedAt: dynamo.FromMicros(row.FinishedAt), DueAt: dynamo.FromMicros(row.DueAt),
-		Cursor: row.Cursor, Listed: row.Listed, Projects: row.Projects, NotAllowed: row.NotAllowed, Joined: row.Joined, Requests: row.Requests,
+		Cursor: row.Cursor, Listed: row.Listed, Projects: row.Projects, NotAllowed: row.NotAllowed, Joined: row.Joined, Unreadable: row.Unreadable, Requests: row.Requests,
 		Tries: row.Tries, FailingSince: dynamo.FromMicros(row.FailingSince),
 	}
 	var err error
@@ -142,7 +176,7 @@ func (l *Ledger) SaveBackfillRequest(ctx context.Context, r surgical.BackfillReq
 		ProjectID: directory, Item: requestPrefix + r.ID, Version: passVersion, Revision: r.Revision,
 		ID: r.ID, Project: r.Scope.Project, Group: r.Scope.Group, All: r.Scope.All, Status: string(r.Status),
 		CreatedAt: dynamo.Micros(r.CreatedAt), UpdatedAt: dynamo.Micros(r.UpdatedAt), FinishedAt: dynamo.Micros(r.FinishedAt), DueAt: dynamo.Micros(r.DueAt),
-		Cursor: r.Cursor, Listed: r.Listed, Projects: r.Projects, NotAllowed: r.NotAllowed, Joined: r.Joined, Requests: r.Requests,
+		Cursor: r.Cursor, Listed: r.Listed, Projects: r.Projects, NotAllowed: r.NotAllowed, Joined: r.Joined, Unreadable: r.Unreadable, Requests: r.Requests,
 		Error: itemOfError(r.Error), Tries: r.Tries, FailingSince: dynamo.Micros(r.FailingSince), WriteToken: l.tokens(),
 	}
 	if r.Status.Terminal() {

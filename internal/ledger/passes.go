@@ -77,6 +77,26 @@ func (l *Ledger) PassesOf(ctx context.Context, kind surgical.PassKind) ([]surgic
 	return passes, nil
 }
 
+// PassesIn reads the running or last pass of the kind of each of these projects, strongly
+// consistent, in no particular order. A project without one is left out.
+func (l *Ledger) PassesIn(ctx context.Context, kind surgical.PassKind, projectIDs []int64) ([]surgical.Pass, error) {
+	keys := make([]dynamo.Item, len(projectIDs))
+	for i, id := range projectIDs {
+		keys[i] = passKey(id, kind)
+	}
+	items, err := dynamo.GetAll(ctx, l.db, l.tables.Projects, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read the %s of %d projects: %w", kind, len(projectIDs), err)
+	}
+	passes := make([]surgical.Pass, len(items))
+	for i, item := range items {
+		if passes[i], err = passOf(item); err != nil {
+			return nil, err
+		}
+	}
+	return passes, nil
+}
+
 // RequestReconcile makes the project's next reconcile due now, and returns the one
 // before. A project that was never reconciled is added to the known ones, so that the
 // crawler finds it.
@@ -108,8 +128,8 @@ type PassChange struct {
 	// Put and Drop are windows to write and to delete. Of a pass that ended, a
 	// transaction may not be able to delete all: nothing reads them, and they expire.
 	Put, Drop []surgical.Window
-	// DropOf, if set, is the pass that the dropped windows belong to: the cycle that
-	// this one replaces.
+	// DropOf, if set, is the pass that the dropped windows belong to, and that this one
+	// takes the place of. A backfill is remembered as replaced.
 	DropOf surgical.Pass
 	// Failed are entities to record as failed, Retried such records to delete.
 	Failed, Retried []surgical.PassFailure
@@ -178,6 +198,13 @@ func (l *Ledger) passChange(p surgical.Pass, change PassChange) ([]types.Transac
 	if change.DropOf.Exists() {
 		of = change.DropOf
 	}
+	if of.ID != p.ID && of.Kind == surgical.PassBackfill {
+		remembered, err := l.replaced(of)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, remembered)
+	}
 	for _, w := range change.Drop {
 		if len(items) == maxChange {
 			break
@@ -235,8 +262,17 @@ func (l *Ledger) WindowSent(ctx context.Context, p surgical.Pass, w surgical.Win
 // PassFailures lists up to limit entities that the pass could not bring up to date,
 // ordered by target, strongly consistent; all of them if limit is 0.
 func (l *Ledger) PassFailures(ctx context.Context, p surgical.Pass, limit int) ([]surgical.PassFailure, error) {
+	return l.PassFailuresAfter(ctx, p, "", limit)
+}
+
+// PassFailuresAfter is [Ledger.PassFailures] of those behind a target, as
+// [surgical.Target.String] writes it; "" stands for all.
+func (l *Ledger) PassFailuresAfter(ctx context.Context, p surgical.Pass, after string, limit int) ([]surgical.PassFailure, error) {
+	if after != "" {
+		after = failureItemsOf(p) + after
+	}
 	var failures []surgical.PassFailure
-	for item, err := range l.itemsOfProject(ctx, p.ProjectID, failureItemsOf(p)) {
+	for item, err := range l.itemsAfter(ctx, p.ProjectID, failureItemsOf(p), after) {
 		if err != nil {
 			return nil, fmt.Errorf("read the failures of pass %s: %w", p.ID, err)
 		}

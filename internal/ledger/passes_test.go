@@ -170,8 +170,31 @@ func TestStartBackfill_TakesThePlaceOfOneThatEndedWithAnyNumberOfWindows(t *test
 		old = b.save(old, ledger.PassChange{})
 		next, err := b.StartBackfill(b.Context(), b.backfill("new"))
 		b.must(err)
-		if got := b.pass(surgical.PassBackfill); got.ID != next.ID || got.ID == old.ID || len(b.windows(got)) != 0 {
-			t.Errorf("%+v", got)
+		got := b.pass(surgical.PassBackfill)
+		if got.ID != next.ID || got.ID == old.ID || got.Outstanding != 150 || got.Windows != 3 || len(b.windows(old)) > 150-99+4 {
+			t.Errorf("%+v, and %d windows are left", got, len(b.windows(old)))
+		}
+		for _, w := range b.windows(got) {
+			if !w.Left || !w.Sent || w.PassID != got.ID || len(w.Awaited) != 50 {
+				t.Errorf("%+v", w)
+			}
+		}
+	})
+}
+
+func TestStartBackfill_RemembersWhatALaterOneTookThePlaceOf(t *testing.T) {
+	onEngines(t, func(b *book) {
+		for _, name := range []string{"a", "b"} {
+			p, err := b.StartBackfill(b.Context(), b.backfill(name))
+			b.must(err)
+			p.Status = surgical.StatusSucceeded
+			b.save(p, ledger.PassChange{})
+		}
+		if again, err := b.StartBackfill(b.Context(), b.backfill("b")); err != nil || again.Status != surgical.StatusSucceeded {
+			t.Errorf("the last one: %+v, %v", again, err)
+		}
+		if _, err := b.StartBackfill(b.Context(), b.backfill("a")); !errors.Is(err, surgical.ErrReplaced) {
+			t.Errorf("the one before: %v", err)
 		}
 	})
 }

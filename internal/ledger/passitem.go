@@ -66,6 +66,9 @@ type passItem struct {
 	Checkpoints map[string]int64 `dynamodbav:"checkpoints,omitempty"`
 	Found       map[string]int64 `dynamodbav:"found,omitempty"`
 	First       bool             `dynamodbav:"first,omitempty"`
+	GivenUp     []awaitedItem    `dynamodbav:"given_up,omitempty"`
+	MoreSince   int64            `dynamodbav:"more_since,omitempty"`
+	ListedAt    int64            `dynamodbav:"listed_at,omitempty"`
 
 	Error        *errorItem `dynamodbav:"error,omitempty"`
 	Tries        int64      `dynamodbav:"tries,omitempty"`
@@ -103,11 +106,14 @@ func itemOfPass(p surgical.Pass) passItem {
 		ID: p.ID, Status: string(p.Status), For: p.For,
 		RequestedAt: dynamo.Micros(p.RequestedAt), StartedAt: dynamo.Micros(p.StartedAt), UpdatedAt: dynamo.Micros(p.UpdatedAt),
 		FinishedAt: dynamo.Micros(p.FinishedAt), DueAt: dynamo.Micros(p.DueAt),
-		Leg: p.Leg, Cursor: p.Cursor, Windows: p.Windows, Outstanding: p.Outstanding, Counts: passCountsItem(p.Counts), First: p.First,
+		Leg: p.Leg, Cursor: p.Cursor, Windows: p.Windows, Outstanding: p.Outstanding, Counts: passCountsItem(p.Counts), First: p.First, MoreSince: dynamo.Micros(p.MoreSince), ListedAt: dynamo.Micros(p.ListedAt),
 		Error: itemOfError(p.Error), Tries: p.Tries, FailingSince: dynamo.Micros(p.FailingSince),
 	}
 	for _, leg := range p.Legs {
 		item.Legs = append(item.Legs, legItem{string(leg.Type), dynamo.Micros(leg.Since), leg.CatchUp, leg.Copies, dynamo.Micros(leg.Began), dynamo.Micros(leg.Newest), leg.Total})
+	}
+	for _, a := range p.GivenUp {
+		item.GivenUp = append(item.GivenUp, itemOfAwaited(a))
 	}
 	item.Found = itemOfFound(p.Found)
 	if len(p.Checkpoints) > 0 {
@@ -153,7 +159,7 @@ func passOf(item dynamo.Item) (surgical.Pass, error) {
 		ID: row.ID, Status: surgical.RunStatus(row.Status), For: row.For,
 		RequestedAt: dynamo.FromMicros(row.RequestedAt), StartedAt: dynamo.FromMicros(row.StartedAt), UpdatedAt: dynamo.FromMicros(row.UpdatedAt),
 		FinishedAt: dynamo.FromMicros(row.FinishedAt), DueAt: dynamo.FromMicros(row.DueAt),
-		Leg: row.Leg, Cursor: row.Cursor, Windows: row.Windows, Outstanding: row.Outstanding, Counts: surgical.PassCounts(row.Counts), First: row.First,
+		Leg: row.Leg, Cursor: row.Cursor, Windows: row.Windows, Outstanding: row.Outstanding, Counts: surgical.PassCounts(row.Counts), First: row.First, MoreSince: dynamo.FromMicros(row.MoreSince), ListedAt: dynamo.FromMicros(row.ListedAt),
 		Tries: row.Tries, FailingSince: dynamo.FromMicros(row.FailingSince),
 	}
 	for _, leg := range row.Legs {
@@ -161,6 +167,13 @@ func passOf(item dynamo.Item) (surgical.Pass, error) {
 			Type: surgical.EntityType(leg.Type), Since: dynamo.FromMicros(leg.Since), CatchUp: leg.CatchUp, Copies: leg.Copies,
 			Began: dynamo.FromMicros(leg.Began), Newest: dynamo.FromMicros(leg.Newest), Total: leg.Total,
 		})
+	}
+	for _, a := range row.GivenUp {
+		awaited, err := a.awaited()
+		if err != nil {
+			return surgical.Pass{}, fmt.Errorf("decode pass %s: %w", row.ID, err)
+		}
+		p.GivenUp = append(p.GivenUp, awaited)
 	}
 	p.Found = foundOf(row.Found)
 	if len(row.Checkpoints) > 0 {
@@ -186,6 +199,7 @@ type windowItem struct {
 	PassID    string        `dynamodbav:"pass_id"`
 	Number    int64         `dynamodbav:"number"`
 	Sent      bool          `dynamodbav:"sent,omitempty"`
+	Left      bool          `dynamodbav:"left,omitempty"`
 	ExpiresAt int64         `dynamodbav:"expires_at"`
 	Awaited   []awaitedItem `dynamodbav:"awaited"`
 }
@@ -197,17 +211,18 @@ type awaitedItem struct {
 	UserNotesCount int64  `dynamodbav:"user_notes_count,omitempty"`
 	ListedAt       int64  `dynamodbav:"listed_at,omitempty"`
 	Tries          int64  `dynamodbav:"tries,omitempty"`
+	Unseen         bool   `dynamodbav:"unseen,omitempty"`
 }
 
 func itemOfAwaited(a surgical.Awaited) awaitedItem {
-	return awaitedItem{a.Target.String(), a.RunID, dynamo.Micros(a.UpdatedAt), a.UserNotesCount, dynamo.Micros(a.ListedAt), a.Tries}
+	return awaitedItem{a.Target.String(), a.RunID, dynamo.Micros(a.UpdatedAt), a.UserNotesCount, dynamo.Micros(a.ListedAt), a.Tries, a.Unseen}
 }
 
 func (a awaitedItem) awaited() (surgical.Awaited, error) {
 	target, err := surgical.ParseTarget(a.Target)
 	return surgical.Awaited{
 		Entry: surgical.Entry{Target: target, UpdatedAt: dynamo.FromMicros(a.UpdatedAt), UserNotesCount: a.UserNotesCount},
-		RunID: a.RunID, ListedAt: dynamo.FromMicros(a.ListedAt), Tries: a.Tries,
+		RunID: a.RunID, ListedAt: dynamo.FromMicros(a.ListedAt), Tries: a.Tries, Unseen: a.Unseen,
 	}, err
 }
 
@@ -218,7 +233,7 @@ func windowKey(p surgical.Pass, w surgical.Window) dynamo.Item {
 func (l *Ledger) putWindow(p surgical.Pass, w surgical.Window) (types.TransactWriteItem, error) {
 	row := windowItem{
 		ProjectID: p.ProjectID, Item: fmt.Sprintf("%s%06d", windowItemsOf(p), w.Number),
-		PassID: p.ID, Number: w.Number, Sent: w.Sent, ExpiresAt: l.clock().Add(runLifetime).Unix(),
+		PassID: p.ID, Number: w.Number, Sent: w.Sent, Left: w.Left, ExpiresAt: l.clock().Add(runLifetime).Unix(),
 	}
 	for _, a := range w.Awaited {
 		row.Awaited = append(row.Awaited, itemOfAwaited(a))
@@ -235,7 +250,7 @@ func windowOf(item dynamo.Item) (surgical.Window, error) {
 	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
 		return surgical.Window{}, fmt.Errorf("decode a window: %w", err)
 	}
-	w := surgical.Window{PassID: row.PassID, Number: row.Number, Sent: row.Sent}
+	w := surgical.Window{PassID: row.PassID, Number: row.Number, Sent: row.Sent, Left: row.Left}
 	for _, a := range row.Awaited {
 		awaited, err := a.awaited()
 		if err != nil {

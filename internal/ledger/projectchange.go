@@ -26,6 +26,27 @@ func (l *Ledger) AddProject(ctx context.Context, projectID int64) error {
 	return nil
 }
 
+// ForgetProject removes what is known of a project that GitLab has never shown, with its
+// reconcile and its census. A project that has a path stays as it is.
+func (l *Ledger) ForgetProject(ctx context.Context, projectID int64) error {
+	never, err := expression.NewBuilder().WithCondition(expression.AttributeNotExists(expression.Name("path"))).Build()
+	if err != nil {
+		return fmt.Errorf("forget project %d: %w", projectID, err)
+	}
+	items := []types.TransactWriteItem{{Delete: &types.Delete{
+		TableName: &l.tables.Projects, Key: projectKey(projectID, projectRow), ConditionExpression: never.Condition(), ExpressionAttributeNames: never.Names(),
+	}}}
+	for _, key := range []dynamo.Item{
+		projectKey(directory, listedItem(projectID)), passKey(projectID, surgical.PassReconcile), passKey(projectID, surgical.PassCensus),
+	} {
+		items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &l.tables.Projects, Key: key}})
+	}
+	if err := dynamo.Transact(ctx, l.db, items); err != nil && dynamo.Refusals(err) == nil {
+		return fmt.Errorf("forget project %d: %w", projectID, err)
+	}
+	return nil
+}
+
 func addedAt(now time.Time) (expression.NameBuilder, expression.OperandBuilder) {
 	return expression.Name("added_at"), expression.IfNotExists(expression.Name("added_at"), expression.Value(dynamo.Micros(now)))
 }
@@ -112,27 +133,61 @@ func (l *Ledger) raiseHiddenAt(ctx context.Context, projectID int64, at time.Tim
 
 // UnseenProject records that GitLab did not show the project, unless that is recorded
 // since an earlier time.
+//
+// Every run that finds out records it, at the same time as others. So it is one write,
+// and a transaction only if the project has no row yet.
 func (l *Ledger) UnseenProject(ctx context.Context, projectID int64, at time.Time) error {
+	since := expression.Name("unseen_since")
+	update := expression.Set(since, since.IfNotExists(expression.Value(dynamo.Micros(at))))
+	known, err := l.updateKnown(ctx, projectID, update)
+	if known || err != nil {
+		return err
+	}
 	if err := l.AddProject(ctx, projectID); err != nil {
 		return err
 	}
-	since := expression.Name("unseen_since")
-	return l.updateProject(ctx, projectID, expression.AttributeNotExists(since), expression.Set(since, expression.Value(dynamo.Micros(at))))
+	_, err = l.updateKnown(ctx, projectID, update)
+	return err
 }
 
 // SeenProject records that GitLab shows the project again. seen is the row as it was
 // read: what was recorded since then stays.
 func (l *Ledger) SeenProject(ctx context.Context, seen surgical.Project) error {
 	since := expression.Name("unseen_since")
-	return l.updateProject(ctx, seen.ID, since.Equal(expression.Value(dynamo.Micros(seen.UnseenSince))), expression.Remove(since))
+	_, err := l.updateProject(ctx, seen.ID, since.Equal(expression.Value(dynamo.Micros(seen.UnseenSince))), expression.Remove(since))
+	return err
 }
 
 // CompleteProject records that every change in GitLab before asOf is in the copy.
-// since is when the pass began that listed everything, on which that rests.
-func (l *Ledger) CompleteProject(ctx context.Context, projectID int64, asOf, since time.Time) error {
-	return l.updateProject(ctx, projectID, expression.AttributeExists(expression.Name("project_id")),
-		expression.Set(expression.Name("complete_as_of"), expression.Value(dynamo.Micros(asOf))).
-			Set(expression.Name("complete_since"), expression.Value(dynamo.Micros(since))))
+// since is when the pass began that listed everything, on which that rests, and except
+// are the entities to which it does not apply.
+func (l *Ledger) CompleteProject(ctx context.Context, projectID int64, asOf, since time.Time, except ...surgical.Target) error {
+	update := expression.Set(expression.Name("complete_as_of"), expression.Value(dynamo.Micros(asOf))).
+		Set(expression.Name("complete_since"), expression.Value(dynamo.Micros(since)))
+	var names []string
+	for _, t := range except {
+		names = append(names, t.String())
+	}
+	if names != nil {
+		update = update.Set(expression.Name("complete_except"), expression.Value(names))
+	} else {
+		update = update.Remove(expression.Name("complete_except"))
+	}
+	_, err := l.updateKnown(ctx, projectID, update)
+	return err
+}
+
+// UnreadableProject records that records of the project's lists could not be read.
+func (l *Ledger) UnreadableProject(ctx context.Context, projectID int64, u surgical.Unreadable) error {
+	return l.setOfProject(ctx, projectID, "unreadable", unreadableItem{u.Records, dynamo.Micros(u.At)})
+}
+
+// ReadableProject records that every record of the project's lists could be read, in lists
+// that began at the time: what could not be read is forgotten, unless it was listed later.
+func (l *Ledger) ReadableProject(ctx context.Context, projectID int64, at time.Time) error {
+	_, err := l.updateProject(ctx, projectID, expression.Name("unreadable.at").LessThan(expression.Value(dynamo.Micros(at))),
+		expression.Remove(expression.Name("unreadable")))
+	return err
 }
 
 // CountProject records how many entities GitLab's lists had.
@@ -144,7 +199,7 @@ func (l *Ledger) CountProject(ctx context.Context, projectID int64, c surgical.P
 func (l *Ledger) CheckHook(ctx context.Context, projectID int64, c surgical.HookCheck) error {
 	return l.setOfProject(ctx, projectID, "hook", hookItem{
 		State: string(c.State), ID: c.ID, Reason: c.Reason, CheckedAt: dynamo.Micros(c.CheckedAt), Findings: c.Findings, Group: c.Group, Signed: c.Signed,
-		Delivery: c.LastDelivery, ReadAt: dynamo.Micros(c.ReadAt), NoLog: c.NoLog,
+		Delivery: c.LastDelivery, ReadAt: dynamo.Micros(c.ReadAt), NoLog: c.NoLog, Unread: c.Unread, UnreadTo: c.UnreadTo,
 	})
 }
 
@@ -163,13 +218,19 @@ func (l *Ledger) CensusProject(ctx context.Context, projectID int64, c surgical.
 
 // setOfProject sets one attribute of a row; without a row, nothing changes.
 func (l *Ledger) setOfProject(ctx context.Context, projectID int64, name string, value any) error {
-	return l.updateProject(ctx, projectID, expression.AttributeExists(expression.Name("project_id")),
-		expression.Set(expression.Name(name), expression.Value(value)))
+	_, err := l.updateKnown(ctx, projectID, expression.Set(expression.Name(name), expression.Value(value)))
+	return err
 }
 
-// updateProject changes a row if the condition holds; otherwise nothing changes. All
-// changes can be repeated, so a lost response does no harm.
-func (l *Ledger) updateProject(ctx context.Context, projectID int64, condition expression.ConditionBuilder, update expression.UpdateBuilder) error {
+// updateKnown changes a row, and reports whether there is one; without a row, nothing
+// changes.
+func (l *Ledger) updateKnown(ctx context.Context, projectID int64, update expression.UpdateBuilder) (known bool, err error) {
+	return l.updateProject(ctx, projectID, expression.AttributeExists(expression.Name("project_id")), update)
+}
+
+// updateProject changes a row if the condition holds, and reports whether it did;
+// otherwise nothing changes. All changes can be repeated, so a lost response does no harm.
+func (l *Ledger) updateProject(ctx context.Context, projectID int64, condition expression.ConditionBuilder, update expression.UpdateBuilder) (held bool, err error) {
 	change, err := l.changeProject(projectID, &condition, update)
 	if err == nil {
 		_, err = l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
@@ -179,9 +240,9 @@ func (l *Ledger) updateProject(ctx context.Context, projectID int64, condition e
 		})
 	}
 	if err != nil && !dynamo.IsConditionFailed(err) {
-		return fmt.Errorf("update project %d: %w", projectID, err)
+		return false, fmt.Errorf("update project %d: %w", projectID, err)
 	}
-	return nil
+	return err == nil, nil
 }
 
 // changeProject builds the change of a row.

@@ -46,10 +46,17 @@ type projectItem struct {
 	UnseenSince   int64          `dynamodbav:"unseen_since,omitempty"`
 	CompleteAsOf  int64          `dynamodbav:"complete_as_of,omitempty"`
 	CompleteSince int64          `dynamodbav:"complete_since,omitempty"`
+	Except        []string       `dynamodbav:"complete_except,omitempty"`
+	Unreadable    unreadableItem `dynamodbav:"unreadable"`
 	Counts        countsItem     `dynamodbav:"counts"`
 	Hook          hookItem       `dynamodbav:"hook"`
 	LastReconcile reconciledItem `dynamodbav:"last_reconcile"`
 	LastCensus    censusedItem   `dynamodbav:"last_census"`
+}
+
+type unreadableItem struct {
+	Records int64 `dynamodbav:"records"`
+	At      int64 `dynamodbav:"at"`
 }
 
 type countsItem struct {
@@ -70,6 +77,9 @@ type hookItem struct {
 	Delivery int64  `dynamodbav:"delivery,omitempty"`
 	ReadAt   int64  `dynamodbav:"read_at,omitempty"`
 	NoLog    string `dynamodbav:"no_log,omitempty"`
+	// Unread is the cursor of what is still to be read of the log, down to UnreadTo.
+	Unread   string `dynamodbav:"unread,omitempty"`
+	UnreadTo int64  `dynamodbav:"unread_to,omitempty"`
 }
 
 type reconciledItem struct {
@@ -102,15 +112,25 @@ func decodeProject(projectID int64, item dynamo.Item) (surgical.Project, error) 
 	if err := attributevalue.UnmarshalMap(item, &row); err != nil {
 		return surgical.Project{}, fmt.Errorf("decode project %d: %w", projectID, err)
 	}
+	var except []surgical.Target
+	for _, name := range row.Except {
+		target, err := surgical.ParseTarget(name)
+		if err != nil {
+			return surgical.Project{}, fmt.Errorf("decode project %d: %w", projectID, err)
+		}
+		except = append(except, target)
+	}
 	return surgical.Project{
-		ID: projectID, Known: true, Path: row.Path, PathAt: dynamo.FromMicros(row.PathAt),
+		ID: projectID, Known: true, CompleteExcept: except, Path: row.Path, PathAt: dynamo.FromMicros(row.PathAt),
 		HiddenAt: dynamo.FromMicros(row.HiddenAt), UnseenSince: dynamo.FromMicros(row.UnseenSince),
 		CompleteAsOf: dynamo.FromMicros(row.CompleteAsOf), CompleteSince: dynamo.FromMicros(row.CompleteSince),
-		Counts: surgical.ProjectCounts{Issues: row.Counts.Issues, MergeRequests: row.Counts.MergeRequests, At: dynamo.FromMicros(row.Counts.At)},
+		Unreadable: surgical.Unreadable{Records: row.Unreadable.Records, At: dynamo.FromMicros(row.Unreadable.At)},
+		Counts:     surgical.ProjectCounts{Issues: row.Counts.Issues, MergeRequests: row.Counts.MergeRequests, At: dynamo.FromMicros(row.Counts.At)},
 		Hook: surgical.HookCheck{
 			State: surgical.HookState(row.Hook.State), ID: row.Hook.ID, Reason: row.Hook.Reason,
 			CheckedAt: dynamo.FromMicros(row.Hook.CheckedAt), Findings: row.Hook.Findings, Group: row.Hook.Group, Signed: row.Hook.Signed,
 			LastDelivery: row.Hook.Delivery, ReadAt: dynamo.FromMicros(row.Hook.ReadAt), NoLog: row.Hook.NoLog,
+			Unread: row.Hook.Unread, UnreadTo: row.Hook.UnreadTo,
 		},
 		LastReconcile: surgical.Reconciled{
 			Cycle: row.LastReconcile.Cycle, BeganAt: dynamo.FromMicros(row.LastReconcile.BeganAt), EndedAt: dynamo.FromMicros(row.LastReconcile.EndedAt),

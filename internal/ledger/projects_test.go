@@ -69,9 +69,11 @@ func TestProject_HasWhatWasRecorded(t *testing.T) {
 		at := func(minutes int) time.Time { return b.now.Add(time.Duration(minutes) * time.Minute) }
 		want := surgical.Project{
 			ID: 7, Known: true, Path: "group/sub.group/Project-1", PathAt: at(1), UnseenSince: at(2), CompleteAsOf: at(8), CompleteSince: at(4),
-			HiddenAt: at(3),
-			Counts:   surgical.ProjectCounts{Issues: 12_000, MergeRequests: 3, At: at(5)},
-			Hook:     surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 40 times", CheckedAt: at(6), Findings: 2, Group: "group", Signed: true, LastDelivery: 9031, ReadAt: at(7), NoLog: "too old"},
+			CompleteExcept: []surgical.Target{{Type: surgical.Issue, IID: 7}, {Type: surgical.MergeRequest, IID: 12}},
+			HiddenAt:       at(3),
+			Unreadable:     surgical.Unreadable{Records: 2, At: at(7)},
+			Counts:         surgical.ProjectCounts{Issues: 12_000, MergeRequests: 3, At: at(5)},
+			Hook:           surgical.HookCheck{State: surgical.HookDisabled, ID: 44, Reason: "it failed 40 times", CheckedAt: at(6), Findings: 2, Group: "group", Signed: true, LastDelivery: 9031, ReadAt: at(7), NoLog: "too old", Unread: "2000:100", UnreadTo: 7000},
 			LastCensus: surgical.Censused{
 				Cycle: "s1", BeganAt: at(8), EndedAt: at(9), Listed: 300, Fetched: 290, Failed: 2, Requests: 1500,
 				Found: map[surgical.Finding]int64{surgical.FoundGone: 2, surgical.FoundLabels: 40},
@@ -83,7 +85,9 @@ func TestProject_HasWhatWasRecorded(t *testing.T) {
 		b.must(b.NameProject(ctx, 7, want.Path, want.PathAt))
 		b.must(b.UnseenProject(ctx, 7, want.UnseenSince))
 		b.must(b.HideProject(ctx, 7, want.HiddenAt))
-		b.must(b.CompleteProject(ctx, 7, want.CompleteAsOf, want.CompleteSince))
+		b.must(b.CompleteProject(ctx, 7, want.CompleteAsOf, want.CompleteSince, want.CompleteExcept...))
+		b.must(b.UnreadableProject(ctx, 7, want.Unreadable))
+		b.must(b.ReadableProject(ctx, 7, want.Unreadable.At)) // lists that began earlier did not show them
 		b.must(b.CountProject(ctx, 7, want.Counts))
 		b.must(b.CheckHook(ctx, 7, want.Hook))
 		b.must(b.ReconcileProject(ctx, 7, want.LastReconcile))
@@ -91,6 +95,17 @@ func TestProject_HasWhatWasRecorded(t *testing.T) {
 		if diff := cmp.Diff(want, b.project(7)); diff != "" {
 			b.Errorf("project (-want +got):\n%s", diff)
 		}
+		b.must(b.CompleteProject(ctx, 7, want.CompleteAsOf, want.CompleteSince))
+		if got := b.project(7); got.CompleteExcept != nil {
+			b.Errorf("complete but for %v", got.CompleteExcept)
+		}
+		b.must(b.CompleteProject(ctx, 7, want.CompleteAsOf, want.CompleteSince, want.CompleteExcept...))
+		b.must(b.ReadableProject(ctx, 7, at(8)))
+		b.must(b.ReadableProject(ctx, 7, at(8))) // again
+		if got := b.project(7); got.Unreadable != (surgical.Unreadable{}) {
+			b.Errorf("%+v after lists that could be read", got.Unreadable)
+		}
+		want.Unreadable = surgical.Unreadable{}
 		all, err := b.ProjectsOf(ctx, []int64{8, 7})
 		b.must(err)
 		if diff := cmp.Diff([]surgical.Project{{ID: 8}, want}, all); diff != "" {
@@ -277,6 +292,20 @@ func TestUnseenProject_KeepsTheFirstTimeUntilItIsSeen(t *testing.T) {
 	})
 }
 
+// All runs of a project that goes out of sight record it at the same time: transactions
+// on its row would get in each other's way.
+func TestUnseenProject_IsOneWriteOfAKnownProject(t *testing.T) {
+	m := inMemory(t)
+	m.must(m.AddProject(m.Context(), 7))
+	for range 2 {
+		m.calls = nil
+		m.must(m.UnseenProject(m.Context(), 7, m.now))
+		if _, ok := m.calls[0].(*dynamodb.UpdateItemInput); !ok || len(m.calls) != 1 {
+			t.Errorf("%d calls, the first a %T", len(m.calls), m.calls[0])
+		}
+	}
+}
+
 func TestProjects_ReportEveryFailure(t *testing.T) {
 	broken := errors.New("broken")
 	list := func(m *memory) error {
@@ -327,4 +356,26 @@ func TestProjects_ReportEveryFailure(t *testing.T) {
 	if fmt.Sprint(change["list"](t.Context(), inMemory(t))) != "<nil>" {
 		t.Error("an empty list failed")
 	}
+}
+
+func TestForgetProject_RemovesOnlyWhatGitLabHasNeverShown(t *testing.T) {
+	onEngines(t, func(b *book) {
+		ctx := b.Context()
+		for _, id := range []int64{1, 2} {
+			b.must(b.UnseenProject(ctx, id, b.now))
+			b.save(surgical.Pass{ProjectID: id, Kind: surgical.PassReconcile, ID: fmt.Sprint(id, "-r"), Status: surgical.StatusFailed}, ledger.PassChange{})
+		}
+		b.must(b.NameProject(ctx, 2, "group/shown", b.now))
+		for _, id := range []int64{1, 2, 3} {
+			b.must(b.ForgetProject(ctx, id))
+		}
+		if ids := b.listed(0, 10); !slices.Equal(ids, []int64{2}) || b.project(1).Known || !b.project(2).Known {
+			b.Errorf("known are %v", ids)
+		}
+		for id, exists := range map[int64]bool{1: false, 2: true} {
+			if p, err := b.Pass(ctx, id, surgical.PassReconcile); err != nil || p.Exists() != exists {
+				b.Errorf("project %d: %+v, %v", id, p, err)
+			}
+		}
+	})
 }

@@ -24,7 +24,7 @@ func TestOfGivesEveryFailureTheStatusOfItsCode(t *testing.T) {
 	want := map[surgical.Code]int{
 		surgical.CodeInvalidRequest: 422, surgical.CodeInvalidSignature: 401, surgical.CodeProjectNotAllowed: 403,
 		surgical.CodeProjectUnknown: 404, surgical.CodeRunNotFound: 404, surgical.CodeBackfillNotFound: 404, surgical.CodeEntityNotFound: 404, surgical.CodeEntityGone: 410, surgical.CodeFeedRestarted: 410, surgical.CodeIndexNotReady: 409, surgical.CodeConflict: 409,
-		surgical.CodePayloadTooLarge: 413, surgical.CodeInternal: 500, surgical.CodeQueueUnavailable: 503,
+		surgical.CodePayloadTooLarge: 413, surgical.CodeInternal: 500, surgical.CodeQueueUnavailable: 503, surgical.CodeDependencyUnavailable: 503,
 	}
 	for _, code := range surgical.Codes() {
 		status, answered := want[code]

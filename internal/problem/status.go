@@ -9,20 +9,21 @@ import (
 // statuses has the HTTP status of every code that a request is answered with.
 func statuses() map[surgical.Code]int {
 	return map[surgical.Code]int{
-		surgical.CodeInvalidRequest:    http.StatusUnprocessableEntity,
-		surgical.CodeInvalidSignature:  http.StatusUnauthorized,
-		surgical.CodeProjectNotAllowed: http.StatusForbidden,
-		surgical.CodeProjectUnknown:    http.StatusNotFound,
-		surgical.CodeRunNotFound:       http.StatusNotFound,
-		surgical.CodeBackfillNotFound:  http.StatusNotFound,
-		surgical.CodeEntityNotFound:    http.StatusNotFound,
-		surgical.CodeEntityGone:        http.StatusGone,
-		surgical.CodeFeedRestarted:     http.StatusGone,
-		surgical.CodeIndexNotReady:     http.StatusConflict,
-		surgical.CodeConflict:          http.StatusConflict,
-		surgical.CodePayloadTooLarge:   http.StatusRequestEntityTooLarge,
-		surgical.CodeInternal:          http.StatusInternalServerError,
-		surgical.CodeQueueUnavailable:  http.StatusServiceUnavailable,
+		surgical.CodeInvalidRequest:        http.StatusUnprocessableEntity,
+		surgical.CodeInvalidSignature:      http.StatusUnauthorized,
+		surgical.CodeProjectNotAllowed:     http.StatusForbidden,
+		surgical.CodeProjectUnknown:        http.StatusNotFound,
+		surgical.CodeRunNotFound:           http.StatusNotFound,
+		surgical.CodeBackfillNotFound:      http.StatusNotFound,
+		surgical.CodeEntityNotFound:        http.StatusNotFound,
+		surgical.CodeEntityGone:            http.StatusGone,
+		surgical.CodeFeedRestarted:         http.StatusGone,
+		surgical.CodeIndexNotReady:         http.StatusConflict,
+		surgical.CodeConflict:              http.StatusConflict,
+		surgical.CodePayloadTooLarge:       http.StatusRequestEntityTooLarge,
+		surgical.CodeInternal:              http.StatusInternalServerError,
+		surgical.CodeQueueUnavailable:      http.StatusServiceUnavailable,
+		surgical.CodeDependencyUnavailable: http.StatusServiceUnavailable,
 	}
 }
 

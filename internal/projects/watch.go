@@ -22,8 +22,11 @@ type Watch struct {
 	HideAfter time.Duration
 	// Backfill requests a backfill of the project. Repeating a request is harmless.
 	Backfill func(ctx context.Context, projectID int64) error
-	Log      *slog.Logger
-	Meter    *metrics.Emitter
+	// Resume lets a backfill of the project go on that could not fetch something while
+	// GitLab did not show the project. Repeating that is harmless as well.
+	Resume func(ctx context.Context, p surgical.Project) error
+	Log    *slog.Logger
+	Meter  *metrics.Emitter
 }
 
 // Answer is what GitLab answered to GET /projects/:id.
@@ -60,17 +63,24 @@ func (w *Watch) Record(ctx context.Context, p surgical.Project, a Answer) error 
 		return nil
 	}
 	// First the backfill: once unseen_since is cleared, nothing remembers that the
-	// copies were hidden.
-	if s.Restore {
-		if err := w.Backfill(ctx, p.ID); err != nil {
-			return fmt.Errorf("restore project %d: %w", p.ID, err)
-		}
+	// copies were hidden, or that something could not be fetched.
+	if err := w.restore(ctx, p, s); err != nil {
+		return fmt.Errorf("restore project %d: %w", p.ID, err)
 	}
 	if err := w.Ledger.SeenProject(ctx, p); err != nil {
 		return err
 	}
 	w.Log.InfoContext(ctx, "project_seen_again", "project_id", p.ID, "unseen_since", p.UnseenSince, "backfill", s.Restore)
 	return nil
+}
+
+// restore fetches what was hidden, or could not be fetched, while GitLab did not show the
+// project.
+func (w *Watch) restore(ctx context.Context, p surgical.Project, s surgical.Sighting) error {
+	if s.Restore {
+		return w.Backfill(ctx, p.ID)
+	}
+	return w.Resume(ctx, p)
 }
 
 // Refused records that GitLab refuses the token, as a request about something else found

@@ -28,6 +28,8 @@ type world struct {
 	*projects.Watch
 	now       time.Time
 	backfills int
+	// resumed are the times since which the project was unseen when Resume was called.
+	resumed []time.Time
 	// failing fails the calls that it is true for.
 	failing      func(input any) bool
 	log, metrics bytes.Buffer
@@ -52,6 +54,10 @@ func newWorld(t *testing.T) *world {
 				t.Errorf("a backfill of project %d", projectID)
 			}
 			w.backfills++
+			return nil
+		},
+		Resume: func(_ context.Context, p surgical.Project) error {
+			w.resumed = append(w.resumed, p.UnseenSince)
 			return nil
 		},
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Meter: metrics.New(&w.metrics, "lorehook", clock),
@@ -130,12 +136,19 @@ func TestRecord_HidesAfterADayAndRestoresWhenTheProjectIsBack(t *testing.T) {
 	}
 }
 
-func TestRecord_AProjectThatIsBackWithinADayNeedsNoBackfill(t *testing.T) {
+func TestRecord_OfAProjectThatIsBackWithinADayResumesTheLastBackfill(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.answer(0, "", lost))
-	w.must(w.answer(time.Hour, "group/project", nil))
-	if p := w.project(); w.backfills != 0 || !p.UnseenSince.IsZero() || !p.HiddenAt.IsZero() {
-		t.Errorf("%d backfills of %+v", w.backfills, p)
+	since, resume := w.now, w.Resume
+	w.Resume = func(context.Context, surgical.Project) error { return errBroken }
+	if err := w.answer(30*time.Minute, "group/project", nil); !errors.Is(err, errBroken) || w.project().UnseenSince.IsZero() {
+		t.Errorf("a backfill that did not go on: %v", err)
+	}
+	w.Resume = resume
+	w.must(w.answer(30*time.Minute, "group/project", nil))
+	w.must(w.answer(time.Minute, "group/project", nil))
+	if p := w.project(); w.backfills != 0 || !p.UnseenSince.IsZero() || !p.HiddenAt.IsZero() || len(w.resumed) != 1 || !w.resumed[0].Equal(since) {
+		t.Errorf("%d backfills of %+v, resumed %v", w.backfills, p, w.resumed)
 	}
 	w.must(w.answer(23*time.Hour+59*time.Minute, "", lost)) // the day begins anew
 	if p := w.project(); !p.HiddenAt.IsZero() {

@@ -26,6 +26,9 @@ import (
 // characters.
 const maxName = 128
 
+// maxOdd is how many descriptions a record keeps of what was left out.
+const maxOdd = 100
+
 // Name returns the name of a record: its id, which may be a text or a number in
 // any spelling. A record without a usable id is named after its content, so that
 // it can be stored and found again. Only what is not a JSON object has no name.
@@ -48,7 +51,7 @@ func Name(raw json.RawMessage) (name string, ok bool) {
 // idOf returns an id in its one spelling, or "" for what is none.
 func idOf(raw json.RawMessage) string {
 	var text string
-	if json.Unmarshal(raw, &text) == nil && kindOf(raw) == "a text" {
+	if json.Unmarshal(raw, &text) == nil && KindOf(raw) == "a text" {
 		if text == "" || len(text) > maxName || strings.ContainsFunc(text, func(r rune) bool {
 			return r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r)
 		}) {
@@ -96,7 +99,8 @@ func Read(raw json.RawMessage) (Fields, bool) {
 }
 
 // Odd describes what was read of the record and left out, in the order of
-// reading, such as "notes[2].position.new_line is an object". It quotes no values.
+// reading, such as "notes[2].position.new_line is an object". It quotes no values, and
+// has no more than the first 100.
 func (f Fields) Odd() []string {
 	if f.odd == nil {
 		return nil
@@ -105,7 +109,11 @@ func (f Fields) Odd() []string {
 }
 
 // LeaveOut reports that the caller leaves a part of the record out, and why.
-func (f Fields) LeaveOut(what string) { *f.odd = append(*f.odd, what) }
+func (f Fields) LeaveOut(what string) {
+	if len(*f.odd) < maxOdd {
+		*f.odd = append(*f.odd, what)
+	}
+}
 
 // value returns the field, or nil if it is absent or null.
 func (f Fields) value(name string) json.RawMessage {
@@ -119,7 +127,7 @@ func (f Fields) value(name string) json.RawMessage {
 func (f Fields) Has(name string) bool { return len(f.value(name)) > 0 }
 
 func (f Fields) drop(name string, raw json.RawMessage) {
-	*f.odd = append(*f.odd, f.path+name+" is "+kindOf(raw))
+	f.LeaveOut(f.path + name + " is " + KindOf(raw))
 }
 
 // Raw returns a value as it is, or nil if it is absent or null.
@@ -184,7 +192,7 @@ func (f Fields) Access(name string) (bool, error) {
 	raw := f.value(name)
 	var set bool
 	if raw != nil && json.Unmarshal(raw, &set) != nil {
-		return false, fmt.Errorf("%s%s is %s", f.path, name, kindOf(raw))
+		return false, fmt.Errorf("%s%s is %s", f.path, name, KindOf(raw))
 	}
 	return set, nil
 }
@@ -270,8 +278,8 @@ func (f Fields) With(name string, list []json.RawMessage) (json.RawMessage, erro
 	return json.Marshal(values)
 }
 
-// kindOf names the kind of a JSON value, with its article.
-func kindOf(raw json.RawMessage) string {
+// KindOf names the kind of a JSON value, with its article.
+func KindOf(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return "absent"
 	}

@@ -25,7 +25,7 @@ func TestName_IsTheIDInOneSpelling(t *testing.T) {
 func TestName_OfARecordWithoutAUsableIDFollowsFromItsContent(t *testing.T) {
 	seen := map[string]string{}
 	for _, raw := range []string{
-		`{}`, `{"id":null}`, `{"id":0}`, `{"id":-7}`, `{"id":7.5}`, `{"id":1e300}`, `{"id":1e999}`, `{"id":true}`, `{"id":{}}`, `{"id":[7]}`, `{"id":""}`,
+		`{}`, `{"id":null}`, `{"id":0}`, `{"id":-7}`, `{"id":7.5}`, `{"id":9007199254740993.0}`, `{"id":1e300}`, `{"id":1e999}`, `{"id":true}`, `{"id":{}}`, `{"id":[7]}`, `{"id":""}`,
 		`{"id":"a b"}`, `{"id":"a\u0000"}`, `{"id":"\ud800"}`, `{"id":"` + strings.Repeat("x", 129) + `"}`, `{"id":` + strings.Repeat("9", 129) + `}`,
 	} {
 		name, ok := record.Name(json.RawMessage(raw))
@@ -54,6 +54,13 @@ func read(t *testing.T, raw string) record.Fields {
 		t.Fatalf("%s is not an object", raw)
 	}
 	return f
+}
+
+func TestFields_ReportNoMoreThanTheFirstOfManyOddElements(t *testing.T) {
+	f := read(t, `{"labels":[`+strings.Repeat("7,", 10_000)+`"a"]}`)
+	if names := f.Names("labels"); len(names) != 1 || len(f.Odd()) != 100 || f.Odd()[0] != "labels[0] is a number" {
+		t.Errorf("%d names, %d elements reported", len(names), len(f.Odd()))
+	}
 }
 
 func TestFields_UnderstandOtherSpellings(t *testing.T) {

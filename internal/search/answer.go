@@ -3,6 +3,7 @@ package search
 import (
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -58,7 +59,7 @@ func ReplyOf(answer Answer, err error) Reply {
 	if err == nil {
 		return Reply{Answer: answer}
 	}
-	failure := surgical.AsError(err)
+	failure := surgical.AsError(outage.Typed(err))
 	return Reply{Failure: failure, RetryAfter: failure.Seconds()}
 }
 

@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -125,14 +124,4 @@ func (c collector) document(ctx context.Context, ref surgical.EntityRef, id, has
 	}
 	d.Model = model
 	return d, true, nil
-}
-
-// HasDirection reports whether a vector can be compared with others: its values are
-// finite, and not all of them zero. A chunk without such a vector is found by its words.
-func HasDirection(vector []float32) bool {
-	var sum float64
-	for _, x := range vector {
-		sum += float64(x) * float64(x)
-	}
-	return sum > 0 && !math.IsInf(sum, 0) && !math.IsNaN(sum)
 }

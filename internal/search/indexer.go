@@ -81,8 +81,10 @@ func (i *Indexer) extend(ctx context.Context, turn *manifest.Turn) {
 const leaveTime = 5 * time.Second
 
 // Run follows the source to its end, or until the time of ctx is nearly over, and
-// maintains the index.
+// maintains the index: also on the way, because a process that starts to search has to add
+// everything behind the base before it answers.
 func (i *Indexer) Run(ctx context.Context) error {
+	batches, documents := 0, 0
 	for moves := 0; ; {
 		at, rebuild, err := i.Engine.Position(ctx)
 		if err != nil {
@@ -91,7 +93,7 @@ func (i *Indexer) Run(ctx context.Context) error {
 		if rebuild != "" {
 			return i.rebuild(ctx, rebuild)
 		}
-		more, err := i.follow(ctx, at)
+		more, added, err := i.follow(ctx, at)
 		switch {
 		case errors.Is(err, ErrRestarted):
 			return i.rebuild(ctx, "the source of changes restarted")
@@ -106,15 +108,29 @@ func (i *Indexer) Run(ctx context.Context) error {
 			return err
 		}
 		if !more || !timeLeft(ctx) {
-			break
+			_, err := i.maintain(ctx)
+			return err
+		}
+		batches, documents = batches+1, documents+added
+		if batches == surgical.MaxIndexBatches || documents > surgical.MaxBatchedDocuments {
+			batches, documents = 0, 0
+			if rebuilt, err := i.maintain(ctx); rebuilt || err != nil {
+				return err
+			}
 		}
 	}
-	if err := i.Engine.Maintain(ctx); errors.Is(err, ErrDamaged) {
-		return i.rebuild(ctx, "damaged")
-	} else if err != nil {
-		return fmt.Errorf("maintain the index: %w", err)
+}
+
+// maintain maintains the index, and rebuilds it if it is damaged.
+func (i *Indexer) maintain(ctx context.Context) (rebuilt bool, err error) {
+	err = i.Engine.Maintain(ctx)
+	if errors.Is(err, ErrDamaged) {
+		return true, i.rebuild(ctx, "damaged")
 	}
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("maintain the index: %w", err)
+	}
+	return false, nil
 }
 
 func timeLeft(ctx context.Context) bool {
@@ -122,19 +138,19 @@ func timeLeft(ctx context.Context) bool {
 	return !ok || time.Until(deadline) > reserve
 }
 
-// follow adds the next changes of the source.
-func (i *Indexer) follow(ctx context.Context, at Position) (more bool, err error) {
+// follow adds the next changes of the source, and returns of how many documents.
+func (i *Indexer) follow(ctx context.Context, at Position) (more bool, documents int, err error) {
 	changed, err := i.Source.After(ctx, at, entitiesAtOnce)
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	known, err := i.Engine.Known(ctx, changed.Refs)
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	changes, err := i.collect(ctx, changed.Refs, known)
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	part := firstPart(changes)
 	if len(part) < len(changes) {
@@ -142,12 +158,12 @@ func (i *Indexer) follow(ctx context.Context, at Position) (more bool, err error
 		changed.To, changed.More = at, true
 	}
 	if err := i.Engine.Apply(ctx, at, changed.To, part); err != nil {
-		return false, err
+		return false, 0, err
 	}
 	if len(part) > 0 {
 		i.Log.InfoContext(ctx, "indexed", "entities", len(part), "documents", documentsOf(part))
 	}
-	return changed.More, nil
+	return changed.More, documentsOf(part), nil
 }
 
 // firstPart returns the first changes, of some [documentsAtOnce] documents.

@@ -1,24 +1,16 @@
 package search
 
-import (
-	"context"
-	"errors"
-	"time"
-
-	"gitlab.com/lorehook/lorehook/internal/surgical"
-)
+import "gitlab.com/lorehook/lorehook/internal/surgical"
 
 // How engines rank, so that their answers resemble each other.
 const (
-	// Fused is how many chunks of each ranking the embedded engine fuses, and RankConstant
+	// Fused is how many chunks of each ranking [Fuse] fuses, and RankConstant
 	// what tempers the first ranks. make eval: with 60, which is usual for rankings of more
 	// candidates, every set is worse.
 	Fused        = 100
 	RankConstant = 10
 	// LikeTerms is how many words of an entity others are compared by.
 	LikeTerms = 24
-	// embedTime is how long a query waits for its vector.
-	embedTime = 3 * time.Second
 )
 
 // NoEmbedder is the [Candidates.Reason] of a query without a vector.
@@ -27,17 +19,6 @@ const NoEmbedder = "the embedder did not answer, so only words were compared"
 // NoVectors is the [Candidates.Reason] of an index without vectors of the model.
 func NoVectors(model string) string {
 	return "the index has no vectors of the model " + model + " yet"
-}
-
-// Embed asks the embedder for the vector of a query, for no longer than a query may wait
-// for it. A nil embedder is one that fails.
-func Embed(ctx context.Context, embed func(ctx context.Context, text string) ([]float32, error), text string) ([]float32, error) {
-	if embed == nil {
-		return nil, errors.New("there is no embedder")
-	}
-	ctx, cancel := context.WithTimeout(ctx, embedTime)
-	defer cancel()
-	return embed(ctx, text)
 }
 
 // NotReady is the failure of a query without an index.

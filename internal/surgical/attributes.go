@@ -82,29 +82,52 @@ func (a *Attributes) shorten(f record.Fields) {
 	}{
 		{"title", &a.Title}, {"state", &a.State}, {"issue_type", &a.IssueType}, {"milestone", &a.Milestone},
 		{"source_branch", &a.SourceBranch}, {"target_branch", &a.TargetBranch},
+		{"closed_at", &a.ClosedAt}, {"merged_at", &a.MergedAt}, {"due_date", &a.DueDate},
 	} {
 		whole := *shown.text
 		if *shown.text = Shorten(whole, MaxShown); *shown.text != whole {
 			f.LeaveOut(fmt.Sprintf("%s is cut: %d of %d characters are shown", shown.name, MaxShown, utf8.RuneCountInString(whole)))
 		}
 	}
+	if _, ok := ParseTime(a.CreatedAt); a.CreatedAt != "" && (!ok || len(a.CreatedAt) > maxTime) {
+		a.CreatedAt = ""
+		f.LeaveOut("created_at is left out: it is not a time")
+	}
 	if utf8.RuneCountInString(a.WebURL) > MaxShown {
 		a.WebURL = ""
 		f.LeaveOut(fmt.Sprintf("web_url is left out: it has more than %d characters", MaxShown))
 	}
-	for _, users := range [][]User{a.Assignees, a.Reviewers} {
+	if i := fitting(a.Labels, func(label string) int { return len(label) }); i < len(a.Labels) {
+		f.LeaveOut(fmt.Sprintf("labels are cut: %d of %d are shown", i, len(a.Labels)))
+		a.Labels = append(a.Labels[:i:i], fmt.Sprintf("… and %d more labels", len(a.Labels)-i))
+	}
+	for _, shown := range []struct {
+		name  string
+		users *[]User
+	}{{"assignees", &a.Assignees}, {"reviewers", &a.Reviewers}} {
+		users := *shown.users
 		for i := range users {
 			users[i].shorten()
 		}
-	}
-	bytes := 0
-	for i, label := range a.Labels {
-		if bytes += len(label); bytes > MaxLabelBytes {
-			f.LeaveOut(fmt.Sprintf("labels are cut: %d of %d are shown", i, len(a.Labels)))
-			a.Labels = append(a.Labels[:i:i], fmt.Sprintf("… and %d more labels", len(a.Labels)-i))
-			return
+		if i := fitting(users, func(u User) int { return len(u.Username) + len(u.Name) }); i < len(users) {
+			f.LeaveOut(fmt.Sprintf("%s are cut: %d of %d are shown", shown.name, i, len(users)))
+			*shown.users = append(users[:i:i], User{Username: fmt.Sprintf("… and %d more", len(users)-i)})
 		}
 	}
+}
+
+// maxTime is the longest text that is a time. GitLab's have at most 29 characters.
+const maxTime = 64
+
+// fitting returns how many elements of a list are shown.
+func fitting[T any](list []T, size func(T) int) int {
+	bytes := 0
+	for i, element := range list {
+		if bytes += size(element); bytes > MaxShownList {
+			return i
+		}
+	}
+	return len(list)
 }
 
 func (u *User) shorten() {
@@ -141,7 +164,9 @@ func UserOf(f record.Fields, field string) *User {
 func usersOf(f record.Fields, field string) []User {
 	var users []User
 	for _, user := range f.Objects(field) {
-		users = append(users, User{Username: user.Text("username"), Name: user.Text("name")})
+		if u := (User{Username: user.Text("username"), Name: user.Text("name")}); u != (User{}) {
+			users = append(users, u)
+		}
 	}
 	return users
 }

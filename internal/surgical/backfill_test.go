@@ -1,6 +1,7 @@
 package surgical_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -146,9 +147,11 @@ func TestConclude_WaitsForEveryPassAndSaysWhatFailed(t *testing.T) {
 		"one is running":                {surgical.BackfillRequest{Projects: 2}, []surgical.Pass{pass(surgical.StatusFailed), pass(surgical.StatusRunning)}, "", "", true},
 		"all succeeded":                 {surgical.BackfillRequest{Projects: 2}, []surgical.Pass{pass(surgical.StatusSucceeded), pass(surgical.StatusSucceeded)}, surgical.StatusSucceeded, "", false},
 		"one failed":                    {surgical.BackfillRequest{Projects: 2}, []surgical.Pass{pass(surgical.StatusFailed), pass(surgical.StatusSucceeded)}, surgical.StatusFailed, surgical.CodeBackfillIncomplete, false},
+		"a record names no project":     {surgical.BackfillRequest{Projects: 2, Unreadable: 1}, []surgical.Pass{pass(surgical.StatusSucceeded), pass(surgical.StatusSucceeded)}, surgical.StatusFailed, surgical.CodeBackfillIncomplete, false},
 		"one was cancelled":             {surgical.BackfillRequest{Projects: 1}, []surgical.Pass{pass(surgical.StatusCancelled)}, surgical.StatusFailed, surgical.CodeBackfillIncomplete, false},
 		"no project is allowed":         {surgical.BackfillRequest{Projects: 3, NotAllowed: 3}, nil, surgical.StatusFailed, surgical.CodeProjectNotAllowed, false},
-		"a group is empty":              {surgical.BackfillRequest{}, nil, surgical.StatusSucceeded, "", false},
+		"GitLab shows no project":       {surgical.BackfillRequest{Scope: surgical.BackfillScope{Group: "demo"}}, nil, surgical.StatusFailed, surgical.CodeGitLabNotFound, false},
+		"only unlisted ones, succeeded": {surgical.BackfillRequest{}, []surgical.Pass{pass(surgical.StatusSucceeded)}, surgical.StatusSucceeded, "", false},
 		"some projects are not allowed": {surgical.BackfillRequest{Projects: 3, NotAllowed: 2}, []surgical.Pass{pass(surgical.StatusSucceeded)}, surgical.StatusSucceeded, "", false},
 	} {
 		got, ended := c.request.Conclude(c.passes, noon)
@@ -157,6 +160,32 @@ func TestConclude_WaitsForEveryPassAndSaysWhatFailed(t *testing.T) {
 		}
 		if c.code != "" && surgical.CodeOf(got.Error) != c.code || c.code == "" && got.Error != nil {
 			t.Errorf("%s: %v", name, got.Error)
+		}
+	}
+}
+
+func TestConclude_AdvisesWhatItsBackfillsDo(t *testing.T) {
+	failed := func(e *surgical.Error) surgical.Pass { return surgical.Pass{Status: surgical.StatusFailed, Error: e} }
+	denied := failed(surgical.NewError(surgical.CodeGitLabForbidden, ""))
+	missing := failed(surgical.NewError(surgical.CodeGitLabNotFound, ""))
+	away := failed(surgical.NewError(surgical.CodeGitLabUnavailable, ""))
+	stuck := failed(surgical.Incomplete(surgical.PassCounts{Unreadable: 1}, nil))
+	for name, c := range map[string]struct {
+		passes    []surgical.Pass
+		action    surgical.Action
+		retryable bool
+	}{
+		"access to all is denied":        {[]surgical.Pass{denied, denied}, surgical.ActionGrantAccess, true},
+		"to one, the other succeeded":    {[]surgical.Pass{denied, {Status: surgical.StatusSucceeded}}, surgical.ActionGrantAccess, true},
+		"to one, the other is out of it": {[]surgical.Pass{denied, away}, surgical.ActionRetryFailed, true},
+		"none is there":                  {[]surgical.Pass{missing, missing}, surgical.ActionVerifyIID, false},
+		"each fails in its own way":      {[]surgical.Pass{missing, stuck}, surgical.ActionContactOperator, false},
+		"one is there, denied":           {[]surgical.Pass{missing, denied}, surgical.ActionRetryFailed, true},
+		"one was cancelled":              {[]surgical.Pass{stuck, {Status: surgical.StatusCancelled}}, surgical.ActionRetryFailed, true},
+	} {
+		got, ended := surgical.BackfillRequest{Projects: 2}.Conclude(c.passes, noon)
+		if e := got.Error; !ended || e == nil || e.Code != surgical.CodeBackfillIncomplete || e.Action != c.action || e.Retryable != c.retryable {
+			t.Errorf("%s: %+v", name, e)
 		}
 	}
 }
@@ -201,5 +230,78 @@ func TestAwait_NamesARunByPassRevisionAndTry(t *testing.T) {
 	want := surgical.Request{RunID: first.RunID, ProjectID: 5, Targets: []surgical.Target{entry.Target}, Origin: surgical.OriginBackfill, EventAt: noon, IdempotencyKey: p.ID}
 	if diff := cmp.Diff(want, p.Request(first, noon), cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestPassReplacing_KeepsWhatIsOutstandingAndWhoWantsIt(t *testing.T) {
+	last := surgical.NewBackfill(1, "1-last", "0-group", noon)
+	last.For, last.Revision = append(last.For, "1-last", "0-other"), 7
+	windows := []surgical.Window{{Awaited: make([]surgical.Awaited, 30)}, {Sent: true, Awaited: make([]surgical.Awaited, 40)}, {Awaited: make([]surgical.Awaited, 1)}}
+	for status, wanting := range map[surgical.RunStatus][]string{
+		surgical.StatusCancelled: {"1-next", "0-group", "0-other"}, surgical.StatusFailed: {"1-next", "0-group", "0-other"}, surgical.StatusSucceeded: {"1-next"},
+	} {
+		last.Status = status
+		next, left := surgical.NewBackfill(1, "1-next", "1-next", noon).Replacing(last, windows)
+		if diff := cmp.Diff(wanting, next.For); diff != "" {
+			t.Errorf("%s: %s", status, diff)
+		}
+		if next.Revision != 7 || next.Outstanding != 71 || next.Windows != 2 || len(left) != 2 || len(left[0].Awaited) != 50 || len(left[1].Awaited) != 21 || !left[1].Left || !left[1].Sent || left[1].Number != 1 {
+			t.Errorf("%s: %+v, %+v", status, next, left)
+		}
+	}
+	for range 2 * surgical.MaxWanting {
+		last.For = append(last.For, fmt.Sprint("0-", len(last.For)))
+	}
+	last.Status = surgical.StatusFailed
+	if next, _ := surgical.NewBackfill(1, "1-next", "1-next", noon).Replacing(last, nil); len(next.For) != surgical.MaxWanting || next.For[0] != "1-next" {
+		t.Errorf("%d want it: %v", len(next.For), next.For)
+	}
+}
+
+func TestSeenAgain_TriesOnceMoreWhatFailedWhileTheProjectWasOutOfSight(t *testing.T) {
+	unseen, now := noon.Add(time.Hour), noon.Add(2*time.Hour)
+	failures := surgical.Leg{CatchUp: true}
+	with := func(change func(p *surgical.Pass)) surgical.Pass {
+		p := backfill()
+		change(&p)
+		return p
+	}
+	failed := func(at time.Time) surgical.Pass {
+		return with(func(p *surgical.Pass) {
+			p.Status, p.FinishedAt, p.Error = surgical.StatusFailed, at, surgical.NewError(surgical.CodeGitLabNotFound, "404")
+		})
+	}
+	for name, c := range map[string]struct {
+		p      surgical.Pass
+		legs   int // beyond those that it had; -1 if it reads the last one again
+		status surgical.RunStatus
+	}{
+		"running":                            {backfill(), 1, surgical.StatusRunning},
+		"running, and it does so anyway":     {with(func(p *surgical.Pass) { p.Legs = append(p.Legs, failures) }), 0, surgical.StatusRunning},
+		"running, and about to do so":        {with(func(p *surgical.Pass) { p.Legs, p.Leg, p.Cursor = append(p.Legs, failures), 4, "" }), 0, surgical.StatusRunning},
+		"running, and doing so":              {with(func(p *surgical.Pass) { p.Legs, p.Leg, p.Cursor = append(p.Legs, failures), 4, "issue#7" }), -1, surgical.StatusRunning},
+		"running, after it did so":           {with(func(p *surgical.Pass) { p.Legs, p.Leg, p.Cursor = append(p.Legs, failures), 5, "" }), -1, surgical.StatusRunning},
+		"failed in this time":                {failed(unseen.Add(time.Minute)), 0, surgical.StatusRunning},
+		"failed by a clock that is behind":   {failed(unseen.Add(-surgical.Settle)), 0, surgical.StatusRunning},
+		"failed before":                      {failed(unseen.Add(-time.Minute)), 0, surgical.StatusFailed},
+		"failed with entities, in this time": {with(func(p *surgical.Pass) { *p = failed(now); p.Counts.Failed = 2 }), 1, surgical.StatusRunning},
+		"cancelled":                          {with(func(p *surgical.Pass) { p.Status, p.FinishedAt = surgical.StatusCancelled, now }), 0, surgical.StatusCancelled},
+		"succeeded":                          {with(func(p *surgical.Pass) { p.Status, p.FinishedAt = surgical.StatusSucceeded, now }), 0, surgical.StatusSucceeded},
+	} {
+		before := len(c.p.Legs)
+		got, changed := c.p.SeenAgain(unseen, now)
+		if len(got.Legs) != before+max(c.legs, 0) || got.Status != c.status || changed != (c.legs != 0 || got.Status != c.p.Status) || len(c.p.Legs) != before {
+			t.Errorf("%s: %v, %+v", name, changed, got)
+		}
+		if c.legs > 0 && got.Legs[before].Type != "" {
+			t.Errorf("%s: it lists %+v", name, got.Legs[before])
+		}
+		leg, cursor := c.p.Leg, c.p.Cursor
+		if c.legs < 0 {
+			leg, cursor = before-1, ""
+		}
+		if changed && (got.Leg != leg || got.Cursor != cursor) {
+			t.Errorf("%s: it goes on at %d %q", name, got.Leg, got.Cursor)
+		}
 	}
 }

@@ -3,7 +3,7 @@ package surgical
 import "time"
 
 // Doubts say, by target and kind of list, when a fetch first ended with a list that
-// lacks records of the copy and may not be complete. A list that was seen whole since
+// lacks records of the copy, or comments that GitLab counts, and may not be complete. A list that was seen whole since
 // is not in it.
 type Doubts map[Target]map[ChildKind]time.Time
 

@@ -22,6 +22,10 @@ func (e Erasure) Complete() bool { return e.OpenSince.IsZero() }
 // before the entity was erased.
 func (e Erasure) SettlesAt() time.Time { return e.OpenSince.Add(EraseSettle) }
 
+// IndexedUntil is until when objects of the search index may have words of the entity. No
+// search finds it from the erasing on.
+func (e Erasure) IndexedUntil() time.Time { return e.ErasedAt.Add(IndexForgets) }
+
 // RecoverableUntil is until when point-in-time recovery can restore the table as it was
 // before the entity was erased.
 func (e Erasure) RecoverableUntil() time.Time { return e.ErasedAt.Add(PointInTimeRecovery) }

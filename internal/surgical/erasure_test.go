@@ -9,7 +9,7 @@ import (
 
 func TestErasure_IsCompleteOnceNothingCanBeWrittenAnyMore(t *testing.T) {
 	e := surgical.Erasure{Ref: surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}, ErasedAt: noon, OpenSince: noon.Add(time.Hour)}
-	if e.Complete() || !e.SettlesAt().Equal(e.OpenSince.Add(surgical.EraseSettle)) || !e.RecoverableUntil().Equal(noon.Add(surgical.PointInTimeRecovery)) {
+	if e.Complete() || !e.SettlesAt().Equal(e.OpenSince.Add(surgical.EraseSettle)) || !e.RecoverableUntil().Equal(noon.Add(surgical.PointInTimeRecovery)) || !e.IndexedUntil().Equal(noon.Add(surgical.IndexForgets)) {
 		t.Errorf("open: %v, settles at %v, recoverable until %v", e.Complete(), e.SettlesAt(), e.RecoverableUntil())
 	}
 	for _, c := range []struct{ now, wait time.Duration }{

@@ -54,6 +54,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", e.Code, e.Message)
 }
 
+// CanSucceedLater reports whether another try may succeed, like [Code.CanSucceedLater], but
+// in the case at hand.
+func (e *Error) CanSucceedLater() bool { return e.Retryable || e.Code == CodeGitLabForbidden }
+
 // Seconds is RetryAfter in whole seconds, rounded up.
 func (e *Error) Seconds() int64 { return int64((e.RetryAfter + time.Second - 1) / time.Second) }
 
@@ -66,6 +70,11 @@ func NewError(code Code, message string) *Error {
 	e := &Error{Code: code, Message: message}
 	e.Action, e.Retryable = code.advice()
 	return e
+}
+
+// NotAllowed is the error for a project that is not on the allow list.
+func NotAllowed(projectID int64) *Error {
+	return NewError(CodeProjectNotAllowed, fmt.Sprintf("project %d is not on the allow list", projectID))
 }
 
 // WrapError is [NewError] with a cause.
@@ -142,6 +151,10 @@ func (e *Error) PauseReason() Code {
 	}
 	return e.Code
 }
+
+// ErrReplaced reports that a backfill was started before, and that a later one of its
+// project took its place since.
+var ErrReplaced = errors.New("the backfill was started before, and a later one took its place")
 
 // ErrMoved reports that a row is no longer as it was read, so that nothing was
 // written: read it again.

@@ -23,6 +23,9 @@ type Head struct {
 	Notes Notes
 	// UserNotesCount is GitLab's count of comments in that fetch.
 	UserNotesCount int64
+	// UnseenComments is how many of these comments the fetch did not show; 0 also on
+	// heads of earlier versions.
+	UnseenComments int64
 	// HiddenSince is the time since which the entity may not be shown as public;
 	// zero: it may. Gone marks a tombstone.
 	HiddenSince time.Time

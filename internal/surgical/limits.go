@@ -120,17 +120,24 @@ const (
 	// MaxListPages is the most pages of one list. They are full pages of
 	// [MaxEntityRecords], and half as many again.
 	MaxListPages = 225
+	// MaxOffset is the most records that are read by page number: that is where GitLab's
+	// offset pagination ends. Of a project's list, only records of one date are.
+	MaxOffset = 50_000
 	// MaxListPageBytes is the largest page of a list of issues or merge requests, in
-	// bytes. A list of larger records is read with fewer of them to a page: one
-	// record never has so many, because GitLab's limit of a description is 1,048,576
-	// characters.
+	// bytes. A list of larger records is read with fewer of them to a page, and one
+	// record that is larger without its long texts. Only a changed GitLab has such a
+	// record: its limit of a description is 1,048,576 characters.
 	MaxListPageBytes = MaxRecordBytes
+	// MaxAbridgedBytes is the most that is read of such a record, in bytes. None of it is
+	// held but MaxListPageBytes at most.
+	MaxAbridgedBytes = 1 << 30
 	// MaxShown is the longest title, name or link that heads and documents show, in
 	// characters. GitLab's own limit of a title is 255. The copy itself has all.
 	MaxShown = 1_000
-	// MaxLabelBytes is the most that heads and documents show of an entity's labels,
-	// in bytes, so that 25 heads fit a transaction. The copy itself has all.
-	MaxLabelBytes = 32 << 10
+	// MaxShownList is the most that heads and documents show of an entity's labels, of
+	// its assignees and of its reviewers, in bytes each, so that 25 heads fit a
+	// transaction. The copy itself has all.
+	MaxShownList = 32 << 10
 	// MaxDocument is the longest text of a document, in characters. GitLab's limit
 	// of a description or comment is 1,048,576. Its chunks fit one item.
 	MaxDocument = 1_500_000
@@ -167,6 +174,9 @@ const (
 	SweeperTimeout = 60 * time.Second
 	// APITimeout ends before the gateway gives up, after 30 s.
 	APITimeout = 29 * time.Second
+	// AnswerReserve is the part of the time of API, search and widget that is reserved for
+	// answering that something else did not answer in time.
+	AnswerReserve = time.Second
 	// WidgetTimeout ends before the dashboard gives up.
 	WidgetTimeout = 15 * time.Second
 
@@ -248,6 +258,12 @@ const (
 	// MaxWindows is how many windows a cycle of a reconcile has at a time: its next one
 	// replaces them all in one transaction.
 	MaxWindows = 40
+	// MaxGivenUp is how many entities a project remembers that its reconciles gave up. With
+	// more, the project is no longer called complete.
+	MaxGivenUp = 50
+	// MaxWanting is how many requests for several projects a backfill takes over from the
+	// one whose place it takes.
+	MaxWanting = 50
 	// ReconcileInterval is the time from one reconcile of a project to the next, unless
 	// reconcileMinutes says otherwise.
 	ReconcileInterval = 5 * time.Minute
@@ -255,6 +271,10 @@ const (
 	// exceed the longest lag of a replica that GitLab still reads from, and the longest
 	// of GitLab's own transactions.
 	ReconcileOverlap = 10 * time.Minute
+	// reconcileBehind is how old the last comparison of a project with its lists may be
+	// at least before that is worth a look: a backlog of runs, or a short outage of
+	// GitLab, is not.
+	reconcileBehind = time.Hour
 	// ListTries is how often a cycle of a reconcile requests a page that GitLab does not
 	// give. Then the next cycle begins, with the other list.
 	ListTries = 3
@@ -284,7 +304,7 @@ const (
 	// HookCheckInterval is the time from one check of a project's hook to the next.
 	HookCheckInterval = time.Hour
 	// MaxDeliveryPages is how many pages of a hook's delivery log are read at a time,
-	// of 100 deliveries each. What fails beyond them is found by a reconcile.
+	// of 100 deliveries each. The next reading goes on behind them.
 	MaxDeliveryPages = 20
 	// CrawlInterval is how often the crawler starts.
 	CrawlInterval = time.Minute
@@ -386,9 +406,9 @@ const (
 
 // Erasing.
 const (
-	// EraseSettle is how long after an entity was erased a function may still write what
-	// it read before: longer than any of them runs. The sweeper removes that.
-	EraseSettle = 5 * time.Minute
+	// EraseSettle is how long after an entity was erased something may still be written
+	// that a function read before. The sweeper removes that.
+	EraseSettle = SweepDelay
 	// EraseReserve is the time that a request to erase, or a sweep, reserves for listing
 	// what is left.
 	EraseReserve = 8 * time.Second
@@ -427,6 +447,9 @@ const (
 	// named. With IndexUnnamed, and with the time of an indexer, that is less than a day.
 	CompactRemoved = 20 * time.Hour
 	ForgetRemoved  = 22 * time.Hour
+	// IndexForgets is when no object has it any more, counted from its removal from the
+	// tables.
+	IndexForgets = 24 * time.Hour
 	// IndexUnnamed is how long an object stays that no manifest names: longer than
 	// a reader of an older manifest takes to read it.
 	IndexUnnamed = time.Hour
@@ -435,32 +458,43 @@ const (
 	MaxSearchRounds = 5
 	// MaxSearchDepth is the last rank that a search goes to, counted in entities.
 	MaxSearchDepth = 1_000
-	// IndexInterval is how often the indexer starts, and IndexerTimeout how long it may
-	// take: AWS's maximum, for a rebuild.
-	IndexInterval  = time.Minute
+	// IndexInterval is how often the indexer starts by itself: every change of the feed
+	// starts it as well. IndexerTimeout is how long it may take: AWS's maximum, for a
+	// rebuild.
+	IndexInterval  = 5 * time.Minute
 	IndexerTimeout = 15 * time.Minute
+	// IndexCheckInterval is how often an indexer looks whether the objects of the index
+	// are still what was written, with a request for each of them.
+	IndexCheckInterval = 10 * time.Minute
 	// IndexerTurn is how long the turn of an indexer lasts before it has to extend it, which
 	// it does every IndexerExtends.
 	IndexerTurn    = time.Minute
 	IndexerExtends = 20 * time.Second
-	// SearchTimeout leaves [APITimeout] time for the answer.
+	// SearchTimeout leaves [APITimeout] time for the answer. The API waits for as long.
 	SearchTimeout = 25 * time.Second
 )
 
 // What functions may use.
 const (
-	// WorkerMemory is the worker's memory, in MB. Its measured peak is 757 MB, for
-	// four entities just below [MaxEntityBytes].
+	// WorkerMemory is the worker's memory, in MB. Its peaks, at each limit of a run, are
+	// in docs/deploy.md, and so are those of the others.
 	WorkerMemory = 1280
-	// StageMemory is that of docs and embed, in MB, and APIMemory that of the API. Their
-	// peaks are measured with entities just below their limits, see docs/deploy.md.
-	StageMemory = 512
-	APIMemory   = 640
+	// StageMemory is that of docs and embed, in MB, APIMemory that of the API, and
+	// CrawlerMemory that of the crawler.
+	StageMemory   = 512
+	APIMemory     = 640
+	CrawlerMemory = 512
+	// SmallMemory is that of the functions that hold one message, or a few rows: webhook,
+	// finish, abort, sweeper, feed and widget.
+	SmallMemory = 256
 	// IndexMemory is the memory, and IndexStorage the temporary storage, of the functions
 	// that have a copy of the search index, in MB. Memory buys time, too: with 1,769 MB a
 	// function has one core of its own.
-	IndexMemory  = 2048
+	IndexMemory  = 2304
 	IndexStorage = 2048
+	// NearTheLimit is the share of its timeout from which on an invocation is reported as
+	// slow. Workers and stages stop by themselves earlier, at 79% and 60%.
+	NearTheLimit = 0.85
 	// GoMemoryPercent is the part of a function's memory from which on Go's garbage
 	// collector works harder. The rest is for what it does not count. Lambda kills
 	// a process that needs more than its memory.

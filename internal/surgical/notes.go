@@ -48,6 +48,10 @@ func (n *Notes) add(note record.Fields) {
 	n.Internal = n.Internal || note.Flag("internal") || note.Flag("confidential")
 }
 
+// UnseenComments returns how many of the comments that GitLab counts its list did not
+// show: internal notes that the token may not see, or what the list lost.
+func (s Snapshot) UnseenComments() int64 { return max(0, s.UserNotesCount()-s.Comments) }
+
 // UserNotesCount returns GitLab's own count of the entity's comments, 0 if the
 // entity does not say.
 func (s Snapshot) UserNotesCount() int64 {

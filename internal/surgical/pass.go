@@ -48,7 +48,8 @@ type Pass struct {
 	DueAt time.Time
 
 	// Legs are the lists to read, in this order, and Leg is the index of the first that
-	// has not ended. Cursor is where it goes on, "" at its start.
+	// has not ended. Cursor is where it goes on, "" at its start; among failures, behind
+	// which entity.
 	Legs   []Leg
 	Leg    int
 	Cursor string
@@ -62,6 +63,14 @@ type Pass struct {
 	Found map[Finding]int64
 	// Checkpoints are the times from which the next cycle lists, by type.
 	Checkpoints map[EntityType]time.Time
+	// GivenUp are the entities that a reconcile fetches in no further cycle, although
+	// their copies do not show what was listed; see [Pass.GiveUp]. MoreSince is when more
+	// of them than that were given up, or zero.
+	GivenUp   []Awaited
+	MoreSince time.Time
+	// ListedAt is when all lists of a reconcile were last compared; before that ever
+	// happened, when its first cycle began.
+	ListedAt time.Time
 	// First marks the first cycle of a project: what it finds was not missed, because
 	// there may have been no hook.
 	First bool
@@ -80,8 +89,9 @@ type Leg struct {
 	Type EntityType
 	// Since lists what changed at this time or later; zero lists everything.
 	Since time.Time
-	// CatchUp marks a leg that begins only when every run of the legs before has ended,
-	// and from the time at which the pass began: it finds what changed in between.
+	// CatchUp marks a leg that begins only when every run of the legs before has ended.
+	// It lists from the time at which the pass began, and finds what changed in between;
+	// without a type, it reads the failures of all of them.
 	CatchUp bool
 	// Began is GitLab's clock at the start of the list. Newest is the greatest
 	// updated_at that was compared.
@@ -98,7 +108,7 @@ type PassCounts struct {
 	// Listed counts entries of lists, Different the entities for which a run was
 	// requested, Done and Failed those runs by how they ended.
 	Listed, Different, Done, Failed int64
-	// Unreadable counts entries that named no entity.
+	// Unreadable counts records of lists that named no entity of the project.
 	Unreadable int64
 	// Missed counts the runs of a reconcile, so far, that changed something that no
 	// delivery had announced.
@@ -161,7 +171,10 @@ type Window struct {
 	Number int64
 	// Sent reports that all of the runs were queued. A window is stored before any of
 	// them is, so that a crash in between neither loses nor repeats one.
-	Sent    bool
+	Sent bool
+	// Left marks runs of the pass before, which this one took the place of. They only
+	// count as outstanding until they have ended.
+	Left    bool
 	Awaited []Awaited
 }
 
@@ -173,6 +186,9 @@ type Awaited struct {
 	ListedAt time.Time
 	// Tries counts the runs before this one that did not bring the entity up to date.
 	Tries int64
+	// Unseen reports that GitLab did not show the project when the run had ended: whatever
+	// the run says may be about the project.
+	Unseen bool
 }
 
 // PassFailure is an entity that a pass could not bring up to date.
@@ -181,6 +197,42 @@ type PassFailure struct {
 	Awaited
 	Code    Code
 	Message string
+}
+
+// WithoutFailure returns the pass as it goes on once nothing fails any more.
+func (p Pass) WithoutFailure() Pass {
+	p.Error, p.Tries, p.FailingSince = nil, 0, time.Time{}
+	return p
+}
+
+// AddListRequests counts requests to GitLab for lists, or for the project itself.
+func (c *PassCounts) AddListRequests(n int) {
+	c.ListRequests += int64(n)
+	c.Requests += int64(n)
+}
+
+// Incomplete is the error of a backfill of which something is missing, given some of the
+// entities that could not be brought up to date; nil if nothing is. If they are all, and
+// none of them can succeed later, a retry of the backfill would only repeat them, and so
+// it does with records that cannot be read.
+func Incomplete(c PassCounts, failures []PassFailure) *Error {
+	var missing []string
+	if c.Failed > 0 {
+		missing = append(missing, fmt.Sprintf("entities that could not be brought up to date: %d", c.Failed))
+	}
+	if c.Unreadable > 0 {
+		missing = append(missing, fmt.Sprintf("records of GitLab's lists that name no issue or merge request of the project: %d; "+
+			"everything else was listed; once GitLab lists them with project_id and iid, retry the backfill, which lists everything again", c.Unreadable))
+	}
+	if missing == nil {
+		return nil
+	}
+	e := NewError(CodeBackfillIncomplete, strings.Join(missing, "; "))
+	if int64(len(failures)) < c.Failed || slices.ContainsFunc(failures, func(f PassFailure) bool { return f.Code.CanSucceedLater() }) {
+		return e
+	}
+	e.Action, e.Retryable = ActionContactOperator, false
+	return e
 }
 
 // Entry is what a list of GitLab says about one entity.
@@ -288,4 +340,30 @@ func (p Pass) Outdated(version int64) Pass {
 // CheckpointOutdated is the failure of a pass whose checkpoint has another format.
 func CheckpointOutdated(version int64) *Error {
 	return NewError(CodeCheckpointOutdated, fmt.Sprintf("the checkpoint was written by another version of Lorehook (format %d), and is not continued; nothing is lost, and the pass can be started again", version))
+}
+
+// ReconcileLate returns the [ReconcileAge] from which on it is reported as a metric, with
+// this time from one reconcile of a project to the next.
+func ReconcileLate(interval time.Duration) time.Duration { return 3 * interval }
+
+// ReconcileBehind returns the [ReconcileAge] from which on someone should look: an hour,
+// or three intervals if that is longer.
+func ReconcileBehind(interval time.Duration) time.Duration {
+	return max(reconcileBehind, ReconcileLate(interval))
+}
+
+// ReconcileAge returns for how long the project that has waited longest was not compared
+// with its lists, and which one that is, 0 for none, given all passes. Projects that
+// GitLab does not show are left out: they have an alarm of their own.
+func ReconcileAge(passes []Pass, projects map[int64]Project, now time.Time) (oldest time.Duration, projectID int64) {
+	for _, p := range passes {
+		project, reconciled := projects[p.ProjectID]
+		if p.Kind != PassReconcile || !reconciled || !project.UnseenSince.IsZero() || p.ListedAt.IsZero() {
+			continue
+		}
+		if age := now.Sub(p.ListedAt); projectID == 0 || age > oldest {
+			oldest, projectID = max(age, 0), p.ProjectID
+		}
+	}
+	return oldest, projectID
 }

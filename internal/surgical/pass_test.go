@@ -167,3 +167,50 @@ func TestReached_IsWhatAListThatStoppedHasCompared(t *testing.T) {
 		}
 	}
 }
+
+func TestIncomplete_AdvisesARetryOnlyIfItCanHelp(t *testing.T) {
+	of := func(codes ...surgical.Code) (all []surgical.PassFailure) {
+		for _, code := range codes {
+			all = append(all, surgical.PassFailure{Code: code})
+		}
+		return all
+	}
+	if e := surgical.Incomplete(surgical.PassCounts{Done: 7}, nil); e != nil {
+		t.Errorf("nothing is missing: %+v", e)
+	}
+	for name, c := range map[string]struct {
+		counts    surgical.PassCounts
+		failures  []surgical.PassFailure
+		retryable bool
+		action    surgical.Action
+	}{
+		"out of reach":                 {surgical.PassCounts{Failed: 1}, of(surgical.CodeGitLabUnavailable), true, surgical.ActionRetryFailed},
+		"no access, yet":               {surgical.PassCounts{Failed: 1}, of(surgical.CodeGitLabForbidden), true, surgical.ActionRetryFailed},
+		"too large":                    {surgical.PassCounts{Failed: 2}, of(surgical.CodeEntityTooLarge, surgical.CodeEntityTooLarge), false, surgical.ActionContactOperator},
+		"one of them may succeed":      {surgical.PassCounts{Failed: 2}, of(surgical.CodeEntityTooLarge, surgical.CodeGitLabTimeout), true, surgical.ActionRetryFailed},
+		"not all of them read":         {surgical.PassCounts{Failed: 200}, of(surgical.CodeEntityTooLarge), true, surgical.ActionRetryFailed},
+		"a record that cannot be read": {surgical.PassCounts{Unreadable: 1}, nil, false, surgical.ActionContactOperator},
+		"such a record, and no access": {surgical.PassCounts{Failed: 1, Unreadable: 1}, of(surgical.CodeGitLabForbidden), true, surgical.ActionRetryFailed},
+	} {
+		if e := surgical.Incomplete(c.counts, c.failures); e.Code != surgical.CodeBackfillIncomplete || e.Retryable != c.retryable || e.Action != c.action {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}
+
+func TestReconcileAge_IsThatOfTheProjectThatWaitedLongest(t *testing.T) {
+	reconcile := func(id int64, age time.Duration) surgical.Pass {
+		return surgical.Pass{ProjectID: id, Kind: surgical.PassReconcile, ListedAt: noon.Add(-age)}
+	}
+	passes := []surgical.Pass{
+		reconcile(1, time.Minute), reconcile(2, time.Hour), reconcile(3, 2*time.Hour), reconcile(4, 3*time.Hour),
+		{ProjectID: 2, Kind: surgical.PassReconcile}, {ProjectID: 1, Kind: surgical.PassCensus, ListedAt: noon.Add(-4 * time.Hour)},
+	}
+	projects := map[int64]surgical.Project{1: {}, 2: {}, 3: {UnseenSince: noon}} // 4 is no longer allowed
+	if got, of := surgical.ReconcileAge(passes, projects, noon); got != time.Hour || of != 2 {
+		t.Error(got, of)
+	}
+	if got, of := surgical.ReconcileAge(passes[2:], projects, noon); got != 0 || of != 0 {
+		t.Errorf("of none: %s of project %d", got, of)
+	}
+}

@@ -28,6 +28,12 @@ type Project struct {
 	// far as GitLab's lists show. CompleteSince is when the pass began that listed
 	// everything, on which the statement rests: see [Project.Hide].
 	CompleteAsOf, CompleteSince time.Time
+	// CompleteExcept are entities to which that does not apply: GitLab lists a change that
+	// could not be fetched, several times in a row.
+	CompleteExcept []Target
+	// Unreadable are records of GitLab's lists that named no entity. While there are any,
+	// no reconcile moves CompleteAsOf; see [Incomplete].
+	Unreadable Unreadable
 	// Counts are of the last pass that counted.
 	Counts ProjectCounts
 	// Hook is the result of the last check of the project's webhook.
@@ -36,6 +42,15 @@ type Project struct {
 	LastReconcile Reconciled
 	// LastCensus is the last census that ended.
 	LastCensus Censused
+}
+
+// Unreadable counts records of GitLab's lists that name no entity, as the last pass that
+// met any did, until a backfill has listed everything without one. A record may be
+// counted more than once.
+type Unreadable struct {
+	Records int64
+	// At is when the last of them was listed.
+	At time.Time
 }
 
 // ProjectCounts is how many entities GitLab's lists had.
@@ -55,7 +70,8 @@ const (
 	HookDisabled HookState = "disabled"
 	// HookSilent: the hook is subscribed to events that GitLab does not send.
 	HookSilent HookState = "silent"
-	// HookUnreadable: the token may not read the project's hooks.
+	// HookUnreadable: none was found, and the token may not read the hooks of the
+	// project or of a group above it.
 	HookUnreadable HookState = "unreadable"
 )
 
@@ -84,6 +100,10 @@ type HookCheck struct {
 	LastDelivery int64
 	ReadAt       time.Time
 	NoLog        string
+	// Unread is the cursor of the deliveries that readings did not get to, "" if there
+	// are none: those from there down to UnreadTo, which was read.
+	Unread   string
+	UnreadTo int64
 }
 
 // Reconciled is what one reconcile of a project found.
@@ -107,7 +127,7 @@ type Reconciled struct {
 func (p Project) Hide(at time.Time) Project {
 	p.HiddenAt = later(p.HiddenAt, at)
 	if !p.HiddenAt.IsZero() && !p.CompleteSince.After(p.HiddenAt) {
-		p.CompleteAsOf, p.CompleteSince = time.Time{}, time.Time{}
+		p.CompleteAsOf, p.CompleteSince, p.CompleteExcept = time.Time{}, time.Time{}, nil
 	}
 	return p
 }

@@ -216,6 +216,10 @@ type EntityRow struct {
 	UpdatedAt time.Time
 }
 
+// Attempted reports false for a target that did not fail itself: only the failure of
+// another one of its run kept it from being stored.
+func (r EntityRow) Attempted() bool { return r.Code != CodeAbortedByPeer }
+
 // JobType is the stage that a job is for.
 type JobType string
 

@@ -47,6 +47,10 @@ type Snapshot struct {
 	Children []Child
 	// Notes are the marks of the discussions' notes, as [ReadNotes] returns them.
 	Notes Notes
+	// Comments is how many comments the discussions have.
+	Comments int64
+	// LeftOut describes records of the lists that are not objects, and are left out.
+	LeftOut []string
 	// Doubtful are the kinds whose list may lack records although nothing in the
 	// fetch contradicts it: it is empty, or GitLab gave no total and counts more
 	// comments than the list has. Such a list is compared with the copy.

@@ -2,6 +2,7 @@ package surgical
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/duration"
@@ -225,7 +226,17 @@ func (w Why) project() (s []string) {
 	case p.CompleteAsOf.IsZero():
 		s = append(s, "The project has not been compared with GitLab's lists completely, so what no delivery announced may be missing. A backfill fetches it.")
 	default:
-		s = append(s, fmt.Sprintf("Every change in the project before %s is in the copy, as far as GitLab's lists show.", w.moment(p.CompleteAsOf)))
+		text := fmt.Sprintf("Every change in the project before %s is in the copy, as far as GitLab's lists show", w.moment(p.CompleteAsOf))
+		if len(p.CompleteExcept) > 0 {
+			text += ", except for what could not be fetched: " + ShortTargets(p.CompleteExcept)
+		}
+		s = append(s, text+".")
+	}
+	if n := p.Unreadable.Records; n > 0 {
+		s = append(s, fmt.Sprintf("GitLab's lists of the project had %d records that name no issue or merge request, last at %s. What they stand for may be missing.", n, w.moment(p.Unreadable.At)))
+	}
+	if slices.Contains(p.CompleteExcept, w.Ref.Target) {
+		s = append(s, "GitLab lists a change of this entity that could not be fetched several times in a row. It is fetched again when it changes, by a census, or by a sync.")
 	}
 	if !p.UnseenSince.IsZero() {
 		s = append(s, fmt.Sprintf("GitLab refuses to show the project to the token since %s.", w.moment(p.UnseenSince)))

@@ -102,6 +102,14 @@ func TestWhy_SaysWhatAPersonOnCallNeedsToKnow(t *testing.T) {
 		"a webhook that works": {
 			surgical.Why{Head: copied, Project: surgical.Project{Hook: surgical.HookCheck{State: surgical.HookWorking, CheckedAt: at}}}, "is shown", "webhook was",
 		},
+		"a project that is complete but for this entity": {
+			surgical.Why{Head: copied, Project: surgical.Project{CompleteAsOf: at, CompleteExcept: []surgical.Target{ref.Target, {Type: surgical.MergeRequest, IID: 3}}}},
+			"is in the copy, as far as GitLab's lists show, except for what could not be fetched: #7, !3.|a change of this entity that could not be fetched", "?",
+		},
+		"a project that is complete but for another": {
+			surgical.Why{Head: copied, Project: surgical.Project{CompleteAsOf: at, CompleteExcept: []surgical.Target{{Type: surgical.MergeRequest, IID: 7}}}},
+			"except for what could not be fetched: !7.", "this entity",
+		},
 		"a project that is complete": {
 			surgical.Why{Head: copied, Project: surgical.Project{CompleteAsOf: at, UnseenSince: at, Hook: surgical.HookCheck{State: surgical.HookDisabled, Reason: "it failed"}, LastReconcile: surgical.Reconciled{Missed: 4}}},
 			"Every change in the project before 2026-11-29 12:00:00Z is in the copy|refuses to show the project|webhook was disabled: it failed|found 4 changes", "may be missing",

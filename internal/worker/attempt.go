@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -327,11 +329,8 @@ func (e *Engine) afterCommit(ctx context.Context, run surgical.Run, expireSupers
 // inTime cleans up for as long as the worker has time left to go on with the run: one
 // that is killed in the middle takes the other runs of its batch with it.
 func inTime(ctx context.Context, clean func(context.Context) error) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-surgical.ThrottleReserve))
-		defer cancel()
-	}
+	ctx, cancel := duration.Reserve(ctx, surgical.ThrottleReserve)
+	defer cancel()
 	return clean(ctx)
 }
 
@@ -363,7 +362,7 @@ func (e *Engine) notEnded(ctx context.Context, run surgical.Run, ending surgical
 		case surgical.Previewed:
 			requests = attempt.Requests
 		}
-		if err := e.Ledger.Release(ctx, run, surgical.AsError(cause), requests); err != nil && !errors.Is(err, surgical.ErrMoved) {
+		if err := e.Ledger.Release(ctx, run, outage.AsError(cause), requests); err != nil && !errors.Is(err, surgical.ErrMoved) {
 			cause = errors.Join(cause, err)
 		}
 	}

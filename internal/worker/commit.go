@@ -21,12 +21,14 @@ const parallelPrepares = 8
 type plan struct {
 	run     surgical.Run
 	changes []*content.Change
-	// doubts are the lists that lack records of the copy; nil if they were not
+	// doubts are the lists that lack records of the copy, or comments; nil if they were not
 	// compared.
 	doubts surgical.Doubts
 	// dirty is what each entity leaves to the docs stage; an entity that is not in
 	// it leaves nothing.
 	dirty map[surgical.EntityRef]surgical.Scope
+	// leftOut describes what GitLab's lists had that is not a record.
+	leftOut map[surgical.EntityRef][]string
 	// left is what failed and cancelled runs left undone, which this run takes along.
 	left     []ledger.Left
 	outcomes map[surgical.Target]surgical.Outcome
@@ -64,7 +66,7 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 	if err != nil {
 		return plan{doubts: since}, err
 	}
-	p := plan{run: run, doubts: since, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps)), dirty: map[surgical.EntityRef]surgical.Scope{}}
+	p := plan{run: run, doubts: since, outcomes: make(map[surgical.Target]surgical.Outcome, len(snaps)), dirty: map[surgical.EntityRef]surgical.Scope{}, leftOut: map[surgical.EntityRef][]string{}}
 	// The row keeps all of the evidence; the decisions need what can be confirmed.
 	req := run.Request
 	if req.Evidence, err = e.confirmable(ctx, run, len(snaps) == 1 && snaps[0].Notes.Internal); err != nil {
@@ -75,6 +77,7 @@ func (e *Engine) plan(ctx context.Context, run surgical.Run, snaps []surgical.Sn
 		switch change := changes[i]; {
 		case change != nil:
 			p.changes = append(p.changes, change)
+			p.leftOut[snap.Ref] = snap.LeftOut
 			p.outcomes[snap.Ref.Target] = surgical.Outcome{Status: surgical.EntityOK, Revision: change.Revision, Changed: change.Changed}
 			if run.Origin == surgical.OriginCensus {
 				if p.found, err = e.Content.Findings(ctx, change); err != nil {
@@ -200,7 +203,7 @@ func (e *Engine) transaction(ctx context.Context, p plan) ([]types.TransactWrite
 		if !dirty {
 			continue
 		}
-		items, jobs, err := e.dependents(p.run, source)
+		items, jobs, err := e.dependents(p.run, source, p.leftOut[ref])
 		if err != nil {
 			return nil, mark, err
 		}
@@ -231,8 +234,8 @@ func (e *Engine) transaction(ctx context.Context, p plan) ([]types.TransactWrite
 }
 
 // dependents are the dirty source and, unless the run leaves it to another one, its
-// docs job. Bytes that must vanish do not wait.
-func (e *Engine) dependents(run surgical.Run, source surgical.DirtySource) (items []types.TransactWriteItem, jobs int64, err error) {
+// docs job, which begins with the warnings. Bytes that must vanish do not wait.
+func (e *Engine) dependents(run surgical.Run, source surgical.DirtySource, warnings []string) (items []types.TransactWriteItem, jobs int64, err error) {
 	insert, err := e.Ledger.InsertDirty(source)
 	if err != nil {
 		return nil, 0, err
@@ -241,10 +244,12 @@ func (e *Engine) dependents(run surgical.Run, source surgical.DirtySource) (item
 	if run.Options.NoDocs && !source.Scope.Hide {
 		return items, 0, nil
 	}
-	insert, err = e.Ledger.InsertJob(surgical.Job{
+	job := surgical.Job{
 		RunID: run.RunID, ID: ledger.JobID(surgical.JobDocs, source.Ref.Target), Type: surgical.JobDocs,
 		Ref: source.Ref, Scope: source.Scope, DirtyID: source.ID, Status: surgical.JobPending,
-	})
+	}
+	job.Warn(warnings...)
+	insert, err = e.Ledger.InsertJob(job)
 	return append(items, insert), 1, err
 }
 

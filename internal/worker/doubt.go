@@ -49,8 +49,8 @@ func lookedAt(run surgical.Run, since surgical.Doubts) surgical.Run {
 }
 
 // doubts compares the doubtful lists, which may have lost records on their way here,
-// with the copy, and returns those that lack more of its records than GitLab's own
-// count of comments explains. Of a snapshot that the guard refused, nothing is known
+// with the copy and with GitLab's own count of comments, and returns those that [lacks]
+// says lack records. Of a snapshot that the guard refused, nothing is known
 // beyond what was before.
 //
 // The error is transient, and names the targets with a list that is not believed yet:
@@ -69,8 +69,8 @@ func doubts(run surgical.Run, snaps []surgical.Snapshot, changes []*content.Chan
 		}
 		var missing []string
 		for _, kind := range snap.Doubtful {
-			fewer := changes[i].Fewer[kind]
-			if fewer <= explained(kind, snap, changes[i]) {
+			lack := lacks(kind, snap, changes[i])
+			if lack == "" {
 				continue
 			}
 			first, before := run.DoubtedSince[target][kind]
@@ -79,7 +79,7 @@ func doubts(run surgical.Run, snaps []surgical.Snapshot, changes []*content.Chan
 			}
 			since.Add(target, kind, first)
 			if !before || snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {
-				missing = append(missing, lacks(kind, snap, fewer))
+				missing = append(missing, lack)
 			}
 		}
 		if len(missing) > 0 {
@@ -105,13 +105,21 @@ func explained(kind surgical.ChildKind, snap surgical.Snapshot, change *content.
 	return max(0, int(change.Base.UserNotesCount-snap.UserNotesCount()))
 }
 
-// lacks describes a list that lacks records of the copy.
-func lacks(kind surgical.ChildKind, snap surgical.Snapshot, fewer int) string {
-	came := 0
-	for _, child := range snap.Children {
-		if child.Kind == kind {
-			came++
+// lacks describes what a doubtful list lacks: records of the copy, or comments that
+// GitLab counts, beyond those that the copy did not show either. It returns "" for a list
+// that nothing speaks against.
+func lacks(kind surgical.ChildKind, snap surgical.Snapshot, change *content.Change) string {
+	if fewer := change.Fewer[kind]; fewer > explained(kind, snap, change) {
+		came := 0
+		for _, child := range snap.Children {
+			if child.Kind == kind {
+				came++
+			}
 		}
+		return fmt.Sprintf("%ss of %s: GitLab returned %d records, and the copy has %d", kind, snap.Ref, came, came+fewer)
 	}
-	return fmt.Sprintf("%ss of %s: GitLab returned %d records, and the copy has %d", kind, snap.Ref, came, came+fewer)
+	if kind == surgical.KindDiscussion && snap.UnseenComments() > change.Base.UnseenComments {
+		return fmt.Sprintf("%ss of %s: GitLab counts %d comments and returned %d", kind, snap.Ref, snap.UserNotesCount(), snap.Comments)
+	}
+	return ""
 }

@@ -190,10 +190,99 @@ func TestProcess_AcceptsDeletedCommentsAtOnce(t *testing.T) {
 
 func TestProcess_StoresAnEntityThatHasEmptyLists(t *testing.T) {
 	w := newWorld(t)
-	w.empty(issue7, "discussions", 1)
-	req := w.Request(surgical.OriginManual, issue7)
+	ref := fakegitlab.IssueRef(70)
+	w.GitLab.SetIssue(fakegitlab.NewIssue(70, "Short", "", fakegitlab.Time{Time: w.Clock.Now()}))
+	req := w.Request(surgical.OriginManual, ref)
 	want(t, w.deliver(req), worker.Done{})
-	if !w.head(issue7).Exists() {
+	if !w.head(ref).Exists() {
 		t.Error("there is no copy")
+	}
+}
+
+// discussions makes GitLab return these pages, the next time that the list is read.
+func (w *world) discussions(ref surgical.EntityRef, total string, pages ...string) {
+	header := http.Header{}
+	if total != "" {
+		header.Set("X-Total", total)
+	}
+	for _, body := range pages {
+		w.GitLab.Inject(fakegitlab.Fault{Ref: ref, Endpoint: "discussions", Requests: 1, Status: http.StatusOK, Header: header, Body: body})
+	}
+}
+
+// Without a copy, GitLab's own count of comments shows that a list was emptied, or cut.
+func TestProcess_DoubtsAFirstListWithFewerCommentsThanGitLabCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		total string
+		pages []string
+		says  string
+	}{
+		"an emptied list":                {"", []string{"[]", "[]"}, "discussions of project 1 issue#7: GitLab counts 5 comments and returned 0"},
+		"an emptied list, with a total":  {"0", []string{"[]"}, "discussions of project 1 issue#7: GitLab counts 5 comments and returned 0"},
+		"a list that was cut":            {"", []string{`[{"id":"a","notes":[{"id":1},{"id":2,"system":true}]}]`, "[]"}, "discussions of project 1 issue#7: GitLab counts 5 comments and returned 1"},
+		"a list without the hidden ones": {"1", []string{`[{"id":"a","notes":[{"id":1}]}]`}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.discussions(issue7, c.total, c.pages...)
+			req := w.Request(surgical.OriginManual, issue7)
+			if c.says == "" {
+				want(t, w.deliver(req), worker.Done{})
+				return
+			}
+			want(t, w.deliver(req), worker.Wait{After: surgical.FirstDelay / 2})
+			run := w.wantRun(req.RunID, surgical.StatusRunning, surgical.CodeGitLabUnavailable)
+			if !strings.HasPrefix(run.Error.Message, c.says) || w.head(issue7).Exists() {
+				t.Errorf("waits for %+v, copy %v", run.Error, w.head(issue7).Exists())
+			}
+			// It is believed if it stays so: comments may be internal.
+			w.discussions(issue7, c.total, c.pages...)
+			w.Clock.AdvanceTo(run.DoubtedSince[issue7.Target][surgical.KindDiscussion].Add(surgical.Confirmation))
+			want(t, w.deliver(req), worker.Done{})
+			if !w.head(issue7).Exists() {
+				t.Error("there is no copy")
+			}
+		})
+	}
+}
+
+// With a copy, the count is evidence of comments that came since; those that the copy did
+// not show either block nothing.
+func TestProcess_DoubtsAListThatLacksCommentsWhichTheCopyDidNotLack(t *testing.T) {
+	w := newWorld(t)
+	ref := fakegitlab.IssueRef(70)
+	w.GitLab.SetIssue(fakegitlab.NewIssue(70, "Short", "", fakegitlab.Time{Time: w.Clock.Now()}))
+	w.Webhook(ref)
+	sync := func() worker.Verdict {
+		t.Helper()
+		w.Clock.Advance(time.Hour)
+		return w.deliver(w.Request(surgical.OriginManual, ref))
+	}
+	w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "The first comment."})
+	w.discussions(ref, "", "[]", "[]")
+	if verdict, ok := sync().(worker.Wait); !ok {
+		t.Fatalf("a comment is missing: %v", verdict)
+	}
+	// The token may not see the second one, and no header says how many there are.
+	first := w.GitLab.Discussions(ref)[0].ID
+	w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "Internal."})
+	visible := `[{"id":"` + first + `","notes":[{"id":1}]}]`
+	w.discussions(ref, "", visible, "[]")
+	req := w.Request(surgical.OriginManual, ref)
+	if verdict, ok := w.deliver(req).(worker.Wait); !ok {
+		t.Fatalf("a comment is missing: %v", verdict)
+	}
+	w.Clock.Advance(surgical.Confirmation + time.Second)
+	w.discussions(ref, "", visible, "[]")
+	want(t, w.deliver(req), worker.Done{})
+	if head := w.head(ref); head.UserNotesCount != 2 || head.UnseenComments != 1 {
+		t.Fatalf("head %+v", head)
+	}
+	w.discussions(ref, "", visible, "[]")
+	want(t, sync(), worker.Done{})
+	w.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "The third comment."})
+	w.discussions(ref, "", visible, "[]")
+	if verdict, ok := sync().(worker.Wait); !ok {
+		t.Errorf("another comment is missing: %v", verdict)
 	}
 }

@@ -386,6 +386,8 @@ func TestProcess_JudgesAFailedPreflight(t *testing.T) {
 		"404 of a webhook":       {fakegitlab.Fault{Status: 404, Body: `{"message":"404 Not found"}`}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabNotFound, surgical.CodeGitLabNotFound, false},
 		"403 of a firewall":      {fakegitlab.Fault{Status: 403, Foreign: true}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
 		"404 of an ingress":      {fakegitlab.Fault{Status: 404, Foreign: true}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"403 of an API gateway":  {fakegitlab.Fault{Status: 403, Body: `{"message":"Forbidden"}`}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
+		"404 of an API gateway":  {fakegitlab.Fault{Status: 404, Body: `{"message":"no Route matched with those values"}`}, surgical.OriginWebhook, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
 		"401 of a login page":    {fakegitlab.Fault{Status: 401, Foreign: true}, surgical.OriginManual, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
 		"a redirect elsewhere":   {fakegitlab.Fault{Status: 302, Header: http.Header{"Location": {"https://maintenance.invalid/"}}}, surgical.OriginManual, worker.Wait{After: surgical.FirstDelay / 2}, waits, surgical.CodeGitLabUnavailable, surgical.CodeGitLabUnavailable, false},
 		"403 for the token":      {fakegitlab.Fault{Status: 403, Body: `{"error":"insufficient_scope"}`}, surgical.OriginManual, worker.Wait{After: surgical.DefaultPause}, waits, surgical.CodeGitLabUnauthorized, surgical.CodeGitLabUnauthorized, true},
@@ -434,7 +436,7 @@ func TestProcess_AdvisesWhatTheFailuresOfAPreflightNeed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1000, Status: c.status, Body: `{"message":"no"}`})
+			w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1000, Status: c.status})
 			req := w.Request(surgical.OriginManual, c.targets...)
 			want(t, w.deliver(req), worker.Done{})
 			why := w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed).Error
@@ -686,7 +688,7 @@ func TestProcess_LetsNoZombieCommit(t *testing.T) {
 
 func TestProcess_RetriesAFailedRunForAnotherDeliveryOnly(t *testing.T) {
 	w := newWorld(t)
-	w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1, Status: 403, Body: `{}`})
+	w.GitLab.Inject(fakegitlab.Fault{Ref: issue7, Requests: 1, Status: 403})
 	req := w.Request(surgical.OriginWebhook, issue7)
 	want(t, w.deliver(req), worker.Done{})
 	want(t, w.deliver(req), worker.Done{}) // the same message

@@ -8,6 +8,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -37,7 +38,7 @@ func (e *Engine) failedWith(ctx context.Context, run surgical.Run, cause error, 
 	if errors.Is(cause, errUnfinished) {
 		run.Unfinished++
 	}
-	why := dynamo.AsError(cause)
+	why := outage.AsError(cause)
 	// A failed preflight can be retried as another run, but not by this one.
 	if !why.Retryable || why.Code == surgical.CodePreflightFailed {
 		return e.giveUp(ctx, run, why, requests, missing)

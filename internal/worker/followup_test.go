@@ -206,7 +206,7 @@ func TestProcess_UsesInternalNotesOnlyIfTheTokenSeesThem(t *testing.T) {
 	w.Engine.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) {
 		snap, err := fetch(ctx, ref)
 		snap.Children = slices.DeleteFunc(snap.Children, func(c surgical.Child) bool { return strings.Contains(string(c.Raw), `"internal":true`) })
-		snap.Notes, _ = surgical.ReadNotes(snap.Children)
+		snap.Notes, snap.Comments = surgical.ReadNotes(snap.Children)
 		return snap, err
 	}
 	w.Sync(w.Request(surgical.OriginWebhook, issue7))

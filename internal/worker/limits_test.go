@@ -138,7 +138,7 @@ func (w *world) large(discussions int) func(took time.Duration) {
 		raw := json.RawMessage(fmt.Sprintf(`{"id":"d%d","notes":[{"id":%d,"internal":false,"body":"%s"}]}`, i, 100_000+i, text))
 		snap.Children = append(snap.Children, surgical.Child{Kind: surgical.KindDiscussion, ID: fmt.Sprintf("d%d", i), Raw: raw})
 	}
-	snap.Notes, _ = surgical.ReadNotes(snap.Children)
+	snap.Notes, snap.Comments = surgical.ReadNotes(snap.Children)
 	return func(took time.Duration) {
 		w.Engine.Fetch = func(context.Context, surgical.EntityRef) (surgical.Snapshot, error) {
 			fetched := snap

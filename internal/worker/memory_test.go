@@ -79,7 +79,6 @@ func peak(t *testing.T) int {
 // memory. The process is a worker whose DynamoDB forgets the texts.
 func TestProcess_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
 	memory.Wanted(t)
-	const allowed = surgical.WorkerMemory * 70 / 100
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(surgical.WorkerMemory << 20 / 100 * surgical.GoMemoryPercent))
 	for _, c := range []struct {
 		name                            string
@@ -125,11 +124,8 @@ func TestProcess_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
 			before, began := peak(t), time.Now()
 			req := w.Request(surgical.OriginManual, refs...)
 			want(t, w.process(req, true), worker.Done{})
-			most := peak(t)
-			t.Logf("%s: peak %d MB of %d MB configured, %d MB before, %v", c.name, most, surgical.WorkerMemory, before, time.Since(began).Round(time.Millisecond))
-			if most > allowed {
-				t.Errorf("%d MB are more than the 70%% of its memory, %d MB", most, allowed)
-			}
+			memory.Check(t, c.name, peak(t), surgical.WorkerMemory)
+			t.Logf("%d MB before, %v", before, time.Since(began).Round(time.Millisecond))
 			run := w.Run(req.RunID)
 			if !c.tooLarge {
 				if !run.Committed() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -51,16 +52,22 @@ func (e *Engine) lookForProject(ctx context.Context, run surgical.Run, f *fetche
 	}
 }
 
-// blameProject finds out what a 404 of a pass's run is about. If GitLab does not show
-// the project either, it says nothing about the entity: then the run fails because access
-// was denied, so that the pass does not take the entity for one that is gone.
+// blameProject finds out what a 403 or 404 of a pass's run is about. If GitLab does not
+// show the project either, it says nothing about the entity: then the run fails because
+// access was denied, so that the pass does not take the entity for one that is gone. The
+// pass fetches it again once GitLab shows the project.
 func (e *Engine) blameProject(ctx context.Context, run surgical.Run, f *fetched) {
-	if !f.missing() || e.projectShown(ctx, run, f) {
+	if !refused(f.failed[0]) || len(f.refs) != 1 || e.projectShown(ctx, run, f) {
 		return
 	}
 	if f.failed[0].Code == surgical.CodeGitLabNotFound {
 		f.failed[0] = surgical.NewError(surgical.CodeGitLabForbidden, "GitLab does not show the project to the token")
 	}
+}
+
+// refused reports that GitLab did not show what was requested.
+func refused(why *surgical.Error) bool {
+	return why != nil && (why.Code == surgical.CodeGitLabNotFound || why.Code == surgical.CodeGitLabForbidden)
 }
 
 // missing reports whether GitLab does not have the run's only target.
@@ -70,15 +77,23 @@ func (f *fetched) missing() bool {
 }
 
 // projectShown requests the project. If GitLab does not show it, that is the failure of
-// the run's only target.
+// the run's only target. It is recorded before the run ends: when GitLab shows the project
+// again, a backfill fetches what failed because of this.
 func (e *Engine) projectShown(ctx context.Context, run surgical.Run, f *fetched) bool {
 	limited, cancel := withinPreflight(ctx)
 	defer cancel()
 	requests, err := e.Project(limited, run.ProjectID)
 	f.requests += int64(requests)
-	if err != nil {
-		f.failed[0] = fetchError(err)
-		e.pauseIfTold(context.WithoutCancel(ctx), run, *f)
+	if err == nil {
+		return true
 	}
-	return err == nil
+	f.failed[0] = fetchError(err)
+	e.pauseIfTold(context.WithoutCancel(ctx), run, *f)
+	if refused(f.failed[0]) {
+		e.warn(ctx, run, "project_unseen", "code", string(f.failed[0].Code))
+		if err := e.Ledger.UnseenProject(ctx, run.ProjectID, e.Clock()); err != nil {
+			f.failed[0] = outage.AsError(err)
+		}
+	}
+	return false
 }

@@ -2,6 +2,8 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/worker"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+	"gitlab.com/lorehook/lorehook/test/faults"
 )
 
 // hides lists the hide runs that are queued.
@@ -199,6 +202,46 @@ func TestProcess_HidesNothingIfTheProjectIsOutOfSight(t *testing.T) {
 	w.wantRun(hide.RunID, surgical.StatusFailed, surgical.CodePreflightFailed)
 	if w.head(issue7).Gone || len(w.hides()) > 0 || w.pending(issue7) != nil {
 		t.Errorf("head %+v, hide runs %+v", w.head(issue7), w.hides())
+	}
+	if p, err := w.Ledger.Project(t.Context(), issue7.ProjectID); err != nil || p.UnseenSince.IsZero() {
+		t.Errorf("it is not recorded that the project is out of sight: %+v, %v", p, err)
+	}
+}
+
+// Otherwise nothing would fetch the entity again once the project is back.
+func TestProcess_ARunOfAPassDoesNotEndBeforeItIsRecordedThatItsProjectIsOutOfSight(t *testing.T) {
+	for status, outOfSight := range map[int]func(w *world){
+		http.StatusNotFound:  func(w *world) { w.GitLab.HideProject(issue7.ProjectID, true) },
+		http.StatusForbidden: func(w *world) { w.GitLab.Inject(fakegitlab.Fault{Status: http.StatusForbidden, Requests: 100}) },
+	} {
+		for _, fault := range []faults.Kind{faults.ServerError, faults.WriteConflict} {
+			t.Run(fmt.Sprint(status, " ", fault), func(t *testing.T) { endsOnceRecorded(t, outOfSight, fault) })
+		}
+	}
+}
+
+func endsOnceRecorded(t *testing.T, outOfSight func(w *world), fault faults.Kind) {
+	w := newWorld(t)
+	outOfSight(w)
+	w.around = func(ctx context.Context, call cloud.Call, send func() error) error {
+		if fault.Hits(call) && slices.Contains(call.Tables(), w.Tables.Projects) {
+			return fault.Do(ctx, call, send)
+		}
+		return send()
+	}
+	req := w.Request(surgical.OriginBackfill, issue7)
+	w.deliver(req)
+	run := w.Run(req.RunID)
+	if why := run.Error; run.Status.Terminal() || fault == faults.WriteConflict && why.Code != surgical.CodeDependencyUnavailable {
+		t.Fatalf("the run is %s, its failure %v", run.Status, why)
+	}
+	w.around = nil
+	w.Clock.Advance(surgical.MaxDelay)
+	w.deliver(req)
+	run = w.wantRun(req.RunID, surgical.StatusFailed, surgical.CodePreflightFailed)
+	p, err := w.Ledger.Project(t.Context(), issue7.ProjectID)
+	if err != nil || p.UnseenSince.IsZero() || run.Error.Failures[0].Code != surgical.CodeGitLabForbidden {
+		t.Errorf("%+v, %v, %+v", p, err, run.Error)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/room"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -48,10 +49,7 @@ func (e *Engine) preflight(ctx context.Context, run surgical.Run, refs []surgica
 
 // withinPreflight returns a context that leaves room for the commit.
 func withinPreflight(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(ctx, deadline.Add(-surgical.IngestReserve))
-	}
-	return context.WithCancel(ctx)
+	return duration.Reserve(ctx, surgical.IngestReserve)
 }
 
 func (e *Engine) fetchAll(ctx context.Context, refs []surgical.EntityRef) fetched {

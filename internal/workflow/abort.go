@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -22,7 +23,13 @@ type AbortInput struct {
 type Abort struct {
 	Setbacks *Setbacks
 	Log      *slog.Logger
+	// Meter may be nil.
+	Meter *metrics.Emitter
 }
+
+// refusedStart is the error of a function that Lambda did not start, for lack of
+// concurrency.
+const refusedStart = "Lambda.TooManyRequestsException"
 
 // Handle settles the run ([Setbacks]), unless a newer generation is at work.
 func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
@@ -37,6 +44,9 @@ func (a *Abort) Handle(ctx context.Context, in AbortInput) (Result, error) {
 	run, outcome, err := a.Setbacks.Settle(ctx, run, in.Generation, surgical.Stage(in.Stage), in.Error)
 	if err != nil {
 		return Result{}, Transient{fmt.Errorf("abort run %s: %w", in.RunID, err)}
+	}
+	if in.Error == refusedStart {
+		a.Meter.StageThrottled()
 	}
 	if outcome == Postponed {
 		a.Log.WarnContext(ctx, "run_postponed", "run_id", in.RunID, "stage", in.Stage, "error_name", in.Error,

@@ -13,7 +13,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// docs/api.md promises that a cancelled run stops before its next batch of
+// docs/api/runs.md promises that a cancelled run stops before its next batch of
 // documents.
 func TestRunner_WritesNoBatchAfterItsRunIsCancelled(t *testing.T) {
 	for _, at := range []int{1, 2} {

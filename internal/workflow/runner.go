@@ -13,6 +13,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -259,7 +260,7 @@ func (r *Runner) failedJob(ctx context.Context, run surgical.Run, job surgical.J
 func (r *Runner) reason(runID string, cause error) *surgical.Error {
 	why := surgical.AsError(cause)
 	if why.Code != surgical.CodeInternal || !why.Retryable {
-		return dynamo.AsError(cause)
+		return outage.AsError(cause)
 	}
 	e := surgical.StageError(runID, surgical.Stage(r.Work.Type()))
 	e.Message += "; the logs hold the cause"
@@ -285,7 +286,7 @@ func (r *Runner) failed(ctx context.Context, in Input, err error) (Result, error
 		return r.end(ctx, in, Yielded), nil
 	}
 	r.warn(ctx, in.RunID, in.Generation, err)
-	if dynamo.AsError(err).Retryable {
+	if outage.AsError(err).Retryable {
 		return Result{}, Transient{err}
 	}
 	return Result{}, Permanent{fmt.Errorf("%s of run %s: %w", r.Work.Type(), in.RunID, err)}

@@ -1,9 +1,11 @@
 package workflow_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/workflow"
 	"gitlab.com/lorehook/lorehook/test/fake/gitlab"
@@ -64,6 +66,22 @@ func TestSetbacks_PostponeUntilTheTimeToGiveUp(t *testing.T) {
 				t.Errorf("the run is %s, its job %s, and it is resumed after %v, want %v", run.Status, job, delay, c.delay)
 			}
 		})
+	}
+}
+
+// An alarm is on these: nothing else reports that Lambda starts no stage.
+func TestAbort_CountsTheRunsWhoseStagesLambdaDidNotStart(t *testing.T) {
+	for name, want := range map[string]int{"Lambda.TooManyRequestsException": 1, "Transient": 0, "Permanent": 0} {
+		w := newWorld(t)
+		in := w.commit(surgical.Options{}, gitlab.IssueRef(7))
+		w.Output.Take()
+		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "embed", Error: name}); err != nil {
+			t.Fatal(err)
+		}
+		counted := strings.Count(strings.Join(w.Output.Take(), ""), `"`+metrics.StagesThrottled().Name+`":1`)
+		if counted != want {
+			t.Errorf("%s: counted %d times, want %d", name, counted, want)
+		}
 	}
 }
 

@@ -9,15 +9,92 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// types lists every type with its fields.
+// settle decides on which page each type is described: on that of the only resource that
+// needs it, or on the one for all.
+func (d *document) settle(tags []*huma.Tag) {
+	d.homes = map[string]string{}
+	for _, tag := range tags {
+		for name := range d.needed(d.of(tag)) {
+			if d.homes[name] == "" {
+				d.homes[name] = fileOf(tag)
+			} else {
+				d.homes[name] = typesFile
+			}
+		}
+	}
+}
+
+// needed are the names of the types that the operations' bodies consist of.
+func (d *document) needed(ops []*huma.Operation) map[string]bool {
+	found := map[string]bool{}
+	for _, op := range ops {
+		if op.RequestBody != nil {
+			d.collect(op.RequestBody.Content, found)
+		}
+		for _, response := range op.Responses {
+			d.collect(response.Content, found)
+		}
+	}
+	return found
+}
+
+func (d *document) collect(content map[string]*huma.MediaType, found map[string]bool) {
+	for _, media := range content {
+		d.collectSchema(media.Schema, found)
+	}
+}
+
+func (d *document) collectSchema(s *huma.Schema, found map[string]bool) {
+	if s == nil {
+		return
+	}
+	if s.Ref != "" {
+		if name := nameOf(s); !found[name] {
+			found[name] = true
+			d.collectSchema(d.schemas.Map()[name], found)
+		}
+		return
+	}
+	d.collectSchema(s.Items, found)
+	if values, ok := s.AdditionalProperties.(*huma.Schema); ok {
+		d.collectSchema(values, found)
+	}
+	for _, property := range s.Properties {
+		d.collectSchema(property, found)
+	}
+}
+
+// sharedTypes is the page of the types that several resources have.
+func (d *document) sharedTypes() []byte {
+	p := d.page(typesFile)
+	p.line("# Types of several resources\n")
+	p.line("Each other type is described on the page of its resource. [The HTTP API](%s) lists all operations.\n", indexFile)
+	p.describeTypes("##")
+	return p.bytes()
+}
+
+// types lists the types that only this page needs.
 func (p *page) types() {
-	p.line("## Types\n")
+	if slices.Contains(slices.Collect(maps.Values(p.homes)), p.file) {
+		p.line("## Types\n")
+		p.describeTypes("###")
+	}
+}
+
+// describeTypes describes every type whose home is this page, with its fields.
+func (p *page) describeTypes(heading string) {
 	all := p.schemas.Map()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if p.homes[name] != p.file {
+			continue
+		}
 		s := all[name]
-		p.line("### %s\n", name)
+		p.line("%s %s\n", heading, name)
 		if s.Description != "" {
 			p.line("%s\n", s.Description)
 		}
@@ -31,6 +108,14 @@ func (p *page) types() {
 		}
 		p.line("")
 	}
+}
+
+// linkTo leads to what has the anchor on the page of the file.
+func (p *page) linkTo(file, anchor string) string {
+	if file == p.file {
+		file = ""
+	}
+	return file + "#" + anchor
 }
 
 // fieldsOf returns the fields in the order of the Go type.
@@ -49,7 +134,9 @@ func (p *page) fieldsOf(name string, s *huma.Schema) []string {
 func (p *page) typeOf(s *huma.Schema) string {
 	switch {
 	case s.Ref != "":
-		return fmt.Sprintf("[%s](#%s)", nameOf(s), anchorOf(s))
+		return fmt.Sprintf("[%s](%s)", nameOf(s), p.linkTo(p.homes[nameOf(s)], strings.ToLower(nameOf(s))))
+	case s.Extensions[api.KnownValues] != nil:
+		return p.openValues(s.Extensions[api.KnownValues].([]any))
 	case len(s.Enum) > 0:
 		return oneOf(s.Enum)
 	case s.Type == huma.TypeArray:
@@ -63,8 +150,8 @@ func (p *page) typeOf(s *huma.Schema) string {
 		return strings.TrimSpace("integer" + interval(s))
 	case s.Type == huma.TypeString && s.Format == "date-time":
 		return "time"
-	case s.Type == huma.TypeString && s.PatternDescription != "":
-		return "string, " + s.PatternDescription
+	case s.Type == huma.TypeString && s.Extensions[api.PatternInWords] != nil:
+		return fmt.Sprintf("string, %s", s.Extensions[api.PatternInWords])
 	case s.Type == huma.TypeString:
 		return "string" + bound(", at most ", s.MaxLength)
 	case s.Type == "":
@@ -74,18 +161,21 @@ func (p *page) typeOf(s *huma.Schema) string {
 	}
 }
 
-// many is the largest enum that is listed in full; a longer list would be noise.
-const many = 8
-
 func oneOf(values []any) string {
-	if len(values) > many {
-		return "[code](#failures)"
-	}
 	texts := make([]string, len(values))
 	for i, v := range values {
 		texts[i] = fmt.Sprintf("`%v`", v)
 	}
 	return strings.Join(texts, ", ")
+}
+
+// openValues lists values to which later versions may add some. The codes have a list of
+// their own.
+func (p *page) openValues(values []any) string {
+	if len(values) == len(surgical.Codes()) {
+		return fmt.Sprintf("[code](%s)", p.linkTo(indexFile, "failures"))
+	}
+	return oneOf(values) + "; later versions may add some"
 }
 
 func bound(words string, n *int) string {
@@ -107,9 +197,6 @@ func interval(s *huma.Schema) string {
 }
 
 func nameOf(s *huma.Schema) string { return s.Ref[strings.LastIndex(s.Ref, "/")+1:] }
-
-// anchorOf is the anchor of the type's heading.
-func anchorOf(s *huma.Schema) string { return strings.ToLower(nameOf(s)) }
 
 // cell makes text fit into a table cell.
 func cell(text string) string {

@@ -27,41 +27,19 @@ type bench struct {
 	figures  []figure
 }
 
-// failure carries a fatal test failure out of the measurement as a panic.
-type failure struct{ error }
-
-// program implements [cloud.TB] outside of a test.
-type program struct {
-	ctx     context.Context
-	cleanup []func()
-}
-
-func (p *program) Helper()                           {}
-func (p *program) Context() context.Context          { return p.ctx }
-func (p *program) Cleanup(f func())                  { p.cleanup = append(p.cleanup, f) }
-func (p *program) Errorf(format string, args ...any) { p.Fatalf(format, args...) }
-func (p *program) Fatal(args ...any)                 { panic(failure{fmt.Errorf("%s", fmt.Sprint(args...))}) }
-func (p *program) Fatalf(format string, args ...any) {
-	panic(failure{fmt.Errorf(format, args...)})
-}
-
 // prefix is the prefix of the measured tables' names.
 const prefix = "bench_"
 
 func measure(ctx context.Context, url string) (figures []figure, err error) {
-	p := &program{ctx: ctx}
-	defer func() {
-		for _, f := range p.cleanup {
-			f()
-		}
-		if caught, ok := recover().(failure); ok {
-			err = caught.error
-		}
-	}()
+	err = cloud.Run(ctx, func(t cloud.TB) { figures = measured(t, url) })
+	return figures, err
+}
+
+func measured(t cloud.TB, url string) []figure {
 	db := devstack.DynamoDB(url)
-	tables, err := devstack.CreateTables(ctx, db, prefix)
+	tables, err := devstack.CreateTables(t.Context(), db, prefix)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	b := &bench{calls: &calls{}, expired: expiries{table: tables.Content}, written: puts{table: tables.Content}}
 	b.consumed = &consumed{}
@@ -72,20 +50,19 @@ func measure(ctx context.Context, url string) (figures []figure, err error) {
 		return b.consumed.watch(call, func() error { return b.expired.watch(call, send) })
 	})
 	b.waves = &waves{}
-	b.world = cloud.NewWorld(p, counted, tables, b.waves.watch)
+	b.world = cloud.NewWorld(t, counted, tables, b.waves.watch)
 	b.world.Ledger = ledger.New(db, tables, b.world.Clock.Now) // the bench's own reads are not counted
 	b.requests()
 	b.thousand()
 	b.comment()
 	b.long()
 	b.watching()
-	b.copying()
-	b.passes(p)
-	return b.figures, nil
+	b.passes(t)
+	return b.figures
 }
 
 func (b *bench) add(name string, value float64, unit string, limit float64) {
-	b.figures = append(b.figures, figure{name, value, unit, limit})
+	b.figures = append(b.figures, newFigure(name, value, unit, 0, limit))
 }
 
 // requests measures one change of an issue and of a merge request with one page

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"gitlab.com/lorehook/lorehook/infra/prices"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
@@ -27,11 +26,11 @@ type project struct {
 	consumed *consumed
 }
 
-func (p *program) project(issues, notes, mergeRequests int) project {
+func newProject(t cloud.TB, issues, notes, mergeRequests int) project {
 	db, tables := fakedynamodb.New()
 	w := project{calls: &calls{}, consumed: &consumed{}}
 	w.calls.reset()
-	w.World = cloud.NewWorld(p, cloud.Intercept(db.Client(), func(_ context.Context, call cloud.Call, send func() error) error {
+	w.World = cloud.NewWorld(t, cloud.Intercept(db.Client(), func(_ context.Context, call cloud.Call, send func() error) error {
 		w.calls.count(call.Operation, call.Input)
 		return w.consumed.watch(call, send)
 	}), tables)
@@ -115,9 +114,9 @@ func (p project) requested() (entities, lists float64) {
 }
 
 // passes measures a backfill, a reconcile with nothing to do, and a census.
-func (b *bench) passes(p *program) {
+func (b *bench) passes(t cloud.TB) {
 	const entities = issues + mergeRequests
-	w := p.project(issues, notes, mergeRequests)
+	w := newProject(t, issues, notes, mergeRequests)
 	began := time.Now()
 	w.backfill()
 	took := time.Since(began)
@@ -142,13 +141,13 @@ func (b *bench) passes(p *program) {
 	b.add("  read", w.consumed.reads, "read units", 0)
 
 	for _, n := range censusIssues {
-		b.census(p, n)
+		b.census(t, n)
 	}
 }
 
 // census measures a census of a project with this many issues.
-func (b *bench) census(p *program, issues int) {
-	w := p.project(issues, 0, 0)
+func (b *bench) census(t cloud.TB, issues int) {
+	w := newProject(t, issues, 0, 0)
 	w.backfill()
 	before, _ := w.requested()
 	w.Functions.Crawler.Census, w.Functions.Crawler.Interval = surgical.CensusBudget, 3*surgical.CensusBudget // nothing but the census
@@ -171,38 +170,4 @@ func (b *bench) census(p *program, issues int) {
 	b.add("  read, a copy", w.consumed.reads/copies, "read units", 15)
 	b.add("  time, of a budget of a week", w.Clock.Now().Sub(start).Hours()/24, "days", 7.1)
 	b.add("  time in one process", took.Seconds(), "s", 0)
-}
-
-// What a backfilled entity costs beside DynamoDB. The fetches of a batch share one
-// invocation of the worker, which waits for its rate limit; the stages take about 0.1 s
-// each.
-const (
-	workerSeconds = 5.0 / surgical.DefaultRequestsPerSecond
-	stageSeconds  = 3 * 0.1
-	// sends, two receives with their change of visibility, a delete
-	sqsRequests = 6
-)
-
-// copying measures what it costs on AWS to copy an entity for the first time.
-func (b *bench) copying() {
-	ref := fakegitlab.IssueRef(4000)
-	b.world.GitLab.SetIssue(fakegitlab.NewIssue(ref.IID, "An issue", "What it is about.", fakegitlab.Time{Time: b.world.Clock.Now()}))
-	for n := range notes {
-		b.world.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: fmt.Sprint("Comment ", n)})
-	}
-	b.consumed.reset()
-	b.world.Webhook(ref)
-	const many, dollars = 100_000, "$"
-	b.add("first copy of an issue with 5 comments: all tables", b.consumed.writes, "write units", 0)
-	b.add("  read", b.consumed.reads, "read units", 0)
-	database := many * (b.consumed.writes*prices.WriteUnit + b.consumed.reads*prices.ReadUnit)
-	gigabytes := float64(surgical.WorkerMemory)/1024*workerSeconds + 0.5*stageSeconds
-	functions := many * (gigabytes*prices.LambdaGBSecond + 4*prices.LambdaRequest)
-	messages := many * sqsRequests * prices.FIFORequest
-	workflow := many * (prices.ExpressRequest + stageSeconds*prices.ExpressGBSecond*prices.ExpressMemoryGB)
-	b.add("100,000 such issues: DynamoDB", database, dollars, 0)
-	b.add("  Lambda", functions, dollars, 0)
-	b.add("  SQS", messages, dollars, 0)
-	b.add("  Step Functions", workflow, dollars, 0)
-	b.add("  all of it, without embedder, logs and traces", database+functions+messages+workflow, dollars, 25)
 }

@@ -110,7 +110,7 @@ func searching(ctx context.Context) (figures []figure, err error) {
 		return nil, err
 	}
 	add := func(name string, value float64, unit string, limit float64) {
-		figures = append(figures, figure{"search of 100,000 chunks: " + name, value, unit, limit})
+		figures = append(figures, newFigure("search of 100,000 chunks: "+name, value, unit, 0, limit))
 	}
 	add("a rebuild, without reading the tables", built.Seconds(), "s of processor", 0)
 	add("base without vectors", float64(m.Base.Catalog.Bytes+m.Base.Texts.Bytes)/indexedChunks, "bytes a chunk", 1024)

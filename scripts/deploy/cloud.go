@@ -94,8 +94,14 @@ func missing(err error) bool {
 	return ok && api.ErrorCode() == "ValidationError" && strings.Contains(api.ErrorMessage(), "does not exist")
 }
 
-// tables returns the real names of the stack's tables.
-func (c cloud) tables(ctx context.Context) ([]string, error) {
+// The types of the resources that outlive the stack.
+const (
+	tableType  = "AWS::DynamoDB::Table"
+	bucketType = "AWS::S3::Bucket"
+)
+
+// named returns the real names of the stack's resources of a type.
+func (c cloud) named(ctx context.Context, resource string) ([]string, error) {
 	var names []string
 	pages := cloudformation.NewListStackResourcesPaginator(c.cloudFormation, &cloudformation.ListStackResourcesInput{StackName: &c.stack})
 	for pages.HasMorePages() {
@@ -104,7 +110,7 @@ func (c cloud) tables(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("list the resources of stack %s: %w", c.stack, err)
 		}
 		for _, r := range page.StackResourceSummaries {
-			if aws.ToString(r.ResourceType) == "AWS::DynamoDB::Table" && r.ResourceStatus != types.ResourceStatusDeleteComplete {
+			if aws.ToString(r.ResourceType) == resource && r.ResourceStatus != types.ResourceStatusDeleteComplete {
 				names = append(names, aws.ToString(r.PhysicalResourceId))
 			}
 		}
@@ -115,7 +121,7 @@ func (c cloud) tables(ctx context.Context) ([]string, error) {
 // protect switches the deletion protection of every table on, and the stack's
 // termination protection. What is on already stays as it is.
 func (c cloud) protect(ctx context.Context) error {
-	tables, err := c.tables(ctx)
+	tables, err := c.named(ctx, tableType)
 	if err != nil {
 		return err
 	}

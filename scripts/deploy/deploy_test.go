@@ -93,7 +93,7 @@ func newRig(t *testing.T) *rig {
 func compile(t *testing.T, root, dir string) string {
 	t.Helper()
 	app := filepath.Join(dir, "infra")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", app, "./infra")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", app, "./infra")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

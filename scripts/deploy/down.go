@@ -7,8 +7,8 @@ import (
 )
 
 // down deletes the stack, after the caller typed its name, or gave it in CONFIRM.
-// Tables stay, with what they hold and with their protection; their names are
-// printed. If the deletion does not begin, the protection is on again.
+// Tables and the bucket of the search index stay, with what they hold and with their
+// protection; their names are printed. If the deletion does not begin, the protection is on again.
 func (o *operation) down(ctx context.Context) error {
 	a, cloud, before, err := o.inspect(ctx, true)
 	if err != nil {
@@ -17,7 +17,11 @@ func (o *operation) down(ctx context.Context) error {
 	if before.status == "" {
 		return fmt.Errorf("there is no stack %s in account %s, region %s", a.StackName, a.Account, a.Region)
 	}
-	tables, err := cloud.tables(ctx)
+	tables, err := cloud.named(ctx, tableType)
+	if err != nil {
+		return err
+	}
+	buckets, err := cloud.named(ctx, bucketType)
 	if err != nil {
 		return err
 	}
@@ -25,6 +29,7 @@ func (o *operation) down(ctx context.Context) error {
 	o.say("Deleted with it: functions, queues with the messages in them, logs, alarms, and the secrets with their values.")
 	if before.created() {
 		o.say("Kept: the tables %s", strings.Join(tables, ", "))
+		o.say("and the bucket of the search index, which has the same texts: %s", strings.Join(buckets, ", "))
 	}
 	if err := o.confirmDeletion(a.StackName); err != nil {
 		return err
@@ -40,6 +45,10 @@ func (o *operation) down(ctx context.Context) error {
 		o.say("To delete one and all it holds:")
 		o.say("  aws dynamodb update-table --no-deletion-protection-enabled --table-name NAME")
 		o.say("  aws dynamodb delete-table --table-name NAME")
+		for _, bucket := range buckets {
+			o.say("To delete the texts in the search index:")
+			o.say("  aws s3 rb --force s3://%s", bucket)
+		}
 	}
 	return nil
 }

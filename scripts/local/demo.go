@@ -21,6 +21,10 @@ import (
 // most of it the settle time.
 const runTimeout = 90 * time.Second
 
+// bulkTimeout is how long to wait for what the last demo left to copy in the background,
+// some 300 runs, on a slow machine.
+const bulkTimeout = 15 * time.Minute
+
 type demoCommand struct {
 	NoAuth bool `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
 	Wait   bool `help:"Wait until the issue that the demo deletes is hidden, which takes up to nine minutes on a new stack."`

@@ -58,8 +58,7 @@ func (d *demo) search(ctx context.Context) error {
 	}
 	hit := page.Hits[0]
 	d.out.row("found", fmt.Sprintf("%s, “%s”", hit.Short(), hit.Title)+d.out.faint.Sprintf("  %s after the run ended", duration.Text(time.Since(began))))
-	_, text, _ := strings.Cut(passage(page), "\n")
-	d.out.row("passage", strings.TrimSpace(strings.ReplaceAll(text, "\n", " ")))
+	d.out.row("passage", strings.Join(strings.Fields(passage(page)), " "))
 	d.out.row("link", hit.Passages[0].URL)
 	equal(d.checks, "entity of the best hit", surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, issue7)
 	d.out.row("mode", strings.TrimSpace(page.Mode+"  "+d.out.faint.Sprint(cmp.Or(page.Model, page.Reason))))

@@ -141,15 +141,17 @@ func (g demoGitLab) awaitHeld(ctx context.Context, ref surgical.EntityRef, waiti
 	}
 }
 
-// requests returns how many requests for entities GitLab has answered so far.
-func (g demoGitLab) requests(ctx context.Context) (int, error) {
+// requests returns how many requests for the entity GitLab has answered so far.
+func (g demoGitLab) requests(ctx context.Context, ref surgical.EntityRef) (int, error) {
 	var counts map[string]int
 	if err := getJSON(ctx, g.url+"/_demo/requests", devstack.DemoGitLabToken, &counts); err != nil {
 		return 0, err
 	}
 	sum := 0
-	for _, n := range counts {
-		sum += n
+	for endpoint, n := range counts {
+		if strings.HasPrefix(endpoint, ref.Key()+" ") {
+			sum += n
+		}
 	}
 	return sum, nil
 }

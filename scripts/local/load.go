@@ -27,6 +27,7 @@ type loadCommand struct {
 	Seed       uint64        `default:"1" help:"The same seed produces the same load."`
 	Duplicates float64       `default:"0.05" help:"Share of the events that repeat an earlier one."`
 	Disorder   float64       `default:"0.10" help:"Share of the remaining events that arrive after a later event of their entity."`
+	Lost       float64       `default:"0" help:"Share of the changes whose events are never delivered; one reconcile then has to find them."`
 	Faults     float64       `default:"0.02" help:"Share of GitLab responses that fail."`
 	Lanes      int           `default:"4" help:"Number of concurrent deliveries."`
 	Rate       float64       `default:"0" help:"Maximum events per second; 0 for as many as the endpoint acknowledges."`
@@ -42,7 +43,7 @@ const gitlabRate = 1000
 // start empty and stop when it ends.
 func (c *loadCommand) Run(ctx context.Context, p *place) error {
 	shape := load.Shape{
-		Events: c.Events, Entities: c.Entities, Seed: c.Seed, Duplicates: c.Duplicates, Disorder: c.Disorder, Faults: c.Faults,
+		Events: c.Events, Entities: c.Entities, Seed: c.Seed, Duplicates: c.Duplicates, Disorder: c.Disorder, Lost: c.Lost, Faults: c.Faults,
 	}
 	if err := shape.Validate(); err != nil {
 		return err
@@ -187,6 +188,14 @@ func (p *place) showLoad(r load.Report) {
 	row("failed, cancelled, dead letters", "%d (%s), %d, %d", total(a.Failed), counted(a.Failed), a.Cancelled, a.DeadLetters)
 	row("lost or wrong", "%d", len(a.Wrong)+len(r.Refused))
 	row("time from receipt to end", "p50 %.1f s, p95 %.1f s; %d attempts", a.P50, a.P95, a.Attempts)
+	if found := r.Recovery; found != nil {
+		p.out.heading("One reconcile")
+		row("events that were lost", "%d", found.Lost)
+		row("copies that differed", "%d", found.Differing)
+		row("requests for entities", "%d, %.1f for each of these copies", found.EntityRequests, float64(found.EntityRequests)/float64(max(1, found.Differing)))
+		row("requests for lists and hooks", "%d", found.ListRequests)
+		row("time until all had ended", "%s", duration.Text(inSeconds(found.Seconds)))
+	}
 	p.out.heading("Compared with GitLab")
 	row("entities", "%d, with %d discussions and %d resource events", c.Entities, c.Discussions, c.Events)
 	row("documents, embeddings", "%d, %d", c.Documents, c.Embeddings)

@@ -72,6 +72,15 @@ func commitMutations() []mutation {
 		{"an emptied list is never believed", []edit{
 			{"internal/worker/doubt.go", "if !before || snap.FetchedAt.Before(first.Add(surgical.Confirmation)) {", "if first.IsZero() || true {"},
 		}, []suite{recovery()}},
+		{"a first copy is stored without comments that GitLab counts", []edit{
+			{"internal/worker/doubt.go", "kind == surgical.KindDiscussion && snap.UnseenComments() > change.Base.UnseenComments", "kind == surgical.KindDiscussion && snap.UnseenComments() < 0"},
+		}, []suite{recovery()}},
+		{"comments that the token may not see delay every run", []edit{
+			{"internal/worker/doubt.go", "snap.UnseenComments() > change.Base.UnseenComments", "snap.UnseenComments() > 0"},
+		}, []suite{recovery()}},
+		{"what is left out of a list is not said", []edit{
+			{"internal/worker/commit.go", "\tjob.Warn(warnings...)\n", ""},
+		}, []suite{recovery()}},
 		{"a list that is believed vouches for others", []edit{
 			{"internal/worker/doubt.go", "first, before := run.DoubtedSince[target][kind]\n", "first, before := run.DoubtedSince[target][kind]\n\t\t\tfor _, other := range run.DoubtedSince[target] {\n\t\t\t\tfirst, before = other, true\n\t\t\t}\n"},
 		}, []suite{recovery()}},

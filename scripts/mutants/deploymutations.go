@@ -16,6 +16,12 @@ func deployMutations() []mutation {
 		{"all projects are copied unless some are named", []edit{
 			{settings, "v := r.text(name, \"\")\n\tif v == \"\" {\n\t\tr.errs", "v := r.text(name, \"*\")\n\tif v == \"\" {\n\t\tr.errs"},
 		}, synthesis()},
+		{"the estimate of costs leaves out the polling of queues", []edit{
+			{"infra/dashboard_cost.go", `, "NumberOfEmptyReceives"}`, "}"},
+		}, synthesis()},
+		{"an alarm's metric is on no graph", []edit{
+			{"infra/dashboard_rows.go", `st.functions.crawler.of("Invocations"`, `st.functions.feed.of("Invocations"`},
+		}, synthesis()},
 		{"an update runs without protection", []edit{
 			{up, "if before.created() {", "if before.created() && before.failedCreation() {"},
 		}, deploying()},

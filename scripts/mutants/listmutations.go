@@ -4,7 +4,10 @@ package main
 // owning packages must notice each.
 func listMutations() []mutation {
 	const list, pass, listing = "internal/content/list.go", "internal/surgical/pass.go", "internal/api/listing.go"
+	const widget = "internal/console/allowed.go"
 	return []mutation{
+		{"the widget lists runs of every project", []edit{{widget, "return slices.DeleteFunc(runs, func(run surgical.Run) bool { return !a.allows(run.ProjectID) })", "return slices.Clip(runs)"}}, []suite{invariants()}},
+		{"the widget shows a run of any project", []edit{{widget, "return run, a.check(run.ProjectID)", "return run, nil"}}, []suite{invariants()}},
 		{"a list shows what its index says, not the head", []edit{{list, "shown && l.selects(head)", "shown"}}, []suite{invariants()}},
 		{"a page of a list drops what follows its last row", []edit{{list, "more = more || i+1 < len(rows)", "more = i < 0"}}, []suite{invariants()}},
 		{"a page of a list reads no further than itself", []edit{{list, "most = l.reads() + 1", "most = l.reads()"}}, []suite{invariants()}},

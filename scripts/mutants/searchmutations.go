@@ -7,7 +7,17 @@ func searchMutations() []mutation {
 	onServer := suite{name: "opensearch", args: []string{"./internal/search/opensearch"}}
 	const turn = "internal/search/manifest/turn.go"
 	turns := []suite{{name: "turns", args: []string{"./internal/search", "./internal/search/manifest"}}}
+	alone := func(pkg, run string) []suite {
+		return []suite{{name: pkg, args: []string{"-run", run, "./internal/" + pkg}}}
+	}
 	return []mutation{
+		{"an outage is an internal failure", []edit{{"internal/outage/outage.go", "if errors.Is(err, context.DeadlineExceeded) || ", "if false && errors.Is(err, context.DeadlineExceeded) || "}}, alone("outage", "Typed")},
+		{"a request takes all the time of its function", []edit{{"internal/api/serve.go", "outcomeKey{}, o), surgical.AnswerReserve)", "outcomeKey{}, o), 0)"}}, alone("api", "TestServe_AnswersBefore")},
+		{"what hardly resembles an entity is similar", []edit{{"internal/search/similar.go", "if c.Score < least {", "if false {"}}, alone("search/embedded", "TestEngine")},
+		{"removed words stay in the base before", []edit{{"internal/search/embedded/maintain.go", "surgical.ForgetRemoved)", "10*surgical.ForgetRemoved)"}}, alone("search/embedded", "HasNoWord")},
+		{"the index is not told of a hidden project", []edit{{"internal/ledger/projectchange.go", "feed.Restarts(l.tables.Feed)...", "feed.Restarts(l.tables.Feed)[:0]..."}}, alone("search/embedded", "HasNoWord")},
+		{"the batches of a backfill are joined at its end only", []edit{{"internal/search/indexer.go", "documents > surgical.MaxBatchedDocuments {", "documents < 0 {"}}, alone("search", "DuringABackfill")},
+		{"a chunk without a vector is ranked by one", []edit{{"internal/search/embedded/vectors.go", "r.entity == nil || r.blank {", "r.entity == nil {"}}, alone("search/embedded", "TestEngine")},
 		{"index: any number of indexers work at a time", []edit{{turn, "row.Until <= now.UnixMicro(); mine {", "row.Until <= now.UnixMicro() || true; mine {"}}, turns},
 		{"index: the turn of an indexer that died is never over", []edit{{turn, "row.Holder == t.holder || row.Until <= now.UnixMicro(); mine {", "row.Holder == t.holder; mine {"}}, turns},
 		{"index: what comes while an indexer works is forgotten", []edit{{turn, "ask := !row.Asked\n", "ask := false\n"}}, turns},

@@ -5,6 +5,7 @@ func stageMutations() []mutation {
 	const prepare = "internal/content/prepare.go"
 	const docs, embeddings, documents, jobs, hide = "internal/workflow/documents.go", "internal/content/embeddings.go", "internal/content/documents.go", "internal/ledger/jobs.go", "internal/content/hide.go"
 	return []mutation{
+		{"a key that only an operator can supply is waited for", []edit{{"internal/embedding/openai.go", "case errors.Is(err, secret.ErrUnusable):", "case err == secret.ErrUnusable:"}}, []suite{invariants()}},
 		{"regenerated is decided before the document is written", []edit{
 			{docs, "\tif len(current) == 0 {", "\tif len(current) >= 0 {"},
 		}, outcomes()},

@@ -239,9 +239,9 @@ func (m mutation) overlay(root, dir string) (string, error) {
 }
 
 // run runs the suite's tests with further flags of go test, and returns their
-// output.
+// output. They are linked without tables for a debugger, in half the time.
 func (s suite) run(ctx context.Context, root string, flags ...string) ([]byte, error) {
-	args := slices.Concat([]string{"test", "-count=1"}, flags, s.args)
+	args := slices.Concat([]string{"test", "-count=1", "-ldflags=-s -w"}, flags, s.args)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	cmd.Env = slices.Concat(os.Environ(), []string{engines.RequireEnv + "=1"}, s.env)

@@ -3,6 +3,7 @@ package main
 // sweepMutations break who takes over from the dead, and what expires.
 func sweepMutations() []mutation {
 	const orphans, sweep = "internal/content/orphans.go", "internal/sweep/sweep.go"
+	conflicts := suite{name: "conflicts", args: []string{"./internal/dynamo", "./internal/outage", "-run", "TestNew|Conflicted|TestTyped"}}
 	return []mutation{
 		{"the sweeper reads the head first", []edit{
 			{orphans, "\tcandidates, err := s.staged(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n", "\tnamed, err := s.named(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n\tcandidates, err := s.staged(ctx, ref)\n\tif err != nil {\n\t\treturn 0, err\n\t}\n"},
@@ -42,6 +43,15 @@ func sweepMutations() []mutation {
 		{"a throttled transaction is not sent again", []edit{
 			{"internal/dynamo/transact.go", "case Throttled(err):", "case Throttled(err) && ctx == nil:"},
 		}, []suite{recovery()}},
+		{"a write that met a transaction is not sent again", []edit{
+			{"internal/dynamo/client.go", "\t\to.Retryer = retry.AddWithErrorCodes(o.Retryer, (*types.TransactionConflictException)(nil).ErrorCode())\n", ""},
+		}, []suite{conflicts}},
+		{"another writer's transaction is a failure of Lorehook's own", []edit{
+			{"internal/outage/outage.go", " || dynamo.Conflicted(err)", ""},
+		}, []suite{conflicts}},
+		{"runs of a project out of sight get in each other's way", []edit{
+			{"internal/ledger/projectchange.go", "\tknown, err := l.updateKnown(ctx, projectID, update)\n\tif known || err != nil {\n\t\treturn err\n\t}\n", "\tvar err error\n"},
+		}, []suite{{name: "sightings", args: []string{"./internal/ledger", "-run", "TestUnseenProject"}}}},
 		{"a throttled request that gets on ignores its deadline", []edit{
 			{"internal/dynamo/pace.go", "if err := spare(ctx, wait+p.reserve); err != nil {", "if err := spare(ctx, wait+p.reserve); err != nil && p.idle >= maxIdle {"},
 		}, []suite{recovery()}},
@@ -67,7 +77,7 @@ func sweepMutations() []mutation {
 			{"internal/worker/unfinished.go", "run.Unfinished+1", "run.FailedAttempts+1"},
 		}, []suite{recovery()}},
 		{"a cleanup takes all the time of its worker", []edit{
-			{"internal/worker/attempt.go", "deadline.Add(-surgical.ThrottleReserve)", "deadline"},
+			{"internal/worker/attempt.go", "duration.Reserve(ctx, surgical.ThrottleReserve)", "duration.Reserve(ctx, 0)"},
 		}, []suite{recovery()}},
 		{"a crowded run is fetched beside others again", []edit{
 			{"internal/worker/engine.go", "case run.Crowded && !isolated:", "case false && !isolated:"},

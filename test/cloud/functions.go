@@ -125,7 +125,7 @@ func (e Environment) Functions() *Functions {
 	}
 	f.Hook = &webhook.Handler{Verifiers: e.Verifiers, Queue: f.ToRequests, Hides: f.ToHides, Allows: all, Clock: e.Clock, Log: e.Log, NewTrace: e.NewTrace}
 	if e.Meter != nil {
-		f.Docs.Meter, f.Embed.Meter, f.Hook.Meter = e.Meter, e.Meter, e.Meter
+		f.Docs.Meter, f.Embed.Meter, f.Hook.Meter, f.Abort.Meter = e.Meter, e.Meter, e.Meter, e.Meter
 	}
 	return f
 }

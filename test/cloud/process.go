@@ -38,6 +38,13 @@ func ProcessOf(ctx context.Context) *Process {
 	return p
 }
 
+// In returns the context of an invocation of the function that a test makes itself:
+// [ProcessOf] names its function.
+func In(ctx context.Context, function string) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	return context.WithValue(ctx, processKey{}, &Process{Function: function, cancel: cancel})
+}
+
 // invoke runs one invocation of a function under its time limit. It fails if
 // Lambda did not start it, the process died, or ran out of time.
 func (c *Cloud) invoke(function string, limit time.Duration, handle func(ctx context.Context) error) (*Process, error) {

@@ -77,6 +77,8 @@ func (c *Cloud) Webhook(ref surgical.EntityRef) surgical.Request {
 
 // Deliver sends GitLab's POST about the entity, with the given Idempotency-Key,
 // to the webhook function in its own process. It returns the response's status.
+//
+// Without a key, only the gateway's request id names the delivery.
 func (c *Cloud) Deliver(ref surgical.EntityRef, key string) int { return c.deliver(ref, key, false) }
 
 // DeliverConfidential is [Cloud.Deliver] of a delivery that calls the issue
@@ -96,6 +98,9 @@ func (c *Cloud) deliver(ref surgical.EntityRef, key string, confidential bool) i
 			"content-type": "application/json", "x-gitlab-event": header, "x-gitlab-token": hookToken, "idempotency-key": key,
 		},
 		Body: fmt.Sprintf(`{"object_kind":%q,"project":{"id":%d},"object_attributes":{"iid":%d,"target_project_id":%d,"action":"update","confidential":%t}}`, kind, ref.ProjectID, ref.IID, ref.ProjectID, confidential),
+	}
+	if key == "" {
+		req.RequestContext.RequestID = c.NewKey("gateway")
 	}
 	var answer events.APIGatewayV2HTTPResponse
 	_, err := c.invoke("webhook", surgical.WebhookTimeout, func(ctx context.Context) (err error) {

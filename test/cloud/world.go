@@ -54,6 +54,9 @@ type World struct {
 	Workflow *Executor
 	// Output collects the standard output of all functions: logs and metrics.
 	Output Output
+	// Invoking, if set, runs the invocations of the workflow's functions. Their calls
+	// are attributed to the functions with the context of [In].
+	Invoking func(function string, invoke func(context.Context) error) error
 }
 
 // NewWorld returns a world on the engine's tables. Each watch wraps the
@@ -68,17 +71,21 @@ func NewWorld(t TB, db *dynamodb.Client, tables config.Tables, watch ...func(htt
 	for _, wrap := range watch {
 		transport = wrap(transport)
 	}
-	client, err := gitlab.NewClient(gitlab.Options{
-		BaseURL: server.URL, Clock: w.Clock.Now, HTTP: transport,
-		Token: func(context.Context) (string, error) { return Token, nil }, Meter: w.Meter(),
-	})
-	if err != nil {
-		t.Fatal(err)
+	connect := func(meter gitlab.Meter) *gitlab.Client {
+		client, err := gitlab.NewClient(gitlab.Options{
+			BaseURL: server.URL, Clock: w.Clock.Now, HTTP: transport,
+			Token: func(context.Context) (string, error) { return Token, nil }, Meter: meter,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client
 	}
+	client := connect(w.Meter())
 	w.Fetch = client.Fetch
 	e := w.environment(db)
 	e.Fetch = func(ctx context.Context, ref surgical.EntityRef) (surgical.Snapshot, error) { return w.Fetch(ctx, ref) }
-	e.Lists = client
+	e.Lists = connect(metrics.Crawling{Emitter: w.Meter()})
 	e.Project = client.ShowsProject
 	e.Embedder, e.Jitter = fakeembedder.Words{}, func(time.Duration) time.Duration { return 0 }
 	e.Log, e.Meter, e.NewTrace, e.Verifiers = w.Logger(), w.Meter(), trace.Source(rand.Reader), tokens{}
@@ -208,7 +215,7 @@ func (w *World) Drive() {
 		}
 		for e.Status == stepfunctions.Running {
 			call := e.Call()
-			answer, err := w.Invoke(w.T.Context(), call.Function, call.Payload)
+			answer, err := w.invocation(call)
 			switch {
 			case err != nil && call.Function == "abort":
 				w.T.Fatal(err)
@@ -219,6 +226,19 @@ func (w *World) Drive() {
 			}
 		}
 	}
+}
+
+// invocation makes one call of an execution.
+func (w *World) invocation(call stepfunctions.Call) (answer json.RawMessage, err error) {
+	invoke := func(ctx context.Context) (err error) {
+		answer, err = w.Invoke(ctx, call.Function, call.Payload)
+		return err
+	}
+	if w.Invoking == nil {
+		return answer, invoke(w.T.Context())
+	}
+	err = w.Invoking(call.Function, invoke)
+	return answer, err
 }
 
 // Executor starts executions for [World.Drive] to run.

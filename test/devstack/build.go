@@ -41,6 +41,9 @@ func LambdaDir(root string, p Platform) string {
 	return filepath.Join(root, ".build", "lambda", p.Architecture())
 }
 
+// LambdaTags are the build tags of the functions.
+const LambdaTags = "lambda.norpc"
+
 // BuildLambdas compiles each functions/<name> to <name>/bootstrap in
 // [LambdaDir] and returns the names. Unchanged files are left alone.
 func BuildLambdas(ctx context.Context, root string, p Platform) ([]string, error) {
@@ -58,7 +61,7 @@ func BuildLambdas(ctx context.Context, root string, p Platform) ([]string, error
 	}
 	// One command for all, because go links only what changed. -buildvcs=false
 	// makes binaries change only with their code.
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", LambdaTags, "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w", "-o", linked+string(filepath.Separator), "./functions/...")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Arch)
@@ -68,18 +71,28 @@ func BuildLambdas(ctx context.Context, root string, p Platform) ([]string, error
 	return placeBootstraps(root, linked, dir)
 }
 
-func placeBootstraps(root, linked, dir string) ([]string, error) {
+// Functions returns the names of the functions.
+func Functions(root string) ([]string, error) {
 	mains, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
 	if err != nil {
-		return nil, fmt.Errorf("build lambdas: %w", err)
+		return nil, fmt.Errorf("functions: %w", err)
 	}
 	var names []string
 	for _, main := range mains {
-		name := filepath.Base(filepath.Dir(main))
+		names = append(names, filepath.Base(filepath.Dir(main)))
+	}
+	return names, nil
+}
+
+func placeBootstraps(root, linked, dir string) ([]string, error) {
+	names, err := Functions(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
 		if err := copyIfChanged(filepath.Join(linked, name), filepath.Join(dir, name, "bootstrap")); err != nil {
 			return nil, fmt.Errorf("build lambdas: %s: %w", name, err)
 		}
-		names = append(names, name)
 	}
 	return names, nil
 }

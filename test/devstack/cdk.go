@@ -65,7 +65,7 @@ func infraBinary(root string) string { return filepath.Join(root, ".build", "inf
 // synth writes the cloud assembly to dir.
 func (c cdk) synth(ctx context.Context, dir string, values map[string]string) error {
 	app := infraBinary(c.root)
-	build := exec.CommandContext(ctx, "go", "build", "-o", app, "./infra")
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", app, "./infra")
 	build.Dir = c.root
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build ./infra: %w\n%s", err, out)

@@ -2,8 +2,6 @@ package devstack
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"gitlab.com/lorehook/lorehook/internal/token"
 )
 
 // Endpoints are the URLs and the token that a client of the local stack needs.
@@ -51,15 +51,13 @@ func (u *upper) secrets() (webhookSecrets, error) {
 		return s, nil
 	}
 	kept := filepath.Join(u.o.Dir, "signing_token.json")
-	var token string
-	err := readJSON(kept, &token)
+	var signing string
+	err := readJSON(kept, &signing)
 	if errors.Is(err, fs.ErrNotExist) {
-		key := make([]byte, 32)
-		_, _ = rand.Read(key) // never fails
-		token = "whsec_" + base64.StdEncoding.EncodeToString(key)
-		err = writeJSON(kept, token)
+		signing = token.NewSigning()
+		err = writeJSON(kept, signing)
 	}
-	s.signing = []string{token}
+	s.signing = []string{signing}
 	return s, err
 }
 

@@ -118,7 +118,7 @@ func DynamoDBLocal(ctx context.Context, o Options) (*Server, error) {
 			return answers(ctx, url, http.StatusBadRequest)
 		},
 		command: func(port int) *exec.Cmd {
-			return exec.Command(java, "-Djava.library.path="+lib, "-Djava.io.tmpdir="+filepath.Join(o.Dir, "tmp"),
+			return exec.Command(java, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.library.path="+lib, "-Djava.io.tmpdir="+filepath.Join(o.Dir, "tmp"),
 				"-cp", filepath.Join(lib, "*"), "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
 				"-inMemory", "-port", strconv.Itoa(port), "-disableTelemetry")
 		},

@@ -34,6 +34,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/test/devstack"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+	"gitlab.com/lorehook/lorehook/test/sample"
 )
 
 // RequireEnv names the variable that turns a missing engine into a failure.
@@ -75,14 +76,24 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Run runs f as a subtest on each real engine, each with its own tables. With -short
-// it uses only the engine in memory. f may call t.Parallel.
+// Run runs f as a subtest on a real engine, DynamoDB Local, with its own tables; on
+// ministack too if [sample.All]. With -short it uses only the engine in
+// memory. f may call t.Parallel.
 func Run(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		RunOnOne(t, f)
-		return
+	case sample.All():
+		RunOnEvery(t, f)
+	default:
+		RunOnDynamoDBLocal(t, f)
 	}
+}
+
+// RunOnEvery runs f as [Run] does, but on every real engine: for tests that compare them.
+func RunOnEvery(t *testing.T, f func(t *testing.T, e Engine)) {
+	t.Helper()
 	for _, e := range shared().all() {
 		e.run(t, f)
 	}

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
 
 func TestEveryCallGetsEmptyTablesOfItsOwn(t *testing.T) {
 	for range 2 {
-		engines.Run(t, func(t *testing.T, e engines.Engine) {
+		engines.RunOnEvery(t, func(t *testing.T, e engines.Engine) {
 			item := map[string]types.AttributeValue{"name": &types.AttributeValueMemberS{Value: "checkpoint"}}
 			got, err := e.DynamoDB.GetItem(t.Context(), &dynamodb.GetItemInput{
 				TableName: &e.Tables.State, Key: item, ConsistentRead: aws.Bool(true),

@@ -36,6 +36,10 @@ func (k Kind) gitlabFault() fault {
 		return answer(http.StatusForbidden, "text/html", "<html><body>Checking your browser</body></html>", 0)
 	case ForeignNotFound:
 		return answer(http.StatusNotFound, "text/html", "<html><body>default backend - 404</body></html>", 0)
+	case GatewayForbidden:
+		return answer(http.StatusForbidden, jsonType, `{"message":"Forbidden"}`, 0)
+	case GatewayNotFound:
+		return answer(http.StatusNotFound, jsonType, `{"message":"no Route matched with those values"}`, 0)
 	case Redirected:
 		return redirected
 	case StrippedHeaders:

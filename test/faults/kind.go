@@ -62,6 +62,10 @@ const (
 	// ingress in front of GitLab.
 	ForeignForbidden Kind = "gitlab_403_foreign"
 	ForeignNotFound  Kind = "gitlab_404_foreign"
+	// GatewayForbidden and GatewayNotFound are refusals of an API gateway in front of
+	// GitLab, in JSON.
+	GatewayForbidden Kind = "gitlab_403_gateway"
+	GatewayNotFound  Kind = "gitlab_404_gateway"
 	// Redirected is a redirect to a maintenance page on another host.
 	Redirected Kind = "gitlab_redirect"
 	// StrippedHeaders leaves every header out that names a total or a next page.
@@ -98,7 +102,7 @@ func Kinds() []Kind {
 		ServerError, BrokenConnection, LostAnswer, Timeout, TimeoutApplied, ThroughputExceeded, Throttled,
 		TransactionConflict, TransactionThrottled, TransactionInProgress, IdempotentMismatch, WriteConflict,
 		UnprocessedItems, UnprocessedKeys, PartialPage, EmptyPage, LateWrite,
-		Unauthorized, Forbidden, NotFound, TokenForbidden, ForeignForbidden, ForeignNotFound, Redirected, StrippedHeaders, ForeignLinks, EmptiedList,
+		Unauthorized, Forbidden, NotFound, TokenForbidden, ForeignForbidden, ForeignNotFound, GatewayForbidden, GatewayNotFound, Redirected, StrippedHeaders, ForeignLinks, EmptiedList,
 		RateLimited, RateLimitedSilent, RateLimitedLong,
 		InternalError, BadGateway, Unavailable, GatewayTimeout, TruncatedBody, SlowBody, Refused, Changed, OldReplica,
 	}

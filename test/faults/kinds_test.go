@@ -28,7 +28,7 @@ func onEngines(t *testing.T, f func(t *testing.T, db *dynamodb.Client, tables co
 		db, tables := fakedynamodb.New()
 		f(t, db.Client(), tables)
 	})
-	engines.Run(t, func(t *testing.T, e engines.Engine) { f(t, e.DynamoDB, e.Tables) })
+	engines.RunOnEvery(t, func(t *testing.T, e engines.Engine) { f(t, e.DynamoDB, e.Tables) })
 }
 
 func item(n int) dynamo.Item {

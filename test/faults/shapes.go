@@ -87,7 +87,7 @@ func (k Kind) refused(call cloud.Call) refused {
 	case IdempotentMismatch:
 		return refused{&types.IdempotentParameterMismatchException{Message: aws.String("Request parameters do not match those of an earlier request with the same client token.")}, 400, false}
 	case WriteConflict:
-		return refused{&types.TransactionConflictException{Message: aws.String("Transaction is ongoing for the item")}, 400, false}
+		return refused{&types.TransactionConflictException{Message: aws.String("Transaction is ongoing for the item")}, 400, true}
 	}
 	if dynamo {
 		return refused{&types.InternalServerError{Message: aws.String("The request could not be processed because of an internal server error. Please retry your request.")}, 500, true}

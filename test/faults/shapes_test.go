@@ -86,7 +86,7 @@ func (b boundary) config(service string) aws.Config {
 	return cfg
 }
 
-func (b boundary) dynamoDB() *dynamodb.Client { return dynamo.New(b.config(cloud.DynamoDB)) }
+func (b boundary) dynamoDB() *dynamodb.Client { return dynamo.New(b.config(cloud.DynamoDB), nil) }
 func (b boundary) sqs() *sqs.Client           { return sqs.NewFromConfig(b.config(cloud.SQS)) }
 func (b boundary) stepFunctions() *sfn.Client {
 	return sfn.NewFromConfig(b.config(cloud.StepFunctions))

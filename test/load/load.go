@@ -53,6 +53,16 @@ func (t *Target) Run(ctx context.Context, o Options) (Report, error) {
 	t.gitlab.Disturb(fakegitlab.Disturbance{Seed: o.Seed, Share: o.Faults, Faults: faults()})
 	defer t.gitlab.Disturb(fakegitlab.Disturbance{})
 
+	if o.lost() > 0 {
+		// The crawler knows the projects, as it would have for long, and then rests:
+		// otherwise it would find in between what was lost.
+		if err := t.reconcile(ctx, refs); err != nil {
+			return r, fmt.Errorf("load: %w", err)
+		}
+		if err := t.stack.Rest(ctx, "crawler"); err != nil {
+			return r, fmt.Errorf("load: %w", err)
+		}
+	}
 	w := t.watch(o, s, m)
 	began := time.Now()
 	if err := w.during(ctx, "sending", func(ctx context.Context) error { return s.run(ctx, steps, max(1, o.Lanes)) }); err != nil {
@@ -71,6 +81,13 @@ func (t *Target) Run(ctx context.Context, o Options) (Report, error) {
 	r.GitLabFaults = since(t.gitlab.Disturbed(), disturbed)
 	if r.Memory, r.LocalAWS, err = m.sum(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return r, fmt.Errorf("load: memory: %w", err)
+	}
+	if o.lost() > 0 {
+		recovery, err := t.recover(ctx, o.lost(), refs, w)
+		if err != nil {
+			return r, fmt.Errorf("load: recover: %w", err)
+		}
+		r.Recovery = &recovery
 	}
 	r.Worker = memoryNamed(r.Memory, t.stack.Outputs["WorkerFunctionName"])
 	return r, t.judge(ctx, &r, s, steps, refs, w)

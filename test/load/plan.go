@@ -12,7 +12,7 @@ import (
 
 // Shape describes the contents of a load.
 type Shape struct {
-	// Events is the number of deliveries, including duplicates.
+	// Events is the number of deliveries, including duplicates and what is lost.
 	Events   int
 	Entities int
 	Seed     uint64
@@ -22,6 +22,9 @@ type Shape struct {
 	// Disorder is the share of the other events that are delivered after a
 	// later event of their entity.
 	Disorder float64
+	// Lost is the share of the changes whose events are never delivered; a reconcile
+	// then has to find what no event announced.
+	Lost float64
 	// Faults is the share of GitLab's responses that fail.
 	Faults float64
 }
@@ -32,7 +35,7 @@ func (s Shape) Validate() error {
 	if s.Entities < 1 || s.Events < 1 {
 		errs = append(errs, fmt.Errorf("a load needs events and entities, got %d and %d", s.Events, s.Entities))
 	}
-	for name, share := range map[string]float64{"duplicates": s.Duplicates, "disorder": s.Disorder, "faults": s.Faults} {
+	for name, share := range map[string]float64{"duplicates": s.Duplicates, "disorder": s.Disorder, "lost": s.Lost, "faults": s.Faults} {
 		if !(share >= 0 && share < 1) {
 			errs = append(errs, fmt.Errorf("%s is a share from 0 to below 1, got %v", name, share))
 		}
@@ -40,12 +43,18 @@ func (s Shape) Validate() error {
 	if len(errs) == 0 && s.changes() < s.Entities {
 		errs = append(errs, fmt.Errorf("every entity needs an event: %d events, without duplicates, are too few for %d entities", s.changes(), s.Entities))
 	}
+	if len(errs) == 0 && s.lost() == s.changes() && s.changes() < s.Events {
+		errs = append(errs, fmt.Errorf("all of %d changes are lost: no event is left to repeat", s.changes()))
+	}
 	return errors.Join(errs...)
 }
 
 // changes is the number of events that are not duplicates: each reports one
 // change.
 func (s Shape) changes() int { return s.Events - int(math.Round(float64(s.Events)*s.Duplicates)) }
+
+// lost is the number of changes whose events are never delivered.
+func (s Shape) lost() int { return int(math.Round(float64(s.changes()) * s.Lost)) }
 
 // firstIID is higher than the demo project's own iids.
 const firstIID = 1001
@@ -84,6 +93,10 @@ func plan(s Shape) []step {
 			deliver(held)
 		}
 	}
+	lost := map[int]bool{}
+	for _, change := range random.Perm(len(of))[:s.lost()] {
+		lost[change] = true
+	}
 	heldBack := map[int]bool{}
 	for _, held := range behind {
 		heldBack[held] = true
@@ -94,6 +107,7 @@ func plan(s Shape) []step {
 			deliver(change)
 		}
 	}
+	steps = slices.DeleteFunc(steps, func(s step) bool { return s.deliver && lost[s.change] })
 	return duplicate(s, random, steps)
 }
 

@@ -14,8 +14,9 @@ func shapes() *rapid.Generator[Shape] {
 		return Shape{
 			Events: rapid.IntRange(2*entities, 400).Draw(t, "events"), Entities: entities, Seed: rapid.Uint64().Draw(t, "seed"),
 			Duplicates: rapid.SampledFrom([]float64{0, 0.05, 0.5}).Draw(t, "duplicates"), Disorder: rapid.SampledFrom([]float64{0, 0.1, 0.9}).Draw(t, "disorder"),
+			Lost: rapid.SampledFrom([]float64{0, 0.3, 0.9}).Draw(t, "lost"),
 		}
-	})
+	}).Filter(func(s Shape) bool { return s.Validate() == nil })
 }
 
 func TestAPlanDeliversEveryChangeOnceAfterItWasMadeAndSoManyTwice(t *testing.T) {
@@ -39,7 +40,7 @@ func TestAPlanDeliversEveryChangeOnceAfterItWasMadeAndSoManyTwice(t *testing.T) 
 				}
 			}
 		}
-		if len(made) != s.changes() || len(delivered) != s.changes() || len(delivered)+again != s.Events || len(touched) != s.Entities {
+		if len(made) != s.changes() || len(delivered) != s.changes()-s.lost() || len(delivered)+again != s.Events-s.lost() || len(touched) != s.Entities {
 			t.Fatalf("%d made, %d delivered, %d again, %d entities of %+v", len(made), len(delivered), again, len(touched), s)
 		}
 	})
@@ -80,6 +81,7 @@ func TestAShapeThatCannotBeIsRefusedWithAllReasons(t *testing.T) {
 		"duplicates is a share":          {Events: 10, Entities: 1, Duplicates: 1},
 		"faults is a share":              {Events: 10, Entities: 1, Faults: -0.1},
 		"9 events, without duplicates":   {Events: 10, Entities: 10, Duplicates: 0.1},
+		"all of 1 changes are lost":      {Events: 2, Entities: 1, Duplicates: 0.5, Lost: 0.9},
 		"disorder is a share from 0 to ": {Events: 0, Entities: 0, Disorder: 2},
 	} {
 		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), want) {

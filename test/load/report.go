@@ -16,6 +16,8 @@ type Report struct {
 	Seconds        Seconds        `json:"seconds"`
 	Account        Account        `json:"account"`
 	Comparison     Comparison     `json:"comparison"`
+	// Recovery is what a reconcile did, if events were lost.
+	Recovery *Recovery `json:"recovery,omitempty"`
 	// Left is the work that was not completed.
 	Left Left `json:"left"`
 	// Memory covers every function, Worker only the worker.
@@ -45,8 +47,11 @@ func (r Report) Carried() float64 {
 func (r Report) Wrong() []string {
 	var wrong []string
 	wrong = append(wrong, r.Refused...)
-	if r.Sent.Events != r.Shape.Events {
-		wrong = append(wrong, fmt.Sprintf("%d of %d events were sent", r.Sent.Events, r.Shape.Events))
+	if wanted := r.Shape.Events - r.Shape.lost(); r.Sent.Events != wanted {
+		wrong = append(wrong, fmt.Sprintf("%d of %d events were sent", r.Sent.Events, wanted))
+	}
+	if r.Recovery != nil {
+		wrong = append(wrong, r.Recovery.wrong()...)
 	}
 	if r.Left != (Left{}) {
 		wrong = append(wrong, "left behind: "+r.Left.String())

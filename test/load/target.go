@@ -38,7 +38,7 @@ type Target struct {
 
 // NewTarget returns the target for a stack that copies the given GitLab.
 func NewTarget(stack *devstack.Stack, gitlab *fakegitlab.Server) *Target {
-	db := dynamo.New(stack.AWS)
+	db := dynamo.New(stack.AWS, nil)
 	names := stack.Outputs.Tables()
 	return &Target{
 		gitlab: gitlab, stack: stack, db: db, tables: names, sqs: sqs.NewFromConfig(stack.AWS),

@@ -4,8 +4,7 @@
 //	func TestMain(m *testing.M) { os.Exit(memory.Main(engines.Main, m, tasks())) }
 //
 //	func TestHandle_StaysWithinItsMemory(t *testing.T) {
-//		most := memory.Peak(t, "docs", 512, input)
-//		…
+//		memory.Within(t, "docs", 512, input)
 //	}
 package memory
 
@@ -21,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -86,6 +86,29 @@ func resident() (int, error) {
 	}
 	kilobytes, err := strconv.Atoi(strings.Fields(rest)[0])
 	return kilobytes >> 10, err
+}
+
+// Percent is the part of what is configured that a function may need, at every limit. The
+// rest is for what a real function has beside the measured one.
+const Percent = 70
+
+// Within is [Peak] and [Check].
+func Within(t *testing.T, task string, megabytes int, input any) {
+	t.Helper()
+	began := time.Now()
+	peak := Peak(t, task, megabytes, input)
+	Check(t, task, peak, megabytes)
+	t.Logf("%s took %v", task, time.Since(began).Round(time.Millisecond))
+}
+
+// Check logs the peak of what was measured, and fails the test if it is more than
+// [Percent] of the memory of its function. Both are in MB.
+func Check(t *testing.T, what string, peak, megabytes int) {
+	t.Helper()
+	t.Logf("%s: peak %d MB of %d MB configured, %d%%", what, peak, megabytes, 100*peak/megabytes)
+	if allowed := megabytes * Percent / 100; peak > allowed {
+		t.Errorf("%s: %d MB are more than the %d%% of its memory, %d MB", what, peak, Percent, allowed)
+	}
 }
 
 // Peak runs the task in a process of its own, whose garbage collector has the limit of

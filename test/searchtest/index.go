@@ -31,6 +31,8 @@ type Index struct {
 	Now      time.Time
 	Language string
 	Model    string
+	// Resembling is that of the engines that are opened from now on.
+	Resembling float64
 
 	open func() search.Engine
 }

@@ -27,6 +27,7 @@ func Run(t *testing.T, backend Backend) {
 		{"vectors of another model are not compared", comparesWordsForAnotherModel},
 		{"without an embedder words are compared", comparesWordsWithoutEmbedder},
 		{"typical words tell what is similar", comparesTypicalWords},
+		{"only what resembles enough is similar", leavesOutWhatHardlyResembles},
 		{"every language has its words", searchesInOtherLanguages},
 		{"queries that say nothing find nothing", findsNothingForNothing},
 		{"a search has a depth", searchesToADepth},
@@ -159,87 +160,6 @@ func changesFacets(x *Index) {
 	x.Same("the former state", []string{}, x.Find(e, labelled))
 	labelled.Filter.State = "opened"
 	x.Same("with another text", 3, len(x.Find(e, labelled)))
-}
-
-func fusesVectors(x *Index) {
-	x.Model = "two-things"
-	e := x.Engine()
-	x.Rebuild(e, x.Embedded(Entity(1, "the cat sleeps")), x.Embedded(Entity(2, "rain and snow")))
-	x.Apply(e, x.Embedded(Entity(3, "a kitten plays")))
-	found, err := e.Search(x.Context(), search.Query{Text: "feline"}, 2)
-	x.Must(err)
-	x.Same("mode", search.Hybrid, found.Mode)
-	x.Same("model", "two-things", found.Model)
-	var iids []int64
-	for _, c := range found.Found {
-		iids = append(iids, c.Ref.IID)
-	}
-	x.Same("by meaning", []int64{1, 3}, slices.Sorted(slices.Values(iids)))
-	x.Same("with a filter", []string{}, x.Find(e, search.Query{Text: "feline", Filter: search.Filter{State: "closed"}}))
-	x.Same("the best in both", "1#issue#3/entity/0", x.Words(e, "kitten")[0])
-	known, err := e.Known(x.Context(), []surgical.EntityRef{Issue(3)})
-	x.Must(err)
-	x.Same("known", "two-things", known[Issue(3)].Documents["entity"].Model)
-
-	x.Apply(e, search.Change{Ref: Issue(1), Gone: true})
-	similar := Issue(3)
-	x.Same("similar", []string{"1#issue#2/entity/0"}, x.Find(e, search.Query{Text: "a kitten plays", SimilarTo: &similar}))
-	x.Same("by another process", x.Words(e, "kitten"), x.Words(x.Engine(), "kitten"))
-	closed := x.Embedded(Entity(3, "a kitten plays"))
-	closed.State, closed.Put = "closed", nil
-	x.Apply(e, closed)
-	x.Same("facets of what has vectors", []string{"1#issue#3/entity/0"}, x.Find(e, search.Query{Text: "feline", Filter: search.Filter{State: "closed"}}))
-}
-
-// acceptsOddVectors has chunks whose vector has another length, no direction, or is
-// missing.
-func acceptsOddVectors(x *Index) {
-	x.Model = "two-things"
-	e := x.Engine()
-	x.Rebuild(e, x.Embedded(Entity(1, "the cat sleeps")))
-	for iid, vector := range map[int64][]float32{2: {1}, 3: {0, 0}, 4: {}, 5: nil} {
-		odd := x.Embedded(Entity(iid, "an odd dog", "the spare chunk"))
-		odd.Put[0].Vectors[0] = vector
-		x.Apply(e, odd)
-		for _, text := range []string{"odd", "spare"} {
-			if found := x.Find(e, search.Query{Text: text}); !slices.ContainsFunc(found, func(id string) bool { return strings.HasPrefix(id, Issue(iid).Key()+"/") }) {
-				x.Errorf("%q of an entity with the vector %v is not among %v", text, vector, found)
-			}
-		}
-	}
-	x.Pass(surgical.CompactRemoved)
-	x.Must(e.Maintain(x.Context()))
-	if found := x.Words(x.Engine(), "odd"); !slices.Contains(found, "1#issue#2/entity/0") {
-		x.Errorf("a chunk with an odd vector is not among %v", found)
-	}
-}
-
-func comparesWordsForAnotherModel(x *Index) {
-	x.Model = "two-things"
-	x.Rebuild(x.Engine(), x.Embedded(Entity(1, "the cat sleeps")))
-	x.Model = "another"
-	e := x.Engine()
-	found, err := e.Search(x.Context(), search.Query{Text: "cat"}, 10)
-	x.Must(err)
-	x.Same("mode", search.Lexical, found.Mode)
-	if found.Reason == "" || len(found.Found) != 1 {
-		x.Errorf("got %+v", found)
-	}
-	_, rebuild, err := e.Position(x.Context())
-	x.Must(err)
-	x.Same("rebuild", "another model", rebuild)
-}
-
-// comparesWordsWithoutEmbedder asks for the meaning of a text that the embedder refuses.
-func comparesWordsWithoutEmbedder(x *Index) {
-	x.Model = "two-things"
-	e := x.Engine()
-	x.Rebuild(e, x.Embedded(Entity(1, "the cat sleeps")))
-	found, err := e.Search(x.Context(), search.Query{Text: "cat " + Refused}, 10)
-	x.Must(err)
-	x.Same("mode", search.Lexical, found.Mode)
-	x.Same("reason", "the embedder did not answer, so only words were compared", found.Reason)
-	x.Same("found", 1, len(found.Found))
 }
 
 func comparesTypicalWords(x *Index) {

@@ -41,6 +41,12 @@ func Patient(cfg aws.Config) aws.Config {
 	return cfg
 }
 
+// Awaiting returns cfg for clients of a function whose answer may take as long as d.
+func Awaiting(cfg aws.Config, d time.Duration) aws.Config {
+	cfg.HTTPClient = client(cfg, d, surgical.AWSBodyTimeout)
+	return cfg
+}
+
 // ForObjects returns cfg for clients that transfer large objects.
 func ForObjects(cfg aws.Config) aws.Config {
 	cfg.HTTPClient = client(cfg, surgical.AWSSlowReadTimeout, surgical.AWSTransferTimeout)

@@ -78,8 +78,9 @@ func TestConfig_GivesUpASilentConnection(t *testing.T) {
 		cfg   aws.Config
 		after time.Duration
 	}{
-		"quick":   {awsenv.Config(), surgical.AWSReadTimeout},
-		"patient": {awsenv.Patient(awsenv.Config()), surgical.AWSSlowReadTimeout},
+		"quick":         {awsenv.Config(), surgical.AWSReadTimeout},
+		"patient":       {awsenv.Patient(awsenv.Config()), surgical.AWSSlowReadTimeout},
+		"of a function": {awsenv.Awaiting(awsenv.Config(), surgical.SearchTimeout), surgical.SearchTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 
@@ -143,8 +144,7 @@ type Crawler struct {
 	Projects      AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	HidesQueueURL string    `env:"LOREHOOK_HIDES_QUEUE_URL,required"`
 	BulkQueueURL  string    `env:"LOREHOOK_BULK_QUEUE_URL,required"`
-	// ReconcileMinutes is the time from one reconcile of a project to the next.
-	ReconcileMinutes int `env:"LOREHOOK_RECONCILE_MINUTES" envDefault:"5"`
+	Reconciles
 	// CensusDays is within how many days every copy is fetched again; 0 means never.
 	CensusDays int `env:"LOREHOOK_CENSUS_DAYS" envDefault:"7"`
 	// ProjectHideAfterHours is how long GitLab must refuse to show a project before its
@@ -154,10 +154,7 @@ type Crawler struct {
 
 // Validate implements what [Load] checks.
 func (c Crawler) Validate() error {
-	err := c.GitLab.Validate()
-	if c.ReconcileMinutes <= 0 {
-		err = errors.Join(err, fmt.Errorf("LOREHOOK_RECONCILE_MINUTES must be positive, got %d", c.ReconcileMinutes))
-	}
+	err := errors.Join(c.GitLab.Validate(), c.Reconciles.Validate())
 	if c.CensusDays < 0 {
 		err = errors.Join(err, fmt.Errorf("LOREHOOK_CENSUS_DAYS must not be negative, got %d", c.CensusDays))
 	}
@@ -167,14 +164,39 @@ func (c Crawler) Validate() error {
 	return err
 }
 
+// Reconciles says how often projects are compared with GitLab's lists.
+type Reconciles struct {
+	// ReconcileMinutes is the time from one reconcile of a project to the next.
+	ReconcileMinutes int `env:"LOREHOOK_RECONCILE_MINUTES" envDefault:"5"`
+}
+
+// ReconcileInterval is the time from one reconcile of a project to the next.
+func (r Reconciles) ReconcileInterval() time.Duration {
+	return time.Duration(r.ReconcileMinutes) * time.Minute
+}
+
+// Validate implements what [Load] checks.
+func (r Reconciles) Validate() error {
+	if r.ReconcileMinutes <= 0 {
+		return fmt.Errorf("LOREHOOK_RECONCILE_MINUTES must be positive, got %d", r.ReconcileMinutes)
+	}
+	return nil
+}
+
 // API is the configuration of the manual API.
 type API struct {
 	Telemetry
 	Tables
 	Projects         AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 	RequestsQueueURL string    `env:"LOREHOOK_REQUESTS_QUEUE_URL,required"`
+	// The status says how many messages these have.
+	HidesQueueURL        string `env:"LOREHOOK_HIDES_QUEUE_URL,required"`
+	BulkQueueURL         string `env:"LOREHOOK_BULK_QUEUE_URL,required"`
+	DeadLetterQueueURL   string `env:"LOREHOOK_DEAD_LETTER_QUEUE_URL,required"`
+	FeedFailuresQueueURL string `env:"LOREHOOK_FEED_FAILURES_QUEUE_URL,required"`
 	// CrawlerFunction is the name of the crawler, which requests for passes start.
 	CrawlerFunction string `env:"LOREHOOK_CRAWLER_FUNCTION,required"`
+	Reconciles
 	Readers
 	// SearchFunction and IndexerFunction are the names of the functions that answer
 	// queries, and that requests to rebuild the index start.
@@ -222,6 +244,7 @@ type Feed struct {
 type Widget struct {
 	Telemetry
 	Tables
+	Projects AllowList `env:"LOREHOOK_PROJECTS,notEmpty"`
 }
 
 // Load reads T from the environment. Its error reports everything that is wrong

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/function/config"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // setenv makes the environment hold these settings of Lorehook only.
@@ -136,7 +137,7 @@ func TestLoadReportsAllThatIsWrongAtOnce(t *testing.T) {
 func TestLoadOfTheCrawlerHasDefaultsAndCanDoWithoutCensus(t *testing.T) {
 	setenv(t, worker(map[string]string{"LOREHOOK_CENSUS_DAYS": "0"}))
 	c, err := config.Load[config.Crawler]()
-	if err != nil || c.ReconcileMinutes != 5 || c.CensusDays != 0 || c.ProjectHideAfterHours != 24 {
+	if err != nil || c.ReconcileInterval() != surgical.ReconcileInterval || c.CensusDays != 0 || c.ProjectHideAfterHours != 24 {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -17,8 +17,9 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/token"
 )
 
-// NewClient returns a client with the configured address, token and rate.
-func NewClient[C function.Config](c config.GitLab, env function.Env[C]) (*gitlab.Client, error) {
+// NewClient returns a client with the configured address, token and rate, which reports
+// to the meter.
+func NewClient[C function.Config](c config.GitLab, env function.Env[C], meter gitlab.Meter) (*gitlab.Client, error) {
 	roots, err := roots(c.CAFile)
 	if err != nil {
 		return nil, err
@@ -26,7 +27,7 @@ func NewClient[C function.Config](c config.GitLab, env function.Env[C]) (*gitlab
 	get, refresh := accessToken(c, env)
 	return gitlab.NewClient(gitlab.Options{
 		BaseURL: c.BaseURL, Token: get, RefreshToken: refresh, RequestsPerSecond: c.RequestsPerSecond, Clock: time.Now,
-		Meter: env.Meter, RootCAs: roots,
+		Meter: meter, RootCAs: roots,
 	})
 }
 

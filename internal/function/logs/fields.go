@@ -20,12 +20,15 @@ func Fields() map[string]string {
 		"targets":    "how many targets are fetched",
 		"kind":       "the kind of a pass: backfill or reconcile",
 		"pass_id":    "the pass; of a reconcile, its cycle",
+		"cursor":     "where a page of a list begins",
+		"since":      "from which change on a list goes",
 		"cycle":      "the cycle of a reconcile that missed events",
 		"message_id": "the SQS message id",
 		"request_id": "the API Gateway request id, which is also in the access log",
 		"method":     "the HTTP method",
 		"view":       "the view that the widget or the console shows",
 		"route":      "the matched route pattern, never the path",
+		"queue":      "the queue, as the status names it",
 
 		// Outcome.
 		"outcome":      "how a delivery, a stage, a sweep or a crawl ended",
@@ -44,14 +47,15 @@ func Fields() map[string]string {
 		"last_at":      "when the consumer of the stream last worked",
 		"backfill":     "whether a backfill was requested, because copies were hidden in the meantime",
 		"hook_state":   "whether a project's hook works",
+		"hook_id":      "the id of a webhook in GitLab",
+		"down_to":      "how far back a hook's log of deliveries was read",
 		"index":        "the index in OpenSearch",
 		"path":         "the path of a page of the console on this machine",
-		"panic":        "what a page of the console on this machine panicked with",
 		"chunk":        "the chunk that OpenSearch could not store",
 		"taken_by":     "the run that has the id that the message asked for, and is about other entities",
 
 		// Counts and times.
-		"records":               "records of the content table's stream in a batch",
+		"records":               "records of the content table's stream in a batch; or of a page of GitLab's lists, those that name no entity",
 		"entities":              "entities in a batch of changes of the search index",
 		"documents":             "documents in a batch, or in a base, of the search index",
 		"batches":               "batches of changes that were joined with the base of the search index",

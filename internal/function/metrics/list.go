@@ -77,9 +77,9 @@ type Metric struct {
 	Name string
 	Unit Unit
 	Sets [][]Dimension
-	// FromAccessLog means that no function emits the metric: CloudWatch Logs
-	// derives it from API Gateway's access log with a metric filter.
-	FromAccessLog bool
+	// FromLog means that no function emits the metric: CloudWatch Logs derives it with
+	// metric filters, from API Gateway's access log or from Lambda's own lines.
+	FromLog bool
 }
 
 func plain() [][]Dimension { return [][]Dimension{{}} }
@@ -95,8 +95,33 @@ func All() []Metric {
 		DocumentsRegenerated(), ChunksEmbedded(),
 		ProjectsUnseen(), SecretFailures(),
 		Runs(), Coalesced(), BehindEvent(), JobsAborted(),
-		HooksBroken(), MissedEvents(), CensusFindings(),
+		HooksBroken(), MissedEvents(), ReconcileAge(), CensusFindings(),
+		FailedInvocations(), SlowInvocations(), StagesThrottled(), TablesThrottled(),
 	}
+}
+
+// FailedInvocations counts invocations of all functions that failed: that returned an
+// error, crashed, or ran out of memory or time.
+func FailedInvocations() Metric {
+	return Metric{Name: "FailedInvocations", Unit: Count, Sets: plain(), FromLog: true}
+}
+
+// SlowInvocations counts invocations of all functions that took more than
+// [surgical.NearTheLimit] of their function's timeout. Of one that timed out,
+// CloudWatch Logs counts it.
+func SlowInvocations() Metric {
+	return Metric{Name: "SlowInvocations", Unit: Count, Sets: plain()}
+}
+
+// StagesThrottled counts runs that were postponed because Lambda refused, again and
+// again, to start one of the workflow's functions.
+func StagesThrottled() Metric {
+	return Metric{Name: "StagesThrottled", Unit: Count, Sets: plain()}
+}
+
+// TablesThrottled counts calls that DynamoDB throttled, each attempt of the SDK as one.
+func TablesThrottled() Metric {
+	return Metric{Name: "TablesThrottled", Unit: Count, Sets: plain()}
 }
 
 // Deliveries counts webhooks by outcome: queued and ignored ones get a 2xx response,
@@ -119,7 +144,7 @@ func EnqueueLatency() Metric {
 // AnswersOtherThan2xx counts responses to webhooks that GitLab treats as failures,
 // including those of API Gateway itself.
 func AnswersOtherThan2xx() Metric {
-	return Metric{Name: "AnswersOtherThan2xx", Unit: Count, Sets: plain(), FromAccessLog: true}
+	return Metric{Name: "AnswersOtherThan2xx", Unit: Count, Sets: plain(), FromLog: true}
 }
 
 // QueueAge is the time from sending a message until a worker received it, including
@@ -157,7 +182,9 @@ func ContentWriteUnits() Metric {
 	return Metric{Name: "ContentWriteUnits", Unit: Count, Sets: plain()}
 }
 
-// GitLabRequests counts requests to GitLab, including redirects.
+// GitLabRequests counts the requests that fetches send to GitLab, including redirects.
+// The crawler's are not counted: it sends some in every hour, and a metric is paid for
+// by the hours that have it.
 func GitLabRequests() Metric {
 	return Metric{Name: "GitLabRequests", Unit: Count, Sets: plain()}
 }
@@ -173,7 +200,8 @@ func GitLabUnauthorized() Metric {
 	return Metric{Name: "GitLabUnauthorized", Unit: Count, Sets: plain()}
 }
 
-// GitLabBudgetLeft is the lowest RateLimit-Remaining of a fetch, if GitLab sends it.
+// GitLabBudgetLeft is the lowest RateLimit-Remaining of a fetch, if GitLab sends it and
+// less than half of the limit remains.
 func GitLabBudgetLeft() Metric {
 	return Metric{Name: "GitLabBudgetLeft", Unit: Count, Sets: plain()}
 }
@@ -232,6 +260,13 @@ func HooksBroken() Metric {
 // whether the hook works.
 func MissedEvents() Metric {
 	return Metric{Name: "MissedEvents", Unit: Count, Sets: plain()}
+}
+
+// ReconcileAge is for how long the project that has waited longest was not compared with
+// GitLab's lists, leaving out those that GitLab does not show. It is emitted with every
+// start of the crawler, unless it is less than [surgical.ReconcileLate].
+func ReconcileAge() Metric {
+	return Metric{Name: "ReconcileAge", Unit: Milliseconds, Sets: plain()}
 }
 
 // CensusFindings counts what censuses found that no webhook and no list announced, by

@@ -33,8 +33,9 @@ type Traffic struct {
 	Requests, RateLimited int64
 	// Unauthorized means that the fetch ended with a 401.
 	Unauthorized bool
-	// BudgetLeft is the lowest RateLimit-Remaining, or -1 if GitLab sent none.
-	BudgetLeft int64
+	// BudgetLeft is the lowest RateLimit-Remaining, or -1 if GitLab sent none, and Budget
+	// its RateLimit-Limit, or -1.
+	BudgetLeft, Budget int64
 }
 
 // Fetched records a fetch that ended, successful or not.
@@ -43,10 +44,20 @@ func (e *Emitter) Fetched(t Traffic) {
 	if t.Unauthorized {
 		l.count(GitLabUnauthorized(), 1)
 	}
-	if t.BudgetLeft >= 0 {
+	if t.BudgetLeft >= 0 && (t.Budget <= 0 || 2*t.BudgetLeft < t.Budget) {
 		l.count(GitLabBudgetLeft(), t.BudgetLeft) // zero is the value that matters most
 	}
 	e.emit(l)
+}
+
+// Crawling is the meter of a client that sends requests whether or not anything
+// happens. It records what goes wrong, and does not count requests.
+type Crawling struct{ *Emitter }
+
+// Fetched records requests that ended, successful or not.
+func (c Crawling) Fetched(t Traffic) {
+	t.Requests = 0
+	c.Emitter.Fetched(t)
 }
 
 // Preflighted records a preflight that ended, successful or not.
@@ -115,6 +126,23 @@ func (e *Emitter) Found(entities map[surgical.Finding]int64) {
 		e.emit(newLine().of(Finding, string(f)).some(CensusFindings(), entities[f]))
 	}
 }
+
+// ReconcileAge records for how long a project was not compared with GitLab's lists. What
+// is usual with this time from one reconcile of a project to the next is not recorded.
+func (e *Emitter) ReconcileAge(age, interval time.Duration) {
+	if age >= surgical.ReconcileLate(interval) {
+		e.emit(newLine().took(ReconcileAge(), age))
+	}
+}
+
+// Slow records an invocation that took nearly as long as it may.
+func (e *Emitter) Slow() { e.emit(newLine().count(SlowInvocations(), 1)) }
+
+// StageThrottled records a run that was postponed because Lambda did not start a stage.
+func (e *Emitter) StageThrottled() { e.emit(newLine().count(StagesThrottled(), 1)) }
+
+// TableThrottled records a call that DynamoDB throttled.
+func (e *Emitter) TableThrottled() { e.emit(newLine().count(TablesThrottled(), 1)) }
 
 // Missed records that a reconcile found so many changes that no delivery announced.
 func (e *Emitter) Missed(events int64) { e.emit(newLine().some(MissedEvents(), events)) }

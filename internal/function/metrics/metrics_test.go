@@ -96,6 +96,23 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 		"a fetch without a valid token": {func(e *metrics.Emitter) {
 			e.Fetched(metrics.Traffic{Requests: 1, Unauthorized: true, BudgetLeft: -1})
 		}, []metricstest.Datum{count("GitLabRequests", "", 1), count("GitLabUnauthorized", "", 1)}},
+		"a fetch that leaves half of the budget": {func(e *metrics.Emitter) { e.Fetched(metrics.Traffic{Requests: 5, BudgetLeft: 1000, Budget: 2000}) },
+			[]metricstest.Datum{count("GitLabRequests", "", 5)}},
+		"one that leaves less": {func(e *metrics.Emitter) { e.Fetched(metrics.Traffic{Requests: 5, BudgetLeft: 999, Budget: 2000}) },
+			[]metricstest.Datum{count("GitLabRequests", "", 5), count("GitLabBudgetLeft", "", 999)}},
+		"a list": {func(e *metrics.Emitter) {
+			metrics.Crawling{Emitter: e}.Fetched(metrics.Traffic{Requests: 2, BudgetLeft: -1, Budget: -1})
+		}, nil},
+		"a list without a valid token": {func(e *metrics.Emitter) {
+			metrics.Crawling{Emitter: e}.Fetched(metrics.Traffic{Requests: 2, RateLimited: 1, Unauthorized: true, BudgetLeft: -1, Budget: -1})
+		}, []metricstest.Datum{count("GitLabRateLimited", "", 1), count("GitLabUnauthorized", "", 1)}},
+		"a reconcile that is on time":       {func(e *metrics.Emitter) { e.ReconcileAge(15*time.Minute-time.Millisecond, 5*time.Minute) }, nil},
+		"one of every hour that is on time": {func(e *metrics.Emitter) { e.ReconcileAge(3*time.Hour-time.Millisecond, time.Hour) }, nil},
+		"one that is late": {func(e *metrics.Emitter) { e.ReconcileAge(15*time.Minute, 5*time.Minute) },
+			[]metricstest.Datum{took("ReconcileAge", "", 900_000)}},
+		"a slow invocation":         {func(e *metrics.Emitter) { e.Slow() }, []metricstest.Datum{count("SlowInvocations", "", 1)}},
+		"a stage not started":       {func(e *metrics.Emitter) { e.StageThrottled() }, []metricstest.Datum{count("StagesThrottled", "", 1)}},
+		"a throttled call":          {func(e *metrics.Emitter) { e.TableThrottled() }, []metricstest.Datum{count("TablesThrottled", "", 1)}},
 		"a fetch that sent nothing": {func(e *metrics.Emitter) { e.Fetched(metrics.Traffic{BudgetLeft: -1}) }, nil},
 		"a preflight":               {func(e *metrics.Emitter) { e.Preflighted(time.Second) }, []metricstest.Datum{took("PreflightDuration", "", 1000)}},
 		"an ingest":                 {func(e *metrics.Emitter) { e.Ingested(time.Second) }, []metricstest.Datum{took("IngestDuration", "", 1000)}},

@@ -2,7 +2,6 @@
 package searchenv
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"time"
@@ -21,9 +20,9 @@ import (
 
 // Engine returns the configured engine. model is that of the vectors, "" for none, and
 // embed returns the vector of a query; an indexer has none.
-func Engine(env function.Env[config.Search], model string, embed func(ctx context.Context, text string) ([]float32, error)) (search.Engine, error) {
+func Engine(env function.Env[config.Search], model string, embed search.Embedder) (search.Engine, error) {
 	c := env.Config
-	manifests := manifest.NewStore(dynamo.New(env.AWS), c.State)
+	manifests := manifest.NewStore(dynamo.New(env.AWS, env.Meter.TableThrottled), c.State)
 	objects := bucket.New(bucket.Client(awsenv.ForObjects(env.AWS)), c.Bucket)
 	if c.OpenSearchEndpoint == "" {
 		return embedded.New(embedded.Options{
@@ -38,6 +37,6 @@ func Engine(env function.Env[config.Search], model string, embed func(ctx contex
 	return opensearch.New(opensearch.Options{
 		Endpoint: endpoint, HTTP: awsenv.ForObjects(env.AWS).HTTPClient, Credentials: env.AWS.Credentials,
 		Manifests: manifests, Name: c.OpenSearchIndex, Objects: objects,
-		Language: c.Language, Model: model, Embed: embed, Clock: time.Now, Log: env.Log,
+		Language: c.Language, Model: model, Embed: embed, Resembling: vectorspace.Resembling(model), Clock: time.Now, Log: env.Log,
 	})
 }

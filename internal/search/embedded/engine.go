@@ -1,14 +1,12 @@
 package embedded
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -33,9 +31,8 @@ type Options struct {
 	// model that knows what words mean are of use: ranks by others make words worse.
 	Model string
 	// Embed returns the vector of a query. It may be nil in an indexer.
-	Embed func(ctx context.Context, text string) ([]float32, error)
-	// Resembling is the least cosine of the vectors of an entity and of what is called
-	// similar to it; 0 if any is.
+	Embed search.Embedder
+	// Resembling is the bound of [search.Rankings.Similar].
 	Resembling float64
 	Clock      func() time.Time
 	Log        *slog.Logger
@@ -58,6 +55,8 @@ type Engine struct {
 	// known is the catalog that an indexer compares with.
 	knowing sync.Mutex
 	known   *state
+	// soundAt is when all objects were last found to be what was written.
+	soundAt time.Time
 }
 
 var _ search.Engine = (*Engine)(nil)
@@ -147,9 +146,10 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 	if err != nil {
 		return found, err
 	}
-	ranked := lexical
+	ranked := candidates(lexical)
 	if s.vectors != nil && s.vectors.dims > 0 {
-		near, err := e.near(ctx, s, q, max(depth, search.Fused), accept)
+		limit := max(depth, search.Fused)
+		near, err := e.near(ctx, s, q, limit, accept)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return found, err
@@ -158,23 +158,28 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 			found.Reason = search.NoEmbedder
 		default:
 			found.Mode, found.Model = search.Hybrid, e.Model
-			if q.SimilarTo != nil && e.Resembling > 0 {
-				lexical, near = resembling(lexical, near, e.Resembling)
-				total = 0
+			rankings := search.Rankings{Words: ranked, Total: total, Near: near, Limit: limit}
+			if q.SimilarTo != nil {
+				ranked, total = rankings.Similar(e.Resembling)
+			} else {
+				ranked, total = rankings.Fused()
 			}
-			ranked = fuse(lexical, near)
-			total = max(total, len(ranked))
 		}
 	} else if e.Model != "" {
 		found.Reason = search.NoVectors(e.Model)
 	}
-	for _, hit := range ranked[:min(depth, len(ranked))] {
-		found.Found = append(found.Found, search.Candidate{
-			Ref: hit.entity.ref, Document: hit.document, Chunk: hit.chunk, Hash: hit.entity.Documents[hit.document].Hash, Score: hit.score,
-		})
-	}
+	found.Found = ranked[:min(depth, len(ranked))]
 	found.More = total > depth && len(found.Found) == depth
 	return found, nil
+}
+
+// candidates are the chunks as an engine returns them.
+func candidates(hits []chunkHit) []search.Candidate {
+	all := make([]search.Candidate, len(hits))
+	for i, hit := range hits {
+		all[i] = search.Candidate{Ref: hit.entity.ref, Document: hit.document, Chunk: hit.chunk, Hash: hit.entity.Documents[hit.document].Hash, Score: hit.score}
+	}
+	return all
 }
 
 // accepts returns which entities the query lets through, nil for all. The facets of an
@@ -203,17 +208,15 @@ func (s *state) wanted(ctx context.Context, q search.Query) ([]weighted, error) 
 }
 
 // near ranks by vectors: that of the query, or the mean of those of the entity that
-// others are compared with.
-func (e *Engine) near(ctx context.Context, s *state, q search.Query, depth int, accept func(*entry) bool) ([]chunkHit, error) {
-	var vector []float32
+// others are compared with. The scores are cosines.
+func (e *Engine) near(ctx context.Context, s *state, q search.Query, depth int, accept func(*entry) bool) ([]search.Candidate, error) {
+	var own [][]float32
 	if q.SimilarTo != nil {
-		vector = s.mean(*q.SimilarTo)
+		own = s.own(*q.SimilarTo)
 	}
-	if vector == nil {
-		var err error
-		if vector, err = search.Embed(ctx, e.Embed, q.Text); err != nil {
-			return nil, err
-		}
+	vector, err := search.QueryVector(ctx, e.Embed, q.Text, own, s.vectors.dims)
+	if err != nil {
+		return nil, err
 	}
 	if accept != nil {
 		accept = together(accept)
@@ -228,26 +231,16 @@ func (e *Engine) near(ctx context.Context, s *state, q search.Query, depth int, 
 	for i, n := range nearest {
 		hits[i] = chunkHit{n.row.entity, n.row.document, int(n.row.chunk), float64(n.score)}
 	}
-	return hits, nil
+	return candidates(hits), nil
 }
 
-// resembling returns the chunks that are as close as least, and of the ranking by words
-// those of their entities.
-func resembling(lexical, near []chunkHit, least float64) (words, vectors []chunkHit) {
-	resembles := map[*entry]bool{}
-	for _, hit := range near {
-		if hit.score < least {
-			break // they are sorted
-		}
-		resembles[hit.entity] = true
-		vectors = append(vectors, hit)
+// own returns the vectors of an entity's own document.
+func (s *state) own(ref surgical.EntityRef) [][]float32 {
+	e := s.catalog[ref.Key()]
+	if e == nil {
+		return nil
 	}
-	for _, hit := range lexical {
-		if resembles[hit.entity] {
-			words = append(words, hit)
-		}
-	}
-	return words, vectors
+	return s.vectors.of(e.Key, render.EntityID, e.Documents[render.EntityID].Chunks)
 }
 
 // together makes a function safe for concurrent use.
@@ -258,59 +251,6 @@ func together(accept func(*entry) bool) func(*entry) bool {
 		defer mu.Unlock()
 		return accept(e)
 	}
-}
-
-// mean returns the mean of the vectors of an entity's own document; nil if it has none.
-func (s *state) mean(ref surgical.EntityRef) []float32 {
-	e := s.catalog[ref.Key()]
-	if e == nil {
-		return nil
-	}
-	var sum []float32
-	for _, vector := range s.vectors.of(e.Key, render.EntityID, e.Documents[render.EntityID].Chunks) {
-		if sum == nil {
-			sum = make([]float32, len(vector))
-		}
-		for i, x := range vector {
-			sum[i] += x
-		}
-	}
-	return sum
-}
-
-// fuse joins two rankings by ranks (reciprocal rank fusion). What is among the first
-// [search.Fused] of none follows behind all others by its better rank: so the order of the first
-// does not depend on how much is looked at, and pages go on where the last one ended.
-func fuse(rankings ...[]chunkHit) []chunkHit {
-	type chunk struct {
-		entity   *entry
-		document string
-		chunk    int
-	}
-	scores, behind := map[chunk]float64{}, map[chunk]float64{}
-	for _, ranking := range rankings {
-		for rank, hit := range ranking {
-			c, score := chunk{hit.entity, hit.document, hit.chunk}, 1/float64(search.RankConstant+rank+1)
-			if rank < search.Fused {
-				scores[c] += score
-			} else {
-				behind[c] = max(behind[c], score)
-			}
-		}
-	}
-	for c, score := range behind {
-		if _, ok := scores[c]; !ok {
-			scores[c] = score
-		}
-	}
-	all := make([]chunkHit, 0, len(scores))
-	for c, score := range scores {
-		all = append(all, chunkHit{c.entity, c.document, c.chunk, score})
-	}
-	slices.SortFunc(all, func(a, b chunkHit) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.entity.Key, b.entity.Key), cmp.Compare(a.document, b.document), cmp.Compare(a.chunk, b.chunk))
-	})
-	return all
 }
 
 // refresh brings the copy up to date, as far as that takes little time. Without a copy,

@@ -3,12 +3,16 @@ package embedded_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/searchtest"
 )
 
@@ -42,42 +46,21 @@ func TestSearch_RanksTheFirstAlikeHoweverMuchIsLookedAt(t *testing.T) {
 	}
 }
 
-// Of what has words in common with an entity, only that counts as similar whose vectors
-// are close enough, in any of its documents.
-func TestSearch_ForSimilarEntitiesLeavesOutWhatHardlyResembles(t *testing.T) {
+func TestSearch_OfABucketThatIsAwayAnswersFromItsCopyOrSaysWhenToTryAgain(t *testing.T) {
 	w := newWorld(t)
-	w.Model = "two-things"
-	with := func(iid int64, vectors ...[]float32) search.Change {
-		change := searchtest.Entity(iid, "the same words")
-		for n, vector := range vectors {
-			if n > 0 {
-				change.Put = append(change.Put, searchtest.Document(fmt.Sprint("discussion#", n), "the same words"))
-			}
-			change.Put[n].Model, change.Put[n].Vectors = w.Model, [][]float32{vector}
-		}
-		return change
+	e, ok := w.Engine().(*embedded.Engine)
+	if !ok {
+		t.Fatal("another engine")
 	}
-	w.Rebuild(w.Engine(), with(1, []float32{1, 0}), with(2, []float32{0.8, 0.6}), with(3, []float32{0.6, 0.8}),
-		with(4, []float32{0, 1}, []float32{0.9, 0.1}), searchtest.Entity(5, "the same words"))
-	ref := searchtest.Issue(1)
-	for least, want := range map[float64][]int64{0: {2, 3, 4, 5}, 0.7: {2, 4}, 0.95: {4}, 1: nil} {
-		e, ok := w.Engine().(*embedded.Engine)
-		if !ok {
-			t.Fatal("another engine")
-		}
-		e.Resembling = least
-		found, err := e.Search(t.Context(), search.Query{Text: "the same words", SimilarTo: &ref}, 50)
-		w.Must(err)
-		if found.More || found.Mode != search.Hybrid {
-			t.Errorf("from %.2f on: more is %v, mode %s", least, found.More, found.Mode)
-		}
-		var iids []int64
-		for _, c := range found.Found {
-			iids = append(iids, c.Ref.IID)
-		}
-		slices.Sort(iids)
-		w.Same(fmt.Sprintf("from %.2f on", least), want, slices.Compact(iids))
-		// A query in words is not one for similar entities.
-		w.Same("by words", 6, len(w.Words(e, "the same words")))
-	}
+	w.Rebuild(e, searchtest.Entity(1, "a crash"))
+	away := bucket.Client(aws.Config{Region: "eu-central-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), RetryMaxAttempts: 1, Credentials: aws.AnonymousCredentials{}})
+	first := w.Engine().(*embedded.Engine)
+	first.Objects = bucket.New(away, "index")
+	_, err := first.Search(t.Context(), search.Query{Text: "crash"}, 10)
+	w.Same("without a copy", surgical.CodeDependencyUnavailable, search.ReplyOf(search.Answer{}, err).Failure.Code)
+	w.Same("with one", 1, len(w.Words(e, "crash")))
+	w.Apply(w.Engine(), searchtest.Entity(2, "a crash"))
+	e.Objects = first.Objects
+	w.Pass(time.Minute)
+	w.Same("with an older one", 1, len(w.Words(e, "crash")))
 }

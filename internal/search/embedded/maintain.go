@@ -35,9 +35,27 @@ func (e *Engine) Maintain(ctx context.Context) error {
 	return e.sweep(ctx, m)
 }
 
-// check looks whether the objects are what was written. A damaged base or batch is
-// [search.ErrDamaged]; a previous base that is damaged is forgotten.
+// check looks whether the objects are what was written, unless it did so less than
+// [surgical.IndexCheckInterval] ago: that takes a request for each of them. A damaged base
+// or batch is [search.ErrDamaged]; a previous base that is damaged is forgotten.
 func (e *Engine) check(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error) {
+	now := e.Clock()
+	e.knowing.Lock()
+	due := now.Sub(e.soundAt) >= surgical.IndexCheckInterval
+	e.knowing.Unlock()
+	if !due {
+		return m, nil
+	}
+	m, err := e.sound(ctx, m)
+	if err == nil {
+		e.knowing.Lock()
+		defer e.knowing.Unlock()
+		e.soundAt = now
+	}
+	return m, err
+}
+
+func (e *Engine) sound(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error) {
 	objects := m.Base.Objects()
 	for _, b := range m.Batches {
 		objects = append(objects, b.Object)
@@ -181,10 +199,7 @@ func (e *Engine) sweep(ctx context.Context, m manifest.Manifest) error {
 	if err != nil {
 		return search.UnlessMoved(err)
 	}
-	retired := map[string]bool{}
-	for _, r := range m.Retired {
-		retired[r.Key] = true
-	}
+	retired := m.RetiredKeys()
 	var due []string
 	for _, key := range unnamed {
 		if !m.Names(key) && !retired[key] {

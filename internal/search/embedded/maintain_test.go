@@ -1,18 +1,22 @@
 package embedded_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/searchtest"
 )
 
@@ -54,6 +58,51 @@ func TestMaintain_JoinsManyBatchesWithTheBase(t *testing.T) {
 	w.Apply(writer, searchtest.Entity(1, "no failure"))
 	w.Pass(time.Second)
 	w.Same("a batch behind the new base", []string{}, w.Words(warm, "first"))
+}
+
+// Whatever an indexer writes during a backfill, each query is answered, from an index that
+// lacks nothing but what was written a moment ago: also in the middle of a compaction.
+func TestMaintain_KeepsNoQueryWaitingDuringABackfill(t *testing.T) {
+	w := newWorld(t)
+	reader := w.Engine()
+	applied, compacting, during := 0, false, 0
+	query := func() {
+		w.Pass(time.Second)
+		found, err := reader.Search(t.Context(), search.Query{Text: "crash"}, 1000)
+		w.Must(err)
+		if len(found.Found) != applied {
+			t.Errorf("%d of %d batches are in the answer", len(found.Found), applied)
+		}
+	}
+	writer, err := embedded.New(embedded.Options{
+		Manifests: w.Manifests, Dir: t.TempDir(), Language: w.Language, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
+		Objects: bucket.New(w.bucket.Client(cloud.InterceptAPI("s3", func(_ context.Context, _ cloud.Call, send func() error) error {
+			if compacting {
+				during++
+				query()
+			}
+			return send()
+		})), "index"),
+	})
+	w.Must(err)
+	defer func() { w.Must(writer.Close()) }()
+	w.Rebuild(writer)
+	for i := range surgical.MaxIndexBatches + 10 {
+		w.Apply(writer, searchtest.Entity(int64(i+1), "a crash"))
+		if applied++; applied%20 == 0 {
+			query()
+		}
+		compacting = true
+		w.Must(writer.Maintain(t.Context()))
+		compacting = false
+		if behind := len(w.manifest().Batches); behind >= surgical.MaxIndexBatches {
+			t.Errorf("%d batches are behind the base", behind)
+		}
+	}
+	query()
+	if during < 4 {
+		t.Errorf("only %d queries came in the middle of maintenance", during)
+	}
 }
 
 func TestMaintain_LeavesNothingOfARemovedWordForADay(t *testing.T) {
@@ -144,6 +193,20 @@ func TestMaintain_FindsDamagedObjects(t *testing.T) {
 				w.Must(e.Maintain(t.Context()))
 			})
 		}
+	}
+}
+
+func TestMaintain_LooksAtTheObjectsOnceInAWhile(t *testing.T) {
+	w := newWorld(t)
+	e := w.Engine()
+	w.Rebuild(e, searchtest.Entity(1, "a crash"))
+	w.Must(e.Maintain(t.Context()))
+	w.bucket.Corrupt(w.manifest().Base.Texts.Key, nil)
+	w.Pass(surgical.IndexCheckInterval - time.Minute)
+	w.Must(e.Maintain(t.Context()))
+	w.Pass(time.Minute)
+	if err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // vectors holds the vectors of all chunks of one model, for an exact scan. They have
-// length 1, so that their products are cosines.
+// length 1, so that their products are cosines; that of a chunk without one is zero.
 type vectors struct {
 	model string
 	// dims is the length of the vectors; 0 while there are none.
@@ -55,6 +55,8 @@ type row struct {
 	entity   *entry
 	document string
 	chunk    int32
+	// blank reports that the chunk has no vector.
+	blank bool
 }
 
 func newVectors(model string) *vectors {
@@ -88,22 +90,39 @@ func (v *vectors) apply(c catalog, change search.Change, was []dropped) {
 // cannot be compared: the catalog then says that the document has none.
 func (v *vectors) add(e *entry, d search.Document) {
 	for _, values := range d.Vectors {
+		if !search.HasDirection(values) {
+			continue
+		}
 		if v.dims == 0 {
 			v.dims = len(values)
 		}
 		if len(values) != v.dims {
-			without := d.Indexed
-			without.Model = ""
-			e.Documents[d.ID] = without
+			e.without(d)
 			return
 		}
+	}
+	if v.dims == 0 {
+		e.without(d)
+		return
 	}
 	if len(d.Vectors) > 0 {
 		v.at[documentKey{e.Key, d.ID}] = len(v.rows)
 	}
 	for i, values := range d.Vectors {
-		copy(v.push(row{e, d.ID, int32(i)}), unit(values))
+		blank := !search.HasDirection(values)
+		at := v.push(row{e, d.ID, int32(i), blank})
+		clear(at) // a row that was dropped may have been there
+		if !blank {
+			copy(at, unit(values))
+		}
 	}
+}
+
+// without records that the document has no vectors.
+func (e *entry) without(d search.Document) {
+	indexed := d.Indexed
+	indexed.Model = ""
+	e.Documents[d.ID] = indexed
 }
 
 // compact drops the dead rows.
@@ -195,7 +214,7 @@ func (v *vectors) scan(query []float32, first, last, limit int, accept func(*ent
 	least := float32(-2)
 	for i := first; i < last; i++ {
 		r := v.rows[i]
-		if r.entity == nil {
+		if r.entity == nil || r.blank {
 			continue
 		}
 		score := product(query, v.value(i))
@@ -271,10 +290,11 @@ func (v *vectors) read(r io.Reader, c catalog) error {
 				}
 				return fmt.Errorf("read vectors: %w", err)
 			}
-			values := v.push(row{e, id, int32(chunk)})
+			values := v.push(row{e, id, int32(chunk), false})
 			for i := range values {
 				values[i] = math.Float32frombits(binary.LittleEndian.Uint32(buffer[4*i:]))
 			}
+			v.rows[len(v.rows)-1].blank = !slices.ContainsFunc(values, func(x float32) bool { return x != 0 })
 		}
 	}
 	return finish(in)

@@ -20,7 +20,7 @@ func inBucket(b *fakes3.Bucket) searchtest.Backend {
 			x.Helper()
 			e, err := embedded.New(embedded.Options{
 				Manifests: x.Manifests, Objects: bucket.New(b.Client(), "index"), Dir: dir, Language: x.Language, Model: x.Model,
-				Embed: x.Embed, Clock: x.Clock, Log: slog.New(slog.DiscardHandler),
+				Embed: x.Embed, Resembling: x.Resembling, Clock: x.Clock, Log: slog.New(slog.DiscardHandler),
 			})
 			x.Must(err)
 			x.Cleanup(func() { x.Must(e.Close()) })

@@ -1,6 +1,7 @@
 package finder
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -29,13 +30,17 @@ func (f *Finder) marker(query string) marker {
 }
 
 // passage returns the part of a chunk's text that has most words of the query, without
-// what the hit says itself: where the chunk comes from, and the entity's attributes.
+// what the hit says itself: where the chunk comes from, and the entity's attributes. Of
+// comments it has what people wrote.
 func (m marker) passage(document content.Document, chunks []render.Chunk, n int) search.Passage {
 	chunk := chunks[n].Text
 	if _, text, ok := strings.Cut(chunk, "\n\n"); ok {
 		chunk = text
 	}
-	if n == 0 {
+	switch {
+	case document.ID != render.EntityID:
+		chunk = cmp.Or(render.Remarks(chunk), chunk)
+	case n == 0:
 		chunk = render.Body(chunk)
 	}
 	var found []language.Word

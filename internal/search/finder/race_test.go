@@ -8,14 +8,12 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
 	fakes3 "gitlab.com/lorehook/lorehook/test/fake/s3"
+	"gitlab.com/lorehook/lorehook/test/sample"
 	"gitlab.com/lorehook/lorehook/test/searchtest"
 )
 
 func TestFind_ShowsNothingThatARead_WouldNotHaveShown(t *testing.T) {
-	n := searchtest.AllRaces
-	if testing.Short() {
-		n /= 20
-	}
+	n := sample.Of(searchtest.AllRaces, searchtest.AllRaces/20)
 	searchtest.Race(t, n, func(x *searchtest.Index) func() search.Engine {
 		objects := fakes3.New(x.Clock)
 		return func() search.Engine {

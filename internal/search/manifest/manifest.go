@@ -232,6 +232,15 @@ func (m *Manifest) Retire(at time.Time, objects ...Object) {
 	}
 }
 
+// RetiredKeys returns the keys of the retired objects.
+func (m Manifest) RetiredKeys() map[string]bool {
+	keys := make(map[string]bool, len(m.Retired))
+	for _, r := range m.Retired {
+		keys[r.Key] = true
+	}
+	return keys
+}
+
 // Store keeps the manifest.
 type Store struct {
 	db    *dynamodb.Client

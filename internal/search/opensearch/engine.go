@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
+	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // Options are what an engine is made of.
@@ -35,9 +35,11 @@ type Options struct {
 	// Model is that of the vectors; "" for an index without vectors.
 	Model string
 	// Embed returns the vector of a query. It may be nil in an indexer.
-	Embed func(ctx context.Context, text string) ([]float32, error)
-	Clock func() time.Time
-	Log   *slog.Logger
+	Embed search.Embedder
+	// Resembling is the bound of [search.Rankings.Similar].
+	Resembling float64
+	Clock      func() time.Time
+	Log        *slog.Logger
 }
 
 // Engine is an engine whose index is in OpenSearch.
@@ -99,8 +101,8 @@ func (e *Engine) forget() {
 	e.readAt = time.Time{}
 }
 
-// Search implements [search.Engine]. While OpenSearch does not answer, the error is
-// [surgical.CodeIndexNotReady], too.
+// Search implements [search.Engine]. While OpenSearch does not answer, or refuses the
+// function, the error is [surgical.CodeDependencyUnavailable].
 func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.Candidates, error) {
 	found, err := e.searchOnce(ctx, q, depth)
 	if noIndex(err) {
@@ -113,16 +115,9 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 		e.Log.ErrorContext(ctx, "index_missing", "error", err.Error())
 		return found, search.NotReady()
 	case unanswered(err):
-		return found, unavailable(err)
+		return found, outage.Unavailable(err, "OpenSearch does not answer; the log of the function search says why")
 	}
 	return found, err
-}
-
-// unavailable is the failure of a query that OpenSearch does not answer.
-func unavailable(cause error) *surgical.Error {
-	err := surgical.WrapError(surgical.CodeIndexNotReady, cause, "OpenSearch does not answer; the log of the function search says why")
-	err.RetryAfter = surgical.UnavailableRetryAfter
-	return err
 }
 
 func (e *Engine) searchOnce(ctx context.Context, q search.Query, depth int) (search.Candidates, error) {
@@ -152,39 +147,64 @@ func (e *Engine) searchOnce(ctx context.Context, q search.Query, depth int) (sea
 		}
 	}
 	depth = min(depth, maxDepth)
-	var answer searchAnswer
-	if err := e.query.call(ctx, http.MethodPost, "/"+m.Index+"/_search", nil, searchBody(q, vector, depth), &answer); err != nil {
-		return found, err
+	var total int
+	if q.SimilarTo != nil && vector != nil {
+		found.Found, total, err = e.similar(ctx, m, q, vector, depth)
+	} else {
+		found.Found, total, err = e.ranking(ctx, m, searchBody(q, vector, depth))
 	}
-	if answer.Shards.Failed > 0 || answer.TimedOut {
-		return found, &failure{Status: http.StatusServiceUnavailable, Type: "partial", Reason: "only a part of the index answered"}
-	}
-	for _, hit := range answer.Hits.Hits {
-		c, err := hit.candidate()
-		if err != nil {
-			return found, fmt.Errorf("read OpenSearch's answer: %w", err)
-		}
-		found.Found = append(found.Found, c)
-	}
-	found.More = answer.Hits.Total.Value > depth && len(found.Found) == depth && depth < maxDepth
-	return found, nil
+	found.Found = found.Found[:min(depth, len(found.Found))]
+	found.More = total > depth && len(found.Found) == depth && depth < maxDepth
+	return found, err
 }
 
-// vectorOf returns the vector that a query is compared by: its own, or the mean of those
-// of the entity that others are compared with.
-func (e *Engine) vectorOf(ctx context.Context, m manifest.Manifest, q search.Query) ([]float32, error) {
-	if q.SimilarTo != nil {
-		vector, err := e.mean(ctx, m, *q.SimilarTo)
-		if err != nil || vector != nil {
-			return vector, err
+// ranking returns what a search finds, best first, and how many chunks there are: the
+// number may end beyond the depth of the search.
+func (e *Engine) ranking(ctx context.Context, m manifest.Manifest, body []byte) ([]search.Candidate, int, error) {
+	var answer searchAnswer
+	if err := e.query.call(ctx, http.MethodPost, "/"+m.Index+"/_search", nil, body, &answer); err != nil {
+		return nil, 0, err
+	}
+	if answer.Shards.Failed > 0 || answer.TimedOut {
+		return nil, 0, &failure{Status: http.StatusServiceUnavailable, Type: "partial", Reason: "only a part of the index answered"}
+	}
+	found := make([]search.Candidate, len(answer.Hits.Hits))
+	for i, hit := range answer.Hits.Hits {
+		var err error
+		if found[i], err = hit.candidate(); err != nil {
+			return nil, 0, fmt.Errorf("read OpenSearch's answer: %w", err)
 		}
 	}
-	vector, err := search.Embed(ctx, e.Embed, q.Text)
+	return found, answer.Hits.Total.Value, nil
+}
+
+// similar ranks what is similar to an entity. The two rankings are joined here, because the
+// server's fusion has no bound that also holds for the ranking by words.
+func (e *Engine) similar(ctx context.Context, m manifest.Manifest, q search.Query, vector []float32, depth int) ([]search.Candidate, int, error) {
+	limit := max(depth, search.Fused)
+	words, total, err := e.ranking(ctx, m, searchBody(q, nil, limit))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if len(vector) != m.Dimensions || !search.HasDirection(vector) {
-		return nil, fmt.Errorf("the embedder returned a vector of %d numbers that cannot be compared with those of %d", len(vector), m.Dimensions)
+	near, _, err := e.ranking(ctx, m, nearBody(q, vector, limit))
+	if err != nil {
+		return nil, 0, err
 	}
-	return vector, nil
+	for i := range near {
+		near[i].Score = cosine(near[i].Score)
+	}
+	ranked, total := search.Rankings{Words: words, Total: total, Near: near, Limit: limit}.Similar(e.Resembling)
+	return ranked, total, nil
+}
+
+// vectorOf returns the vector that a query is compared by.
+func (e *Engine) vectorOf(ctx context.Context, m manifest.Manifest, q search.Query) ([]float32, error) {
+	var own [][]float32
+	if q.SimilarTo != nil {
+		var err error
+		if own, err = e.own(ctx, m, *q.SimilarTo); err != nil {
+			return nil, err
+		}
+	}
+	return search.QueryVector(ctx, e.Embed, q.Text, own, m.Dimensions)
 }

@@ -166,10 +166,7 @@ func (e *Engine) sweep(ctx context.Context, m manifest.Manifest, indexes map[str
 		return nil
 	}
 	now := e.Clock()
-	retired := map[string]bool{}
-	for _, r := range m.Retired {
-		retired[r.Key] = true
-	}
+	retired := m.RetiredKeys()
 	var objects []string
 	if e.Objects != nil {
 		for o, err := range e.Objects.List(ctx) {

@@ -217,7 +217,7 @@ func TestSearch_OfAServerThatIsAwaySaysWhenToTryAgain(t *testing.T) {
 		x.Rebuild(x.Engine())
 		c.status = status
 		_, err := x.Engine().Search(t.Context(), search.Query{Text: "crash"}, 10)
-		if failure := surgical.AsError(err); failure.Code != surgical.CodeIndexNotReady || failure.RetryAfter == 0 || strings.Contains(failure.Message, "403") {
+		if failure := surgical.AsError(err); failure.Code != surgical.CodeDependencyUnavailable || failure.RetryAfter == 0 || strings.Contains(failure.Message, "403") {
 			t.Errorf("%d: got %+v", status, failure)
 		}
 	}
@@ -225,5 +225,5 @@ func TestSearch_OfAServerThatIsAwaySaysWhenToTryAgain(t *testing.T) {
 	x := c.index(t)
 	x.Rebuild(x.Engine())
 	_, err := openAt(x, "http://127.0.0.1:1", "nobody").Search(t.Context(), search.Query{Text: "crash"}, 10)
-	x.Same("nobody listens", surgical.CodeIndexNotReady, surgical.CodeOf(err))
+	x.Same("nobody listens", surgical.CodeDependencyUnavailable, surgical.CodeOf(err))
 }

@@ -21,34 +21,49 @@ type object = map[string]any
 
 // searchBody is the request of a search: by words, and by a vector unless that is nil.
 func searchBody(q search.Query, vector []float32, depth int) []byte {
-	filters := filtersOf(q)
-	words := object{"bool": object{"must": wordsOf(q), "filter": filters}}
-	body := object{
-		"size": depth, "track_total_hits": depth + 1,
-		"_source":      []string{"entity", "document", "chunk", "hash"},
-		"query":        words,
-		"track_scores": true, "sort": []any{object{"_score": "desc"}, object{"entity": "asc"}},
-	}
+	words := object{"bool": object{"must": wordsOf(q), "filter": filtersOf(q)}}
+	body := requestOf(words, depth)
 	if vector != nil {
 		// Not the depth: ranks would change from one page to the next.
 		each := fusedAtOnce
 		if depth > each {
 			each = maxDepth
 		}
-		near := object{"vector": vector, "k": each}
-		if len(filters) > 0 {
-			near["filter"] = object{"bool": object{"filter": filters}}
-		}
 		delete(body, "sort") // ranks are fused in the order of the scores
-		body["query"] = object{"hybrid": object{
-			"queries": []any{words, object{"knn": object{"vector": near}}}, "pagination_depth": each,
-		}}
+		body["query"] = object{"hybrid": object{"queries": []any{words, nearTo(q, vector, each)}, "pagination_depth": each}}
 		body["search_pipeline"] = object{"phase_results_processors": []any{object{
 			"score-ranker-processor": object{"combination": object{"technique": "rrf", "rank_constant": search.RankConstant}},
 		}}}
 	}
 	return encoded(body)
 }
+
+// nearBody is the request of a search by a vector only.
+func nearBody(q search.Query, vector []float32, depth int) []byte {
+	return encoded(requestOf(nearTo(q, vector, depth), depth))
+}
+
+// requestOf is the request of what matches the query, best first.
+func requestOf(query object, depth int) object {
+	return object{
+		"size": depth, "track_total_hits": depth + 1,
+		"_source":      []string{"entity", "document", "chunk", "hash"},
+		"query":        query,
+		"track_scores": true, "sort": []any{object{"_score": "desc"}, object{"entity": "asc"}},
+	}
+}
+
+// nearTo finds the chunks whose vectors are closest.
+func nearTo(q search.Query, vector []float32, most int) object {
+	near := object{"vector": vector, "k": most}
+	if filters := filtersOf(q); len(filters) > 0 {
+		near["filter"] = object{"bool": object{"filter": filters}}
+	}
+	return object{"knn": object{"vector": near}}
+}
+
+// cosine returns the cosine of which OpenSearch makes a score.
+func cosine(score float64) float64 { return 2*score - 1 }
 
 // encoded is v as JSON.
 func encoded(v any) []byte {
@@ -151,8 +166,8 @@ func (h hit) candidate() (search.Candidate, error) {
 	return search.Candidate{Ref: ref, Document: h.Source.Document, Chunk: h.Source.Chunk, Hash: h.Source.Hash, Score: h.Score}, err
 }
 
-// mean returns the mean of the vectors of an entity's own document; nil if it has none.
-func (e *Engine) mean(ctx context.Context, m manifest.Manifest, ref surgical.EntityRef) ([]float32, error) {
+// own returns the vectors of an entity's own document.
+func (e *Engine) own(ctx context.Context, m manifest.Manifest, ref surgical.EntityRef) ([][]float32, error) {
 	catalogs, err := e.catalogs(ctx, e.query, m.Index, []string{ref.Key()})
 	if err != nil {
 		return nil, err
@@ -165,22 +180,14 @@ func (e *Engine) mean(ctx context.Context, m manifest.Manifest, ref surgical.Ent
 	for n := range own.Chunks {
 		ids = append(ids, idOf(ref, render.EntityID, n))
 	}
-	var sum []float32
+	var vectors [][]float32
 	for batch, err := range e.chunks(ctx, e.query, m.Index, ids) {
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range batch {
-			if sum == nil && len(c.Vector) > 0 {
-				sum = make([]float32, len(c.Vector))
-			}
-			for i, x := range c.Vector {
-				sum[i] += x
-			}
+			vectors = append(vectors, c.Vector)
 		}
 	}
-	if !search.HasDirection(sum) {
-		return nil, nil
-	}
-	return sum, nil
+	return vectors, nil
 }

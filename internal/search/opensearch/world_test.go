@@ -33,7 +33,7 @@ func opener(x *searchtest.Index, url, name string) func(way http.RoundTripper) *
 		e, err := opensearch.New(opensearch.Options{
 			Endpoint: endpoint, HTTP: &http.Client{Transport: way}, Manifests: x.Manifests, Name: name,
 			Objects: bucket.New(objects.Client(), "index"), Language: x.Language, Model: x.Model,
-			Embed: x.Embed, Clock: x.Clock, Log: slog.New(slog.DiscardHandler),
+			Embed: x.Embed, Resembling: x.Resembling, Clock: x.Clock, Log: slog.New(slog.DiscardHandler),
 		})
 		x.Must(err)
 		return e

@@ -87,6 +87,7 @@ func TestOnlyWhoKnowsATokenGetsIn(t *testing.T) {
 		{"two times", with(signedBy(ours), "webhook-timestamp", signedBy(ours).Get("webhook-timestamp")+",1"), body, false},
 		{"token twice", with(http.Header{}, "X-Gitlab-Token", "sample-token, sample-token"), body, true},
 		{"token in two fields", http.Header{"X-Gitlab-Token": {"sample-token", "sample-token"}}, body, true},
+		{"a token that looks like two copies", with(http.Header{}, "X-Gitlab-Token", "sample-half,sample-half"), body, true},
 		{"two tokens of ours", with(http.Header{}, "X-Gitlab-Token", "sample-token,older-sample-token"), body, false},
 		{"a token and another", with(http.Header{}, "X-Gitlab-Token", "sample-token,x"), body, false},
 		{"token", with(http.Header{}, "X-Gitlab-Token", "sample-token"), body, true},
@@ -97,7 +98,7 @@ func TestOnlyWhoKnowsATokenGetsIn(t *testing.T) {
 		{"a right token does not save a wrong signature", with(signedBy(foreign), "X-Gitlab-Token", "sample-token"), body, false},
 		{"a right token does not save an empty signature", with(http.Header{}, "X-Gitlab-Token", "sample-token", "webhook-signature", ""), body, false},
 	}
-	verifier, err := delivery.NewVerifier([]string{ours, " " + older + "\n", ""}, []string{"sample-token", "older-sample-token", ""})
+	verifier, err := delivery.NewVerifier([]string{ours, " " + older + "\n", ""}, []string{"sample-token", "older-sample-token", "sample-half,sample-half", ""})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type Search struct {
 	world     *cloud.World
 	policy    func() surgical.Policy
 	Manifests *manifest.Store
+	// Objects is the bucket.
+	Objects *fakes3.Bucket
 	// Embedder has the model of the vectors; it is set before the first use, and nil if
 	// there is none.
 	Embedder embedding.Embedder
@@ -35,11 +37,10 @@ type Search struct {
 
 // New returns a search of what the world stores, as readers with the policy see it.
 func New(t testing.TB, w *cloud.World, policy func() surgical.Policy) *Search {
-	s := &Search{world: w, policy: policy, Manifests: manifest.NewStore(w.DB, w.Tables.State)}
-	objects := fakes3.New(w.Clock.Now)
+	s := &Search{world: w, policy: policy, Manifests: manifest.NewStore(w.DB, w.Tables.State), Objects: fakes3.New(w.Clock.Now)}
 	s.engine = sync.OnceValue(func() *embedded.Engine {
 		options := embedded.Options{
-			Manifests: s.Manifests, Objects: bucket.New(objects.Client(), "index"), Dir: t.TempDir(), Language: language.Default,
+			Manifests: s.Manifests, Objects: bucket.New(s.Objects.Client(), "index"), Dir: t.TempDir(), Language: language.Default,
 			Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
 		}
 		if s.Embedder != nil {

@@ -40,10 +40,12 @@ func (db *DB) transactWriteItems(in *dynamodb.TransactWriteItemsInput) (*dynamod
 	if cancelled {
 		return nil, Cancelled(reasons)
 	}
+	units := map[string]float64{}
 	for i, c := range changes {
+		units[c.table.schema.Name] += c.units(afters[i], 2)
 		c.apply(afters[i])
 	}
-	return &dynamodb.TransactWriteItemsOutput{}, nil
+	return &dynamodb.TransactWriteItemsOutput{ConsumedCapacity: consumedOf(in.ReturnConsumedCapacity, units)}, nil
 }
 
 // Cancelled returns the exception of a cancelled transaction, in DynamoDB's

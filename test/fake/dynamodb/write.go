@@ -124,25 +124,26 @@ func checkPut(t *table, item dynamo.Item) error {
 	return nil
 }
 
-// write makes a single change.
-func (db *DB) write(w writing) (before, after dynamo.Item, err error) {
+// write makes a single change, and returns the units that it consumes.
+func (db *DB) write(w writing) (before, after dynamo.Item, units float64, err error) {
 	c, err := db.prepare(w)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	ok, err := c.scope.holds(c.condition, c.before())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	if !ok {
-		return nil, nil, &types.ConditionalCheckFailedException{Message: aws.String("The conditional request failed")}
+		return nil, nil, 0, &types.ConditionalCheckFailedException{Message: aws.String("The conditional request failed")}
 	}
 	before = c.before()
 	if after, err = c.after(); err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
+	units = c.units(after, 1)
 	c.apply(after)
-	return before, after, nil
+	return before, after, units, nil
 }
 
 // returned chooses the attributes that a write returns.
@@ -162,7 +163,7 @@ func (db *DB) putItem(in *dynamodb.PutItemInput) (*dynamodb.PutItemOutput, error
 	if in.ReturnValues == types.ReturnValueAllNew {
 		return nil, invalid("Return values set to invalid value")
 	}
-	before, after, err := db.write(writing{
+	before, after, units, err := db.write(writing{
 		table: in.TableName, item: in.Item, condition: in.ConditionExpression,
 		names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues,
 	})
@@ -170,14 +171,14 @@ func (db *DB) putItem(in *dynamodb.PutItemInput) (*dynamodb.PutItemOutput, error
 		return nil, err
 	}
 	attributes, err := returned(in.ReturnValues, before, after)
-	return &dynamodb.PutItemOutput{Attributes: attributes}, err
+	return &dynamodb.PutItemOutput{Attributes: attributes, ConsumedCapacity: consumed(in.ReturnConsumedCapacity, in.TableName, units)}, err
 }
 
 func (db *DB) updateItem(in *dynamodb.UpdateItemInput) (*dynamodb.UpdateItemOutput, error) {
 	if in.AttributeUpdates != nil || in.UpdateExpression == nil {
 		return nil, unsupported("UpdateItem without an update expression")
 	}
-	before, after, err := db.write(writing{
+	before, after, units, err := db.write(writing{
 		table: in.TableName, key: in.Key, condition: in.ConditionExpression, update: in.UpdateExpression,
 		names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues,
 	})
@@ -185,11 +186,11 @@ func (db *DB) updateItem(in *dynamodb.UpdateItemInput) (*dynamodb.UpdateItemOutp
 		return nil, err
 	}
 	attributes, err := returned(in.ReturnValues, before, after)
-	return &dynamodb.UpdateItemOutput{Attributes: attributes}, err
+	return &dynamodb.UpdateItemOutput{Attributes: attributes, ConsumedCapacity: consumed(in.ReturnConsumedCapacity, in.TableName, units)}, err
 }
 
 func (db *DB) deleteItem(in *dynamodb.DeleteItemInput) (*dynamodb.DeleteItemOutput, error) {
-	before, _, err := db.write(writing{
+	before, _, units, err := db.write(writing{
 		table: in.TableName, key: in.Key, condition: in.ConditionExpression, remove: true,
 		names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues,
 	})
@@ -197,7 +198,7 @@ func (db *DB) deleteItem(in *dynamodb.DeleteItemInput) (*dynamodb.DeleteItemOutp
 		return nil, err
 	}
 	attributes, err := returned(in.ReturnValues, before, nil)
-	return &dynamodb.DeleteItemOutput{Attributes: attributes}, err
+	return &dynamodb.DeleteItemOutput{Attributes: attributes, ConsumedCapacity: consumed(in.ReturnConsumedCapacity, in.TableName, units)}, err
 }
 
 func (db *DB) batchWriteItem(in *dynamodb.BatchWriteItemInput) (*dynamodb.BatchWriteItemOutput, error) {
@@ -230,12 +231,16 @@ func (db *DB) batchWriteItem(in *dynamodb.BatchWriteItemInput) (*dynamodb.BatchW
 	if len(changes) == 0 || len(changes) > maxBatchWrites || bytes > maxBatchWriteBytes {
 		return nil, invalid("Too many, too large or no items requested for the BatchWriteItem call")
 	}
+	units := map[string]float64{}
 	for _, c := range changes {
 		after, err := c.after()
 		if err != nil {
 			return nil, err
 		}
+		units[c.table.schema.Name] += c.units(after, 1)
 		c.apply(after)
 	}
-	return &dynamodb.BatchWriteItemOutput{UnprocessedItems: map[string][]types.WriteRequest{}}, nil
+	return &dynamodb.BatchWriteItemOutput{
+		UnprocessedItems: map[string][]types.WriteRequest{}, ConsumedCapacity: consumedOf(in.ReturnConsumedCapacity, units),
+	}, nil
 }

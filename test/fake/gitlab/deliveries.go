@@ -269,7 +269,7 @@ func (s *Server) listEvents(r *http.Request, _ owner, h *hook) response {
 	}
 	var events []HookEvent
 	for _, e := range h.log {
-		if s.clock().Sub(e.at) < logged && wanted(e.ResponseStatus) {
+		if age := s.clock().Sub(e.at); age >= s.logDelay && age < logged && wanted(e.ResponseStatus) {
 			events = append(events, e)
 		}
 	}

@@ -30,6 +30,9 @@ type Options struct {
 	Unsigned bool
 	// NoDeliveryLog makes it a GitLab that is too old for the delivery logs of hooks.
 	NoDeliveryLog bool
+	// LogDelay is how long after a delivery its log shows it: GitLab writes it in a
+	// background job.
+	LogDelay time.Duration
 	// AutoDisable makes it a GitLab that disables hooks whose deliveries fail.
 	AutoDisable bool
 	// HookClient sends the deliveries of hooks; nil for [http.DefaultTransport].
@@ -42,6 +45,7 @@ type Server struct {
 	*State
 	token                                string
 	unsigned, noDeliveryLog, autoDisable bool
+	logDelay                             time.Duration
 	hookClient                           http.RoundTripper
 	handler                              http.Handler
 	// hookCalls are the times of tests and resends, by project; nil for all groups.
@@ -65,7 +69,7 @@ func New(o Options) *Server {
 		o.HookClient = http.DefaultTransport
 	}
 	s := &Server{
-		State: NewState(o.Clock), token: o.Token, unsigned: o.Unsigned, noDeliveryLog: o.NoDeliveryLog, autoDisable: o.AutoDisable, hookClient: o.HookClient,
+		State: NewState(o.Clock), token: o.Token, unsigned: o.Unsigned, noDeliveryLog: o.NoDeliveryLog, logDelay: o.LogDelay, autoDisable: o.AutoDisable, hookClient: o.HookClient,
 		hookCalls: map[*project][]time.Time{}, counts: map[string]int{}, disturbed: map[string]int{},
 	}
 	if !o.Empty {

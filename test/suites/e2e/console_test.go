@@ -52,7 +52,7 @@ func TestTheDeployedWidgetShowsTheLedger(t *testing.T) {
 		"of a project":   {map[string]any{"project_id": 1}, "Run " + failed.RunID},
 		"list":           {map[string]any{"view": "runs", "status": "failed"}, "Run " + failed.RunID},
 		"run":            {map[string]any{"view": "run", "run_id": r.RunID}, "Brought 1 entity up to date"},
-		"failed run":     {map[string]any{"view": "run", "run_id": failed.RunID}, "lore sync-runs --run-id " + failed.RunID + " --retry-failed --wait"},
+		"failed run":     {map[string]any{"view": "run", "run_id": failed.RunID}, "lore runs retry " + failed.RunID + " --wait"},
 		"entity":         {map[string]any{"view": "entity", "project_id": 1, "type": "issue", "iid": 7}, "Run " + r.RunID},
 		"describe":       {map[string]any{"describe": true}, "``` yaml"},
 		"its own links":  {map[string]any{}, ":function:" + s.Outputs["WidgetFunctionName"] + `">`},

@@ -36,8 +36,8 @@ func (s stack) underLoad(t *testing.T, shape load.Shape) load.Report {
 
 func TestASmallLoadIsAccountedForAndEveryDifferenceFromTheTruthIsNamed(t *testing.T) {
 	s := up(t)
-	const events, entities = 80, 20
-	shape := load.Shape{Events: events, Entities: entities, Seed: 42, Duplicates: 0.05, Disorder: 0.1, Faults: 0.05}
+	const events, entities = 40, 20
+	shape := load.Shape{Events: events, Entities: entities, Seed: 42, Duplicates: 0.05, Disorder: 0.1, Faults: 0.02}
 	r := s.underLoad(t, shape)
 	if wrong := r.Wrong(); len(wrong) > 0 {
 		t.Fatalf("%d things are wrong:\n%s", len(wrong), strings.Join(wrong, "\n"))

@@ -13,12 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -77,60 +74,24 @@ func run(m *testing.M) int {
 	})
 	if shared.err == nil {
 		defer func() { _ = shared.Stop() }() // anything left running would show up as a process
-		shared.err = shared.rest(context.Background(), "crawler", "indexer")
+		shared.err = shared.Rest(context.Background(), "crawler", "indexer")
 	}
 	return m.Run()
 }
 
-// rest keeps functions from being invoked. The tests see what deliveries do: every five
-// minutes a reconcile would be ahead of them. And every change would start the indexer,
-// which only one test is about.
-func (s stack) rest(ctx context.Context, functions ...string) error {
-	for _, function := range functions {
-		name, err := s.function(ctx, function)
-		if err != nil {
-			return err
-		}
-		_, err = lambda.NewFromConfig(s.AWS).PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: &name, ReservedConcurrentExecutions: aws.Int32(0)})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// wake ends the rest of a function until the test ends.
+// wake ends the rest of a function until the test ends. The others rest because the tests
+// see what deliveries do: every five minutes a reconcile would be ahead of them, and every
+// change would start the indexer, which only one test is about.
 func (s stack) wake(t *testing.T, function string) {
 	t.Helper()
-	name, err := s.function(t.Context(), function)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lambda.NewFromConfig(s.AWS).DeleteFunctionConcurrency(t.Context(), &lambda.DeleteFunctionConcurrencyInput{FunctionName: &name}); err != nil {
+	if err := s.Wake(t.Context(), function); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.rest(context.WithoutCancel(t.Context()), function); err != nil {
+		if err := s.Rest(context.WithoutCancel(t.Context()), function); err != nil {
 			t.Error(err)
 		}
 	})
-}
-
-// function returns the full name of one of the stack's functions.
-func (s stack) function(ctx context.Context, function string) (string, error) {
-	pages := lambda.NewListFunctionsPaginator(lambda.NewFromConfig(s.AWS), &lambda.ListFunctionsInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return "", err
-		}
-		for _, f := range page.Functions {
-			if strings.Contains(strings.ToLower(*f.FunctionName), function) {
-				return *f.FunctionName, nil
-			}
-		}
-	}
-	return "", fmt.Errorf("the stack has no function %s", function)
 }
 
 // up returns the stack, or skips loudly if this machine cannot have one.

@@ -154,6 +154,17 @@ func (o *observed) goesWrong(t *testing.T) {
 	o.sweepOnce()
 	o.Clock.Advance(20 * time.Minute)
 	o.sweepOnce()
+	// Lambda starts none of a run's stages.
+	o.confidential(107)
+	o.deliver(payload(107))
+	o.once()
+	o.Workflow.Forget()
+	run := o.Run(o.delivered)
+	if _, err := o.Abort.Handle(t.Context(), workflow.AbortInput{
+		Input: workflow.Input{RunID: run.RunID, Generation: run.Generation, TraceParent: run.TraceParent}, Stage: "docs", Error: "Lambda.TooManyRequestsException",
+	}); err != nil {
+		t.Fatal(err)
+	}
 	o.unannounced(t)
 }
 
@@ -215,9 +226,11 @@ func (o *observed) brokenSecret(t *testing.T) {
 // brokenGitLab makes GitLab respond with every kind of error, whose texts are
 // canaries.
 func (o *observed) brokenGitLab(t *testing.T) {
+	refusal := func(text string) string { return fmt.Sprintf(`{"message":%q}`, text+" - "+canaryAnswer) }
 	for i, f := range []fakegitlab.Fault{
 		{Status: 429, Body: canaryAnswer, Header: http.Header{"Retry-After": {"7"}, "Ratelimit-Remaining": {"0"}}},
-		{Status: 401, Body: canaryAnswer},
+		{Status: 401, Body: refusal("401 Unauthorized")},
+		{Status: 403, Body: refusal("403 Forbidden")},
 		{Status: 403, Body: canaryAnswer},
 		{Status: 404, Body: canaryAnswer, Requests: 100},
 		{Status: 500, Body: canaryAnswer},

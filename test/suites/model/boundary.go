@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/test/cloud"
@@ -57,7 +58,7 @@ func (w *world) dynamo(ctx context.Context, input any) (any, error) {
 	}
 	switch f {
 	case failsBefore:
-		return nil, &types.InternalServerError{Message: aws.String("the service is not well")}
+		return nil, unwell(&types.InternalServerError{Message: aws.String("the service is not well")})
 	case throttled:
 		return nil, &types.ProvisionedThroughputExceededException{Message: aws.String("slow down")}
 	case conflicts:
@@ -68,6 +69,11 @@ func (w *world) dynamo(ctx context.Context, input any) (any, error) {
 		return nil, &smithy.OperationError{ServiceID: "DynamoDB", Err: errors.New("connection reset by peer")}
 	}
 	return output, err
+}
+
+// unwell is the SDK's error once its attempts are used up.
+func unwell(err error) error {
+	return &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}}, Err: err}
 }
 
 // conflictOf is DynamoDB's error for a write that conflicts with a transaction.
@@ -199,7 +205,7 @@ func (w *world) service(ctx context.Context, in cloud.Call, send func() error) e
 	case err != nil:
 		return err
 	case f == failsBefore || f == throttled || f == conflicts:
-		return errors.New("the service is not well")
+		return unwell(errors.New("the service is not well"))
 	}
 	err = send()
 	if f == failsAfter && err == nil {

@@ -78,7 +78,7 @@ const (
 	// Every run of the tests explores the same sequences, so that a rare
 	// failure does not hit an unrelated change. This is a smoke test: .ci/run
 	// explores 10,000.
-	sequences = 250
+	sequences = 100
 	seed      = "20261125"
 	// onEngine says which share of the sequences also runs on a real engine.
 	onEngine = 50
@@ -123,10 +123,7 @@ func TestModelOfInterleavings(t *testing.T) {
 }
 
 func TestModelOnDynamoDBLocal(t *testing.T) {
-	engines.Run(t, func(t *testing.T, e engines.Engine) {
-		if e.Name != "dynamodb-local" {
-			t.Skip("the reference engine suffices")
-		}
+	engines.RunOnDynamoDBLocal(t, func(t *testing.T, e engines.Engine) {
 		explored(t, onEngine)
 		var tally Tally
 		tries := 0

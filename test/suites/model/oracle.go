@@ -74,10 +74,10 @@ func (o *oracle) after(c *call) {
 		}
 	}
 	o.dirtySources(items, runs)
-	for ref := range entities {
+	for _, ref := range slices.SortedFunc(maps.Keys(entities), func(a, b surgical.EntityRef) int { return strings.Compare(a.Key(), b.Key()) }) {
 		o.visible(ref, c)
 	}
-	for run := range runs {
+	for _, run := range slices.Sorted(maps.Keys(runs)) {
 		o.closed(run, c)
 	}
 }
@@ -297,7 +297,7 @@ func (o *oracle) closed(id string, c *call) {
 			o.w.failf("after %s: run %s must not embed but has an embed job", c.what, id)
 		}
 	}
-	if run.Status == surgical.StatusFailed && (run.Error == nil || run.Error.Code == "" || run.Error.Action == "") {
+	if run.Status == surgical.StatusFailed && (run.Error == nil || run.Error.Code == "" || run.Error.Code == surgical.CodeInternal || run.Error.Action == "") {
 		o.w.failf("after %s: run %s failed without a typed error: %+v", c.what, id, run.Error)
 	}
 	rows, err := o.ledger.Entities(background(), id)

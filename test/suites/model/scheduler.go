@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,20 +131,37 @@ func (s *scheduler) park(ctx context.Context, c *call) (fault, error) {
 	s.mu.Unlock()
 	select {
 	case f := <-c.go_:
-		if f == died {
-			return none, errDead
-		}
-		return f, nil
+		return released(f)
 	case <-ctx.Done():
-		s.mu.Lock()
-		s.parked = slices.DeleteFunc(s.parked, func(o *call) bool { return o == c })
-		if c.write {
-			// The call may already have left.
-			s.late = append(s.late, lateWrite{what: c.what, until: time.Now().Add(longestFlight), c: c})
-		}
-		s.mu.Unlock()
-		return none, ctx.Err()
 	}
+	select {
+	case f := <-c.go_: // it was released before its caller gave up
+		return released(f)
+	default:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parked = slices.DeleteFunc(s.parked, func(o *call) bool { return o == c })
+	if c.write {
+		s.fly(c) // it may already have left
+	}
+	return none, ctx.Err()
+}
+
+func released(f fault) (fault, error) {
+	if f == died {
+		return none, errDead
+	}
+	return f, nil
+}
+
+// fly keeps a write whose caller no longer waits for it. Callers that give up together do
+// so in any order, and are listed in one.
+func (s *scheduler) fly(c *call) {
+	s.late = append(s.late, lateWrite{what: c.what, until: time.Now().Add(longestFlight), c: c})
+	slices.SortStableFunc(s.late, func(a, b lateWrite) int {
+		return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.c.by.id, b.c.by.id), strings.Compare(a.what, b.what))
+	})
 }
 
 // settle waits until every process is stopped at a call, asleep, or done, and
@@ -198,7 +216,9 @@ func (s *scheduler) step(c *call, f fault) {
 	s.mu.Unlock()
 	if f == flies && c.write {
 		// The caller dies while the write is in flight.
-		s.late = append(s.late, lateWrite{what: c.what, until: time.Now().Add(longestFlight), c: c})
+		s.mu.Lock()
+		s.fly(c)
+		s.mu.Unlock()
 		c.go_ <- died
 		s.kill(c.by)
 		return
@@ -226,20 +246,25 @@ func (s *scheduler) step(c *call, f fault) {
 	s.pass(tick)
 }
 
-// kill ends a process: none of its further calls has an effect.
+// kill ends a process: none of its further calls has an effect. Its parked writes may
+// already have left.
 func (s *scheduler) kill(p *process) {
 	p.mu.Lock()
 	p.dead = true
 	p.mu.Unlock()
 	p.cancel()
+	s.settle()
 	for {
-		calls := s.calls(p)
+		calls := s.calls(p) // whose contexts outlive that of the process
+		s.mu.Lock()
 		for _, c := range calls {
-			s.mu.Lock()
 			s.parked = slices.DeleteFunc(s.parked, func(o *call) bool { return o == c })
-			s.mu.Unlock()
+			if c.write {
+				s.fly(c)
+			}
 			c.go_ <- died
 		}
+		s.mu.Unlock()
 		s.settle()
 		if len(calls) == 0 {
 			return

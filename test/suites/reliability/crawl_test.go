@@ -13,16 +13,23 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
+// everything is what the demo GitLab has.
+func everything() []surgical.EntityRef {
+	return []surgical.EntityRef{issue(7), issue(8), issue(9), fakegitlab.MergeRequestRef(12)}
+}
+
+// crawls lets the crawler run from now on.
+func crawls(c *cloud.Cloud) {
+	c.Crawls, c.Crawler().Listed = true, []int64{fakegitlab.ProjectID}
+	c.Crawl() // the first reconcile learns what time it is
+	c.Settle()
+	c.Clock.Advance(time.Hour)
+}
+
 // crawling are the scenarios in which the crawler works.
 func crawling() []scenario {
+	const budget = 2 * time.Hour
 	apis := &cloudapi.APIs{}
-	crawls := func(c *cloud.Cloud) {
-		c.Crawls, c.Crawler().Listed = true, []int64{fakegitlab.ProjectID}
-		c.Crawl() // the first reconcile learns what time it is
-		c.Settle()
-		c.Clock.Advance(time.Hour)
-	}
-	everything := []surgical.EntityRef{issue(7), issue(8), issue(9), fakegitlab.MergeRequestRef(12)}
 	return []scenario{
 		{name: "reconcile", refs: []surgical.EntityRef{issue(70), issue(71)}, apis: apis,
 			prepare: func(c *cloud.Cloud) {
@@ -37,20 +44,19 @@ func crawling() []scenario {
 				c.Clock.Advance(surgical.CrawlInterval)
 				c.Crawl() // the schedule does not know that the first one died
 			}},
-		{name: "backfill", refs: everything, apis: apis,
+		{name: "backfill", refs: everything(), apis: apis,
 			prepare: crawls,
 			act: func(c *cloud.Cloud) {
 				post(c, "/v1/backfills", "import", `{"project":"1"}`)
 			}},
-		{name: "backfill of a group", refs: everything, apis: apis,
+		{name: "backfill of a group", refs: everything(), apis: apis,
 			prepare: crawls,
 			act: func(c *cloud.Cloud) {
 				post(c, "/v1/backfills", "import", `{"group":"demo"}`)
 			}},
-		{name: "census", refs: []surgical.EntityRef{issue(70), issue(71)}, apis: apis,
+		{name: "census", refs: []surgical.EntityRef{issue(70), issue(71)}, apis: apis, census: budget,
 			prepare: func(c *cloud.Cloud) {
 				synced(70, 71)(c)
-				const budget = 2 * time.Hour
 				c.Crawler().Census = budget
 				crawls(c)
 				c.Clock.Advance(budget)

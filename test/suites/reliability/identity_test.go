@@ -61,6 +61,37 @@ func TestAResendRetriesAFailedRunOnceSQSHasForgottenTheDelivery(t *testing.T) {
 	})
 }
 
+// An old GitLab, or a proxy, sends no key: nothing says that the second delivery is the
+// first one again. Its run asks GitLab for nothing, because the first one's fetch covers
+// it.
+func TestADeliveryThatComesTwiceWithoutAKeyIsFetchedOnce(t *testing.T) {
+	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
+		small(c, 70)
+		first, second := deliver(t, c, 70, ""), deliver(t, c, 70, "")
+		if len(first) != 1 || len(second) != 1 || first[0].RunID == second[0].RunID {
+			t.Fatalf("queued %+v and %+v, want two runs", first, second)
+		}
+		c.Settle()
+		fetched, covered := 0, 0
+		for _, req := range []surgical.Request{first[0], second[0]} {
+			run, err := c.Ledger.Run(t.Context(), req.RunID)
+			if err != nil || run.Status != surgical.StatusSucceeded {
+				t.Fatalf("run %s, error %v", cloud.Outcome(run), err)
+			}
+			switch {
+			case run.CoalescedWith == "" && run.Counters.GitLabRequests == 5:
+				fetched++
+			case run.CoalescedWith != "" && run.Counters.GitLabRequests == 0:
+				covered++
+			}
+		}
+		if fetched != 1 || covered != 1 {
+			t.Errorf("%d runs fetched, %d were covered", fetched, covered)
+		}
+		c.Check(issue(70))
+	})
+}
+
 func TestTwoEntitiesUnderOneKeyAreBothStored(t *testing.T) {
 	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
 		small(c, 70)

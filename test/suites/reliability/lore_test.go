@@ -41,7 +41,9 @@ func lore[T any](t *testing.T, c *cloud.Cloud, args ...string) T {
 			c.ServeAPI(recorder, req)
 			return recorder.Result(), nil
 		}),
-		AWS: func(context.Context) (aws.Config, error) { return aws.Config{}, errors.New("no AWS in this test") },
+		AWS: func(context.Context, string, string) (aws.Config, error) {
+			return aws.Config{}, errors.New("no AWS in this test")
+		},
 	})
 	if exit != 0 {
 		t.Fatalf("lore %s: exit %d\n%s%s", strings.Join(args, " "), exit, out.String(), errs.String())
@@ -77,7 +79,7 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 		c.Refusing = 1
 		c.Settle()
 
-		failed := lore[apiclient.RunList](t, c, "sync-runs", "-p", "1", "--status", "failed").Runs
+		failed := lore[apiclient.RunList](t, c, "runs", "list", "-p", "1", "--status", "failed").Runs
 		codes := map[surgical.Code]string{}
 		for _, run := range failed {
 			codes[run.Code] = run.RunID
@@ -87,11 +89,11 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 			if id == "" {
 				t.Fatalf("no run is listed with %s: %+v", code, failed)
 			}
-			retry := lore[apiclient.Run](t, c, "sync-runs", "--run-id", id, "--retry-failed", "--wait")
+			retry := lore[apiclient.Run](t, c, "runs", "retry", id, "--wait")
 			if retry.RunID == id || retry.Status != surgical.StatusSucceeded {
 				t.Errorf("the retry of %s (%s): %+v", id, code, retry)
 			}
-			if again := lore[apiclient.Run](t, c, "sync-runs", "--run-id", id, "--retry-failed"); again.RunID != retry.RunID {
+			if again := lore[apiclient.Run](t, c, "runs", "retry", id); again.RunID != retry.RunID {
 				t.Errorf("requested twice, %s is retried by %s and by %s", id, retry.RunID, again.RunID)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,12 +28,21 @@ func (p point) String() string { return fmt.Sprintf("%s %s #%d", p.function, p.c
 // place names the call without the parts that differ between scenarios.
 func (p point) place() string {
 	call := p.call
-	for _, name := range []struct{ pattern, is string }{
-		{`[a-z][a-z2-7]{26}`, "RUN"}, {`[0-9a-f]{40,64}`, "ID"}, {`(issue|merge_request)#\d+`, "ENTITY"}, {`(issues|merge_requests)/\d+`, "ENTITY"},
-	} {
-		call = regexp.MustCompile(name.pattern).ReplaceAllString(call, name.is)
+	for _, name := range variable {
+		call = name.pattern.ReplaceAllString(call, name.is)
 	}
 	return fmt.Sprint(p.function, " ", call, " ", p.n)
+}
+
+// variable lists the parts of a call's name that differ between scenarios.
+var variable = []struct {
+	pattern *regexp.Regexp
+	is      string
+}{
+	{regexp.MustCompile(`\b[a-z][a-z2-7]{26}\b`), "RUN"},
+	{regexp.MustCompile(`[0-9a-f]{40,64}`), "ID"},
+	{regexp.MustCompile(`(issue|merge_request)#\d+`), "ENTITY"},
+	{regexp.MustCompile(`(issues|merge_requests)/\d+`), "ENTITY"},
 }
 
 // places is a set of calls.
@@ -54,7 +64,7 @@ type boundary struct {
 	mu     sync.Mutex
 	counts map[string]int
 	points []point
-	// timed numbers the runs whose ids follow from times, by their origin's letter.
+	// timed numbers the runs and passes whose ids follow from times.
 	timed map[string]string
 	// began is when the disturbance started.
 	began time.Time
@@ -68,7 +78,7 @@ func (b *boundary) around(ctx context.Context, call cloud.Call, send func() erro
 	if b.counts == nil {
 		b.counts, b.timed = map[string]int{}, map[string]string{}
 	}
-	p := point{function: cloud.ProcessOf(ctx).Function, call: timedRun.ReplaceAllStringFunc(call.String(), b.number), operation: call}
+	p := point{function: cloud.ProcessOf(ctx).Function, call: b.name(call), operation: call}
 	p.n = b.counts[p.function+" "+p.call]
 	b.counts[p.function+" "+p.call]++
 	b.points = append(b.points, p)
@@ -79,20 +89,40 @@ func (b *boundary) around(ctx context.Context, call cloud.Call, send func() erro
 	return b.at(ctx, p, call, send)
 }
 
-// timedRun matches the id of a follow-up or a hide run. It follows from the time of a
-// fetch, which a disturbance and the order of concurrent calls change.
-var timedRun = regexp.MustCompile(`\b[fh][a-z2-7]{26}\b`)
+// timedRun matches the id of a follow-up, a hide run or a pass. It follows from the time
+// of a fetch, or of the beginning of a pass, which a disturbance and the order of
+// concurrent calls change. passRun matches those of the runs that a pass requested, of
+// which many are under way at the same time: their calls are told apart by their targets
+// and by counting only.
+var (
+	timedRun = regexp.MustCompile(`\b([fh][a-z2-7]{26}|\d+-[a-z2-7]{16})\b`)
+	passRun  = regexp.MustCompile(`\b[rbc][a-z2-7]{26}\b`)
+)
 
-// number replaces the id of such a run by one that is the same each time.
+// name names the call identically in every repetition of a scenario. A batch is named by
+// the first of its keys, and which one of such ids that is depends on the time.
+func (b *boundary) name(call cloud.Call) string {
+	name := passRun.ReplaceAllString(call.String(), "RUN")
+	if call.Operation == "BatchGetItem" {
+		return timedRun.ReplaceAllString(name, "RUN")
+	}
+	return timedRun.ReplaceAllStringFunc(name, b.number)
+}
+
+// number replaces the id of such a run or pass by one that is the same each time.
 func (b *boundary) number(id string) string {
 	if b.timed[id] == "" {
+		kind := id[:1]
+		if strings.Contains(id, "-") {
+			kind = "pass "
+		}
 		n := 1
-		for other := range b.timed {
-			if other[0] == id[0] {
+		for _, other := range b.timed {
+			if strings.HasPrefix(other, kind) {
 				n++
 			}
 		}
-		b.timed[id] = fmt.Sprintf("%c%d", id[0], n)
+		b.timed[id] = fmt.Sprint(kind, n)
 	}
 	return b.timed[id]
 }

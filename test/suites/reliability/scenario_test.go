@@ -31,7 +31,9 @@ type scenario struct {
 	// deadLetters is the number of messages that it leaves in the dead-letter
 	// queue.
 	deadLetters int
-	apis        *cloudapi.APIs
+	// census is the budget of its census, 0 without one.
+	census time.Duration
+	apis   *cloudapi.APIs
 }
 
 func issue(iid int64) surgical.EntityRef { return fakegitlab.IssueRef(iid) }

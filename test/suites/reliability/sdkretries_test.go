@@ -31,7 +31,7 @@ func onWire(e engines.Engine, wire *faults.Wire) *dynamodb.Client {
 	}
 	wire.Next = roundTripper(cfg.HTTPClient.Do)
 	cfg.HTTPClient = &http.Client{Transport: wire}
-	return dynamo.New(cfg)
+	return dynamo.New(cfg, nil)
 }
 
 // changed runs the worker and all stages for a new issue and for one with a

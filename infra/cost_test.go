@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.com/lorehook/lorehook/infra/prices"
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
+	"gitlab.com/lorehook/lorehook/test/cost"
+)
+
+// calculated returns what the stack with default settings costs, by the counts that make
+// cost recorded.
+func calculated(t *testing.T) (cost.Stack, cost.Counts) {
+	t.Helper()
+	stack, err := cost.Read(onAWS(t).Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := cost.Recorded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stack, counts
+}
+
+func TestTheTablesOfCostsAreCalculated(t *testing.T) {
+	stack, counts := calculated(t)
+	got, err := cost.Tables(read(t, "../docs/cost.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.TrimSpace(stack.Markdown(counts)), got); diff != "" {
+		t.Errorf("docs/cost.md is not what make cost UPDATE=1 writes (-want +got):\n%s", diff)
+	}
+}
+
+// What is promised of costs holds, but for what docs/cost.md says does not.
+func TestAnIdleStackCostsNoMoreThanPromised(t *testing.T) {
+	stack, counts := calculated(t)
+	for _, f := range stack.Figures(counts) {
+		if f.Name == "idle" && f.Value > f.Reach {
+			t.Errorf("it costs $%.2f a month, promised are $%g", f.Value, f.Reach)
+		}
+	}
+	for _, f := range stack.Figures(counts) {
+		if want := fmt.Sprintf("cost about $%.2f, with the embedder", f.Value); f.Name == "1,000 copies: made" && !strings.Contains(read(t, "../docs/deploy.md"), want) {
+			t.Errorf("docs/deploy.md does not say %q", want)
+		}
+	}
+	readme := read(t, "../README.md")
+	for _, want := range stack.Sentences(counts) {
+		if !strings.Contains(readme, want) {
+			t.Errorf("README.md does not say %q", want)
+		}
+	}
+}
+
+// metricsAtMost counts the metrics that are paid for if every dimension takes every
+// value in an hour.
+func metricsAtMost() int {
+	n := 0
+	for _, m := range metrics.All() {
+		for _, set := range m.Sets {
+			combinations := 1
+			for _, dimension := range set {
+				combinations *= len(dimension.Values())
+			}
+			n += combinations
+		}
+	}
+	return n
+}
+
+// docs/cost.md names the metrics at most, and the dashboard's queries.
+func TestTheCostOfMetricsAndQueriesIsAsDocumented(t *testing.T) {
+	queries := 0
+	for _, w := range dashboard(t, onAWS(t)) {
+		if w.Type == "log" {
+			queries++
+		}
+	}
+	text := read(t, "../docs/cost.md")
+	for _, want := range []string{
+		fmt.Sprintf("%d metrics, $%.2f a month", metricsAtMost(), float64(metricsAtMost())*prices.MetricMonth),
+		fmt.Sprintf("own %s queries", []string{"no", "one", "two", "three", "four", "five", "six", "seven"}[queries]),
+		prices.Of,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("docs/cost.md does not say %q", want)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gitlab.com/lorehook/lorehook/internal/advice"
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+type doctorCommand struct{}
+
+// Help implements [kong.HelpProvider].
+func (*doctorCommand) Help() string {
+	return `Checks, from this machine: the API's address, your AWS credentials, what answers there, the stack's secrets, GitLab's rate limit, projects and their webhooks, queues, the search index, your own GitLab token, and quotas. Each check is ok, a warning, a failure or not seen from here; the exit code is not zero if one failed. If a webhook token is known here (GITLAB_WEBHOOK_SIGNING_TOKENS or GITLAB_WEBHOOK_SECRET_TOKENS; the local stack has one), it sends a delivery that the webhook ignores. Nothing is changed.
+
+Examples:
+
+    lore doctor
+
+    lore doctor --robot`
+}
+
+// checkState is the result of a check.
+type checkState string
+
+const (
+	checkOK      checkState = "ok"
+	checkWarning checkState = "warning"
+	checkFailure checkState = "failure"
+	// checkUnseen: it cannot be seen from here, or with these rights.
+	checkUnseen checkState = "not seen"
+)
+
+// check is one check with what to do about its result.
+type check struct {
+	Name    string       `json:"name"`
+	State   checkState   `json:"state"`
+	Message string       `json:"message"`
+	Next    *advice.Step `json:"next,omitempty"`
+}
+
+// checkup collects checks.
+type checkup struct {
+	*session
+	checks []check
+}
+
+func (c *checkup) add(name string, state checkState, next *advice.Step, format string, args ...any) {
+	c.checks = append(c.checks, check{name, state, fmt.Sprintf(format, args...), next})
+}
+
+// failed adds a failure from an error, with the usual advice about it, or else the given
+// one.
+func (c *checkup) failed(name string, err error, next *advice.Step) {
+	e := surgical.AsError(err)
+	if steps := c.next(e); len(steps) > 0 {
+		if next = &steps[0]; next.Command == advice.DoctorCommand {
+			next.Command = "" // it is running
+		}
+	}
+	c.add(name, checkFailure, next, "%s (%s)", e.Message, e.Code)
+}
+
+func step(text, command string) *advice.Step { return &advice.Step{Text: text, Command: command} }
+
+// failedChecks is the error if a check failed.
+type failedChecks struct {
+	checks []check
+	typed  *surgical.Error
+}
+
+func (f *failedChecks) Error() string { return f.typed.Error() }
+
+// Unwrap returns the typed error.
+func (f *failedChecks) Unwrap() error { return f.typed }
+
+// Run implements the command.
+func (*doctorCommand) Run(ctx context.Context, s *session) error {
+	c := &checkup{session: s}
+	c.stack(ctx)
+	c.gitlabToken(ctx)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.answer(map[string]any{"checks": c.checks}, func(p *printer) { p.checks(c.checks) })
+	failures := 0
+	for _, one := range c.checks {
+		if one.State == checkFailure {
+			failures++
+		}
+	}
+	if failures == 0 {
+		return nil
+	}
+	return &failedChecks{c.checks, &surgical.Error{
+		Code: CodeCheckFailed, Action: surgical.ActionFixRequest, Message: fmt.Sprintf("%d of %d checks failed", failures, len(c.checks)),
+	}}
+}
+
+// stack checks the API, and through it the stack. What depends on a failed check is left
+// out.
+func (c *checkup) stack(ctx context.Context) {
+	address, err := c.apiURL()
+	if err != nil {
+		c.failed("address", err, step("Start the local stack, or set LOREHOOK_API_URL, or api-url of a profile (lore config), to the output ApiUrl of a stack on AWS.", "make up"))
+		return
+	}
+	right := step("Check the URL: it is the output ApiUrl of the stack.", "")
+	base, err := apiclient.ParseBase(address)
+	if err != nil {
+		c.failed("address", err, right)
+		return
+	}
+	from, err := c.setting(keyAPIURL)
+	if err != nil {
+		c.failed("address", err, right)
+		return
+	}
+	c.add("address", checkOK, nil, "%s, from %s", address, from.from)
+	if !c.credentials(ctx, base) {
+		return
+	}
+	client, err := c.client(ctx)
+	if err != nil {
+		c.failed("endpoint", err, right)
+		return
+	}
+	version, err := client.Health(ctx)
+	if err != nil {
+		c.failed("endpoint", err, right)
+		return
+	}
+	c.add("endpoint", checkOK, nil, "Lorehook answers, API %s; this is lore %s", version, c.Version)
+	status, err := client.Status(ctx)
+	switch {
+	case surgical.CodeOf(err) == surgical.CodeInvalidRequest:
+		c.add("access", checkUnseen, step("Deploy a version of Lorehook that has it.", ""), "this API has no /v1/status")
+	case err != nil:
+		c.failed("access", err, right)
+		return
+	default:
+		c.add("access", checkOK, nil, "the API accepts your requests")
+		c.status(status.Value)
+	}
+	c.hooksOfProjects(ctx, client)
+	c.webhookTokens(ctx)
+	c.quotas(ctx, base)
+}
+
+// checks prints checks, and what to do about those that are not ok.
+func (p *printer) checks(all []check) {
+	var rows [][]cell
+	widest := 0
+	for _, c := range all {
+		colour := map[checkState]cell{checkOK: {colour: p.good}, checkWarning: {colour: p.warn}, checkFailure: {colour: p.bad}, checkUnseen: {colour: p.faint}}[c.State].colour
+		rows = append(rows, []cell{{string(c.State), colour}, {c.Name, p.strong}})
+		widest = max(widest, wide(c.Name))
+	}
+	const states = len(checkUnseen)
+	indent := strings.Repeat(" ", states+2+widest+2)
+	for i, row := range rows {
+		lines := wrapped(all[i].Message, max(30, columns-len(indent)))
+		p.line("%s%s  %s%s  %s", paint(row[0].colour, "%s", row[0].text), safe(strings.Repeat(" ", states-len(row[0].text))), row[1].text, safe(strings.Repeat(" ", widest-wide(row[1].text))), lines[0])
+		for _, line := range lines[1:] {
+			p.line("%s%s", safe(indent), line)
+		}
+		next := all[i].Next
+		if next == nil {
+			continue
+		}
+		lines = []string{next.String()} // a command stays in one piece
+		if next.Command == "" {
+			lines = wrapped(next.Text, max(30, columns-len(indent)))
+		}
+		for _, line := range lines {
+			p.line("%s%s", safe(indent), paint(p.faint, "%s", line))
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"gitlab.com/lorehook/lorehook/internal/advice"
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+)
+
+// next returns what to do about a failure.
+func (s *session) next(e *surgical.Error) []advice.Step {
+	switch e.Code {
+	case CodeWaitTimeout, CodeInterrupted:
+		if e.RunID == "" {
+			return nil
+		}
+		return []advice.Step{{Text: "Go on following the run.", Command: advice.Watch(e.RunID)}}
+	case CodeRunAmbiguous:
+		return []advice.Step{{Text: "Pass more of the id."}}
+	case CodeOutputFailed, CodeCheckFailed, surgical.CodeInvalidRequest:
+		return nil // the message says it all
+	case CodeHookUnhealthy:
+		return []advice.Step{{Text: "Add or repair the hook.", Command: "lore hooks add"}}
+	}
+	steps := advice.OfError(e)
+	if (e.Code == surgical.CodeEntityNotFound || e.Code == surgical.CodeEntityGone) && s.about.IID != 0 {
+		steps[0].Command = advice.Why(s.about)
+	}
+	return steps
+}
+
+// next prints suggested actions.
+func (p *printer) next(steps []advice.Step) {
+	for _, step := range steps {
+		p.line("%s", paint(p.faint, "  %s", step))
+	}
+}
+
+// runAndNext prints a run, and what can be done about it.
+func (p *printer) runAndNext(run apiclient.Run) {
+	p.run(run)
+	p.next(advice.OfRun(run.Domain(), run.Rows(), run.Undone()))
+}

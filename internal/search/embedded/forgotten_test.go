@@ -1,0 +1,214 @@
+package embedded_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gitlab.com/lorehook/lorehook/internal/feed"
+	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/embedded"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/cloud/cloudsearch"
+	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
+	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
+)
+
+// stream has the keys of the content table's items that were written: what the table's
+// stream delivers to the feed.
+type stream struct {
+	table   string
+	records []events.DynamoDBEventRecord
+}
+
+// around is for [cloud.Intercept].
+func (s *stream) around(_ context.Context, call cloud.Call, send func() error) error {
+	err := send()
+	if err != nil {
+		return err
+	}
+	switch in := call.Input.(type) {
+	case *dynamodb.PutItemInput:
+		s.wrote(*in.TableName, in.Item)
+	case *dynamodb.UpdateItemInput:
+		s.wrote(*in.TableName, in.Key)
+	case *dynamodb.DeleteItemInput:
+		s.wrote(*in.TableName, in.Key)
+	case *dynamodb.BatchWriteItemInput:
+		for table, requests := range in.RequestItems {
+			for _, r := range requests {
+				if r.PutRequest != nil {
+					s.wrote(table, r.PutRequest.Item)
+				} else {
+					s.wrote(table, r.DeleteRequest.Key)
+				}
+			}
+		}
+	case *dynamodb.TransactWriteItemsInput:
+		for _, item := range in.TransactItems {
+			switch {
+			case item.Put != nil:
+				s.wrote(*item.Put.TableName, item.Put.Item)
+			case item.Update != nil:
+				s.wrote(*item.Update.TableName, item.Update.Key)
+			case item.Delete != nil:
+				s.wrote(*item.Delete.TableName, item.Delete.Key)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *stream) wrote(table string, item map[string]types.AttributeValue) {
+	if table != s.table {
+		return
+	}
+	keys := map[string]events.DynamoDBAttributeValue{}
+	for _, name := range []string{"pk", "sk"} {
+		keys[name] = events.NewStringAttribute(item[name].(*types.AttributeValueMemberS).Value)
+	}
+	s.records = append(s.records, events.DynamoDBEventRecord{EventSource: "aws:dynamodb", Change: events.DynamoDBStreamRecord{Keys: keys}})
+}
+
+// chain is everything between GitLab and the bucket of the index.
+type chain struct {
+	*testing.T
+	*cloud.World
+	stream   *stream
+	consumer *feed.Consumer
+	index    *cloudsearch.Search
+}
+
+func newChain(t *testing.T) *chain {
+	db, tables := fakedynamodb.New()
+	s := &stream{table: tables.Content}
+	w := cloud.NewWorld(t, cloud.Intercept(db.Client(), s.around), tables)
+	return &chain{
+		T: t, World: w, stream: s,
+		consumer: &feed.Consumer{Store: feed.NewStore(w.DB, tables.Feed, w.Clock.Now), Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler)},
+		index:    cloudsearch.New(t, w, func() surgical.Policy { return surgical.Exclude }),
+	}
+}
+
+// work lets the functions do what they do within a minute.
+func (c *chain) work() {
+	c.Helper()
+	c.Sweep()
+	c.Drive()
+	records := c.stream.records
+	c.stream.records = nil
+	for some := range slices.Chunk(append(records, c.beat()), surgical.FeedBatch) {
+		event, err := json.Marshal(events.DynamoDBEvent{Records: some})
+		if err != nil {
+			c.Fatal(err)
+		}
+		if _, err := c.consumer.Handle(c.Context(), event); err != nil {
+			c.Fatal(err)
+		}
+	}
+	if err := c.index.Index(c.Context()); err != nil { // which lets a minute pass
+		c.Fatal(err)
+	}
+}
+
+// beat is what the stream has if nothing changed.
+func (c *chain) beat() events.DynamoDBEventRecord {
+	return events.DynamoDBEventRecord{EventSource: "aws:dynamodb", Change: events.DynamoDBStreamRecord{Keys: map[string]events.DynamoDBAttributeValue{
+		"pk": events.NewStringAttribute("beat"), "sk": events.NewStringAttribute("beat"),
+	}}}
+}
+
+// objectsWith are the objects of the bucket that have the word.
+func (c *chain) objectsWith(word string) (keys []string) {
+	c.Helper()
+	for key, content := range c.index.Objects.Contents() {
+		has, err := embedded.Has(key, content, word, c.TempDir())
+		if err != nil {
+			c.Fatal(err)
+		}
+		if has {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func (c *chain) found(word string) int {
+	c.Helper()
+	answer, err := c.index.Find(c.Context(), search.Query{Text: word, Limit: 10})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return len(answer.Hits)
+}
+
+// From the commit that removes a word to the last object that has it, through every
+// function in between.
+func TestIndex_HasNoWordADayAfterReadersLostIt(t *testing.T) {
+	const word = "xylophonist"
+	ref := fakegitlab.IssueRef(7)
+	for name, remove := range map[string]func(c *chain, note int64){
+		"a deleted comment": func(c *chain, note int64) {
+			c.GitLab.DeleteNote(ref, note)
+			c.Webhook(ref)
+		},
+		"a redaction": func(c *chain, note int64) {
+			c.GitLab.EditNote(ref, note, "Somebody plays an instrument.")
+			c.Webhook(ref)
+		},
+		"an erased entity": func(c *chain, _ int64) {
+			if _, err := c.Eraser.Erase(c.Context(), ref); err != nil {
+				c.Fatal(err)
+			}
+		},
+		"a hidden project": func(c *chain, _ int64) {
+			if err := c.Ledger.HideProject(c.Context(), ref.ProjectID, c.Clock.Now()); err != nil {
+				c.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newChain(t)
+			c.work()
+			discussion := c.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "The first comment stays."})
+			c.Webhook(fakegitlab.IssueRef(8))
+			c.Webhook(ref)
+			c.work()
+			// The word comes in a batch, and then into the base.
+			note := c.GitLab.AddNote(ref, discussion, fakegitlab.Note{Body: "Ask the " + word + "."})
+			c.Clock.Advance(surgical.Confirmation)
+			c.Webhook(ref)
+			c.work()
+			if c.found(word) != 1 || len(c.objectsWith(word)) == 0 {
+				t.Fatalf("the word is found %d times, and in %v", c.found(word), c.objectsWith(word))
+			}
+			c.Clock.Advance(surgical.Confirmation)
+			remove(c, note)
+			removed := c.Clock.Now()
+			if c.found(word) != 0 {
+				t.Error("the word is still shown")
+			}
+			c.work()
+			if len(c.objectsWith(word)) == 0 {
+				t.Error("the bucket lost the word at once: nothing is shown by this test")
+			}
+			const step = 20 * time.Minute // instead of one, which takes as many times as long
+			for c.Clock.Now().Sub(removed) <= surgical.IndexForgets-step {
+				c.Clock.Advance(step - time.Minute)
+				c.work()
+			}
+			if keys := c.objectsWith(word); len(keys) > 0 {
+				t.Errorf("after %s, the word is in %v", c.Clock.Now().Sub(removed), keys)
+			}
+		})
+	}
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+
+	"gitlab.com/lorehook/lorehook/test/cost"
+)
+
+// paying computes what it all costs, by the counts that make cost recorded: tests compare
+// them with the code.
+func paying(ctx context.Context, root string) (figures []figure, err error) {
+	template, err := cost.Synthesize(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := cost.Read(template)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := cost.Recorded()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range stack.Figures(counts) {
+		line := newFigure(f.Name, f.Value, f.Unit, f.Floor, f.Reach)
+		line.wanted = f.Wanted
+		figures = append(figures, line)
+	}
+	return figures, nil
+}

@@ -1,0 +1,42 @@
+package cost
+
+import "time"
+
+// What calls are to, as keys of [Used.Calls].
+const (
+	toDynamoDB    = "dynamodb"
+	toTransaction = "transaction"
+	toSQS         = "sqs"
+	toStates      = "states"
+	toGitLab      = "gitlab"
+	toS3          = "s3"
+	toS3Get       = "s3-get"
+	toS3Delete    = "s3-delete"
+	toEmbedder    = "embedder"
+	toLambda      = "lambda"
+)
+
+// latencies are how long calls take, as assumed: nobody has measured them on AWS. Calls
+// that are made at the same time count one after another, except those to GitLab, of
+// which a fetch makes [fetchCalls] in [fetchTrips] round trips.
+var latencies = map[string]time.Duration{
+	toDynamoDB: 5 * time.Millisecond, toTransaction: 15 * time.Millisecond, toSQS: 10 * time.Millisecond,
+	toStates: 30 * time.Millisecond, toGitLab: 100 * time.Millisecond, toS3: 40 * time.Millisecond,
+	toS3Get: 20 * time.Millisecond, toS3Delete: 40 * time.Millisecond, toEmbedder: 100 * time.Millisecond, toLambda: 30 * time.Millisecond,
+}
+
+// A fetch of an entity with one page of each list: requests, and round trips, which make
+// bench counts.
+const (
+	fetchCalls = 5.0
+	fetchTrips = 2.0
+)
+
+// latencyOf is how long a call takes, one after another; of a fetch's calls to GitLab it
+// is their share of its round trips.
+func latencyOf(to string) time.Duration {
+	if to == toGitLab {
+		return time.Duration(float64(latencies[to]) * fetchTrips / fetchCalls)
+	}
+	return latencies[to]
+}
