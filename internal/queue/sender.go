@@ -52,8 +52,8 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	if !FitsID(r.MessageID()) {
-		return surgical.NewError(surgical.CodeInvalidRequest, "the run_id is not a valid SQS deduplication id")
+	if err := checkMessageID(r); err != nil {
+		return err
 	}
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -94,14 +94,26 @@ func FitsID(s string) bool {
 	return s != "" && len(s) <= maxID
 }
 
-// Decode decodes a message's body. Its error is [surgical.CodeInvalidRequest],
-// and never quotes the body.
+// checkMessageID refuses a request whose message SQS would refuse.
+func checkMessageID(r surgical.Request) error {
+	if FitsID(r.MessageID()) {
+		return nil
+	}
+	return surgical.NewError(surgical.CodeInvalidRequest, "the run_id is not a valid SQS deduplication id")
+}
+
+// Decode decodes a message's body: only what [Sender.Send] can send again, because
+// a run may have to wait. Its error is [surgical.CodeInvalidRequest], and never
+// quotes the body.
 func Decode(body string) (surgical.Request, error) {
 	var r surgical.Request
 	if json.Unmarshal([]byte(body), &r) != nil {
 		return surgical.Request{}, surgical.NewError(surgical.CodeInvalidRequest, "the message is not a surgical request")
 	}
 	if err := r.Validate(); err != nil {
+		return surgical.Request{}, fmt.Errorf("message: %w", err)
+	}
+	if err := checkMessageID(r); err != nil {
 		return surgical.Request{}, fmt.Errorf("message: %w", err)
 	}
 	if r.Options.DryRun {

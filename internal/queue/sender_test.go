@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -117,10 +118,21 @@ func TestAQueueThatFailsIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAnInvalidRequestIsNotSent(t *testing.T) {
+// What SQS would refuse is not accepted from a queue either: its run could never
+// wait, be postponed or be retried.
+func TestAnInvalidRequestIsNeitherSentNorDecoded(t *testing.T) {
 	longRun := request("key", issue7, mr12)
 	longRun.RunID = strings.Repeat("r", 129)
-	for _, r := range []surgical.Request{{}, request("key"), longRun} {
+	spaced := request("key", issue7)
+	spaced.RunID = "a b"
+	for _, r := range []surgical.Request{{}, request("key"), longRun, spaced} {
+		body, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := queue.Decode(string(body)); surgical.CodeOf(err) != surgical.CodeInvalidRequest {
+			t.Errorf("decoding %s: error = %v, want invalid_request", body, err)
+		}
 		client := &fakeSQS{}
 		if err := queue.NewSender(client, "q").Send(t.Context(), r); surgical.CodeOf(err) != surgical.CodeInvalidRequest {
 			t.Errorf("error = %v, want invalid_request", err)
