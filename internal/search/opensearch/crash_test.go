@@ -255,10 +255,40 @@ func TestApply_OfAFrozenWriterIsRefused(t *testing.T) {
 			if err := <-done; !errors.Is(err, search.ErrMoved) {
 				t.Errorf("the frozen writer got %v", err)
 			}
+			// Nobody looks at an entity again that did not change.
+			x.Same("indexed right after it", map[string]string{"1#issue#1/entity/0": "opened a crash"}, indexed(x, url))
 			x.Must(follow(t.Context(), x, prompt, want))
 			x.Same("indexed", map[string]string{"1#issue#1/entity/0": "opened a crash"}, indexed(x, url))
 		})
 	}
+}
+
+// A writer that is late by more than the life of an index writes to nothing.
+func TestApply_OfAFrozenWriterDoesNotCreateADeletedIndexAgain(t *testing.T) {
+	url := engines.OpenSearch(t)
+	var open func(http.RoundTripper) *opensearch.Engine
+	x := searchtest.NewIndex(t, func(x *searchtest.Index) func() search.Engine {
+		open = opener(x, url, engines.IndexName())
+		return func() search.Engine { return open(http.DefaultTransport) }
+	})
+	x.Rebuild(x.Engine(), searchtest.Entity(1, "a crash"))
+	m, err := x.Manifests.Read(t.Context())
+	x.Must(err)
+	at, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	frozen := open(&held{func(r *http.Request, _ []byte) bool { return strings.HasSuffix(r.URL.Path, "/_bulk") }, at, release})
+	from := x.Position(frozen)
+	go func() {
+		done <- frozen.Apply(x.Context(), from, search.Position{Cursor: "late"}, []search.Change{searchtest.Entity(2, "late")})
+	}()
+	<-at
+	ask(x, http.MethodDelete, url+"/"+m.Index, nil, nil)
+	close(release)
+	if err := <-done; !errors.Is(err, search.ErrDamaged) {
+		t.Errorf("the frozen writer got %v", err)
+	}
+	var indexes map[string]any
+	ask(x, http.MethodGet, url+"/"+m.Index+"*", nil, &indexes)
+	x.Same("indexes", 0, len(indexes))
 }
 
 func TestApply_DoesNotCreateADeletedIndexAgain(t *testing.T) {
