@@ -56,6 +56,7 @@ var (
 // nothing traced.
 func inPrivate(t *testing.T) stackTemplate {
 	t.Helper()
+	skipIfShort(t)
 	s, err := private()
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +89,7 @@ var private = sync.OnceValues(func() (s stackTemplate, err error) {
 // breaks rules of cdk-nag.
 func existing(t *testing.T) stackTemplate {
 	t.Helper()
+	skipIfShort(t)
 	s, err := withBadQueue()
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +120,16 @@ func testCA(at time.Time) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
-// everyVariant runs the test on each variant.
+// skipIfShort skips what needs more than the stack with all defaults: each synthesis
+// takes seconds of processor.
+func skipIfShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("synthesizes another stack")
+	}
+}
+
+// everyVariant runs the test on each variant, with -short on the defaults only.
 func everyVariant(t *testing.T, test func(t *testing.T, s stackTemplate)) {
 	t.Helper()
 	for name, synthesized := range map[string]func(*testing.T) stackTemplate{"aws": onAWS, "local": onLocal, "openai": onOpenAI} {
@@ -162,6 +173,9 @@ func variant(context map[string]any) func(*testing.T) stackTemplate {
 	once := sync.OnceValues(func() (stackTemplate, error) { return synthesize(context) })
 	return func(t *testing.T) stackTemplate {
 		t.Helper()
+		if context != nil {
+			skipIfShort(t)
+		}
 		s, err := once()
 		if err != nil {
 			t.Fatal(err)

@@ -37,7 +37,9 @@ func TestDocumentsAreReadWholeInPagesOfAnyLength(t *testing.T) {
 		for range 6 {
 			f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: long})
 		}
-		f.Sync(f.Request(surgical.OriginManual, ref))
+		req := f.Request(surgical.OriginManual, ref)
+		req.Options.NoEmbed = true
+		f.Sync(req)
 		infos := get[api.EntityView](f, pathOf(ref)+"?limit=10000")
 		for infos.NextCursor != "" {
 			infos = get[api.EntityView](f, pathOf(ref)+"?cursor="+infos.NextCursor)

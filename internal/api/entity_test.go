@@ -201,7 +201,9 @@ func TestAnEntityBeyondLambdasLimitIsCutIntoPagesThatFit(t *testing.T) {
 			f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: plain})
 		}
 		large := f.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: nasty}, fakegitlab.Note{Body: nasty})
-		f.Sync(f.Request(surgical.OriginManual, ref))
+		req := f.Request(surgical.OriginManual, ref)
+		req.Options.NoDocs, req.Options.NoEmbed = true, true // chunks of 10 MB are beside the point
+		f.Sync(req)
 		got, count := pages(f, pathOf(ref))
 		if count < 4 {
 			t.Errorf("%d pages: the test shows nothing", count)

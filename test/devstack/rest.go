@@ -37,6 +37,23 @@ func (s *Stack) Wake(ctx context.Context, function string) error {
 	return nil
 }
 
+// Invoke runs a function that is otherwise run by a schedule, and waits until it has
+// ended. Its error says what the function reported.
+func (s *Stack) Invoke(ctx context.Context, function string) error {
+	name, err := s.function(ctx, function)
+	if err != nil {
+		return err
+	}
+	out, err := lambda.NewFromConfig(s.AWS).Invoke(ctx, &lambda.InvokeInput{FunctionName: &name, Payload: []byte("{}")})
+	if err != nil {
+		return fmt.Errorf("invoke %s: %w", function, err)
+	}
+	if out.FunctionError != nil {
+		return fmt.Errorf("invoke %s: %s: %s", function, *out.FunctionError, out.Payload)
+	}
+	return nil
+}
+
 // function returns the full name of one of the stack's functions.
 func (s *Stack) function(ctx context.Context, function string) (string, error) {
 	pages := lambda.NewListFunctionsPaginator(lambda.NewFromConfig(s.AWS), &lambda.ListFunctionsInput{})
