@@ -275,7 +275,12 @@ func TestApply_OfAFrozenWriterDoesNotCreateADeletedIndexAgain(t *testing.T) {
 	m, err := x.Manifests.Read(t.Context())
 	x.Must(err)
 	at, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	frozen := open(&held{func(r *http.Request, _ []byte) bool { return strings.HasSuffix(r.URL.Path, "/_bulk") }, at, release})
+	first := true
+	frozen := open(&held{func(r *http.Request, _ []byte) bool {
+		claim := first && strings.HasSuffix(r.URL.Path, "/_bulk")
+		first = first && !claim
+		return claim
+	}, at, release})
 	from := x.Position(frozen)
 	go func() {
 		done <- frozen.Apply(x.Context(), from, search.Position{Cursor: "late"}, []search.Change{searchtest.Entity(2, "late")})
