@@ -22,7 +22,7 @@ func TestRecorded_IsWhatTheCodeUses(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := Counts{Idle: recorded.Idle, Search: recorded.Search, Changes: recorded.Changes, Naive: recorded.Naive}
-	got.First, got.Census = First(t, notes), Census(t)
+	got.First, got.Census, got.Covered, got.Failed = First(t, notes), Census(t), Covered(t), Failed(t)
 	if sample.All() { // which takes minutes
 		got = Count(t)
 	}

@@ -25,6 +25,9 @@ type Counted struct {
 	// the bucket.
 	Bytes float64 `json:",omitempty"`
 	Index float64 `json:",omitempty"`
+	// Hottest is the write units of the partition key of each table, or table.index, to
+	// which most was written. One of their kind means what its entity does not share.
+	Hottest map[string]float64 `json:",omitempty"`
 }
 
 // Used is what invocations of one function use.
@@ -50,6 +53,10 @@ func (c Counted) times(n float64) Counted {
 		functions[name] = u.times(n)
 	}
 	c.Functions = functions
+	c.Hottest = maps.Clone(c.Hottest)
+	for key := range c.Hottest {
+		c.Hottest[key] *= n
+	}
 	return c
 }
 

@@ -12,6 +12,9 @@ import (
 type Counts struct {
 	// Idle is an hour, the others are one of their kind.
 	Idle, First, Census, Search Counted
+	// Covered is an event that the fetch of another one covers, and Failed an attempt that
+	// GitLab does not answer.
+	Covered, Failed Counted
 	// Changes are by [Discussions], and Naive is what writing everything anew takes.
 	Changes, Naive []Counted
 }
@@ -21,7 +24,7 @@ func Discussions() []int { return []int{10, 100} }
 
 // Count counts everything, which takes minutes.
 func Count(t cloud.TB) Counts {
-	c := Counts{Idle: Idle(t), First: First(t, notes), Census: Census(t), Search: Search(t)}
+	c := Counts{Idle: Idle(t), First: First(t, notes), Census: Census(t), Search: Search(t), Covered: Covered(t), Failed: Failed(t)}
 	for _, n := range Discussions() {
 		c.Changes, c.Naive = append(c.Changes, Change(t, n)), append(c.Naive, First(t, n))
 	}

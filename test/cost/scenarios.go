@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	awsevents "github.com/aws/aws-lambda-go/events"
+
 	"gitlab.com/lorehook/lorehook/events"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/finder"
@@ -102,13 +104,72 @@ func Change(t cloud.TB, discussions int) Counted {
 		w.discussed(fakegitlab.IssueRef(1000+i), discussions)
 	}
 	w.take()
+	w.db.CountKeys()
 	for i := range int64(averaged) {
 		for n := range int64(together) {
 			w.change(fakegitlab.IssueRef(1000 + (together*i+n)%changed))
 		}
 		w.follow()
 	}
-	return w.take().times(1.0 / averaged / together)
+	all := w.take()
+	all.Hottest = w.db.Hottest()
+	return all.times(1.0 / averaged / together)
+}
+
+// Covered is one event about an issue of which a fetch has begun since, by then the one
+// before it in the queue. A batch of such events shares an invocation, as it does when
+// many wait.
+func Covered(t cloud.TB) Counted {
+	w := newWorld(t)
+	w.discussed(issue(), notes)
+	w.Clock.Advance(time.Minute)
+	w.GitLab.AddDiscussion(issue(), fakegitlab.Note{Body: comment(1)})
+	body := w.sample(issue())
+	w.deliver(body)
+	first := w.Sent()
+	for range surgical.BatchSize {
+		w.deliver(body)
+	}
+	covered := w.Sent()
+	w.Clock.Advance(surgical.Settle + time.Second)
+	w.finish(first)
+	w.take()
+	w.db.CountKeys()
+	for range surgical.BatchSize {
+		w.deliver(body) // counted here, and taken from the queue unprocessed
+	}
+	w.Sent()
+	w.finish(covered)
+	all := w.take()
+	all.Hottest = w.db.Hottest()
+	return all.times(1.0 / surgical.BatchSize)
+}
+
+// Failed is one attempt to fetch an entity while GitLab answers nothing but 503.
+func Failed(t cloud.TB) Counted {
+	w := newWorld(t)
+	w.discussed(issue(), notes)
+	w.Clock.Advance(time.Minute)
+	w.GitLab.AddDiscussion(issue(), fakegitlab.Note{Body: comment(1)})
+	w.deliver(w.sample(issue()))
+	sent := w.Sent()
+	w.Clock.Advance(surgical.Settle + time.Second)
+	w.GitLab.Inject(fakegitlab.Fault{Requests: 100, Status: http.StatusServiceUnavailable})
+	w.handle(sent) // claims the run, as the first attempt does
+	w.Clock.Advance(surgical.MaxDelay)
+	w.take()
+	if left := w.handle(sent); left != 1 {
+		w.T.Fatalf("the worker left %d messages", left)
+	}
+	return w.take()
+}
+
+// finish lets a worker process the messages to their end, with the workflow.
+func (w *world) finish(sent awsevents.SQSEvent) {
+	if left := w.handle(sent); left > 0 {
+		w.T.Fatalf("the worker left %d messages", left)
+	}
+	w.Drive()
 }
 
 // First is the first copy of such an issue, which writes everything.

@@ -133,16 +133,18 @@ func (w *world) deliver(body string) {
 // work runs what the sent messages start: the worker and the workflow.
 func (w *world) work() {
 	w.Clock.Advance(surgical.RefetchInterval + surgical.Settle + time.Second)
-	sent := w.Sent()
+	w.finish(w.Sent())
+}
+
+// handle lets a worker process the messages, and returns how many it left.
+func (w *world) handle(sent awsevents.SQSEvent) (left int) {
 	w.must(w.invoke("worker", func(ctx context.Context) error {
 		response, err := w.Worker.Handle(ctx, sent)
-		if err == nil && len(response.BatchItemFailures) > 0 {
-			err = fmt.Errorf("the worker left %d messages", len(response.BatchItemFailures))
-		}
+		left = len(response.BatchItemFailures)
 		return err
 	}))
 	w.counted.Received++
-	w.Drive()
+	return left
 }
 
 // follow runs the functions behind the stream of the content table.

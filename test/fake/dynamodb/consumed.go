@@ -32,18 +32,56 @@ func sizeOf(items []dynamo.Item) (size int) {
 func (c *change) units(after dynamo.Item, factor int) float64 {
 	before := c.before()
 	units := factor * dynamo.WriteUnits(max(dynamo.ItemSize(before), dynamo.ItemSize(after)))
+	c.table.wrote("", scalar(c.key[c.table.schema.Hash.Name]), units)
 	for _, i := range c.table.schema.Indexes {
 		was, is := entryOf(i, before), entryOf(i, after)
 		if was == is {
 			continue
 		}
-		for _, entry := range []string{was, is} {
+		for entry, item := range map[string]dynamo.Item{was: before, is: after} {
 			if entry != "" {
 				units++
+				c.table.wrote("."+i.Name, scalar(item[i.Hash.Name]), 1)
 			}
 		}
 	}
 	return float64(units)
+}
+
+// wrote counts the units of a partition key of the table, or of an index of it.
+func (t *table) wrote(index, key string, units int) {
+	if t.written == nil {
+		return
+	}
+	if t.written[index] == nil {
+		t.written[index] = map[string]float64{}
+	}
+	t.written[index][key] += float64(units)
+}
+
+// CountKeys begins to count write units by partition key, for [DB.Hottest].
+func (db *DB) CountKeys() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, t := range db.tables {
+		t.written = map[string]map[string]float64{}
+	}
+}
+
+// Hottest returns the write units of the partition key of each table, and of each index as
+// table.index, to which most was written since CountKeys.
+func (db *DB) Hottest() map[string]float64 {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	hottest := map[string]float64{}
+	for name, t := range db.tables {
+		for index, keys := range t.written {
+			for _, units := range keys {
+				hottest[name+index] = max(hottest[name+index], units)
+			}
+		}
+	}
+	return hottest
 }
 
 // entryOf names the item's entry in an index, or is "" if it has none.

@@ -23,6 +23,9 @@ type table struct {
 	// names are the partitions, in order.
 	names   []string
 	indexes []*index
+	// written is the write units by index, "" for the table, and by partition key; nil if
+	// they are not counted.
+	written map[string]map[string]float64
 }
 
 func newTable(schema tables.Table) *table {
