@@ -10,6 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/infra/prices"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/test/cost"
+	"gitlab.com/lorehook/lorehook/test/written"
 )
 
 // calculated returns what the stack with default settings costs, by the counts that make
@@ -29,7 +30,7 @@ func calculated(t *testing.T) (cost.Stack, cost.Counts) {
 
 func TestTheTablesOfCostsAreCalculated(t *testing.T) {
 	stack, counts := calculated(t)
-	got, err := cost.Tables(read(t, "../docs/cost.md"))
+	got, err := written.Part{Target: "cost"}.Of(read(t, "../docs/cost.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/cost"
 	"gitlab.com/lorehook/lorehook/test/devstack"
+	"gitlab.com/lorehook/lorehook/test/written"
 )
 
 func main() {
@@ -64,5 +65,5 @@ func run(ctx context.Context, update, recorded bool) error {
 	if err := os.WriteFile(filepath.Join(root, "test", "cost", "counts.json"), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	return cost.Rewrite(filepath.Join(root, "docs", "cost.md"), stack.Markdown(counts))
+	return written.Part{Target: "cost"}.Replace(filepath.Join(root, "docs", "cost.md"), stack.Markdown(counts))
 }

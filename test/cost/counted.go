@@ -69,16 +69,35 @@ func (u Used) times(n float64) Used {
 	return u
 }
 
-// units returns DynamoDB's units of all functions.
-func (c Counted) units() (writes, reads float64) {
+// WithComments returns a change that brings so many comments at once, by what more of them
+// take in the first copy of an issue: an estimate, because those are stored in one batch.
+func (c Counts) WithComments(comments float64) Counted {
+	one, copied := c.Changes[0], c.First
+	more := (comments - 1) / notes
+	sum := one.times(1)
+	sum.Characters += more * (copied.Characters - one.Characters)
+	for _, name := range []string{"worker", "docs", "embed", "feed"} {
+		u, all := sum.Functions[name], copied.Functions[name]
+		u.Writes += more * max(0, all.Writes-u.Writes)
+		u.Reads += more * max(0, all.Reads-u.Reads)
+		for to, n := range all.Calls {
+			u.Calls[to] += more * max(0, n-one.Functions[name].Calls[to])
+		}
+		sum.Functions[name] = u
+	}
+	return sum
+}
+
+// Units returns DynamoDB's units of all functions.
+func (c Counted) Units() (writes, reads float64) {
 	for _, u := range c.Functions {
 		writes, reads = writes+u.Writes, reads+u.Reads
 	}
 	return writes, reads
 }
 
-// calls returns how many calls of all functions are to the given place.
-func (c Counted) calls(to string) (n float64) {
+// Calls returns how many calls of all functions are to the given place.
+func (c Counted) Calls(to string) (n float64) {
 	for _, u := range c.Functions {
 		n += u.Calls[to]
 	}

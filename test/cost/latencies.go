@@ -1,6 +1,10 @@
 package cost
 
-import "time"
+import (
+	"time"
+
+	"gitlab.com/lorehook/lorehook/test/cloud"
+)
 
 // What calls are to, as keys of [Used.Calls].
 const (
@@ -12,7 +16,7 @@ const (
 	toS3          = "s3"
 	toS3Get       = "s3-get"
 	toS3Delete    = "s3-delete"
-	toEmbedder    = "embedder"
+	ToEmbedder    = "embedder"
 	toLambda      = "lambda"
 )
 
@@ -22,7 +26,7 @@ const (
 var latencies = map[string]time.Duration{
 	toDynamoDB: 5 * time.Millisecond, toTransaction: 15 * time.Millisecond, toSQS: 10 * time.Millisecond,
 	toStates: 30 * time.Millisecond, toGitLab: 100 * time.Millisecond, toS3: 40 * time.Millisecond,
-	toS3Get: 20 * time.Millisecond, toS3Delete: 40 * time.Millisecond, toEmbedder: 100 * time.Millisecond, toLambda: 30 * time.Millisecond,
+	toS3Get: 20 * time.Millisecond, toS3Delete: 40 * time.Millisecond, ToEmbedder: 100 * time.Millisecond, toLambda: 30 * time.Millisecond,
 }
 
 // A fetch of an entity with one page of each list: requests, and round trips, which make
@@ -40,3 +44,21 @@ func latencyOf(to string) time.Duration {
 	}
 	return latencies[to]
 }
+
+// FetchRequests is how many requests a fetch of an entity with one page of each list takes.
+const FetchRequests = fetchCalls
+
+// FetchTime is how long the requests of such a fetch take, in their round trips.
+func FetchTime() time.Duration { return fetchTrips * latencies[toGitLab] }
+
+// Latency returns how long a single call takes.
+func Latency(call cloud.Call) time.Duration {
+	if call.Operation == "TransactWriteItems" {
+		return latencies[toTransaction]
+	}
+	return latencies[call.Service]
+}
+
+// Between returns how long Lambda takes between two batches of a queue: to delete one,
+// receive the next and invoke the function.
+func Between() time.Duration { return 2*latencies[toSQS] + latencies[toLambda] }

@@ -77,7 +77,7 @@ func seconds(u Used, f Function) float64 {
 // naive workflow is a standard one.
 func (s Stack) price(c Counted, naive bool) Dollars {
 	d := Dollars{}
-	writes, reads := c.units()
+	writes, reads := c.Units()
 	d[forDynamoDB] = writes*prices.WriteUnit + reads*prices.ReadUnit
 	var bytes, workflow float64
 	for name, u := range c.Functions {
@@ -90,7 +90,7 @@ func (s Stack) price(c Counted, naive bool) Dollars {
 		}
 	}
 	bytes += c.Gateway * sizeOf(accessLine)
-	d[forSQS] = (c.calls(toSQS) + 2*c.Received) * prices.FIFORequest
+	d[forSQS] = (c.Calls(toSQS) + 2*c.Received) * prices.FIFORequest
 	if naive {
 		d[forWorkflow] = c.States * prices.StandardTransition
 	} else {
@@ -98,7 +98,7 @@ func (s Stack) price(c Counted, naive bool) Dollars {
 	}
 	d[forGateway] = c.Gateway * prices.GatewayRequest
 	d[forLogs] = logs(bytes)
-	d[forS3] = c.calls(toS3)*prices.ObjectPut + c.calls(toS3Get)*prices.ObjectGet
+	d[forS3] = c.Calls(toS3)*prices.ObjectPut + c.Calls(toS3Get)*prices.ObjectGet
 	d[forEmbedding] = c.Characters / charactersPerToken * prices.EmbeddedToken
 	return d
 }
@@ -135,13 +135,34 @@ const secretReadsOfIdleHour = 60/5 + 1
 // million is a million of what was counted, spread over a month, each made known by a
 // webhook. Traces are of the kind that a stack has whose events come in bursts.
 func (s Stack) million(one Counted, naive bool) Dollars {
-	d := s.price(one.times(1e6), naive)
-	for name, u := range one.Functions {
-		if s.Functions[name].Traced && (name == "webhook" || name == "worker") {
-			d[forTraces] += 1e6 * u.Invocations * prices.TracesSampled * prices.TraceRecorded
-		}
-	}
+	d := s.busy(one, 1e6, naive)
 	busy := 2.0 // webhook and worker
 	d[forSecrets] = busy * prices.HoursOfMonth * 3600 / secretSeconds * prices.SecretRead
 	return d
+}
+
+// busy is n of what was counted, with the traces of a stack whose events come in bursts.
+func (s Stack) busy(one Counted, n float64, naive bool) Dollars {
+	d := s.price(one.times(n), naive)
+	for name, u := range one.Functions {
+		if s.Functions[name].Traced && (name == "webhook" || name == "worker") {
+			d[forTraces] += n * u.Invocations * prices.TracesSampled * prices.TraceRecorded
+		}
+	}
+	return d
+}
+
+// Price returns what n of the counted cost on a busy stack, without what passing time
+// costs.
+func (s Stack) Price(one Counted, n float64) Dollars { return s.busy(one, n, false) }
+
+// Running returns what so many seconds of the function cost, without its requests.
+func (s Stack) Running(function string, seconds float64) float64 {
+	f := s.Functions[function]
+	return seconds * (f.MemoryMB/1024*prices.LambdaGBSecond + f.StorageMB/1024*prices.StorageGBSecond)
+}
+
+// Seconds returns how long the function's invocations last for what was counted.
+func (s Stack) Seconds(c Counted, function string) float64 {
+	return seconds(c.Functions[function], s.Functions[function])
 }

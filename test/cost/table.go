@@ -167,7 +167,7 @@ func (s Stack) copiesTable(c Counts) string {
 
 // about says what the idle costs are for.
 func (s Stack) about(c Counts) map[string]string {
-	writes, reads := c.Idle.units()
+	writes, reads := c.Idle.Units()
 	return map[string]string{
 		forSecrets:   fmt.Sprintf("%d secrets, and the crawler's readings", s.Secrets),
 		forAlarms:    fmt.Sprintf("%d, each on one metric", s.AlarmMetrics),
@@ -178,7 +178,7 @@ func (s Stack) about(c Counts) map[string]string {
 		forLambda:    fmt.Sprintf("%.0f invocations an hour of sweeper, crawler, indexer and feed", c.Idle.invocations()),
 		forLogs:      "of these",
 		forTraces:    "of those that are traced",
-		forS3:        fmt.Sprintf("%.0f requests an hour", c.Idle.calls(toS3)+c.Idle.calls(toS3Get)),
+		forS3:        fmt.Sprintf("%.0f requests an hour", c.Idle.Calls(toS3)+c.Idle.Calls(toS3Get)),
 		forKeys:      fmt.Sprintf("the key of DynamoDB, for %d tables", s.ManagedKeys),
 	}
 }

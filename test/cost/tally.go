@@ -45,7 +45,7 @@ func (t *tally) embedded(ctx context.Context, characters int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counted.Characters += float64(characters)
-	t.add(ctx, toEmbedder, 0, 0)
+	t.add(ctx, ToEmbedder, 0, 0)
 }
 
 // emitted remembers which metrics a line has.
