@@ -124,6 +124,10 @@ bench: setup-test ## Measure what a change, a backfill, a reconcile and a census
 cost: setup-cdk ## Count what the functions use of AWS, and print what that costs at list prices (UPDATE=1 to write docs/cost.md, RECORDED=1 to count nothing)
 	@go run ./scripts/cost $(if $(UPDATE),-update) $(if $(RECORDED),-recorded)
 
+.PHONY: scale
+scale: setup-cdk ## Compute what happens under large loads, and which limit comes first (UPDATE=1 to simulate, and write docs/scale.md)
+	@go run ./scripts/scale $(if $(UPDATE),-update)
+
 .PHONY: dashboard
 dashboard: setup-cdk ## Draw the CloudWatch dashboard of the template from recorded metrics, docs/images/dashboard.png (HTML=file for a page, without Chromium; RECORD=1 to record anew)
 	@go run ./scripts/dashboard $(if $(RECORD),-record) $(if $(HTML),-html $(HTML))
