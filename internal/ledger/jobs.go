@@ -200,7 +200,12 @@ func (l *Ledger) EnterStage(ctx context.Context, runID string, stage surgical.St
 	if !errors.Is(err, surgical.ErrMoved) {
 		return run, err
 	}
-	return l.update(ctx, runID, open.And(olderThan(generation)), begun(enter(), generation, now))
+	run, err = l.update(ctx, runID, open.And(olderThan(generation)), begun(enter(), generation, now))
+	if !errors.Is(err, surgical.ErrMoved) {
+		return run, err
+	}
+	// The launcher may have recorded the generation between the two.
+	return l.update(ctx, runID, open.And(in(generation)), enter())
 }
 
 // Done decides what happens to the dirty source of a finished job: it is

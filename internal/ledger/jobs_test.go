@@ -236,6 +236,23 @@ func TestEnterStage_GoesByTheNewestGeneration(t *testing.T) {
 	}
 }
 
+// The launcher records the generation while the execution that it started does so too: the
+// execution must go on, because nothing else would for minutes.
+func TestEnterStage_GoesOnIfItsLauncherIsFaster(t *testing.T) {
+	m := inMemory(t)
+	committed := m.committed("r", 7)
+	m.around = func(_ any, send func() (any, error)) (any, error) {
+		out, err := send() // the first call finds no generation
+		m.around = nil
+		m.must(m.WorkflowStarted(m.Context(), committed, 1, true))
+		return out, err
+	}
+	run, err := m.EnterStage(m.Context(), "r", surgical.StageDocs, 1)
+	if err != nil || run.Generation != 1 || run.Stage != surgical.StageDocs {
+		t.Errorf("%+v, %v", run, err)
+	}
+}
+
 func TestWorkflowStarted_NeverGoesBack(t *testing.T) {
 	for _, clean := range []bool{true, false} {
 		m := inMemory(t)
