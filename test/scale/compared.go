@@ -47,6 +47,7 @@ const (
 	byBudget  = "busy, by GitLab's budget"
 	outage    = "an outage of an hour"
 	hotIssue  = "a hot issue"
+	firstCopy = "a backfill"
 	oneGroup  = "a backlog, batches of one entity"
 	manyGroup = "a backlog, batches of ten entities"
 )
@@ -79,6 +80,7 @@ func simulations() []simulation {
 		{byBudget, "the same with 4 requests a second each, of which GitLab answers 50 a minute", full, 9 * time.Minute, 200 * time.Second, two(4), sustained},
 		{outage, "6 events a minute about 6 issues, all requests fail for an hour", hourly, time.Hour, 0, two(surgical.DefaultRequestsPerSecond), failing},
 		{hotIssue, "a comment every second for 5 minutes", Load{Events: 1}, 5 * time.Minute, 0, two(surgical.DefaultRequestsPerSecond), heated},
+		{firstCopy, "300 issues, two workers with 2 requests a second each, and the crawler", Load{Entities: 300}, 0, 0, two(2), copied},
 		{oneGroup, "400 events about 40 issues, one worker", Load{Entities: backlog}, 0, 0, Setting{Workers: 1, Rate: 1000}, piled(surgical.BatchSize)},
 		{manyGroup, "the same, in another order", Load{Entities: backlog}, 0, 0, Setting{Workers: 1, Rate: 1000}, piled(1)},
 	}
@@ -110,6 +112,17 @@ func heated(x simulation, t times) []figure {
 		{"fetches", h.Fetches, exact},
 		{"requests", h.Requests, exact},
 		{"lag, mean, s", h.Lag.Seconds(), about},
+	}
+}
+
+// copied is a backfill whose first run waits for deliveries, as each does that was requested
+// before.
+func copied(x simulation, t times) []figure {
+	b := backfill(x.load.Entities, math.Inf(1), x.setting, cost.Counts{})
+	takes := b.Takes + surgical.Settle + surgical.TurnGrace
+	return []figure{
+		{"time, s", takes.Seconds(), about},
+		{"requests", b.Requests, exact},
 	}
 }
 

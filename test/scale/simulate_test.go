@@ -90,6 +90,10 @@ func (w *world) simulated(x simulation) []float64 {
 		w.drain(time.Hour)
 		m := w.measure(start, w.clock.Now())
 		return []float64{m.fetches, m.requests, m.lag.Seconds()}
+	case firstCopy:
+		w.known(int(x.load.Entities))
+		took := w.backfill()
+		return []float64{took.Seconds(), w.measure(start, w.clock.Now()).requests}
 	case oneGroup, manyGroup:
 		return []float64{w.pile(int(x.load.Entities), x.name == oneGroup).Seconds()}
 	}

@@ -20,6 +20,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/tables"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/cost"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
@@ -34,13 +35,15 @@ import (
 // bubble: each call takes as long as package cost assumes, and each worker has its own
 // client of GitLab with its own rate.
 type world struct {
-	t        *testing.T
-	clock    *cloud.Clock
-	gitlab   *fakegitlab.Server
-	requests *fakesqs.Queue
-	db       *fakedynamodb.DB
-	machine  *stepfunctions.Machine
-	// workers are the functions of each worker, stages those of the workflow.
+	t      *testing.T
+	clock  *cloud.Clock
+	gitlab *fakegitlab.Server
+	// requests and bulk are the queues that the workers poll.
+	requests, bulk *fakesqs.Queue
+	db             *fakedynamodb.DB
+	machine        *stepfunctions.Machine
+	// workers are the functions of each worker, after those of webhooks those of passes,
+	// stages those of the workflow and of the crawler.
 	workers []*cloud.Functions
 	stages  *cloud.Functions
 	sender  *queue.Sender
@@ -80,10 +83,16 @@ func simulate(t *testing.T, s Setting, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, s)
 		var workers sync.WaitGroup
-		for _, functions := range w.workers {
-			workers.Go(func() { w.work(functions) })
+		for i, functions := range w.workers {
+			queue := w.requests
+			if i >= s.Workers {
+				queue = w.bulk
+			}
+			workers.Go(func() { w.work(queue, functions) })
 		}
+		workers.Go(w.sweep)
 		test(w)
+		w.end()
 		w.stopped.Store(true)
 		workers.Wait()
 		w.executions.Wait()
@@ -101,16 +110,16 @@ func newWorld(t *testing.T, s Setting) *world {
 		t.Fatal(err)
 	}
 	w.gitlab = fakegitlab.New(fakegitlab.Options{Clock: w.clock.Now, Token: cloud.Token})
-	db, tables := fakedynamodb.New()
+	db, names := fakedynamodb.New()
 	w.db = db
 	queued := func(name string) *fakesqs.Queue {
 		return fakesqs.New(fakesqs.Options{Name: name, Clock: w.clock.Now, Delay: surgical.Settle, Visibility: surgical.Visibility, Retention: surgical.Retention})
 	}
-	w.requests = queued("requests.fifo")
-	queues := []*fakesqs.Queue{w.requests, queued("hides.fifo"), queued("bulk.fifo"), queued("dead-letters.fifo")}
+	w.requests, w.bulk = queued("requests.fifo"), queued("bulk.fifo")
+	queues := []*fakesqs.Queue{w.requests, queued("hides.fifo"), w.bulk, queued("dead-letters.fifo")}
 	w.sender = queue.NewSender(fakesqs.Client(queues), w.requests.URL())
 	e := cloud.Environment{
-		DB: cloud.Intercept(db.Client(), w.database), Tables: tables, Clock: w.clock.Now,
+		DB: cloud.Intercept(db.Client(), w.database), Tables: names, Clock: w.clock.Now,
 		SQS:      fakesqs.Client(queues, cloud.InterceptAPI(cloud.SQS, w.call)),
 		Requests: queues[0].URL(), Hides: queues[1].URL(), Bulk: queues[2].URL(), DeadLetters: queues[3].URL(),
 		StepFunctions: stepfunctions.Client(func(input json.RawMessage) error { w.executions.Go(func() { w.execute(input) }); return nil }, cloud.InterceptAPI(cloud.StepFunctions, w.call)),
@@ -122,7 +131,7 @@ func newWorld(t *testing.T, s Setting) *world {
 		},
 		Log: slog.New(slog.DiscardHandler),
 	}
-	for range s.Workers {
+	for range s.Workers + s.Bulk {
 		client, err := gitlab.NewClient(gitlab.Options{
 			BaseURL: "https://gitlab.example.com", Clock: w.clock.Now, RequestsPerSecond: s.Rate,
 			HTTP:  cloud.InterceptHTTP(inProcess{w.gitlab}, w.request),
@@ -218,10 +227,10 @@ func (w *world) database(_ context.Context, call cloud.Call, send func() error) 
 	return nil
 }
 
-// work is one worker: Lambda's polling of the queue, and the function.
-func (w *world) work(f *cloud.Functions) {
+// work is one worker: Lambda's polling of its queue, and the function.
+func (w *world) work(queue *fakesqs.Queue, f *cloud.Functions) {
 	for !w.stopped.Load() {
-		batch := w.requests.Batch(surgical.BatchSize)
+		batch := queue.Batch(surgical.BatchSize)
 		if len(batch.Records) == 0 {
 			time.Sleep(poll)
 			continue
@@ -232,8 +241,19 @@ func (w *world) work(f *cloud.Functions) {
 		if err != nil {
 			w.t.Error(err)
 		}
-		w.requests.Done(batch, response)
+		queue.Done(batch, response)
 		time.Sleep(cost.Between())
+	}
+}
+
+// sweep is the sweeper, which starts every minute.
+func (w *world) sweep() {
+	for ; !w.stopped.Load(); time.Sleep(surgical.SweepInterval) {
+		ctx, cancel := context.WithTimeout(cloud.In(w.t.Context(), "sweeper"), surgical.SweeperTimeout)
+		if _, err := w.stages.Sweeper.Handle(ctx); err != nil {
+			w.t.Error(err)
+		}
+		cancel()
 	}
 }
 
@@ -258,10 +278,11 @@ func (w *world) execute(input json.RawMessage) {
 	}
 }
 
-// known makes issues, without copies.
+// known makes issues, without copies, that changed a day ago: what changed just now would
+// be found by a reconcile as well.
 func (w *world) known(n int) {
 	for i := range n {
-		w.gitlab.SetIssue(fakegitlab.NewIssue(int64(1000+i), "An issue", "", fakegitlab.Time{Time: w.clock.Now()}))
+		w.gitlab.SetIssue(fakegitlab.NewIssue(int64(1000+i), "An issue", "", fakegitlab.Time{Time: w.clock.Now().Add(-24 * time.Hour)}))
 	}
 }
 
@@ -306,6 +327,55 @@ func (w *world) drain(most time.Duration) time.Duration {
 		time.Sleep(poll)
 	}
 	return w.clock.Now().Sub(began)
+}
+
+// backfill copies the project, with the crawler starting every minute, and returns how long
+// it takes.
+func (w *world) backfill() time.Duration {
+	began, ctx := w.clock.Now(), w.t.Context()
+	id := surgical.NewPassID(fakegitlab.ProjectID, surgical.PassBackfill, "scale")
+	if _, err := w.stages.Ledger.StartBackfill(ctx, surgical.NewBackfill(fakegitlab.ProjectID, id, id, began)); err != nil {
+		w.t.Fatal(err)
+	}
+	for {
+		started := w.clock.Now()
+		limited, cancel := context.WithTimeout(cloud.In(ctx, "crawler"), surgical.CrawlerTimeout)
+		_, err := w.stages.Crawler.Handle(limited)
+		cancel()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		pass, err := w.stages.Ledger.Pass(ctx, fakegitlab.ProjectID, surgical.PassBackfill)
+		switch took := w.clock.Now().Sub(began); {
+		case err != nil:
+			w.t.Fatal(err)
+		case pass.Status.Terminal() && pass.Outstanding == 0:
+			return took
+		case took > 2*time.Hour:
+			w.t.Fatalf("the backfill does not end: %+v", pass)
+		}
+		time.Sleep(started.Add(surgical.CrawlInterval).Sub(w.clock.Now()))
+	}
+}
+
+// end waits until every run has ended, which must not take the sweeper.
+func (w *world) end() {
+	for began := w.clock.Now(); ; time.Sleep(time.Second) {
+		open := 0
+		for _, row := range w.db.Items(tables.SyncRuns().Name) {
+			status, _ := row["status"].(*types.AttributeValueMemberS)
+			if !surgical.RunStatus(status.Value).Terminal() {
+				open++
+			}
+		}
+		if open == 0 {
+			return
+		}
+		if w.clock.Now().Sub(began) > surgical.SweepGrace {
+			w.t.Errorf("%d runs have not ended after %s", open, surgical.SweepGrace)
+			return
+		}
+	}
 }
 
 // measured is what was seen of the events between two times.
