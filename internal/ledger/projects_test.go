@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/engines"
@@ -269,6 +270,25 @@ func TestHideProject_IsNeverUndone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Nothing of the content table changes, so the feeds' readers learn of it by this alone.
+func TestHideProject_RestartsTheFeeds(t *testing.T) {
+	for name, hide := range map[string]func(*memory) error{
+		"one": func(m *memory) error { return m.HideProject(m.Context(), 7, m.now) },
+		"all": func(m *memory) error { return m.HideAllProjects(m.Context(), m.now) },
+	} {
+		m := inMemory(t)
+		feeds := feed.NewStore(m.db.Client(), m.tables.Feed, func() time.Time { return m.now })
+		before, err := feeds.End(m.Context(), feed.Entities)
+		m.must(err)
+		m.must(hide(m))
+		after, err := feeds.End(m.Context(), feed.Entities)
+		m.must(err)
+		if after.Epoch != before.Epoch+1 {
+			t.Errorf("%s: the epoch went from %d to %d", name, before.Epoch, after.Epoch)
+		}
+	}
 }
 
 func TestUnseenProject_KeepsTheFirstTimeUntilItIsSeen(t *testing.T) {

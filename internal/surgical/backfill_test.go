@@ -97,6 +97,15 @@ func TestResume_GoesOnFromTheCheckpointWithWhatFailed(t *testing.T) {
 	}
 }
 
+func TestResume_ReadsTheListsOnceMoreWhoseRecordsCouldNotBeRead(t *testing.T) {
+	p := backfill()
+	p.Status, p.Leg, p.Counts.Unreadable = surgical.StatusFailed, len(p.Legs), 2
+	got, ok := p.Resume(noon.Add(time.Hour))
+	if !ok || got.Listed() || got.Leg != 0 || got.Cursor != "" || got.Counts.Unreadable != 0 {
+		t.Errorf("resumed %v: %+v", ok, got)
+	}
+}
+
 func TestAnew_IsForTheSameRequests(t *testing.T) {
 	p := backfill()
 	next := p.Anew(noon.Add(time.Hour))

@@ -1,6 +1,22 @@
 package surgical
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
+
+// Whatever hides something, or what a person waits for, is never behind a backfill.
+func TestBulk_IsWhatNobodyWaitsFor(t *testing.T) {
+	var bulk []Origin
+	for _, origin := range Origins() {
+		if origin.Bulk() {
+			bulk = append(bulk, origin)
+		}
+	}
+	if want := []Origin{OriginReconcile, OriginBackfill, OriginCensus, OriginDrain}; !slices.Equal(bulk, want) {
+		t.Errorf("in the bulk queue: %v, want %v", bulk, want)
+	}
+}
 
 func TestOriginOf_ReadsTheLetterOfARunID(t *testing.T) {
 	for _, origin := range Origins() {

@@ -214,3 +214,15 @@ func TestReconcileAge_IsThatOfTheProjectThatWaitedLongest(t *testing.T) {
 		t.Errorf("of none: %s of project %d", got, of)
 	}
 }
+
+func TestReconcileLate_FollowsFromTheInterval(t *testing.T) {
+	for _, c := range []struct{ interval, late, behind time.Duration }{
+		{5 * time.Minute, 15 * time.Minute, time.Hour},
+		{time.Hour, 3 * time.Hour, 3 * time.Hour},
+		{24 * time.Hour, 72 * time.Hour, 72 * time.Hour},
+	} {
+		if late, behind := surgical.ReconcileLate(c.interval), surgical.ReconcileBehind(c.interval); late != c.late || behind != c.behind {
+			t.Errorf("every %v: late after %v and behind after %v, want %v and %v", c.interval, late, behind, c.late, c.behind)
+		}
+	}
+}
