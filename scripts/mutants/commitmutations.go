@@ -4,6 +4,9 @@ package main
 func commitMutations() []mutation {
 	const attempt, closing, runs, engine, prepare = "internal/worker/attempt.go", "internal/ledger/close.go", "internal/ledger/runs.go", "internal/worker/engine.go", "internal/content/prepare.go"
 	return []mutation{
+		{"a message is accepted that could not be sent again", []edit{
+			{"internal/queue/sender.go", "\tif err := checkMessageID(r); err != nil {\n\t\treturn surgical.Request{}, fmt.Errorf(\"message: %w\", err)\n\t}\n", ""},
+		}, outcomes()},
 		{"giving up without looking at committed_by", []edit{
 			{closing, "c.attempt != 0 && (run.Committed() || run.Attempt != c.attempt)", "c.attempt != 0 && run.Attempt != c.attempt"},
 			{closing, "condition = condition.And(held(run))", "condition = condition.And(running())"},

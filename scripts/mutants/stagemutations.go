@@ -22,6 +22,9 @@ func stageMutations() []mutation {
 			{hide, "TableName: &s.table, Key: key(ref, sk), ConditionExpression: expr.Condition(),\n\t\t\t\tExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),", "TableName: &s.table, Key: key(ref, sk),"},
 			{hide, "expr expression.Expression) error {", "_ expression.Expression) error {"},
 		}, outcomes()},
+		{"an execution yields to its own launcher", []edit{
+			{jobs, "\t// The launcher may have recorded the generation between the two.\n\treturn l.update(ctx, runID, open.And(in(generation)), enter())", "\treturn run, err"},
+		}, outcomes()},
 		{"dirty ids by query", []edit{
 			{jobs, "\t\titems = append(items, l.deleteDirty(job.Ref, job.DirtyID))", "\t\tsources, err := l.DirtySources(ctx, job.Ref)\n\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(job.Ref, source.ID))\n\t\t}"},
 		}, outcomes()},
