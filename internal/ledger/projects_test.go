@@ -272,7 +272,7 @@ func TestHideProject_IsNeverUndone(t *testing.T) {
 	})
 }
 
-// Nothing of the content table changes, so the feeds' readers learn of it by this alone.
+// Nothing of the content table changes, so the feeds' readers learn of it only by this.
 func TestHideProject_RestartsTheFeeds(t *testing.T) {
 	for name, hide := range map[string]func(*memory) error{
 		"one": func(m *memory) error { return m.HideProject(m.Context(), 7, m.now) },

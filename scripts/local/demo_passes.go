@@ -26,7 +26,7 @@ const (
 	// hideTimeout is how long to wait for a deletion that may be believed: the sweeper
 	// sends the messages of the follow-up and the hide run.
 	hideTimeout = 5 * time.Minute
-	// sweepInterval is how often the demo runs the sweeper meanwhile, which a schedule does
+	// sweepInterval is how often the demo runs the sweeper in the meantime, which a schedule does
 	// every minute.
 	sweepInterval = 2 * time.Second
 )
