@@ -37,7 +37,7 @@ func Name(raw json.RawMessage) (name string, ok bool) {
 	if !ok {
 		return "", false
 	}
-	if id := idOf(fields.values["id"]); id != "" {
+	if id := idOf(fields.last("id")); id != "" {
 		return id, true
 	}
 	var compact bytes.Buffer
@@ -83,19 +83,29 @@ func wholeNumber(number string) string {
 
 // Fields are the fields of one JSON object. The zero Fields has none.
 type Fields struct {
-	values map[string]json.RawMessage
+	raw     json.RawMessage
+	members []member
 	// path leads from the record to this object, such as "notes[2].".
 	path string
 	odd  *[]string
 }
 
-// Read returns the fields of a record; false for what is not a JSON object.
+// Read returns the fields of a record; false for what is not a JSON object. They share
+// the memory of raw, which must not change.
 func Read(raw json.RawMessage) (Fields, bool) {
-	var values map[string]json.RawMessage
-	if json.Unmarshal(raw, &values) != nil || values == nil {
+	if len(raw) > math.MaxUint32 || !json.Valid(raw) {
 		return Fields{}, false
 	}
-	return Fields{values: values, odd: new([]string)}, true
+	return readValid(raw)
+}
+
+// readValid is [Read] for what is known to be JSON: the parts of a record need not be
+// checked again.
+func readValid(raw json.RawMessage) (Fields, bool) {
+	if raw[skipBlank(raw, 0)] != '{' {
+		return Fields{}, false
+	}
+	return Fields{raw: raw, members: members(raw), odd: new([]string)}, true
 }
 
 // Odd describes what was read of the record and left out, in the order of
@@ -115,9 +125,28 @@ func (f Fields) LeaveOut(what string) {
 	}
 }
 
+// last returns the field's value, the last one if it has several, or nil.
+func (f Fields) last(name string) json.RawMessage {
+	for _, m := range slices.Backward(f.members) {
+		if m.is(name, f.raw) {
+			return m.of(f.raw)
+		}
+	}
+	return nil
+}
+
+// byName returns the values of all fields.
+func (f Fields) byName() map[string]json.RawMessage {
+	values := make(map[string]json.RawMessage, len(f.members))
+	for _, m := range f.members {
+		values[m.nameOf(f.raw)] = m.of(f.raw)
+	}
+	return values
+}
+
 // value returns the field, or nil if it is absent or null.
 func (f Fields) value(name string) json.RawMessage {
-	if raw := f.values[name]; string(raw) != "null" {
+	if raw := f.last(name); string(raw) != "null" {
 		return raw
 	}
 	return nil
@@ -130,11 +159,12 @@ func (f Fields) drop(name string, raw json.RawMessage) {
 	f.LeaveOut(f.path + name + " is " + KindOf(raw))
 }
 
-// Raw returns a value as it is, or nil if it is absent or null.
+// Raw returns a value as it is, or nil if it is absent or null. It shares the record's
+// memory.
 func (f Fields) Raw(name string) json.RawMessage { return f.value(name) }
 
 // Keys returns the names of all fields, sorted.
-func (f Fields) Keys() []string { return slices.Sorted(maps.Keys(f.values)) }
+func (f Fields) Keys() []string { return slices.Sorted(maps.Keys(f.byName())) }
 
 // Text returns a text, or "".
 func (f Fields) Text(name string) string {
@@ -207,7 +237,7 @@ func (f Fields) Object(name string) (Fields, bool) {
 }
 
 func (f Fields) object(name string, raw json.RawMessage) (Fields, bool) {
-	object, ok := Read(raw)
+	object, ok := readValid(raw)
 	if !ok {
 		f.drop(name, raw)
 		return Fields{}, false
@@ -235,7 +265,7 @@ func (f Fields) Names(name string) []string {
 	for i, raw := range f.list(name) {
 		at := fmt.Sprintf("%s[%d]", name, i)
 		var text string
-		if object, ok := Read(raw); ok {
+		if object, ok := readValid(raw); ok {
 			object.path, object.odd = f.path+at+".", f.odd
 			text = object.Text("name")
 		} else if string(raw) == "null" || json.Unmarshal(raw, &text) != nil {
@@ -273,7 +303,7 @@ func (f Fields) With(name string, list []json.RawMessage) (json.RawMessage, erro
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", name, err)
 	}
-	values := maps.Clone(f.values)
+	values := f.byName()
 	values[name] = raw
 	return json.Marshal(values)
 }

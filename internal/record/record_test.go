@@ -143,6 +143,39 @@ func TestFieldsAccess_NeverGuesses(t *testing.T) {
 	}
 }
 
+// A record has the fields that encoding/json finds in it, however they are written: of
+// several with one name, the last.
+func FuzzRead_FindsTheFieldsThatEncodingJSONFinds(f *testing.F) {
+	for _, raw := range []string{
+		` {"a":1,"b" : "x\\\"}," , "c":[{"d":"]}"},[]],"e":{"f":{}} , "a":2}`, `{"\u0061":1,"a":null,"é":true,"\ud800":-1.5e3}`, "{\"\xff\":\"\xff\",\n\t\"\": false\r}",
+		`{}`, ` { } `, `{"a":"\\\\"}`, `{"a":"\\\""}`, `null`, `[{}]`, `{"a":1}x`, `{"a":1,}`, `{"a"}`, ``,
+		strings.Repeat(`{"a":`, 9_999) + "{}" + strings.Repeat("}", 9_999), strings.Repeat(`{"a":`, 10_000) + "{}" + strings.Repeat("}", 10_000),
+	} {
+		f.Add([]byte(raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var want map[string]json.RawMessage
+		isObject := json.Unmarshal(raw, &want) == nil && want != nil
+		got, ok := record.Read(raw)
+		if ok != isObject {
+			t.Fatalf("read: %v, an object: %v", ok, isObject)
+		}
+		for _, name := range got.Keys() {
+			value := got.Raw(name)
+			if value == nil {
+				value = json.RawMessage("null")
+			}
+			if string(value) != string(want[name]) {
+				t.Errorf("%q is %s, want %s", name, value, want[name])
+			}
+			delete(want, name)
+		}
+		if len(want) > 0 {
+			t.Errorf("not found: %v", want)
+		}
+	})
+}
+
 // Whatever the JSON, reading it neither panics nor quotes it.
 func FuzzRead(f *testing.F) {
 	for _, raw := range []string{`{"id":"5004","x":[{"x":{}}]}`, `{"x":1e999}`, `{"id":{},"x":["",{"name":[]}]}`, `[]`} {

@@ -4,11 +4,16 @@ import (
 	"context"
 
 	"gitlab.com/lorehook/lorehook/test/cost"
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 // paying computes what it all costs, by the counts that make cost recorded: tests compare
 // them with the code.
-func paying(ctx context.Context, root string) (figures []figure, err error) {
+func paying(ctx context.Context) (figures []figure, err error) {
+	root, err := devstack.Root()
+	if err != nil {
+		return nil, err
+	}
 	template, err := cost.Synthesize(ctx, root)
 	if err != nil {
 		return nil, err

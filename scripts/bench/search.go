@@ -147,7 +147,6 @@ func searched(ctx context.Context, engine func() (*embedded.Engine, error), aske
 	}
 	mean := (processor() - first) / queries
 	slices.Sort(took)
-	milliseconds := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	add("query with fusion, p50", milliseconds(took[queries/2]), "ms of processor", 0)
 	add("query with fusion, p95", milliseconds(took[queries*95/100]), "ms of processor", 150)
 	add("queries on two processors", 2/mean.Seconds(), "a second", 0)

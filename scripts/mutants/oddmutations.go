@@ -2,7 +2,7 @@ package main
 
 // oddMutations break what one odd record may cost, and what of a text is shown.
 func oddMutations() []mutation {
-	const record, plain, attributes = "internal/record/record.go", "internal/plaintext/plaintext.go", "internal/surgical/attributes.go"
+	const record, members, plain, attributes = "internal/record/record.go", "internal/record/members.go", "internal/plaintext/plaintext.go", "internal/surgical/attributes.go"
 	odd := []suite{{name: "odd records", args: []string{"./internal/record", "./internal/render", "./internal/gitlab", "-short", "-run", "Read|Name|Odd|Render|Discussion|AcceptsWhat|LeavesOut"}}}
 	texts := []suite{{name: "plain texts", args: []string{"./internal/plaintext", "./internal/render", "-short"}}}
 	heads := []suite{{name: "heads", args: []string{"./internal/worker", "-short", "-run", "TestProcess_StoresAnEntityWhatever"}}}
@@ -16,6 +16,8 @@ func oddMutations() []mutation {
 		{"odd: what is left out is not reported", []edit{{record, "if len(*f.odd) < maxOdd {", "if len(*f.odd) < 0 {"}}, odd},
 		{"odd: what is left out is listed without end", []edit{{record, "if len(*f.odd) < maxOdd {", "if maxOdd > 0 {"}}, odd},
 		{"odd: one element that is not an object costs the list", []edit{{record, "\t\tif object, ok := f.object(fmt.Sprintf(\"%s[%d]\", name, i), raw); ok {\n", "\t\tobject, ok := f.object(fmt.Sprintf(\"%s[%d]\", name, i), raw)\n\t\tif !ok {\n\t\t\treturn nil\n\t\t}\n\t\t{\n"}}, odd},
+		{"odd: of fields with one name the first counts", []edit{{record, "range slices.Backward(f.members)", "range f.members"}}, odd},
+		{"odd: a field whose name is written with escapes is not found", []edit{{members, "\tif m.escaped {\n\t\treturn m.nameOf(raw) == name\n\t}\n", ""}}, odd},
 		{"odd: a number as text is not understood", []edit{{record, "number = strings.TrimSpace(text)", "number = \"\""}}, odd},
 		{"text: control characters are shown as they are", []edit{{plain, "\tcase r < ' ':\n\t\treturn '\\u2400' + r // its symbol\n", ""}}, texts},
 		{"text: C1 control characters are shown as they are", []edit{{plain, "\tcase unicode.IsControl(r):\n\t\treturn unicode.ReplacementChar\n", ""}}, texts},

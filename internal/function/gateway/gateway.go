@@ -98,16 +98,33 @@ type encoded struct {
 // the [base64.CorruptInputError].
 func (e *encoded) Read(p []byte) (int, error) {
 	if e.decoded == nil {
-		raw, err := base64.StdEncoding.DecodeString(e.text)
-		if err != nil {
-			raw = nil
+		if n := e.decode(p); n > 0 {
+			return n, nil
 		}
-		e.decoded, e.err, e.text = bytes.NewReader(raw), err, ""
 	}
 	if e.err != nil {
 		return 0, e.err
 	}
 	return e.decoded.Read(p)
+}
+
+// decode decodes the text, into p if it fits. It returns how much of p it filled.
+func (e *encoded) decode(p []byte) int {
+	raw, length := p, base64.StdEncoding.DecodedLen(len(e.text))
+	if len(p) < length {
+		raw = make([]byte, length)
+	}
+	n, err := base64.StdEncoding.Decode(raw, []byte(e.text))
+	if err != nil {
+		n = 0
+	}
+	e.err, e.text = err, ""
+	if len(p) < length {
+		e.decoded = bytes.NewReader(raw[:n])
+		return 0
+	}
+	e.decoded = bytes.NewReader(nil)
+	return n
 }
 
 // Close implements [io.Closer].

@@ -78,6 +78,25 @@ func TestAdaptHandsOnEveryByteOfTheBody(t *testing.T) {
 	}
 }
 
+func TestAdaptHandsOnABodyInWhateverPiecesItIsRead(t *testing.T) {
+	body := strings.Repeat("0123456789", 100)
+	for _, size := range []int{1, 7, 999, 1000, 1001, 1002, 1003, 5000} {
+		var got []byte
+		_, err := gateway.Adapt(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for piece := make([]byte, size); ; {
+				n, err := r.Body.Read(piece)
+				got = append(got, piece[:n]...)
+				if err != nil {
+					return
+				}
+			}
+		}))(t.Context(), event(base64.StdEncoding.EncodeToString([]byte(body)), true))
+		if string(got) != body || err != nil {
+			t.Errorf("in pieces of %d bytes: %d bytes, error %v", size, len(got), err)
+		}
+	}
+}
+
 // The length is there without a decoding: what is not base64 is not noticed.
 func TestAdaptTellsTheLengthBeforeItDecodes(t *testing.T) {
 	var length int64

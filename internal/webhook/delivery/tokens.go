@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"strings"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
 	"gitlab.com/lorehook/lorehook/internal/token"
 )
 
@@ -100,11 +98,7 @@ func (v *Verifier) addSigning(text string) error {
 	if err != nil {
 		return err
 	}
-	webhook, err := standardwebhooks.NewWebhookRaw(key)
-	if err != nil {
-		return errors.New("it cannot be used") // the library's error may quote the key
-	}
-	v.signing = append(v.signing, webhook)
+	v.signing = append(v.signing, key)
 	return nil
 }
 
