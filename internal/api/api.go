@@ -189,9 +189,7 @@ type server struct {
 func New(o Options) (http.Handler, error) {
 	s := &server{Options: o}
 	mux := http.NewServeMux()
-	if err := s.register(mux); err != nil {
-		return nil, err
-	}
+	s.register(mux)
 	mux.HandleFunc("GET "+descriptionPath, serveDescription(s.api.OpenAPI()))
 	// The API promises gzip only, and each zstd encoder needs megabytes.
 	compress, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
@@ -204,14 +202,12 @@ func New(o Options) (http.Handler, error) {
 // Description returns the API's OpenAPI description.
 func Description() (*huma.OpenAPI, error) {
 	s := &server{}
-	if err := s.register(http.NewServeMux()); err != nil {
-		return nil, err
-	}
-	return s.api.OpenAPI(), nil
+	s.register(http.NewServeMux())
+	return s.api.OpenAPI(), addExamples(s.api.OpenAPI())
 }
 
-// register adds the routes and their descriptions.
-func (s *server) register(mux *http.ServeMux) error {
+// register adds the routes and their descriptions, without examples.
+func (s *server) register(mux *http.ServeMux) {
 	s.api = humago.New(mux, huma.Config{
 		OpenAPI: newDescription(),
 		Formats: huma.DefaultFormats, DefaultFormat: "application/json",
@@ -236,7 +232,7 @@ func (s *server) register(mux *http.ServeMux) error {
 	s.registerSearch(s.api)
 	s.registerIndex(s.api)
 	s.registerStatus(s.api)
-	return s.complete(s.api.OpenAPI())
+	s.complete(s.api.OpenAPI())
 }
 
 // HealthView is the response of a healthy API.

@@ -229,7 +229,7 @@ func leadToRun(answer *huma.Response) {
 
 // complete adds what does not come from an operation: the codes, the
 // description itself, and the examples.
-func (s *server) complete(description *huma.OpenAPI) error {
+func (s *server) complete(description *huma.OpenAPI) {
 	// Huma registers its own error type, but every response has ours.
 	delete(s.schemas.Map(), "ErrorModel")
 	delete(s.schemas.Map(), "ErrorDetail")
@@ -247,7 +247,6 @@ func (s *server) complete(description *huma.OpenAPI) error {
 		}}},
 	})
 	explainPatterns(description)
-	return addExamples(description)
 }
 
 // describedDescription is the shape of the description itself.
@@ -268,10 +267,15 @@ const (
 	descriptionType = "application/openapi+json"
 )
 
-// serveDescription responds with the description, which is encoded on the first
-// request: most instances of the function never need it.
+// serveDescription responds with the description, to which the examples are added, and
+// which is encoded, on the first request: most instances of the function never need it.
 func serveDescription(description *huma.OpenAPI) http.HandlerFunc {
-	encoded := sync.OnceValues(func() ([]byte, error) { return json.Marshal(description) })
+	encoded := sync.OnceValues(func() ([]byte, error) {
+		if err := addExamples(description); err != nil {
+			return nil, err
+		}
+		return json.Marshal(description)
+	})
 	return func(w http.ResponseWriter, r *http.Request) {
 		raw, err := encoded()
 		if err != nil {

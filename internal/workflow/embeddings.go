@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -24,12 +23,21 @@ const (
 	maxEmbeds = 20
 )
 
+// Embedder is package embedding's. It is declared here so that functions that only start
+// workflows do not link the clients of the models, which would slow their cold starts.
+type Embedder interface {
+	Model() string
+	Dimensions() int
+	MaxBatch() int
+	Embed(ctx context.Context, texts []string) ([][]float32, error)
+}
+
 // Embeddings embeds the documents that a docs job regenerated. It implements
 // [Work].
 type Embeddings struct {
 	Content *content.Store
 	// Embedder is nil if there is no model. Then nothing is embedded.
-	Embedder embedding.Embedder
+	Embedder Embedder
 }
 
 // Type implements [Work].

@@ -33,6 +33,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"webhook", handling},
+		{"start", starting},
 		{"changes", changes},
 		{"search", searching},
 		{"paying", paying},

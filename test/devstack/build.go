@@ -59,16 +59,23 @@ func BuildLambdas(ctx context.Context, root string, p Platform) ([]string, error
 			return nil, fmt.Errorf("build lambdas: %w", err)
 		}
 	}
-	// One command for all, because go links only what changed. -buildvcs=false
-	// makes binaries change only with their code.
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", LambdaTags, "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w", "-o", linked+string(filepath.Separator), "./functions/...")
+	// One command for all, because go links only what changed.
+	if err := BuildAs(ctx, root, p, linked+string(filepath.Separator), "./functions/..."); err != nil {
+		return nil, err
+	}
+	return placeBootstraps(root, linked, dir)
+}
+
+// BuildAs compiles packages as the functions are compiled. -buildvcs=false makes binaries
+// change only with their code.
+func BuildAs(ctx context.Context, root string, p Platform, out, packages string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", LambdaTags, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, packages)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build lambdas: %w\n%s", err, out)
+		return fmt.Errorf("build lambdas: %w\n%s", err, out)
 	}
-	return placeBootstraps(root, linked, dir)
+	return nil
 }
 
 // Functions returns the names of the functions.
