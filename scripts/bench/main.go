@@ -35,6 +35,7 @@ func parts() []part {
 		{"webhook", handling},
 		{"start", starting},
 		{"changes", changes},
+		{"growing", growing},
 		{"search", searching},
 		{"paying", paying},
 	}

@@ -24,6 +24,23 @@ func Consumed(call cloud.Call, send func() error) (writes, reads float64, err er
 	return 0, units(all...), nil
 }
 
+// ConsumedByTable is [Consumed] by the real names of the tables.
+func ConsumedByTable(call cloud.Call, send func() error) (writes, reads map[string]float64, err error) {
+	ask(call)
+	if err := send(); err != nil {
+		return nil, nil, err
+	}
+	all, written := capacity(call.Output())
+	byTable := map[string]float64{}
+	for _, c := range all {
+		byTable[aws.ToString(c.TableName)] += aws.ToFloat64(c.CapacityUnits)
+	}
+	if written {
+		return byTable, nil, nil
+	}
+	return nil, byTable, nil
+}
+
 // capacity is what a response says about the units that were consumed of each table, and
 // whether they are write units.
 func capacity(output any) (all []*types.ConsumedCapacity, written bool) {
