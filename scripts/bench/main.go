@@ -36,6 +36,8 @@ func parts() []part {
 		{"start", starting},
 		{"changes", changes},
 		{"growing", growing},
+		{"burst", simulated("TestManyCommentsOnOneIssue_TakeFewRequestsAndAreShownSoon")},
+		{"fresh", simulated("TestAChange_IsShownAfterTheSettleTimeAndTwoRoundTrips")},
 		{"search", searching},
 		{"paying", paying},
 	}

@@ -21,7 +21,6 @@ type bench struct {
 	calls   *calls
 	expired expiries
 	written puts
-	waves   *waves
 	// consumed is what DynamoDB reports of all tables.
 	consumed *consumed
 	figures  []figure
@@ -49,8 +48,7 @@ func measured(t cloud.TB, url string) []figure {
 		b.written.count(call.Input)
 		return b.consumed.watch(call, func() error { return b.expired.watch(call, send) })
 	})
-	b.waves = &waves{}
-	b.world = cloud.NewWorld(t, counted, tables, b.waves.watch)
+	b.world = cloud.NewWorld(t, counted, tables)
 	b.world.Ledger = ledger.New(db, tables, b.world.Clock.Now) // the bench's own reads are not counted
 	b.requests()
 	b.thousand()
@@ -68,16 +66,12 @@ func (b *bench) add(name string, value float64, unit string, limit float64) {
 // requests measures one change of an issue and of a merge request with one page
 // each.
 func (b *bench) requests() {
-	b.waves.latency = 50 * time.Millisecond
-	defer func() { b.waves.latency = 0 }()
 	for _, ref := range []surgical.EntityRef{fakegitlab.IssueRef(7), fakegitlab.MergeRequestRef(12)} {
 		name := "changed " + strings.ReplaceAll(string(ref.Type), "_", " ")
 		b.world.Webhook(ref)
 		b.world.GitLab.Relabel(ref, []string{"bench"}, nil)
-		b.waves.reset()
 		run := b.world.Webhook(ref)
 		b.add(name+": requests to GitLab", float64(run.Counters.GitLabRequests), "requests", 5)
-		b.add(name+": round trips to GitLab", float64(b.waves.roundTrips()), "round trips", 2)
 	}
 }
 

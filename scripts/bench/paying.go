@@ -28,7 +28,7 @@ func paying(ctx context.Context) (figures []figure, err error) {
 	}
 	for _, f := range stack.Figures(counts) {
 		line := newFigure(f.Name, f.Value, f.Unit, f.Floor, f.Reach)
-		line.wanted = f.Wanted
+		line.Wanted = f.Wanted
 		figures = append(figures, line)
 	}
 	return figures, nil
