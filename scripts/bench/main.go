@@ -38,6 +38,8 @@ func parts() []part {
 		{"growing", growing},
 		{"burst", simulated("TestManyCommentsOnOneIssue_TakeFewRequestsAndAreShownSoon")},
 		{"fresh", simulated("TestAChange_IsShownAfterTheSettleTimeAndTwoRoundTrips")},
+		{"ingest", ingesting},
+		{"paging", paging},
 		{"search", searching},
 		{"paying", paying},
 	}

@@ -146,11 +146,14 @@ func (r *lambdaRuntime) start(ctx context.Context, binary string, environment []
 	if err := process.Start(); err != nil {
 		return 0, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- process.Wait() }()
+	ended, how := make(chan struct{}), error(nil)
+	go func() {
+		defer close(ended)
+		how = process.Wait()
+	}()
 	select {
-	case err := <-ended:
-		return 0, fmt.Errorf("it ended before it polled: %w", errors.Join(err, ctx.Err()))
+	case <-ended:
+		return 0, fmt.Errorf("it ended before it polled: %w", errors.Join(how, ctx.Err()))
 	case <-r.polled:
 	}
 	used, err := usedBy(process.Process.Pid)
