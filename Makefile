@@ -117,8 +117,8 @@ docs: ## Write the pages of docs/api from the API's OpenAPI description
 	@go run ./scripts/apidoc
 
 .PHONY: bench
-bench: setup-test ## Measure what a change, a backfill, a reconcile and a census cost; print a table and write .local/bench.json
-	@go run ./scripts/bench
+bench: setup-test ## Measure what changes, backfills and censuses cost and how fast the functions are, against floors; print a table and write .local/bench.json (PARTS="webhook start" for some)
+	@go run ./scripts/bench $(PARTS)
 
 .PHONY: cost
 cost: setup-cdk ## Count what the functions use of AWS, and print what that costs at list prices (UPDATE=1 to write docs/cost.md, RECORDED=1 to count nothing)

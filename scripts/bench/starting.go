@@ -32,6 +32,10 @@ var startReach = map[string]float64{"webhook": 1.15, "worker": 2, "api": 2}
 // polls the runtime API of Lambda, which is a server of this process. The floor is a
 // function that does nothing, compiled in the same way. Each is started in turns.
 func starting(ctx context.Context) (figures []figure, err error) {
+	if _, err := usedBy(os.Getpid()); err != nil {
+		fmt.Fprintln(os.Stderr, "Cold starts are not measured:", err)
+		return nil, nil
+	}
 	root, err := devstack.Root()
 	if err != nil {
 		return nil, err
