@@ -88,6 +88,9 @@ func (f figure) promise() string {
 	if f.Relative {
 		times = " x the floor"
 	}
+	if f.Wanted && !*f.Met {
+		times += " (not reached yet)"
+	}
 	return fmt.Sprintf("%s %g%s", bound, f.Reach, times)
 }
 
@@ -97,9 +100,6 @@ func print(figures []figure) {
 		floor, ratio, reach := "", "", f.promise()
 		if f.Floor > 0 {
 			floor, ratio = fmt.Sprintf("%.4g", f.Floor), fmt.Sprintf("%.3g", f.Ratio)
-		}
-		if f.Wanted && !*f.Met {
-			reach += " (not reached yet)"
 		}
 		fmt.Printf("%-74s %10.5g  %-18s %10s %8s  %s\n", f.Name, f.Value, f.Unit, floor, ratio, reach)
 	}

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestFigure_IsMetIfItReachesWhatIsPromised(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -21,11 +24,15 @@ func TestFigure_IsMetIfItReachesWhatIsPromised(t *testing.T) {
 		if failed := beyond([]figure{c.figure}) != nil; failed == c.met {
 			t.Errorf("%s: failed is %v", name, failed)
 		}
-		if err := beyond([]figure{c.figure.notYet()}); err != nil {
+		known := c.figure.notYet()
+		if err := beyond([]figure{known}); err != nil {
 			t.Errorf("%s, known to be missed: %v", name, err)
 		}
+		if said := strings.HasSuffix(known.promise(), "(not reached yet)"); said == c.met {
+			t.Errorf("%s, known to be missed: promised %q", name, known.promise())
+		}
 	}
-	if f := newFigure("a", 7, "ms", 0, 0); f.Met != nil || f.promise() != "" || beyond([]figure{f}) != nil {
+	if f := newFigure("a", 7, "ms", 0, 0).notYet(); f.Met != nil || f.promise() != "" || beyond([]figure{f}) != nil {
 		t.Errorf("a figure without a promise: %+v", f)
 	}
 }

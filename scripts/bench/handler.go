@@ -83,7 +83,7 @@ func handling(context.Context) (figures []figure, err error) {
 			if time.Ratio = p.ratio; sent.reach > 0 {
 				time, memory = time.within(sent.reach, p.ratio), memory.within(sent.memory, memory.Ratio)
 			}
-			if len(body) < 100_000 { // what does not depend on the body is more than that
+			if sent.reach > 0 && len(body) < 100_000 { // what does not depend on the body is more than that
 				time, memory = time.notYet(), memory.notYet()
 			}
 			figures = append(figures, time, memory)
