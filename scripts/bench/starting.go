@@ -95,10 +95,7 @@ func starting(ctx context.Context) (figures []figure, err error) {
 		}
 		start := newFigure("cold start: "+name, milliseconds(median(took[name])), "ms of processor", milliseconds(median(floors)), 0)
 		if start.Ratio = median(ratios[name]); startReach[name] > 0 {
-			start = start.within(startReach[name], start.Ratio)
-		}
-		if name == "api" {
-			start = start.notYet()
+			start = start.within(startReach[name], start.Ratio).notYet()
 		}
 		figures = append(figures, start, newFigure("  its binary", size, "MB", smallest, 0))
 	}

@@ -29,8 +29,8 @@ var latencies = map[string]time.Duration{
 	toS3Get: 20 * time.Millisecond, toS3Delete: 40 * time.Millisecond, ToEmbedder: 100 * time.Millisecond, toLambda: 30 * time.Millisecond,
 }
 
-// A fetch of an entity with one page of each list: requests, and round trips, which make
-// bench counts.
+// A fetch of an entity with one page of each list: requests, and round trips. make bench
+// counts one for an entity that was copied before; costs assume two.
 const (
 	fetchCalls = 5.0
 	fetchTrips = 2.0
