@@ -145,7 +145,8 @@ func Covered(t cloud.TB) Counted {
 	return all.times(1.0 / surgical.BatchSize)
 }
 
-// Failed is one attempt to fetch an entity while GitLab answers nothing but 503.
+// Failed is one attempt to fetch an entity while GitLab answers 503. It does so for one
+// of the requests only, so that the log names the same one each time.
 func Failed(t cloud.TB) Counted {
 	w := newWorld(t)
 	w.discussed(issue(), notes)
@@ -154,7 +155,7 @@ func Failed(t cloud.TB) Counted {
 	w.deliver(w.sample(issue()))
 	sent := w.Sent()
 	w.Clock.Advance(surgical.Settle + time.Second)
-	w.GitLab.Inject(fakegitlab.Fault{Requests: 100, Status: http.StatusServiceUnavailable})
+	w.GitLab.Inject(fakegitlab.Fault{Endpoint: "discussions", Requests: 100, Status: http.StatusServiceUnavailable})
 	w.handle(sent) // claims the run, as the first attempt does
 	w.Clock.Advance(surgical.MaxDelay)
 	w.take()
