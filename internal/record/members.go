@@ -9,8 +9,9 @@ import (
 // an object's text.
 type member struct {
 	name, nameEnd, value, valueEnd uint32
-	// escaped is set if the name's text is not the name itself.
-	escaped bool
+	// decoded is the name if it is not what stands between its quotation marks: decoded
+	// once, because every field that is looked for is compared with it.
+	decoded *string
 }
 
 // usualMembers is how many members most of GitLab's objects have at most.
@@ -25,7 +26,7 @@ func members(raw json.RawMessage) []member {
 		nameEnd := endOfText(raw, at)
 		start := skipBlank(raw, skipBlank(raw, nameEnd)+1) // past the colon
 		end := endOfValue(raw, start)
-		all = append(all, member{uint32(at), uint32(nameEnd), uint32(start), uint32(end), escaped(raw[at:nameEnd])})
+		all = append(all, member{uint32(at), uint32(nameEnd), uint32(start), uint32(end), decodedName(raw[at:nameEnd])})
 		at = end
 	}
 	return all
@@ -93,31 +94,31 @@ func endOfText(raw []byte, at int) int {
 	}
 }
 
-// escaped reports whether a text is not what stands between its quotation marks. Beyond
-// ASCII it may not be: encoding/json replaces what is not UTF-8.
-func escaped(quoted []byte) bool {
+// decodedName returns a name as encoding/json reads it, nil if it is what stands between
+// its quotation marks. Beyond ASCII it may not be: what is not UTF-8 is replaced.
+func decodedName(quoted []byte) *string {
 	for _, c := range quoted {
 		if c == '\\' || c >= 0x80 {
-			return true
+			var name string
+			_ = json.Unmarshal(quoted, &name) // it is valid
+			return &name
 		}
 	}
-	return false
+	return nil
 }
 
 // nameOf returns the name of a member of raw, as encoding/json reads it.
 func (m member) nameOf(raw []byte) string {
-	if !m.escaped {
-		return string(raw[m.name+1 : m.nameEnd-1])
+	if m.decoded != nil {
+		return *m.decoded
 	}
-	var name string
-	_ = json.Unmarshal(raw[m.name:m.nameEnd], &name) // it is valid
-	return name
+	return string(raw[m.name+1 : m.nameEnd-1])
 }
 
 // is reports whether the member of raw has this name.
 func (m member) is(name string, raw []byte) bool {
-	if m.escaped {
-		return m.nameOf(raw) == name
+	if m.decoded != nil {
+		return *m.decoded == name
 	}
 	return string(raw[m.name+1:m.nameEnd-1]) == name
 }

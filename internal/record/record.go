@@ -93,7 +93,7 @@ type Fields struct {
 // Read returns the fields of a record; false for what is not a JSON object. They share
 // the memory of raw, which must not change.
 func Read(raw json.RawMessage) (Fields, bool) {
-	if len(raw) > math.MaxUint32 || !json.Valid(raw) {
+	if uint64(len(raw)) > math.MaxUint32 || !json.Valid(raw) {
 		return Fields{}, false
 	}
 	return readValid(raw)

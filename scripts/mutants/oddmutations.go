@@ -17,7 +17,7 @@ func oddMutations() []mutation {
 		{"odd: what is left out is listed without end", []edit{{record, "if len(*f.odd) < maxOdd {", "if maxOdd > 0 {"}}, odd},
 		{"odd: one element that is not an object costs the list", []edit{{record, "\t\tif object, ok := f.object(fmt.Sprintf(\"%s[%d]\", name, i), raw); ok {\n", "\t\tobject, ok := f.object(fmt.Sprintf(\"%s[%d]\", name, i), raw)\n\t\tif !ok {\n\t\t\treturn nil\n\t\t}\n\t\t{\n"}}, odd},
 		{"odd: of fields with one name the first counts", []edit{{record, "range slices.Backward(f.members)", "range f.members"}}, odd},
-		{"odd: a field whose name is written with escapes is not found", []edit{{members, "\tif m.escaped {\n\t\treturn m.nameOf(raw) == name\n\t}\n", ""}}, odd},
+		{"odd: a field whose name is written with escapes is not found", []edit{{members, "\tif m.decoded != nil {\n\t\treturn *m.decoded == name\n\t}\n", ""}}, odd},
 		{"odd: a number as text is not understood", []edit{{record, "number = strings.TrimSpace(text)", "number = \"\""}}, odd},
 		{"text: control characters are shown as they are", []edit{{plain, "\tcase r < ' ':\n\t\treturn '\\u2400' + r // its symbol\n", ""}}, texts},
 		{"text: C1 control characters are shown as they are", []edit{{plain, "\tcase unicode.IsControl(r):\n\t\treturn unicode.ReplacementChar\n", ""}}, texts},
