@@ -35,10 +35,14 @@ var ErrNoTokens = errors.New("neither a signing token nor a secret token is conf
 // Verifier checks whether a delivery comes from a hook that knows one of the
 // configured tokens. It is safe for concurrent use.
 type Verifier struct {
-	signing [][]byte // keys
+	signing []signer
 	secrets [][sha256.Size]byte
 	defects []error
 }
+
+// signer returns the v1 signature in base64. It is a function, so that nothing that
+// prints a [Verifier] can print the key.
+type signer func(id string, seconds int64, body []byte) []byte
 
 // Verify returns nil if the delivery is authentic. If it has a webhook-signature
 // header, only the signature is checked: one of the signing tokens must have
@@ -71,12 +75,15 @@ func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) er
 		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp is more than 5 minutes from now; check both clocks")
 	}
 	sent := signatures(h.Values(standardwebhooks.HeaderWebhookSignature))
+	if len(sent) == 0 {
+		return surgical.NewError(surgical.CodeInvalidSignature, "the delivery has no v1 signature")
+	}
 	for _, id := range slices.Compact([]string{strings.Join(h.Values(IDHeader), ","), Header(h, IDHeader)}) {
 		if id == "" {
 			continue
 		}
-		for _, key := range v.signing {
-			expected := signature(key, id, seconds, body)
+		for _, sign := range v.signing {
+			expected := sign(id, seconds, body)
 			if slices.ContainsFunc(sent, func(s string) bool { return hmac.Equal([]byte(s), expected) }) {
 				return nil
 			}
@@ -85,14 +92,16 @@ func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) er
 	return surgical.NewError(surgical.CodeInvalidSignature, "none of the delivery's signatures matches a configured signing token")
 }
 
-// signature returns the v1 signature in base64: HMAC-SHA256 of the id, the time and the
-// body, with points between them. Standard Webhooks' library copies the body three times
-// to compute it, and its check of the time reads the wall clock. Tests sign with it.
-func signature(key []byte, id string, seconds int64, body []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	_, _ = fmt.Fprintf(mac, "%s.%d.", id, seconds) // a hash takes everything
-	_, _ = mac.Write(body)
-	return base64.StdEncoding.AppendEncode(nil, mac.Sum(nil))
+// signerWith signs with HMAC-SHA256 of the id, the time and the body, with points between
+// them. Standard Webhooks' library copies the body three times to compute it, and its check
+// of the time reads the wall clock. Tests sign with it.
+func signerWith(key []byte) signer {
+	return func(id string, seconds int64, body []byte) []byte {
+		mac := hmac.New(sha256.New, key)
+		_, _ = fmt.Fprintf(mac, "%s.%d.", id, seconds) // a hash takes everything
+		_, _ = mac.Write(body)
+		return base64.StdEncoding.AppendEncode(nil, mac.Sum(nil))
+	}
 }
 
 // signatures returns the v1 signatures of a delivery, without their versions. The

@@ -98,7 +98,7 @@ func (v *Verifier) addSigning(text string) error {
 	if err != nil {
 		return err
 	}
-	v.signing = append(v.signing, key)
+	v.signing = append(v.signing, signerWith(key))
 	return nil
 }
 

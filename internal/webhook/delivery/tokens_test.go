@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -109,4 +110,19 @@ func FuzzParseVerifier(f *testing.F) {
 			}
 		}
 	})
+}
+
+// No log line that prints a verifier, or something that has one, shows a key.
+func TestVerifier_PrintsNoKey(t *testing.T) {
+	v, err := delivery.ParseVerifier(`{"signing_tokens":["` + sampleToken("a") + `"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+		for _, printed := range []string{fmt.Sprintf(verb, v), fmt.Sprintf(verb, *v), fmt.Sprintf(verb, struct{ v *delivery.Verifier }{v})} {
+			if strings.Contains(printed, "aaaa") || strings.Contains(printed, "616161") || strings.Contains(printed, "97 97 97") {
+				t.Errorf("%s prints a key: %s", verb, printed)
+			}
+		}
+	}
 }
