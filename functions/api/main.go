@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -32,8 +31,6 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.API]) (any, error) {
-	// What is built here stays in use: to collect garbage now would only take time.
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	handler, err := api.New(options(env))
 	if err != nil {
 		return nil, err

@@ -227,8 +227,8 @@ func leadToRun(answer *huma.Response) {
 	}
 }
 
-// complete adds what does not come from an operation: the codes, the
-// description itself, and the examples.
+// complete adds what does not come from an operation: the codes, and the
+// description itself.
 func (s *server) complete(description *huma.OpenAPI) {
 	// Huma registers its own error type, but every response has ours.
 	delete(s.schemas.Map(), "ErrorModel")

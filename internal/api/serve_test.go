@@ -85,6 +85,17 @@ func TestBadInputIsRefusedWithItsValueNamed(t *testing.T) {
 func TestTheAPIDescribesItself(t *testing.T) {
 	inWorld(t, func(t *testing.T, f *fixture) {
 		doc := get[map[string]any](f, "/openapi.json")
+		description, err := api.Description()
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := json.Marshal(description)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := call(f.handler, http.MethodGet, "/openapi.json", "").Body.String(); got != string(whole) {
+			t.Errorf("%d bytes are served of a description of %d, examples included", len(got), len(whole))
+		}
 		if doc["openapi"] != "3.1.0" {
 			t.Errorf("openapi is %v", doc["openapi"])
 		}
