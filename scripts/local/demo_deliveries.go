@@ -91,7 +91,13 @@ func (d *demo) duplicate(ctx context.Context, del webhook, first answer) error {
 // through the other queue, is stored.
 func (d *demo) overtaken(ctx context.Context) (err error) {
 	d.begin("Run overtaken while it is still fetching", "issue_reopened, and a reconcile request")
-	if err := d.bulkIdle(ctx); err != nil {
+	// A follow-up of the last demo's deletion would wait behind the held delivery, and what
+	// is to overtake behind the follow-up: the sweeper, which sends those, rests.
+	if err := d.stack.Rest(ctx, "sweeper"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.stack.Wake(context.WithoutCancel(ctx), "sweeper")) }()
+	if err := d.idle(ctx); err != nil {
 		return err
 	}
 	del, err := d.deliveryOf(ctx, "issue_reopened", issue8)
@@ -144,13 +150,20 @@ func (d *demo) overtaken(ctx context.Context) (err error) {
 	return nil
 }
 
-// bulkIdle waits until no run waits in the bulk queue. Those of the last demo's backfill
-// would be ahead of the one that is to overtake, and would let the held one go first.
-func (d *demo) bulkIdle(ctx context.Context) error {
+// idle waits until no run waits in a queue. Those of the last demo's backfill would be
+// ahead of the one that is to overtake, and would let the held one go first.
+func (d *demo) idle(ctx context.Context) error {
 	client := sqs.NewFromConfig(d.stack.AWS)
-	return d.until(ctx, bulkTimeout, "waiting for the backfill of the last demo:", func() (idle bool, _ string, err error) {
-		waiting, received, err := queue.Depth(ctx, client, d.stack.Outputs["BulkQueueUrl"])
-		return waiting+received == 0, fmt.Sprintf("%d runs left", waiting+received), err
+	return d.until(ctx, bulkTimeout, "waiting for the runs of the last demo:", func() (idle bool, _ string, err error) {
+		left := 0
+		for _, name := range []string{"RequestsQueueUrl", "BulkQueueUrl"} {
+			waiting, received, err := queue.Depth(ctx, client, d.stack.Outputs[name])
+			if err != nil {
+				return false, "", err
+			}
+			left += waiting + received
+		}
+		return left == 0, fmt.Sprintf("%d runs left", left), nil
 	})
 }
 

@@ -180,18 +180,18 @@ func (d *demo) stillShown(ctx context.Context, ref surgical.EntityRef, believed 
 func (d *demo) hidden(ctx context.Context, ref surgical.EntityRef, believed time.Time) error {
 	d.out.row("sweeper", fmt.Sprintf("run every %s by the demo, instead of every minute", duration.Text(sweepInterval)))
 	began, status := time.Now(), 0
-	var swept time.Time
+	var (
+		swept  time.Time
+		failed error
+	)
 	if err := d.until(ctx, max(0, time.Until(believed))+hideTimeout, "the hide run", func() (_ bool, _ string, err error) {
 		if time.Now().After(believed) && time.Since(swept) > sweepInterval {
-			swept = time.Now()
-			if err := d.stack.Invoke(ctx, "sweeper"); err != nil {
-				return false, "", err
-			}
+			swept, failed = time.Now(), d.stack.Invoke(ctx, "sweeper") // tried again
 		}
 		status, err = d.api.status(ctx, ref)
 		return status != http.StatusOK, fmt.Sprintf("the API still answers %d", status), err
 	}); err != nil {
-		return err
+		return errors.Join(err, failed)
 	}
 	_, err := d.lore.Entity(ctx, ref)
 	d.out.row("API", fmt.Sprintf("%d %s", status, surgical.CodeOf(err))+d.out.faint.Sprintf("  after %s", duration.Text(time.Since(began))))
