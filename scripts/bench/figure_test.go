@@ -24,7 +24,7 @@ func TestFigure_IsMetIfItReachesWhatIsPromised(t *testing.T) {
 		if failed := beyond([]figure{c.figure}) != nil; failed == c.met {
 			t.Errorf("%s: failed is %v", name, failed)
 		}
-		known := c.figure.notYet()
+		known := c.figure.notYet(c.figure.compared())
 		if err := beyond([]figure{known}); err != nil {
 			t.Errorf("%s, known to be missed: %v", name, err)
 		}
@@ -32,7 +32,10 @@ func TestFigure_IsMetIfItReachesWhatIsPromised(t *testing.T) {
 			t.Errorf("%s, known to be missed: promised %q", name, known.promise())
 		}
 	}
-	if f := newFigure("a", 7, "ms", 0, 0).notYet(); f.Met != nil || f.promise() != "" || beyond([]figure{f}) != nil {
+	if err := beyond([]figure{newFigure("a", 7, "ms", 0, 5).notYet(6)}); err == nil {
+		t.Error("a figure that is worse than it is known to be passes")
+	}
+	if f := newFigure("a", 7, "ms", 0, 0).notYet(9); f.Met != nil || f.promise() != "" || beyond([]figure{f}) != nil {
 		t.Errorf("a figure without a promise: %+v", f)
 	}
 }

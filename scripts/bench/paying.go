@@ -28,7 +28,9 @@ func paying(ctx context.Context) (figures []figure, err error) {
 	}
 	for _, f := range stack.Figures(counts) {
 		line := newFigure(f.Name, f.Value, f.Unit, f.Floor, f.Reach)
-		line.Wanted = f.Wanted
+		if f.Wanted {
+			line = line.notYet(line.Value) // it is computed, and a test of package cost holds it
+		}
 		figures = append(figures, line)
 	}
 	return figures, nil

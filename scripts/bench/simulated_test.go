@@ -77,7 +77,7 @@ func TestManyCommentsOnOneIssue_TakeFewRequestsAndAreShownSoon(t *testing.T) {
 		newFigure("  the longest time until one is shown", longest, "s", 0, 6),
 		// The last fetch finds more than a page of threads, and makes sure that both pages
 		// are complete.
-		newFigure(name+", each a thread: requests to GitLab", more, "requests", 5*burst, 15).notYet(),
+		newFigure(name+", each a thread: requests to GitLab", more, "requests", 5*burst, 15).notYet(20),
 		newFigure("  the longest time until one is shown", longer, "s", 0, 6))
 }
 
