@@ -20,6 +20,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/internal/sweep"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/cost"
@@ -32,8 +33,8 @@ import (
 )
 
 // world is GitLab, a queue, workers and the workflow, at work at the same time in a
-// bubble: each call takes as long as package cost assumes, and each worker has its own
-// client of GitLab with its own rate.
+// bubble: each call takes as long as package cost assumes, and each worker and the crawler
+// have their own client of GitLab with its own rate.
 type world struct {
 	t      *testing.T
 	clock  *cloud.Clock
@@ -43,7 +44,7 @@ type world struct {
 	db             *fakedynamodb.DB
 	machine        *stepfunctions.Machine
 	// workers are the functions of each worker, after those of webhooks those of passes,
-	// stages those of the workflow and of the crawler.
+	// stages those of the workflow, of the crawler and of the sweeper.
 	workers []*cloud.Functions
 	stages  *cloud.Functions
 	sender  *queue.Sender
@@ -131,7 +132,7 @@ func newWorld(t *testing.T, s Setting) *world {
 		},
 		Log: slog.New(slog.DiscardHandler),
 	}
-	for range s.Workers + s.Bulk {
+	functions := func() *cloud.Functions {
 		client, err := gitlab.NewClient(gitlab.Options{
 			BaseURL: "https://gitlab.example.com", Clock: w.clock.Now, RequestsPerSecond: s.Rate,
 			HTTP:  cloud.InterceptHTTP(inProcess{w.gitlab}, w.request),
@@ -141,9 +142,12 @@ func newWorld(t *testing.T, s Setting) *world {
 			t.Fatal(err)
 		}
 		e.Fetch, e.Project, e.Lists = w.fetching(client.Fetch), client.ShowsProject, client
-		w.workers = append(w.workers, e.Functions())
+		return e.Functions()
 	}
-	w.stages = w.workers[0]
+	for range s.Workers + s.Bulk {
+		w.workers = append(w.workers, functions())
+	}
+	w.stages = functions()
 	return w
 }
 
@@ -246,12 +250,17 @@ func (w *world) work(queue *fakesqs.Queue, f *cloud.Functions) {
 	}
 }
 
-// sweep is the sweeper, which starts every minute.
+// sweep is the sweeper, which starts every minute and must not find anything to do: nothing
+// dies here, so each run has to end by itself.
 func (w *world) sweep() {
 	for ; !w.stopped.Load(); time.Sleep(surgical.SweepInterval) {
 		ctx, cancel := context.WithTimeout(cloud.In(w.t.Context(), "sweeper"), surgical.SweeperTimeout)
-		if _, err := w.stages.Sweeper.Handle(ctx); err != nil {
+		report, err := w.stages.Sweeper.Handle(ctx)
+		if err != nil {
 			w.t.Error(err)
+		}
+		if report != (sweep.Report{}) {
+			w.t.Errorf("the sweeper had to help: %+v", report)
 		}
 		cancel()
 	}
@@ -358,7 +367,7 @@ func (w *world) backfill() time.Duration {
 	}
 }
 
-// end waits until every run has ended, which must not take the sweeper.
+// end waits until every run has ended, for less time than the sweeper would wait.
 func (w *world) end() {
 	for began := w.clock.Now(); ; time.Sleep(time.Second) {
 		open := 0
