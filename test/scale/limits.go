@@ -51,7 +51,7 @@ func (d Deployed) limits(l Load, c cost.Counts) []Limit {
 		{"requests a second through the account's API Gateway", l.Events, gatewayRequests, "GitLab gets 429, and does not deliver again. Ask AWS for more"},
 		{"messages sent a second, as if the queue had one partition", l.Events, fifoCalls, calls},
 		{"messages received and not deleted", float64(d.Workers * surgical.BatchSize), inFlight, "SQS delivers no more until some are deleted"},
-		{"messages that wait", r.Waiting, looked, "SQS looks at the first of them only; the oldest are served first, so nothing is held up"},
+		{"messages that wait", r.Waiting, looked, "SQS looks at the first of them only: an entity whose first message is behind them waits until enough of those in front are processed. Below that, nothing is held up"},
 		{"invocations at a time", running, concurrency, fmt.Sprintf("webhooks get 503, stages are tried again. New accounts have %d: ask for more first, then set `webhookReservedConcurrency`", newConcurrency)},
 		{"executions started a second", r.Fetches, starts, "runs are postponed"},
 		{"readings of secrets a second", running / secretEvery.Seconds(), secretReads, "the value in use is kept for 15 minutes"},

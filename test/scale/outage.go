@@ -13,8 +13,14 @@ type Outage struct {
 	Attempts float64
 	// Messages wait at the end, of which InFlight are hidden and not deleted.
 	Messages, InFlight float64
-	// Applied is how long after the end the copy shows every event of the outage.
+	// Applied is how long after the end the copy shows every event of the outage about the
+	// entities that were tried during it.
 	Applied time.Duration
+	// LastSoonest and LastLatest are how long after the end the copy shows the event of an
+	// entity that changed for the first time as the outage ended, whose message is the last
+	// one: if workers take it as soon as SQS looks at it, and batches have messages of ten
+	// entities, or if they take the oldest first, and batches have messages of one.
+	LastSoonest, LastLatest time.Duration
 	// Soonest and Latest are how long after the end nothing waits any more, if batches have
 	// messages of ten entities, or of one: until then, later events wait behind those of
 	// the outage. They are 0 if more arrives than workers process.
@@ -39,6 +45,11 @@ func during(l Load, s Setting, t times) Outage {
 	// Then each entity waits for the end of its pause, and for its turn.
 	r := steady(l, s, t)
 	o.Applied = surgical.MaxDelay + seconds(l.Entities/l.allowed(s)) + surgical.Settle + seconds(t.fetch)
+	if beyond := o.Messages - looked; beyond > 0 {
+		o.LastSoonest = seconds(beyond / r.Most)
+	}
+	o.LastSoonest = max(o.LastSoonest, o.Applied)
+	o.LastLatest = o.Applied + seconds(o.Messages/r.Fewest)
 	drained := func(messages float64) time.Duration {
 		if messages <= l.Events {
 			return 0

@@ -124,6 +124,20 @@ func TestDuring_BoundsAttemptsByPausesAndWorkers(t *testing.T) {
 	}
 }
 
+// SQS does not look at what an entity's first message is too far behind.
+func TestDuring_WaitsForWhatSQSDoesNotLookAt(t *testing.T) {
+	timing := calculatedTimes(t)
+	l := Full(1_000)
+	r, o := steady(l, deployed().Setting, timing), during(l, deployed().Setting, timing)
+	if o.LastSoonest < seconds((o.Messages-looked)/r.Most) || o.LastSoonest <= o.Applied || o.LastLatest < o.LastSoonest {
+		t.Errorf("%g messages, of which SQS looks at %d, and %g to %g are processed a second: the last is after %s to %s", o.Messages, looked, r.Fewest, r.Most, o.LastSoonest, o.LastLatest)
+	}
+	l.Events = looked / lasting.Seconds()
+	if o := during(l, deployed().Setting, timing); o.LastSoonest != o.Applied {
+		t.Errorf("SQS looks at all %g messages, but the last waits %s, others %s", o.Messages, o.LastSoonest, o.Applied)
+	}
+}
+
 func TestHot_LagsByItsPages(t *testing.T) {
 	timing := calculatedTimes(t)
 	short, long := hot(1, 5*time.Minute, deployed().Setting, timing), hot(1, time.Hour, deployed().Setting, timing)

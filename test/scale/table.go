@@ -79,6 +79,10 @@ func (d Deployed) limitsTable(c cost.Counts) string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", l.Name, amount(l.Used), amount(l.Allowed), percent(l.share()), l.Then)
 	}
 	b.WriteString("\n")
+	most := populations()[len(populations())-1]
+	if waiting := steady(Full(most), d.better(c).Setting, d.timesOf(c)).Waiting; waiting > looked {
+		fmt.Fprintf(&b, "With %s entities, %s messages wait, which is more than SQS looks at: the lags above are then those of a queue that serves the oldest first.\n\n", thousands(most), thousands(waiting))
+	}
 	return b.String()
 }
 
@@ -91,22 +95,20 @@ func loads() []Load {
 
 func (d Deployed) outageTable(c cost.Counts) string {
 	var b strings.Builder
-	b.WriteString("### An outage of GitLab of an hour\n\n| events a minute, entities | settings | attempts | requests | messages at the end | of those in flight | events of the outage show after | later events show as before after | $, of attempts |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("### An outage of GitLab of an hour\n\n| events a minute, entities | settings | attempts | requests | messages at the end | of those in flight | events of the outage show after | those of an entity that first changed at its end | later events show as before after | $, of attempts |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, l := range loads() {
 		for i, d := range []Deployed{d, d.better(c)} {
 			o := during(l, d.Setting, d.timesOf(c))
-			drained := fmt.Sprintf("%s to %s", span(o.Soonest), span(o.Latest))
-			switch { // workers process as much as arrives if batches have messages of ten entities
-			case span(o.Soonest) == span(o.Latest):
-				drained = span(o.Latest)
-			case o.Latest == 0:
+			drained := spans(o.Soonest, o.Latest)
+			if o.Latest == 0 { // workers process as much as arrives if batches have messages of ten entities
 				drained = span(o.Soonest) + ", or not while as much arrives"
 			}
-			fmt.Fprintf(&b, "| %s, %s | %s | %s | %s | %s | %s | %s | %s | %.2f |\n", thousands(60*l.Events), thousands(l.Entities), []string{"default", "advised"}[i],
-				thousands(o.Attempts), thousands(o.Attempts*c.Failed.Calls("gitlab")), thousands(o.Messages), thousands(o.InFlight), span(o.Applied), drained, d.ofOutage(o, c))
+			fmt.Fprintf(&b, "| %s, %s | %s | %s | %s | %s | %s | %s | %s | %s | %.2f |\n", thousands(60*l.Events), thousands(l.Entities), []string{"default", "advised"}[i],
+				thousands(o.Attempts), thousands(o.Attempts*c.Failed.Calls("gitlab")), thousands(o.Messages), thousands(o.InFlight), span(o.Applied), spans(o.LastSoonest, o.LastLatest), drained, d.ofOutage(o, c))
 		}
 	}
-	fmt.Fprintf(&b, "\nMessages in flight are limited to %s: beyond %s entities with ten messages each, SQS delivers those of others only as these end.\n\n", thousands(inFlight), thousands(inFlight/surgical.BatchSize))
+	fmt.Fprintf(&b, "\nSQS looks at the first %s messages of a queue only, which is as many as %s events a minute are after %s. An entity whose first message is behind them is not tried until enough of those in front are processed. Messages in flight are limited to %s as well: beyond %s entities with ten messages each, SQS delivers those of others only as these end.\n\n",
+		thousands(looked), thousands(EventsAMinute), span(seconds(looked/(EventsAMinute/60.0))), thousands(inFlight), thousands(inFlight/surgical.BatchSize))
 	return b.String()
 }
 
@@ -187,4 +189,12 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%.1f h", d.Hours())
 	}
 	return fmt.Sprintf("%.1f days", d.Hours()/24)
+}
+
+// spans is a time between two.
+func spans(least, most time.Duration) string {
+	if span(least) == span(most) {
+		return span(most)
+	}
+	return span(least) + " to " + span(most)
 }
