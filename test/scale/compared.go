@@ -14,11 +14,13 @@ import (
 )
 
 // simulation is a situation that the tests of this package simulate, with the real worker
-// and workflow, a fortieth as large as the real one.
+// and workflow, smaller than the real one where events are many.
 type simulation struct {
 	name  string
 	about string
 	load  Load
+	// together is how many events in a row are about one entity.
+	together int
 	// lasts is how long events arrive, warm the time at the beginning that is not measured.
 	lasts, warm time.Duration
 	setting     Setting
@@ -42,14 +44,15 @@ func (f figure) agrees(simulated float64) bool {
 
 // The names of simulations.
 const (
-	quietly   = "little to do"
-	byRate    = "busy, by the workers' own rate"
-	byBudget  = "busy, by GitLab's budget"
-	outage    = "an outage of an hour"
-	hotIssue  = "a hot issue"
-	firstCopy = "a backfill"
-	oneGroup  = "a backlog, batches of one entity"
-	manyGroup = "a backlog, batches of ten entities"
+	quietly    = "little to do"
+	byRate     = "busy, by the workers' own rate"
+	byBudget   = "busy, by GitLab's budget"
+	bothLimits = "busy, by the rate and by the messages"
+	outage     = "an outage of an hour"
+	hotIssue   = "a hot issue"
+	firstCopy  = "a backfill"
+	oneGroup   = "a backlog, batches of one entity"
+	manyGroup  = "a backlog, batches of ten entities"
 )
 
 const (
@@ -73,16 +76,18 @@ func simulations() []simulation {
 	unlimited.Budget = math.Inf(1)
 	few := Load{Events: 1, Entities: 3, Budget: math.Inf(1), Requests: cost.FetchRequests}
 	hourly := Load{Events: 6.0 / 60, Entities: 6, Budget: math.Inf(1), Requests: cost.FetchRequests}
+	dense := Load{Events: 38, Entities: 16, Budget: math.Inf(1), Requests: cost.FetchRequests}
 	two := func(rate float64) Setting { return Setting{Workers: 2, Bulk: 2, Rate: rate} }
 	return []simulation{
-		{quietly, "1 event a second about 3 issues", few, 5 * time.Minute, 20 * time.Second, two(surgical.DefaultRequestsPerSecond), sustained},
-		{byRate, "325 events a minute about 25 issues; 2 workers with 0.4 requests a second each", unlimited, 9 * time.Minute, 200 * time.Second, two(0.4), sustained},
-		{byBudget, "the same with 4 requests a second each, of which GitLab answers 50 a minute", full, 9 * time.Minute, 200 * time.Second, two(4), sustained},
-		{outage, "6 events a minute about 6 issues, all requests fail for an hour", hourly, time.Hour, 0, two(surgical.DefaultRequestsPerSecond), failing},
-		{hotIssue, "a comment every second for 5 minutes", Load{Events: 1}, 5 * time.Minute, 0, two(surgical.DefaultRequestsPerSecond), heated},
-		{firstCopy, "300 issues, two workers with 2 requests a second each, and the crawler", Load{Entities: 300}, 0, 0, two(2), copied},
-		{oneGroup, "400 events about 40 issues, one worker", Load{Entities: backlog}, 0, 0, Setting{Workers: 1, Rate: 1000}, piled(surgical.BatchSize)},
-		{manyGroup, "the same, in another order", Load{Entities: backlog}, 0, 0, Setting{Workers: 1, Rate: 1000}, piled(1)},
+		{quietly, "1 event a second about 3 issues", few, 1, 5 * time.Minute, 20 * time.Second, two(surgical.DefaultRequestsPerSecond), sustained},
+		{byRate, "325 events a minute about 25 issues; 2 workers with 0.4 requests a second each", unlimited, 1, 9 * time.Minute, 200 * time.Second, two(0.4), sustained},
+		{byBudget, "the same with 4 requests a second each, of which GitLab answers 50 a minute", full, 1, 9 * time.Minute, 200 * time.Second, two(4), sustained},
+		{bothLimits, "38 events a second, ten in a row about one of 16 issues; 2 workers with 4 requests a second each", dense, surgical.BatchSize, 50 * time.Second, 15 * time.Second, two(4), sustained},
+		{outage, "6 events a minute about 6 issues, all requests fail for an hour", hourly, 1, time.Hour, 0, two(surgical.DefaultRequestsPerSecond), failing},
+		{hotIssue, "a comment every second for 5 minutes", Load{Events: 1}, 1, 5 * time.Minute, 0, two(surgical.DefaultRequestsPerSecond), heated},
+		{firstCopy, "300 issues, two workers with 2 requests a second each, and the crawler", Load{Entities: 300}, 1, 0, 0, two(2), copied},
+		{oneGroup, "400 events about 40 issues, one worker", Load{Entities: backlog}, 1, 0, 0, Setting{Workers: 1, Rate: 1000}, piled(surgical.BatchSize)},
+		{manyGroup, "the same, in another order", Load{Entities: backlog}, 1, 0, 0, Setting{Workers: 1, Rate: 1000}, piled(1)},
 	}
 }
 

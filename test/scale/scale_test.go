@@ -138,6 +138,22 @@ func TestDuring_WaitsForWhatSQSDoesNotLookAt(t *testing.T) {
 	}
 }
 
+// The simulation in which workers keep up is near the limit of messages, not only that of
+// requests.
+func TestSimulations_KeepUpNearTheLimitOfMessages(t *testing.T) {
+	for _, x := range simulations() {
+		if x.name != bothLimits {
+			continue
+		}
+		r := steady(x.load, x.setting, calculatedTimes(t))
+		if share := x.load.Events / r.Fewest; !r.Limited || share < 0.6 || share > 0.9 {
+			t.Errorf("%g events a second, workers process %.1f, limited by requests: %v", x.load.Events, r.Fewest, r.Limited)
+		}
+		return
+	}
+	t.Errorf("%s is not simulated", bothLimits)
+}
+
 func TestHot_LagsByItsPages(t *testing.T) {
 	timing := calculatedTimes(t)
 	short, long := hot(1, 5*time.Minute, deployed().Setting, timing), hot(1, time.Hour, deployed().Setting, timing)

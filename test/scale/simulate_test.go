@@ -74,7 +74,7 @@ func (w *world) simulated(x simulation) []float64 {
 	switch x.name {
 	case outage:
 		w.down.Store(true)
-		w.load(int(x.load.Entities), x.load.Events, x.lasts)
+		w.load(x.load, x.together, x.lasts)
 		w.down.Store(false)
 		end := w.clock.Now()
 		w.drain(time.Hour)
@@ -101,7 +101,7 @@ func (w *world) simulated(x simulation) []float64 {
 		w.gitlab.SetBudget(int(60*x.load.Budget), time.Minute)
 	}
 	w.db.CountKeys()
-	w.load(int(x.load.Entities), x.load.Events, x.lasts)
+	w.load(x.load, x.together, x.lasts)
 	end := w.clock.Now()
 	drained := w.drain(time.Hour)
 	status := w.db.Hottest()[byStatus] / float64(len(w.events))

@@ -317,11 +317,17 @@ func (w *world) change(ref surgical.EntityRef) {
 	w.send(ref)
 }
 
-// load changes random ones of n issues, so many a second, for some time.
-func (w *world) load(n int, each float64, lasts time.Duration) {
+// load changes random ones of the load's issues for some time, each of them so many times
+// together.
+func (w *world) load(l Load, together int, lasts time.Duration) {
+	n, each := int(l.Entities), l.Events
 	w.known(n)
-	for range int(each * lasts.Seconds()) {
-		w.change(fakegitlab.IssueRef(int64(1000 + w.random.IntN(n))))
+	issue := 0
+	for i := range int(each * lasts.Seconds()) {
+		if i%together == 0 {
+			issue = w.random.IntN(n)
+		}
+		w.change(fakegitlab.IssueRef(int64(1000 + issue)))
 		time.Sleep(seconds(1 / each))
 	}
 }
