@@ -19,7 +19,6 @@ import (
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/cost"
 	"gitlab.com/lorehook/lorehook/test/dashboard"
-	"gitlab.com/lorehook/lorehook/test/devstack"
 )
 
 func main() {
@@ -36,12 +35,7 @@ func main() {
 }
 
 func run(ctx context.Context, record bool, html string) error {
-	root, err := devstack.Root()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(os.Stderr, "Synthesizing the template …")
-	template, err := cost.Synthesize(ctx, root)
+	root, template, err := cost.Checkout(ctx)
 	if err != nil {
 		return err
 	}

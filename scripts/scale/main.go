@@ -15,7 +15,6 @@ import (
 	"syscall"
 
 	"gitlab.com/lorehook/lorehook/test/cost"
-	"gitlab.com/lorehook/lorehook/test/devstack"
 	"gitlab.com/lorehook/lorehook/test/scale"
 	"gitlab.com/lorehook/lorehook/test/written"
 )
@@ -33,12 +32,7 @@ func main() {
 }
 
 func run(ctx context.Context, update bool) error {
-	root, err := devstack.Root()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(os.Stderr, "Synthesizing the template …")
-	template, err := cost.Synthesize(ctx, root)
+	root, template, err := cost.Checkout(ctx)
 	if err != nil {
 		return err
 	}

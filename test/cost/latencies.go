@@ -22,7 +22,7 @@ const (
 
 // latencies are how long calls take, as assumed: nobody has measured them on AWS. Calls
 // that are made at the same time count one after another, except those to GitLab, of
-// which a fetch makes [fetchCalls] in [fetchTrips] round trips.
+// which a fetch makes [FetchRequests] in [fetchTrips] round trips.
 var latencies = map[string]time.Duration{
 	toDynamoDB: 5 * time.Millisecond, toTransaction: 15 * time.Millisecond, toSQS: 10 * time.Millisecond,
 	toStates: 30 * time.Millisecond, toGitLab: 100 * time.Millisecond, toS3: 40 * time.Millisecond,
@@ -32,21 +32,18 @@ var latencies = map[string]time.Duration{
 // A fetch of an entity with one page of each list: requests, and round trips. make bench
 // counts one for an entity that was copied before; costs assume two.
 const (
-	fetchCalls = 5.0
-	fetchTrips = 2.0
+	FetchRequests = 5.0
+	fetchTrips    = 2.0
 )
 
 // latencyOf is how long a call takes, one after another; of a fetch's calls to GitLab it
 // is their share of its round trips.
 func latencyOf(to string) time.Duration {
 	if to == toGitLab {
-		return time.Duration(float64(latencies[to]) * fetchTrips / fetchCalls)
+		return time.Duration(float64(latencies[to]) * fetchTrips / FetchRequests)
 	}
 	return latencies[to]
 }
-
-// FetchRequests is how many requests a fetch of an entity with one page of each list takes.
-const FetchRequests = fetchCalls
 
 // FetchTime is how long the requests of such a fetch take, in their round trips.
 func FetchTime() time.Duration { return fetchTrips * latencies[toGitLab] }

@@ -7,7 +7,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"gitlab.com/lorehook/lorehook/test/devstack"
 )
+
+// Checkout returns the project's directory, and the template of [Synthesize], for a
+// command: it says on stderr what takes time.
+func Checkout(ctx context.Context) (root string, template []byte, err error) {
+	if root, err = devstack.Root(); err != nil {
+		return "", nil, err
+	}
+	fmt.Fprintln(os.Stderr, "Synthesizing the template …")
+	template, err = Synthesize(ctx, root)
+	return root, template, err
+}
 
 // Synthesize returns the template of a stack with default settings, from ./infra in the
 // project's directory. The functions need not be compiled: a template has their hashes
