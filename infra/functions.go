@@ -69,9 +69,9 @@ func newFunctions(st *stack) functionSet {
 			env: []map[string]*string{tableNames, requests, hides, bulk, projects, machine, st.gitlabEnv(), st.modelEnv(), {
 				"LOREHOOK_DEAD_LETTER_QUEUE_URL": st.queues.deadLetters.QueueUrl(),
 			}}}),
-		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty",
-			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.modelEnv()}}),
-		embed: st.function("Embed", functionSpec{name: "embed", does: "Embeds the documents that a run regenerated",
+		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty, and embeds a small change",
+			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
+		embed: st.function("Embed", functionSpec{name: "embed", does: "Embeds the documents of larger changes",
 			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
 		finish: st.function("Finish", functionSpec{name: "finish", does: "Closes a run whose jobs are done",
 			memory: surgical.SmallMemory, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),

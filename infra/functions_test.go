@@ -112,7 +112,7 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 	want := map[string][]map[string]string{
 		"Webhook": {requests, hides, projects, {"LOREHOOK_WEBHOOK_SECRET_ID": "WebhookSecret.Id"}},
 		"Worker":  {tableNames, requests, hides, bulk, projects, machine, gitlab, model, {"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters"}},
-		"Docs":    {tableNames, machine, model},
+		"Docs":    {tableNames, machine, embedder},
 		"Embed":   {tableNames, machine, embedder},
 		"Finish":  {tableNames},
 		"Abort":   {tableNames},
@@ -170,16 +170,16 @@ func TestContextValuesReachTheFunctions(t *testing.T) {
 func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for id, accept := range map[string]func(*testing.T, map[string]string){
-			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Docs],
-			"Embed": accepts[config.Embed], "Finish": accepts[config.Workflow], "Abort": accepts[config.Workflow],
+			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Stage],
+			"Embed": accepts[config.Stage], "Finish": accepts[config.Workflow], "Abort": accepts[config.Workflow],
 			"Sweeper": accepts[config.Sweeper], "Crawler": accepts[config.Crawler], "Api": accepts[config.API], "Widget": accepts[config.Widget],
 			"Indexer": accepts[config.Search], "Search": accepts[config.Search],
 		} {
 			t.Run(id, func(t *testing.T) { accept(t, environment(s, id)) })
 		}
 		t.Run("the embedder", func(t *testing.T) {
-			load[config.Embed](t, environment(s, "Embed"))
-			c, err := config.Load[config.Embed]()
+			load[config.Stage](t, environment(s, "Embed"))
+			c, err := config.Load[config.Stage]()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -32,15 +32,20 @@ func (st *stack) grantAll() {
 			Service: jsii.String("bedrock"), Account: jsii.String(""),
 			Resource: jsii.String("foundation-model"), ResourceName: &st.settings.EmbedderModel,
 		})
-		// The search function embeds queries.
-		for _, f := range []function{st.functions.embed, st.functions.search} {
+		for _, f := range st.embedding() {
 			allow(f.Role(), []string{"bedrock:InvokeModel"}, model)
 		}
 	}
 	if st.secrets.embedderAPIKey != nil {
-		allowSecret(st.functions.embed, st.secrets.embedderAPIKey)
-		allowSecret(st.functions.search, st.secrets.embedderAPIKey)
+		for _, f := range st.embedding() {
+			allowSecret(f, st.secrets.embedderAPIKey)
+		}
 	}
+}
+
+// embedding are the functions that call the embedder. The search function embeds queries.
+func (st *stack) embedding() []function {
+	return []function{st.functions.docs, st.functions.embed, st.functions.search}
 }
 
 func (st *stack) grant(f function, granted access.Function) {

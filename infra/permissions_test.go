@@ -64,7 +64,8 @@ func wantGrants() map[string]grants {
 			"SyncRuns.Arn":       dynamodb("GetItem", "UpdateItem"),
 			"DirtySources.Arn":   dynamodb("DeleteItem"),
 			"DependentQueue.Arn": dynamodb("GetItem", "PutItem", "Query", "UpdateItem"),
-			machine:              start,
+			"State.Arn":          dynamodb("PutItem"),
+			machine:              start, model: "bedrock:InvokeModel",
 		}),
 		"EmbedRole": traced("Embed", grants{
 			"Content.Arn":        dynamodb("BatchGetItem", "ConditionCheckItem", "DeleteItem", "PutItem", "Query"),
@@ -177,7 +178,7 @@ func TestRolesMayDoExactlyWhatIsListed(t *testing.T) {
 func TestOnlyEmbedderAndSearchEngineChangePermissions(t *testing.T) {
 	openai := wantGrants()
 	lexical := maps.Clone(openai)
-	for _, role := range []string{"EmbedRole", "SearchRole"} {
+	for _, role := range []string{"DocsRole", "EmbedRole", "SearchRole"} {
 		maps.DeleteFunc(openai[role], func(_, actions string) bool { return strings.HasPrefix(actions, "bedrock:") })
 		lexical[role] = maps.Clone(openai[role])
 		openai[role]["EmbedderApiKeySecret.Id"] = "secretsmanager:GetSecretValue"

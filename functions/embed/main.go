@@ -19,7 +19,7 @@ import (
 
 func main() { function.Main(build) }
 
-func build(_ context.Context, env function.Env[config.Embed]) (any, error) {
+func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
 	c, db := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled)
 	embedder, err := embedderenv.New(c.Embedder, env)
 	if err != nil {

@@ -116,6 +116,7 @@ func Functions() map[string]Function {
 				on(tables.SyncRuns(), "GetItem", "UpdateItem"),
 				on(tables.DirtySources(), "DeleteItem"),
 				on(tables.DependentQueue(), "GetItem", "Query", "PutItem", "UpdateItem"),
+				on(tables.State(), "PutItem"), // as embed, after a small change
 			},
 			Starts: true,
 		},

@@ -209,15 +209,21 @@ func (l *Ledger) EnterStage(ctx context.Context, runID string, stage surgical.St
 }
 
 // Done decides what happens to the dirty source of a finished job: it is
-// [Settled], [LeftToEmbed] or [LeftDirty].
+// [Settled], [EmbeddedSince], [LeftToEmbed] or [LeftDirty].
 type Done struct {
 	next    *surgical.Job
 	settled bool
+	// embedding is when a docs job began to embed.
+	embedding time.Time
 }
 
 // Settled is for a job after which documents and embeddings are current: the
 // dirty source is deleted.
 func Settled() Done { return Done{settled: true} }
+
+// EmbeddedSince is [Settled] for a docs job that embedded what it regenerated, and began
+// to at this time.
+func EmbeddedSince(began time.Time) Done { return Done{settled: true, embedding: began} }
 
 // LeftToEmbed is for a docs job that leaves this embed job, which takes over the
 // dirty source.
@@ -254,7 +260,7 @@ func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) err
 	if done.settled {
 		items = append(items, l.deleteDirty(job.Ref, job.DirtyID))
 	}
-	if job.Type == surgical.JobEmbed && job.ChunksEmbedded > 0 {
+	if job.ChunksEmbedded > 0 {
 		embedded, err := l.embedded(job.RunID)
 		if err != nil {
 			return err
@@ -281,9 +287,20 @@ func (l *Ledger) finishedStage(job surgical.Job, done Done) expression.UpdateBui
 	if job.Type == surgical.JobEmbed {
 		return count(expression.Set(expression.Name("embed_ended_at"), now), "chunks_embedded", job.ChunksEmbedded)
 	}
-	update := expression.Set(expression.Name("docs_ended_at"), now)
+	var update expression.UpdateBuilder
+	if began := dynamo.Micros(done.embedding); done.embedding.IsZero() {
+		update = expression.Set(expression.Name("docs_ended_at"), now)
+	} else {
+		started := expression.Name("embed_started_at")
+		update = expression.Set(expression.Name("docs_ended_at"), expression.Value(began)).
+			Set(started, expression.IfNotExists(started, expression.Value(began))).
+			Set(expression.Name("embed_ended_at"), now)
+	}
 	update = count(update, "documents_written", job.DocumentsWritten)
 	update = count(update, "documents_regenerated", job.RegeneratedCount)
+	if job.ChunksEmbedded > 0 {
+		update = count(update, "chunks_embedded", job.ChunksEmbedded)
+	}
 	if done.next != nil {
 		update = update.Add(expression.Name("jobs_inserted"), expression.Value(1))
 	}

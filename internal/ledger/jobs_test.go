@@ -115,10 +115,13 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 		done  ledger.Done
 		dirty int
 		jobs  []string
+		docs  time.Duration // how long before now
+		embed time.Duration
 	}{
-		"settled":       {ledger.Settled(), 0, []string{"docs#issue#7 done "}},
-		"left to embed": {ledger.LeftToEmbed(embed), 1, []string{"docs#issue#7 done ", "embed#issue#7 pending "}},
-		"left dirty":    {ledger.LeftDirty(), 1, []string{"docs#issue#7 done "}},
+		"settled":       {ledger.Settled(), 0, []string{"docs#issue#7 done "}, 0, 0},
+		"embedded":      {ledger.EmbeddedSince(inMemory(t).now), 0, []string{"docs#issue#7 done "}, time.Second, time.Second},
+		"left to embed": {ledger.LeftToEmbed(embed), 1, []string{"docs#issue#7 done ", "embed#issue#7 pending "}, 0, 0},
+		"left dirty":    {ledger.LeftDirty(), 1, []string{"docs#issue#7 done "}, 0, 0},
 	} {
 		m := inMemory(t)
 		job := progressed(m.claimJob(m.committed("r", 7), surgical.JobDocs, 7))
@@ -128,8 +131,11 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 		if got := m.jobs("r"); left != c.dirty || !slices.Equal(got, c.jobs) || run.JobsInserted != int64(len(c.jobs)) {
 			t.Errorf("%s: %d dirty sources, jobs %v, %d inserted", name, left, got, run.JobsInserted)
 		}
-		if got := fmt.Sprint(run.Counters.DocumentsWritten, run.Counters.DocumentsRegenerated, run.Counters.ChunksEmbedded); got != "2 2 0" || !run.Marks.DocsEnded.Equal(m.now) {
+		if got := fmt.Sprint(run.Counters.DocumentsWritten, run.Counters.DocumentsRegenerated, run.Counters.ChunksEmbedded); got != "2 2 5" || m.now.Sub(run.Marks.DocsEnded) != c.docs {
 			t.Errorf("%s: counted %s, docs ended at %v", name, got, run.Marks.DocsEnded)
+		}
+		if took := run.Marks.EmbedEnded.Sub(run.Marks.EmbedStarted); took != c.embed || c.embed > 0 && !run.Marks.EmbedEnded.Equal(m.now) {
+			t.Errorf("%s: embedded from %v to %v", name, run.Marks.EmbedStarted, run.Marks.EmbedEnded)
 		}
 	}
 	m := inMemory(t)

@@ -240,6 +240,9 @@ const (
 	DefaultEmbedderConcurrency = 2
 	// MaxEmbedderConcurrency is the most that embedderConcurrency may say.
 	MaxEmbedderConcurrency = 64
+	// SmallChange is up to how many chunks the docs function embeds itself. It is a call
+	// of any embedder, and more than most changes have.
+	SmallChange = 16
 	// DefaultRequestsPerSecond is one worker's rate of requests to GitLab, unless
 	// gitlabRequestsPerSecond says otherwise.
 	DefaultRequestsPerSecond = 4

@@ -51,6 +51,29 @@ func TestRunner_CallsDynamoDBNoMoreThanOneNewCommentTakes(t *testing.T) {
 	w.settled(ref)
 }
 
+func TestRunner_EmbedsASmallChangeWithoutAJobOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	ref := gitlab.IssueRef(7)
+	w.synced(ref)
+	w.embedsSmall(surgical.SmallChange)
+	w.GitLab.AddDiscussion(ref, gitlab.Note{Body: "One more comment."})
+	in := w.commit(surgical.Options{}, ref)
+	want := []string{
+		"BatchGetItem content", // the comment, and its document
+		"BatchGetItem content", // the document as it is now
+		"GetItem content",
+		"TransactWriteItems content", // the document
+		"TransactWriteItems content", // its embeddings
+		"TransactWriteItems dependent_queue dirty_sources state sync_runs",
+		"UpdateItem dependent_queue",
+		"UpdateItem sync_runs",
+	}
+	if diff := cmp.Diff(want, w.calls(func() { w.handle(w.Docs, in) })); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	w.settled(ref)
+}
+
 // Only batches behind the first one look whether the run goes on.
 func TestRunner_ReadsTheRunOncePerFurtherBatch(t *testing.T) {
 	w := embedding(t, &embedder{model: "m", most: 64})

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
@@ -28,11 +29,15 @@ const (
 	maxNamed = 1000
 )
 
-// Documents regenerates the documents that a job names. It implements [Work].
+// Documents regenerates the documents that a job names, and embeds a small change as
+// well. It implements [Work].
 type Documents struct {
-	Content *content.Store
-	// Model is the embedder's; "" if there is none.
-	Model string
+	Content    *content.Store
+	Embeddings *Embeddings
+	// Small is up to how many chunks are embedded by the docs job itself. With 0, all are
+	// left to an embed job.
+	Small int
+	Clock func() time.Time
 }
 
 // Type implements [Work].
@@ -62,7 +67,7 @@ func (s *Documents) Do(ctx context.Context, run surgical.Run, job *surgical.Job,
 		}
 		job.Cursor = batch[len(batch)-1]
 	}
-	return s.done(run, *job), nil
+	return s.done(ctx, run, job, budget), nil
 }
 
 // hide removes the bytes that the head hides from readers.
@@ -79,20 +84,42 @@ func (s *Documents) hide(ctx context.Context, ref surgical.EntityRef, budget *Bu
 	return errors.Join(err, stopped)
 }
 
-// done leaves what was regenerated to an embed job. If nothing was, documents
-// and embeddings are current.
-func (s *Documents) done(run surgical.Run, job surgical.Job) ledger.Done {
+// done embeds what was regenerated, or leaves it to an embed job. If nothing was,
+// documents and embeddings are current.
+func (s *Documents) done(ctx context.Context, run surgical.Run, job *surgical.Job, budget *Budget) ledger.Done {
 	if job.RegeneratedCount == 0 {
 		return ledger.Settled()
 	}
 	if run.Options.NoEmbed {
 		return ledger.LeftDirty()
 	}
+	began := s.Clock()
+	if s.embedSmall(ctx, job, budget) {
+		job.Regenerated, job.RegeneratedAll = nil, false
+		return ledger.EmbeddedSince(began)
+	}
 	return ledger.LeftToEmbed(surgical.Job{
 		RunID: job.RunID, ID: ledger.JobID(surgical.JobEmbed, job.Ref.Target), Type: surgical.JobEmbed,
 		Ref: job.Ref, DirtyID: job.DirtyID, Status: surgical.JobPending,
 		Regenerated: job.Regenerated, RegeneratedAll: job.RegeneratedAll, RegeneratedCount: job.RegeneratedCount,
 	})
+}
+
+// embedSmall embeds what the job regenerated if that is a small change, and reports
+// whether all of it is embedded. Whatever prevents that is left to the embed job, which
+// tries again and says what failed. So is a job that was interrupted: the embedding may
+// be what killed its function.
+func (s *Documents) embedSmall(ctx context.Context, job *surgical.Job, budget *Budget) bool {
+	if job.RegeneratedAll || len(job.Regenerated) > s.Small || job.Attempts > 1 {
+		return false
+	}
+	embedded := false
+	err := func() (err error) {
+		defer surgical.Recover(&err)
+		embedded, err = s.Embeddings.small(ctx, job, s.Small, budget)
+		return err
+	}()
+	return embedded && err == nil
 }
 
 // scope lists the documents that the job is about, in order, without those that
@@ -332,7 +359,8 @@ func differences(head surgical.Head, rendered map[string]surgical.Document, stor
 // current reports whether visible embeddings of the model carry the document's hash. If
 // there is no model, those of any count.
 func (s *Documents) current(head surgical.Head, e content.Embeddings, hash string) bool {
-	return e.Current(head, hash) && (s.Model == "" || e.Model == s.Model)
+	model := s.Embeddings.model()
+	return e.Current(head, hash) && (model == "" || e.Model == model)
 }
 
 // stale lists the documents that have no current embeddings. Those that

@@ -114,13 +114,21 @@ func (s *Embeddings) batch(ctx context.Context, job *surgical.Job, ids []string,
 	return nil
 }
 
+// model is the embedder's; "" if there is none.
+func (s *Embeddings) model() string {
+	if s.Embedder == nil {
+		return ""
+	}
+	return s.Embedder.Model()
+}
+
 // sliceSize is how many chunks are embedded between two calls of Budget.Next: no
 // more than one call of the embedder takes, because it may be slow.
 func (s *Embeddings) sliceSize() int { return min(maxSlice, s.Embedder.MaxBatch()) }
 
 // current reports whether the embeddings embed the document as it is.
 func (s *Embeddings) current(e content.Embeddings, d content.Document) bool {
-	return e.DocumentHash == d.Hash && e.Revision >= d.VisibleFrom && e.Model == s.Embedder.Model()
+	return e.DocumentHash == d.Hash && e.Revision >= d.VisibleFrom && e.Model == s.model()
 }
 
 // missing lists the chunks without a usable vector. A vector is usable if it is

@@ -59,9 +59,10 @@ func embedding(t *testing.T, e *embedder) *world {
 func (w *world) embedsWith(e *embedder) {
 	if e == nil {
 		w.EmbedWith(nil, nil)
-		return
+	} else {
+		w.EmbedWith(e, nil)
 	}
-	w.EmbedWith(e, nil)
+	w.embedsSmall(0)
 }
 
 // models are those of the entity's embeddings and vectors.

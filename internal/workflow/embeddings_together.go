@@ -47,6 +47,28 @@ func (s *Embeddings) together(ctx context.Context, job *surgical.Job, ids []stri
 	return alone, nil
 }
 
+// small embeds what a docs job regenerated if one call of the embedder with at most this
+// many chunks is enough, and reports whether all of it is embedded now.
+func (s *Embeddings) small(ctx context.Context, job *surgical.Job, most int, budget *Budget) (done bool, err error) {
+	if s.Embedder == nil {
+		return true, nil
+	}
+	plans, alone, err := s.plan(ctx, job.Ref, job.Regenerated)
+	if err != nil || len(alone) > 0 || missingOf(plans) > min(most, s.sliceSize()) || !budget.TimeLeft() {
+		return false, err
+	}
+	moved, err := s.write(ctx, job, plans)
+	return err == nil && len(moved) == 0, err
+}
+
+// missingOf counts the chunks that have to be embedded.
+func missingOf(plans []planned) (chunks int) {
+	for _, p := range plans {
+		chunks += len(p.missing)
+	}
+	return chunks
+}
+
 // slice returns how many of the documents are embedded in one go.
 func (s *Embeddings) slice(plans []planned) int {
 	chunks := 0

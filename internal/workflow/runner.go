@@ -36,8 +36,8 @@ const (
 // Result is what the docs and embed functions answer.
 type Result struct {
 	Outcome Outcome `json:"outcome"`
-	// DocumentsRegenerated counts, of the whole run, the documents whose
-	// embeddings are not current.
+	// DocumentsRegenerated counts, of the whole run, the documents that are left to
+	// embed.
 	DocumentsRegenerated int64 `json:"documents_regenerated"`
 	NoEmbed              bool  `json:"no_embed"`
 	ChunksEmbedded       int64 `json:"chunks_embedded"`
@@ -104,7 +104,9 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	}
 	result := r.end(ctx, in, Done)
 	for _, job := range jobs {
-		result.DocumentsRegenerated += job.RegeneratedCount
+		if job.RegeneratedAll || len(job.Regenerated) > 0 {
+			result.DocumentsRegenerated += job.RegeneratedCount
+		}
 		result.ChunksEmbedded += job.ChunksEmbedded
 	}
 	result.NoEmbed = run.Options.NoEmbed || run.Options.NoDocs

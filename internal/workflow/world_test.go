@@ -26,7 +26,7 @@ import (
 )
 
 // world is the pipeline on the in-memory DynamoDB. Its executions are not run:
-// the tests call the functions.
+// the tests call the functions. Docs leaves everything to embed; see embedsSmall.
 type world struct {
 	*cloud.World
 	T          *testing.T
@@ -60,7 +60,13 @@ func newWorld(t *testing.T) *world {
 	})
 	launcher := &workflow.Launcher{Starter: &workflow.Starter{Client: states, StateMachineARN: "arn"}, Ledger: w.Ledger}
 	w.Docs.Launcher, w.Embed.Launcher = launcher, launcher
+	w.embedsSmall(0)
 	return w
+}
+
+// embedsSmall lets docs embed what has up to so many chunks.
+func (w *world) embedsSmall(chunks int) {
+	w.Docs.Work = &workflow.Documents{Content: w.Content, Embeddings: w.Embed.Work.(*workflow.Embeddings), Small: chunks, Clock: w.Clock.Now}
 }
 
 func (w *world) must(err error) {

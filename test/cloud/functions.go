@@ -81,6 +81,8 @@ type Functions struct {
 	Hook    *webhook.Handler
 	// ToRequests, ToHides and ToBulk send requests to the queues.
 	ToRequests, ToHides, ToBulk *queue.Sender
+
+	clock func() time.Time
 }
 
 // Functions wires the functions as their mains under functions/ do. Nothing
@@ -109,6 +111,7 @@ func (e Environment) Functions() *Functions {
 		Queue:   &queue.Consumer{Client: e.SQS, QueueURLs: []string{e.Requests, e.Hides, e.Bulk}, DeadLetterURL: e.DeadLetters},
 		Clock:   e.Clock, Log: e.Log, NewTrace: e.NewTrace, Meter: e.Meter,
 	}
+	f.clock = e.Clock
 	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Log: e.Log}
 	f.Embed = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Log: e.Log}
 	f.EmbedWith(e.Embedder, e.Work)
@@ -141,8 +144,9 @@ func (f *Functions) EmbedWith(embedder embedding.Embedder, wrap func(workflow.Wo
 		wrap = func(w workflow.Work) workflow.Work { return w }
 	}
 	f.Engine.Content = f.Content.EmbeddedBy(model)
-	f.Docs.Work = wrap(&workflow.Documents{Content: f.Content, Model: model})
-	f.Embed.Work = wrap(&workflow.Embeddings{Content: f.Content, Embedder: embedder})
+	embeddings := &workflow.Embeddings{Content: f.Content, Embedder: embedder}
+	f.Docs.Work = wrap(&workflow.Documents{Content: f.Content, Embeddings: embeddings, Small: surgical.SmallChange, Clock: f.clock})
+	f.Embed.Work = wrap(embeddings)
 }
 
 // Invoke invokes one of the state machine's functions by name.

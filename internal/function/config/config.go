@@ -114,14 +114,8 @@ type Workflow struct {
 	StateMachineARN string `env:"LOREHOOK_STATE_MACHINE_ARN"`
 }
 
-// Docs is the configuration of the docs function.
-type Docs struct {
-	Workflow
-	Model
-}
-
-// Embed is the configuration of the embed function.
-type Embed struct {
+// Stage is the configuration of the docs and embed functions.
+type Stage struct {
 	Workflow
 	Embedder
 }
