@@ -166,6 +166,7 @@ func TestACancelStopsARunAtItsNextWriteInEveryStage(t *testing.T) {
 			f.Drive()
 		},
 		"embed": func(f *fixture, req surgical.Request) {
+			f.LeaveToEmbed = true
 			f.Deliver(req)
 			if _, err := f.Docs.Handle(f.Context(), workflow.Input{RunID: req.RunID, Generation: 1}); err != nil {
 				f.Fatal(err)

@@ -42,8 +42,7 @@ func TestASucceededRunIsShownWithAllThatItDid(t *testing.T) {
 			NotAttemptedIIDs: api.IIDsView{Issues: []int64{}, MergeRequests: []int64{}},
 			Entities:         []api.EntityRowView{{TargetView: target, Stage: got.Entities[0].Stage, Status: surgical.EntityOK, Attempted: true}},
 			Jobs: api.JobsView{
-				Docs:  map[surgical.JobStatus]int{surgical.JobDone: 1},
-				Embed: map[surgical.JobStatus]int{surgical.JobDone: 1},
+				Docs: map[surgical.JobStatus]int{surgical.JobDone: 1},
 			},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -135,11 +135,11 @@ func TestClose_OfAnAttemptThatLostItsRunIsRefused(t *testing.T) {
 func TestClose_SucceedsOnlyOnceEveryJobHasEnded(t *testing.T) {
 	m := inMemory(t)
 	run := m.committed("r", 7, 8)
-	m.must(m.FinishJob(m.Context(), m.claimJob(run, surgical.JobDocs, 7), ledger.Settled()))
+	m.must(m.finish(m.claimJob(run, surgical.JobDocs, 7), ledger.Settled()))
 	if got, err := m.Close(m.Context(), m.run("r"), surgical.Succeeded{}); !errors.Is(err, surgical.ErrOpenJobs) || got.Status != surgical.StatusRunning {
 		t.Errorf("with a pending job: %s, %v", got.Status, err)
 	}
-	m.must(m.FinishJob(m.Context(), m.claimJob(run, surgical.JobDocs, 8), ledger.Settled()))
+	m.must(m.finish(m.claimJob(run, surgical.JobDocs, 8), ledger.Settled()))
 	got, err := m.Close(m.Context(), m.run("r"), surgical.Succeeded{})
 	m.must(err)
 	if got.Status != surgical.StatusSucceeded || got.Error != nil {
@@ -168,7 +168,7 @@ func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
 	// Of 7, 8 and 9, the first is done.
 	embedded := func(m *memory, iid int64) surgical.Job {
 		job := docs(m, iid)
-		m.must(m.FinishJob(m.Context(), job, ledger.LeftToEmbed(surgical.Job{
+		m.must(m.finish(job, ledger.LeftToEmbed(surgical.Job{
 			RunID: "r", ID: ledger.JobID(surgical.JobEmbed, job.Ref.Target), Type: surgical.JobEmbed, Ref: job.Ref, DirtyID: job.DirtyID, Status: surgical.JobPending,
 		})))
 		return m.claimJob(m.run("r"), surgical.JobEmbed, iid)
@@ -188,7 +188,7 @@ func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
 		want   want
 	}{
 		"one target can never be rendered": {func(m *memory) {
-			m.must(m.FinishJob(m.Context(), docs(m, 8), ledger.Settled()))
+			m.must(m.finish(docs(m, 8), ledger.Settled()))
 			fail(m, docs(m, 9), unreadable)
 		}, surgical.Succeeded{}, want{surgical.StatusFailed, surgical.StageDocs, failed(docsLost, surgical.ActionContactOperator, false, failure(9, unreadable)),
 			[]string{"issue#7 docs ok  ", "issue#8 docs ok  ", "issue#9 docs failed docs_failed unreadable"}}},
@@ -214,7 +214,7 @@ func TestClose_NamesWhatDocsAndEmbedLeftUndone(t *testing.T) {
 	} {
 		m := inMemory(t)
 		m.committed("r", 7, 8, 9)
-		m.must(m.FinishJob(m.Context(), docs(m, 7), ledger.Settled()))
+		m.must(m.finish(docs(m, 7), ledger.Settled()))
 		c.given(m)
 		closed, err := m.Close(m.Context(), m.run("r"), c.ending)
 		m.must(err)
@@ -231,7 +231,7 @@ func TestClose_AbortsEveryOpenJobAndNoOther(t *testing.T) {
 	for _, ending := range []surgical.Ending{surgical.Failed{Error: errBroken}, surgical.Cancelled{Error: surgical.NewError(surgical.CodeRunCancelled, "x")}} {
 		m := inMemory(t)
 		run := m.committed("r", 1, 2, 3, 4)
-		m.must(m.FinishJob(m.Context(), m.claimJob(run, surgical.JobDocs, 1), ledger.LeftToEmbed(jobFor("r", surgical.JobEmbed, issue(1)))))
+		m.must(m.finish(m.claimJob(run, surgical.JobDocs, 1), ledger.LeftToEmbed(jobFor("r", surgical.JobEmbed, issue(1)))))
 		m.must(m.FailJob(m.Context(), m.claimJob(run, surgical.JobDocs, 2)))
 		m.claimJob(run, surgical.JobDocs, 3)
 		closed, err := m.Close(m.Context(), m.run("r"), ending)
@@ -262,7 +262,7 @@ func TestClose_AbortsAJobThatCameInTheMeantime(t *testing.T) {
 	m.around = func(input any, send func() (any, error)) (any, error) {
 		if _, ok := input.(*dynamodb.TransactWriteItemsInput); ok && meanwhile {
 			meanwhile = false
-			m.must(m.FinishJob(m.Context(), job, ledger.LeftToEmbed(jobFor("r", surgical.JobEmbed, issue(7)))))
+			m.must(m.finish(job, ledger.LeftToEmbed(jobFor("r", surgical.JobEmbed, issue(7)))))
 		}
 		return send()
 	}

@@ -388,10 +388,10 @@ func TestEmbeddedAt_IsTheLastTimeThatAJobEmbeddedSomething(t *testing.T) {
 	}
 	finish := func(id string, chunks int64) {
 		job := m.claimJob(m.committed(id, 7), surgical.JobDocs, 7)
-		m.must(m.FinishJob(m.Context(), job, ledger.LeftToEmbed(jobFor(id, surgical.JobEmbed, issue(7)))))
+		m.must(m.finish(job, ledger.LeftToEmbed(jobFor(id, surgical.JobEmbed, issue(7)))))
 		job = m.claimJob(m.run(id), surgical.JobEmbed, 7)
 		job.ChunksEmbedded = chunks
-		m.must(m.FinishJob(m.Context(), job, ledger.Settled()))
+		m.must(m.finish(job, ledger.Settled()))
 	}
 	var last time.Time
 	for i := range 30 {

@@ -234,26 +234,30 @@ func LeftToEmbed(next surgical.Job) Done { return Done{next: &next} }
 func LeftDirty() Done { return Done{} }
 
 // FinishJob marks the claimed job as done, and in the same transaction inserts
-// the embed job, or deletes the dirty source. A claim that is no longer held, or a
-// run no longer running, gives [surgical.ErrMoved].
-func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) error {
+// the embed job, or deletes the dirty source. It returns the job as it is then. A claim
+// that is no longer held, or a run no longer running, gives [surgical.ErrMoved].
+func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) (surgical.Job, error) {
+	if !done.embedding.IsZero() {
+		job.Regenerated, job.RegeneratedAll = nil, false
+	}
+	job.Status, job.LeaseUntil = surgical.JobDone, time.Time{}
 	jobDone, err := updateItem(l.tables.DependentQueue, jobKey(job.RunID, job.ID), heldJob(job),
 		progress(job).
-			Set(expression.Name("status"), expression.Value(surgical.JobDone)).
+			Set(expression.Name("status"), expression.Value(job.Status)).
 			Set(expression.Name("expires_at"), expression.Value(l.clock().Add(runLifetime).Unix())).
 			Remove(expression.Name("lease_until")))
 	if err != nil {
-		return err
+		return job, err
 	}
 	run, err := l.runUpdate(job.RunID, running(), l.finishedStage(job, done))
 	if err != nil {
-		return err
+		return job, err
 	}
 	items := []types.TransactWriteItem{run, jobDone}
 	if done.next != nil {
 		insert, err := l.InsertJob(*done.next)
 		if err != nil {
-			return err
+			return job, err
 		}
 		items = append(items, insert)
 	}
@@ -263,18 +267,18 @@ func (l *Ledger) FinishJob(ctx context.Context, job surgical.Job, done Done) err
 	if job.ChunksEmbedded > 0 {
 		embedded, err := l.embedded(job.RunID)
 		if err != nil {
-			return err
+			return job, err
 		}
 		items = append(items, embedded)
 	}
 	err = dynamo.Transact(ctx, l.db, items)
 	if dynamo.Refusals(err) != nil {
-		return surgical.ErrMoved
+		return job, surgical.ErrMoved
 	}
 	if err != nil {
-		return fmt.Errorf("finish job %s of %s: %w", job.ID, job.RunID, err)
+		return job, fmt.Errorf("finish job %s of %s: %w", job.ID, job.RunID, err)
 	}
-	return nil
+	return job, nil
 }
 
 // finishedStage records the end of a job in its run. The last job to end sets the

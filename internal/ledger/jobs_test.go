@@ -79,9 +79,9 @@ func TestJobs_OfAClaimThatWasLostStayAsTheyAre(t *testing.T) {
 	for name, write := range map[string]func(m *memory, job surgical.Job) error{
 		"hand on": func(m *memory, job surgical.Job) error { _, err := m.HandOn(m.Context(), job); return err },
 		"fail":    func(m *memory, job surgical.Job) error { return m.FailJob(m.Context(), job) },
-		"finish":  func(m *memory, job surgical.Job) error { return m.FinishJob(m.Context(), job, ledger.Settled()) },
+		"finish":  func(m *memory, job surgical.Job) error { return m.finish(job, ledger.Settled()) },
 		"finish, and leave it to embed": func(m *memory, job surgical.Job) error {
-			return m.FinishJob(m.Context(), job, ledger.LeftToEmbed(jobFor("r", surgical.JobEmbed, issue(7))))
+			return m.finish(job, ledger.LeftToEmbed(jobFor("r", surgical.JobEmbed, issue(7))))
 		},
 	} {
 		for lost, move := range map[string]func(m *memory, job surgical.Job){
@@ -90,7 +90,7 @@ func TestJobs_OfAClaimThatWasLostStayAsTheyAre(t *testing.T) {
 				m.claimJob(m.run("r"), surgical.JobDocs, 7)
 			},
 			"it was given back": func(m *memory, job surgical.Job) { _, err := m.HandOn(m.Context(), job); m.must(err) },
-			"it is done":        func(m *memory, job surgical.Job) { m.must(m.FinishJob(m.Context(), job, ledger.LeftDirty())) },
+			"it is done":        func(m *memory, job surgical.Job) { m.must(m.finish(job, ledger.LeftDirty())) },
 			"its run ended": func(m *memory, job surgical.Job) {
 				_, err := m.Close(m.Context(), m.run("r"), surgical.Cancelled{Error: errBroken})
 				m.must(err)
@@ -126,7 +126,7 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 		m := inMemory(t)
 		job := progressed(m.claimJob(m.committed("r", 7), surgical.JobDocs, 7))
 		m.leave(source(job.DirtyID, "r", 7, 3), source("s.1", "s", 7, 4)) // a later run's own
-		m.must(m.FinishJob(m.Context(), job, c.done))
+		m.must(m.finish(job, c.done))
 		run, left := m.run("r"), len(m.dirty(issue(7)))-1
 		if got := m.jobs("r"); left != c.dirty || !slices.Equal(got, c.jobs) || run.JobsInserted != int64(len(c.jobs)) {
 			t.Errorf("%s: %d dirty sources, jobs %v, %d inserted", name, left, got, run.JobsInserted)
@@ -139,14 +139,14 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 		}
 	}
 	m := inMemory(t)
-	m.must(m.FinishJob(m.Context(), m.claimJob(m.committed("r", 7), surgical.JobDocs, 7), ledger.LeftToEmbed(embed)))
+	m.must(m.finish(m.claimJob(m.committed("r", 7), surgical.JobDocs, 7), ledger.LeftToEmbed(embed)))
 	m.leave(source(embed.DirtyID, "r", 7, 3))
 	claimed := m.claimJob(m.run("r"), surgical.JobEmbed, 7)
 	if want := embed; !cmp.Equal(claimed.Regenerated, want.Regenerated) || claimed.RegeneratedCount != 1 || claimed.DirtyID != want.DirtyID {
 		t.Errorf("the embed job: %+v", claimed)
 	}
 	claimed.ChunksEmbedded = 5
-	m.must(m.FinishJob(m.Context(), claimed, ledger.Settled()))
+	m.must(m.finish(claimed, ledger.Settled()))
 	if run := m.run("r"); run.Counters.ChunksEmbedded != 5 || !run.Marks.EmbedEnded.Equal(m.now) || len(m.dirty(issue(7))) > 0 {
 		t.Errorf("after embed: %+v, %v", run, m.dirty(issue(7)))
 	}
@@ -162,7 +162,7 @@ func TestFinishJob_OfARunThatEndedIsRefused(t *testing.T) {
 		ended["status"] = str("failed")
 		_, err := m.db.Client().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &m.tables.SyncRuns, Item: ended})
 		m.must(err)
-		if err := m.FinishJob(m.Context(), job, done); !errors.Is(err, surgical.ErrMoved) || !slices.Equal(m.jobs("r"), []string{"docs#issue#7 claimed "}) {
+		if err := m.finish(job, done); !errors.Is(err, surgical.ErrMoved) || !slices.Equal(m.jobs("r"), []string{"docs#issue#7 claimed "}) {
 			t.Errorf("%v, jobs %v", err, m.jobs("r"))
 		}
 	}
@@ -177,7 +177,7 @@ func TestFinishJob_TellsALostClaimFromAFailure(t *testing.T) {
 			job := m.claimJob(m.committed("r", 7), surgical.JobDocs, 7)
 			answer := &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("None")}, {Code: aws.String(code)}}}
 			failing[*dynamodb.TransactWriteItemsInput](m, false, answer)
-			err := m.FinishJob(m.Context(), job, ledger.Settled())
+			err := m.finish(job, ledger.Settled())
 			if errors.Is(err, surgical.ErrMoved) != moved || !moved && !errors.Is(err, answer) {
 				t.Errorf("%s: %v", code, err)
 			}

@@ -55,7 +55,7 @@ func (m *memory) committed(id string, iids ...int64) surgical.Run {
 func (m *memory) finished(id string, iid int64) surgical.Run {
 	m.Helper()
 	run := m.committed(id, iid)
-	m.must(m.FinishJob(m.Context(), m.claimJob(run, surgical.JobDocs, iid), ledger.Settled()))
+	m.must(m.finish(m.claimJob(run, surgical.JobDocs, iid), ledger.Settled()))
 	return m.run(id)
 }
 

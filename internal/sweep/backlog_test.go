@@ -156,12 +156,12 @@ func (w *world) embed(run surgical.Run, fails error) {
 		w.must(err)
 		next := held
 		next.ID, next.Type, next.Status, next.Attempts = ledger.JobID(surgical.JobEmbed, job.Ref.Target), surgical.JobEmbed, surgical.JobPending, 0
-		w.must(w.ledger.FinishJob(w.Context(), held, ledger.LeftToEmbed(next)))
+		w.must(w.finish(held, ledger.LeftToEmbed(next)))
 		held, err = w.ledger.ClaimJob(w.Context(), next, 1, time.Minute)
 		w.must(err)
 		if fails == nil {
 			held.ChunksEmbedded = 1
-			w.must(w.ledger.FinishJob(w.Context(), held, ledger.Settled()))
+			w.must(w.finish(held, ledger.Settled()))
 			continue
 		}
 		held.Error = surgical.AsError(fails)

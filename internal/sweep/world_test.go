@@ -175,7 +175,7 @@ func (w *world) finishJobs(runID string) {
 	for _, job := range jobs {
 		held, err := w.ledger.ClaimJob(w.Context(), job, 1, time.Minute)
 		w.must(err)
-		w.must(w.ledger.FinishJob(w.Context(), held, ledger.Settled()))
+		w.must(w.finish(held, ledger.Settled()))
 	}
 }
 
@@ -184,4 +184,9 @@ func (w *world) run(id string) surgical.Run {
 	run, err := w.ledger.Run(w.Context(), id)
 	w.must(err)
 	return run
+}
+
+func (w *world) finish(job surgical.Job, done ledger.Done) error {
+	_, err := w.ledger.FinishJob(w.Context(), job, done)
+	return err
 }

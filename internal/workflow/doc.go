@@ -6,10 +6,11 @@
 //
 // One execution enters its states in this order:
 //
-//  1. Docs ([Runner] with [Documents]) renders what changed, and leaves one
-//     embed job for each target whose documents have no current embeddings.
+//  1. Docs ([Runner] with [Documents]) renders what changed, and embeds a small
+//     change right away. It leaves one embed job for each other target whose
+//     documents have no current embeddings, and for those it failed to embed.
 //  2. Embed ([Runner] with [Embeddings]) embeds those documents. It is skipped
-//     if nothing was regenerated, or if the run asked for no embeddings.
+//     if no such job was left, or if the run asked for no embeddings.
 //  3. Finish ([Finish]) closes the run: as succeeded, or as failed if a job
 //     failed.
 //

@@ -95,7 +95,6 @@ func (s *Documents) done(ctx context.Context, run surgical.Run, job *surgical.Jo
 	}
 	began := s.Clock()
 	if s.embedSmall(ctx, job, budget) {
-		job.Regenerated, job.RegeneratedAll = nil, false
 		return ledger.EmbeddedSince(began)
 	}
 	return ledger.LeftToEmbed(surgical.Job{

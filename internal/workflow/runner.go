@@ -210,12 +210,14 @@ func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (su
 			return r.failedJob(context.WithoutCancel(ctx), run, job, err)
 		}
 		return job, err
-	case err == nil:
-		err = r.Ledger.FinishJob(ctx, job, done)
+	case err != nil:
+		return r.failedJob(context.WithoutCancel(ctx), run, job, err)
 	}
+	finished, err := r.Ledger.FinishJob(ctx, job, done)
 	if err != nil {
 		return r.failedJob(context.WithoutCancel(ctx), run, job, err)
 	}
+	job = finished
 	r.Log.InfoContext(ctx, "job_done", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
 		"stage", r.Work.Type(), "documents_written", job.DocumentsWritten, "documents_regenerated", job.RegeneratedCount, "chunks_embedded", job.ChunksEmbedded)
 	if r.Meter != nil {

@@ -26,10 +26,25 @@ func stageMutations() []mutation {
 			{jobs, "\t// The launcher may have recorded the generation between the two.\n\treturn l.update(ctx, runID, open.And(in(generation)), enter())", "\treturn run, err"},
 		}, outcomes()},
 		{"dirty ids by query", []edit{
-			{jobs, "\t\titems = append(items, l.deleteDirty(job.Ref, job.DirtyID))", "\t\tsources, err := l.DirtySources(ctx, job.Ref)\n\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(job.Ref, source.ID))\n\t\t}"},
+			{jobs, "\t\titems = append(items, l.deleteDirty(job.Ref, job.DirtyID))", "\t\tsources, err := l.DirtySources(ctx, job.Ref)\n\t\tif err != nil {\n\t\t\treturn job, err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(job.Ref, source.ID))\n\t\t}"},
 		}, outcomes()},
 		{"a no_embed run embeds", []edit{
 			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}"},
+		}, outcomes()},
+		{"what docs could not embed counts as embedded", []edit{
+			{docs, "\treturn embedded && err == nil\n", "\treturn embedded || err != nil\n"},
+		}, outcomes()},
+		{"docs embeds again what may have killed it", []edit{
+			{docs, " || job.Attempts > 1 {", " {"},
+		}, outcomes()},
+		{"a document that moved while docs embedded it counts as embedded", []edit{
+			{"internal/workflow/embeddings_together.go", "return err == nil && len(moved) == 0, err", "_ = moved\n\treturn err == nil, err"},
+		}, outcomes()},
+		{"docs embeds more than a small change", []edit{
+			{"internal/workflow/embeddings_together.go", " || missingOf(plans) > min(most, s.sliceSize()) || ", " || "},
+		}, outcomes()},
+		{"the embed stage does not learn what docs left to it", []edit{
+			{"internal/ledger/jobs.go", "\tif !done.embedding.IsZero() {\n\t\tjob.Regenerated,", "\tif done.next != nil {\n\t\tjob.Regenerated,"},
 		}, outcomes()},
 		{"finish closes a run with open jobs", []edit{
 			{"internal/ledger/close.go", "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, surgical.Job.Open) {", "if false && slices.ContainsFunc(jobs, surgical.Job.Open) {"},
@@ -56,7 +71,7 @@ func stageMutations() []mutation {
 			{prepare, `p.store.model == "" && p.base != nil && p.change.Scope.Empty()`, `p.store.model == "" && p.base != nil`},
 		}, outcomes()},
 		{"embeddings of another model are current", []edit{
-			{docs, `(s.Model == "" || e.Model == s.Model)`, "true"},
+			{docs, `(model == "" || e.Model == model)`, `(model == "" || true)`},
 		}, outcomes()},
 		{"a chunk does not name its origin", []edit{
 			{"internal/render/chunk.go", "origin.context(from) + withoutImitations(body)", "origin.context(from)[:0] + withoutImitations(body)"},

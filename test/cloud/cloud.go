@@ -68,6 +68,8 @@ type Cloud struct {
 	// Hurry leaves docs and embed only enough time for one batch per
 	// generation.
 	Hurry bool
+	// LeaveToEmbed makes docs leave small changes to embed, as it does with large ones.
+	LeaveToEmbed bool
 	// Parallel runs executions that wait at the same time, each with its time.
 	Parallel bool
 	// Starts reports whether Lambda starts an invocation of the function. If not,
@@ -187,6 +189,7 @@ func (c *Cloud) environment(db *dynamodb.Client) Environment {
 		SQS:      fakesqs.Client([]*fakesqs.Queue{c.Requests, c.Hides, c.Bulk, c.DeadLetters}, InterceptAPI(SQS, c.boundary)),
 		Requests: c.Requests.URL(), Hides: c.Hides.URL(), Bulk: c.Bulk.URL(), DeadLetters: c.DeadLetters.URL(),
 		StepFunctions: c.stepFunctions(),
+		LeavesToEmbed: func() bool { return c.LeaveToEmbed },
 	}
 }
 

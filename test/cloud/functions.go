@@ -51,6 +51,9 @@ type Environment struct {
 	Log      *slog.Logger
 	// Verifiers is for the webhook function only.
 	Verifiers webhook.Verifiers
+	// LeavesToEmbed, if set, says whether docs leaves small changes to embed, as it does
+	// with large ones.
+	LeavesToEmbed func() bool
 	// Work, if set, wraps the work that docs and embed do for a job.
 	Work func(workflow.Work) workflow.Work
 	// Meter and NewTrace may be nil.
@@ -82,7 +85,8 @@ type Functions struct {
 	// ToRequests, ToHides and ToBulk send requests to the queues.
 	ToRequests, ToHides, ToBulk *queue.Sender
 
-	clock func() time.Time
+	clock  func() time.Time
+	leaves func() bool
 }
 
 // Functions wires the functions as their mains under functions/ do. Nothing
@@ -111,7 +115,7 @@ func (e Environment) Functions() *Functions {
 		Queue:   &queue.Consumer{Client: e.SQS, QueueURLs: []string{e.Requests, e.Hides, e.Bulk}, DeadLetterURL: e.DeadLetters},
 		Clock:   e.Clock, Log: e.Log, NewTrace: e.NewTrace, Meter: e.Meter,
 	}
-	f.clock = e.Clock
+	f.clock, f.leaves = e.Clock, e.LeavesToEmbed
 	f.Docs = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Log: e.Log}
 	f.Embed = &workflow.Runner{Ledger: f.Ledger, Launcher: f.Launcher, Log: e.Log}
 	f.EmbedWith(e.Embedder, e.Work)
@@ -145,8 +149,24 @@ func (f *Functions) EmbedWith(embedder embedding.Embedder, wrap func(workflow.Wo
 	}
 	f.Engine.Content = f.Content.EmbeddedBy(model)
 	embeddings := &workflow.Embeddings{Content: f.Content, Embedder: embedder}
-	f.Docs.Work = wrap(&workflow.Documents{Content: f.Content, Embeddings: embeddings, Small: surgical.SmallChange, Clock: f.clock})
+	documents := &workflow.Documents{Content: f.Content, Embeddings: embeddings, Small: surgical.SmallChange, Clock: f.clock}
+	f.Docs.Work = wrap(leaving{documents, f.leaves})
 	f.Embed.Work = wrap(embeddings)
+}
+
+// leaving leaves small changes to embed, too, as long as leaves says so.
+type leaving struct {
+	*workflow.Documents
+	leaves func() bool
+}
+
+// Do implements workflow.Work.
+func (l leaving) Do(ctx context.Context, run surgical.Run, job *surgical.Job, budget *workflow.Budget) (ledger.Done, error) {
+	documents := *l.Documents
+	if l.leaves != nil && l.leaves() {
+		documents.Small = 0
+	}
+	return documents.Do(ctx, run, job, budget)
 }
 
 // Invoke invokes one of the state machine's functions by name.

@@ -222,7 +222,7 @@ func DocumentsRegenerated() Metric {
 	return Metric{Name: "DocumentsRegenerated", Unit: Count, Sets: plain()}
 }
 
-// ChunksEmbedded counts chunks that embed jobs embedded.
+// ChunksEmbedded counts chunks that jobs embedded.
 func ChunksEmbedded() Metric {
 	return Metric{Name: "ChunksEmbedded", Unit: Count, Sets: plain()}
 }

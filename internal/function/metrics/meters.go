@@ -96,7 +96,7 @@ func (e *Emitter) JobDone(job surgical.Job) {
 		e.emit(newLine().count(ChunksEmbedded(), job.ChunksEmbedded))
 		return
 	}
-	e.emit(newLine().count(DocumentsRegenerated(), job.RegeneratedCount))
+	e.emit(newLine().count(DocumentsRegenerated(), job.RegeneratedCount).some(ChunksEmbedded(), job.ChunksEmbedded))
 }
 
 // Closed records a run that ended.

@@ -123,8 +123,11 @@ func TestEmitter_WritesTheMetricsOfEachDecision(t *testing.T) {
 			[]metricstest.Datum{took("IngestDuration", "", 1000), count("ContentWriteUnits", "", 14), count("SkippedStale", "", 1)}},
 		"a project out of sight": {func(e *metrics.Emitter) { e.ProjectUnseen() }, []metricstest.Datum{count("ProjectsUnseen", "", 1)}},
 		"a docs job": {func(e *metrics.Emitter) {
-			e.JobDone(surgical.Job{Type: surgical.JobDocs, RegeneratedCount: 3, ChunksEmbedded: 9})
+			e.JobDone(surgical.Job{Type: surgical.JobDocs, RegeneratedCount: 3})
 		}, []metricstest.Datum{count("DocumentsRegenerated", "", 3)}},
+		"a docs job that embedded": {func(e *metrics.Emitter) {
+			e.JobDone(surgical.Job{Type: surgical.JobDocs, RegeneratedCount: 3, ChunksEmbedded: 9})
+		}, []metricstest.Datum{count("DocumentsRegenerated", "", 3), count("ChunksEmbedded", "", 9)}},
 		"an embed job": {func(e *metrics.Emitter) {
 			e.JobDone(surgical.Job{Type: surgical.JobEmbed, RegeneratedCount: 3, ChunksEmbedded: 9})
 		}, []metricstest.Datum{count("ChunksEmbedded", "", 9)}},

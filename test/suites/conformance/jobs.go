@@ -79,11 +79,11 @@ func (s *stores) heldJobs() {
 				want = c.handOn
 				_, err = s.ledger.HandOn(ctx, claimed)
 			case "finish with an embed job":
-				err = s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(*next(job)))
+				_, err = s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(*next(job)))
 			case "finish and settle":
-				err = s.ledger.FinishJob(ctx, claimed, ledger.Settled())
+				_, err = s.ledger.FinishJob(ctx, claimed, ledger.Settled())
 			default:
-				err = s.ledger.FinishJob(ctx, claimed, ledger.LeftDirty())
+				_, err = s.ledger.FinishJob(ctx, claimed, ledger.LeftDirty())
 			}
 			if want != (err == nil) || err != nil && !errors.Is(err, surgical.ErrMoved) {
 				s.t.Errorf("%s, after %s: %v", way, c.name, err)

@@ -160,7 +160,10 @@ func (s *stores) closingWithJobs() {
 	s.must(err)
 	next := job
 	next.ID, next.Type = "embed#issue#1", surgical.JobEmbed
-	s.beforeWrite = func() { s.must(s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(next))) }
+	s.beforeWrite = func() {
+		_, err := s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(next))
+		s.must(err)
+	}
 	_, err = s.ledger.Close(ctx, run, fail)
 	s.must(err)
 	jobs, err := s.ledger.Jobs(ctx, run.RunID)

@@ -111,6 +111,7 @@ func TestABusyEntityIsFetchedForWebhooksEveryFiveSecondsAtMost(t *testing.T) {
 
 func TestInvariant7ARepeatedDocsStageCountsWhatIsNotEmbeddedNotWhatItWrote(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
+		w.LeaveToEmbed = true
 		ref := fakegitlab.IssueRef(7)
 		req := w.Request(surgical.OriginManual, ref)
 		if _, err := w.Deliver(req); err != nil {

@@ -261,8 +261,8 @@ func (o *observed) brokenEmbedder(t *testing.T) {
 	}))
 	defer endpoint.Close()
 	before := o.Embed.Work
-	defer func() { o.Embed.Work = before }()
-	o.Embed.Work = &workflow.Embeddings{Content: o.Content, Embedder: embedding.NewOpenAI(embedding.OpenAIOptions{
+	defer func() { o.Embed.Work, o.LeaveToEmbed = before, false }()
+	o.LeaveToEmbed, o.Embed.Work = true, &workflow.Embeddings{Content: o.Content, Embedder: embedding.NewOpenAI(embedding.OpenAIOptions{
 		URL: endpoint.URL + "/v1", Model: "m", APIKey: func(context.Context) (string, error) { return canaryKey, nil },
 	})}
 	for range 3 {

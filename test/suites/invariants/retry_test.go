@@ -146,7 +146,7 @@ func isCommitted(result worker.Ingested) bool {
 
 func TestAJobThatNoTryCanDoIsMarkedAsFailed(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
-		w.Embed.Work = hopeless{w.Embed.Work}
+		w.LeaveToEmbed, w.Embed.Work = true, hopeless{w.Embed.Work}
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)

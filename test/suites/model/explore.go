@@ -111,7 +111,7 @@ func (x *explorer) setUp() {
 	case 7:
 		x.lag, x.odd = beyondConfirmation, x.draw(2, "odd dates") == 1
 	}
-	x.erases = x.draw(4, "erases") == 3
+	x.erases, x.leaves = x.draw(4, "erases") == 3, x.draw(2, "leaves to embed") == 1
 	x.mayLag = max(x.lag, maxLag)
 	x.happened[fmt.Sprintf("sequences with replicas that lag up to %s, odd dates %t", max(x.lag, maxLag), x.odd)]++
 	x.truth.server.AddProject(fakegitlab.ProjectID, fakegitlab.ProjectPath)

@@ -58,6 +58,8 @@ type world struct {
 	environment cloud.Environment
 	// outside are functions whose calls bypass the scheduler.
 	outside *cloud.Functions
+	// leaves makes docs leave small changes to embed.
+	leaves bool
 }
 
 // execution is one execution of the state machine.
@@ -87,7 +89,8 @@ func newWorld(engine Engine, tables config.Tables, machine *stepfunctions.Machin
 			w.pending = append(w.pending, input)
 			return nil
 		}, cloud.InterceptAPI(cloud.StepFunctions, w.service)),
-		Embedder: fakeembedder.Words{}, Jitter: func(time.Duration) time.Duration { return 0 }, Log: w.log,
+		LeavesToEmbed: func() bool { return w.leaves },
+		Embedder:      fakeembedder.Words{}, Jitter: func(time.Duration) time.Duration { return 0 }, Log: w.log,
 	}
 	w.outside = w.environment.Functions()
 	w.oracle = newOracle(w)

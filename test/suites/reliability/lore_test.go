@@ -76,7 +76,7 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 		c.Settle()
 		c.Around, c.Fate = nil, cloud.Redelivered
 		c.Webhook(issue(70))
-		c.Refusing = 1
+		c.LeaveToEmbed, c.Refusing = true, 1
 		c.Settle()
 
 		failed := lore[apiclient.RunList](t, c, "runs", "list", "-p", "1", "--status", "failed").Runs
@@ -105,7 +105,7 @@ func TestLoreListsWhatFailedAndRetriesIt(t *testing.T) {
 // What the embedder refused is held back, and says so; lore drain resumes it.
 func TestLoreDrainResumesWhatIsHeldBack(t *testing.T) {
 	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
-		synced(70)(c)
+		leaving(synced(70))(c)
 		c.Punctual = true
 		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 		c.Webhook(issue(70))

@@ -213,7 +213,7 @@ func TestAnExecutionThatIsLostIsResumedUntilItWasLostTooOften(t *testing.T) {
 		stage, lasts, status := c.stage, c.lasts, c.status
 		t.Run(fmt.Sprintf("%s for %v", stage, lasts), func(t *testing.T) {
 			inCloud(t, func(t *testing.T, c *cloud.Cloud) {
-				synced(70)(c)
+				leaving(synced(70))(c)
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				req := c.Webhook(issue(70))
 				// A stage that hangs and is killed.
@@ -254,7 +254,7 @@ func TestAnExecutionThatIsLostIsResumedUntilItWasLostTooOften(t *testing.T) {
 // The embedder may be out of quota for a while: the run waits.
 func TestAStageThatFailsAgainAndAgainIsResumedUntilItSucceeds(t *testing.T) {
 	inCloud(t, func(t *testing.T, c *cloud.Cloud) {
-		synced(70)(c)
+		leaving(synced(70))(c)
 		c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 		req := c.Webhook(issue(70))
 		c.Hopeless = 20 // two tries for each execution

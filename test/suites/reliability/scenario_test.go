@@ -83,6 +83,14 @@ func post(c *cloud.Cloud, path, key, body string) {
 
 func startRun(c *cloud.Cloud, body string) { post(c, "/v1/sync-runs", "by-hand", body) }
 
+// leaving is prepare, with embeddings left to the embed stage.
+func leaving(prepare func(*cloud.Cloud)) func(*cloud.Cloud) {
+	return func(c *cloud.Cloud) {
+		c.LeaveToEmbed = true
+		prepare(c)
+	}
+}
+
 func scenarios() []scenario {
 	all, apis := slices.Concat(deliveries(), byHand(), unlucky(), large()), &cloudapi.APIs{}
 	for i := range all {
@@ -98,7 +106,7 @@ func deliveries() []scenario {
 			prepare: func(c *cloud.Cloud) { small(c, 70) },
 			act:     func(c *cloud.Cloud) { c.Webhook(issue(70)) }},
 		{name: "delivery", refs: []surgical.EntityRef{issue(70)},
-			prepare: func(c *cloud.Cloud) { small(c, 70) },
+			prepare: leaving(func(c *cloud.Cloud) { small(c, 70) }),
 			act: func(c *cloud.Cloud) {
 				for _, pause := range patience() { // GitLab itself does not repeat it, but its user may
 					if c.Deliver(issue(70), "delivery") < 500 || c.Fate == cloud.Lost {
@@ -114,7 +122,7 @@ func deliveries() []scenario {
 				c.Webhook(issue(70))
 				c.Webhook(issue(70))
 			}},
-		{name: "turns confidential", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+		{name: "turns confidential", refs: []surgical.EntityRef{issue(70)}, prepare: leaving(synced(70)),
 			act: func(c *cloud.Cloud) {
 				c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Confidential = true })
 				c.Webhook(issue(70))
@@ -146,7 +154,7 @@ func deliveries() []scenario {
 				c.GitLab.HideEntity(issue(70), false)
 			},
 			act: func(c *cloud.Cloud) { c.Send(c.Request(surgical.OriginReconcile, issue(70))) }},
-		{name: "deleted discussion", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+		{name: "deleted discussion", refs: []surgical.EntityRef{issue(70)}, prepare: leaving(synced(70)),
 			act: func(c *cloud.Cloud) {
 				c.GitLab.DeleteDiscussion(issue(70), c.GitLab.Discussions(issue(70))[0].ID)
 				c.Send(c.Request(surgical.OriginReconcile, issue(70)))
@@ -172,7 +180,7 @@ func calledConfidential(c *cloud.Cloud) {
 // byHand are the scenarios that start with a call of the API.
 func byHand() []scenario {
 	return []scenario{
-		{name: "several targets", refs: []surgical.EntityRef{issue(70), issue(71), fakegitlab.MergeRequestRef(73)}, prepare: synced(70),
+		{name: "several targets", refs: []surgical.EntityRef{issue(70), issue(71), fakegitlab.MergeRequestRef(73)}, prepare: leaving(synced(70)),
 			act: func(c *cloud.Cloud) {
 				small(c, 71)
 				c.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(73, "Merge request", "What it does.", fakegitlab.Time{Time: c.Clock.Now().Add(-time.Hour)}))
@@ -211,7 +219,7 @@ func unlucky() []scenario {
 			act: func(c *cloud.Cloud) {
 				post(c, "/v1/sync-runs/"+byHandID()+"/retry-failed", "", "")
 			}},
-		{name: "cancelled after the commit", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+		{name: "cancelled after the commit", refs: []surgical.EntityRef{issue(70)}, prepare: leaving(synced(70)),
 			act: func(c *cloud.Cloud) {
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				startRun(c, `{"project_id":1,"issues":[70]}`)
@@ -240,13 +248,13 @@ func unlucky() []scenario {
 				startRun(c, `{"project_id":1,"issues":[70]}`)
 				post(c, "/v1/sync-runs/"+byHandID()+"/cancel", "", "")
 			}},
-		{name: "failed stage", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+		{name: "failed stage", refs: []surgical.EntityRef{issue(70)}, prepare: leaving(synced(70)),
 			act: func(c *cloud.Cloud) {
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				c.Webhook(issue(70))
 				c.Refusing = 1
 			}},
-		{name: "postponed stage", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70),
+		{name: "postponed stage", refs: []surgical.EntityRef{issue(70)}, prepare: leaving(synced(70)),
 			act: func(c *cloud.Cloud) {
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				c.Webhook(issue(70))
