@@ -29,7 +29,7 @@ const (
 	// together is how many changes a batch has, and changed how many issues change in
 	// turn, so that none grows much.
 	together, changed = 2, 40
-	// states are those that an execution enters: Docs, Documents regenerated?, Embed,
+	// states are those that the naive execution enters: Docs, Documents regenerated?, Embed,
 	// Embedded?, Finish and Closed.
 	states = 6
 )
