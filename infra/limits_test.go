@@ -140,7 +140,7 @@ func limitRows() map[string]string {
 			s(surgical.SecretRefreshAge), s(surgical.SecretMaxAge), s(surgical.SecretInterval), surgical.SecretOutage.Minutes()),
 		"requests to GitLab": fmt.Sprintf("%d a second per worker (`gitlabRequestsPerSecond`), with %d workers (`workerConcurrency`) on `requests.fifo` and %d on `bulk.fifo`; the %d on `hides.fifo` send none",
 			surgical.DefaultRequestsPerSecond, surgical.DefaultConcurrency, surgical.BulkConcurrency, surgical.HideConcurrency),
-		"requests to Bedrock": fmt.Sprintf("%d in flight per invocation of embed (`embedderConcurrency`)", surgical.DefaultEmbedderConcurrency),
+		"requests to Bedrock": fmt.Sprintf("%d in flight per invocation of docs or embed (`embedderConcurrency`)", surgical.DefaultEmbedderConcurrency),
 	}
 }
 

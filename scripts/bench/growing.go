@@ -61,15 +61,13 @@ func (a *account) reset() {
 type grownIssue struct {
 	discussions                       int
 	ingested, derived, control, reads float64
-	// wanted is the figure that is known to be missed.
-	wanted string
 }
 
 func grownIssues() []grownIssue {
 	return []grownIssue{
 		{discussions: 10},
 		{discussions: 100},
-		{discussions: 1000, ingested: 16, derived: 16, control: 30, reads: 60, wanted: "control"},
+		{discussions: 1000, ingested: 16, derived: 16, control: 30, reads: 60},
 		{discussions: 5000, ingested: 30, reads: 120},
 	}
 }
@@ -113,11 +111,7 @@ func grow(t cloud.TB, size grownIssue) (figures []figure) {
 	}
 	floor := leastOf(db.Items(names.Content))
 	line := func(name string, value, reach float64, unit string) {
-		f := newFigure(name, value, unit, 0, reach)
-		if size.wanted != "" && strings.TrimSpace(name) == size.wanted {
-			f = f.notYet(42)
-		}
-		figures = append(figures, f)
+		figures = append(figures, newFigure(name, value, unit, 0, reach))
 	}
 	all := median(ingested) + median(derived) + median(control)
 	figures = append(figures, newFigure(fmt.Sprintf("one new comment on %d discussions", size.discussions), all, "write units", floor, 0))

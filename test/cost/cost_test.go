@@ -42,7 +42,7 @@ func TestPrice_IsOfEverythingThatIsUsed(t *testing.T) {
 	}
 	const share = vCPUMemory / 1024
 	processor := processing.Seconds() * share
-	worker := 0.2 + 0.01 + 0.04 + 10*0.02 + 0.04 + processor
+	worker := 0.1 + 0.01 + 0.04 + 10*0.02 + 0.04 + processor
 	for naive, workflow := range map[bool]float64{false: 1 + processor/16*16.67, true: 150} {
 		want := Dollars{
 			forDynamoDB: 10*0.625 + 8*0.125, forLambda: 2*0.2 + (worker+processor)*13.3334, forSQS: 3 * 0.5, forWorkflow: workflow, forGateway: 1,

@@ -21,32 +21,29 @@ const (
 )
 
 // latencies are how long calls take, as assumed: nobody has measured them on AWS. Calls
-// that are made at the same time count one after another, except those to GitLab, of
-// which a fetch makes [FetchRequests] in [fetchTrips] round trips.
+// that are made at the same time count one after another, except the [FetchRequests] of a
+// fetch, which are one round trip.
 var latencies = map[string]time.Duration{
 	toDynamoDB: 5 * time.Millisecond, toTransaction: 15 * time.Millisecond, toSQS: 10 * time.Millisecond,
 	toStates: 30 * time.Millisecond, toGitLab: 100 * time.Millisecond, toS3: 40 * time.Millisecond,
 	toS3Get: 20 * time.Millisecond, toS3Delete: 40 * time.Millisecond, ToEmbedder: 100 * time.Millisecond, toLambda: 30 * time.Millisecond,
 }
 
-// A fetch of an entity with one page of each list: requests, and round trips. make bench
-// counts one for an entity that was copied before; costs assume two.
-const (
-	FetchRequests = 5.0
-	fetchTrips    = 2.0
-)
+// FetchRequests are those of a fetch of an entity with one page of each list. They are sent
+// at the same time: make bench counts one round trip.
+const FetchRequests = 5.0
 
 // latencyOf is how long a call takes, one after another; of a fetch's calls to GitLab it
-// is their share of its round trips.
+// is their share of its round trip.
 func latencyOf(to string) time.Duration {
 	if to == toGitLab {
-		return time.Duration(float64(latencies[to]) * fetchTrips / FetchRequests)
+		return time.Duration(float64(latencies[to]) / FetchRequests)
 	}
 	return latencies[to]
 }
 
-// FetchTime is how long the requests of such a fetch take, in their round trips.
-func FetchTime() time.Duration { return fetchTrips * latencies[toGitLab] }
+// FetchTime is how long the requests of such a fetch take.
+func FetchTime() time.Duration { return latencies[toGitLab] }
 
 // Latency returns how long a single call takes.
 func Latency(call cloud.Call) time.Duration {

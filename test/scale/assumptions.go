@@ -30,7 +30,7 @@ const (
 // assumptions are the lines of the document.
 func assumptions() []string {
 	return []string{
-		fmt.Sprintf("Events are spread evenly over the entities and over time, each is a new comment of some 400 characters, and GitLab answers within %s.", span(cost.FetchTime()/2)),
+		fmt.Sprintf("Events are spread evenly over the entities and over time, each is a new comment of some 400 characters, and GitLab answers within %s.", span(cost.FetchTime())),
 		"An entity has one page of each list, unless its comments are counted.",
 		fmt.Sprintf("Lambda takes %s from the end of one batch to the start of the next: two calls to SQS, and an invocation.", span(cost.Between())),
 		fmt.Sprintf("SQS hides messages for whole seconds, on average %s longer than asked for.", span(wholeSecond)),

@@ -61,6 +61,9 @@ func changed(t *testing.T, client *dynamodb.Client, e engines.Engine, spoil func
 // Every request, read or write, gets one failure that the SDK retries, by which
 // time it may have been applied. The runs do the same as without failures.
 func TestTheSDKsOwnRepetitionsOfAWriteThatWasAppliedChangeNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the engine in memory has no wire")
+	}
 	engines.Run(t, func(t *testing.T, e engines.Engine) {
 		want := changed(t, onWire(e, &faults.Wire{Spoil: func(string, int) faults.Kind { return "" }}), e, func(bool) {})
 		for _, kind := range []faults.Kind{faults.LostAnswer, faults.ServerError, faults.Throttled, faults.TransactionInProgress} {
