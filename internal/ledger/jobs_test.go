@@ -126,7 +126,11 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 		m := inMemory(t)
 		job := progressed(m.claimJob(m.committed("r", 7), surgical.JobDocs, 7))
 		m.leave(source(job.DirtyID, "r", 7, 3), source("s.1", "s", 7, 4)) // a later run's own
-		m.must(m.finish(job, c.done))
+		finished, err := m.FinishJob(m.Context(), job, c.done)
+		m.must(err)
+		if embedded := name == "embedded"; (len(finished.Regenerated) == 0 && !finished.RegeneratedAll) != embedded || finished.Status != surgical.JobDone {
+			t.Errorf("%s: the job is %s and leaves %q to embed", name, finished.Status, finished.Regenerated)
+		}
 		run, left := m.run("r"), len(m.dirty(issue(7)))-1
 		if got := m.jobs("r"); left != c.dirty || !slices.Equal(got, c.jobs) || run.JobsInserted != int64(len(c.jobs)) {
 			t.Errorf("%s: %d dirty sources, jobs %v, %d inserted", name, left, got, run.JobsInserted)
