@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/klauspost/compress/gzhttp"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
@@ -179,60 +178,27 @@ type Options struct {
 	NewTrace func(context.Context) string
 }
 
-type server struct {
-	Options
-	api     huma.API
-	schemas huma.Registry
-}
+type server struct{ Options }
 
 // New returns the API as a handler.
 func New(o Options) (http.Handler, error) {
-	s := &server{Options: o}
+	s := &server{o}
 	mux := http.NewServeMux()
-	s.register(mux)
-	mux.HandleFunc("GET "+descriptionPath, serveDescription(s.api.OpenAPI()))
-	// The API promises gzip only, and each zstd encoder needs megabytes.
+	for _, r := range s.routes() {
+		mux.HandleFunc(r.pattern(), r.handler())
+	}
+	mux.HandleFunc("GET "+descriptionPath, serveDescription())
+	return compressed(s.serve(mux))
+}
+
+// compressed compresses responses. The API promises gzip only, and each zstd encoder needs
+// megabytes.
+func compressed(handler http.Handler) (http.Handler, error) {
 	compress, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
 	if err != nil {
 		return nil, fmt.Errorf("compress responses: %w", err)
 	}
-	return compress(s.serve(mux)), nil
-}
-
-// Description returns the API's OpenAPI description.
-func Description() (*huma.OpenAPI, error) {
-	s := &server{}
-	s.register(http.NewServeMux())
-	return s.api.OpenAPI(), addExamples(s.api.OpenAPI())
-}
-
-// register adds the routes and their descriptions, without examples.
-func (s *server) register(mux *http.ServeMux) {
-	s.api = humago.New(mux, huma.Config{
-		OpenAPI: newDescription(),
-		Formats: huma.DefaultFormats, DefaultFormat: "application/json",
-		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{asProblem},
-	})
-	s.schemas = s.api.OpenAPI().Components.Schemas
-	s.registerHealth(s.api)
-	s.registerRuns(s.api)
-	s.registerControl(s.api)
-	s.registerDrains(s.api)
-	s.registerEntities(s.api)
-	s.registerEntityList(s.api)
-	s.registerListings(s.api)
-	s.registerWhy(s.api)
-	s.registerErasures(s.api)
-	s.registerChanges(s.api)
-	s.registerProjects(s.api)
-	s.registerDocuments(s.api)
-	s.registerBackfills(s.api)
-	s.registerReconciles(s.api)
-	s.registerSearch(s.api)
-	s.registerIndex(s.api)
-	s.registerStatus(s.api)
-	s.complete(s.api.OpenAPI())
+	return compress(handler), nil
 }
 
 // HealthView is the response of a healthy API.
@@ -243,8 +209,8 @@ type HealthView struct {
 
 type answer[T any] struct{ Body T }
 
-func (s *server) registerHealth(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addHealth(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "get-health", Method: http.MethodGet, Path: "/healthz", Tags: []string{"service"},
 		Summary: "Check that the API responds", Description: "Does not access any table or queue.",
 	}), handle(func(context.Context, *struct{}) (*answer[HealthView], error) {
@@ -255,14 +221,3 @@ func (s *server) registerHealth(api huma.API) {
 // problemOf returns the problem of a failed request. What the stores behind the API did not
 // answer is not a failure of the API itself.
 func problemOf(err error) *problem.Problem { return problem.Of(outage.Typed(err)) }
-
-// handle turns every error that a handler returns into a problem.
-func handle[I, O any](h func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
-	return func(ctx context.Context, in *I) (*O, error) {
-		out, err := h(ctx, in)
-		if err != nil {
-			return nil, problemOf(err)
-		}
-		return out, nil
-	}
-}

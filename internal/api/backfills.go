@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -53,8 +52,8 @@ func noBackfill() refusal {
 	return refusalOf(surgical.CodeBackfillNotFound, "the backfill is unknown, or a later one of its project took its place")
 }
 
-func (s *server) registerBackfills(api huma.API) {
-	op := s.operation(huma.Operation{
+func (s *server) addBackfills(to *routes) {
+	op := operationOf(huma.Operation{
 		OperationID: "start-backfill", Method: http.MethodPost, Path: "/v1/backfills", Tags: []string{"backfills"},
 		Summary: "Copy everything that a project, a group or GitLab has",
 		Description: "Starts a backfill, which runs without further calls: it lists all issues and merge requests, and fetches those whose copy is missing or not current. " +
@@ -66,42 +65,44 @@ func (s *server) registerBackfills(api huma.API) {
 		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is not application/json"},
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
 		refusalOf(surgical.CodeConflict, "another backfill of the project is running, the key was used for a different request, or a later backfill took the place of the one that it started"))
-	op.Responses["202"] = s.described("The backfill, or its current state if an earlier request with the key started it.", reflect.TypeFor[BackfillView]())
-	huma.Register(api, op, handle(s.startBackfill))
-	leadToBackfill(op.Responses["202"])
+	op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
+		responses["202"] = leadToBackfill(described[BackfillView](schemas, "The backfill, or its current state if an earlier request with the key started it."))
+	}
+	to.add(op, handle(s.startBackfill))
 
-	huma.Register(api, s.operation(huma.Operation{
+	to.add(operationOf(huma.Operation{
 		OperationID: "list-backfills", Method: http.MethodGet, Path: "/v1/backfills", Tags: []string{"backfills"},
 		Summary: "List backfills", Description: "The running or last backfill of each project, and the requests for groups and for everything of the last 90 days, newest first.",
 	}), handle(s.listBackfills))
 
-	huma.Register(api, s.operation(huma.Operation{
+	to.add(operationOf(huma.Operation{
 		OperationID: "get-backfill", Method: http.MethodGet, Path: "/v1/backfills/{id}", Tags: []string{"backfills"},
 		Summary: "Read a backfill", Description: "Its progress, why it is waiting, and the entities that it could not bring up to date.",
 	}, noBackfill()), handle(s.getBackfill))
 
-	huma.Register(api, s.operation(huma.Operation{
+	to.add(operationOf(huma.Operation{
 		OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/v1/backfills/{id}/cancel", Tags: []string{"backfills"},
 		Summary: "Cancel a backfill",
 		Description: "No further runs are requested, and those that no worker has begun are cancelled. What was copied stays. " +
 			"A request for a group cancels the backfills that no other request wants. Cancelling a cancelled backfill returns it unchanged.",
 	}, noBackfill(), refusalOf(surgical.CodeConflict, "the backfill has already succeeded or failed")), handle(s.cancelBackfill))
 
-	op = s.operation(huma.Operation{
+	op = operationOf(huma.Operation{
 		OperationID: "retry-backfill", Method: http.MethodPost, Path: "/v1/backfills/{id}/retry-failed", Tags: []string{"backfills"},
 		Summary: "Resume a backfill and retry what failed",
 		Description: "Fetches the entities that failed once more. A backfill that failed or was cancelled before all was listed goes on from its checkpoint; " +
 			"if another version of Lorehook wrote that (`checkpoint_outdated`), a new backfill takes its place and lists everything again. A running backfill is returned unchanged.",
 		DefaultStatus: http.StatusAccepted,
 	}, noBackfill(), refusalOf(surgical.CodeConflict, "nothing failed, and nothing is left to list"))
-	op.Responses["202"] = s.described("The backfill.", reflect.TypeFor[BackfillView]())
-	huma.Register(api, op, handle(s.retryBackfill))
-	leadToBackfill(op.Responses["202"])
+	op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
+		responses["202"] = leadToBackfill(described[BackfillView](schemas, "The backfill."))
+	}
+	to.add(op, handle(s.retryBackfill))
 }
 
-// leadToBackfill describes the header with the URL of the response's backfill, and the
+// leadToBackfill adds to the response the header with the URL of its backfill, and the
 // operations that accept it.
-func leadToBackfill(answer *huma.Response) {
+func leadToBackfill(answer *huma.Response) *huma.Response {
 	answer.Headers = map[string]*huma.Param{"Location": {
 		Description: "The URL of the backfill.", Schema: &huma.Schema{Type: huma.TypeString}, Example: backfillPath("1-6c5yq4wsxhqm3f2a"),
 	}}
@@ -109,6 +110,7 @@ func leadToBackfill(answer *huma.Response) {
 	for name, operation := range map[string]string{"read": "get-backfill", "cancel": "cancel-backfill", "retry": "retry-backfill"} {
 		answer.Links[name] = &huma.Link{OperationID: operation, Parameters: map[string]any{"id": "$response.body#/id"}}
 	}
+	return answer
 }
 
 func backfillPath(id string) string { return "/v1/backfills/" + id }

@@ -43,8 +43,8 @@ type changesInput struct {
 	Limit   int        `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"Maximum number of changes."`
 }
 
-func (s *server) registerChanges(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addChanges(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "list-changes", Method: http.MethodGet, Path: "/v1/changes", Tags: []string{"changes"},
 		Summary: "List what changed",
 		Description: "Follows the copies of all allowed projects: which entities changed since an earlier call, each as it is now. Nothing is left out; an entity may be listed although nothing that readers see has changed.\n\n" +

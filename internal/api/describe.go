@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ func newDescription() *huma.OpenAPI {
 		},
 		Servers: servers(),
 		Components: &huma.Components{
-			Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
+			Schemas: newSchemas(),
 			SecuritySchemes: map[string]*huma.SecurityScheme{signed: {
 				Type: "apiKey", In: "header", Name: "Authorization",
 				Description: "AWS Signature Version 4 for the service execute-api; the caller needs execute-api:Invoke. The local stack (make up) does not require it.",
@@ -69,6 +70,9 @@ func servers() []*huma.Server {
 		},
 	}
 }
+
+// newSchemas returns a registry without any schema.
+func newSchemas() huma.Registry { return huma.NewMapRegistry("#/components/schemas/", schemaName) }
 
 // schemaName is the type's name without the suffix View, which distinguishes it
 // from the domain's type.
@@ -154,17 +158,16 @@ func noQueue() refusal {
 	return refusalOf(surgical.CodeQueueUnavailable, "the run could not be sent to the queue; it stays queued, and repeating the call sends it again")
 }
 
-// operation adds to the operation every way in which it can fail, so that every
+// describeRefusals adds to the operation every way in which it can fail, so that every
 // possible response is documented. Any operation can be given an invalid value
 // or fail internally.
-func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operation {
-	op.Middlewares = huma.Middlewares{s.refuseAmbiguous}
+func describeRefusals(op *huma.Operation, refusals []refusal, schemas huma.Registry) {
 	op.Security = open()
 	if strings.HasPrefix(op.Path, "/v1/") {
 		op.Security = []map[string][]string{{signed: {}}}
 	}
-	op.Responses = map[string]*huma.Response{"429": s.throttled()}
-	refusals = append(refusals, notValid(), refusalOf(surgical.CodeInternal, "an unexpected failure; the log names its cause"))
+	op.Responses = map[string]*huma.Response{"429": throttled(schemas)}
+	refusals = append(slices.Clip(refusals), notValid(), refusalOf(surgical.CodeInternal, "an unexpected failure; the log names its cause"))
 	if strings.HasPrefix(op.Path, "/v1/") {
 		refusals = append(refusals, refusalOf(surgical.CodeDependencyUnavailable, "something that the answer needs is out of reach, or did not answer in time"))
 	}
@@ -176,13 +179,12 @@ func (s *server) operation(op huma.Operation, refusals ...refusal) huma.Operatio
 			continue
 		}
 		op.Responses[status] = &huma.Response{Description: why, Content: map[string]*huma.MediaType{
-			problem.ContentType: {Schema: s.schemas.Schema(reflect.TypeFor[problem.Problem](), true, "Problem")},
+			problem.ContentType: {Schema: schemas.Schema(reflect.TypeFor[problem.Problem](), true, "Problem")},
 		}}
 		if r.status == http.StatusServiceUnavailable || r.code == surgical.CodeIndexNotReady {
 			op.Responses[status].Headers = retryAfter(surgical.UnavailableRetryAfter)
 		}
 	}
-	return op
 }
 
 // open is the security of an operation that anyone may call. It is explicit, because a
@@ -196,8 +198,8 @@ type GatewayMessage struct {
 
 // throttled is the response of the gateway to a call that it does not forward because
 // there are too many.
-func (s *server) throttled() *huma.Response {
-	return s.described("The gateway throttles: it did not forward the call, and its response is not a problem.", reflect.TypeFor[GatewayMessage]())
+func throttled(schemas huma.Registry) *huma.Response {
+	return described[GatewayMessage](schemas, "The gateway throttles: it did not forward the call, and its response is not a problem.")
 }
 
 // retryAfter describes the header of a response after which the same request can
@@ -208,16 +210,17 @@ func retryAfter(example time.Duration) map[string]*huma.Param {
 	}}
 }
 
-// described is a response of the type.
-func (s *server) described(description string, t reflect.Type) *huma.Response {
+// described is a response of type T.
+func described[T any](schemas huma.Registry, description string) *huma.Response {
+	t := reflect.TypeFor[T]()
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
-		"application/json": {Schema: s.schemas.Schema(t, true, t.Name())},
+		"application/json": {Schema: schemas.Schema(t, true, t.Name())},
 	}}
 }
 
-// leadToRun describes the header with the URL of the response's run, and the
+// leadToRun adds to the response the header with the URL of its run, and the
 // operations that accept the run.
-func leadToRun(answer *huma.Response) {
+func leadToRun(answer *huma.Response) *huma.Response {
 	answer.Headers = map[string]*huma.Param{"Location": {
 		Description: "The URL of the run.", Schema: &huma.Schema{Type: huma.TypeString}, Example: "/v1/sync-runs/" + exampleRun,
 	}}
@@ -225,24 +228,27 @@ func leadToRun(answer *huma.Response) {
 	for name, operation := range map[string]string{"read": "get-sync-run", "cancel": "cancel-sync-run", "retry": "retry-sync-run"} {
 		answer.Links[name] = &huma.Link{OperationID: operation, Parameters: map[string]any{"run_id": "$response.body#/run_id"}}
 	}
+	return answer
 }
 
 // complete adds what does not come from an operation: the codes, and the
 // description itself.
-func (s *server) complete(description *huma.OpenAPI) {
+func complete(description *huma.OpenAPI) {
+	registry := description.Components.Schemas
+	schemas := registry.Map()
 	// Huma registers its own error type, but every response has ours.
-	delete(s.schemas.Map(), "ErrorModel")
-	delete(s.schemas.Map(), "ErrorDetail")
-	listCodes(s.schemas.Map())
-	leaveOpen(s.schemas.Map())
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
+	listCodes(schemas)
+	leaveOpen(schemas)
 	// Any other field is there only if it is selected.
 	for _, name := range []string{"ListedEntity", "Entity"} {
-		s.schemas.Map()[name].Required = []string{"project_id", "type", "iid"}
+		schemas[name].Required = []string{"project_id", "type", "iid"}
 	}
 	description.AddOperation(&huma.Operation{
 		OperationID: "get-description", Method: http.MethodGet, Path: descriptionPath, Tags: []string{"service"},
 		Summary: "Read this description", Description: "OpenAPI 3.1.", Security: open(),
-		Responses: map[string]*huma.Response{"429": s.throttled(), "200": {Description: "OK", Content: map[string]*huma.MediaType{
+		Responses: map[string]*huma.Response{"429": throttled(registry), "200": {Description: "OK", Content: map[string]*huma.MediaType{
 			descriptionType: {Schema: describedDescription()},
 		}}},
 	})
@@ -267,11 +273,12 @@ const (
 	descriptionType = "application/openapi+json"
 )
 
-// serveDescription responds with the description, to which the examples are added, and
-// which is encoded, on the first request: most instances of the function never need it.
-func serveDescription(description *huma.OpenAPI) http.HandlerFunc {
+// serveDescription responds with the description, which is built on the first request:
+// most instances of the function never need it.
+func serveDescription() http.HandlerFunc {
 	encoded := sync.OnceValues(func() ([]byte, error) {
-		if err := addExamples(description); err != nil {
+		description, err := Description()
+		if err != nil {
 			return nil, err
 		}
 		return json.Marshal(description)

@@ -28,10 +28,10 @@ type entityListInput struct {
 	PageInput
 }
 
-func (s *server) registerDocuments(api huma.API) {
+func (s *server) addDocuments(to *routes) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		path := "/v1/projects/{project}/" + plural(t) + "/{iid}"
-		huma.Register(api, s.operation(huma.Operation{
+		to.add(operationOf(huma.Operation{
 			OperationID: "list-" + hyphenated(t) + "-documents", Method: http.MethodGet, Path: path + "/documents", Tags: []string{hyphenated(t) + "s"},
 			Summary:     "Read the documents of " + named(t),
 			Description: "The current Markdown that represents the entity and its discussions in a search. Hidden documents are omitted.",
@@ -43,7 +43,7 @@ func (s *server) registerDocuments(api huma.API) {
 				}
 				return s.listDocuments(ctx, ref, in.PageInput)
 			}))
-		huma.Register(api, s.operation(huma.Operation{
+		to.add(operationOf(huma.Operation{
 			OperationID: "list-" + hyphenated(t) + "-sync-runs", Method: http.MethodGet, Path: path + "/sync-runs", Tags: []string{"runs"},
 			Summary:     "List the runs of " + named(t),
 			Description: "First the runs that have not ended, newest first, then those that have, most recently ended first; the first page may hold more than limit.",

@@ -39,8 +39,8 @@ type DrainView struct {
 	Undone      int       `json:"undone_entities" doc:"How many entities have documents or embeddings undone, including those that a run is working on."`
 }
 
-func (s *server) registerDrains(api huma.API) {
-	op := s.operation(huma.Operation{
+func (s *server) addDrains(to *routes) {
+	op := operationOf(huma.Operation{
 		OperationID: "request-drain", Method: http.MethodPost, Path: "/v1/drains", Tags: []string{"drains"},
 		Summary: "Resume what failed runs left undone",
 		Description: "Asks the sweeper to make, in drain runs, all documents and embeddings that ended runs left undone, of one project or of all: also those that wait after a failure, and those that are held back because the embedder refused them. " +
@@ -50,8 +50,10 @@ func (s *server) registerDrains(api huma.API) {
 		refusal{http.StatusBadRequest, surgical.CodeInvalidRequest, "the body is missing or not JSON"},
 		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is not application/json"},
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"))
-	op.Responses["202"] = s.described("The request is stored.", reflect.TypeFor[DrainView]())
-	huma.Register(api, op, handle(s.drain))
+	op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
+		responses["202"] = described[DrainView](schemas, "The request is stored.")
+	}
+	to.add(op, handle(s.drain))
 }
 
 // drain counts first: a request that was stored must not be answered with a failure.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -52,9 +51,9 @@ func hyphenated(t surgical.EntityType) string { return strings.ReplaceAll(string
 // plural returns the entity type as written in paths.
 func plural(t surgical.EntityType) string { return string(t) + "s" }
 
-func (s *server) registerEntities(api huma.API) {
+func (s *server) addEntities(to *routes) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
-		operation := s.operation(huma.Operation{
+		op := operationOf(huma.Operation{
 			OperationID: "get-" + hyphenated(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t) + "/{iid}",
 			Tags: []string{hyphenated(t) + "s"}, Summary: "Read the copy of " + named(t),
 			Description: "One snapshot from a single fetch: GitLab's own JSON of the entity, its discussions and events, and the documents rendered from them. " +
@@ -62,13 +61,15 @@ func (s *server) registerEntities(api huma.API) {
 				"With `Accept: text/markdown`, the answer is one readable page: title, metadata and description, then comments and events in the order of time. If it does not fit into one response, the header `Link` leads to the next one.\n\n" +
 				"The `ETag` stays the same as long as nothing changed but the times and the run of the fetch, and what `documents_behind` says. It depends on the parameters, and on the documents if they are included.",
 		}, notAllowed(), noProject(), noEntity(), goneEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor"))
-		operation.Responses["200"] = s.described("OK", reflect.TypeFor[EntityView]())
-		operation.Responses["200"].Content[markdownType] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
-		operation.Responses["200"].Headers = map[string]*huma.Param{
-			"ETag": {Description: "Identifies what the response says.", Schema: &huma.Schema{Type: huma.TypeString}, Example: `W/"mBJ1yZ0Vt2cJX0oWZkqf7A"`},
+		op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
+			page := described[EntityView](schemas, "OK")
+			page.Content[markdownType] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+			page.Headers = map[string]*huma.Param{
+				"ETag": {Description: "Identifies what the response says.", Schema: &huma.Schema{Type: huma.TypeString}, Example: `W/"mBJ1yZ0Vt2cJX0oWZkqf7A"`},
+			}
+			responses["200"], responses["304"] = page, &huma.Response{Description: "The copy is as the ETag says."}
 		}
-		operation.Responses["304"] = &huma.Response{Description: "The copy is as the ETag says."}
-		huma.Register(api, operation, handle(func(ctx context.Context, in *EntityInput) (*entityAnswer, error) {
+		to.add(op, handle(func(ctx context.Context, in *EntityInput) (*entityAnswer, error) {
 			ref, err := s.ref(ctx, t, in.EntityPath)
 			if err != nil {
 				return nil, err

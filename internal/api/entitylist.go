@@ -41,8 +41,8 @@ type listEntitiesInput struct {
 	PageInput
 }
 
-func (s *server) registerEntityList(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addEntityList(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "list-entities", Method: http.MethodGet, Path: "/v1/projects/{project}/entities", Tags: []string{"projects"},
 		Summary:     "List the copies of a project",
 		Description: "All stored copies that are shown, without their discussions, events and documents. A copy that is stored while you read the pages may be missing.",

@@ -40,10 +40,10 @@ type ErasureList struct {
 	NextCursor string        `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
 }
 
-func (s *server) registerErasures(api huma.API) {
+func (s *server) addErasures(to *routes) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		path := "/v1/projects/{project}/" + plural(t) + "/{iid}/erasure"
-		huma.Register(api, s.operation(huma.Operation{
+		to.add(operationOf(huma.Operation{
 			OperationID: "erase-" + hyphenated(t), Method: http.MethodPost, Path: path, Tags: []string{"erasures"},
 			Summary: "Erase " + named(t),
 			Description: "Hides the entity and keeps it out, by one write: from then on every reader answers as for an entity that was never stored, and no webhook, request or pass fetches or stores it. Then removes everything that is stored of it, and lists what is left. " +
@@ -57,7 +57,7 @@ func (s *server) registerErasures(api huma.API) {
 				}
 				return s.erase(ctx, ref)
 			}))
-		huma.Register(api, s.operation(huma.Operation{
+		to.add(operationOf(huma.Operation{
 			OperationID: "get-" + hyphenated(t) + "-erasure", Method: http.MethodGet, Path: path, Tags: []string{"erasures"},
 			Summary:     "Count what is stored of " + named(t),
 			Description: "What a request to erase the entity would remove, and whether it is erased. Writes nothing.",
@@ -70,14 +70,16 @@ func (s *server) registerErasures(api huma.API) {
 				result, err := s.Eraser.Look(ctx, ref)
 				return &answer[ErasureView]{viewOfResult(result)}, err
 			}))
-		lift := s.operation(huma.Operation{
+		lift := operationOf(huma.Operation{
 			OperationID: "unerase-" + hyphenated(t), Method: http.MethodDelete, Path: path, Tags: []string{"erasures"}, DefaultStatus: http.StatusOK,
 			Summary: "Let " + named(t) + " be fetched again that was erased",
 			Description: "Nothing is restored: the entity has no copy until something fetches it, such as its next webhook, a request or a backfill. Only a fetch that began after the erasing is stored. " +
 				"Changes nothing if the entity is not erased.",
 		}, noProject(), refusalOf(surgical.CodeConflict, "the entity is still being removed"))
-		lift.Responses["409"].Headers = retryAfter(surgical.EraseSettle)
-		huma.Register(api, lift,
+		lift.responses = func(responses map[string]*huma.Response, _ huma.Registry) {
+			responses["409"].Headers = retryAfter(surgical.EraseSettle)
+		}
+		to.add(lift,
 			handle(func(ctx context.Context, in *EntityPath) (*answer[ErasureView], error) {
 				ref, err := s.stored(ctx, t, *in)
 				if err != nil {
@@ -87,7 +89,7 @@ func (s *server) registerErasures(api huma.API) {
 				return &answer[ErasureView]{view}, s.Eraser.Lift(ctx, ref)
 			}))
 	}
-	huma.Register(api, s.operation(huma.Operation{
+	to.add(operationOf(huma.Operation{
 		OperationID: "list-erasures", Method: http.MethodGet, Path: "/v1/erasures", Tags: []string{"erasures"},
 		Summary:     "List what was erased",
 		Description: "The entities that were erased, also those of projects that are no longer on the allow list. The list is kept apart from the copies: after a restore of those, it says what to erase again.",

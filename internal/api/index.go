@@ -38,12 +38,12 @@ type IndexView struct {
 	RequestedFor time.Time `json:"rebuild_requested_at,omitzero" doc:"When a rebuild was requested that has not ended."`
 }
 
-func (s *server) registerIndex(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addIndex(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "get-index", Method: http.MethodGet, Path: "/v1/index", Tags: []string{"search"},
 		Summary: "Read the state of the search index", Description: "What the index has, and how current it is.",
 	}), handle(func(ctx context.Context, _ *struct{}) (*answer[IndexView], error) { return s.indexView(ctx) }))
-	huma.Register(api, s.operation(huma.Operation{
+	to.add(operationOf(huma.Operation{
 		OperationID: "rebuild-index", Method: http.MethodPost, Path: "/v1/index/rebuild", Tags: []string{"search"},
 		Summary:       "Rebuild the search index",
 		Description:   "Asks the indexer to index all copies anew. It starts at once, or within a minute; until it ends, the old index answers. Missing and damaged indexes are rebuilt without a request.",

@@ -31,8 +31,8 @@ type listInput struct {
 	PageInput
 }
 
-func (s *server) registerLists(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addLists(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "list-sync-runs", Method: http.MethodGet, Path: "/v1/sync-runs", Tags: []string{"runs"},
 		Summary: "List runs", Description: "Newest first, of all projects on the allow list. Use a cursor with the same filters that returned it.",
 	}, notAllowed(), noProject()), handle(s.list))

@@ -56,19 +56,19 @@ type MergeRequestsInput struct {
 	ListingInput
 }
 
-func (s *server) registerListings(api huma.API) {
-	operation := func(t surgical.EntityType) huma.Operation {
-		return s.operation(huma.Operation{
+func (s *server) addListings(to *routes) {
+	op := func(t surgical.EntityType) operation {
+		return operationOf(huma.Operation{
 			OperationID: "list-" + hyphenated(t) + "s", Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t), Tags: []string{hyphenated(t) + "s"},
 			Summary: "List the " + strings.ReplaceAll(plural(t), "_", " ") + " of a project",
 			Description: "The stored copies that are shown, without discussions, events and documents. Pages by state and time are full; with any other filter, a page has what matches among 100 entities. " +
 				"An entity that changes while you read the pages moves to the end of the list that is ordered by updated_at. Copies that were stored by a version without these lists appear once they have been fetched again.",
 		}, notAllowed(), noProject())
 	}
-	huma.Register(api, operation(surgical.Issue), handle(func(ctx context.Context, in *IssuesInput) (*answer[EntityListing], error) {
+	to.add(op(surgical.Issue), handle(func(ctx context.Context, in *IssuesInput) (*answer[EntityListing], error) {
 		return s.listing(ctx, surgical.Issue, in.State, in.ListingInput)
 	}))
-	huma.Register(api, operation(surgical.MergeRequest), handle(func(ctx context.Context, in *MergeRequestsInput) (*answer[EntityListing], error) {
+	to.add(op(surgical.MergeRequest), handle(func(ctx context.Context, in *MergeRequestsInput) (*answer[EntityListing], error) {
 		return s.listing(ctx, surgical.MergeRequest, in.State, in.ListingInput)
 	}))
 }

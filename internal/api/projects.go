@@ -24,18 +24,18 @@ type listProjectsInput struct {
 	PageInput
 }
 
-func (s *server) registerProjects(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addProjects(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "list-projects", Method: http.MethodGet, Path: "/v1/projects", Tags: []string{"projects"},
 		Summary:     "List projects",
 		Description: "The projects of the allow list. If it allows all projects: those of which anything is known.",
 	}, notAllowed(), noProject()), handle(s.listProjects))
-	huma.Register(api, s.operation(huma.Operation{
+	to.add(operationOf(huma.Operation{
 		OperationID: "get-project", Method: http.MethodGet, Path: "/v1/projects/{project}", Tags: []string{"projects"},
 		Summary:     "Read what is known of a project",
 		Description: "Until when its copies are complete, what is hidden, and the last check of its webhook, its last reconcile and its last census.",
 	}, notAllowed(), noProject()), handle(s.getProject))
-	op := s.operation(huma.Operation{
+	op := operationOf(huma.Operation{
 		OperationID: "hide-projects", Method: http.MethodPost, Path: "/v1/hides", Tags: []string{"projects"},
 		Summary: "Hide all copies of a project, or of all projects",
 		Description: "Raises `hidden_at` to now: no reader sees a copy whose fetch began earlier. This is not undone; a copy reappears when its entity has been fetched again, for example by a backfill. " +
@@ -45,8 +45,10 @@ func (s *server) registerProjects(api huma.API) {
 		refusal{http.StatusBadRequest, surgical.CodeInvalidRequest, "the body is missing or not JSON"},
 		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is not application/json"},
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"))
-	op.Responses["200"] = s.described("What is hidden.", reflect.TypeFor[HiddenView]())
-	huma.Register(api, op, handle(s.hideProjects))
+	op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
+		responses["200"] = described[HiddenView](schemas, "What is hidden.")
+	}
+	to.add(op, handle(s.hideProjects))
 }
 
 func noProject() refusal {

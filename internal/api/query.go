@@ -12,7 +12,7 @@ import (
 // refuseAmbiguous rejects a query that cannot be decoded, one in which a
 // parameter is repeated (one of its values would be silently dropped), and one
 // in which a parameter has no value (it would count as absent).
-func (s *server) refuseAmbiguous(ctx huma.Context, next func(huma.Context)) {
+func refuseAmbiguous(api huma.API, ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
 	query, err := url.ParseQuery(u.RawQuery)
 	var errs []error
@@ -29,7 +29,7 @@ func (s *server) refuseAmbiguous(ctx huma.Context, next func(huma.Context)) {
 		}
 	}
 	if len(errs) > 0 {
-		_ = huma.WriteErr(s.api, ctx, http.StatusUnprocessableEntity, "validation failed", errs...) // a client that has disconnected needs no response
+		_ = huma.WriteErr(api, ctx, http.StatusUnprocessableEntity, "validation failed", errs...) // a client that has disconnected needs no response
 		return
 	}
 	next(ctx)

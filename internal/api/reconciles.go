@@ -65,8 +65,8 @@ type CycleView struct {
 	Error       *ErrorOfBackfillView `json:"error,omitempty" doc:"Why it failed; for a running one, why it is waiting."`
 }
 
-func (s *server) registerReconciles(api huma.API) {
-	op := s.operation(huma.Operation{
+func (s *server) addReconciles(to *routes) {
+	op := operationOf(huma.Operation{
 		OperationID: "start-reconcile", Method: http.MethodPost, Path: "/v1/reconciles", Tags: []string{"reconciles"},
 		Summary: "Compare a project with GitLab now",
 		Description: "The schedule does so every few minutes. A reconcile lists what changed since the last one, and fetches what differs. " +
@@ -77,10 +77,12 @@ func (s *server) registerReconciles(api huma.API) {
 		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is not application/json"},
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
 		refusalOf(surgical.CodeConflict, "the reconcile changed in the meantime; try again"))
-	op.Responses["202"] = s.described("The reconciles that were requested, each as it is now.", reflect.TypeFor[CycleList]())
-	huma.Register(api, op, handle(s.startReconcile))
+	op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
+		responses["202"] = described[CycleList](schemas, "The reconciles that were requested, each as it is now.")
+	}
+	to.add(op, handle(s.startReconcile))
 
-	huma.Register(api, s.operation(huma.Operation{
+	to.add(operationOf(huma.Operation{
 		OperationID: "list-reconciles", Method: http.MethodGet, Path: "/v1/reconciles", Tags: []string{"reconciles"},
 		Summary: "List reconciles", Description: "The running or last reconcile of each project.",
 	}, notAllowed(), noProject()), handle(s.listReconciles))

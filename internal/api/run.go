@@ -13,14 +13,14 @@ type runInput struct {
 	RunID string `path:"run_id" minLength:"1" maxLength:"64" pattern:"^[a-z0-9]+$" example:"mdx3fz6o2q4c7yq3wq6p7b2kxye" doc:"The run's id."`
 }
 
-func (s *server) registerRuns(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addRuns(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "get-sync-run", Method: http.MethodGet, Path: "/v1/sync-runs/{run_id}", Tags: []string{"runs"},
 		Summary: "Read a run",
 		Description: "The run with the outcome of each target and the number of its jobs by status. " +
 			"A webhook's run is not found until a worker has claimed it.",
 	}, notAllowed(), noRun()), handle(s.getRun))
-	s.registerLists(api)
+	s.addLists(to)
 }
 
 func (s *server) getRun(ctx context.Context, in *runInput) (*answer[SyncResult], error) {

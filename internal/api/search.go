@@ -62,8 +62,8 @@ func noIndex() refusal {
 	return refusalOf(surgical.CodeIndexNotReady, "there is no search index yet, or it is being rebuilt after damage; Retry-After says when to try again")
 }
 
-func (s *server) registerSearch(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addSearch(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "search-copies", Method: http.MethodGet, Path: "/v1/search", Tags: []string{"search"},
 		Summary: "Search the copies",
 		Description: "Finds issues and merge requests by the text of their documents, or such as resemble one. " +

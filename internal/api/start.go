@@ -50,8 +50,8 @@ type startOutput struct {
 // returns, and 200 would be smaller than 202.
 const OtherSuccess = "2XX"
 
-func (s *server) registerControl(api huma.API) {
-	op := s.operation(huma.Operation{
+func (s *server) addControl(to *routes) {
+	op := operationOf(huma.Operation{
 		OperationID: "start-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs", Tags: []string{"runs"},
 		Summary: "Bring entities up to date",
 		Description: "Accepts a run of 1 to 25 entities of one project. All of them become visible together, or none do.\n\n" +
@@ -64,23 +64,25 @@ func (s *server) registerControl(api huma.API) {
 		refusal{http.StatusUnsupportedMediaType, surgical.CodeInvalidRequest, "the body is not application/json"},
 		refusalOf(surgical.CodePayloadTooLarge, "the body is longer than 64 KB"),
 		refusalOf(surgical.CodeConflict, "the key was used for a different request; `detail` names its run"))
-	op.Responses["202"] = s.described("The queued run, or the current state of the run that an earlier request created.", reflect.TypeFor[RunSummary]())
-	op.Responses[OtherSuccess] = s.described("200: the plan of a dry_run.", reflect.TypeFor[PlanView]())
-	huma.Register(api, op, handle(s.start))
-	leadToRun(op.Responses["202"])
+	op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
+		responses["202"] = leadToRun(described[RunSummary](schemas, "The queued run, or the current state of the run that an earlier request created."))
+		responses[OtherSuccess] = described[PlanView](schemas, "200: the plan of a dry_run.")
+	}
+	to.add(op, handle(s.start))
 
-	op = s.operation(huma.Operation{
+	op = operationOf(huma.Operation{
 		OperationID: "retry-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/retry-failed", Tags: []string{"runs"},
 		Summary: "Retry what failed",
 		Description: "Creates one run for the targets of a failed or cancelled run that can still succeed and those whose documents or embeddings were left undone. " +
 			"A target that GitLab does not have is left out. Repeating the call returns the same run.",
 		DefaultStatus: http.StatusAccepted,
 	}, notAllowed(), noRun(), noQueue(), refusalOf(surgical.CodeConflict, "the run neither failed nor was cancelled, or none of its targets can succeed"))
-	op.Responses["202"] = s.described("The current state of the run that retries.", reflect.TypeFor[RunSummary]())
-	huma.Register(api, op, handle(s.retryFailed))
-	leadToRun(op.Responses["202"])
+	op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
+		responses["202"] = leadToRun(described[RunSummary](schemas, "The current state of the run that retries."))
+	}
+	to.add(op, handle(s.retryFailed))
 
-	huma.Register(api, s.operation(huma.Operation{
+	to.add(operationOf(huma.Operation{
 		OperationID: "cancel-sync-run", Method: http.MethodPost, Path: "/v1/sync-runs/{run_id}/cancel", Tags: []string{"runs"},
 		Summary: "Cancel a run",
 		Description: "A queued run never starts; a running one stops before its commit, or before its next batch of documents, and its jobs are aborted. What it committed stays. " +

@@ -73,8 +73,8 @@ type PauseView struct {
 	Action surgical.Action `json:"action,omitempty" example:"retry_after" enum:"fix_request,check_token,grant_access,verify_iid,retry_after,retry_failed,contact_operator" doc:"What to do about it."`
 }
 
-func (s *server) registerStatus(api huma.API) {
-	huma.Register(api, s.operation(huma.Operation{
+func (s *server) addStatus(to *routes) {
+	to.add(operationOf(huma.Operation{
 		OperationID: "get-status", Method: http.MethodGet, Path: "/v1/status", Tags: []string{"service"},
 		Summary: "Read the state of the whole stack",
 		Description: "Freshness, completeness, webhooks, runs, queues, GitLab's budget and the search index. " +

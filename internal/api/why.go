@@ -69,9 +69,9 @@ type EvidenceView struct {
 	Confidential   bool      `json:"confidential,omitempty" doc:"Whether the issue was called confidential."`
 }
 
-func (s *server) registerWhy(api huma.API) {
+func (s *server) addWhy(to *routes) {
 	for _, t := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
-		huma.Register(api, s.operation(huma.Operation{
+		to.add(operationOf(huma.Operation{
 			OperationID: "explain-" + hyphenated(t), Method: http.MethodGet, Path: "/v1/projects/{project}/" + plural(t) + "/{iid}/why", Tags: []string{hyphenated(t) + "s"},
 			Summary:     "Explain the state of the copy of " + named(t),
 			Description: "For operators: why the copy is shown or hidden, and whether it is current: its last delivery and runs, what is undone or pending, and how complete the project is. Answers for an entity without a copy as well. Shows no content.",

@@ -6,36 +6,41 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// statuses has the HTTP status of every code that a request is answered with.
-func statuses() map[surgical.Code]int {
-	return map[surgical.Code]int{
-		surgical.CodeInvalidRequest:        http.StatusUnprocessableEntity,
-		surgical.CodeInvalidSignature:      http.StatusUnauthorized,
-		surgical.CodeProjectNotAllowed:     http.StatusForbidden,
-		surgical.CodeProjectUnknown:        http.StatusNotFound,
-		surgical.CodeRunNotFound:           http.StatusNotFound,
-		surgical.CodeBackfillNotFound:      http.StatusNotFound,
-		surgical.CodeEntityNotFound:        http.StatusNotFound,
-		surgical.CodeEntityGone:            http.StatusGone,
-		surgical.CodeFeedRestarted:         http.StatusGone,
-		surgical.CodeIndexNotReady:         http.StatusConflict,
-		surgical.CodeConflict:              http.StatusConflict,
-		surgical.CodePayloadTooLarge:       http.StatusRequestEntityTooLarge,
-		surgical.CodeInternal:              http.StatusInternalServerError,
-		surgical.CodeQueueUnavailable:      http.StatusServiceUnavailable,
-		surgical.CodeDependencyUnavailable: http.StatusServiceUnavailable,
+// statusOf returns the HTTP status of a code with which requests are answered.
+func statusOf(code surgical.Code) (status int, answered bool) {
+	switch code {
+	case surgical.CodeInvalidRequest:
+		return http.StatusUnprocessableEntity, true
+	case surgical.CodeInvalidSignature:
+		return http.StatusUnauthorized, true
+	case surgical.CodeProjectNotAllowed:
+		return http.StatusForbidden, true
+	case surgical.CodeProjectUnknown, surgical.CodeRunNotFound, surgical.CodeBackfillNotFound, surgical.CodeEntityNotFound:
+		return http.StatusNotFound, true
+	case surgical.CodeEntityGone, surgical.CodeFeedRestarted:
+		return http.StatusGone, true
+	case surgical.CodeIndexNotReady, surgical.CodeConflict:
+		return http.StatusConflict, true
+	case surgical.CodePayloadTooLarge:
+		return http.StatusRequestEntityTooLarge, true
+	case surgical.CodeInternal:
+		return http.StatusInternalServerError, true
+	case surgical.CodeQueueUnavailable, surgical.CodeDependencyUnavailable:
+		return http.StatusServiceUnavailable, true
 	}
+	return http.StatusInternalServerError, false
 }
 
 // Status returns the HTTP status of a code: the same wherever a request fails
 // with it. A code that only runs end with has 500.
 func Status(code surgical.Code) int {
-	if status, ok := statuses()[code]; ok {
-		return status
-	}
-	return http.StatusInternalServerError
+	status, _ := statusOf(code)
+	return status
 }
 
 // Answered reports whether requests are answered with the code. The others are
 // the codes that only runs end with.
-func Answered(code surgical.Code) bool { _, ok := statuses()[code]; return ok }
+func Answered(code surgical.Code) bool {
+	_, answered := statusOf(code)
+	return answered
+}

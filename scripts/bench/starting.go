@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,11 +26,12 @@ const starts, promisedStarts = 15, 151
 var startReach = map[string]float64{"webhook": 1.15, "worker": 2, "api": 2}
 
 // startBound is how many times it may be while startReach is not reached.
-var startBound = map[string]float64{"webhook": 1.6, "worker": 2.8, "api": 9}
+var startBound = map[string]float64{"webhook": 1.6, "worker": 2.8, "api": 2.8}
 
 // starting measures cold starts: the processor time of a function's process until it first
 // polls the runtime API of Lambda, which is a server of this process. The floor is a
-// function that does nothing, compiled in the same way. Each is started in turns.
+// function that does nothing, compiled in the same way. Each is started in turns. The API
+// also answers one request, so that work that is put off until then is seen.
 func starting(ctx context.Context) (figures []figure, err error) {
 	if _, err := usedBy(os.Getpid()); err != nil {
 		fmt.Fprintln(os.Stderr, "Cold starts are not measured:", err)
@@ -60,49 +58,97 @@ func starting(ctx context.Context) (figures []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	runtime, err := listen(ctx)
+	event, stop, err := readable(ctx, environments)
 	if err != nil {
 		return nil, err
 	}
-	defer runtime.close()
-	binary := func(name string) string {
-		return filepath.Join(devstack.LambdaDir(root, devstack.Host()), name, "bootstrap")
+	defer stop()
+	c := coldStarts{
+		empty: empty, environments: environments, events: map[string][]byte{reader: event},
+		binary: func(name string) string {
+			return filepath.Join(devstack.LambdaDir(root, devstack.Host()), name, "bootstrap")
+		},
+		took: map[string][]used{}, floors: map[string][]used{},
 	}
-	took, ratios, floors := map[string][]time.Duration{}, map[string][]float64{}, []time.Duration{}
 	for round := range promisedStarts {
 		for _, name := range names {
 			if round >= starts && startReach[name] == 0 {
 				continue
 			}
-			floor, err := runtime.start(ctx, empty, environments[name])
-			if err != nil {
-				return nil, fmt.Errorf("the empty function: %w", err)
+			if err := c.pair(ctx, name); err != nil {
+				return nil, err
 			}
-			value, err := runtime.start(ctx, binary(name), environments[name])
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			floors, took[name], ratios[name] = append(floors, floor), append(took[name], value), append(ratios[name], float64(value)/float64(floor))
 		}
-	}
-	smallest, err := megabytes(empty)
-	if err != nil {
-		return nil, err
 	}
 	// Those with a promise come first.
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(startReach[b], startReach[a]) })
 	for _, name := range names {
-		size, err := megabytes(binary(name))
+		measured, err := c.figures(name)
 		if err != nil {
 			return nil, err
 		}
-		start := newFigure("cold start: "+name, milliseconds(median(took[name])), "ms of processor", milliseconds(median(floors)), 0)
-		if start.Ratio = median(ratios[name]); startReach[name] > 0 {
-			start = start.within(startReach[name], start.Ratio).notYet(startBound[name])
-		}
-		figures = append(figures, start, newFigure("  its binary", size, "MB", smallest, 0))
+		figures = append(figures, measured...)
 	}
 	return figures, nil
+}
+
+// coldStarts starts functions in turns with an empty one.
+type coldStarts struct {
+	// empty is the path of the empty function's binary, binary that of the named one's.
+	empty  string
+	binary func(name string) string
+	// environments and events are what a function is started with; most have no event.
+	environments map[string][]string
+	events       map[string][]byte
+	// took are the times of each function, and floors those of the empty one before.
+	took, floors map[string][]used
+}
+
+func (c coldStarts) pair(ctx context.Context, name string) error {
+	floor, err := start(ctx, c.empty, c.environments[name], c.events[name])
+	if err != nil {
+		return fmt.Errorf("the empty function: %w", err)
+	}
+	value, err := start(ctx, c.binary(name), c.environments[name], c.events[name])
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	c.took[name], c.floors[name] = append(c.took[name], value), append(c.floors[name], floor)
+	return nil
+}
+
+// figures returns the lines of a function.
+func (c coldStarts) figures(name string) ([]figure, error) {
+	size, err := megabytes(c.binary(name))
+	if err != nil {
+		return nil, err
+	}
+	smallest, err := megabytes(c.empty)
+	if err != nil {
+		return nil, err
+	}
+	cold := c.compared("cold start: "+name, name, func(u used) time.Duration { return u.polled })
+	if startReach[name] > 0 {
+		cold = cold.within(startReach[name], cold.Ratio).notYet(startBound[name])
+	}
+	figures := []figure{cold, newFigure("  its binary", size, "MB", smallest, 0)}
+	if c.events[name] != nil {
+		figures = append(figures, c.compared("  start and the first answer: an issue", name, func(u used) time.Duration { return u.answered }))
+	}
+	return figures, nil
+}
+
+// compared compares a time of a function with that of the empty one.
+func (c coldStarts) compared(line, name string, of func(used) time.Duration) figure {
+	var values, floors []time.Duration
+	var ratios []float64
+	for i := range c.took[name] {
+		value, floor := of(c.took[name][i]), of(c.floors[name][i])
+		values, floors, ratios = append(values, value), append(floors, floor), append(ratios, float64(value)/float64(floor))
+	}
+	f := newFigure(line, milliseconds(median(values)), "ms of processor", milliseconds(median(floors)), 0)
+	f.Ratio = median(ratios)
+	return f
 }
 
 func megabytes(path string) (float64, error) {
@@ -111,59 +157,6 @@ func megabytes(path string) (float64, error) {
 		return 0, err
 	}
 	return float64(info.Size()) / 1e6, nil
-}
-
-// lambdaRuntime is the runtime API of Lambda, without any events.
-type lambdaRuntime struct {
-	server  *http.Server
-	address string
-	// polled has a value for each poll.
-	polled chan struct{}
-}
-
-func listen(ctx context.Context) (*lambdaRuntime, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	r := &lambdaRuntime{address: listener.Addr().String(), polled: make(chan struct{}, 1)}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(_ http.ResponseWriter, req *http.Request) {
-		r.polled <- struct{}{}
-		<-req.Context().Done() // there is never an event
-	})
-	r.server = &http.Server{Handler: mux}
-	go func() { _ = r.server.Serve(listener) }() // it fails when it is closed
-	return r, nil
-}
-
-func (r *lambdaRuntime) close() { _ = r.server.Close() }
-
-// start starts a function, waits for its first poll, ends it, and returns the processor
-// time that it had used until then.
-func (r *lambdaRuntime) start(ctx context.Context, binary string, environment []string) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	process := exec.CommandContext(ctx, binary)
-	process.Env = append(slices.Clone(environment), "AWS_LAMBDA_RUNTIME_API="+r.address)
-	process.Stdout, process.Stderr = os.Stderr, os.Stderr
-	if err := process.Start(); err != nil {
-		return 0, err
-	}
-	ended, how := make(chan struct{}), error(nil)
-	go func() {
-		defer close(ended)
-		how = process.Wait()
-	}()
-	select {
-	case <-ended:
-		return 0, fmt.Errorf("it ended before it polled: %w", errors.Join(how, ctx.Err()))
-	case <-r.polled:
-	}
-	used, err := usedBy(process.Process.Pid)
-	cancel()
-	<-ended
-	return used, err
 }
 
 // usedBy returns the processor time of all threads of a process, in which Go's end with it.

@@ -4,9 +4,10 @@ package main
 // owning packages must notice each.
 func listMutations() []mutation {
 	const list, pass, listing = "internal/content/list.go", "internal/surgical/pass.go", "internal/api/listing.go"
-	const widget = "internal/console/allowed.go"
+	const widget, routes = "internal/console/allowed.go", "internal/api/routes.go"
 	return []mutation{
-		{"the description is served without its examples", []edit{{"internal/api/describe.go", "\t\tif err := addExamples(description); err != nil {\n\t\t\treturn nil, err\n\t\t}\n", ""}}, []suite{invariants()}},
+		{"the description is served without its examples", []edit{{routes, "addExamples(api.OpenAPI())", "nil"}}, []suite{invariants()}},
+		{"a parameter that is named twice has its first value", []edit{{routes, "refuseAmbiguous(api, ctx, next)", "next(ctx)"}}, []suite{invariants()}},
 		{"the widget lists runs of every project", []edit{{widget, "return slices.DeleteFunc(runs, func(run surgical.Run) bool { return !a.allows(run.ProjectID) })", "return slices.Clip(runs)"}}, []suite{invariants()}},
 		{"the widget shows a run of any project", []edit{{widget, "return run, a.check(run.ProjectID)", "return run, nil"}}, []suite{invariants()}},
 		{"a list shows what its index says, not the head", []edit{{list, "shown && l.selects(head)", "shown"}}, []suite{invariants()}},
