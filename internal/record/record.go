@@ -50,8 +50,8 @@ func Name(raw json.RawMessage) (name string, ok bool) {
 
 // idOf returns an id in its one spelling, or "" for what is none.
 func idOf(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil && KindOf(raw) == "a text" {
+	if KindOf(raw) == "a text" {
+		text, _ := textOf(raw)
 		if text == "" || len(text) > maxName || strings.ContainsFunc(text, func(r rune) bool {
 			return r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r)
 		}) {
@@ -85,6 +85,8 @@ func wholeNumber(number string) string {
 type Fields struct {
 	raw     json.RawMessage
 	members []member
+	// names are the names of members that are written with escapes, by their index.
+	names map[int]string
 	// path leads from the record to this object, such as "notes[2].".
 	path string
 	odd  *[]string
@@ -105,7 +107,9 @@ func readValid(raw json.RawMessage) (Fields, bool) {
 	if raw[skipBlank(raw, 0)] != '{' {
 		return Fields{}, false
 	}
-	return Fields{raw: raw, members: members(raw), odd: new([]string)}, true
+	f := Fields{raw: raw, odd: new([]string)}
+	f.members, f.names = members(raw)
+	return f, true
 }
 
 // Odd describes what was read of the record and left out, in the order of
@@ -127,19 +131,35 @@ func (f Fields) LeaveOut(what string) {
 
 // last returns the field's value, the last one if it has several, or nil.
 func (f Fields) last(name string) json.RawMessage {
-	for _, m := range slices.Backward(f.members) {
-		if m.is(name, f.raw) {
+	for i, m := range slices.Backward(f.members) {
+		if f.is(i, name) {
 			return m.of(f.raw)
 		}
 	}
 	return nil
 }
 
+// is reports whether the member with the index has this name.
+func (f Fields) is(i int, name string) bool {
+	if decoded, ok := f.names[i]; ok {
+		return decoded == name
+	}
+	return string(f.members[i].quoted(f.raw)) == name
+}
+
+// nameOf returns the name of the member with the index, as encoding/json reads it.
+func (f Fields) nameOf(i int) string {
+	if decoded, ok := f.names[i]; ok {
+		return decoded
+	}
+	return string(f.members[i].quoted(f.raw))
+}
+
 // byName returns the values of all fields.
 func (f Fields) byName() map[string]json.RawMessage {
 	values := make(map[string]json.RawMessage, len(f.members))
-	for _, m := range f.members {
-		values[m.nameOf(f.raw)] = m.of(f.raw)
+	for i, m := range f.members {
+		values[f.nameOf(i)] = m.of(f.raw)
 	}
 	return values
 }
@@ -169,8 +189,11 @@ func (f Fields) Keys() []string { return slices.Sorted(maps.Keys(f.byName())) }
 // Text returns a text, or "".
 func (f Fields) Text(name string) string {
 	raw := f.value(name)
-	var text string
-	if raw != nil && json.Unmarshal(raw, &text) != nil {
+	if raw == nil {
+		return ""
+	}
+	text, ok := textOf(raw)
+	if !ok {
 		f.drop(name, raw)
 	}
 	return text
@@ -183,8 +206,7 @@ func (f Fields) Integer(name string) int64 {
 		return 0
 	}
 	number := string(raw)
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
+	if text, ok := textOf(raw); ok {
 		number = strings.TrimSpace(text)
 	}
 	n, err := strconv.ParseInt(wholeNumber(number), 10, 64)
@@ -208,8 +230,8 @@ func (f Fields) ID(name string) string {
 // Flag returns a boolean that is only displayed, or false.
 func (f Fields) Flag(name string) bool {
 	raw := f.value(name)
-	var set bool
-	if raw != nil && json.Unmarshal(raw, &set) != nil {
+	set, ok := flagOf(raw)
+	if raw != nil && !ok {
 		f.drop(name, raw)
 	}
 	return set
@@ -220,8 +242,8 @@ func (f Fields) Flag(name string) bool {
 // confidential.
 func (f Fields) Access(name string) (bool, error) {
 	raw := f.value(name)
-	var set bool
-	if raw != nil && json.Unmarshal(raw, &set) != nil {
+	set, ok := flagOf(raw)
+	if raw != nil && !ok {
 		return false, fmt.Errorf("%s%s is %s", f.path, name, KindOf(raw))
 	}
 	return set, nil

@@ -168,6 +168,14 @@ func FuzzRead_FindsTheFieldsThatEncodingJSONFinds(f *testing.F) {
 			if string(value) != string(want[name]) {
 				t.Errorf("%q is %s, want %s", name, value, want[name])
 			}
+			var text string
+			if value[0] == '"' && json.Unmarshal(value, &text) == nil && got.Text(name) != text {
+				t.Errorf("%q is %q, want %q", name, got.Text(name), text)
+			}
+			var set bool
+			if json.Unmarshal(value, &set) == nil && got.Flag(name) != set {
+				t.Errorf("%q is %v, want %v", name, got.Flag(name), set)
+			}
 			delete(want, name)
 		}
 		if len(want) > 0 {

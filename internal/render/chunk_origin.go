@@ -3,6 +3,7 @@ package render
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -111,8 +112,11 @@ func username(person string) string {
 // userNameLetters are the characters of GitLab's user names.
 const userNameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
-// imitation is how a line reads that looks like the first line of a chunk.
-var imitation = regexp.MustCompile(`^(?:note on )?(?:issue #|merge request !)\pN+ in project\b`)
+// imitation is how a line reads that looks like the first line of a chunk. It is compiled
+// when it is first needed: most functions link this package, and few need it.
+var imitation = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:note on )?(?:issue #|merge request !)\pN+ in project\b`)
+})
 
 // withoutImitations escapes the lines of a chunk's body that imitate a first line,
 // whatever marks precede it.
@@ -124,7 +128,7 @@ func withoutImitations(body string) string {
 	b.Grow(len(body) + maxEscapes)
 	for line := range strings.Lines(body) {
 		words, at := reading(line)
-		if imitation.MatchString(words) {
+		if imitation().MatchString(words) {
 			b.WriteString(line[:at])
 			b.WriteByte('\\')
 			line = line[at:]

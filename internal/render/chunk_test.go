@@ -43,7 +43,7 @@ func checkChunks(t failing, d surgical.Document) []Chunk {
 			t.Fatalf("chunk %d does not begin with its origin: %q", i, c.Text)
 		}
 		for line := range strings.Lines(body) {
-			if words, at := reading(line); imitation.MatchString(words) && !strings.HasSuffix(line[:at], "\\") {
+			if words, at := reading(line); imitation().MatchString(words) && !strings.HasSuffix(line[:at], "\\") {
 				t.Fatalf("chunk %d imitates another: %q", i, line)
 			}
 		}

@@ -27,7 +27,8 @@ func (h *Handler) tell(ctx context.Context, d incoming, reason string, failure *
 			level, outcome = slog.LevelError, metrics.OutcomeFailed
 		}
 	}
-	attrs := []slog.Attr{slog.String("outcome", outcome), slog.Int64("duration_ms", took.Milliseconds())}
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs, slog.String("outcome", outcome), slog.Int64("duration_ms", took.Milliseconds()))
 	if reason != "" {
 		attrs = append(attrs, slog.String("reason", reason))
 	}

@@ -51,8 +51,9 @@ func request(ctx context.Context, event events.APIGatewayV2HTTPRequest) *http.Re
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: make(http.Header, len(event.Headers)), Host: event.RequestContext.DomainName, RemoteAddr: event.RequestContext.HTTP.SourceIP,
 	}
-	// In a fixed order, so that a name in two spellings always yields the same list.
-	for _, name := range slices.Sorted(maps.Keys(event.Headers)) {
+	names := slices.AppendSeq(make([]string, 0, len(event.Headers)), maps.Keys(event.Headers))
+	slices.Sort(names) // so that a name in two spellings always yields the same list
+	for _, name := range names {
 		if !strings.EqualFold(name, "Host") { // it is in r.Host, as on a server
 			r.Header.Add(name, event.Headers[name])
 		}
@@ -133,10 +134,11 @@ func (e *encoded) Close() error { return nil }
 // response collects what a handler writes.
 type response struct {
 	header http.Header
-	// sent is the header at the time of the first write, as on a server.
-	sent   http.Header
 	status int
-	body   bytes.Buffer
+	// sent and cookies are the header at the time of the first write, as on a server.
+	sent    map[string]string
+	cookies []string
+	body    bytes.Buffer
 }
 
 // Header implements [http.ResponseWriter].
@@ -144,8 +146,16 @@ func (w *response) Header() http.Header { return w.header }
 
 // WriteHeader implements [http.ResponseWriter]; only the first call counts.
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status, w.sent = status, w.header.Clone()
+	if w.status != 0 {
+		return
+	}
+	w.status, w.sent = status, make(map[string]string, len(w.header))
+	for name, values := range w.header {
+		if name == "Set-Cookie" {
+			w.cookies = slices.Clone(values)
+		} else {
+			w.sent[name] = strings.Join(values, ",")
+		}
 	}
 }
 
@@ -158,12 +168,7 @@ func (w *response) Write(p []byte) (int, error) {
 func (w *response) event() events.APIGatewayV2HTTPResponse {
 	w.WriteHeader(http.StatusOK) // unless the handler did
 	out := events.APIGatewayV2HTTPResponse{
-		StatusCode: w.status, Headers: make(map[string]string, len(w.sent)), Body: w.body.String(), Cookies: w.sent["Set-Cookie"],
-	}
-	for name, values := range w.sent {
-		if name != "Set-Cookie" {
-			out.Headers[name] = strings.Join(values, ",")
-		}
+		StatusCode: w.status, Headers: w.sent, Body: w.body.String(), Cookies: w.cookies,
 	}
 	if !utf8.ValidString(out.Body) {
 		out.Body, out.IsBase64Encoded = base64.StdEncoding.EncodeToString(w.body.Bytes()), true

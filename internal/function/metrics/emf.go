@@ -34,18 +34,16 @@ func New(w io.Writer, namespace string, clock func() time.Time) *Emitter {
 
 // line is a line under construction.
 type line struct {
-	metrics    []Metric
-	values     map[string]any
-	dimensions map[Dimension]string
+	metrics []Metric
+	// values are those of metrics and dimensions, and the format's own in the end.
+	values map[string]any
 }
 
-func newLine() *line {
-	return &line{values: map[string]any{}, dimensions: map[Dimension]string{}}
-}
+func newLine() *line { return &line{values: map[string]any{}} }
 
 // of sets the value of a dimension.
 func (l *line) of(d Dimension, value string) *line {
-	l.dimensions[d] = value
+	l.values[string(d)] = value
 	return l
 }
 
@@ -112,14 +110,8 @@ func (e *Emitter) emit(l *line) {
 		}
 		directives[i].Metrics = append(directives[i].Metrics, definition{m.Name, m.Unit})
 	}
-	root := map[string]any{"_aws": metadata{e.clock().UnixMilli(), directives}}
-	for name, value := range l.values {
-		root[name] = value
-	}
-	for name, value := range l.dimensions {
-		root[string(name)] = value
-	}
-	text, err := json.Marshal(root)
+	l.values["_aws"] = metadata{e.clock().UnixMilli(), directives}
+	text, err := json.Marshal(l.values)
 	if err != nil {
 		return // numbers and strings always encode
 	}

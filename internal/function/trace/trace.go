@@ -30,11 +30,13 @@ func Parse(value string) string {
 	if len(value) < parentLen || len(value) > parentLen && (value[:2] == "00" || value[parentLen] != '-') {
 		return ""
 	}
-	parts := strings.Split(value[:parentLen], "-")
-	if len(parts) != 4 || !isHex(parts[0], 2) || !isHex(parts[1], 32) || !isHex(parts[2], 16) || !isHex(parts[3], 2) {
+	version, rest, _ := strings.Cut(value[:parentLen], "-")
+	traceID, rest, _ := strings.Cut(rest, "-")
+	parentID, flags, _ := strings.Cut(rest, "-")
+	if !isHex(version, 2) || !isHex(traceID, 32) || !isHex(parentID, 16) || !isHex(flags, 2) {
 		return ""
 	}
-	if parts[0] == "ff" || zero(parts[1]) || zero(parts[2]) {
+	if version == "ff" || zero(traceID) || zero(parentID) {
 		return ""
 	}
 	return "00" + value[2:parentLen]
