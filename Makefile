@@ -79,7 +79,8 @@ races: setup-test ## Search 10,000 times on OpenSearch while copies change, and 
 
 .PHONY: memory
 memory: setup-test ## Measure what the functions need at every limit, of memory and of temporary storage
-	@LOREHOOK_FULL_MEMORY=1 go test -count=1 -p 1 -timeout 30m -v -run StaysWithin ./internal/worker ./internal/workflow ./internal/api ./internal/webhook ./internal/gitlab ./internal/feed ./internal/console ./internal/search/embedded | grep -E '^ok|^FAIL|--- FAIL|peak|memory_test'
+	@rm -f .local/memory.jsonl
+	@LOREHOOK_FULL_MEMORY=1 LOREHOOK_MEMORY_FIGURES=$(CURDIR)/.local/memory.jsonl go test -count=1 -p 1 -timeout 30m -v -run StaysWithin ./internal/worker ./internal/workflow ./internal/api ./internal/webhook ./internal/gitlab ./internal/feed ./internal/console ./internal/search/embedded | grep -E '^ok|^FAIL|--- FAIL|peak|memory_test'
 
 .PHONY: contract
 contract: setup-test ## Call the API, in process and deployed, in many ways that its description allows and does not

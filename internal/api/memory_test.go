@@ -90,7 +90,7 @@ func TestGetEntity_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
 				if _, err := w.Docs.Handle(t.Context(), workflow.Input{RunID: run, Generation: 1}); err != nil {
 					t.Fatal(err)
 				}
-				memory.Within(t, "api", surgical.APIMemory, readInput{*e.AWS.BaseEndpoint, e.Tables, w.Clock.Now()})
+				memory.WithinAt(t, "api", entity, surgical.APIMemory, readInput{*e.AWS.BaseEndpoint, e.Tables, w.Clock.Now()})
 			})
 		})
 	}

@@ -124,7 +124,7 @@ func TestProcess_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
 			before, began := peak(t), time.Now()
 			req := w.Request(surgical.OriginManual, refs...)
 			want(t, w.process(req, true), worker.Done{})
-			memory.Check(t, c.name, peak(t), surgical.WorkerMemory)
+			memory.CheckAt(t, "worker", c.name, int64(c.issues)*int64(c.comments)*int64(c.size), peak(t), surgical.WorkerMemory)
 			t.Logf("%d MB before, %v", before, time.Since(began).Round(time.Millisecond))
 			run := w.Run(req.RunID)
 			if !c.tooLarge {

@@ -112,7 +112,7 @@ func TestHandle_StaysWithinItsMemoryAtEveryLimit(t *testing.T) {
 					stages = append(stages, "embed")
 				}
 				for _, stage := range stages {
-					memory.Within(t, stage, surgical.StageMemory, in)
+					memory.WithinAt(t, stage, entity, surgical.StageMemory, in)
 				}
 			})
 		})

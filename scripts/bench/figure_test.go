@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"gitlab.com/lorehook/lorehook/test/memory"
 )
 
 func TestFigure_IsMetIfItReachesWhatIsPromised(t *testing.T) {
@@ -37,5 +39,22 @@ func TestFigure_IsMetIfItReachesWhatIsPromised(t *testing.T) {
 	}
 	if f := newFigure("a", 7, "ms", 0, 0).notYet(9); f.Met != nil || f.promise() != "" || beyond([]figure{f}) != nil {
 		t.Errorf("a figure without a promise: %+v", f)
+	}
+}
+
+func TestPeaksOf_ComparesEachPeakWithThreeTimesThePayloadAnd40MB(t *testing.T) {
+	kept := []memory.Figure{
+		{Task: "docs", Limit: "most bytes", Peak: 340, Allowed: 358, Payload: 100 << 20},
+		{Task: "docs", Limit: "most bytes", Peak: 341, Allowed: 358, Payload: 100 << 20},
+		{Task: "docs", Limit: "most bytes", Peak: 359, Allowed: 358, Payload: 100 << 20},
+	}
+	figures := peaksOf(kept)
+	for i, met := range []bool{true, false, false} {
+		if f := figures[i]; *f.Met != met || f.Reach != 340 || f.Floor != 100 || f.Name != "peak memory: docs, most bytes" {
+			t.Errorf("%d MB: %+v", kept[i].Peak, f)
+		}
+	}
+	if beyond(figures[:2]) != nil || beyond(figures) == nil {
+		t.Error("not yet reached may be what the function's memory allows, and no more")
 	}
 }

@@ -40,6 +40,7 @@ func parts() []part {
 		{"fresh", simulated("TestAChange_IsShownAfterTheSettleTimeAndTwoRoundTrips")},
 		{"ingest", ingesting},
 		{"paging", paging},
+		{"memory", peaks},
 		{"search", searching},
 		{"paying", paying},
 	}

@@ -106,7 +106,9 @@ func start(ctx context.Context, binary string, environment []string, event []byt
 		cancel()
 		<-ended
 	}()
-	early := func(before string) error { return fmt.Errorf("it ended before it %s: %w", before, errors.Join(how, ctx.Err())) }
+	early := func(before string) error {
+		return fmt.Errorf("it ended before it %s: %w", before, errors.Join(how, ctx.Err()))
+	}
 	select {
 	case <-ended:
 		return used{}, early("polled")

@@ -19,6 +19,9 @@ type Entity struct {
 	Discussions, Notes, Size int
 }
 
+// Payload is the size of all comments, in bytes.
+func (e Entity) Payload() int64 { return int64(e.Discussions) * int64(e.Notes) * int64(e.Size) }
+
 // fullEnv names the variable that asks for the measurements that take minutes.
 const fullEnv = "LOREHOOK_FULL_MEMORY"
 
