@@ -15,11 +15,11 @@ export PATH := $(CURDIR)/.local/toolchain/path:$(PATH)
 ##@ Try it on this machine
 
 .PHONY: demo
-demo: setup $(LOCAL) ## Start everything, deliver sample webhooks, backfill, reconcile, delete, search, check each result (WAIT=1 until the deletion shows)
+demo: setup lore $(LOCAL) ## Start everything, deliver sample webhooks, backfill, reconcile, delete, search, check each result (WAIT=1 until the deletion shows)
 	@$(LOCAL) demo $(if $(WAIT),--wait)
 
 .PHONY: up
-up: setup $(LOCAL) ## Start the stack in the background (GITLAB_BASE_URL and GITLAB_TOKEN for a real GitLab)
+up: setup lore $(LOCAL) ## Start the stack in the background (GITLAB_BASE_URL and GITLAB_TOKEN for a real GitLab)
 	@$(LOCAL) up
 
 .PHONY: status

@@ -215,14 +215,14 @@ func TestReadSettings_TellsWhatWasGivenFromDefaults(t *testing.T) {
 	}
 }
 
-// The table in the README is the list of settings.
+// The table in docs/configuration.md is the list of settings.
 func TestReadSettings_KnowsTheSettingsThatAreDocumented(t *testing.T) {
 	_, all, err := readSettings(given(nil), noEnvironment)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(read(t, filepath.Join("..", "README.md")), "### Stack (context values)")
-	section, _, _ = strings.Cut(section, "\n### ")
+	_, section, _ := strings.Cut(read(t, filepath.Join("..", "docs", "configuration.md")), "## Stack (context values)")
+	section, _, _ = strings.Cut(section, "\n## ")
 	var documented []string
 	for line := range strings.Lines(section) {
 		if cells := strings.Split(line, "|"); len(cells) > 2 {

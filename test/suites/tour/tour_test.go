@@ -40,9 +40,12 @@ func TestTheReadmeAndTheRunbooksCanBeFollowedInAFreshCloneWithAnEmptyHome(t *tes
 	}
 	readme := string(raw)
 	first := blocks(readme[:strings.Index(readme, "## How it compares")], "sh")[0]
-	demo, search, _ := strings.Cut(first, "\n")
+	clone, rest, _ := strings.Cut(first, "\n")
+	if !strings.HasPrefix(clone, "git clone ") {
+		t.Errorf("the first screen begins with %q", clone) // newTourist has cloned
+	}
+	demo, search, _ := strings.Cut(rest, "\n")
 	v.must(demo)
-	v.must("make lore")
 	if found := v.must(search); !strings.Contains(found, "sounds: off") {
 		t.Errorf("the search of the first screen does not find the answer:\n%s", found)
 	}
@@ -51,7 +54,7 @@ func TestTheReadmeAndTheRunbooksCanBeFollowedInAFreshCloneWithAnEmptyHome(t *tes
 			v.block(block)
 		}
 	}
-	for _, block := range blocks(section(readme, "### Start a run by hand"), "console") {
+	for _, block := range blocks(section(readme, "### On the command line"), "console") {
 		for _, e := range examples(block) {
 			v.example(e)
 		}
