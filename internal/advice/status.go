@@ -1,7 +1,9 @@
 package advice
 
 import (
+	"cmp"
 	"fmt"
+	"strconv"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -58,7 +60,7 @@ func OfProjects(projects []apiclient.ProjectAttention) []Step {
 	for _, p := range projects {
 		switch {
 		case !p.UnseenSince.IsZero():
-			unseen = append(unseen, Step{Text: Remedy(surgical.ActionGrantAccess)})
+			unseen = append(unseen, Step{Text: fmt.Sprintf("Give the token's user access to project %s.", cmp.Or(p.Path, strconv.FormatInt(p.ProjectID, 10)))})
 		case p.Unreadable > 0:
 			incomplete = append(incomplete, Step{"Records of its lists in GitLab name no issue or merge request: once they do, list everything again.", fmt.Sprintf("lore backfill -p %d", p.ProjectID)})
 		case p.CompleteAsOf.IsZero():

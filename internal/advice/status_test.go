@@ -35,7 +35,7 @@ func TestOfStatus_NamesEachTroubleOnce(t *testing.T) {
 	want := []string{
 		"Messages were given up; their runs say why: lore runs list --status failed",
 		"Changes did not reach the change feed: see the runbook feed-behind.",
-		"Give the token's user access to the project.",
+		"Give the token's user access to project 4.",
 		"Check its webhook, which does not work: lore hooks verify -p 5",
 		"Copy everything that it has: lore backfill -p 5",
 		"See what keeps a change from being fetched: lore why 7!12",

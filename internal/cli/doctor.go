@@ -105,7 +105,7 @@ func (*doctorCommand) Run(ctx context.Context, s *session) error {
 func (c *checkup) stack(ctx context.Context) {
 	address, err := c.apiURL()
 	if err != nil {
-		c.failed("address", err, step("Start the local stack, or set LOREHOOK_API_URL, or api-url of a profile (lore config), to the output ApiUrl of a stack on AWS.", "make up"))
+		c.failed("address", err, step("Name the stack, by the output ApiUrl of a stack on AWS. In a checkout of Lorehook, make up starts a local one.", "lore config set api-url URL"))
 		return
 	}
 	right := step("Check the URL: it is the output ApiUrl of the stack.", "")

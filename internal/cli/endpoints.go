@@ -66,11 +66,14 @@ func (s *session) apiURL() (string, error) {
 	case err != nil || address.value != "":
 		return address.value, err
 	case s.namedProfile() != "":
-		return "", invalid("no API URL: profile %s has none; lore config set api-url URL --profile %[1]s", s.namedProfile())
+		return "", surgical.WrapError(surgical.CodeInvalidRequest, errNoAddress, fmt.Sprintf("no API URL: profile %s has none; lore config set api-url URL --profile %[1]s", s.namedProfile()))
 	default:
-		return "", invalid("no API URL: pass --api-url, set LOREHOOK_API_URL or a profile (lore config set api-url URL); there is no local stack either (.local/endpoints.json, which make up writes)")
+		return "", surgical.WrapError(surgical.CodeInvalidRequest, errNoAddress, "no API URL: pass --api-url, set LOREHOOK_API_URL or a profile (lore config set api-url URL); there is no local stack either (.local/endpoints.json, which make up writes)")
 	}
 }
+
+// errNoAddress is the cause of a failure for which no stack is known.
+var errNoAddress = errors.New("no API URL")
 
 // client returns a client for the API. Requests over plain http, which can only go
 // to this machine, are not signed.

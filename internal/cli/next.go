@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+
 	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -16,8 +18,10 @@ func (s *session) next(e *surgical.Error) []advice.Step {
 		return []advice.Step{{Text: "Go on following the run.", Command: advice.Watch(e.RunID)}}
 	case CodeRunAmbiguous:
 		return []advice.Step{{Text: "Pass more of the id."}}
-	case CodeOutputFailed, CodeCheckFailed, surgical.CodeInvalidRequest:
+	case CodeOutputFailed, CodeCheckFailed:
 		return nil // the message says it all
+	case surgical.CodeInvalidRequest:
+		return s.usage(e)
 	case CodeHookUnhealthy:
 		return []advice.Step{{Text: "Add or repair the hook.", Command: "lore hooks add"}}
 	}
@@ -26,6 +30,17 @@ func (s *session) next(e *surgical.Error) []advice.Step {
 		steps[0].Command = advice.Why(s.about)
 	}
 	return steps
+}
+
+// usage returns what to do about an invalid request.
+func (s *session) usage(e *surgical.Error) []advice.Step {
+	switch {
+	case errors.Is(e, errNoAddress):
+		return []advice.Step{{Text: "See what lore finds, and what it needs.", Command: "lore doctor"}}
+	case s.command == "":
+		return nil // the message names the help
+	}
+	return []advice.Step{{Text: "See how it is used.", Command: s.command + " --help"}}
 }
 
 // next prints suggested actions.

@@ -170,27 +170,38 @@ func (s *session) run(ctx context.Context, said io.Writer) error {
 		kongcompletion.Register(parser, kongcompletion.WithPredictors(s.predictors(ctx)))
 	}
 	if flag := emptyFlag(s.Args); flag != "" {
-		return invalid("%s: expected a value, got %q", flag, "")
+		return usage(fmt.Errorf("%s: expected a value, got %q", flag, ""))
 	}
 	parsed, err := parser.Parse(joinNegatives(s.Args))
 	if err != nil {
 		return usage(err)
 	}
-	s.globals = c.globals
+	s.globals, s.command = c.globals, called(parsed)
 	return parsed.Run()
 }
 
 // usage returns the error for an invalid command line, with the help to consult.
 func usage(err error) error {
 	var p *kong.ParseError
-	hint := "lore --help"
+	hint := "lore"
 	if errors.As(err, &p) && p.Context != nil {
-		if command := p.Context.Selected(); command != nil {
-			hint = "lore " + command.Path() + " --help"
-			hint = strings.Replace(hint, "lore lore ", "lore ", 1)
-		}
+		hint = called(p.Context)
 	}
-	return surgical.NewError(surgical.CodeInvalidRequest, err.Error()+" (see "+hint+")")
+	return surgical.NewError(surgical.CodeInvalidRequest, err.Error()+" (see "+hint+" --help)")
+}
+
+// called is how the command that was chosen is called, without its arguments.
+func called(parsed *kong.Context) string {
+	command := parsed.Selected()
+	if command == nil {
+		return "lore"
+	}
+	var names []string
+	for node := command; node != nil; node = node.Parent {
+		names = append(names, node.Name)
+	}
+	slices.Reverse(names)
+	return strings.Join(names, " ")
 }
 
 // robotWanted looks for --robot before the arguments are parsed, so that even an

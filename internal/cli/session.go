@@ -24,6 +24,8 @@ type session struct {
 	data     any
 	// about is the entity that the command is about, if it is about one.
 	about surgical.EntityRef
+	// command is how the chosen command is called; "" if the arguments name none.
+	command string
 }
 
 func (s *session) colourful() bool {

@@ -95,6 +95,7 @@ func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 		{"runs --status lost", `"lost"`},
 		{"runs list -L 101", "got 101"},
 		{"runs list --issue 7", "need -p"},
+		{"runs lst", `"lst" is no command of lore runs`},
 		{"runs view", "<run>"},
 		{"runs view ../m1", `"../m1"`},
 		{"runs watch m1 --timeout 0s", "got 0s"},
@@ -135,7 +136,20 @@ func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 			if people.exit != 2 || people.out != "" || !strings.Contains(people.errors, test.names) {
 				t.Errorf("for people: exit %d, stdout %q, stderr %q", people.exit, people.out, people.errors)
 			}
+			if !strings.Contains(people.errors, "--help") {
+				t.Errorf("no help is named: %s", people.errors)
+			}
 		})
+	}
+}
+
+func TestRun_NamesTheDoctorIfNoStackIsKnown(t *testing.T) {
+	for _, args := range []string{"logs", "show 1#7", "search anything", "status", "runs"} {
+		p := newProgram(t)
+		p.http = refusing{t}
+		if got := p.run(strings.Fields(args)...); got.exit != 2 || !strings.Contains(got.errors, "lore doctor") {
+			t.Errorf("%s: exit %d, %s", args, got.exit, got.errors)
+		}
 	}
 }
 
