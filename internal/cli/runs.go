@@ -55,7 +55,7 @@ func (c *runsListCommand) Run(ctx context.Context, s *session) error {
 func (c *runFilter) check() error {
 	switch {
 	case c.Entity != "" && !strings.ContainsAny(c.Entity, "#!/"):
-		return invalid("%q is no command of lore runs (lore runs --help), and no entity such as group/project#7", c.Entity)
+		return invalid("%q is neither a command of lore runs (lore runs --help) nor an entity such as group/project#7", c.Entity)
 	case c.Status != "" && !slices.Contains(surgical.RunStatuses(), surgical.RunStatus(c.Status)):
 		return invalid("--status must be one of %s, got %q", joined(surgical.RunStatuses()), c.Status)
 	case (c.Issue != nil || c.MR != nil) && c.Project == "":

@@ -95,7 +95,7 @@ func TestRun_RejectsBadInputByNameBeforeSendingAnything(t *testing.T) {
 		{"runs --status lost", `"lost"`},
 		{"runs list -L 101", "got 101"},
 		{"runs list --issue 7", "need -p"},
-		{"runs lst", `"lst" is no command of lore runs`},
+		{"runs lst", `"lst" is neither a command of lore runs`},
 		{"runs view", "<run>"},
 		{"runs view ../m1", `"../m1"`},
 		{"runs watch m1 --timeout 0s", "got 0s"},
