@@ -106,6 +106,8 @@ func limitRows() map[string]string {
 		"indexer":                  s(surgical.IndexerTimeout) + ", started every " + s(surgical.IndexInterval) + "; its turn lasts " + s(surgical.IndexerTurn) + ", extended every " + s(surgical.IndexerExtends),
 		"search":                   s(surgical.SearchTimeout) + fmt.Sprintf("; at most %d readings of candidates a page, and %d,%03d ranks", surgical.MaxSearchRounds, surgical.MaxSearchDepth/1000, surgical.MaxSearchDepth%1000),
 		"memory and storage of search and indexer": fmt.Sprintf("%d MB, %d MB", surgical.IndexMemory, surgical.IndexStorage),
+		"batches of the index": fmt.Sprintf("joined with the base after %v days, the base before that kept for %v days; their items expire after %v days",
+			surgical.IndexBatchAge.Hours()/24, surgical.IndexPreviousAge.Hours()/24, surgical.IndexBatchExpires.Hours()/24),
 		"batches behind the base of the index":     fmt.Sprintf("%d, with %d,%03d documents", surgical.MaxIndexBatches, surgical.MaxBatchedDocuments/1000, surgical.MaxBatchedDocuments%1000),
 		"text that was removed from the index":     fmt.Sprintf("rewritten after %v h, its base forgotten after %v h, objects deleted %v h after they are no longer named", surgical.CompactRemoved.Hours(), surgical.ForgetRemoved.Hours(), surgical.IndexUnnamed.Hours()),
 		"resuming a run after a failed stage": s(surgical.FirstResume) + " later, doubling to " + s(surgical.MaxResume) +

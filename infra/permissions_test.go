@@ -134,7 +134,7 @@ func wantGrants() map[string]grants {
 			"Content.Arn":                        dynamodb("BatchGetItem", "GetItem", "Query"),
 			"Content.Arn/index/heads_by_project": dynamodb("Query"),
 			"Projects.Arn":                       dynamodb("BatchGetItem", "GetItem", "Query"),
-			"State.Arn":                          dynamodb("GetItem", "PutItem"),
+			"State.Arn":                          dynamodb("BatchGetItem", "GetItem", "PutItem"),
 			"Feed.Arn":                           dynamodb("GetItem", "Query"),
 			"IndexBucket.Arn":                    "s3:ListBucket",
 			"IndexBucket.Arn/*":                  "s3:DeleteObject s3:GetObject s3:PutObject",
@@ -142,7 +142,7 @@ func wantGrants() map[string]grants {
 		"SearchRole": traced("Search", grants{
 			"Content.Arn":       dynamodb("BatchGetItem", "GetItem"),
 			"Projects.Arn":      dynamodb("BatchGetItem", "GetItem"),
-			"State.Arn":         dynamodb("GetItem"),
+			"State.Arn":         dynamodb("BatchGetItem", "GetItem"),
 			"IndexBucket.Arn":   "s3:ListBucket",
 			"IndexBucket.Arn/*": "s3:GetObject",
 			model:               "bedrock:InvokeModel",

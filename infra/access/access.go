@@ -266,7 +266,7 @@ func indexer() Function {
 		Tables: []Table{
 			on(tables.Content(), "GetItem", "BatchGetItem", "Query").by(tables.ContentByProject),
 			on(tables.Projects(), "GetItem", "BatchGetItem", "Query"),
-			on(tables.State(), "GetItem", "PutItem"),
+			on(tables.State(), "GetItem", "BatchGetItem", "PutItem"),
 			on(tables.Feed(), "GetItem", "Query"),
 		},
 		Objects: []string{GetObject, PutObject, DeleteObject}, Lists: true,
@@ -279,7 +279,7 @@ func search() Function {
 		Tables: []Table{
 			on(tables.Content(), "GetItem", "BatchGetItem"),
 			on(tables.Projects(), "GetItem", "BatchGetItem"),
-			on(tables.State(), "GetItem"),
+			on(tables.State(), "GetItem", "BatchGetItem"),
 		},
 		// Without the right to list, S3 answers 403 for an object that does not exist.
 		Objects: []string{GetObject}, Lists: true,

@@ -74,18 +74,14 @@ func (s *server) indexView(ctx context.Context) (*answer[IndexView], error) {
 	if m.Exists() {
 		view = IndexView{
 			Status: "ready", AsOf: time.UnixMicro(m.AsOf).UTC(), Language: m.Language, Model: m.Model,
-			Entities: m.Base.Entities, Documents: m.Base.Documents, Chunks: m.Base.Chunks, BuiltAt: time.UnixMicro(m.Base.BuiltAt).UTC(), Batches: len(m.Batches),
+			Entities: m.Base.Entities, Documents: m.Base.Documents, Chunks: m.Base.Chunks, BuiltAt: time.UnixMicro(m.Base.BuiltAt).UTC(), Batches: m.Behind(), Pending: m.Pending.Documents,
 		}
-		view.Engine, view.Bytes = "embedded", m.Base.Bytes
+		view.Engine, view.Bytes = "embedded", m.Base.Bytes+m.Pending.Bytes
 		if m.Format == manifest.OpenSearch {
 			view.Engine, view.Index = "opensearch", m.Index
 		}
 		for _, o := range m.Base.Objects() {
 			view.Bytes += o.Bytes
-		}
-		for _, b := range m.Batches {
-			view.Pending += b.Documents
-			view.Bytes += b.Bytes
 		}
 	}
 	if requested > m.RebuiltFor {

@@ -66,19 +66,6 @@ func (r *Reader) VisibleDocument(ctx context.Context, ref surgical.EntityRef, id
 	return document, nil
 }
 
-// VisibleVectors is [Store.Vectors] for an entity that is shown.
-func (r *Reader) VisibleVectors(ctx context.Context, ref surgical.EntityRef, document string) (map[string]Vector, error) {
-	vectors, err := r.store.Vectors(ctx, ref, document)
-	if err != nil {
-		return nil, err
-	}
-	_, err = r.VisibleHead(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	return vectors, nil
-}
-
 // refOf returns the entity that an item belongs to.
 func refOf(item dynamo.Item) (surgical.EntityRef, error) {
 	pk := stringOf(item, "pk")

@@ -37,13 +37,15 @@ func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any,
 		"VisibleDocument": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
 			return r.VisibleDocument(ctx(), ref, "entity")
 		},
-		// Vectors have no text; those of what is not shown are not returned either.
-		"VisibleVectors": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
-			_, err := r.VisibleVectors(ctx(), ref, "entity")
-			if err != nil {
-				return nil, err
+		// It takes what the head may still hide; those who call it use what is in the result.
+		"VisibleDocumentsWithTexts": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			texts := map[string]string{}
+			shown, err := r.VisibleDocumentsWithTexts(ctx(), ref, "", func(content.Document) bool { return true },
+				func(d content.Document, _ content.Embeddings, _ map[string]content.Vector) { texts[d.ID] = d.Text })
+			for i, d := range shown.Documents {
+				shown.Documents[i].Text = texts[d.ID]
 			}
-			return r.VisibleDocument(ctx(), ref, "entity")
+			return shown, err
 		},
 		"EntitiesOf": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
 			heads, _, _, err := r.EntitiesOf(ctx(), ref.ProjectID, surgical.Target{}, 100)

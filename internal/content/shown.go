@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -44,6 +45,47 @@ func (r *Reader) VisibleDocumentsAfter(ctx context.Context, ref surgical.EntityR
 	return page, last, more, nil
 }
 
+// VisibleDocumentsWithTexts is [Reader.VisibleDocuments] for those who need a few texts: it hands the
+// documents that wanted accepts to take, with their texts and embeddings, and with their
+// vectors by the hashes of the chunks if these are of the model and of the document. What
+// take received counts only if the document is in the result, which has these embeddings
+// only: the head is read last, and may hide it.
+func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, model string, wanted func(Document) bool, take func(Document, Embeddings, map[string]Vector)) (ShownDocuments, error) {
+	documents, err := r.store.Documents(ctx, ref)
+	if err != nil {
+		return ShownDocuments{}, err
+	}
+	var ids []string
+	for _, d := range documents {
+		if wanted(d) {
+			ids = append(ids, d.ID)
+		}
+	}
+	embeddings, err := r.store.Embeddings(ctx, ref, ids)
+	if err != nil {
+		return ShownDocuments{}, err
+	}
+	for i, d := range documents {
+		if !wanted(d) {
+			continue
+		}
+		if documents[i], err = r.store.Document(ctx, ref, d.ID); err != nil {
+			return ShownDocuments{}, err
+		}
+		whole, embedded := documents[i], embeddings[d.ID]
+		var vectors map[string]Vector
+		if embedded.Model == model && embedded.DocumentHash == whole.Hash {
+			if vectors, err = r.store.Vectors(ctx, ref, d.ID); err != nil {
+				return ShownDocuments{}, err
+			}
+		}
+		take(whole, embedded, vectors)
+		documents[i].Text = ""
+	}
+	documents = slices.DeleteFunc(documents, func(d Document) bool { return d.Revision == 0 }) // deleted in the meantime
+	return r.under(ctx, ref, documents, embeddings)
+}
+
 // shown reads the head last: it may hide some of the documents, which were read before.
 func (r *Reader) shown(ctx context.Context, ref surgical.EntityRef, documents []Document) (ShownDocuments, error) {
 	ids := make([]string, len(documents))
@@ -54,6 +96,11 @@ func (r *Reader) shown(ctx context.Context, ref surgical.EntityRef, documents []
 	if err != nil {
 		return ShownDocuments{}, err
 	}
+	return r.under(ctx, ref, documents, embeddings)
+}
+
+// under reads the head, and returns the documents that it shows.
+func (r *Reader) under(ctx context.Context, ref surgical.EntityRef, documents []Document, embeddings map[string]Embeddings) (ShownDocuments, error) {
 	head, err := r.store.Head(ctx, ref)
 	if err != nil {
 		return ShownDocuments{}, err

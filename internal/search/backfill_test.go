@@ -27,17 +27,12 @@ func (a arriving) After(_ context.Context, from search.Position, limit int) (sea
 	return changed, nil
 }
 
-func (a arriving) VisibleDocuments(ctx context.Context, ref surgical.EntityRef) (content.ShownDocuments, error) {
-	d, err := a.VisibleDocument(ctx, ref, "entity")
-	return content.ShownDocuments{Head: surgical.Head{Ref: ref, Revision: 1}, Documents: []content.Document{d}}, err
-}
-
-func (arriving) VisibleDocument(_ context.Context, ref surgical.EntityRef, id string) (content.Document, error) {
-	return content.Document{Document: surgical.Document{ID: id, Text: "a text", Hash: ref.Key()}, Revision: 1}, nil
-}
-
-func (arriving) VisibleVectors(context.Context, surgical.EntityRef, string) (map[string]content.Vector, error) {
-	return nil, nil
+func (arriving) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+	d := content.Document{Document: surgical.Document{ID: "entity", Text: "a text", Hash: ref.Key()}, Revision: 1}
+	if wanted(d) {
+		take(d, content.Embeddings{}, nil)
+	}
+	return content.ShownDocuments{Head: surgical.Head{Ref: ref, Revision: 1}, Documents: []content.Document{d}}, nil
 }
 
 // behind is an engine that counts what is behind its base, and joins it as the engines do.

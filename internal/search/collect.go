@@ -12,14 +12,11 @@ import (
 
 // Content is what an index is made of: what readers see.
 type Content interface {
-	// VisibleDocuments lists the entity's documents without their texts, and what embeds
-	// them. Of an entity that is not shown, the error has [surgical.CodeEntityGone] or
-	// [surgical.CodeEntityNotFound].
-	VisibleDocuments(ctx context.Context, ref surgical.EntityRef) (content.ShownDocuments, error)
-	// VisibleDocument reads a document with its text; one that does not exist has
-	// revision 0. VisibleVectors reads its vectors by the hashes of the chunks.
-	VisibleDocument(ctx context.Context, ref surgical.EntityRef, id string) (content.Document, error)
-	VisibleVectors(ctx context.Context, ref surgical.EntityRef, document string) (map[string]content.Vector, error)
+	// VisibleDocumentsWithTexts lists the entity's documents without their texts, and hands those that
+	// wanted accepts to take, as [content.Reader.VisibleDocumentsWithTexts] does. Of an entity that is not
+	// shown, the error has [surgical.CodeEntityGone] or [surgical.CodeEntityNotFound].
+	VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, model string, wanted func(content.Document) bool,
+		take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error)
 }
 
 // collector reads what an index has to change about an entity.
@@ -30,32 +27,35 @@ type collector struct {
 }
 
 // change returns how the entry has to change to be what readers see of the entity now;
-// false if not at all. An entry that does not exist has no documents.
+// false if not at all. An entry that does not exist has no documents. A document that the
+// entry has with the same hash and vectors is not read.
 func (c collector) change(ctx context.Context, ref surgical.EntityRef, known Entry, exists bool) (Change, bool, error) {
-	shown, err := c.content.VisibleDocuments(ctx, ref)
+	read := map[string]Document{}
+	shown, err := c.content.VisibleDocumentsWithTexts(ctx, ref, c.model,
+		func(d content.Document) bool {
+			have := known.Documents[d.ID]
+			return have.Hash != d.Hash || have.Model != c.model
+		},
+		func(d content.Document, _ content.Embeddings, vectors map[string]content.Vector) {
+			read[d.ID] = c.document(d, vectors)
+		})
 	if concealed(err) {
 		return Change{Ref: ref, Gone: true}, exists, nil
 	}
 	if err != nil {
-		return Change{}, false, err
+		return Change{}, false, fmt.Errorf("collect %s: %w", ref, err)
 	}
 	change := Change{Ref: ref, Facets: FacetsOf(shown.Head)}
 	still := map[string]bool{}
 	for _, d := range shown.Documents {
 		still[d.ID] = true
-		have, indexed := known.Documents[d.ID]
-		model := c.modelOf(shown, d)
-		if indexed && have.Hash == d.Hash && have.Model == model {
-			continue
+		put, changed := read[d.ID]
+		if put.Model != "" && !shown.Embeddings[d.ID].Current(shown.Head, put.Hash) {
+			put.Model, put.Vectors = "", nil
 		}
-		put, ok, err := c.document(ctx, ref, d.ID, d.Hash, model)
-		if err != nil {
-			return Change{}, false, err
-		}
-		if ok {
+		have := known.Documents[d.ID]
+		if changed && (have.Hash != put.Hash || have.Model != put.Model) {
 			change.Put = append(change.Put, put)
-		} else {
-			still[d.ID] = false
 		}
 	}
 	for id := range known.Documents {
@@ -77,51 +77,28 @@ func concealed(err error) bool {
 	return code == surgical.CodeEntityGone || code == surgical.CodeEntityNotFound
 }
 
-// modelOf returns the collector's model if the document's vectors are of it and current,
-// otherwise "".
-func (c collector) modelOf(shown content.ShownDocuments, d content.Document) string {
-	if e := shown.Embeddings[d.ID]; c.model != "" && e.Model == c.model && e.Current(shown.Head, d.Hash) {
-		return c.model
-	}
-	return ""
-}
-
-// document reads a document for the index; false if it changed since it was listed:
-// then the change that comes after it will be followed as well.
-func (c collector) document(ctx context.Context, ref surgical.EntityRef, id, hash, model string) (Document, bool, error) {
-	stored, err := c.content.VisibleDocument(ctx, ref, id)
-	if concealed(err) || err == nil && (stored.Revision == 0 || stored.Hash != hash) {
-		return Document{}, false, nil
-	}
-	if err != nil {
-		return Document{}, false, err
-	}
+// document is a document for the index, with its vectors if there is one of the model for
+// each chunk: otherwise it is being embedded again, and words find it until then.
+func (c collector) document(stored content.Document, vectors map[string]content.Vector) Document {
 	chunks := render.Chunks(stored.Document)
-	d := Document{ID: id, Indexed: Indexed{Hash: hash, Chunks: len(chunks)}, Texts: make([]string, len(chunks))}
+	d := Document{ID: stored.ID, Indexed: Indexed{Hash: stored.Hash, Chunks: len(chunks)}, Texts: make([]string, len(chunks))}
 	for i, chunk := range chunks {
 		d.Texts[i] = chunk.Text
 	}
-	if model == "" {
-		return d, true, nil
-	}
-	vectors, err := c.content.VisibleVectors(ctx, ref, id)
-	if concealed(err) {
-		return Document{}, false, nil
-	}
-	if err != nil {
-		return Document{}, false, fmt.Errorf("collect %s of %s: %w", id, ref, err)
+	if c.model == "" || vectors == nil {
+		return d
 	}
 	d.Vectors = make([][]float32, len(chunks))
 	for i, chunk := range chunks {
 		vector, ok := vectors[chunk.Hash]
-		if !ok || vector.Model != model {
-			d.Vectors = nil // it is being embedded again; words find it until then
-			return d, true, nil
+		if !ok || vector.Model != c.model {
+			d.Vectors = nil
+			return d
 		}
 		if HasDirection(vector.Values) {
 			d.Vectors[i] = vector.Values
 		}
 	}
-	d.Model = model
-	return d, true, nil
+	d.Model = c.model
+	return d
 }

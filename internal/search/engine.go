@@ -19,8 +19,8 @@ type Engine interface {
 	// Position returns up to where the index has followed its source. If it has to be
 	// rebuilt first, rebuild says why.
 	Position(ctx context.Context) (at Position, rebuild string, err error)
-	// Known returns what the index has of the entities. Entities that it does not have
-	// are left out.
+	// Known returns what the index has of the entities, at the Position that was returned
+	// last or later. Entities that it does not have are left out.
 	Known(ctx context.Context, refs []surgical.EntityRef) (map[surgical.EntityRef]Entry, error)
 	// Apply adds the changes and moves the position, both or neither. from is the
 	// Position that was returned before the changes were read. If another indexer

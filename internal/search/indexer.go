@@ -48,11 +48,12 @@ func (i *Indexer) Handle(ctx context.Context, turn *manifest.Turn) error {
 	defer stop()
 	go i.extend(ctx, turn)
 	for again := true; again; {
-		if err = i.Run(ctx); err == nil && timeLeft(ctx) {
-			again, err = turn.End(ctx)
-			continue
+		if err = i.Run(ctx); err != nil || !timeLeft(ctx) {
+			break
 		}
-		break
+		if again, err = turn.End(ctx); err == nil && !again {
+			return nil
+		}
 	}
 	// What others were started for is found by the next one, within [surgical.IndexInterval].
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)

@@ -456,6 +456,13 @@ const (
 	// IndexUnnamed is how long an object stays that no manifest names: longer than
 	// a reader of an older manifest takes to read it.
 	IndexUnnamed = time.Hour
+	// IndexBatchAge is how old a batch gets before it is joined with the base, and
+	// IndexPreviousAge how long the base before that is kept at most. So no item of a batch
+	// is needed when it expires, after IndexBatchExpires: an index that nobody has followed
+	// for so long is rebuilt, because its place in the feed has expired.
+	IndexBatchAge     = 7 * 24 * time.Hour
+	IndexPreviousAge  = 14 * 24 * time.Hour
+	IndexBatchExpires = FeedRetention
 	// MaxSearchRounds is how often a search reads candidates again to fill a page with
 	// those that are still true.
 	MaxSearchRounds = 5

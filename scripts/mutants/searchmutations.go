@@ -5,6 +5,7 @@ package main
 func searchMutations() []mutation {
 	const apply, rebuild, document, bulk = "internal/search/opensearch/apply.go", "internal/search/opensearch/rebuild.go", "internal/search/opensearch/document.go", "internal/search/opensearch/bulk.go"
 	onServer := suite{name: "opensearch", args: []string{"./internal/search/opensearch"}}
+	const batch, rebuilding = "internal/search/manifest/batch.go", "internal/search/embedded/rebuild.go"
 	const turn = "internal/search/manifest/turn.go"
 	turns := []suite{{name: "turns", args: []string{"./internal/search", "./internal/search/manifest"}}}
 	alone := func(pkg, run string) []suite {
@@ -21,6 +22,12 @@ func searchMutations() []mutation {
 		{"index: any number of indexers work at a time", []edit{{turn, "row.Until <= now.UnixMicro(); mine {", "row.Until <= now.UnixMicro() || true; mine {"}}, turns},
 		{"index: the turn of an indexer that died is never over", []edit{{turn, "row.Holder == t.holder || row.Until <= now.UnixMicro(); mine {", "row.Holder == t.holder; mine {"}}, turns},
 		{"index: what comes while an indexer works is forgotten", []edit{{turn, "ask := !row.Asked\n", "ask := false\n"}}, turns},
+		{"index: a batch takes the place of another of the same manifest", []edit{{batch, "LessThan(", "LessThanEqual("}}, alone("search/manifest", "TestAppend")},
+		{"index: a number that a dead writer took stays taken", []edit{{batch, "return read, s.free(ctx, read)", "return read, ErrMoved"}}, alone("search/manifest", "TestAppend")},
+		{"index: a batch whose swap's response was lost is lost", []edit{{batch, "return s.namedMeanwhile(ctx, read, row)", "return read, ErrMoved"}}, alone("search/manifest", "TestAppend")},
+		{"index: a rebuild leaves out what others joined in the meantime", []edit{{rebuilding, "base.Through = before.Last", "base.Through = now.Last"}}, alone("search/embedded", "TestRebuild")},
+		{"index: batches are added to a copy from before a rebuild", []edit{{"internal/search/embedded/state.go", "s.rebuilt == m.Rebuilt", "s.rebuilt <= m.Rebuilt"}}, alone("search/embedded", "TestEngine|TestRebuild")},
+		{"index: batches expire while they count", []edit{{"internal/search/embedded/maintain.go", "manifest.Older(now, m.Pending.Since, surgical.IndexBatchAge)", "false"}}, alone("search/embedded", "BeforeTheyExpire")},
 		{"chunks are written before their entity is claimed", []edit{{apply, "if err := e.writeCatalogs(ctx, m.Index, began, claims); err != nil {", "if err := error(nil); err != nil {"}}, []suite{onServer}},
 		{"chunks are written under the version before the claim", []edit{{apply, "putChunks(ctx, w, change.Ref, fields, d, m.Dimensions, claim.Version)", "putChunks(ctx, w, change.Ref, fields, d, m.Dimensions, claim.Version-1)"}}, []suite{onServer}},
 		{"a rebuild goes on from where others are", []edit{{rebuild, "Cursor: at.Cursor, AsOf", "Cursor: max(at.Cursor, now.Cursor), AsOf"}}, []suite{onServer}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -164,7 +163,7 @@ func (c *copies) head(ref surgical.EntityRef) (surgical.Head, error) {
 	return surgical.Head{}, surgical.Concealed(ref, surgical.Gone)
 }
 
-// VisibleDocument implements finder.Truth and search.Content.
+// VisibleDocument implements finder.Truth.
 func (c *copies) VisibleDocument(_ context.Context, ref surgical.EntityRef, id string) (content.Document, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,19 +176,21 @@ func (c *copies) VisibleDocument(_ context.Context, ref surgical.EntityRef, id s
 	return d, nil
 }
 
-// VisibleDocuments implements search.Content.
-func (c *copies) VisibleDocuments(_ context.Context, ref surgical.EntityRef) (content.ShownDocuments, error) {
+// VisibleDocumentsWithTexts implements search.Content. There are no vectors.
+func (c *copies) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	documents := slices.Collect(maps.Values(c.entities[ref].documents))
+	for i, d := range documents {
+		if wanted(d) {
+			c.sometimes()
+			documents[i] = c.entities[ref].documents[d.ID]
+			take(documents[i], content.Embeddings{}, nil)
+		}
+	}
 	c.sometimes()
 	head, err := c.head(ref)
-	return content.ShownDocuments{Head: head, Documents: visible(head, documents)}, err
-}
-
-// VisibleVectors implements search.Content.
-func (c *copies) VisibleVectors(context.Context, surgical.EntityRef, string) (map[string]content.Vector, error) {
-	return nil, errors.New("there are no vectors")
+	return content.ShownDocuments{Head: head, Documents: visible(head, slices.DeleteFunc(documents, func(d content.Document) bool { return d.Revision == 0 }))}, err
 }
 
 // Now and After implement search.Source on the log.

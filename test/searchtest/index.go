@@ -25,6 +25,8 @@ import (
 // Index is an index with its manifest, which any number of engines share.
 type Index struct {
 	testing.TB
+	// DB has the table of the manifest.
+	DB        *fakedynamodb.DB
 	Manifests *manifest.Store
 	// Now is the time of every engine, and Language and Model are those of the engines
 	// that are opened from now on.
@@ -45,7 +47,7 @@ type Backend func(*Index) (open func() search.Engine)
 func NewIndex(t testing.TB, backend Backend) *Index {
 	db, _ := fakedynamodb.New()
 	x := &Index{
-		TB: t, Manifests: manifest.NewStore(db.Client(), tables.State().Name),
+		TB: t, DB: db, Manifests: manifest.NewStore(db.Client(), tables.State().Name),
 		Now: time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC), Language: "en",
 	}
 	x.open = backend(x)

@@ -2,6 +2,6 @@
 // an exact scan over vectors, in the process that searches.
 //
 // What lies in the bucket never changes: a base (catalog, packed bleve index, vectors)
-// and a log of batches behind it. The manifest names all of them. Each process has a
-// copy, to which it adds the batches that it lacks.
+// and the batches behind it. The manifest names the base, and says which batches count.
+// Each process has a copy, to which it adds the batches that it lacks.
 package embedded

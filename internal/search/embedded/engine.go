@@ -52,9 +52,11 @@ type Engine struct {
 	mu      sync.RWMutex
 	serving *state
 
-	// known is the catalog that an indexer compares with.
-	knowing sync.Mutex
-	known   *state
+	// known is the catalog that an indexer compares with, and followed the manifest that
+	// its position was taken from.
+	knowing  sync.Mutex
+	known    *state
+	followed manifest.Manifest
 	// soundAt is when all objects were last found to be what was written.
 	soundAt time.Time
 }
@@ -273,7 +275,7 @@ func (e *Engine) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !m.Exists() || m.Format != manifest.Embedded {
+	if !ours(m) {
 		return search.NotReady()
 	}
 	err = e.catchUp(ctx, m, began)
@@ -301,11 +303,8 @@ func (e *Engine) copied() bool {
 // catchUp adds the batches that the copy lacks, or loads the index if they no longer
 // exist.
 func (e *Engine) catchUp(ctx context.Context, m manifest.Manifest, began time.Time) error {
-	if e.serving != nil {
-		lacking, ok := e.serving.lacking(m)
-		if ok {
-			return e.addBatches(ctx, m, lacking, began)
-		}
+	if e.serving.leadsTo(m) {
+		return e.addBatches(ctx, m, began)
 	}
 	fresh, err := e.current(ctx, m, toSearch)
 	if err != nil {
@@ -318,7 +317,11 @@ func (e *Engine) catchUp(ctx context.Context, m manifest.Manifest, began time.Ti
 	return old.close()
 }
 
-func (e *Engine) addBatches(ctx context.Context, m manifest.Manifest, lacking []manifest.Batch, began time.Time) error {
+func (e *Engine) addBatches(ctx context.Context, m manifest.Manifest, began time.Time) error {
+	lacking, err := e.batchesAfter(ctx, m, e.serving.number)
+	if err != nil {
+		return err
+	}
 	for first := true; len(lacking) > 0; first = false {
 		if !first && e.Clock().Sub(began) > applyTime {
 			return nil

@@ -1,10 +1,12 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/search"
@@ -15,7 +17,7 @@ import (
 // Maintain implements [search.Engine].
 func (e *Engine) Maintain(ctx context.Context) error {
 	m, err := e.Manifests.Read(ctx)
-	if err != nil || !m.Exists() || m.Format != manifest.Embedded {
+	if err != nil || !ours(m) {
 		return err
 	}
 	if m, err = e.check(ctx, m); err != nil {
@@ -56,23 +58,31 @@ func (e *Engine) check(ctx context.Context, m manifest.Manifest) (manifest.Manif
 }
 
 func (e *Engine) sound(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error) {
-	objects := m.Base.Objects()
-	for _, b := range m.Batches {
-		objects = append(objects, b.Object)
+	batches, err := e.batchesAfter(ctx, m, m.Base.Through)
+	if err != nil {
+		return m, err
 	}
-	if err := e.intact(ctx, objects); err != nil {
+	if err := e.intact(ctx, append(m.Base.Objects(), objectsOf(batches)...)); err != nil {
 		return m, err
 	}
 	if m.Previous == nil {
 		return m, nil
 	}
-	err := e.intact(ctx, m.Previous.Base.Objects())
+	err = e.intact(ctx, m.Previous.Base.Objects())
 	if !errors.Is(err, search.ErrDamaged) {
 		return m, err
 	}
 	next := m
 	next.Previous = nil
 	return e.swap(ctx, m, next)
+}
+
+func objectsOf(batches []manifest.Batch) []manifest.Object {
+	objects := make([]manifest.Object, len(batches))
+	for i, b := range batches {
+		objects[i] = b.Object
+	}
+	return objects
 }
 
 func (e *Engine) intact(ctx context.Context, objects []manifest.Object) error {
@@ -91,14 +101,11 @@ func (e *Engine) intact(ctx context.Context, objects []manifest.Object) error {
 }
 
 // due reports whether the batches are to be joined with the base: because there are many,
-// or because text that was removed must not stay in an object.
+// because text that was removed must not stay in an object, or before they expire.
 func (e *Engine) due(m manifest.Manifest) bool {
-	documents := 0
-	for _, b := range m.Batches {
-		documents += b.Documents
-	}
-	return documents > surgical.MaxBatchedDocuments || len(m.Batches) >= surgical.MaxIndexBatches ||
-		manifest.Older(e.Clock(), manifest.RemovedAt(m.Batches), surgical.CompactRemoved)
+	now := e.Clock()
+	return m.Pending.Documents > surgical.MaxBatchedDocuments || m.Behind() >= surgical.MaxIndexBatches ||
+		manifest.Older(now, m.Pending.RemovedAt, surgical.CompactRemoved) || manifest.Older(now, m.Pending.Since, surgical.IndexBatchAge)
 }
 
 // compact joins the batches with the base. What it has to read is the whole index, so
@@ -119,35 +126,26 @@ func (e *Engine) compact(ctx context.Context, m manifest.Manifest) error {
 	if err != nil {
 		return err
 	}
-	e.Log.InfoContext(ctx, "index_compacted", "batches", len(m.Batches), "documents", base.Documents, "bytes", base.Texts.Bytes)
-	return e.publish(ctx, base, began, func(now manifest.Manifest) (manifest.Manifest, bool) {
+	e.Log.InfoContext(ctx, "index_compacted", "batches", m.Behind(), "documents", base.Documents, "bytes", base.Texts.Bytes)
+	return e.publish(ctx, base, began, func(now manifest.Manifest) (manifest.Manifest, bool, error) {
 		if now.Base.Texts.Key != m.Base.Texts.Key {
-			return now, false // another indexer was faster
+			return now, false, nil // another indexer was faster
 		}
 		next := now
-		next.Base, next.Batches = base, nil
-		joined := []manifest.Batch{}
-		for _, b := range now.Batches {
-			if b.Edition > base.Edition {
-				next.Batches = append(next.Batches, b)
-			} else {
-				joined = append(joined, b)
-			}
-		}
-		next.Previous = &manifest.Previous{Base: now.Base, Batches: joined, RemovedAt: manifest.RemovedAt(joined)}
-		return next, true
+		next.Base, next.Previous = base, &manifest.Previous{Base: now.Base, RemovedAt: m.Pending.RemovedAt}
+		behind, err := e.batchesAfter(ctx, next, base.Through)
+		next.Pending = manifest.PendingOf(behind)
+		return next, true, err
 	})
 }
 
-// forget drops the previous base before it has had text for a day that was removed, and
-// deletes what retired.
+// forget drops the previous base before it has had text for a day that was removed, or
+// batches behind it expire, and deletes what retired.
 func (e *Engine) forget(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error) {
+	now := e.Clock()
 	if p := m.Previous; p != nil {
-		removedAt := p.RemovedAt
-		if removedAt == 0 {
-			removedAt = manifest.RemovedAt(m.Batches)
-		}
-		if manifest.Older(e.Clock(), removedAt, surgical.ForgetRemoved) {
+		removedAt := cmp.Or(p.RemovedAt, m.Pending.RemovedAt)
+		if manifest.Older(now, removedAt, surgical.ForgetRemoved) || manifest.Older(now, m.Base.BuiltAt, surgical.IndexPreviousAge) {
 			next := m
 			next.Previous = nil
 			var err error
@@ -156,24 +154,16 @@ func (e *Engine) forget(ctx context.Context, m manifest.Manifest) (manifest.Mani
 			}
 		}
 	}
-	var due []string
-	var kept []manifest.Retired
-	for _, r := range m.Retired {
-		if manifest.Older(e.Clock(), r.At, surgical.IndexUnnamed) {
-			due = append(due, r.Key)
-		} else {
-			kept = append(kept, r)
-		}
-	}
-	if len(due) == 0 {
-		return m, nil
+	due, kept, err := e.Manifests.Due(ctx, m, now)
+	if err != nil || len(kept) == len(m.Retired) {
+		return m, err
 	}
 	if err := e.Objects.Delete(ctx, due...); err != nil {
 		return m, fmt.Errorf("delete objects of the index: %w", err)
 	}
 	next := m
 	next.Retired = kept
-	m, err := e.swap(ctx, m, next)
+	m, err = e.swap(ctx, m, next)
 	return m, search.UnlessMoved(err)
 }
 
@@ -199,13 +189,11 @@ func (e *Engine) sweep(ctx context.Context, m manifest.Manifest) error {
 	if err != nil {
 		return search.UnlessMoved(err)
 	}
-	retired := m.RetiredKeys()
-	var due []string
-	for _, key := range unnamed {
-		if !m.Names(key) && !retired[key] {
-			due = append(due, key)
-		}
+	counts, err := e.counting(ctx, m)
+	if err != nil {
+		return err
 	}
+	due := slices.DeleteFunc(unnamed, func(key string) bool { return counts[key] })
 	if len(due) == 0 {
 		return nil
 	}
@@ -214,4 +202,21 @@ func (e *Engine) sweep(ctx context.Context, m manifest.Manifest) error {
 		return fmt.Errorf("delete objects of the index: %w", err)
 	}
 	return nil
+}
+
+// counting returns the keys of the objects that the manifest names, or that retired and are
+// deleted later.
+func (e *Engine) counting(ctx context.Context, m manifest.Manifest) (map[string]bool, error) {
+	batches, err := e.Manifests.Batches(ctx, m.Journal, m.From(), m.Last)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := e.Manifests.RetiredKeys(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range append(m.Objects(), objectsOf(batches)...) {
+		keys[o.Key] = true
+	}
+	return keys, nil
 }

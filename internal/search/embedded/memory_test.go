@@ -216,7 +216,7 @@ func compactAll(ctx context.Context, o *opened) error {
 	}
 	after, err := o.manifests.Read(ctx)
 	if err == nil && after.Base.Texts.Key == before.Base.Texts.Key {
-		err = fmt.Errorf("%d batches were not joined", len(before.Batches))
+		err = fmt.Errorf("%d batches were not joined", before.Behind())
 	}
 	return err
 }
@@ -239,8 +239,8 @@ func searchAll(ctx context.Context, o *opened) error {
 			return err
 		}
 		next := m // as a rebuild leaves it
-		next.Edition += 10
-		next.Base.Edition, next.Batches, next.Previous = next.Edition, nil, nil
+		next.Edition++
+		next.Rebuilt, next.Base.Through, next.Previous, next.Pending = next.Edition, next.Last, nil, manifest.Pending{}
 		if _, err := o.manifests.Swap(ctx, m, next); err != nil {
 			return err
 		}

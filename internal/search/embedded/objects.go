@@ -20,7 +20,10 @@ import (
 )
 
 // newKey returns a key that no other writer uses.
-func newKey(kind string) string { return kind + "/" + strings.ToLower(rand.Text()) }
+func newKey(kind string) string { return kind + "/" + newName() }
+
+// newName returns a name that nobody else uses.
+func newName() string { return strings.ToLower(rand.Text()) }
 
 // put stores an object under a new key.
 func (e *Engine) put(ctx context.Context, kind string, body io.ReadSeeker) (manifest.Object, error) {

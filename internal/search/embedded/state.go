@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/search"
@@ -12,9 +11,13 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 )
 
-// state is the index, or only its catalog, as of one edition.
+// state is the index, or only its catalog, as of one batch.
 type state struct {
-	edition int64
+	// number is that of the last batch of the journal that it contains, and rebuilt is that
+	// of the manifest that it was loaded for.
+	journal string
+	number  int64
+	rebuilt int64
 	// asOf is a time before which all changes are in it.
 	asOf    time.Time
 	catalog catalog
@@ -32,7 +35,7 @@ func (s *state) close() error {
 	return s.texts.close()
 }
 
-// apply adds changes that are behind the state's edition.
+// apply adds changes that are behind the state.
 func (s *state) apply(changes []search.Change) error {
 	was := make([][]dropped, len(changes))
 	for i, change := range changes {
@@ -60,7 +63,7 @@ const (
 
 // load reads a base of a manifest. The caller closes the state.
 func (e *Engine) load(ctx context.Context, m manifest.Manifest, base manifest.Base, extent extent) (_ *state, err error) {
-	s := &state{edition: base.Edition, asOf: time.UnixMicro(base.AsOf).UTC()}
+	s := &state{journal: m.Journal, number: base.Through, rebuilt: m.Rebuilt, asOf: time.UnixMicro(base.AsOf).UTC()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -95,17 +98,17 @@ func (e *Engine) load(ctx context.Context, m manifest.Manifest, base manifest.Ba
 // the batches since then have the same content.
 func (e *Engine) current(ctx context.Context, m manifest.Manifest, extent extent) (*state, error) {
 	s, err := e.load(ctx, m, m.Base, extent)
-	batches := m.Batches
 	if errors.Is(err, search.ErrDamaged) && m.Previous != nil {
 		e.Log.ErrorContext(ctx, "index_damaged", "error", err.Error())
-		batches = append(slices.Clone(m.Previous.Batches), m.Batches...)
 		s, err = e.load(ctx, m, m.Previous.Base, extent)
 	}
 	if err != nil {
 		return nil, err
 	}
-	edition := s.edition
-	batches = slices.DeleteFunc(slices.Clone(batches), func(b manifest.Batch) bool { return b.Edition <= edition })
+	batches, err := e.batchesAfter(ctx, m, s.number)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	for len(batches) > 0 {
 		if batches, err = e.add(ctx, s, batches, applyAtOnce); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -154,24 +157,21 @@ func (s *state) advance(b manifest.Batch, changes []search.Change) error {
 	if err := s.apply(changes); err != nil {
 		return err
 	}
-	s.edition, s.asOf = b.Edition, time.UnixMicro(b.AsOf).UTC()
+	s.number, s.asOf = b.Number, time.UnixMicro(b.AsOf).UTC()
 	return nil
 }
 
-// lacking returns the batches behind the state, in order; false if the manifest no longer
-// names all of them, so that its base has to be loaded.
-func (s *state) lacking(m manifest.Manifest) ([]manifest.Batch, bool) {
-	var batches []manifest.Batch
-	if m.Previous != nil {
-		batches = m.Previous.Batches
+// leadsTo reports whether the batches behind the state bring it to what the manifest says.
+// Otherwise the base has to be loaded.
+func (s *state) leadsTo(m manifest.Manifest) bool {
+	return s != nil && s.journal == m.Journal && s.rebuilt == m.Rebuilt && s.number >= m.From() && s.number <= m.Last
+}
+
+// batchesAfter reads the batches that the manifest names behind a number, in order.
+func (e *Engine) batchesAfter(ctx context.Context, m manifest.Manifest, number int64) ([]manifest.Batch, error) {
+	batches, err := e.Manifests.Batches(ctx, m.Journal, number, m.Last)
+	if err == nil && int64(len(batches)) != m.Last-number {
+		err = fmt.Errorf("%d of the batches %d to %d: %w", len(batches), number+1, m.Last, search.ErrDamaged)
 	}
-	next := s.edition + 1
-	var lacking []manifest.Batch
-	for _, b := range slices.Concat(batches, m.Batches) {
-		if b.Edition == next {
-			lacking = append(lacking, b)
-			next++
-		}
-	}
-	return lacking, next == m.Edition+1
+	return batches, err
 }

@@ -1,31 +1,23 @@
 // Package manifest stores what the search index consists of: one item of the state
-// table names all of its objects, or the index in OpenSearch. A writer replaces the item,
-// on condition that nobody else did.
+// table names its base and says which batches follow it, or names the index in OpenSearch.
+// A writer replaces the item, on condition that nobody else did. Each batch is an item of
+// its own ([Batch]).
 package manifest
 
 import (
-	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
+	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
-	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // The formats of an index. One of another format than the engine's is rebuilt.
 const (
-	// Embedded is that of the embedded engine: the version of its objects.
-	Embedded = 1
 	// OpenSearch is that of an index in OpenSearch.
 	OpenSearch = 2
+	// Embedded is that of the embedded engine: the version of its objects and batches.
+	// Format 1 listed the batches in the manifest.
+	Embedded = 3
 )
 
 // Manifest says what the index consists of.
@@ -40,19 +32,26 @@ type Manifest struct {
 	Model string `dynamodbav:"model,omitempty"`
 	// Edition counts the changes of what the index contains: batches and rebuilds.
 	Edition int64 `dynamodbav:"edition"`
+	// Rebuilt is the edition that the last rebuild led to. A copy of the index from before
+	// it cannot be brought up to date with batches.
+	Rebuilt int64 `dynamodbav:"rebuilt,omitempty"`
 	// Base is what the batches are added to.
 	Base Base `dynamodbav:"base"`
-	// Batches are those behind the base, in order.
-	Batches []Batch `dynamodbav:"batches,omitempty"`
+	// Journal names the batches, and Last is the number of the newest one. Those after
+	// Base.Through are behind the base.
+	Journal string `dynamodbav:"journal,omitempty"`
+	Last    int64  `dynamodbav:"last,omitempty"`
+	// Pending sums up the batches behind the base.
+	Pending Pending `dynamodbav:"pending,omitempty"`
 	// Cursor is where the source goes on, and AsOf (in microseconds) a time before
 	// which all changes are in the index.
 	Cursor string `dynamodbav:"cursor"`
 	AsOf   int64  `dynamodbav:"as_of"`
-	// Previous is an older base with its own batches; together with Batches it says the
-	// same as Base. It serves when Base is damaged.
+	// Previous is an older base. With the batches after it, it says the same as Base with
+	// those behind Base, and serves when Base is damaged.
 	Previous *Previous `dynamodbav:"previous,omitempty"`
-	// Retired are objects, and indexes in OpenSearch, that are no longer named, until they
-	// are deleted.
+	// Retired are objects, batches, and indexes in OpenSearch, that are no longer named,
+	// until they are deleted.
 	Retired []Retired `dynamodbav:"retired,omitempty"`
 	// SweptAt is when the bucket was last searched for objects that no manifest names
 	// (microseconds). What was written long before that, and is not named here, may
@@ -74,10 +73,10 @@ type Manifest struct {
 	By string `dynamodbav:"by"`
 }
 
-// Base is the index as of one edition.
+// Base is the index as of one batch.
 type Base struct {
-	// Edition is the last one that the base contains.
-	Edition int64 `dynamodbav:"edition"`
+	// Through is the number of the last batch that the base contains.
+	Through int64 `dynamodbav:"through,omitempty"`
 	// BuiltAt is when it was built, and AsOf what Manifest.AsOf was then (microseconds).
 	BuiltAt int64 `dynamodbav:"built_at"`
 	AsOf    int64 `dynamodbav:"as_of"`
@@ -122,62 +121,44 @@ type Object struct {
 	ETag string `dynamodbav:"etag,omitempty"`
 }
 
-// Batch is an object of changes.
-type Batch struct {
-	Object
-	// Edition is the one that the batch led to.
-	Edition int64 `dynamodbav:"edition"`
-	// AsOf and At are what Manifest.AsOf became, and when (microseconds).
-	AsOf int64 `dynamodbav:"as_of"`
-	At   int64 `dynamodbav:"at"`
-	// Documents is how many it puts or removes.
-	Documents int `dynamodbav:"documents"`
-	// Removes reports whether it removes or replaces text that an older object has.
-	Removes bool `dynamodbav:"removes,omitempty"`
-}
-
 // Previous is a base that was replaced.
 type Previous struct {
-	Base    Base    `dynamodbav:"base"`
-	Batches []Batch `dynamodbav:"batches,omitempty"`
+	Base Base `dynamodbav:"base"`
 	// RemovedAt is since when it has text that was removed; 0 if it has none.
 	RemovedAt int64 `dynamodbav:"removed_at,omitempty"`
 }
 
-// Retired is an object, or an index in OpenSearch, that no longer counts.
+// Retired is what no longer counts since a time (microseconds): an object, an index in
+// OpenSearch, or the batches of a journal with the numbers after After up to Last.
 type Retired struct {
-	Key string `dynamodbav:"key"`
-	At  int64  `dynamodbav:"at"`
+	Key     string `dynamodbav:"key,omitempty"`
+	Journal string `dynamodbav:"journal,omitempty"`
+	After   int64  `dynamodbav:"after,omitempty"`
+	Last    int64  `dynamodbav:"last,omitempty"`
+	At      int64  `dynamodbav:"at"`
 }
 
 // Exists reports whether there is an index.
 func (m Manifest) Exists() bool { return m.Version > 0 }
 
-// Names reports whether the manifest names the object.
-func (m Manifest) Names(key string) bool {
-	for _, o := range m.Named() {
-		if o.Key == key {
-			return true
-		}
+// Behind is how many batches are behind the base.
+func (m Manifest) Behind() int { return int(m.Last - m.Base.Through) }
+
+// From is the number after which all batches are named, up to the last one.
+func (m Manifest) From() int64 {
+	if m.Previous != nil {
+		return min(m.Base.Through, m.Previous.Base.Through)
 	}
-	return false
+	return m.Base.Through
 }
 
-// Named are all objects that the manifest names, except retired ones.
-func (m Manifest) Named() []Object {
-	var named []Object
-	if m.Exists() {
-		named = append(named, m.Base.Objects()...)
-	}
-	batches := m.Batches
+// Objects are those of the bases. Batches name their own.
+func (m Manifest) Objects() []Object {
+	objects := m.Base.Objects()
 	if m.Previous != nil {
-		named = append(named, m.Previous.Base.Objects()...)
-		batches = append(batches[:len(batches):len(batches)], m.Previous.Batches...)
+		objects = append(objects, m.Previous.Base.Objects()...)
 	}
-	for _, b := range batches {
-		named = append(named, b.Object)
-	}
-	return named
+	return objects
 }
 
 // Outdated says why an engine of this format, language and model has to rebuild the index
@@ -214,128 +195,27 @@ func Older(now time.Time, micros int64, age time.Duration) bool {
 	return micros != 0 && now.Sub(time.UnixMicro(micros)) >= age
 }
 
-// RemovedAt returns since when the base or a batch has had text that was removed
-// since (microseconds); 0 if none has.
-func RemovedAt(batches []Batch) int64 {
-	for _, b := range batches {
-		if b.Removes {
-			return b.At
+// Retire adds objects, or indexes in OpenSearch, to what retired.
+func (m *Manifest) Retire(at time.Time, keys ...string) {
+	for _, key := range keys {
+		m.Retired = append(m.Retired, Retired{Key: key, At: at.UnixMicro()})
+	}
+}
+
+// Replace retires what the manifest that it replaces names, and it does not.
+func (m *Manifest) Replace(read Manifest, at time.Time) {
+	m.Retired = slices.Clone(m.Retired)
+	still := m.Objects()
+	for _, o := range read.Objects() {
+		if !slices.ContainsFunc(still, func(s Object) bool { return s.Key == o.Key }) {
+			m.Retire(at, o.Key)
 		}
 	}
-	return 0
-}
-
-// Retire adds objects to the retired ones.
-func (m *Manifest) Retire(at time.Time, objects ...Object) {
-	for _, o := range objects {
-		m.Retired = append(m.Retired, Retired{o.Key, at.UnixMicro()})
+	last := read.Last
+	if m.Journal == read.Journal {
+		last = m.From()
 	}
-}
-
-// RetiredKeys returns the keys of the retired objects.
-func (m Manifest) RetiredKeys() map[string]bool {
-	keys := make(map[string]bool, len(m.Retired))
-	for _, r := range m.Retired {
-		keys[r.Key] = true
+	if last > read.From() {
+		m.Retired = append(m.Retired, Retired{Journal: read.Journal, After: read.From(), Last: last, At: at.UnixMicro()})
 	}
-	return keys
-}
-
-// Store keeps the manifest.
-type Store struct {
-	db    *dynamodb.Client
-	table string
-}
-
-// NewStore returns the store on the state table.
-func NewStore(db *dynamodb.Client, table string) *Store { return &Store{db, table} }
-
-// itemName is the name of the manifest's item, and requestName that of the newest
-// request for a rebuild.
-const (
-	itemName    = "search_index"
-	requestName = "search_rebuild"
-)
-
-type item struct {
-	Name string `dynamodbav:"name"`
-	Manifest
-}
-
-// ErrMoved reports that the manifest is no longer the one that was read.
-var ErrMoved = errors.New("the manifest is no longer as it was read")
-
-// Read reads the manifest, consistently. Version is 0 if there is none.
-func (s *Store) Read(ctx context.Context) (Manifest, error) {
-	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: keyOf(itemName), ConsistentRead: aws.Bool(true)})
-	if err != nil {
-		return Manifest{}, fmt.Errorf("read the manifest of the index: %w", err)
-	}
-	var row item
-	if err := attributevalue.UnmarshalMap(out.Item, &row); err != nil {
-		return Manifest{}, fmt.Errorf("decode the manifest of the index: %w", err)
-	}
-	return row.Manifest, nil
-}
-
-// Swap replaces the manifest that was read. It returns the new one, or [ErrMoved].
-func (s *Store) Swap(ctx context.Context, read, next Manifest) (Manifest, error) {
-	next.Version, next.By = read.Version+1, rand.Text()
-	raw, err := attributevalue.MarshalMap(item{itemName, next})
-	if err != nil {
-		return read, fmt.Errorf("encode the manifest of the index: %w", err)
-	}
-	condition := expression.AttributeNotExists(expression.Name("name"))
-	if read.Exists() {
-		condition = expression.Name("version").Equal(expression.Value(read.Version))
-	}
-	expr, err := expression.NewBuilder().WithCondition(condition).Build()
-	if err != nil {
-		return read, fmt.Errorf("replace the manifest of the index: %w", err)
-	}
-	_, err = s.db.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.table, Item: raw, ConditionExpression: expr.Condition(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	})
-	switch {
-	case err == nil:
-		return next, nil
-	case !dynamo.IsConditionFailed(err):
-		return read, fmt.Errorf("replace the manifest of the index: %w", err)
-	}
-	// The response to an earlier try of the SDK may have been lost.
-	if now, err := s.Read(ctx); err == nil && now.Version == next.Version && now.By == next.By {
-		return next, nil
-	}
-	return read, ErrMoved
-}
-
-// RequestRebuild asks the next indexer to rebuild the index.
-func (s *Store) RequestRebuild(ctx context.Context, at time.Time) error {
-	raw := keyOf(requestName)
-	raw["requested_at"] = &types.AttributeValueMemberN{Value: fmt.Sprint(at.UnixMicro())}
-	if _, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: raw}); err != nil {
-		return fmt.Errorf("request a rebuild of the index: %w", err)
-	}
-	return nil
-}
-
-// Requested returns the newest request for a rebuild (microseconds), 0 if none was
-// ever made.
-func (s *Store) Requested(ctx context.Context) (int64, error) {
-	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: keyOf(requestName), ConsistentRead: aws.Bool(true)})
-	if err != nil {
-		return 0, fmt.Errorf("read the request to rebuild the index: %w", err)
-	}
-	var row struct {
-		At int64 `dynamodbav:"requested_at"`
-	}
-	if err := attributevalue.UnmarshalMap(out.Item, &row); err != nil {
-		return 0, fmt.Errorf("decode the request to rebuild the index: %w", err)
-	}
-	return row.At, nil
-}
-
-func keyOf(name string) dynamo.Item {
-	return dynamo.Item{"name": &types.AttributeValueMemberS{Value: name}}
 }

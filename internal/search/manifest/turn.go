@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -23,10 +23,16 @@ type Turn struct {
 	store  *Store
 	clock  func() time.Time
 	holder string
+
+	mu sync.Mutex // guards row
+	// row is the item as this indexer wrote it last; nil if somebody may have changed it.
+	row *turnItem
 }
 
 // Turn returns the turn of another indexer.
-func (s *Store) Turn(clock func() time.Time) *Turn { return &Turn{s, clock, rand.Text()} }
+func (s *Store) Turn(clock func() time.Time) *Turn {
+	return &Turn{store: s, clock: clock, holder: rand.Text()}
+}
 
 // turnName is the name of the item that says who works.
 const turnName = "search_indexer"
@@ -47,6 +53,7 @@ type turnItem struct {
 // look once more before it ends. A holder that died has it for [surgical.IndexerTurn] at
 // most.
 func (t *Turn) Begin(ctx context.Context) (mine bool, err error) {
+	t.forget()
 	err = t.change(ctx, func(row turnItem) (turnItem, bool) {
 		now := t.clock()
 		if mine = row.Holder == "" || row.Holder == t.holder || row.Until <= now.UnixMicro(); mine {
@@ -58,6 +65,13 @@ func (t *Turn) Begin(ctx context.Context) (mine bool, err error) {
 		return row, ask
 	})
 	return mine && err == nil, err
+}
+
+// forget lets the next change read the row.
+func (t *Turn) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.row = nil
 }
 
 // Extend keeps the turn for longer.
@@ -97,29 +111,35 @@ func (t *Turn) Leave(ctx context.Context) error {
 const maxTurnChanges = 20
 
 // change replaces the row by what next makes of it, unless it reports that nothing is to
-// be changed.
+// be changed. A row that this indexer wrote is not read again before.
 func (t *Turn) change(ctx context.Context, next func(turnItem) (turnItem, bool)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for range maxTurnChanges {
-		out, err := t.store.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.store.table, Key: keyOf(turnName), ConsistentRead: aws.Bool(true)})
-		if err != nil {
-			return fmt.Errorf("read whose turn it is to index: %w", err)
+		if t.row == nil {
+			t.row = &turnItem{}
+			if err := t.store.read(ctx, turnName, t.row); err != nil {
+				t.row = nil
+				return err
+			}
 		}
-		var row turnItem
-		if err := attributevalue.UnmarshalMap(out.Item, &row); err != nil {
-			return fmt.Errorf("decode whose turn it is to index: %w", err)
-		}
-		to, differs := next(row)
+		to, differs := next(*t.row)
 		if !differs {
 			return nil
 		}
-		if err := t.replace(ctx, row.Version, to); !dynamo.IsConditionFailed(err) {
+		err := t.replace(ctx, t.row.Version, &to)
+		t.row = nil
+		if err == nil {
+			t.row = &to
+		}
+		if !dynamo.IsConditionFailed(err) {
 			return err
 		}
 	}
 	return errors.New("others keep changing whose turn it is to index")
 }
 
-func (t *Turn) replace(ctx context.Context, version int64, row turnItem) error {
+func (t *Turn) replace(ctx context.Context, version int64, row *turnItem) error {
 	row.Name, row.Version = turnName, version+1
 	raw, err := attributevalue.MarshalMap(row)
 	if err != nil {

@@ -132,29 +132,25 @@ func (e *Engine) expunge(ctx context.Context, m manifest.Manifest) (manifest.Man
 // deleteRetired deletes indexes, and objects of the embedded engine, that retired an hour
 // ago.
 func (e *Engine) deleteRetired(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error) {
-	var objects []string
-	next := m
-	next.Retired = nil
-	for _, r := range m.Retired {
-		switch {
-		case !manifest.Older(e.Clock(), r.At, surgical.IndexUnnamed):
-			next.Retired = append(next.Retired, r)
-		case strings.HasPrefix(r.Key, e.Name+"-"):
-			if err := e.deleteIndex(ctx, r.Key); err != nil {
-				return m, err
-			}
-		default:
-			objects = append(objects, r.Key)
-		}
+	due, kept, err := e.Manifests.Due(ctx, m, e.Clock())
+	if err != nil || len(kept) == len(m.Retired) {
+		return m, err
 	}
-	if len(next.Retired) == len(m.Retired) {
-		return m, nil
+	var objects []string
+	for _, key := range due {
+		if !strings.HasPrefix(key, e.Name+"-") {
+			objects = append(objects, key)
+		} else if err := e.deleteIndex(ctx, key); err != nil {
+			return m, err
+		}
 	}
 	if e.Objects != nil && len(objects) > 0 {
 		if err := e.Objects.Delete(ctx, objects...); err != nil {
 			return m, fmt.Errorf("delete objects of the former index: %w", err)
 		}
 	}
+	next := m
+	next.Retired = kept
 	return e.swap(ctx, m, next)
 }
 
@@ -166,7 +162,10 @@ func (e *Engine) sweep(ctx context.Context, m manifest.Manifest, indexes map[str
 		return nil
 	}
 	now := e.Clock()
-	retired := m.RetiredKeys()
+	retired, err := e.Manifests.RetiredKeys(ctx, m)
+	if err != nil {
+		return err
+	}
 	var objects []string
 	if e.Objects != nil {
 		for o, err := range e.Objects.List(ctx) {

@@ -54,12 +54,11 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 		next := manifest.Manifest{
 			Language: e.Language, Model: e.Model, Edition: now.Edition + 1, Base: base, Index: index, Dimensions: dimensions,
 			Cursor: at.Cursor, AsOf: at.AsOf.UnixMicro(), RebuiltFor: max(now.RebuiltFor, requested), SweptAt: now.SweptAt,
-			Retired: now.Retired[:len(now.Retired):len(now.Retired)],
+			Retired: now.Retired,
 		}
-		next.Base.Edition = next.Edition
-		next.Retire(e.Clock(), now.Named()...)
+		next.Replace(now, e.Clock())
 		if now.Index != "" {
-			next.Retire(e.Clock(), manifest.Object{Key: now.Index})
+			next.Retire(e.Clock(), now.Index)
 		}
 		switch _, err := e.swap(ctx, now, next); {
 		case err == nil:

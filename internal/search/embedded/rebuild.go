@@ -1,0 +1,180 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/search/language"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+)
+
+// Rebuild implements [search.Engine].
+func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.Seq2[search.Change, error]) error {
+	began := e.Clock()
+	m, requested, err := e.Manifests.ReadAll(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(e.dir, "rebuild-")
+	if err != nil {
+		return fmt.Errorf("rebuild: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := e.build(dir, changes)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	base, err := e.store(ctx, s, dir)
+	if err != nil {
+		return err
+	}
+	base.AsOf = at.AsOf.UnixMicro()
+	return e.publish(ctx, base, began, func(now manifest.Manifest) (manifest.Manifest, bool, error) {
+		next, useful := rebuilt(m, now, base)
+		if !useful {
+			return now, false, nil
+		}
+		next.Language, next.Model = e.Language, e.Model
+		if now.Cursor == m.Cursor {
+			next.Cursor, next.AsOf = at.Cursor, at.AsOf.UnixMicro()
+		}
+		if next.Previous != nil {
+			next.Previous.RemovedAt = began.UnixMicro()
+		}
+		next.RebuiltFor = max(now.RebuiltFor, requested)
+		behind, err := e.batchesAfter(ctx, next, next.Base.Through)
+		next.Pending = manifest.PendingOf(behind)
+		return next, true, err
+	})
+}
+
+// rebuilt returns the manifest with a rebuilt base. before is the one from when the rebuild
+// began, and now the one that is replaced. Batches since then may have what the rebuild
+// read too early, so they are added to its base once more. Those before have nothing new.
+func rebuilt(before, now manifest.Manifest, base manifest.Base) (next manifest.Manifest, useful bool) {
+	next = now
+	next.Edition++
+	next.Rebuilt = next.Edition
+	if !ours(now) {
+		next.Journal, next.Last, next.Base, next.Previous = newName(), 0, base, nil
+		return next, true
+	}
+	if before.Journal == now.Journal {
+		base.Through = before.Last
+	} // otherwise another rebuild began the journal in the meantime
+	next.Base, next.Previous = base, &manifest.Previous{Base: now.Base}
+	return next, base.Through >= now.From()
+}
+
+// build indexes the changes from nothing.
+func (e *Engine) build(dir string, changes iter.Seq2[search.Change, error]) (*state, error) {
+	s := &state{catalog: catalog{}}
+	analyzer, err := language.New(e.Language)
+	if err != nil {
+		return nil, err
+	}
+	if s.texts, err = newTexts(filepath.Join(dir, "build"), analyzer); err != nil {
+		return nil, err
+	}
+	if e.Model != "" {
+		s.vectors = newVectors(e.Model)
+	}
+	var pending []search.Change
+	chunks := 0
+	flush := func() error {
+		err := s.apply(pending)
+		pending, chunks = nil, 0
+		return err
+	}
+	for change, err := range changes {
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		pending = append(pending, change)
+		chunks += chunksOf(change)
+		if chunks >= applyAtOnce {
+			if err := flush(); err != nil {
+				return nil, errors.Join(err, s.close())
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// store writes the objects of a base.
+func (e *Engine) store(ctx context.Context, s *state, dir string) (manifest.Base, error) {
+	base := manifest.Base{Through: s.number, AsOf: s.asOf.UnixMicro(), BuiltAt: e.Clock().UnixMicro()}
+	base.Entities, base.Documents, base.Chunks = s.catalog.sizes()
+	file, err := s.texts.pack(ctx, dir)
+	if err != nil {
+		return base, err
+	}
+	defer file.Close()
+	if base.Texts, err = e.put(ctx, "texts", file); err != nil {
+		return base, err
+	}
+	lines, err := packed(s.catalog.sorted())
+	if err != nil {
+		return base, err
+	}
+	if base.Catalog, err = e.put(ctx, "catalog", lines); err != nil {
+		return base, err
+	}
+	if s.vectors == nil || s.vectors.dims == 0 {
+		return base, nil
+	}
+	flat, err := os.Create(filepath.Join(dir, "vectors"))
+	if err != nil {
+		return base, fmt.Errorf("store vectors: %w", err)
+	}
+	defer flat.Close()
+	if err := s.vectors.write(flat, s.catalog); err != nil {
+		return base, err
+	}
+	if _, err := flat.Seek(0, io.SeekStart); err != nil {
+		return base, fmt.Errorf("store vectors: %w", err)
+	}
+	object, err := e.put(ctx, "vectors", flat)
+	base.Vectors = &object
+	return base, err
+}
+
+// maxSwaps is how often a base's swap is repeated when others change the manifest.
+const maxSwaps = 20
+
+// publish names a base in the manifest. next returns what the manifest becomes, or false
+// if the base is of no more use. Only the swap is repeated when others change the
+// manifest in between.
+func (e *Engine) publish(ctx context.Context, base manifest.Base, began time.Time, next func(now manifest.Manifest) (manifest.Manifest, bool, error)) error {
+	for range maxSwaps {
+		now, err := e.Manifests.Read(ctx)
+		if err != nil {
+			return err
+		}
+		to, useful, err := next(now)
+		if err != nil {
+			return err
+		}
+		if !useful || now.Swept(began) {
+			return e.discard(ctx, search.ErrMoved, base.Objects()...)
+		}
+		switch _, err := e.swap(ctx, now, to); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, search.ErrMoved):
+			return err
+		}
+	}
+	return e.discard(ctx, search.ErrMoved, base.Objects()...)
+}
