@@ -42,6 +42,7 @@ func parts() []part {
 		{"paging", paging},
 		{"memory", peaks},
 		{"search", searching},
+		{"search-fresh", simulated("TestAChange_IsFindableSoonAfterItsWebhook")},
 		{"paying", paying},
 	}
 }

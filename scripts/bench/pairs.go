@@ -24,7 +24,10 @@ const pairs = 41
 // pairTime is about how long one half of a pair takes.
 const pairTime = 15 * time.Millisecond
 
-func pair(work, floor func()) (p paired) {
+func pair(work, floor func()) paired { return pairOf(pairs, work, floor) }
+
+// pairOf is [pair] with so many pairs, an odd number.
+func pairOf(pairs int, work, floor func()) (p paired) {
 	worksOnce, floorsOnce := repetitions(work), repetitions(floor)
 	var values, floors []time.Duration
 	var ratios []float64

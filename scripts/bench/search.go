@@ -1,24 +1,26 @@
 package main
 
 import (
+	"archive/tar"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
-	"iter"
+	"io"
 	"log/slog"
-	"math"
-	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
 	"gitlab.com/lorehook/lorehook/internal/search/language"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
-	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakes3 "gitlab.com/lorehook/lorehook/test/fake/s3"
 )
@@ -31,137 +33,220 @@ const (
 	vocabulary    = 100_000
 	queries       = 200
 	model         = "synthetic/384"
+	// depth is how many candidates a query wants.
+	depth = 200
+	// searchStarts is how many pairs of a cold start and its floor are measured.
+	searchStarts = 5
+	// bytesASecond is what a function reads from S3, as assumed.
+	bytesASecond = 75e6
 )
-
-// library makes texts whose words are as unevenly distributed as those of a language, and
-// vectors without a meaning.
-type library struct {
-	random *rand.Rand
-	zipf   *rand.Zipf
-}
-
-func newLibrary(seed uint64) *library {
-	random := rand.New(rand.NewPCG(seed, 7))
-	return &library{random, rand.NewZipf(random, 1.05, 4, vocabulary-1)}
-}
-
-func (l *library) text(words int) string {
-	var b strings.Builder
-	for range words {
-		fmt.Fprintf(&b, "w%dx ", l.zipf.Uint64())
-	}
-	return b.String()
-}
-
-func (l *library) vector() []float32 {
-	v, norm := make([]float32, dimensions), 0.0
-	for i := range v {
-		x := l.random.NormFloat64()
-		v[i], norm = float32(x), norm+x*x
-	}
-	for i := range v {
-		v[i] /= float32(math.Sqrt(norm))
-	}
-	return v
-}
-
-func (l *library) entity(iid int64) search.Change {
-	d := search.Document{ID: "entity", Indexed: search.Indexed{Hash: fmt.Sprintf("%064x", iid), Chunks: chunksOfOne, Model: model}}
-	for range chunksOfOne {
-		d.Texts, d.Vectors = append(d.Texts, l.text(chunkWords)), append(d.Vectors, l.vector())
-	}
-	ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: iid}}
-	return search.Change{Ref: ref, Facets: search.Facets{State: "opened", Author: fmt.Sprint("user", iid%50)}, Put: []search.Document{d}}
-}
 
 // searching measures the embedded search engine with 100,000 chunks. Times are of the
 // processor, so that other processes hardly count.
-func searching(ctx context.Context) (figures []figure, err error) {
+func searching(ctx context.Context) ([]figure, error) {
 	dir, err := os.MkdirTemp("", "lorehook-bench-search-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	db, names := fakedynamodb.New()
-	store := manifest.NewStore(db.Client(), names.State)
-	objects := fakes3.New(time.Now)
-	asked := newLibrary(2)
-	engine := func() (*embedded.Engine, error) {
-		return embedded.New(embedded.Options{
-			Manifests: store, Objects: bucket.New(objects.Client(), "index"), Dir: dir, Language: language.Default, Model: model,
-			Embed: func(context.Context, string) ([]float32, error) { return asked.vector(), nil },
-			Clock: time.Now, Log: slog.New(slog.DiscardHandler),
-		})
+	b := &searchBench{searched: newSearched(dir, time.Now), brute: newBruteForce()}
+	for _, measure := range []func(context.Context) error{b.rebuild, b.coldStart, b.queries} {
+		if err := measure(ctx); err != nil {
+			return nil, err
+		}
 	}
-	builder, err := engine()
+	b.brute = nil
+	figures, err := backfilled(ctx, dir)
+	return append(b.figures, figures...), err
+}
+
+// searched is an index in memory, and the source of its queries.
+type searched struct {
+	dir     string
+	clock   func() time.Time
+	store   *manifest.Store
+	objects *fakes3.Bucket
+	asked   *library
+}
+
+func newSearched(dir string, clock func() time.Time) *searched {
+	db, names := fakedynamodb.New()
+	return &searched{dir, clock, manifest.NewStore(db.Client(), names.State), fakes3.New(clock), newLibrary(2)}
+}
+
+// engine returns another process's engine, on a client of the bucket.
+func (s *searched) engine(objects *bucket.Bucket) (*embedded.Engine, error) {
+	return embedded.New(embedded.Options{
+		Manifests: s.store, Objects: objects, Dir: s.dir, Language: language.Default, Model: model,
+		Embed: func(context.Context, string) ([]float32, error) { return s.asked.vector(), nil },
+		Clock: s.clock, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func (s *searched) bucket() *bucket.Bucket { return bucket.New(s.objects.Client(), "index") }
+
+// ask answers a query with these words.
+func (s *searched) ask(ctx context.Context, e *embedded.Engine, words []uint32) (search.Candidates, error) {
+	return e.Search(ctx, search.Query{Text: textOf(words)}, depth)
+}
+
+// query is [searched.ask], and fails if vectors take no part.
+func (s *searched) query(ctx context.Context, e *embedded.Engine, words []uint32) error {
+	found, err := s.ask(ctx, e, words)
+	if err == nil && found.Mode != search.Hybrid {
+		err = fmt.Errorf("a query was answered as %s: %s", found.Mode, found.Reason)
+	}
+	return err
+}
+
+// wanted are the words of another query.
+func (s *searched) wanted() []uint32 { return s.asked.words(2 + s.asked.random.IntN(3)) }
+
+type searchBench struct {
+	*searched
+	brute   *bruteForce
+	base    manifest.Base
+	figures []figure
+}
+
+func (b *searchBench) add(name string, value float64, unit string, floor, limit float64) *figure {
+	b.figures = append(b.figures, newFigure("search of 100,000 chunks: "+name, value, unit, floor, limit))
+	return &b.figures[len(b.figures)-1]
+}
+
+func (b *searchBench) rebuild(ctx context.Context) error {
+	builder, err := b.engine(b.bucket())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	began := processor()
-	if err := builder.Rebuild(ctx, search.Position{Cursor: "0", AsOf: time.Now()}, everything()); err != nil {
-		return nil, err
+	if err := builder.Rebuild(ctx, search.Position{Cursor: "0", AsOf: b.clock()}, everything()); err != nil {
+		return err
 	}
 	built := processor() - began
 	if err := builder.Close(); err != nil {
-		return nil, err
+		return err
 	}
-	m, err := store.Read(ctx)
+	m, err := b.store.Read(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	add := func(name string, value float64, unit string, limit float64) {
-		figures = append(figures, newFigure("search of 100,000 chunks: "+name, value, unit, 0, limit))
-	}
-	add("a rebuild, without reading the tables", built.Seconds(), "s of processor", 0)
-	add("base without vectors", float64(m.Base.Catalog.Bytes+m.Base.Texts.Bytes)/indexedChunks, "bytes a chunk", 1024)
-	add("vectors", float64(m.Base.Vectors.Bytes)/indexedChunks, "bytes a chunk", 0)
-	add("what a cold start reads", float64(m.Base.Catalog.Bytes+m.Base.Texts.Bytes+m.Base.Vectors.Bytes)/1e6, "MB", 0)
-	err = searched(ctx, engine, asked, add)
-	return figures, err
+	b.base = m.Base
+	read := float64(b.base.Catalog.Bytes + b.base.Texts.Bytes + b.base.Vectors.Bytes)
+	b.add("a rebuild, without reading the tables", built.Seconds(), "s of processor", 0, 0)
+	b.add("base without vectors", float64(b.base.Catalog.Bytes+b.base.Texts.Bytes)/indexedChunks, "bytes a chunk", b.brute.textBytes()/indexedChunks, 1024)
+	b.add("vectors", float64(b.base.Vectors.Bytes)/indexedChunks, "bytes a chunk", 4*dimensions, 0)
+	b.add("what a cold start reads", read/1e6, "MB", 0, 0)
+	b.add("  that at 75 MB/s", read/bytesASecond, "s", 0, 0)
+	return nil
 }
 
-func searched(ctx context.Context, engine func() (*embedded.Engine, error), asked *library, add func(string, float64, string, float64)) error {
-	began := processor()
-	reader, err := engine()
+// coldStart compares a start up to the first answer with reading the objects.
+func (b *searchBench) coldStart(ctx context.Context) error {
+	var failed error
+	start := func() {
+		reader, err := b.engine(b.bucket())
+		if err == nil {
+			err = errors.Join(b.query(ctx, reader, b.wanted()), reader.Close())
+		}
+		failed = errors.Join(failed, err)
+	}
+	p := pairOf(searchStarts, start, func() { failed = errors.Join(failed, b.unpack(ctx)) })
+	b.add("cold start to the first answer", p.value.Seconds(), "s of processor", p.floor.Seconds(), 3).Ratio = p.ratio
+	return failed
+}
+
+// unpack reads the objects of the base as they are: the archive to files, the catalog to
+// its lines, the vectors to numbers.
+func (b *searchBench) unpack(ctx context.Context) error {
+	dir, err := os.MkdirTemp(b.dir, "bare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	objects := b.bucket()
+	for key, read := range map[string]func(io.Reader) error{
+		b.base.Catalog.Key: func(r io.Reader) error {
+			return decompressed(r, func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+		},
+		b.base.Texts.Key: func(r io.Reader) error {
+			return decompressed(r, func(r io.Reader) error { return untar(r, dir) })
+		},
+		b.base.Vectors.Key: func(r io.Reader) error {
+			return binary.Read(r, binary.LittleEndian, make([]float32, b.base.Vectors.Bytes/4))
+		},
+	} {
+		body, err := objects.Get(ctx, key)
+		if err == nil {
+			err = errors.Join(read(body), body.Close())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decompressed(r io.Reader, read func(io.Reader) error) error {
+	z, err := zstd.NewReader(r)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	return read(z)
+}
+
+func untar(r io.Reader, dir string) error {
+	for n, in := 0, tar.NewReader(r); ; n++ {
+		_, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		file, err := os.Create(filepath.Join(dir, fmt.Sprint(n)))
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(file, in)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+	}
+}
+
+// queries compares queries of a warm process with looking at all chunks.
+func (b *searchBench) queries(ctx context.Context) error {
+	reader, err := b.engine(b.bucket())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = reader.Close() }()
-	if _, err := reader.Search(ctx, search.Query{Text: asked.text(3)}, 200); err != nil {
+	if err := b.query(ctx, reader, b.wanted()); err != nil {
 		return err
 	}
-	add("cold start to the first answer", (processor() - began).Seconds(), "s of processor", 3)
 	var took []time.Duration
 	first := processor()
 	for range queries {
-		text := asked.text(2 + asked.random.IntN(3))
+		words := b.wanted()
 		began := processor()
-		found, err := reader.Search(ctx, search.Query{Text: text}, 200)
-		if err != nil {
+		if err := b.query(ctx, reader, words); err != nil {
 			return err
-		}
-		if found.Mode != search.Hybrid {
-			return fmt.Errorf("a query was answered as %s: %s", found.Mode, found.Reason)
 		}
 		took = append(took, processor()-began)
 	}
 	mean := (processor() - first) / queries
-	slices.Sort(took)
-	add("query with fusion, p50", milliseconds(took[queries/2]), "ms of processor", 0)
-	add("query with fusion, p95", milliseconds(took[queries*95/100]), "ms of processor", 150)
-	add("queries on two processors", 2/mean.Seconds(), "a second", 0)
-	return nil
+	var failed error
+	p := pair(func() { failed = errors.Join(failed, b.query(ctx, reader, b.wanted())) }, func() { b.brute.search(b.wanted(), b.asked.vector(), depth) })
+	b.add("query with fusion, median", milliseconds(p.value), "ms of processor", milliseconds(p.floor), 0).Ratio = p.ratio
+	b.add("query with fusion, p95", milliseconds(percentile95(took)), "ms of processor", 0, 150)
+	b.add("queries on two processors", 2/mean.Seconds(), "a second", 0, 0)
+	return failed
 }
 
-func everything() iter.Seq2[search.Change, error] {
-	return func(yield func(search.Change, error) bool) {
-		l := newLibrary(1)
-		for iid := range int64(indexedChunks / chunksOfOne) {
-			if !yield(l.entity(iid+1), nil) {
-				return
-			}
-		}
-	}
+func percentile95(took []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(took))[len(took)*95/100]
 }
 
 // processor is the time that this process has used of all processors.

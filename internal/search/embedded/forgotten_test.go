@@ -1,16 +1,10 @@
 package embedded_test
 
 import (
-	"context"
-	"encoding/json"
 	"log/slog"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/search"
@@ -22,75 +16,19 @@ import (
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
-// stream has the keys of the content table's items that were written: what the table's
-// stream delivers to the feed.
-type stream struct {
-	table   string
-	records []events.DynamoDBEventRecord
-}
-
-// around is for [cloud.Intercept].
-func (s *stream) around(_ context.Context, call cloud.Call, send func() error) error {
-	err := send()
-	if err != nil {
-		return err
-	}
-	switch in := call.Input.(type) {
-	case *dynamodb.PutItemInput:
-		s.wrote(*in.TableName, in.Item)
-	case *dynamodb.UpdateItemInput:
-		s.wrote(*in.TableName, in.Key)
-	case *dynamodb.DeleteItemInput:
-		s.wrote(*in.TableName, in.Key)
-	case *dynamodb.BatchWriteItemInput:
-		for table, requests := range in.RequestItems {
-			for _, r := range requests {
-				if r.PutRequest != nil {
-					s.wrote(table, r.PutRequest.Item)
-				} else {
-					s.wrote(table, r.DeleteRequest.Key)
-				}
-			}
-		}
-	case *dynamodb.TransactWriteItemsInput:
-		for _, item := range in.TransactItems {
-			switch {
-			case item.Put != nil:
-				s.wrote(*item.Put.TableName, item.Put.Item)
-			case item.Update != nil:
-				s.wrote(*item.Update.TableName, item.Update.Key)
-			case item.Delete != nil:
-				s.wrote(*item.Delete.TableName, item.Delete.Key)
-			}
-		}
-	}
-	return nil
-}
-
-func (s *stream) wrote(table string, item map[string]types.AttributeValue) {
-	if table != s.table {
-		return
-	}
-	keys := map[string]events.DynamoDBAttributeValue{}
-	for _, name := range []string{"pk", "sk"} {
-		keys[name] = events.NewStringAttribute(item[name].(*types.AttributeValueMemberS).Value)
-	}
-	s.records = append(s.records, events.DynamoDBEventRecord{EventSource: "aws:dynamodb", Change: events.DynamoDBStreamRecord{Keys: keys}})
-}
-
 // chain is everything between GitLab and the bucket of the index.
 type chain struct {
 	*testing.T
 	*cloud.World
-	stream   *stream
+	stream   *cloudsearch.Stream
 	consumer *feed.Consumer
 	index    *cloudsearch.Search
 }
 
 func newChain(t *testing.T) *chain {
 	db, tables := fakedynamodb.New()
-	s := &stream{table: tables.Content}
-	w := cloud.NewWorld(t, cloud.Intercept(db.Client(), s.around), tables)
+	s := &cloudsearch.Stream{Table: tables.Content}
+	w := cloud.NewWorld(t, cloud.Intercept(db.Client(), s.Around), tables)
 	return &chain{
 		T: t, World: w, stream: s,
 		consumer: &feed.Consumer{Store: feed.NewStore(w.DB, tables.Feed, w.Clock.Now), Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler)},
@@ -103,10 +41,8 @@ func (c *chain) work() {
 	c.Helper()
 	c.Sweep()
 	c.Drive()
-	records := c.stream.records
-	c.stream.records = nil
-	for some := range slices.Chunk(append(records, c.beat()), surgical.FeedBatch) {
-		event, err := json.Marshal(events.DynamoDBEvent{Records: some})
+	for some := range slices.Chunk(append(c.stream.Take(), cloudsearch.Beat()), surgical.FeedBatch) {
+		event, err := cloudsearch.Event(some)
 		if err != nil {
 			c.Fatal(err)
 		}
@@ -117,13 +53,6 @@ func (c *chain) work() {
 	if err := c.index.Index(c.Context()); err != nil { // which lets a minute pass
 		c.Fatal(err)
 	}
-}
-
-// beat is what the stream has if nothing changed.
-func (c *chain) beat() events.DynamoDBEventRecord {
-	return events.DynamoDBEventRecord{EventSource: "aws:dynamodb", Change: events.DynamoDBStreamRecord{Keys: map[string]events.DynamoDBAttributeValue{
-		"pk": events.NewStringAttribute("beat"), "sk": events.NewStringAttribute("beat"),
-	}}}
 }
 
 // objectsWith are the objects of the bucket that have the word.
