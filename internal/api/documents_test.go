@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,34 @@ func TestDocumentsAreReadWholeInPagesOfAnyLength(t *testing.T) {
 			}
 			if diff := cmp.Diff(infos.Documents, plain); diff != "" || whole != 6 {
 				t.Errorf("limit %d: %d long documents are whole (-entity +documents):\n%s", limit, whole, diff)
+			}
+		}
+	})
+}
+
+// All documents of an entity have its title.
+func TestDocuments_AreToldApartByWhoBeganThemWhenAndHow(t *testing.T) {
+	inWorld(t, func(t *testing.T, f *fixture) {
+		opened := instant("2026-05-20T09:12:00Z")
+		ref := fakegitlab.IssueRef(99)
+		f.GitLab.SetIssue(fakegitlab.NewIssue(99, "Slow start page", "It takes seconds to draw.", opened))
+		f.GitLab.AddDiscussion(ref, fakegitlab.Note{Author: fakegitlab.Mira(), CreatedAt: opened, UpdatedAt: opened, Body: "Which browser?"})
+		f.GitLab.AddDiscussion(ref, fakegitlab.Note{Author: fakegitlab.User{ID: 23, Username: "ines.carvalho", Name: "Inês Carvalho"}, CreatedAt: opened, UpdatedAt: opened, Body: "Set `carousel: false`."})
+		f.Webhook(ref)
+		infos := get[api.EntityView](f, pathOf(ref)).Documents
+		var told []string
+		for _, d := range infos {
+			told = append(told, fmt.Sprintf("%s %s %s", d.Author, d.CreatedAt.Format(time.RFC3339), d.Begins))
+		}
+		slices.Sort(told)
+		if diff := cmp.Diff([]string{
+			"ines.carvalho 2026-05-20T09:12:00Z Set `carousel: false`.", "mira.oduya 2026-05-20T09:12:00Z It takes seconds to draw.", "mira.oduya 2026-05-20T09:12:00Z Which browser?",
+		}, told); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		for _, query := range []string{"?fields=documents", "?include=documents"} {
+			if diff := cmp.Diff(infos, get[api.EntityView](f, pathOf(ref)+query).Documents); diff != "" {
+				t.Errorf("%s (-without it +got):\n%s", query, diff)
 			}
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -72,7 +73,7 @@ func (r *entityReading) answer(ctx context.Context) (*entityAnswer, error) {
 		return answer, nil
 	}
 	entity := content.Entity{Head: documents.Head}
-	if r.markdown || r.shows("entity") || r.shows(partDiscussions) || r.shows(partEvents) {
+	if r.markdown || r.shows("entity") || r.shows(partDiscussions) || r.shows(partEvents) || r.shows(partDocuments) {
 		if entity, err = r.Content.Read(ctx, r.ref); err != nil {
 			return nil, err
 		}
@@ -166,7 +167,7 @@ func (r *entityReading) etag(head surgical.Head, shown content.ShownDocuments) s
 	}
 	for _, d := range shown.Documents {
 		if d.Revision >= head.DocumentsVisibleFrom {
-			info := documentInfo(d, shown.Embeddings[d.ID], head)
+			info := documentInfo(d, shown.Embeddings[d.ID], head, render.Beginning{}) // which the hash covers
 			said = append(said, info.ID, info.Hash, info.Chunks)
 		}
 	}
@@ -201,18 +202,34 @@ func (r *entityReading) view(entity content.Entity, documents content.ShownDocum
 		p.budget.bytes -= sizeOf(p.view)
 		p.empty = false
 	}
+	shown := entity
 	if !r.shows(partDiscussions) {
-		entity.Discussions = nil
+		shown.Discussions = nil
 	}
 	if !r.shows(partEvents) {
-		entity.Events = nil
+		shown.Events = nil
 	}
-	if p.addChildren(entity) && p.addDocuments(documents, entity.Head) {
-		return p.view, nil
+	if p.addChildren(shown) {
+		begins, err := r.beginnings(entity)
+		if err != nil || p.addDocuments(documents, entity.Head, begins) {
+			return p.view, err
+		}
 	}
 	var err error
 	p.view.NextCursor, err = encodeCursor(p.place)
 	return p.view, err
+}
+
+// beginnings returns what tells the entity's documents apart, by their ids.
+func (r *entityReading) beginnings(entity content.Entity) (map[string]render.Beginning, error) {
+	if !r.shows(partDocuments) {
+		return nil, nil
+	}
+	attributes, err := surgical.ParseAttributes(entity.Entity)
+	if err != nil {
+		return nil, fmt.Errorf("read the copy of %s: %w", r.ref, err)
+	}
+	return render.BeginningsOf(attributes, entity.Discussions), nil
 }
 
 // prefersMarkdown reports whether an Accept header prefers Markdown to JSON.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -78,7 +79,7 @@ type EventsView struct {
 // DocumentInfo is a document without its text.
 type DocumentInfo struct {
 	ID           string `json:"id" example:"entity" doc:"entity, or discussion# and the discussion's id."`
-	Title        string `json:"title" doc:"GitLab's title."`
+	Title        string `json:"title" doc:"GitLab's title of the entity, the same in all its documents."`
 	URL          string `json:"url,omitempty" doc:"The URL of its page in GitLab."`
 	Confidential bool   `json:"confidential" doc:"Whether it contains text that only members may read."`
 	Revision     int64  `json:"revision" doc:"The revision that the document was rendered from."`
@@ -86,6 +87,14 @@ type DocumentInfo struct {
 	Chunks       int    `json:"chunks" doc:"Number of embedded chunks; 0 unless embedded."`
 	Embedded     bool   `json:"embedded" doc:"Whether the embeddings are current."`
 	Visible      bool   `json:"visible" doc:"Always true: hidden documents are omitted."`
+	BeginningView
+	Begins string `json:"begins,omitempty" example:"I can reproduce it. The tombstones are dropped when two index segments are…" doc:"The first words of the first comment, or of the description."`
+}
+
+// BeginningView says who began a discussion or opened an entity, and when.
+type BeginningView struct {
+	Author    string    `json:"author,omitempty" example:"jonas.falk" doc:"User name of who began the discussion, or created the entity."`
+	CreatedAt time.Time `json:"created_at,omitzero" doc:"When that was, in whole seconds."`
 }
 
 // OmittedPart describes a part that is too large for any response.
@@ -169,12 +178,12 @@ func idOf(raw json.RawMessage) string {
 }
 
 // addDocuments reports whether all fit.
-func (p *entityPage) addDocuments(shown content.ShownDocuments, head surgical.Head) bool {
+func (p *entityPage) addDocuments(shown content.ShownDocuments, head surgical.Head, begins map[string]render.Beginning) bool {
 	for _, d := range shown.Documents {
 		if d.ID <= p.place.Document || d.Revision < head.DocumentsVisibleFrom {
 			continue
 		}
-		info := documentInfo(d, shown.Embeddings[d.ID], head)
+		info := documentInfo(d, shown.Embeddings[d.ID], head, begins[d.ID])
 		if !p.budget.take(sizeOf(info), p.empty) {
 			return false
 		}
@@ -184,10 +193,10 @@ func (p *entityPage) addDocuments(shown content.ShownDocuments, head surgical.He
 	return true
 }
 
-func documentInfo(d content.Document, e content.Embeddings, head surgical.Head) DocumentInfo {
+func documentInfo(d content.Document, e content.Embeddings, head surgical.Head, b render.Beginning) DocumentInfo {
 	info := DocumentInfo{
 		ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential, Revision: d.Revision, Hash: d.Hash,
-		Embedded: e.Current(head, d.Hash), Visible: true,
+		Embedded: e.Current(head, d.Hash), Visible: true, BeginningView: BeginningView{b.Author, b.At}, Begins: b.Words,
 	}
 	if info.Embedded {
 		info.Chunks = len(e.Chunks)

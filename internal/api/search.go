@@ -34,10 +34,11 @@ type SearchHit struct {
 
 // SearchPassage is a part of a document that a search found.
 type SearchPassage struct {
-	Document string        `json:"document" example:"discussion#6d270584132911c53a595f98d51587180305a408" doc:"The document that the text is part of."`
-	URL      string        `json:"url,omitempty" doc:"Its place in GitLab."`
-	Text     string        `json:"text" doc:"The text, in Markdown."`
-	Marks    []search.Mark `json:"marks" nullable:"false" doc:"Where words of the query are in the text, counted in characters (Unicode code points)."`
+	Document string `json:"document" example:"discussion#6d270584132911c53a595f98d51587180305a408" doc:"The document that the text is part of."`
+	BeginningView
+	URL   string        `json:"url,omitempty" doc:"Its place in GitLab."`
+	Text  string        `json:"text" doc:"The text, in Markdown."`
+	Marks []search.Mark `json:"marks" nullable:"false" doc:"Where words of the query are in the text, counted in characters (Unicode code points)."`
 }
 
 type searchInput struct {
@@ -115,7 +116,7 @@ func searchHit(hit search.Hit) SearchHit {
 		if marks == nil {
 			marks = []search.Mark{}
 		}
-		view.Passages = append(view.Passages, SearchPassage{p.Document, p.URL, p.Text, marks})
+		view.Passages = append(view.Passages, SearchPassage{p.Document, BeginningView{p.Author, p.CreatedAt}, p.URL, p.Text, marks})
 	}
 	return view
 }

@@ -84,7 +84,8 @@ func TestSearch_FindsEntitiesByWordsAndFilters(t *testing.T) {
 			t.Fatalf("%+v", page)
 		}
 		passage := hit.Passages[0]
-		if text := []rune(passage.Text); len(passage.Marks) < 2 || string(text[passage.Marks[0].Start:passage.Marks[0].End]) != "carousel" || !strings.Contains(passage.URL, "#note_") {
+		if text := []rune(passage.Text); len(passage.Marks) < 2 || string(text[passage.Marks[0].Start:passage.Marks[0].End]) != "carousel" || !strings.Contains(passage.URL, "#note_") ||
+			passage.Author != "mira.oduya" || !passage.CreatedAt.Equal(instant("2026-05-20T09:12:00Z").Time) {
 			t.Errorf("%+v", passage)
 		}
 	})

@@ -57,7 +57,17 @@ type Document struct {
 	Revision     int64  `json:"revision"`
 	Chunks       int    `json:"chunks"`
 	Embedded     bool   `json:"embedded"`
-	Text         string `json:"text"`
+	Beginning
+	// Begins is the first words of the first comment, or of the description.
+	Begins string `json:"begins"`
+	Text   string `json:"text"`
+}
+
+// Beginning says who began a discussion or opened an entity, and when. Both are empty as
+// far as GitLab does not say.
+type Beginning struct {
+	Author    string    `json:"author"`
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // Documents are the documents of an entity.

@@ -37,9 +37,10 @@ type SearchHit struct {
 // SearchPassage is a part of a document. Marks count characters.
 type SearchPassage struct {
 	Document string `json:"document"`
-	URL      string `json:"url"`
-	Text     string `json:"text"`
-	Marks    []struct {
+	Beginning
+	URL   string `json:"url"`
+	Text  string `json:"text"`
+	Marks []struct {
 		Start int `json:"start"`
 		End   int `json:"end"`
 	} `json:"marks"`

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -55,7 +57,7 @@ func (c *searchCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	s.answer(page.Raw, func(p *printer) { p.hits(page.Value) })
+	s.answer(page.Raw, func(p *printer) { p.hits(page.Value, s.times()) })
 	return nil
 }
 
@@ -103,7 +105,7 @@ func (c *searchCommand) query(ctx context.Context, s *session) (url.Values, erro
 
 // hits prints what a search found: a header, the passage that matches best, and the link
 // of each hit.
-func (p *printer) hits(page apiclient.SearchPage) {
+func (p *printer) hits(page apiclient.SearchPage, at times) {
 	if len(page.Hits) == 0 {
 		p.line("nothing found")
 	}
@@ -112,6 +114,9 @@ func (p *printer) hits(page apiclient.SearchPage) {
 		if len(hit.Passages) > 0 {
 			if text := p.marked(hit.Passages[0]); text != "" {
 				p.line("    %s", text)
+			}
+			if thread := threadOf(hit.Passages[0], at); thread != "" {
+				p.line("    %s", paint(p.faint, "%s", thread))
 			}
 			p.line("    %s", hit.Passages[0].URL)
 		}
@@ -124,6 +129,15 @@ func (p *printer) hits(page apiclient.SearchPage) {
 	if page.NextCursor != "" {
 		p.line("there is more: raise --limit, or narrow the search")
 	}
+}
+
+// threadOf says which thread a passage is part of; "" if it is of none, or if GitLab does
+// not say who began it.
+func threadOf(passage apiclient.SearchPassage, at times) string {
+	if passage.Document == render.EntityID || passage.Author == "" {
+		return ""
+	}
+	return fmt.Sprintf("in a thread begun by %s %s", passage.Author, at.text(passage.CreatedAt))
 }
 
 // marked returns a passage on one line, with the words of the query in bold.

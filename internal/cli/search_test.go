@@ -21,6 +21,7 @@ func TestSearch_ShowsPassagesLinksAndHowCurrentTheyAre(t *testing.T) {
 			t.Errorf("without an index: exit %d, %s", got.exit, got.out)
 		}
 		s.GitLab.SetIssue(fakegitlab.NewIssue(8, "Slow start page", "How do I turn off the carousel?\n\n\x1b[31mred", fakegitlab.Time{Time: s.GitLab.UpdatedAt(fakegitlab.IssueRef(7))}))
+		s.GitLab.AddDiscussion(fakegitlab.IssueRef(7), fakegitlab.Note{Author: fakegitlab.Mira(), CreatedAt: fakegitlab.Time{Time: s.World.Clock.Now()}, Body: "A carousel is easy to disable."})
 		for _, ref := range []string{"1#7", "1#8"} {
 			if got := s.run("sync", ref, "--wait"); got.exit != 0 {
 				t.Fatalf("%s: %s", ref, got.errors)

@@ -67,7 +67,7 @@ func (c *showCommand) Run(ctx context.Context, s *session) error {
 	}
 	s.answer(entity.Raw, func(p *printer) {
 		if c.Verbose {
-			p.entity(entity.Value)
+			p.entity(entity.Value, s.times())
 		} else {
 			p.thread(entity.Value, s.times())
 		}
@@ -92,7 +92,7 @@ func nonEmpty(text string) *string {
 }
 
 // entity prints a copy's head and its documents.
-func (p *printer) entity(e apiclient.Entity) {
+func (p *printer) entity(e apiclient.Entity, at times) {
 	events := 0
 	for _, list := range e.Events {
 		events += len(list)
@@ -124,12 +124,12 @@ func (p *printer) entity(e apiclient.Entity) {
 		if d.Embedded {
 			embedded = plain("%d", d.Chunks)
 		}
-		rows = append(rows, []cell{plain("%s", d.ID), plain("%d", d.Revision), embedded, plain("%s", d.Title)})
+		rows = append(rows, []cell{plain("%s", d.ID), plain("%d", d.Revision), embedded, plain("%s", d.Author), plain("%s", at.text(d.CreatedAt)), plain("%s", d.Begins)})
 	}
 	if len(rows) > 0 {
 		p.line("")
 	}
-	p.table([]string{"DOCUMENT", "REVISION", "EMBEDDINGS", "TITLE"}, rows)
+	p.table([]string{"DOCUMENT", "REVISION", "EMBEDDINGS", "AUTHOR", "CREATED", "BEGINS"}, rows)
 }
 
 // documentsBehind says since when documents are behind, by how much and why, and what happens

@@ -10,6 +10,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -93,7 +94,10 @@ type hitView struct {
 
 // passageView is a part of a document, in which the words of the query are marked.
 type passageView struct {
-	Link  link
+	Link link
+	// Began says who began the thread that a comment is in, "" if unknown; At is when.
+	Began string
+	At    moment
 	Parts []markedPart
 }
 
@@ -188,19 +192,17 @@ func (f frame) hit(hit apiclient.SearchHit, projectPath string) hitView {
 		view.Labels = append(view.Labels, plaintext.Line(label))
 	}
 	for _, passage := range hit.Passages {
-		view.Passages = append(view.Passages, passageView{
-			Link: link{Text: placeName(passage.Document), Href: noteHref(ref, passage.URL)}, Parts: markedParts(passage),
-		})
+		view.Passages = append(view.Passages, f.passage(ref, passage))
 	}
 	return view
 }
 
-// placeName says which part of an entity a document is.
-func placeName(document string) string {
-	if strings.HasPrefix(document, "discussion#") {
-		return "in a comment"
+func (f frame) passage(ref surgical.EntityRef, passage apiclient.SearchPassage) passageView {
+	view := passageView{Link: link{Text: "in the description", Href: noteHref(ref, passage.URL)}, Parts: markedParts(passage)}
+	if passage.Document != render.EntityID {
+		view.Link.Text, view.Began, view.At = "in a comment", plaintext.Line(passage.Author), f.moment(passage.CreatedAt)
 	}
-	return "in the description"
+	return view
 }
 
 // noteHref is the place of a note in an entity's page. GitLab's URL of a note ends with

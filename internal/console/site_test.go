@@ -176,13 +176,13 @@ func TestSite_FindsWhatPeopleWroteAndLeadsToIt(t *testing.T) {
 			t.Errorf("without an index: %d\n%s", got.Status, got.Body)
 		}
 		seven := fakegitlab.IssueRef(7)
-		f.GitLab.AddDiscussion(seven, fakegitlab.Note{Body: "How do I turn off the carousel?"})
+		f.GitLab.AddDiscussion(seven, fakegitlab.Note{Author: fakegitlab.Mira(), Body: "How do I turn off the carousel?"})
 		f.Webhook(seven)
 		if err := f.search.Index(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		body := ask(t, "GET", server.URL+"/search?q=disable+carousel&project=1&state=opened").Body
-		for _, want := range []string{"<mark>carousel</mark>", "demo/lorehook-demo#7", `<option value="1" selected>`, `<option value="opened" selected>`, "Searched by words; has every change before", `value="disable carousel"`} {
+		for _, want := range []string{"<mark>carousel</mark>", "demo/lorehook-demo#7", `<option value="1" selected>`, `<option value="opened" selected>`, "Searched by words; has every change before", `value="disable carousel"`, "in a thread begun by <bdi>mira.oduya</bdi>"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("no %q in:\n%s", want, body)
 			}
@@ -206,7 +206,7 @@ func TestSite_ShowsAThreadBesideItsDocumentsAndHowFreshItIs(t *testing.T) {
 		f.GitLab.Edit(seven, func(c *fakegitlab.Common) {
 			c.Description = "# What\n\nIt *breaks* in `a < b`.\n\n![shot](/uploads/1/a.png)"
 		})
-		f.GitLab.AddDiscussion(seven, fakegitlab.Note{Body: "See [the log](#note_1)\n\n<script>window.pwned=1</script><b>bold</b>"})
+		f.GitLab.AddDiscussion(seven, fakegitlab.Note{Author: fakegitlab.Mira(), Body: "See [the log](#note_1)\n\n<script>window.pwned=1</script><b>bold</b>"})
 		f.Webhook(seven)
 		if err := f.Ledger.CompleteProject(t.Context(), 1, f.Clock.Now().Add(-3*time.Minute), f.Clock.Now().Add(-time.Hour)); err != nil {
 			t.Fatal(err)
@@ -216,6 +216,7 @@ func TestSite_ShowsAThreadBesideItsDocumentsAndHowFreshItIs(t *testing.T) {
 		for _, want := range []string{
 			"<h3>What</h3>", "<em>breaks</em>", "<code>a &lt; b</code>", "image: shot</a>", "<b>bold</b>", "the log</a>", "The copy", "Documents",
 			"the project is complete as of", "3 min ago", "19 s ago", "lore show -p 1 --issue 7", "embedded", `href="/projects/1/issues/7/sync"`,
+			"<summary><bdi>Description</bdi>", "<summary><strong><bdi>mira.oduya</bdi></strong> <bdi>See [the log](#note_1)", // titles would be all the same
 		} {
 			if !strings.Contains(body, want) {
 				t.Errorf("no %q in:\n%s", want, body)

@@ -62,7 +62,14 @@ type entryView struct {
 
 // documentView is a document of the entity.
 type documentView struct {
-	Title, ID, Note, Text string
+	// Title tells it from the entity's other documents: what it begins with, or its id.
+	Title, ID, Text string
+	// Author is who began the discussion, At when that was; both are empty for the
+	// entity's own document, and as far as GitLab does not say.
+	Author string
+	At     moment
+	// Note says how current it is.
+	Note string
 }
 
 const (
@@ -119,7 +126,7 @@ func (s *site) thread(ctx context.Context, v visit, t surgical.EntityType) (shee
 	view := s.threadView(v, entity.Value)
 	view.Ref, view.Complete = name, v.moment(project.Value.CompleteAsOf)
 	view.Project = link{Text: cmp.Or(plaintext.Line(project.Value.Path), fmt.Sprintf("Project %d", ref.ProjectID)), Href: listPath(ref.ProjectID, t)}
-	view.documents(documents.Value.Documents)
+	v.documents(view, documents.Value.Documents)
 	view.Runs = v.rows(runsOf(runs.Value.Runs), nil)
 	return sheet{Title: view.Title, Thread: view}, nil
 }
@@ -251,7 +258,7 @@ func (f frame) threadFacts(e apiclient.Entity, a surgical.Attributes) []fact {
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" && f.Moment.ISO == "" && f.Link == nil })
 }
 
-func (view *threadView) documents(all []apiclient.Document) {
+func (v visit) documents(view *threadView, all []apiclient.Document) {
 	for i, d := range all {
 		if i == shownDocs {
 			view.MoreDocuments = len(all) - shownDocs
@@ -265,8 +272,10 @@ func (view *threadView) documents(all []apiclient.Document) {
 		if utf8.RuneCountInString(text) > maxShownDoc {
 			text = string([]rune(text)[:maxShownDoc]) + "\n… cut here; lore show --documents has the rest"
 		}
-		view.Documents = append(view.Documents, documentView{
-			Title: cmp.Or(plaintext.Line(d.Title), plaintext.Line(d.ID)), ID: plaintext.Line(d.ID), Note: fmt.Sprintf("revision %d, %s", d.Revision, note), Text: text,
-		})
+		shown := documentView{Title: "Description", ID: plaintext.Line(d.ID), Note: fmt.Sprintf("revision %d, %s", d.Revision, note), Text: text}
+		if d.ID != render.EntityID {
+			shown.Title, shown.Author, shown.At = cmp.Or(plaintext.Line(d.Begins), shown.ID), plaintext.Line(d.Author), v.moment(d.CreatedAt)
+		}
+		view.Documents = append(view.Documents, shown)
 	}
 }

@@ -33,6 +33,10 @@ type Hit struct {
 // Passage is a part of a document's text.
 type Passage struct {
 	Document string
+	// Author is the user name of who began the document, and CreatedAt when that was, as
+	// far as GitLab says.
+	Author    string
+	CreatedAt time.Time
 	// URL is the document's page in GitLab.
 	URL  string
 	Text string

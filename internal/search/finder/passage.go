@@ -50,7 +50,8 @@ func (m marker) passage(document content.Document, chunks []render.Chunk, n int)
 		}
 	}
 	start, end := window(chunk, found)
-	p := search.Passage{Document: document.ID, URL: document.URL, Text: chunk[start:end]}
+	begun := render.BeginningOf(document.Document)
+	p := search.Passage{Document: document.ID, Author: begun.Author, CreatedAt: begun.At, URL: document.URL, Text: chunk[start:end]}
 	for _, word := range found {
 		if word.Start >= start && word.End <= end && word.Start < word.End {
 			from := utf8.RuneCountInString(chunk[start:word.Start])
