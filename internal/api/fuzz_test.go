@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -16,10 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/ledger"
 	"gitlab.com/lorehook/lorehook/internal/problem"
+	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
+	"gitlab.com/lorehook/lorehook/test/cloud/cloudsearch"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
@@ -150,13 +154,22 @@ func checkAnswer(t *testing.T, w *httptest.ResponseRecorder) {
 	}
 }
 
-// stored is the API over a store that holds issue 7.
+// stored is the API over a store that holds and has indexed issue 7, whose change is in the
+// feed.
 func stored(f *testing.F) http.Handler {
 	db, tables := fakedynamodb.New()
 	w := cloud.NewWorld(f, db.Client(), tables)
 	w.Webhook(fakegitlab.IssueRef(7))
+	found := cloudsearch.New(f, w, func() surgical.Policy { return surgical.Include })
+	changes := feed.NewStore(w.DB, tables.Feed, w.Clock.Now)
+	consumer := &feed.Consumer{Store: changes, Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler)}
+	_, err := consumer.Handle(f.Context(), json.RawMessage(`{"Records":[{"eventSource":"aws:dynamodb","dynamodb":{"Keys":{"pk":{"S":"P#1#issue#7"},"sk":{"S":"head"}}}}]}`))
+	if err := errors.Join(err, found.Index(f.Context())); err != nil {
+		f.Fatal(err)
+	}
 	return handlerOver(f, Options{
-		Runs: w.Ledger, Projects: w.Ledger, Passes: w.Ledger, Content: w.Content.ForReaders(w.Ledger.ProjectHiddenAt, surgical.Include), Queue: &outbox{}, Clock: w.Clock.Now, NewKey: func() string { return "made-up" },
+		Runs: w.Ledger, Projects: w.Ledger, Passes: w.Ledger, Standing: w.Ledger, Content: w.Content.ForReaders(w.Ledger.ProjectHiddenAt, surgical.Include), Eraser: w.Eraser, Feed: changes,
+		Search: found.Find, Index: found.Manifests, Queue: &outbox{}, Clock: w.Clock.Now, NewKey: func() string { return "made-up" },
 	})
 }
 
@@ -166,6 +179,11 @@ func FuzzRead(f *testing.F) {
 		"/v1/sync-runs", "/v1/sync-runs?project_id=1&status=succeeded&limit=1", "/v1/sync-runs?limit=0", "/v1/sync-runs?cursor=e30", "/v1/sync-runs?x=1",
 		"/v1/sync-runs/w", "/v1/sync-runs/%2e%2e", "/v1/projects/1/issues/7", "/v1/projects/1/issues/7?limit=1", "/v1/projects/1/issues/7/documents?limit=2",
 		"/v1/projects/1/issues/7/sync-runs", "/v1/projects/3/issues/7", "/v1/projects/1/merge_requests/99999999999999999999", "/v1//projects", "/openapi.json", "/healthz", "/%zz",
+		"/v1/search", "/v1/search?q=reindex&limit=1", "/v1/search?q=%00%ff+NOT(*:*~2^3+%22state:opened+label:%22a+b%22+created:2026-05-01..2026-05-31+%E6%A4%9C%E7%B4%A2", "/v1/search?similar_to=1%237&project=1&state=opened&updated_before=0001-01-01T00:00:00Z",
+		"/v1/search?q=x&cursor=e30", "/v1/search?q=x+updated:%3E%3D9999-12-31&created_after=2026-02-30", "/v1/search?q=x&author=%40a&label=%2C",
+		"/v1/changes", "/v1/changes?since=e30&project=1", "/v1/changes?since=" + encodedPlace(f, changePlace{changesList, 1, 0, 1780000000000000}), "/v1/index", "/v1/status", "/v1/projects",
+		"/v1/projects/1/issues?state=opened&label=a,b&author=a&assignee=b&milestone=c&order=created_asc&limit=100&fields=iid,title", "/v1/projects/1/issues?created_after=2026-05-01&created_before=2026-05-01T00:00:00%2B02:00&updated_after=0001-01-01&updated_before=0001-01-01T00:00:00Z",
+		"/v1/projects/1/merge_requests?state=locked&cursor=e30", "/v1/projects/1/entities?after=issue%237", "/v1/projects/1/issues/7?include=documents&fields=documents", "/v1/projects/1/issues/7/why",
 	} {
 		f.Add(http.MethodGet, target)
 	}
@@ -185,11 +203,23 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// encodedPlace is the cursor of a place.
+func encodedPlace(t testing.TB, place any) string {
+	cursor, err := encodeCursor(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cursor
+}
+
 // A cursor of the right list leads to a page, however its place was forged.
 func FuzzPlace(f *testing.F) {
 	f.Add(int64(1780000000000000), "w", int64(1), 0, "entity", 1)
 	f.Add(int64(-1), "\x00", int64(-1), -1, "discussion#", 100)
 	f.Add(int64(1<<62), "~", int64(1<<62), 1<<40, "\U0010ffff", 50)
+	f.Add(int64(1780000000000000), "0000000000000007", int64(1), 1, "1780000000000000#0000000000000007", 1)
+	f.Add(int64(-1<<63), "9999999999999999", int64(1), surgical.MaxSearchDepth, "issue#7", 2)
+	selectsAll := ListingInput{Order: "updated_desc"}.query("", search.Range{}, search.Range{})
 	handler := stored(f)
 	f.Fuzz(func(t *testing.T, at int64, runID string, revision int64, children int, document string, limit int) {
 		for path, place := range map[string]any{
@@ -201,15 +231,19 @@ func FuzzPlace(f *testing.F) {
 			"/v1/projects/1/merge_requests/7?":          entityPlace{Entity: "1#merge_request#7", Revision: revision, Children: children, Document: document},
 			"/v1/projects/1/issues/8/documents?":        documentPlace{Of: listName("documents", 1, "issue#8"), Document: document},
 			"/v1/sync-runs?project_id=1&status=failed&": listPlace{Of: listName("runs", 1, "failed"), At: at, RunID: runID},
+			"/v1/search?q=reindex&":                     searchPlace{Of: "search " + search.Query{Text: "reindex"}.Fingerprint(), From: children},
+			"/v1/projects/1/entities?":                  targetPlace{Of: listName("entities", 1, ""), After: document},
+			"/v1/projects/1/issues?":                    listingPlace{Of: listName("issues", 1, selectsAll), After: document},
+			"/v1/projects/1/issues?order=created_asc&":  listingPlace{Of: listName("issues", 1, ListingInput{Order: "created_asc"}.query("", search.Range{}, search.Range{})), After: runID},
 		} {
-			cursor, err := encodeCursor(place)
-			if err != nil {
-				t.Fatal(err)
-			}
 			w := httptest.NewRecorder()
-			query := url.Values{"cursor": {cursor}, "limit": {strconv.Itoa(limit)}}
+			query := url.Values{"cursor": {encodedPlace(t, place)}, "limit": {strconv.Itoa(limit)}}
 			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path+query.Encode(), nil))
 			checkAnswer(t, w)
 		}
+		w := httptest.NewRecorder()
+		since := url.Values{"since": {encodedPlace(t, changePlace{changesList, revision, int64(children), at})}, "limit": {strconv.Itoa(limit)}}
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/changes?"+since.Encode(), nil))
+		checkAnswer(t, w)
 	})
 }

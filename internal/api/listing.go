@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -31,15 +32,12 @@ type EntityListing struct {
 // ListingInput selects entities of a project.
 type ListingInput struct {
 	ProjectPath
-	Label         string    `query:"label" maxLength:"1024" example:"bug,search" doc:"Only entities with all of these labels, comma-separated."`
-	Author        string    `query:"author" maxLength:"255" example:"mira.lindqvist" doc:"Only entities by the user with this name."`
-	Assignee      string    `query:"assignee" maxLength:"255" doc:"Only entities that are assigned to the user with this name."`
-	Milestone     string    `query:"milestone" maxLength:"255" doc:"Only entities of the milestone with this title."`
-	CreatedAfter  time.Time `query:"created_after" doc:"Only entities that were created at this time or later."`
-	CreatedBefore time.Time `query:"created_before" doc:"Only entities that were created before this time."`
-	UpdatedAfter  time.Time `query:"updated_after" doc:"Only entities with an updated_at of this time or later."`
-	UpdatedBefore time.Time `query:"updated_before" doc:"Only entities with an updated_at before this time."`
-	Order         string    `query:"order" enum:"updated_desc,updated_asc,created_desc,created_asc" default:"updated_desc" doc:"By GitLab's updated_at, or by creation: then by iid, which GitLab gives in that order."`
+	Label     string `query:"label" maxLength:"1024" example:"bug,search" doc:"Only entities with all of these labels, separated by commas. Like in GitLab, case matters."`
+	Author    string `query:"author" maxLength:"255" example:"mira.lindqvist" doc:"Only entities by the user with this name."`
+	Assignee  string `query:"assignee" maxLength:"255" doc:"Only entities that are assigned to the user with this name."`
+	Milestone string `query:"milestone" maxLength:"255" doc:"Only entities of the milestone with this title."`
+	RangesInput
+	Order string `query:"order" enum:"updated_desc,updated_asc,created_desc,created_asc" default:"updated_desc" doc:"By GitLab's updated_at, or by creation: then by iid, which GitLab gives in that order."`
 	FieldsInput
 	PageInput
 }
@@ -88,11 +86,19 @@ func (s *server) listing(ctx context.Context, t surgical.EntityType, state strin
 	if err != nil {
 		return nil, err
 	}
-	list := content.List{
-		ProjectID: projectID, Type: t, State: state, UpdatedFrom: in.UpdatedAfter, UpdatedBefore: in.UpdatedBefore,
-		ByNumber: strings.HasPrefix(in.Order, "created"), Ascending: strings.HasSuffix(in.Order, "asc"), Matches: in.matches(), Limit: in.Limit,
+	created, updated, err := in.ranges()
+	if err != nil {
+		return nil, err
 	}
-	of := listName(plural(t), projectID, in.query(state))
+	matches, err := in.matches(created)
+	if err != nil {
+		return nil, err
+	}
+	list := content.List{
+		ProjectID: projectID, Type: t, State: state, UpdatedFrom: updated.From, UpdatedBefore: updated.Until,
+		ByNumber: strings.HasPrefix(in.Order, "created"), Ascending: strings.HasSuffix(in.Order, "asc"), Matches: matches, Limit: in.Limit,
+	}
+	of := listName(plural(t), projectID, in.query(state, created, updated))
 	if in.Cursor != "" {
 		place, err := decodeCursor(in.Cursor, func(p listingPlace) bool { return p.Of == of && list.IsPlace(p.After) })
 		if err != nil {
@@ -115,44 +121,32 @@ func (s *server) listing(ctx context.Context, t surgical.EntityType, state strin
 }
 
 // query identifies what is selected, for cursors: their size must not depend on it.
-func (in ListingInput) query(state string) string {
+func (in ListingInput) query(state string, created, updated search.Range) string {
 	all := []any{state, in.Label, in.Author, in.Assignee, in.Milestone, in.Order}
-	for _, at := range []time.Time{in.CreatedAfter, in.CreatedBefore, in.UpdatedAfter, in.UpdatedBefore} {
+	for _, at := range []time.Time{created.From, created.Until, updated.From, updated.Until} {
 		all = append(all, at.UTC().Format(time.RFC3339Nano))
 	}
 	return digest(all...)
 }
 
-// matches returns the filter by what only heads say, nil for none.
-func (in ListingInput) matches() func(surgical.Head) bool {
-	if in.Label == "" && in.Author == "" && in.Assignee == "" && in.Milestone == "" && in.CreatedAfter.IsZero() && in.CreatedBefore.IsZero() {
-		return nil
-	}
-	return func(h surgical.Head) bool {
-		a := h.Attributes
-		return in.labelled(a.Labels) && in.created(a.CreatedAt) &&
-			(in.Author == "" || a.Author != nil && strings.EqualFold(a.Author.Username, in.Author)) &&
-			(in.Assignee == "" || slices.ContainsFunc(a.Assignees, func(u surgical.User) bool { return strings.EqualFold(u.Username, in.Assignee) })) &&
-			(in.Milestone == "" || a.Milestone == in.Milestone)
-	}
-}
-
-func (in ListingInput) labelled(labels []string) bool {
-	if in.Label == "" {
-		return true
-	}
-	for label := range strings.SplitSeq(in.Label, ",") {
-		if !slices.Contains(labels, strings.TrimSpace(label)) {
-			return false
+// matches returns the filter by what only heads say, nil for none. What a search can be
+// filtered by as well is compared in the same way.
+func (in ListingInput) matches(created search.Range) (func(surgical.Head) bool, error) {
+	filter := search.Filter{Author: strings.TrimPrefix(in.Author, "@"), Created: created}
+	if in.Label != "" {
+		var err error
+		if filter.Labels, err = search.ParseLabels(in.Label); err != nil {
+			return nil, invalid("query.label", in.Label, err.Error())
 		}
 	}
-	return true
-}
-
-func (in ListingInput) created(at string) bool {
-	if in.CreatedAfter.IsZero() && in.CreatedBefore.IsZero() {
-		return true
+	if filter.IsZero() && in.Assignee == "" && in.Milestone == "" {
+		return nil, nil
 	}
-	created, ok := surgical.ParseTime(at)
-	return ok && !created.Before(in.CreatedAfter) && (in.CreatedBefore.IsZero() || created.Before(in.CreatedBefore))
+	assignee := strings.TrimPrefix(in.Assignee, "@")
+	return func(h surgical.Head) bool {
+		a := h.Attributes
+		return filter.Matches(h.Ref, search.FacetsOf(h)) &&
+			(assignee == "" || slices.ContainsFunc(a.Assignees, func(u surgical.User) bool { return strings.EqualFold(u.Username, assignee) })) &&
+			(in.Milestone == "" || a.Milestone == in.Milestone)
+	}, nil
 }

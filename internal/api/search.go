@@ -47,13 +47,9 @@ type searchInput struct {
 	Project   projectRef          `query:"project" example:"group/project" doc:"Only entities of the project with this id or path."`
 	Type      surgical.EntityType `query:"type" enum:"issue,merge_request" doc:"Only entities of this type."`
 	State     string              `query:"state" enum:"opened,closed,merged,locked" doc:"Only entities in this state."`
-	Label     string              `query:"label" maxLength:"1024" example:"bug,ui" doc:"Only entities with all of these labels, separated by commas. Case counts for nothing."`
+	Label     string              `query:"label" maxLength:"1024" example:"bug,ui" doc:"Only entities with all of these labels, separated by commas. Like in GitLab, case matters."`
 	Author    string              `query:"author" maxLength:"255" example:"ines.carvalho" doc:"Only entities that this user created."`
-
-	CreatedAfter  string `query:"created_after" maxLength:"40" example:"2026-11-02" doc:"Only entities created at this time or later: a date (UTC), or a time in RFC 3339."`
-	CreatedBefore string `query:"created_before" maxLength:"40" example:"2026-11-03" doc:"Only entities created before this time."`
-	UpdatedAfter  string `query:"updated_after" maxLength:"40" example:"2026-11-02T08:00:00Z" doc:"Only entities updated at this time or later."`
-	UpdatedBefore string `query:"updated_before" maxLength:"40" example:"2026-11-03" doc:"Only entities updated before this time."`
+	RangesInput
 
 	Limit  int    `query:"limit" minimum:"1" maximum:"50" default:"10" doc:"Maximum number of hits."`
 	Cursor string `query:"cursor" maxLength:"1024" doc:"The next_cursor of the previous page."`
@@ -130,10 +126,7 @@ func (s *server) query(ctx context.Context, in *searchInput) (search.Query, erro
 	} {
 		f.set(p.name, p.value, "query."+p.name)
 	}
-	f.bound("created_after", in.CreatedAfter, &q.Filter.Created.From)
-	f.bound("created_before", in.CreatedBefore, &q.Filter.Created.Until)
-	f.bound("updated_after", in.UpdatedAfter, &q.Filter.Updated.From)
-	f.bound("updated_before", in.UpdatedBefore, &q.Filter.Updated.Until)
+	f.ranges(in.RangesInput)
 	typed := search.Parse(in.Query)
 	for _, filter := range typed.Filters {
 		f.set(filter.Name, filter.Value, "query.q")
@@ -232,6 +225,12 @@ func (f *filling) set(name, value, location string) {
 	}
 }
 
+func (f *filling) ranges(in RangesInput) {
+	if f.err == nil {
+		f.filter.Created, f.filter.Updated, f.err = in.ranges()
+	}
+}
+
 // within sets a range that a query holds, unless a parameter set a bound of it.
 func (f *filling) within(into *search.Range, name, value string) error {
 	if *into != (search.Range{}) {
@@ -240,16 +239,4 @@ func (f *filling) within(into *search.Range, name, value string) error {
 	r, err := search.ParseRange(value)
 	*into = r
 	return err
-}
-
-func (f *filling) bound(name, value string, into *time.Time) {
-	if value == "" || f.err != nil {
-		return
-	}
-	at, _, err := search.ParseDay(value)
-	if err != nil {
-		f.err = invalid("query."+name, value, err.Error())
-		return
-	}
-	*into = at
 }

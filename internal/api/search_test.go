@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +12,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	fakeembedder "gitlab.com/lorehook/lorehook/test/fake/embedder"
 	fakegitlab "gitlab.com/lorehook/lorehook/test/fake/gitlab"
 )
 
@@ -62,6 +65,8 @@ func TestSearch_FindsEntitiesByWordsAndFilters(t *testing.T) {
 			"日本語":                                "1#issue#9",
 			"carousel label:performance":         "1#issue#8",
 			"carousel label:bug":                 "",
+			"carousel label:Performance":         "", // to GitLab, this is another label
+			"carousel updated:<0001-01-01":       "",
 			"carousel project:2":                 "",
 			"carousel state:closed":              "",
 			"carousel created:>=2026-05-20":      "1#issue#8",
@@ -78,6 +83,11 @@ func TestSearch_FindsEntitiesByWordsAndFilters(t *testing.T) {
 				t.Errorf("%s: found %q, want %q", query, got, want)
 			}
 		}
+		for query, want := range map[string]string{"created_after=2026-05-20": "1#issue#8", "created_before=2026-05-20": "", "updated_before=0001-01-01T00:00:00Z": ""} {
+			if got := refs(f.found("q=carousel&" + query)); got != want {
+				t.Errorf("%s: found %q, want %q", query, got, want)
+			}
+		}
 		page := f.found("q=carousel")
 		hit := page.Hits[0]
 		if page.Mode != search.Lexical || page.Model != "" || page.Reason == "" || page.AsOf.IsZero() || hit.Revision == 0 || hit.Score <= 0 || len(hit.Passages) != 1 {
@@ -87,6 +97,34 @@ func TestSearch_FindsEntitiesByWordsAndFilters(t *testing.T) {
 		if text := []rune(passage.Text); len(passage.Marks) < 2 || string(text[passage.Marks[0].Start:passage.Marks[0].End]) != "carousel" || !strings.Contains(passage.URL, "#note_") ||
 			passage.Author != "mira.oduya" || !passage.CreatedAt.Equal(instant("2026-05-20T09:12:00Z").Time) {
 			t.Errorf("%+v", passage)
+		}
+	})
+}
+
+// reachable is an embedder that can be away.
+type reachable struct {
+	fakeembedder.Words
+	away bool
+}
+
+func (e *reachable) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+	if e.away {
+		return nil, errors.New("connection refused")
+	}
+	return e.Words.Embed(ctx, texts)
+}
+
+func TestSearch_ComparesWordsWhileTheEmbedderIsAwayAndSaysWhy(t *testing.T) {
+	inWorld(t, func(t *testing.T, f *fixture) {
+		embedder := &reachable{}
+		f.search.Embedder = embedder
+		f.library()
+		if page := f.found("q=carousel"); page.Mode != search.Hybrid || page.Model != embedder.Model() || page.Reason != "" {
+			t.Errorf("with the embedder: %+v", page)
+		}
+		embedder.away = true
+		if page := f.found("q=carousel"); refs(page) != "1#issue#8" || page.Mode != search.Lexical || page.Model != "" || !strings.Contains(page.Reason, "embedder") {
+			t.Errorf("without it: %+v", page)
 		}
 	})
 }

@@ -119,9 +119,18 @@ func ParseLabels(text string) ([]string, error) {
 }
 
 // ParseDay reads a date, such as 2026-11-02 (in UTC), or a time in RFC 3339. For a
-// date, next is the beginning of the next day; for a time, the time itself.
+// date, next is the beginning of the next day; for a time, the time itself. It never
+// returns the zero time, which bounds nothing in a [Range]: nothing happened within the
+// nanosecond after it either.
 func ParseDay(text string) (at, next time.Time, err error) {
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
+	if at, next, err = parseDay(text); err == nil && at.IsZero() {
+		at = at.Add(time.Nanosecond)
+	}
+	return at, next, err
+}
+
+func parseDay(text string) (at, next time.Time, err error) {
+	if day, err := time.Parse(time.DateOnly, text); err == nil && day.Year() > 0 {
 		return day, day.AddDate(0, 0, 1), nil
 	}
 	if at, err = time.Parse(time.RFC3339, text); err == nil && at.Year() > 0 && at.Year() < 10_000 {

@@ -30,7 +30,8 @@ type Filter struct {
 	Projects []int64             `json:"projects,omitempty"`
 	Type     surgical.EntityType `json:"type,omitempty"`
 	State    string              `json:"state,omitempty"`
-	// Labels are labels that a hit has, all of them. Case counts for nothing.
+	// Labels are labels that a hit has, all of them. Case matters: to GitLab, Bug and bug
+	// are different labels. An engine may ignore it, because hits are compared again.
 	Labels []string `json:"labels,omitempty"`
 	// Author is the user name of who created the entity.
 	Author string `json:"author,omitempty"`
@@ -71,7 +72,7 @@ func (f Filter) Matches(ref surgical.EntityRef, facets Facets) bool {
 		return false
 	}
 	for _, label := range f.Labels {
-		if !slices.ContainsFunc(facets.Labels, func(have string) bool { return strings.EqualFold(have, label) }) {
+		if !slices.Contains(facets.Labels, label) {
 			return false
 		}
 	}
