@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
@@ -22,10 +21,15 @@ type listCommand struct {
 	Author    string   `placeholder:"USER" help:"Only by this user."`
 	Assignee  string   `placeholder:"USER" help:"Only assigned to this user."`
 	Milestone string   `placeholder:"TITLE" help:"Only of this milestone."`
-	Since     string   `placeholder:"TIME" help:"Only updated at this time or later, such as 2026-05-20 or 2026-05-20T09:00:00Z."`
-	Order     string   `default:"updated_desc" enum:"updated_desc,updated_asc,created_desc,created_asc" help:"updated_desc, updated_asc, created_desc or created_asc."`
-	Limit     int      `short:"L" default:"30" help:"Maximum number (1 to 1000)."`
-	JSON      string   `name:"json" placeholder:"FIELDS" help:"Print these fields as one JSON list, such as iid,title,labels."`
+
+	CreatedAfter  string `placeholder:"DATE" help:"Only created on this day (2026-11-02) or at this time (RFC 3339), or later."`
+	CreatedBefore string `placeholder:"DATE" help:"Only created before this day or time."`
+	UpdatedAfter  string `placeholder:"DATE" aliases:"since" help:"Only updated on this day or at this time, or later; --since is the same."`
+	UpdatedBefore string `placeholder:"DATE" help:"Only updated before this day or time."`
+
+	Order string `default:"updated_desc" enum:"updated_desc,updated_asc,created_desc,created_asc" help:"updated_desc, updated_asc, created_desc or created_asc."`
+	Limit int    `short:"L" default:"30" help:"Maximum number (1 to 1000)."`
+	JSON  string `name:"json" placeholder:"FIELDS" help:"Print these fields as one JSON list, such as iid,title,labels."`
 }
 
 // Help implements [kong.HelpProvider].
@@ -36,7 +40,7 @@ Examples:
 
     lore list -p group/project
 
-    lore list -p group/project --label bug --author mira --limit 100
+    lore list -p group/project --label bug --author mira --created-after 2026-05-01
 
     lore list -p 1 --mrs --state merged --json iid,title,web_url`
 }
@@ -87,30 +91,15 @@ func (c *listCommand) query() (url.Values, error) {
 	if c.State != "all" {
 		q.Set("state", c.State)
 	}
-	if c.Since != "" {
-		since, err := parseSince(c.Since)
-		if err != nil {
-			return nil, err
-		}
-		q.Set("updated_after", since.UTC().Format(time.RFC3339Nano))
-	}
 	for name, value := range map[string]string{
 		"label": strings.Join(c.Label, ","), "author": c.Author, "assignee": c.Assignee, "milestone": c.Milestone, "fields": c.JSON,
+		"created_after": c.CreatedAfter, "created_before": c.CreatedBefore, "updated_after": c.UpdatedAfter, "updated_before": c.UpdatedBefore,
 	} {
 		if value != "" {
 			q.Set(name, value)
 		}
 	}
 	return q, nil
-}
-
-func parseSince(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, invalid("--since takes a time such as 2026-05-20 or 2026-05-20T09:00:00Z, got %q", text)
 }
 
 // listed shows the rows.

@@ -70,6 +70,23 @@ func TestList_PrintsATableOf80Columns(t *testing.T) {
 		golden(t, "list_mrs.txt", s.terminally("list", "-p", "1", "--mrs"))
 		s.goldens("list_piped", 0, "list", "-p", "1", "--order", "created_asc", "--limit", "2")
 		s.goldens("list_json", 0, "list", "-p", "1", "--state", "all", "--json", "iid,title")
+		between := s.World.Clock.Now().Add(-91 * time.Hour).Format(time.RFC3339) // of 103 and 104
+		for flag, want := range map[string][]int64{
+			"--created-before": {104, 105}, "--created-after": {101, 102, 103}, "--updated-before": {104, 105}, "--updated-after": {101, 102, 103}, "--since": {101, 102, 103},
+		} {
+			e, _ := s.robot("list", "-p", "1", "--state", "all", "--json", "iid", flag, between)
+			var rows []struct{ IID int64 }
+			if err := json.Unmarshal(e.Data, &rows); err != nil {
+				t.Fatal(err)
+			}
+			var got []int64
+			for _, row := range rows {
+				got = append(got, row.IID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", flag, diff)
+			}
+		}
 		s.goldens("list_none", 0, "list", "-p", "1", "--author", "nobody")
 		s.goldens("list_bad_state", 2, "list", "-p", "1", "--state", "merged")
 		s.goldens("list_bad_since", 2, "list", "-p", "1", "--since", "yesterday")

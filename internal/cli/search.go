@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -27,7 +28,8 @@ type searchCommand struct {
 	UpdatedAfter  string `placeholder:"DATE" help:"Only updated on this day or at this time, or later."`
 	UpdatedBefore string `placeholder:"DATE" help:"Only updated before this day or time."`
 
-	Limit int `default:"10" help:"Maximum number of hits, 1 to 50."`
+	Limit  int    `default:"10" help:"Maximum number of hits, 1 to 50."`
+	Cursor string `placeholder:"CURSOR" help:"Cursor of the next page, from the previous one of the same search."`
 }
 
 // Help implements [kong.HelpProvider].
@@ -73,6 +75,7 @@ func (c *searchCommand) query(ctx context.Context, s *session) (url.Values, erro
 	for name, value := range map[string]string{
 		"q": words, "type": c.Type, "state": c.State, "label": strings.Join(c.Label, ","), "author": c.Author,
 		"created_after": c.CreatedAfter, "created_before": c.CreatedBefore, "updated_after": c.UpdatedAfter, "updated_before": c.UpdatedBefore,
+		"cursor": c.Cursor,
 	} {
 		if value != "" {
 			q.Set(name, value)
@@ -110,25 +113,40 @@ func (p *printer) hits(page apiclient.SearchPage, at times) {
 		p.line("nothing found")
 	}
 	for _, hit := range page.Hits {
-		p.line("%s  %s  %s", paint(p.strong, "%s", hit.Title), surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, hit.State)
-		if len(hit.Passages) > 0 {
-			if text := p.marked(hit.Passages[0]); text != "" {
-				p.line("    %s", text)
-			}
-			if thread := threadOf(hit.Passages[0], at); thread != "" {
-				p.line("    %s", paint(p.faint, "%s", thread))
-			}
-			p.line("    %s", hit.Passages[0].URL)
-		}
+		p.hit(hit, at)
 		p.line("")
 	}
-	p.line("%s search, all changes before %s", page.Mode, moment(page.AsOf))
+	p.line("%s search, with every change before %s", page.Mode, at.text(page.AsOf))
 	if page.Reason != "" {
-		p.line("%s", paint(p.warn, "%s", page.Reason))
+		p.wrapped(p.warn, page.Reason, at)
 	}
 	if page.NextCursor != "" {
-		p.line("there is more: raise --limit, or narrow the search")
+		p.line("%s", paint(p.faint, "next page: --cursor %s", page.NextCursor))
 	}
+}
+
+func (p *printer) hit(hit apiclient.SearchHit, at times) {
+	const indent = "    "
+	title, rest := plaintext.Line(hit.Title), fmt.Sprintf("  %s  %s", surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, plaintext.Line(hit.State))
+	if at.relative {
+		title = cutTo(title, columns-wide(rest))
+	}
+	p.line("%s%s", paint(p.strong, "%s", title), rest)
+	if len(hit.Passages) == 0 {
+		return
+	}
+	best := hit.Passages[0]
+	width := math.MaxInt
+	if at.relative {
+		width = columns - len(indent)
+	}
+	for _, line := range p.marked(best, width) {
+		p.line("%s%s", indent, line)
+	}
+	if thread := threadOf(best, at); thread != "" {
+		p.line("%s%s", indent, paint(p.faint, "%s", thread))
+	}
+	p.line("%s%s", indent, best.URL)
 }
 
 // threadOf says which thread a passage is part of; "" if it is of none, or if GitLab does
@@ -140,18 +158,42 @@ func threadOf(passage apiclient.SearchPassage, at times) string {
 	return fmt.Sprintf("in a thread begun by %s %s", passage.Author, at.text(passage.CreatedAt))
 }
 
-// marked returns a passage on one line, with the words of the query in bold.
-func (p *printer) marked(passage apiclient.SearchPassage) safe {
+// marked returns a passage in lines of the width, with the words of the query in bold.
+func (p *printer) marked(passage apiclient.SearchPassage, width int) []safe {
+	text, marks := shownPassage(passage)
+	if text == "" {
+		return nil
+	}
+	var lines []safe
+	at := 0
+	for _, part := range folded(text, width) {
+		end := at + len(part)
+		var line strings.Builder
+		for _, mark := range marks {
+			// A mark may begin on the line before, or end on the next one.
+			if from, until := max(mark[0], at), min(mark[1], end); from < until {
+				line.WriteString(text[at:from] + string(paint(p.strong, "%s", text[from:until])))
+				at = until
+			}
+		}
+		lines = append(lines, safe(line.String()+text[at:end]))
+		at = end + len(" ")
+	}
+	return lines
+}
+
+// shownPassage returns a passage on one line, as it is shown, and where the words of the
+// query are in it, in bytes.
+func shownPassage(passage apiclient.SearchPassage) (shown string, marks [][2]int) {
 	text, at := []rune(passage.Text), 0
-	var line strings.Builder
 	for _, mark := range passage.Marks {
 		if mark.Start < at || mark.End < mark.Start || mark.End > len(text) {
 			continue
 		}
-		line.WriteString(plaintext.Line(string(text[at:mark.Start])))
-		line.WriteString(string(paint(p.strong, "%s", string(text[mark.Start:mark.End]))))
-		at = mark.End
+		shown += plaintext.Line(string(text[at:mark.Start]))
+		begin := len(shown)
+		shown += plaintext.Line(string(text[mark.Start:mark.End]))
+		marks, at = append(marks, [2]int{begin, len(shown)}), mark.End
 	}
-	line.WriteString(plaintext.Line(string(text[at:])))
-	return safe(line.String())
+	return shown + plaintext.Line(string(text[at:])), marks
 }

@@ -64,16 +64,26 @@ func wrapped(text string, width int) []string {
 		if strings.HasPrefix(line, "```") || strings.HasPrefix(line, "~~~") {
 			fenced = !fenced
 		}
-		for !fenced && !strings.HasPrefix(line, " ") && wide(line) > width {
-			end := breakAt(line, width)
-			if end < 0 {
-				break
-			}
-			lines, line = append(lines, line[:end]), line[end+1:]
+		if fenced || strings.HasPrefix(line, " ") {
+			lines = append(lines, line)
+		} else {
+			lines = append(lines, folded(line, width)...)
 		}
-		lines = append(lines, line)
 	}
 	return lines
+}
+
+// folded breaks one line as [wrapped] does. What it returns is the line without the spaces
+// between its parts.
+func folded(line string, width int) (parts []string) {
+	for wide(line) > width {
+		end := breakAt(line, width)
+		if end < 0 {
+			break
+		}
+		parts, line = append(parts, line[:end]), line[end+1:]
+	}
+	return append(parts, line)
 }
 
 // breakAt returns the place of the space to break a line at, or -1.

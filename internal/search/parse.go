@@ -1,7 +1,7 @@
 package search
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 	"time"
 	"unicode"
@@ -79,7 +79,8 @@ func isFilter(name string) bool {
 	return false
 }
 
-// ParseType reads the type of an entity as people write it.
+// ParseType reads the type of an entity as people write it. Its error says what was
+// expected, and so do those of the functions below.
 func ParseType(text string) (surgical.EntityType, error) {
 	switch strings.ToLower(text) {
 	case "issue", "issues":
@@ -87,7 +88,7 @@ func ParseType(text string) (surgical.EntityType, error) {
 	case "merge_request", "merge_requests", "mr", "mrs":
 		return surgical.MergeRequest, nil
 	}
-	return "", fmt.Errorf("expected issue or merge_request, got %q", text)
+	return "", errors.New("expected issue or merge_request")
 }
 
 // States are the states that GitLab's issues and merge requests have.
@@ -100,7 +101,7 @@ func ParseState(text string) (string, error) {
 			return state, nil
 		}
 	}
-	return "", fmt.Errorf("expected opened, closed, merged or locked, got %q", text)
+	return "", errors.New("expected opened, closed, merged or locked")
 }
 
 // ParseLabels reads labels that are separated by commas, which GitLab's labels never
@@ -113,7 +114,7 @@ func ParseLabels(text string) ([]string, error) {
 		}
 	}
 	if len(labels) == 0 {
-		return nil, fmt.Errorf("expected labels, separated by commas, got %q", text)
+		return nil, errors.New("expected labels, separated by commas")
 	}
 	return labels, nil
 }
@@ -136,7 +137,7 @@ func parseDay(text string) (at, next time.Time, err error) {
 	if at, err = time.Parse(time.RFC3339, text); err == nil && at.Year() > 0 && at.Year() < 10_000 {
 		return at.UTC(), at.UTC(), nil
 	}
-	return at, at, fmt.Errorf("expected a date such as 2026-11-02 or a time such as 2026-11-02T08:00:00Z, got %q", text)
+	return at, at, errors.New("expected a date such as 2026-11-02 or a time such as 2026-11-02T08:00:00Z")
 }
 
 // ParseRange reads a range of dates: 2026-11-02, >2026-11-02, >=2026-11-02,
@@ -159,7 +160,7 @@ func ParseRange(text string) (Range, error) {
 	switch operator {
 	case "":
 		if next.Equal(at) {
-			return Range{}, fmt.Errorf("expected a date or a range of times, got %q", text)
+			return Range{}, errors.New("expected a date or a range of times")
 		}
 		return Range{at, next}, nil
 	case ">":
@@ -171,5 +172,5 @@ func ParseRange(text string) (Range, error) {
 	case "<=":
 		return Range{Until: next}, nil
 	}
-	return Range{}, fmt.Errorf("expected a range such as >=2026-11-02 or 2026-11-01..2026-11-30, got %q", text)
+	return Range{}, errors.New("expected a range such as >=2026-11-02 or 2026-11-01..2026-11-30")
 }
