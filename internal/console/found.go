@@ -21,22 +21,23 @@ type searchForm struct {
 	Similar                 string
 	Projects, Types, States []choice
 	Label, Author           string
+	Dates                   datesView
 	// Filtered reports whether a filter is set.
 	Filtered bool
 }
 
 // searchParameters are those that the page passes on to the API.
 func searchParameters() []string {
-	return []string{
-		"q", "similar_to", "project", "type", "state", "label", "author",
-		"created_after", "created_before", "updated_after", "updated_before", "cursor",
-	}
+	return append([]string{"q", "similar_to", "project", "type", "state", "label", "author", "cursor"}, dateParameters()...)
 }
 
 func (v visit) searchForm(projects apiclient.ProjectList) searchForm {
-	form := searchForm{Words: v.text("q"), Similar: v.text("similar_to"), Label: v.text("label"), Author: v.text("author")}
+	form := searchForm{Words: v.text("q"), Label: v.text("label"), Author: v.text("author"), Dates: v.dates()}
+	if form.Words == "" { // the form has both once somebody types words
+		form.Similar = v.text("similar_to")
+	}
 	project, t, state := v.text("project"), v.text("type"), v.text("state")
-	form.Filtered = project+t+state+form.Label+form.Author != ""
+	form.Filtered = project+t+state+form.Label+form.Author != "" || form.Dates.Set
 	form.Projects = []choice{{"", "all projects", project == ""}}
 	known := project == ""
 	for _, p := range projects.Projects {
@@ -49,7 +50,7 @@ func (v visit) searchForm(projects apiclient.ProjectList) searchForm {
 		form.Projects = append(form.Projects, choice{project, project, true})
 	}
 	form.Types = choices(t, "issues and merge requests", [2]string{"issue", "issues"}, [2]string{"merge_request", "merge requests"})
-	form.States = choices(state, "any state", [2]string{"opened", "open"}, [2]string{"closed", "closed"}, [2]string{"merged", "merged"})
+	form.States = choices(state, "any state", [2]string{"opened", "open"}, [2]string{"closed", "closed"}, [2]string{"merged", "merged"}, [2]string{"locked", "locked"})
 	return form
 }
 
@@ -115,7 +116,9 @@ func (s *site) found(ctx context.Context, v visit) (sheet, error) {
 			query.Set(name, value)
 		}
 	}
-	if !query.Has("q") && !query.Has("similar_to") {
+	if query.Has("q") {
+		query.Del("similar_to")
+	} else if !query.Has("similar_to") {
 		return s.home(ctx, v)
 	}
 	var projects apiclient.Answer[apiclient.ProjectList]

@@ -23,6 +23,7 @@ type listedView struct {
 	Action                             string
 	States, Orders                     []choice
 	Label, Author, Assignee, Milestone string
+	Dates                              datesView
 	Clear                              *link
 	Rows                               []listedRow
 	First, Next                        *link
@@ -47,7 +48,9 @@ const (
 )
 
 // listFilters are the parameters that select entities, besides the state.
-func listFilters() []string { return []string{"label", "author", "assignee", "milestone"} }
+func listFilters() []string {
+	return append([]string{"label", "author", "assignee", "milestone"}, dateParameters()...)
+}
 
 func (s *site) listed(ctx context.Context, v visit, t surgical.EntityType) (sheet, error) {
 	project, err := v.projectID()
@@ -121,7 +124,7 @@ func (v visit) listedView(p apiclient.Project, t surgical.EntityType, given url.
 	view := &listedView{
 		Project:  link{Text: cmp.Or(plaintext.Line(p.Path), fmt.Sprintf("Project %d", p.ProjectID)), Href: fmt.Sprintf("/projects/%d", p.ProjectID)},
 		Complete: v.moment(p.CompleteAsOf), Action: listPath(p.ProjectID, t),
-		Label: given.Get("label"), Author: given.Get("author"), Assignee: given.Get("assignee"), Milestone: given.Get("milestone"),
+		Label: given.Get("label"), Author: given.Get("author"), Assignee: given.Get("assignee"), Milestone: given.Get("milestone"), Dates: v.dates(),
 		States:  choices(state, "", [2]string{"opened", "open"}, [2]string{"closed", "closed"}, [2]string{"merged", "merged"}, [2]string{"locked", "locked"}, [2]string{"all", "any state"})[1:],
 		Orders:  choices(given.Get("order"), "last updated first", [2]string{"updated_asc", "first updated first"}, [2]string{"created_desc", "newest first"}, [2]string{"created_asc", "oldest first"}),
 		Command: fmt.Sprintf("lore list -p %d", p.ProjectID),
@@ -141,7 +144,7 @@ func (v visit) listedView(p apiclient.Project, t surgical.EntityType, given url.
 	}
 	for _, name := range listFilters() {
 		if value := given.Get(name); value != "" {
-			view.Command += " --" + name + " " + shellWord(value)
+			view.Command += " --" + strings.ReplaceAll(name, "_", "-") + " " + shellWord(value)
 			view.Clear = &link{Text: "Clear", Href: view.Action}
 		}
 	}

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestSite_LooksRightInEveryThemeAndWidth(t *testing.T) {
 			v.look(l)
 			pages := f.pages()
 			for _, name := range []string{
-				"home", "found", "similar", "nothing found", "an unknown filter", "issues", "no issues", "issue", "merge request", "issue unknown", "sync", "retry",
+				"home", "found", "similar", "similar by date", "issues by date", "nothing found", "an unknown filter", "issues", "no issues", "issue", "merge request", "issue unknown", "sync", "retry",
 				"runs filtered", "run failed", "run retried", "run waits", "projects", "project", "project unseen", "bad parameter",
 			} {
 				v.open(server.URL + pages[name])
@@ -100,7 +101,7 @@ func TestSite_IsUsableByKeyboard(t *testing.T) {
 						t.Errorf("%s, %s: from %s back to %s", look, path, walked[i-1], stop)
 					}
 				}
-				if n := eval[int](v, `document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary").length`); n != len(walked) {
+				if n := eval[int](v, `[...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")].filter((e) => e.checkVisibility()).length`); n != len(walked) {
 					t.Errorf("%s, %s: the keyboard reaches %d of %d", look, path, len(walked), n)
 				}
 			}
@@ -205,6 +206,40 @@ func TestSite_HasKeysAndCopyButtons(t *testing.T) {
 		})()`)
 		if copied != "lore show -p 1 --issue 7|Copied" {
 			t.Errorf("copied %q", copied)
+		}
+	})
+}
+
+// A link can say more than a person would type into a form.
+func TestSite_KeepsWhatALinkSaysWhenItsFormIsSent(t *testing.T) {
+	engines.RunOnOne(t, func(t *testing.T, e engines.Engine) {
+		f := newFixture(t, e).filled()
+		v, server := newViewer(t), f.site()
+		v.look(browser.Look{Width: 1440, Height: 900})
+		sent := func(page, form string) url.Values {
+			t.Helper()
+			v.open(server.URL + f.pages()[page])
+			answer, err := chromedp.RunResponse(v.ctx, chromedp.Click(form+" [type=submit]"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			address, err := url.Parse(answer.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return address.Query()
+		}
+		similar := sent("similar by date", ".lh-search")
+		for name, want := range map[string]string{"similar_to": "1#issue#7", "state": "locked", "created_after": "2026-01-01", "updated_before": "2027-01-02T08:00:00Z"} {
+			if similar.Get(name) != want {
+				t.Errorf("a search: %s is %q, want %q", name, similar.Get(name), want)
+			}
+		}
+		listed := sent("issues by date", "form[action$=issues]")
+		for name, want := range map[string]string{"updated_after": "2026-01-01", "created_before": "2027-01-02T08:00:00Z"} {
+			if listed.Get(name) != want {
+				t.Errorf("a list: %s is %q, want %q", name, listed.Get(name), want)
+			}
 		}
 	})
 }

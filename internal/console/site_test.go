@@ -23,7 +23,7 @@ func TestSite_ReturnsTheStatusThatFitsThePage(t *testing.T) {
 		f := newFixture(t, e).filled()
 		server := f.site()
 		want := map[string]int{
-			"bad parameter": 400, "bad project": 400, "bad number": 400, "a search of nothing but filters": 400, "an unknown filter": 400, "a cursor of another query": 400,
+			"bad parameter": 400, "bad project": 400, "bad number": 400, "a search of nothing but filters": 400, "an unknown filter": 400, "a cursor of another query": 400, "a search by odd dates": 400, "issues by odd dates": 400,
 			"no such run": 404, "no such page": 404, "issue unknown": 404, "project not allowed": 403, "an id without a project": 403, "a path of a project": 400,
 		}
 		for name, page := range f.pages() {
@@ -483,6 +483,18 @@ func TestSite_ShowsProjectsAndListsWithTheirFilters(t *testing.T) {
 			if !strings.Contains(list, text) {
 				t.Errorf("no %q in\n%s", text, list)
 			}
+		}
+		for query, want := range map[string]string{
+			"created_after=2000-01-01&updated_after=2000-01-01T00:00:00Z": `href="/projects/1/issues/7"`, "created_before=2000-01-01": "Nothing stored matches",
+			"updated_before=2000-01-01": "lore list -p 1 --updated-before 2000-01-01", "updated_after=soon": "expected a date such as",
+		} {
+			if body := ask(t, "GET", server.URL+"/projects/1/issues?"+query).Body; !strings.Contains(body, want) {
+				t.Errorf("%s: no %q in\n%s", query, want, body)
+			}
+		}
+		// Words that are typed into the form of what is similar are what is searched for.
+		if body := ask(t, "GET", server.URL+"/search?similar_to=1%23issue%237&q=zyzzyva&created_after=").Body; !strings.Contains(body, "Nothing found") || strings.Contains(body, "Similar to") {
+			t.Errorf("%s", body)
 		}
 		none := ask(t, "GET", server.URL+"/projects/1/issues?author="+url.QueryEscape(hostile)).Body
 		if !strings.Contains(none, "Nothing stored matches") || strings.Contains(none, "<script>w") || !strings.Contains(none, "Clear") {

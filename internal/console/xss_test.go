@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -162,6 +163,16 @@ func TestSite_RunsAndLoadsNothingThatAnAttackerWrote(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	// A field for dates has an icon of the browser's own.
+	v.open("about:blank")
+	eval[bool](v, `(async () => {
+		document.body.innerHTML = "<input type=date>";
+		await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+		return true;
+	})()`)
+	mu.Lock()
+	own := slices.Clone(loaded)
+	mu.Unlock()
 	for policy, server := range map[string]*httptest.Server{"with its policy": site, "without a policy": lenient(t, site)} {
 		for _, page := range []string{"/projects/1/issues/7", "/search?q=" + url.QueryEscape(attacks()[6]), "/projects/1/issues?label=" + url.QueryEscape(attacks()[6]), "/", "/runs/abc", "/projects/1"} {
 			name := policy + ", " + page
@@ -209,11 +220,11 @@ func TestSite_RunsAndLoadsNothingThatAnAttackerWrote(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if len(loaded) < 12 {
+	if len(loaded)-len(own) < 12 {
 		t.Errorf("only %d requests were seen: %v", len(loaded), loaded)
 	}
 	for _, address := range loaded {
-		if !strings.HasPrefix(address, "http://127.0.0.1:") && address != "about:blank" {
+		if !strings.HasPrefix(address, "http://127.0.0.1:") && !slices.Contains(own, address) {
 			t.Errorf("a page loaded %s", address)
 		}
 	}
