@@ -59,7 +59,8 @@ func (s *server) addEntities(to *routes) {
 			Description: "One snapshot from a single fetch: GitLab's own JSON of the entity, its discussions and events, and the documents rendered from them. " +
 				"A copy that does not fit into one response continues at next_cursor. All pages show the same revision: if a newer one is committed in between, the next page is a conflict, and you start again without a cursor.\n\n" +
 				"With `Accept: text/markdown`, the answer is one readable page: title, metadata and description, then comments and events in the order of time. If it does not fit into one response, the header `Link` leads to the next one.\n\n" +
-				"The `ETag` stays the same as long as nothing changed but the times and the run of the fetch, and what `documents_behind` says. It depends on the parameters, and on the documents if they are included.",
+				"The `ETag` stays the same as long as nothing changed but the times and the run of the fetch, and what `documents_behind` says. It depends on the parameters, and on the documents if they are included. " +
+				"A new one does not promise a different body: what changed may be a part that is not included, or an internal note that is left out.",
 		}, notAllowed(), noProject(), noEntity(), goneEntity(), refusalOf(surgical.CodeConflict, "the copy has a newer revision than the cursor"))
 		op.responses = func(responses map[string]*huma.Response, schemas huma.Registry) {
 			page := described[EntityView](schemas, "OK")
