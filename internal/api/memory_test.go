@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,8 +32,8 @@ type readInput struct {
 	Now      time.Time
 }
 
-// readEntity reads the first pages, at most two, of an issue and of its documents, as Lambda
-// invokes the API.
+// readEntity reads the first pages, at most two, of an issue, of the list of its documents
+// and of their texts, as Lambda invokes the API.
 func readEntity(ctx context.Context, raw json.RawMessage) error {
 	var in readInput
 	if err := json.Unmarshal(raw, &in); err != nil {
@@ -48,8 +49,9 @@ func readEntity(ctx context.Context, raw json.RawMessage) error {
 		return err
 	}
 	serve := gateway.Adapt(handler)
-	for _, path := range []string{"/v1/projects/1/issues/7", "/v1/projects/1/issues/7/documents"} {
-		query := "limit=100"
+	for _, target := range []string{"/v1/projects/1/issues/7?limit=100", "/v1/projects/1/issues/7?include=documents&limit=100", "/v1/projects/1/issues/7/documents?limit=100"} {
+		path, first, _ := strings.Cut(target, "?")
+		query := first
 		for range 2 {
 			answer, err := serve(ctx, events.APIGatewayV2HTTPRequest{RawPath: path, RawQueryString: query, RequestContext: events.APIGatewayV2HTTPRequestContext{
 				HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: http.MethodGet},
@@ -72,7 +74,7 @@ func readEntity(ctx context.Context, raw json.RawMessage) error {
 			if page.Next == "" {
 				break
 			}
-			query = "limit=100&cursor=" + page.Next
+			query = first + "&cursor=" + page.Next
 		}
 	}
 	return nil
