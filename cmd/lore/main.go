@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/cli/browser"
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 
 	"gitlab.com/lorehook/lorehook/internal/cli"
 	"gitlab.com/lorehook/lorehook/internal/duration"
@@ -36,7 +37,7 @@ func main() {
 	exit := cli.Run(ctx, cli.Env{
 		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr,
 		Stdin: os.Stdin, StdinTerminal: isatty.IsTerminal(os.Stdin.Fd()),
-		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()), StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
+		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()), StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Columns: columns(),
 		LookupEnv: os.LookupEnv, Dir: dir, ConfigDir: configDir, Build: build(cli.Build{Version: version, Commit: commit, Date: date}, buildInfo()), Clock: time.Now, Pause: duration.Wait, NewKey: rand.Text,
 		Browse: browser.OpenURL,
 		AWS: func(ctx context.Context, profile, region string) (aws.Config, error) {
@@ -45,6 +46,15 @@ func main() {
 	})
 	stop()
 	os.Exit(exit)
+}
+
+// columns is the width of the terminal, 0 without one.
+func columns() int {
+	width, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // buildInfo is nil for a program that was built without modules.

@@ -64,7 +64,7 @@ func (c *changesCommand) Run(ctx context.Context, s *session) error {
 		return s.json(map[string]any{"changes": changes, "next": page.Value.Next, "more": page.Value.More})
 	}
 	s.answer(page.Raw, func(p *printer) {
-		p.changes(page.Value.Changes, s.times(), s.StdoutTerminal)
+		p.changes(page.Value.Changes, s.times())
 		p.line("%s", paint(p.faint, "go on with: --since %s", page.Value.Next))
 	})
 	return nil
@@ -152,7 +152,7 @@ func (c *changesCommand) follow(ctx context.Context, s *session, page changesPag
 func (c *changesCommand) print(s *session, page changesPage, since string) error {
 	if c.JSON == "" {
 		// Lines stay on the screen, where how long ago something was would soon be wrong.
-		s.out.changes(page.Value.Changes, times{now: s.Clock()}, s.StdoutTerminal)
+		s.out.changes(page.Value.Changes, times{now: s.Clock()})
 		return s.written()
 	}
 	changes, err := c.selected(page, since)
@@ -205,7 +205,7 @@ func patiently[T any](ctx context.Context, s *session, read func() (T, error)) (
 }
 
 // changes prints one line per change, on a terminal with titles that fit into it.
-func (p *printer) changes(changes []apiclient.Change, at times, terminal bool) {
+func (p *printer) changes(changes []apiclient.Change, at times) {
 	var rows [][]cell
 	for _, c := range changes {
 		what := cell{c.Entity.State, nil}
@@ -215,10 +215,5 @@ func (p *printer) changes(changes []apiclient.Change, at times, terminal bool) {
 		ref := surgical.EntityRef{ProjectID: c.ProjectID, Target: c.Target}
 		rows = append(rows, []cell{plain("%s", at.text(c.ChangedAt)), plain("%s", ref), what, plain("%s", c.Entity.Title)})
 	}
-	if terminal {
-		const title = 3
-		heading := make([]string, title+1)
-		fit(rows, title, columns-widths(heading, rows, title)-2*title)
-	}
-	p.columns(rows)
+	p.fitting(rows)
 }

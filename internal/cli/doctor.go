@@ -162,7 +162,7 @@ func (p *printer) checks(all []check) {
 	const states = len(checkUnseen)
 	indent := strings.Repeat(" ", states+2+widest+2)
 	for i, row := range rows {
-		lines := wrapped(all[i].Message, max(30, columns-len(indent)))
+		lines := wrapped(all[i].Message, max(30, p.prose()-len(indent)))
 		p.line("%s%s  %s%s  %s", paint(row[0].colour, "%s", row[0].text), safe(strings.Repeat(" ", states-len(row[0].text))), row[1].text, safe(strings.Repeat(" ", widest-wide(row[1].text))), lines[0])
 		for _, line := range lines[1:] {
 			p.line("%s%s", safe(indent), line)
@@ -173,7 +173,7 @@ func (p *printer) checks(all []check) {
 		}
 		lines = []string{next.String()} // a command stays in one piece
 		if next.Command == "" {
-			lines = wrapped(next.Text, max(30, columns-len(indent)))
+			lines = wrapped(next.Text, max(30, p.prose()-len(indent)))
 		}
 		for _, line := range lines {
 			p.line("%s%s", safe(indent), paint(p.faint, "%s", line))

@@ -34,7 +34,7 @@ type listCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*listCommand) Help() string {
-	return `Lists what is stored, the most recently updated first. On a terminal, titles are cut to 80 columns.
+	return `Lists what is stored, the most recently updated first. On a terminal, titles and labels are cut to its width.
 
 Examples:
 
@@ -158,10 +158,9 @@ func (p *printer) listed(entities []apiclient.ListedEntity, of surgical.EntityTy
 		}
 		rows = append(rows, row)
 	}
-	if at.relative {
-		column := len(heading) - 3
-		fit(rows, column+1, 20)
-		fit(rows, column, columns-widths(heading, rows, column)-2*(len(heading)-1))
+	if p.width > 0 {
+		const labels = 20 // the rest is for titles
+		fit(rows, len(heading)-2, labels*max(1, p.width/usualWidth))
 	}
 	p.table(heading, rows)
 }

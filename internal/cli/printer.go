@@ -15,6 +15,8 @@ import (
 // printer prints text for people.
 type printer struct {
 	w io.Writer
+	// width is the terminal's, in columns; 0 if w is not one.
+	width int
 	// shown means that the terminal shows a transient line, to be replaced by the
 	// next one.
 	shown bool
@@ -22,9 +24,9 @@ type printer struct {
 	good, bad, warn, faint, strong *color.Color
 }
 
-func newPrinter(w io.Writer, colourful bool) *printer {
+func newPrinter(w io.Writer, colourful bool, width int) *printer {
 	p := &printer{
-		w: w, good: color.New(color.FgGreen), bad: color.New(color.FgRed), warn: color.New(color.FgYellow),
+		w: w, width: width, good: color.New(color.FgGreen), bad: color.New(color.FgRed), warn: color.New(color.FgYellow),
 		faint: color.New(color.Faint), strong: color.New(color.Bold),
 	}
 	for _, c := range []*color.Color{p.good, p.bad, p.warn, p.faint, p.strong} {
@@ -80,7 +82,8 @@ type cell struct {
 
 func plain(format string, args ...any) cell { return cell{text: fmt.Sprintf(format, args...)} }
 
-// table prints aligned columns with a heading, or nothing without rows.
+// table prints aligned columns with a heading, or nothing without rows. On a terminal, its
+// widest texts are cut so that a row fits into a line.
 func (p *printer) table(heading []string, rows [][]cell) {
 	if len(rows) == 0 {
 		return
@@ -89,7 +92,15 @@ func (p *printer) table(heading []string, rows [][]cell) {
 	for i, h := range heading {
 		first[i] = cell{h, p.faint}
 	}
-	p.columns(append([][]cell{first}, rows...))
+	p.fitting(append([][]cell{first}, rows...))
+}
+
+// fitting prints aligned columns that fit into a line of the terminal.
+func (p *printer) fitting(rows [][]cell) {
+	if p.width > 0 {
+		fitAll(rows, p.width)
+	}
+	p.columns(rows)
 }
 
 // pairs prints names with their values, except pairs with an empty value.
@@ -106,16 +117,7 @@ func (p *printer) pairs(pairs ...[2]cell) {
 func pair(name string, value cell) [2]cell { return [2]cell{{text: name}, value} }
 
 func (p *printer) columns(rows [][]cell) {
-	var widths []int
-	for _, row := range rows {
-		for i := range row {
-			row[i].text = plaintext.Line(row[i].text)
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], wide(row[i].text))
-		}
-	}
+	widths := widthsOf(rows)
 	for _, row := range rows {
 		last := len(row) - 1
 		for last > 0 && row[last].text == "" {

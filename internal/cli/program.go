@@ -31,6 +31,8 @@ type Env struct {
 	// StdoutTerminal and StderrTerminal report whether colour and transient lines
 	// may be used.
 	StdoutTerminal, StderrTerminal bool
+	// Columns is the width of the terminal, 0 if it is not known.
+	Columns int
 	LookupEnv                      func(string) (string, bool)
 	// Dir is the working directory.
 	Dir string
@@ -125,8 +127,8 @@ func (s *session) written() error {
 
 func run(ctx context.Context, env Env) (exit int) {
 	s := &session{Env: env, began: env.Clock(), robot: robotWanted(env.Args)}
-	s.out = newPrinter(env.Stdout, env.StdoutTerminal && s.colourful())
-	s.err = newPrinter(env.Stderr, env.StderrTerminal && s.colourful())
+	s.out = newPrinter(env.Stdout, env.StdoutTerminal && s.colourful(), s.width(env.StdoutTerminal))
+	s.err = newPrinter(env.Stderr, env.StderrTerminal && s.colourful(), s.width(env.StderrTerminal))
 	var said bytes.Buffer
 	defer func() {
 		if r := recover(); r != nil {

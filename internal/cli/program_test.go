@@ -44,6 +44,8 @@ type program struct {
 	// terminal makes stdin, stdout and stderr terminals, and stdin is what is typed.
 	terminal bool
 	stdin    string
+	// columns is the terminal's width, 0 if that is not known.
+	columns int
 	// stdout replaces the buffer that the output is written to.
 	stdout io.Writer
 	// browsed are the URLs that were opened; visit is called with each, unless it is nil.
@@ -88,7 +90,7 @@ func (p *program) runContext(ctx context.Context, args ...string) printed {
 		stdout = p.stdout
 	}
 	exit := cli.Run(ctx, cli.Env{
-		Args: args, Stdin: strings.NewReader(p.stdin), StdinTerminal: p.terminal, Stdout: stdout, Stderr: &errs, StdoutTerminal: p.terminal, StderrTerminal: p.terminal,
+		Args: args, Stdin: strings.NewReader(p.stdin), StdinTerminal: p.terminal, Stdout: stdout, Stderr: &errs, StdoutTerminal: p.terminal, StderrTerminal: p.terminal, Columns: p.columns,
 		LookupEnv: func(name string) (string, bool) { v, ok := p.env[name]; return v, ok },
 		Dir:       p.dir, ConfigDir: p.config, Build: cli.Build{Version: "v0.0.0-test"}, Clock: func() time.Time { return p.clock },
 		Pause: func(ctx context.Context, d time.Duration) error {

@@ -128,8 +128,8 @@ func (p *printer) hits(page apiclient.SearchPage, at times) {
 func (p *printer) hit(hit apiclient.SearchHit, at times) {
 	const indent = "    "
 	title, rest := plaintext.Line(hit.Title), fmt.Sprintf("  %s  %s", surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, plaintext.Line(hit.State))
-	if at.relative {
-		title = cutTo(title, columns-wide(rest))
+	if p.width > 0 {
+		title = cutTo(title, max(10, p.width-wide(rest)))
 	}
 	p.line("%s%s", paint(p.strong, "%s", title), rest)
 	if len(hit.Passages) == 0 {
@@ -137,8 +137,8 @@ func (p *printer) hit(hit apiclient.SearchHit, at times) {
 	}
 	best := hit.Passages[0]
 	width := math.MaxInt
-	if at.relative {
-		width = columns - len(indent)
+	if p.width > 0 {
+		width = p.prose() - len(indent)
 	}
 	for _, line := range p.marked(best, width) {
 		p.line("%s%s", indent, line)

@@ -232,9 +232,5 @@ func (p *printer) attention(of apiclient.StatusProjects, at times) {
 	}
 	p.line("")
 	heading := []string{"PROJECT", "PATH", "COMPLETE", "HOOK", "NOTE"}
-	if at.relative {
-		fit(rows, 1, 28)
-		fit(rows, 4, columns-widths(heading, rows, 4)-2*(len(heading)-1))
-	}
 	p.table(heading, rows)
 }

@@ -110,8 +110,8 @@ func (p *printer) entry(e render.Entry, at times) {
 func (p *printer) text(text string, at times) {
 	text = strings.TrimRight(plaintext.Text(text), " \t\n")
 	lines := strings.Split(text, "\n")
-	if at.relative {
-		lines = wrapped(text, columns-2)
+	if p.width > 0 {
+		lines = wrapped(text, p.prose()-2)
 	}
 	for _, line := range lines {
 		if line == "" {
@@ -125,8 +125,8 @@ func (p *printer) text(text string, at times) {
 // wrapped prints text in a colour, on as many lines as a terminal needs for it.
 func (p *printer) wrapped(colour *color.Color, text string, at times) {
 	lines := []string{plaintext.Line(text)}
-	if at.relative {
-		lines = wrapped(lines[0], columns)
+	if p.width > 0 {
+		lines = wrapped(lines[0], p.prose())
 	}
 	for _, line := range lines {
 		p.line("%s", paint(colour, "%s", line))

@@ -5,11 +5,7 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/duration"
-	"gitlab.com/lorehook/lorehook/internal/plaintext"
 )
-
-// columns is the width that text for a terminal is made for.
-const columns = 80
 
 // times says how times are shown: on a terminal by how long ago they were.
 type times struct {
@@ -30,28 +26,6 @@ func (t times) text(at time.Time) string {
 	default:
 		return duration.Roughly(ago) + " ago"
 	}
-}
-
-// fit cuts the texts in a column to the width, but not below 10.
-func fit(rows [][]cell, column, width int) {
-	for _, row := range rows {
-		text := plaintext.Line(row[column].text)
-		row[column].text = cutTo(text, max(10, width))
-	}
-}
-
-// widths is how wide the columns other than the given one are together.
-func widths(heading []string, rows [][]cell, except int) (sum int) {
-	for column, name := range heading {
-		widest := len(name)
-		for _, row := range rows {
-			widest = max(widest, wide(plaintext.Line(row[column].text)))
-		}
-		if column != except {
-			sum += widest
-		}
-	}
-	return sum
 }
 
 // wrapped breaks the lines of a text at spaces so that none is longer than the width,
