@@ -16,6 +16,8 @@ func searchMutations() []mutation {
 		{"a request takes all the time of its function", []edit{{"internal/api/serve.go", "outcomeKey{}, o), surgical.AnswerReserve)", "outcomeKey{}, o), 0)"}}, alone("api", "TestServe_AnswersBefore")},
 		{"what hardly resembles an entity is similar", []edit{{"internal/search/similar.go", "if c.Score < least {", "if false {"}}, alone("search/embedded", "TestEngine")},
 		{"removed words stay in the base before", []edit{{"internal/search/embedded/maintain.go", "surgical.ForgetRemoved)", "10*surgical.ForgetRemoved)"}}, alone("search/embedded", "HasNoWord")},
+		{"the index keeps what readers of another policy saw", []edit{{"internal/search/manifest/manifest.go", "case m.Confidential != confidential:", "case false && m.Confidential != confidential:"}}, alone("search/embedded", "TestIndex_")},
+		{"a rebuild keeps the batches of another policy", []edit{{"internal/search/embedded/rebuild.go", "if !ours(now) || now.Confidential != e.Confidential {", "if !ours(now) {"}}, alone("search/embedded", "TestEngine")},
 		{"the index is not told of a hidden project", []edit{{"internal/ledger/projectchange.go", "feed.Restarts(l.tables.Feed)...", "feed.Restarts(l.tables.Feed)[:0]..."}}, alone("search/embedded", "HasNoWord")},
 		{"the batches of a backfill are joined at its end only", []edit{{"internal/search/indexer.go", "documents > surgical.MaxBatchedDocuments {", "documents < 0 {"}}, alone("search", "DuringABackfill")},
 		{"a chunk without a vector is ranked by one", []edit{{"internal/search/embedded/vectors.go", "r.entity == nil || r.blank {", "r.entity == nil {"}}, alone("search/embedded", "TestEngine")},

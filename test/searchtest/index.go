@@ -28,11 +28,12 @@ type Index struct {
 	// DB has the table of the manifest.
 	DB        *fakedynamodb.DB
 	Manifests *manifest.Store
-	// Now is the time of every engine, and Language and Model are those of the engines
-	// that are opened from now on.
-	Now      time.Time
-	Language string
-	Model    string
+	// Now is the time of every engine, and Language, Model and Confidential are those of the
+	// engines that are opened from now on.
+	Now          time.Time
+	Language     string
+	Model        string
+	Confidential surgical.Policy
 	// Resembling is that of the engines that are opened from now on.
 	Resembling float64
 
@@ -48,7 +49,7 @@ func NewIndex(t testing.TB, backend Backend) *Index {
 	db, _ := fakedynamodb.New()
 	x := &Index{
 		TB: t, DB: db, Manifests: manifest.NewStore(db.Client(), tables.State().Name),
-		Now: time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC), Language: "en",
+		Now: time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC), Language: "en", Confidential: surgical.Exclude,
 	}
 	x.open = backend(x)
 	return x

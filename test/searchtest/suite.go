@@ -29,6 +29,8 @@ func Run(t *testing.T, backend Backend) {
 		{"typical words tell what is similar", comparesTypicalWords},
 		{"only what resembles enough is similar", leavesOutWhatHardlyResembles},
 		{"every language has its words", searchesInOtherLanguages},
+		{"another policy needs a rebuild", rebuildsForAnotherPolicy},
+		{"a rebuild keeps nothing that readers of another policy saw", rebuildDropsWhatAnotherPolicyShowed},
 		{"queries that say nothing find nothing", findsNothingForNothing},
 		{"a search has a depth", searchesToADepth},
 		{"known is what was applied", knowsWhatWasApplied},
@@ -186,6 +188,51 @@ func searchesInOtherLanguages(x *Index) {
 	x.Same("until then", []string{"1#issue#1/entity/0"}, x.Words(german, "検索が遅い"))
 	x.Rebuild(german, Entity(1, "die Suche nach Häusern"))
 	x.Same("German", []string{"1#issue#1/entity/0"}, x.Words(german, "Haus suchen"))
+}
+
+// rebuildsForAnotherPolicy also has an index of before the policy was recorded.
+func rebuildsForAnotherPolicy(x *Index) {
+	x.Rebuild(x.Engine(), Entity(1, "a crash"))
+	x.Confidential = surgical.Include
+	e := x.Engine()
+	needsRebuild := func(what, want string) {
+		x.Helper()
+		_, rebuild, err := e.Position(x.Context())
+		x.Must(err)
+		x.Same(what, want, rebuild)
+	}
+	needsRebuild("of another policy", "another policy")
+	x.Rebuild(e, Entity(1, "a crash"), Entity(2, "a confidential crash"))
+	needsRebuild("rebuilt", "")
+	x.Same("found", 2, len(x.Words(x.Engine(), "crash")))
+	m, err := x.Manifests.Read(x.Context())
+	x.Must(err)
+	older := m
+	older.Confidential = ""
+	_, err = x.Manifests.Swap(x.Context(), m, older)
+	x.Must(err)
+	needsRebuild("of a policy that is not known", "another policy")
+}
+
+// rebuildDropsWhatAnotherPolicyShowed rebuilds for another policy while an indexer with the
+// former one still works: what that applies is followed again.
+func rebuildDropsWhatAnotherPolicyShowed(x *Index) {
+	x.Confidential = surgical.Include
+	before := x.Engine()
+	x.Rebuild(before, Entity(1, "a crash"))
+	x.Confidential = surgical.Exclude
+	e := x.Engine()
+	x.Must(e.Rebuild(x.Context(), search.Position{Cursor: "0", AsOf: x.Now}, func(yield func(search.Change, error) bool) {
+		_ = yield(Entity(1, "a crash"), nil)
+		x.Apply(before, Entity(2, "a confidential crash"))
+	}))
+	x.Pass(time.Second)
+	x.Same("the position", "0", x.Position(e).Cursor)
+	x.Same("found", []string{"1#issue#1/entity/0"}, x.Words(x.Engine(), "crash"))
+	at := search.Position{Cursor: "0", AsOf: x.Now}
+	if err := before.Apply(x.Context(), at, at, []search.Change{Entity(2, "a confidential crash")}); !errors.Is(err, search.ErrMoved) {
+		x.Errorf("an indexer with the former policy: %v", err)
+	}
 }
 
 func findsNothingForNothing(x *Index) {

@@ -27,7 +27,7 @@ func Engine(env function.Env[config.Search], model string, embed search.Embedder
 	if c.OpenSearchEndpoint == "" {
 		return embedded.New(embedded.Options{
 			Manifests: manifests, Objects: objects, Dir: os.TempDir(),
-			Language: c.Language, Model: model, Embed: embed, Resembling: vectorspace.Resembling(model), Clock: time.Now, Log: env.Log,
+			Language: c.Language, Model: model, Confidential: c.Confidential, Embed: embed, Resembling: vectorspace.Resembling(model), Clock: time.Now, Log: env.Log,
 		})
 	}
 	endpoint, err := opensearch.ParseEndpoint(c.OpenSearchEndpoint)
@@ -37,6 +37,6 @@ func Engine(env function.Env[config.Search], model string, embed search.Embedder
 	return opensearch.New(opensearch.Options{
 		Endpoint: endpoint, HTTP: awsenv.ForObjects(env.AWS).HTTPClient, Credentials: env.AWS.Credentials,
 		Manifests: manifests, Name: c.OpenSearchIndex, Objects: objects,
-		Language: c.Language, Model: model, Embed: embed, Resembling: vectorspace.Resembling(model), Clock: time.Now, Log: env.Log,
+		Language: c.Language, Model: model, Confidential: c.Confidential, Embed: embed, Resembling: vectorspace.Resembling(model), Clock: time.Now, Log: env.Log,
 	})
 }

@@ -30,6 +30,8 @@ type Options struct {
 	// Model is that of the vectors; "" for an index without vectors. Only vectors of a
 	// model that knows what words mean are of use: ranks by others make words worse.
 	Model string
+	// Confidential is what the readers see whose content is indexed.
+	Confidential surgical.Policy
 	// Embed returns the vector of a query. It may be nil in an indexer.
 	Embed search.Embedder
 	// Resembling is the bound of [search.Rankings.Similar].

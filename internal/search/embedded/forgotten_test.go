@@ -1,6 +1,7 @@
 package embedded_test
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"testing"
@@ -23,17 +24,19 @@ type chain struct {
 	stream   *cloudsearch.Stream
 	consumer *feed.Consumer
 	index    *cloudsearch.Search
+	policy   surgical.Policy
 }
 
 func newChain(t *testing.T) *chain {
 	db, tables := fakedynamodb.New()
 	s := &cloudsearch.Stream{Table: tables.Content}
 	w := cloud.NewWorld(t, cloud.Intercept(db.Client(), s.Around), tables)
-	return &chain{
-		T: t, World: w, stream: s,
+	c := &chain{
+		T: t, World: w, stream: s, policy: surgical.Exclude,
 		consumer: &feed.Consumer{Store: feed.NewStore(w.DB, tables.Feed, w.Clock.Now), Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler)},
-		index:    cloudsearch.New(t, w, func() surgical.Policy { return surgical.Exclude }),
 	}
+	c.index = cloudsearch.New(t, w, func() surgical.Policy { return c.policy })
+	return c
 }
 
 // work lets the functions do what they do within a minute.
@@ -79,41 +82,64 @@ func (c *chain) found(word string) int {
 	return len(answer.Hits)
 }
 
+// makeConfidential is an edit of an issue.
+func makeConfidential(i *fakegitlab.Issue) { i.Confidential = true }
+
 // From the commit that removes a word to the last object that has it, through every
 // function in between.
 func TestIndex_HasNoWordADayAfterReadersLostIt(t *testing.T) {
 	const word = "xylophonist"
 	ref := fakegitlab.IssueRef(7)
-	for name, remove := range map[string]func(c *chain, note int64){
-		"a deleted comment": func(c *chain, note int64) {
+	for name, way := range map[string]struct {
+		// policy and confidential are those of the setting and of the issue before, and
+		// internal says whether the word is in an internal note.
+		policy                 surgical.Policy
+		confidential, internal bool
+		remove                 func(c *chain, note int64)
+	}{
+		"a deleted comment": {remove: func(c *chain, note int64) {
 			c.GitLab.DeleteNote(ref, note)
 			c.Webhook(ref)
-		},
-		"a redaction": func(c *chain, note int64) {
+		}},
+		"a redaction": {remove: func(c *chain, note int64) {
 			c.GitLab.EditNote(ref, note, "Somebody plays an instrument.")
 			c.Webhook(ref)
-		},
-		"an erased entity": func(c *chain, _ int64) {
+		}},
+		"an issue turned confidential": {remove: func(c *chain, _ int64) {
+			c.GitLab.EditIssue(ref, makeConfidential)
+			c.Webhook(ref)
+		}},
+		"an erased entity": {remove: func(c *chain, _ int64) {
 			if _, err := c.Eraser.Erase(c.Context(), ref); err != nil {
 				c.Fatal(err)
 			}
-		},
-		"a hidden project": func(c *chain, _ int64) {
+		}},
+		"a hidden project": {remove: func(c *chain, _ int64) {
 			if err := c.Ledger.HideProject(c.Context(), ref.ProjectID, c.Clock.Now()); err != nil {
 				c.Fatal(err)
 			}
-		},
+		}},
+		"the setting leaves out internal notes": {policy: surgical.Include, internal: true, remove: func(c *chain, _ int64) {
+			c.policy = surgical.Exclude
+		}},
+		"the setting leaves out confidential issues": {policy: surgical.Include, confidential: true, remove: func(c *chain, _ int64) {
+			c.policy = surgical.Exclude
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newChain(t)
+			c.policy = cmp.Or(way.policy, surgical.Exclude)
+			if way.confidential {
+				c.GitLab.EditIssue(ref, makeConfidential)
+			}
 			c.work()
 			discussion := c.GitLab.AddDiscussion(ref, fakegitlab.Note{Body: "The first comment stays."})
 			c.Webhook(fakegitlab.IssueRef(8))
 			c.Webhook(ref)
 			c.work()
 			// The word comes in a batch, and then into the base.
-			note := c.GitLab.AddNote(ref, discussion, fakegitlab.Note{Body: "Ask the " + word + "."})
+			note := c.GitLab.AddNote(ref, discussion, fakegitlab.Note{Body: "Ask the " + word + ".", Internal: way.internal})
 			c.Clock.Advance(surgical.Confirmation)
 			c.Webhook(ref)
 			c.work()
@@ -121,7 +147,7 @@ func TestIndex_HasNoWordADayAfterReadersLostIt(t *testing.T) {
 				t.Fatalf("the word is found %d times, and in %v", c.found(word), c.objectsWith(word))
 			}
 			c.Clock.Advance(surgical.Confirmation)
-			remove(c, note)
+			way.remove(c, note)
 			removed := c.Clock.Now()
 			if c.found(word) != 0 {
 				t.Error("the word is still shown")
@@ -139,5 +165,27 @@ func TestIndex_HasNoWordADayAfterReadersLostIt(t *testing.T) {
 				t.Errorf("after %s, the word is in %v", c.Clock.Now().Sub(removed), keys)
 			}
 		})
+	}
+}
+
+// What a change of the setting shows is found within minutes, although nothing was fetched.
+func TestIndex_FollowsTheSettingInBothDirections(t *testing.T) {
+	const word = "xylophonist"
+	c := newChain(t)
+	secret, mixed := fakegitlab.IssueRef(7), fakegitlab.IssueRef(8)
+	c.GitLab.EditIssue(secret, makeConfidential)
+	c.GitLab.AddDiscussion(secret, fakegitlab.Note{Body: "Ask the " + word + "."})
+	c.GitLab.AddDiscussion(mixed, fakegitlab.Note{Body: "Do not ask the " + word + ".", Internal: true})
+	c.Webhook(secret)
+	c.Webhook(mixed)
+	for _, step := range []struct {
+		policy surgical.Policy
+		found  int
+	}{{surgical.Exclude, 0}, {surgical.Include, 2}, {surgical.Exclude, 0}, {surgical.Include, 2}} {
+		c.policy = step.policy
+		c.work()
+		if found := c.found(word); found != step.found {
+			t.Errorf("under %s, %d of 2 are found", step.policy, found)
+		}
 	}
 }

@@ -16,7 +16,7 @@ func (e *Engine) Position(ctx context.Context) (search.Position, string, error) 
 	if err != nil {
 		return search.Position{}, "", err
 	}
-	if why := m.Outdated(requested, manifest.Embedded, e.Language, e.Model); why != "" {
+	if why := m.Outdated(requested, manifest.Embedded, e.Language, e.Model, e.Confidential); why != "" {
 		return search.Position{}, why, nil
 	}
 	e.follow(m)

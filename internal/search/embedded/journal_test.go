@@ -44,7 +44,7 @@ func (w *world) watched() (*embedded.Engine, *[]string) {
 	})
 	e, err := embedded.New(embedded.Options{
 		Manifests: manifest.NewStore(client, tables.State().Name), Objects: bucket.New(w.bucket.Client(), "index"), Dir: w.TempDir(),
-		Language: w.Language, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
+		Language: w.Language, Confidential: w.Confidential, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
 	})
 	w.Must(err)
 	w.Cleanup(func() { w.Must(e.Close()) })

@@ -90,7 +90,7 @@ func TestMaintain_KeepsNoQueryWaitingDuringABackfill(t *testing.T) {
 		}
 	}
 	writer, err := embedded.New(embedded.Options{
-		Manifests: w.Manifests, Dir: t.TempDir(), Language: w.Language, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
+		Manifests: w.Manifests, Dir: t.TempDir(), Language: w.Language, Confidential: w.Confidential, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
 		Objects: bucket.New(w.bucket.Client(cloud.InterceptAPI("s3", func(_ context.Context, _ cloud.Call, send func() error) error {
 			if compacting {
 				during++

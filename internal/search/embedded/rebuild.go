@@ -38,12 +38,11 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 	}
 	base.AsOf = at.AsOf.UnixMicro()
 	return e.publish(ctx, base, began, func(now manifest.Manifest) (manifest.Manifest, bool, error) {
-		next, useful := rebuilt(m, now, base)
+		next, useful := e.rebuilt(m, now, base)
 		if !useful {
 			return now, false, nil
 		}
-		next.Language, next.Model = e.Language, e.Model
-		if now.Cursor == m.Cursor {
+		if now.Cursor == m.Cursor || now.Journal != next.Journal {
 			next.Cursor, next.AsOf = at.Cursor, at.AsOf.UnixMicro()
 		}
 		if next.Previous != nil {
@@ -58,12 +57,15 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 
 // rebuilt returns the manifest with a rebuilt base. before is the one from when the rebuild
 // began, and now the one that is replaced. Batches since then may have what the rebuild
-// read too early, so they are added to its base once more. Those before have nothing new.
-func rebuilt(before, now manifest.Manifest, base manifest.Base) (next manifest.Manifest, useful bool) {
+// read too early, so they are added to its base once more. Those before have nothing new,
+// and all that was named under another policy may have what is to be hidden, or lack what
+// is to be shown.
+func (e *Engine) rebuilt(before, now manifest.Manifest, base manifest.Base) (next manifest.Manifest, useful bool) {
 	next = now
 	next.Edition++
 	next.Rebuilt = next.Edition
-	if !ours(now) {
+	next.Language, next.Model, next.Confidential = e.Language, e.Model, e.Confidential
+	if !ours(now) || now.Confidential != e.Confidential {
 		next.Journal, next.Last, next.Base, next.Previous = newName(), 0, base, nil
 		return next, true
 	}

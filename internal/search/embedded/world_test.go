@@ -19,7 +19,7 @@ func inBucket(b *fakes3.Bucket) searchtest.Backend {
 		return func() search.Engine {
 			x.Helper()
 			e, err := embedded.New(embedded.Options{
-				Manifests: x.Manifests, Objects: bucket.New(b.Client(), "index"), Dir: dir, Language: x.Language, Model: x.Model,
+				Manifests: x.Manifests, Objects: bucket.New(b.Client(), "index"), Dir: dir, Language: x.Language, Model: x.Model, Confidential: x.Confidential,
 				Embed: x.Embed, Resembling: x.Resembling, Clock: x.Clock, Log: slog.New(slog.DiscardHandler),
 			})
 			x.Must(err)

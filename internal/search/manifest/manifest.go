@@ -30,6 +30,9 @@ type Manifest struct {
 	Language string `dynamodbav:"language"`
 	// Model is that of the vectors; "" if the index has none.
 	Model string `dynamodbav:"model,omitempty"`
+	// Confidential is what readers saw of confidential issues and internal notes when the
+	// index was made from it; "" if that is not known.
+	Confidential surgical.Policy `dynamodbav:"confidential,omitempty"`
 	// Edition counts the changes of what the index contains: batches and rebuilds.
 	Edition int64 `dynamodbav:"edition"`
 	// Rebuilt is the edition that the last rebuild led to. A copy of the index from before
@@ -161,10 +164,10 @@ func (m Manifest) Objects() []Object {
 	return objects
 }
 
-// Outdated says why an engine of this format, language and model has to rebuild the index
-// before it can follow its source; "" if it need not. requested is that of
+// Outdated says why an engine of this format, language, model and policy has to rebuild the
+// index before it can follow its source; "" if it need not. requested is that of
 // [Store.Requested].
-func (m Manifest) Outdated(requested int64, format int, language, model string) string {
+func (m Manifest) Outdated(requested int64, format int, language, model string, confidential surgical.Policy) string {
 	switch {
 	case !m.Exists():
 		return "there is no index"
@@ -176,6 +179,8 @@ func (m Manifest) Outdated(requested int64, format int, language, model string) 
 		return "another language"
 	case m.Model != model:
 		return "another model"
+	case m.Confidential != confidential:
+		return "another policy"
 	}
 	return ""
 }

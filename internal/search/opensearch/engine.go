@@ -15,6 +15,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // Options are what an engine is made of.
@@ -34,6 +35,8 @@ type Options struct {
 	Language string
 	// Model is that of the vectors; "" for an index without vectors.
 	Model string
+	// Confidential is what the readers see whose content is indexed.
+	Confidential surgical.Policy
 	// Embed returns the vector of a query. It may be nil in an indexer.
 	Embed search.Embedder
 	// Resembling is the bound of [search.Rankings.Similar].

@@ -52,7 +52,7 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 			break
 		}
 		next := manifest.Manifest{
-			Language: e.Language, Model: e.Model, Edition: now.Edition + 1, Base: base, Index: index, Dimensions: dimensions,
+			Language: e.Language, Model: e.Model, Confidential: e.Confidential, Edition: now.Edition + 1, Base: base, Index: index, Dimensions: dimensions,
 			Cursor: at.Cursor, AsOf: at.AsOf.UnixMicro(), RebuiltFor: max(now.RebuiltFor, requested), SweptAt: now.SweptAt,
 			Retired: now.Retired,
 		}

@@ -32,7 +32,7 @@ func opener(x *searchtest.Index, url, name string) func(way http.RoundTripper) *
 		x.Helper()
 		e, err := opensearch.New(opensearch.Options{
 			Endpoint: endpoint, HTTP: &http.Client{Transport: way}, Manifests: x.Manifests, Name: name,
-			Objects: bucket.New(objects.Client(), "index"), Language: x.Language, Model: x.Model,
+			Objects: bucket.New(objects.Client(), "index"), Language: x.Language, Model: x.Model, Confidential: x.Confidential,
 			Embed: x.Embed, Resembling: x.Resembling, Clock: x.Clock, Log: slog.New(slog.DiscardHandler),
 		})
 		x.Must(err)

@@ -22,8 +22,10 @@ import (
 	fakes3 "gitlab.com/lorehook/lorehook/test/fake/s3"
 )
 
-// Search is the search of one world. Its engine is made when it is needed first.
+// Search is the search of one world. Its engine is made when it is needed first, and another
+// one when the policy changes, as a deploy does.
 type Search struct {
+	t         testing.TB
 	world     *cloud.World
 	policy    func() surgical.Policy
 	Manifests *manifest.Store
@@ -32,28 +34,41 @@ type Search struct {
 	// Embedder has the model of the vectors; it is set before the first use, and nil if
 	// there is none.
 	Embedder embedding.Embedder
-	engine   func() *embedded.Engine
+
+	mu      sync.Mutex
+	engines map[surgical.Policy]*embedded.Engine
 }
 
 // New returns a search of what the world stores, as readers with the policy see it.
 func New(t testing.TB, w *cloud.World, policy func() surgical.Policy) *Search {
-	s := &Search{world: w, policy: policy, Manifests: manifest.NewStore(w.DB, w.Tables.State), Objects: fakes3.New(w.Clock.Now)}
-	s.engine = sync.OnceValue(func() *embedded.Engine {
-		options := embedded.Options{
-			Manifests: s.Manifests, Objects: bucket.New(s.Objects.Client(), "index"), Dir: t.TempDir(), Language: language.Default,
-			Clock: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
-		}
-		if s.Embedder != nil {
-			options.Model, options.Embed = s.Embedder.Model(), embedding.Query(s.Embedder)
-		}
-		engine, err := embedded.New(options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = engine.Close() })
+	return &Search{
+		t: t, world: w, policy: policy, Manifests: manifest.NewStore(w.DB, w.Tables.State), Objects: fakes3.New(w.Clock.Now),
+		engines: map[surgical.Policy]*embedded.Engine{},
+	}
+}
+
+// engine returns the engine of the present policy.
+func (s *Search) engine() *embedded.Engine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	policy := s.policy()
+	if engine := s.engines[policy]; engine != nil {
 		return engine
-	})
-	return s
+	}
+	options := embedded.Options{
+		Manifests: s.Manifests, Objects: bucket.New(s.Objects.Client(), "index"), Dir: s.t.TempDir(), Language: language.Default,
+		Confidential: policy, Clock: s.world.Clock.Now, Log: slog.New(slog.DiscardHandler),
+	}
+	if s.Embedder != nil {
+		options.Model, options.Embed = s.Embedder.Model(), embedding.Query(s.Embedder)
+	}
+	engine, err := embedded.New(options)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = engine.Close() })
+	s.engines[policy] = engine
+	return engine
 }
 
 // Index runs the indexer. Changes that the feed does not have are found by the first run
