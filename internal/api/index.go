@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // Index is what the API needs of the search index.
@@ -49,16 +50,41 @@ func (s *server) addIndex(to *routes) {
 		Description:   "Asks the indexer to index all copies anew. It starts at once, or within a minute; until it ends, the old index answers. Missing and damaged indexes are rebuilt without a request.",
 		DefaultStatus: http.StatusAccepted,
 	}), handle(func(ctx context.Context, _ *struct{}) (*answer[IndexView], error) {
-		if err := s.Index.RequestRebuild(ctx, s.Clock()); err != nil {
+		if err := s.rebuildIndex(ctx); err != nil {
 			return nil, err
-		}
-		if s.StartIndexer != nil {
-			if err := s.StartIndexer(ctx); err != nil {
-				s.Log.WarnContext(ctx, "indexer_not_started", "error", err.Error()) // the schedule starts it
-			}
 		}
 		return s.indexView(ctx)
 	}))
+}
+
+// rebuildIndex asks the indexer to rebuild the index, and starts it.
+func (s *server) rebuildIndex(ctx context.Context) error {
+	if err := s.Index.RequestRebuild(ctx, s.Clock()); err != nil {
+		return err
+	}
+	if s.StartIndexer != nil {
+		if err := s.StartIndexer(ctx); err != nil {
+			s.Log.WarnContext(ctx, "indexer_not_started", "error", err.Error()) // the schedule starts it
+		}
+	}
+	return nil
+}
+
+// repairIndex is [server.rebuildIndex] for a query that found the index damaged: otherwise
+// the indexer notices that when it next looks at all objects. It asks once in
+// [surgical.IndexCheckInterval], so that damage which a rebuild does not end costs no more
+// than that.
+func (s *server) repairIndex(ctx context.Context) error {
+	m, err := s.Index.Read(ctx)
+	if err != nil {
+		return err
+	}
+	requested, err := s.Index.Requested(ctx)
+	if err != nil || s.Clock().Sub(time.UnixMicro(max(requested, m.Base.BuiltAt))) < surgical.IndexCheckInterval {
+		return err
+	}
+	s.Log.WarnContext(ctx, "index_repair_requested")
+	return s.rebuildIndex(ctx)
 }
 
 func (s *server) indexView(ctx context.Context) (*answer[IndexView], error) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -89,6 +90,11 @@ func (s *server) search(ctx context.Context, in *searchInput) (*answer[SearchRes
 		q.From = place.From
 	}
 	found, err := s.Search(ctx, q)
+	if errors.Is(err, search.ErrDamaged) {
+		if failed := s.repairIndex(ctx); failed != nil {
+			s.Log.WarnContext(ctx, "index_not_repaired", "error", failed.Error()) // the indexer notices the damage itself
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
 	"gitlab.com/lorehook/lorehook/internal/search"
@@ -229,6 +230,44 @@ func TestIndex_IsRebuiltByRequest(t *testing.T) {
 		}
 		if after := get[api.IndexView](f, "/v1/index"); after.Status != "ready" || !after.BuiltAt.After(before.BuiltAt) {
 			t.Errorf("%+v", after)
+		}
+	})
+}
+
+// damage removes the objects of the index's base.
+func (f *fixture) damage() {
+	f.Helper()
+	m, err := f.search.Manifests.Read(f.Context())
+	f.must(err)
+	for _, o := range m.Base.Objects() {
+		f.search.Objects.Corrupt(o.Key, []byte("something else"))
+	}
+}
+
+// A process that starts cannot answer from a damaged index. The query that finds that out
+// has it rebuilt, but not one query after the other.
+func TestSearch_HasADamagedIndexRebuilt(t *testing.T) {
+	inWorld(t, func(t *testing.T, f *fixture) {
+		f.library()
+		f.search.Restart()
+		f.damage()
+		f.Clock.Advance(surgical.IndexCheckInterval)
+		problem := problemIn(t, call(f.handler, http.MethodGet, "/v1/search?q=carousel", ""), http.StatusConflict)
+		if problem.Code != surgical.CodeIndexNotReady || !strings.Contains(problem.Detail, "damaged") {
+			t.Errorf("%+v", problem)
+		}
+		if found := refs(f.found("q=carousel")); found != "1#issue#8" {
+			t.Errorf("found %q after the rebuild", found)
+		}
+		f.search.Restart()
+		f.damage()
+		f.Clock.Advance(surgical.IndexCheckInterval - 5*time.Minute)
+		for range 2 {
+			problemIn(t, call(f.handler, http.MethodGet, "/v1/search?q=carousel", ""), http.StatusConflict)
+		}
+		f.index()
+		if found := refs(f.found("q=carousel")); found != "1#issue#8" {
+			t.Errorf("found %q after the indexer looked at the objects", found)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"errors"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/outage"
@@ -56,6 +57,8 @@ type Reply struct {
 	// Failure is nil if there is an answer; RetryAfter belongs to it, in seconds.
 	Failure    *surgical.Error `json:"failure,omitempty"`
 	RetryAfter int64           `json:"retry_after,omitempty"`
+	// Damaged reports whether the cause of the failure is [ErrDamaged].
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 // ReplyOf returns the reply of a query that ended so.
@@ -64,7 +67,7 @@ func ReplyOf(answer Answer, err error) Reply {
 		return Reply{Answer: answer}
 	}
 	failure := surgical.AsError(outage.Typed(err))
-	return Reply{Failure: failure, RetryAfter: failure.Seconds()}
+	return Reply{Failure: failure, RetryAfter: failure.Seconds(), Damaged: errors.Is(err, ErrDamaged)}
 }
 
 // Result returns the answer, or the failure as an error.
@@ -72,6 +75,10 @@ func (r Reply) Result() (Answer, error) {
 	if r.Failure == nil {
 		return r.Answer, nil
 	}
-	r.Failure.RetryAfter = time.Duration(r.RetryAfter) * time.Second
-	return Answer{}, r.Failure
+	failure := r.Failure
+	if r.Damaged {
+		failure = surgical.WrapError(failure.Code, ErrDamaged, failure.Message)
+	}
+	failure.RetryAfter = time.Duration(r.RetryAfter) * time.Second
+	return Answer{}, failure
 }

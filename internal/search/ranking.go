@@ -1,7 +1,5 @@
 package search
 
-import "gitlab.com/lorehook/lorehook/internal/surgical"
-
 // How engines rank, so that their answers resemble each other.
 const (
 	// Fused is how many chunks of each ranking [Fuse] fuses, and RankConstant
@@ -19,11 +17,4 @@ const NoEmbedder = "the embedder did not answer, so only words were compared"
 // NoVectors is the [Candidates.Reason] of an index without vectors of the model.
 func NoVectors(model string) string {
 	return "the index has no vectors of the model " + model + " yet"
-}
-
-// NotReady is the failure of a query without an index.
-func NotReady() *surgical.Error {
-	err := surgical.NewError(surgical.CodeIndexNotReady, "there is no search index yet: it is built within minutes of the first document, or while it is rebuilt after damage")
-	err.RetryAfter = surgical.UnavailableRetryAfter
-	return err
 }

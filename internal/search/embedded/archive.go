@@ -92,8 +92,8 @@ func (e *Engine) openBase(ctx context.Context, o manifest.Object, analyzer *lang
 		return nil, err
 	}
 	defer body.Close()
-	if err := extract(body, filepath.Join(dir, indexDir)); err != nil {
-		return nil, fmt.Errorf("unpack the index: %w", damage(o, err))
+	if err := body.check(extract(body, filepath.Join(dir, indexDir))); err != nil {
+		return nil, fmt.Errorf("unpack the index: %w", err)
 	}
 	opened, err := openTexts(dir, analyzer, durable)
 	if err != nil {
@@ -102,9 +102,9 @@ func (e *Engine) openBase(ctx context.Context, o manifest.Object, analyzer *lang
 	return opened, nil
 }
 
-// extract writes the files of an archive under dir, and reads the archive to its end.
+// extract writes the files of an archive under dir.
 func extract(body io.Reader, dir string) error {
-	z, err := zstd.NewReader(body)
+	z, err := zstd.NewReader(body, zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func extract(body io.Reader, dir string) error {
 	for in := tar.NewReader(z); ; {
 		header, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			return errors.Join(finish(z), finish(body))
+			return nil
 		}
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -24,24 +25,19 @@ type entry struct {
 	ref surgical.EntityRef
 }
 
-// read fills the catalog from its object.
-func (c catalog) read(lines iter.Seq2[*entry, error]) error {
-	for line, err := range lines {
-		if err != nil {
-			return err
-		}
-		if line.ref, err = surgical.ParseEntityRef(line.Key); err != nil {
-			return err
-		}
-		c[line.Key] = line
-	}
-	return nil
-}
-
 // readCatalog reads the catalog of a base.
 func (e *Engine) readCatalog(ctx context.Context, o manifest.Object) (catalog, error) {
 	c := catalog{}
-	return c, c.read(unpack[*entry](ctx, e, o))
+	if err := unpack(ctx, e, o, func(line entry) { c[line.Key] = &line }); err != nil {
+		return nil, err
+	}
+	for key, line := range c {
+		var err error
+		if line.ref, err = surgical.ParseEntityRef(key); err != nil {
+			return nil, fmt.Errorf("read the catalog of the index: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // sorted yields the entities in the order of their keys.

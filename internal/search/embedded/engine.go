@@ -287,7 +287,7 @@ func (e *Engine) refresh(ctx context.Context) error {
 		return nil
 	case errors.Is(err, search.ErrDamaged) && !e.copied():
 		e.Log.ErrorContext(ctx, "index_damaged", "error", err.Error())
-		return search.NotReady()
+		return search.Damaged(err)
 	case e.copied():
 		// The copy answers, with its own as_of.
 		e.Log.ErrorContext(ctx, "index_not_current", "error", err.Error())

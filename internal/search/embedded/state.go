@@ -91,11 +91,12 @@ func (e *Engine) load(ctx context.Context, m manifest.Manifest, base manifest.Ba
 		return s, err
 	}
 	defer body.Close()
-	return s, s.vectors.read(body, s.catalog)
+	return s, body.check(s.vectors.read(body, base.Vectors.Bytes, s.catalog))
 }
 
 // current loads what the manifest names. If its base is damaged, the base before it and
-// the batches since then have the same content.
+// the batches since then have the same content. If a batch is damaged, queries are answered
+// from what comes before it.
 func (e *Engine) current(ctx context.Context, m manifest.Manifest, extent extent) (*state, error) {
 	s, err := e.load(ctx, m, m.Base, extent)
 	if errors.Is(err, search.ErrDamaged) && m.Previous != nil {
@@ -110,7 +111,12 @@ func (e *Engine) current(ctx context.Context, m manifest.Manifest, extent extent
 		return nil, errors.Join(err, s.close())
 	}
 	for len(batches) > 0 {
-		if batches, err = e.add(ctx, s, batches, applyAtOnce); err != nil {
+		batches, err = e.add(ctx, s, batches, applyAtOnce)
+		switch {
+		case errors.Is(err, search.ErrDamaged) && extent == toSearch:
+			e.Log.ErrorContext(ctx, "index_damaged", "error", err.Error())
+			return s, nil
+		case err != nil:
 			return nil, errors.Join(err, s.close())
 		}
 	}
@@ -132,12 +138,12 @@ func (e *Engine) add(ctx context.Context, s *state, batches []manifest.Batch, at
 func (e *Engine) changesOf(ctx context.Context, batches []manifest.Batch, atOnce int) (changes []search.Change, n int, err error) {
 	chunks := 0
 	for n < len(batches) && (n == 0 || chunks < atOnce) {
-		for change, err := range unpack[search.Change](ctx, e, batches[n].Object) {
-			if err != nil {
-				return nil, 0, fmt.Errorf("read a batch: %w", err)
-			}
+		err := unpack(ctx, e, batches[n].Object, func(change search.Change) {
 			changes = append(changes, change)
 			chunks += chunksOf(change)
+		})
+		if err != nil {
+			return nil, 0, fmt.Errorf("read a batch: %w", err)
 		}
 		n++
 	}

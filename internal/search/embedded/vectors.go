@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -268,26 +267,27 @@ func (v *vectors) write(w io.Writer, c catalog) error {
 	return out.Flush()
 }
 
-// read reads what write wrote for the same catalog.
-func (v *vectors) read(r io.Reader, c catalog) error {
+// read reads what write wrote for the same catalog, which has so many bytes.
+func (v *vectors) read(r io.Reader, size int64, c catalog) error {
 	in := bufio.NewReaderSize(r, 1<<20)
 	var dims uint32
 	if err := binary.Read(in, binary.LittleEndian, &dims); err != nil {
 		return fmt.Errorf("read vectors: %w", err)
 	}
+	// A damaged length may ask for more memory than there is.
+	if want := 4 + 4*int64(dims)*v.chunksIn(c); size != want {
+		return fmt.Errorf("read vectors: %d bytes, want %d with vectors of %d numbers", size, want, dims)
+	}
 	v.dims = int(dims)
 	buffer := make([]byte, 4*v.dims)
 	for e, id := range c.documents() {
 		d := e.Documents[id]
-		if d.Model != v.model || d.Chunks == 0 {
+		if !v.has(d) {
 			continue
 		}
 		v.at[documentKey{e.Key, id}] = len(v.rows)
 		for chunk := range d.Chunks {
 			if _, err := io.ReadFull(in, buffer); err != nil {
-				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-					err = search.ErrDamaged
-				}
 				return fmt.Errorf("read vectors: %w", err)
 			}
 			values := v.push(row{e, id, int32(chunk), false})
@@ -297,5 +297,20 @@ func (v *vectors) read(r io.Reader, c catalog) error {
 			v.rows[len(v.rows)-1].blank = !slices.ContainsFunc(values, func(x float32) bool { return x != 0 })
 		}
 	}
-	return finish(in)
+	return nil
+}
+
+// has reports whether a document of the catalog has vectors.
+func (v *vectors) has(d search.Indexed) bool { return d.Model == v.model && d.Chunks > 0 }
+
+// chunksIn returns how many chunks of the catalog have a vector.
+func (v *vectors) chunksIn(c catalog) (n int64) {
+	for _, e := range c {
+		for _, d := range e.Documents {
+			if v.has(d) {
+				n += int64(d.Chunks)
+			}
+		}
+	}
+	return n
 }

@@ -116,7 +116,7 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 	switch {
 	case noIndex(err):
 		e.Log.ErrorContext(ctx, "index_missing", "error", err.Error())
-		return found, search.NotReady()
+		return found, search.Damaged(err)
 	case unanswered(err):
 		return found, outage.Unavailable(err, "OpenSearch does not answer; the log of the function search says why")
 	}

@@ -71,6 +71,13 @@ func (s *Search) engine() *embedded.Engine {
 	return engine
 }
 
+// Restart replaces the process of search and indexer: the next one has nothing in memory.
+func (s *Search) Restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.engines)
+}
+
 // Index runs the indexer. Changes that the feed does not have are found by the first run
 // only.
 func (s *Search) Index(ctx context.Context) error {
