@@ -5,8 +5,8 @@ package main
 func searchMutations() []mutation {
 	const apply, rebuild, document, bulk = "internal/search/opensearch/apply.go", "internal/search/opensearch/rebuild.go", "internal/search/opensearch/document.go", "internal/search/opensearch/bulk.go"
 	onServer := suite{name: "opensearch", args: []string{"./internal/search/opensearch"}}
-	const batch, rebuilding = "internal/search/manifest/batch.go", "internal/search/embedded/rebuild.go"
-	const turn = "internal/search/manifest/turn.go"
+	const batch, rebuilding, finder = "internal/search/manifest/batch.go", "internal/search/embedded/rebuild.go", "internal/search/finder/find.go"
+	const turn, manifests, swaps = "internal/search/manifest/turn.go", "internal/search/manifest/manifest.go", "internal/search/manifest/store.go"
 	turns := []suite{{name: "turns", args: []string{"./internal/search", "./internal/search/manifest"}}}
 	alone := func(pkg, run string) []suite {
 		return []suite{{name: pkg, args: []string{"-run", run, "./internal/" + pkg}}}
@@ -16,11 +16,16 @@ func searchMutations() []mutation {
 		{"a request takes all the time of its function", []edit{{"internal/api/serve.go", "outcomeKey{}, o), surgical.AnswerReserve)", "outcomeKey{}, o), 0)"}}, alone("api", "TestServe_AnswersBefore")},
 		{"what hardly resembles an entity is similar", []edit{{"internal/search/similar.go", "if c.Score < least {", "if false {"}}, alone("search/embedded", "TestEngine")},
 		{"removed words stay in the base before", []edit{{"internal/search/embedded/maintain.go", "surgical.ForgetRemoved)", "10*surgical.ForgetRemoved)"}}, alone("search/embedded", "HasNoWord")},
-		{"the index keeps what readers of another policy saw", []edit{{"internal/search/manifest/manifest.go", "case m.Confidential != confidential:", "case false && m.Confidential != confidential:"}}, alone("search/embedded", "TestIndex_")},
-		{"a rebuild keeps the batches of another policy", []edit{{"internal/search/embedded/rebuild.go", "if !ours(now) || now.Confidential != e.Confidential {", "if !ours(now) {"}}, alone("search/embedded", "TestEngine")},
+		{"the index keeps what readers of another policy saw", []edit{{manifests, "case m.Confidential != confidential:", "case false && m.Confidential != confidential:"}}, alone("search/embedded", "TestIndex_")},
+		{"a rebuild keeps the batches of another policy", []edit{{rebuilding, "if !ours(now) || now.Confidential != e.Confidential {", "if !ours(now) {"}}, alone("search/embedded", "TestEngine")},
 		{"a damaged part of the index is used", []edit{{"internal/search/embedded/objects.go", "case c.intact():", "case true || c.intact():"}}, alone("search/embedded", "Damage")},
 		{"a lost connection damages the index", []edit{{"internal/search/embedded/objects.go", "case lost != nil:", "case false && lost != nil:"}}, alone("search/embedded", "LostConnection")},
 		{"a damaged index waits for the next check", []edit{{"internal/api/search.go", "if errors.Is(err, search.ErrDamaged) {", "if false && errors.Is(err, search.ErrDamaged) {"}}, alone("api", "DamagedIndex")},
+		{"a hit need not match the filters any more", []edit{{finder, "ok && filter.Matches(g.ref, search.FacetsOf(s.Head))", "ok"}}, alone("search/finder", "TestFind_")},
+		{"a hit shows another text than the one that was indexed", []edit{{finder, "!ok || document.Hash != c.Hash {", "!ok {"}}, alone("search/finder", "TestFind_")},
+		{"a long hit shows another text than the one that was indexed", []edit{{finder, "whole.Revision == 0 || whole.Hash != c.Hash {", "whole.Revision == 0 {"}}, alone("search/finder", "TestFind_")},
+		{"index: a lost response to a swap is a loss", []edit{{swaps, "now.Version == next.Version && now.By == next.By {", "false && now.By == next.By {"}}, alone("search/manifest", "TestSwap_")},
+		{"index: another writer's manifest is taken for its own", []edit{{swaps, "now.Version == next.Version && now.By == next.By {", "now.Version == next.Version {"}}, alone("search/manifest", "TestSwap_")},
 		{"the index is not told of a hidden project", []edit{{"internal/ledger/projectchange.go", "feed.Restarts(l.tables.Feed)...", "feed.Restarts(l.tables.Feed)[:0]..."}}, alone("search/embedded", "HasNoWord")},
 		{"the batches of a backfill are joined at its end only", []edit{{"internal/search/indexer.go", "documents > surgical.MaxBatchedDocuments {", "documents < 0 {"}}, alone("search", "DuringABackfill")},
 		{"a chunk without a vector is ranked by one", []edit{{"internal/search/embedded/vectors.go", "r.entity == nil || r.blank {", "r.entity == nil {"}}, alone("search/embedded", "TestEngine")},
