@@ -1,7 +1,6 @@
 package searchtest
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -10,41 +9,64 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
+	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// copies is what readers see of a few entities. It changes between any two readings.
+// copies is what is stored of a few entities of two projects. It changes between any two
+// readings.
 type copies struct {
+	clock func() time.Time
+	model string
+	// long is a document whose text is stored in items of its own.
+	long content.Document
+
 	// mu is held by each reading: an indexer reads several entities at a time.
 	mu       sync.Mutex
 	random   *rand.Rand
 	entities map[surgical.EntityRef]*copied
-	// log has the entities in the order of their changes: a feed.
-	log []surgical.EntityRef
-	// shown has every text that was shown since a query began.
-	shown map[string]bool
+	// hiddenAt says when a project was last hidden.
+	hiddenAt map[int64]time.Time
+	// written counts the texts.
+	written int
+	feed    changes
+	// viewer is the policy of who searches, and seen what was shown to them since the
+	// query began.
+	viewer surgical.Policy
+	seen   seen
 	// quiet stops the changes.
 	quiet bool
 }
 
 type copied struct {
-	hidden    bool
-	head      surgical.Head
-	documents map[string]content.Document
+	head       surgical.Head
+	documents  map[string]content.Document
+	embeddings map[string]content.Embeddings
 }
 
-// words are what texts consist of; the last one is in few of them.
-var words = []string{"crash", "login", "timeout", "import", "label", "xylophonist"}
+// words are what texts consist of; the model knows the meaning of the last two.
+var words = []string{"crash", "login", "timeout", "import", "label", "cat", "rain"}
 
-func newCopies(random *rand.Rand) *copies {
-	c := &copies{random: random, entities: map[surgical.EntityRef]*copied{}, shown: map[string]bool{}}
-	for iid := range int64(8) {
-		ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: iid + 1}}
-		c.entities[ref] = &copied{head: surgical.Head{Ref: ref, Revision: 1}, documents: map[string]content.Document{}}
-		c.write(ref, "entity")
+var (
+	states  = []string{"opened", "closed"}
+	labels  = []string{"bug", "ui", "docs"}
+	authors = []string{"ines", "omar"}
+)
+
+func newCopies(t testing.TB, random *rand.Rand, clock func() time.Time, model string) *copies {
+	c := &copies{
+		clock: clock, model: model, long: LongDocument(t), random: random,
+		entities: map[surgical.EntityRef]*copied{}, hiddenAt: map[int64]time.Time{}, viewer: surgical.Exclude,
+	}
+	for n := range int64(8) {
+		ref := surgical.EntityRef{ProjectID: 1 + n%2, Target: surgical.Target{Type: surgical.Issue, IID: n + 1}}
+		c.entities[ref] = &copied{head: surgical.Head{Ref: ref}, documents: map[string]content.Document{}, embeddings: map[string]content.Embeddings{}}
+		c.relabel(ref)
+		c.write(ref, render.EntityID, false)
 	}
 	return c
 }
@@ -53,162 +75,190 @@ func (c *copies) refs() []surgical.EntityRef {
 	return slices.SortedFunc(maps.Keys(c.entities), func(a, b surgical.EntityRef) int { return strings.Compare(a.Key(), b.Key()) })
 }
 
-// write gives a document a new text.
-func (c *copies) write(ref surgical.EntityRef, id string) {
-	e := c.entities[ref]
-	e.head.Revision++
-	text := fmt.Sprintf("%s %s number %d of %s", words[c.random.IntN(len(words))], words[c.random.IntN(len(words))], e.head.Revision, ref.Key())
-	hash := sha256.Sum256([]byte(text))
-	e.documents[id] = content.Document{Document: surgical.Document{ID: id, Text: text, Hash: hex.EncodeToString(hash[:])}, Revision: e.head.Revision}
+func oneOf[T any](random *rand.Rand, of []T) T { return of[random.IntN(len(of))] }
+
+// change does something to an entity.
+func (c *copies) change() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alter()
+}
+
+// sometimes is called between two readings.
+func (c *copies) sometimes() {
+	if c.random.IntN(3) == 0 {
+		c.alter()
+	}
+}
+
+func (c *copies) alter() {
+	if c.quiet {
+		return
+	}
+	ref := oneOf(c.random, c.refs())
+	discussion := fmt.Sprintf("discussion#%d", c.random.IntN(3))
+	switch c.random.IntN(30) {
+	default:
+		c.write(ref, render.EntityID, false)
+	case 0, 1, 2, 3:
+		c.write(ref, discussion, c.random.IntN(4) == 0)
+	case 4: // a comment is deleted
+		delete(c.entities[ref].documents, discussion)
+	case 5, 6: // a document is embedded
+		c.embed(ref, oneOf(c.random, []string{render.EntityID, discussion}))
+	case 7, 8:
+		c.relabel(ref)
+	case 9:
+		c.lose(ref)
+	case 10:
+		c.turnConfidential(ref)
+	case 11: // a delivery calls it confidential
+		c.entities[ref].head.HiddenSince = c.clock()
+	case 12, 13: // it is fetched again, and public
+		c.commit(ref).HiddenSince = time.Time{}
+		if c.entities[ref].head.Attributes.Confidential {
+			c.turnConfidential(ref)
+		}
+	case 14, 15, 16:
+		c.remake(ref)
+	case 17:
+		if c.random.IntN(20) == 0 {
+			c.hideProject(ref.ProjectID)
+		}
+	}
 	c.changed(ref)
 }
 
-func (c *copies) changed(ref surgical.EntityRef) {
-	c.log = append(c.log, ref)
-	c.remember(ref)
+// commit is what every commit does to the head. What was gone is there again, and all of
+// its documents have to be made anew.
+func (c *copies) commit(ref surgical.EntityRef) *surgical.Head {
+	head := &c.entities[ref].head
+	head.Revision++
+	head.FetchedAt, head.FetchedUntil, head.UpdatedAt = c.clock(), c.clock(), c.clock()
+	if head.Gone {
+		head.Gone, head.DocumentsVisibleFrom = false, head.Revision
+		c.label(head)
+	}
+	return head
 }
 
-// remember records what is shown of the entity now.
-func (c *copies) remember(ref surgical.EntityRef) {
-	if e := c.entities[ref]; !e.hidden {
-		for id, d := range e.documents {
-			if d.Revision >= e.head.DocumentsVisibleFrom {
-				c.shown[ref.Key()+id+d.Text] = true
-			}
+// write gives a document a new text. Between the commit and the writing of the document,
+// readers see the former text.
+func (c *copies) write(ref surgical.EntityRef, id string, internal bool) {
+	head, e := c.commit(ref), c.entities[ref]
+	c.remember(ref)
+	c.written++
+	line := fmt.Sprintf("%s %s %s of %s", oneOf(c.random, words), oneOf(c.random, words), mark(c.written), ref.Key())
+	stored, text := content.Document{}, line
+	if id == render.EntityID && c.random.IntN(4) == 0 {
+		stored, text = c.long, ""
+		for n := range 80 {
+			text += fmt.Sprintf("%s line %d\n", line, n)
+		}
+	}
+	stored.ID, stored.Text = id, text
+	e.documents[id] = rendered(stored, *head, internal)
+}
+
+// remake makes documents anew that the head hides, with the same texts. Their notes are
+// public now.
+func (c *copies) remake(ref surgical.EntityRef) {
+	e := c.entities[ref]
+	for id, d := range e.documents {
+		if d.Revision < e.head.DocumentsVisibleFrom {
+			e.documents[id] = rendered(d, e.head, false)
 		}
 	}
 }
 
+// rendered returns the document as it is made from a head.
+func rendered(d content.Document, head surgical.Head, internal bool) content.Document {
+	d.Confidential, d.Revision = internal || head.Attributes.Confidential, head.Revision
+	hash := sha256.Sum256(fmt.Append(nil, d.ID, d.Confidential, d.Text))
+	d.Hash = hex.EncodeToString(hash[:])
+	return d
+}
+
+// mark is a word that only one text has.
+func mark(n int) string { return fmt.Sprint("mark", n) }
+
+// embed makes the vectors of a document.
+func (c *copies) embed(ref surgical.EntityRef, id string) {
+	e := c.entities[ref]
+	if d, ok := e.documents[id]; ok {
+		e.embeddings[id] = content.Embeddings{DocumentID: id, DocumentHash: d.Hash, Revision: d.Revision, Model: c.model}
+	}
+}
+
+// relabel changes what filters match.
+func (c *copies) relabel(ref surgical.EntityRef) { c.label(c.commit(ref)) }
+
+func (c *copies) label(head *surgical.Head) {
+	a := &head.Attributes
+	a.State, a.Labels, a.Author = oneOf(c.random, states), []string{oneOf(c.random, labels)}, &surgical.User{Username: oneOf(c.random, authors)}
+}
+
+// lose puts a tombstone in place of the head.
+func (c *copies) lose(ref surgical.EntityRef) {
+	head := c.commit(ref)
+	*head = surgical.Head{
+		Ref: ref, Revision: head.Revision, FetchedAt: head.FetchedAt, FetchedUntil: head.FetchedUntil, Gone: true,
+		DocumentsVisibleFrom: head.Revision, Attributes: surgical.Attributes{Confidential: head.Attributes.Confidential},
+	}
+}
+
+// turnConfidential makes it confidential, or public again. All documents have to be made
+// anew.
+func (c *copies) turnConfidential(ref surgical.EntityRef) {
+	head := c.commit(ref)
+	head.Attributes.Confidential = !head.Attributes.Confidential
+	head.DocumentsVisibleFrom = head.Revision
+	if !head.Attributes.Confidential {
+		head.HiddenSince = time.Time{}
+	}
+}
+
+// hideProject hides what was fetched until now, and restarts the feed.
+func (c *copies) hideProject(id int64) {
+	c.hiddenAt[id] = c.clock()
+	c.feed.restart()
+}
+
+// changed tells the feed of a change, and records what is shown of it.
+func (c *copies) changed(ref surgical.EntityRef) {
+	c.feed.log = append(c.feed.log, ref)
+	c.remember(ref)
+}
+
+// seen is what was shown since a query began.
+type seen struct {
+	heads map[surgical.EntityRef][]surgical.Head
+	// texts are those of the documents, by entity and id.
+	texts map[string][]string
+}
+
 // begin starts a query: only what is shown from now on counts.
 func (c *copies) begin() {
-	c.shown = map[string]bool{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = seen{map[surgical.EntityRef][]surgical.Head{}, map[string][]string{}}
 	for ref := range c.entities {
 		c.remember(ref)
 	}
 }
 
-// change does something to an entity.
-func (c *copies) change() {
-	if c.quiet {
+func (c *copies) remember(ref surgical.EntityRef) {
+	if c.seen.heads == nil {
 		return
 	}
-	refs := c.refs()
-	ref := refs[c.random.IntN(len(refs))]
-	e := c.entities[ref]
-	discussion := fmt.Sprintf("discussion#%d", c.random.IntN(3))
-	switch c.random.IntN(6) {
-	case 0, 1:
-		c.write(ref, "entity")
-	case 2:
-		c.write(ref, discussion)
-	case 3: // a comment is deleted
-		delete(e.documents, discussion)
-		c.changed(ref)
-	case 4: // it is gone, or there again: then all documents have to be made anew
-		e.hidden = !e.hidden
-		e.head.Revision++
-		e.head.DocumentsVisibleFrom = e.head.Revision
-		c.changed(ref)
-	case 5: // it turns confidential, or public: the same for what is stored
-		e.head.Revision++
-		e.head.DocumentsVisibleFrom = e.head.Revision
-		c.changed(ref)
+	viewer := reader{c, c.viewer}
+	head, err := viewer.head(ref)
+	if err != nil {
+		return
 	}
-}
-
-func (c *copies) sometimes() {
-	if c.random.IntN(3) == 0 {
-		c.change()
+	c.seen.heads[ref] = append(c.seen.heads[ref], head)
+	for _, d := range viewer.shown(head, slices.Collect(maps.Values(c.entities[ref].documents))) {
+		key := ref.Key() + d.ID
+		c.seen.texts[key] = append(c.seen.texts[key], d.Text)
 	}
-}
-
-// VisibleDocumentsOf implements finder.Truth: documents first, then the heads.
-func (c *copies) VisibleDocumentsOf(_ context.Context, ids map[surgical.EntityRef][]string) (map[surgical.EntityRef]content.ShownDocuments, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sometimes()
-	found := map[surgical.EntityRef][]content.Document{}
-	for ref, documents := range ids {
-		for _, id := range documents {
-			if d, ok := c.entities[ref].documents[id]; ok {
-				found[ref] = append(found[ref], d)
-			}
-		}
-	}
-	c.sometimes()
-	shown := map[surgical.EntityRef]content.ShownDocuments{}
-	for ref := range ids {
-		if e := c.entities[ref]; !e.hidden {
-			shown[ref] = content.ShownDocuments{Head: e.head, Documents: visible(e.head, found[ref])}
-		}
-	}
-	return shown, nil
-}
-
-func visible(head surgical.Head, documents []content.Document) []content.Document {
-	return slices.DeleteFunc(documents, func(d content.Document) bool { return d.Revision < head.DocumentsVisibleFrom })
-}
-
-// VisibleHead implements finder.Truth.
-func (c *copies) VisibleHead(_ context.Context, ref surgical.EntityRef) (surgical.Head, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.head(ref)
-}
-
-func (c *copies) head(ref surgical.EntityRef) (surgical.Head, error) {
-	if e := c.entities[ref]; !e.hidden {
-		return e.head, nil
-	}
-	return surgical.Head{}, surgical.Concealed(ref, surgical.Gone)
-}
-
-// VisibleDocument implements finder.Truth.
-func (c *copies) VisibleDocument(_ context.Context, ref surgical.EntityRef, id string) (content.Document, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d := c.entities[ref].documents[id]
-	c.sometimes()
-	head, err := c.head(ref)
-	if err != nil || d.Revision < head.DocumentsVisibleFrom {
-		return content.Document{}, err
-	}
-	return d, nil
-}
-
-// VisibleDocumentsWithTexts implements search.Content. There are no vectors.
-func (c *copies) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	documents := slices.Collect(maps.Values(c.entities[ref].documents))
-	for i, d := range documents {
-		if wanted(d) {
-			c.sometimes()
-			documents[i] = c.entities[ref].documents[d.ID]
-			take(documents[i], content.Embeddings{}, nil)
-		}
-	}
-	c.sometimes()
-	head, err := c.head(ref)
-	return content.ShownDocuments{Head: head, Documents: visible(head, slices.DeleteFunc(documents, func(d content.Document) bool { return d.Revision == 0 }))}, err
-}
-
-// Now and After implement search.Source on the log.
-func (c *copies) Now(context.Context) (search.Position, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return search.Position{Cursor: fmt.Sprint(len(c.log))}, nil
-}
-
-func (c *copies) After(_ context.Context, from search.Position, limit int) (search.Changed, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var at int
-	if _, err := fmt.Sscan(from.Cursor, &at); err != nil {
-		return search.Changed{}, search.ErrRestarted
-	}
-	end := min(at+limit, len(c.log))
-	to := from
-	to.Cursor = fmt.Sprint(end)
-	return search.Changed{Refs: slices.Compact(slices.SortedFunc(slices.Values(c.log[at:end]), func(a, b surgical.EntityRef) int { return strings.Compare(a.Key(), b.Key()) })), To: to, More: end < len(c.log)}, nil
 }

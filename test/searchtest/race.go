@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/finder"
@@ -44,83 +47,252 @@ func (f frozen) Rebuild(ctx context.Context, at search.Position, changes iter.Se
 // AllRaces is how many races show that an engine keeps its promises.
 const AllRaces = 10_000
 
-// Race runs n queries while entities change, are hidden and come back, and while two
-// indexers work, one of which stops again and again before it writes. It fails if a hit
-// shows what no read since its query began would have shown, or if something is not found
-// once all is quiet. slowly, if it is not nil, opens the engine of the indexer that stops:
-// one that also calls others within its writes, to let them work in the meantime.
+// Race runs n queries while entities change in every way that the product knows, while the
+// setting confidential changes, and while two indexers work, one of which stops again and
+// again before it writes. It fails if a hit shows what no read since its query began would
+// have shown, or if something is not found once all is quiet. slowly, if it is not nil,
+// opens the engine of the indexer that stops: one that also calls others within its
+// writes, to let them work in the meantime. That indexer may fail with [ErrLost].
 func Race(t *testing.T, n int, backend Backend, slowly func(x *Index, others func()) search.Engine) {
+	r := newRace(t, backend, slowly)
+	r.run(r.prompt, nil)
+	for race := range n {
+		r.round()
+		if race%quietEvery == quietEvery-1 {
+			r.rest()
+		}
+	}
+	r.rest()
+	if r.hits < n/10 { // some hundred races differ much
+		t.Errorf("only %d hits in %d races", r.hits, n)
+	}
+	t.Logf("%d races, %d pages of %d hits, %d of them similar, %d changes of the setting, %d documents found while all was quiet", n, r.pages, r.hits, r.similar, r.deploys, r.found)
+}
+
+// quietEvery is after how many races all is quiet for a moment.
+const quietEvery = 100
+
+// race is one run of [Race].
+type race struct {
+	*testing.T
+	x      *Index
+	c      *copies
+	random *rand.Rand
+	words  *language.Analyzer
+	slowly func(x *Index, others func()) search.Engine
+
+	prompt, slow *search.Indexer
+	finder       *finder.Finder
+	// outdated reports whether the slow indexer still has the former setting.
+	outdated                      bool
+	pages, hits, similar, deploys int
+	// found counts the documents that were found while all was quiet.
+	found int
+}
+
+func newRace(t *testing.T, backend Backend, slowly func(x *Index, others func()) search.Engine) *race {
 	x := NewIndex(t, backend)
-	random := rand.New(rand.NewPCG(1, 2))
-	analyzer, err := language.New(x.Language)
+	x.Model = "two-things"
+	if slowly == nil {
+		slowly = func(x *Index, _ func()) search.Engine { return x.Engine() }
+	}
+	r := &race{T: t, x: x, c: newCopies(t, rand.New(rand.NewPCG(1, 2)), x.Clock, x.Model), random: rand.New(rand.NewPCG(3, 4)), slowly: slowly}
+	var err error
+	r.words, err = language.New(x.Language)
 	x.Must(err)
-	c := newCopies(random)
+	r.start()
+	r.startSlow()
+	return r
+}
+
+// indexer returns an indexer of what readers with the present setting see.
+func (r *race) indexer(e search.Engine) *search.Indexer {
 	walk := func(context.Context, *surgical.EntityRef, int) iter.Seq2[[]surgical.EntityRef, error] {
-		return func(yield func([]surgical.EntityRef, error) bool) { yield(c.refs(), nil) }
+		return func(yield func([]surgical.EntityRef, error) bool) { yield(r.c.refs(), nil) }
 	}
-	indexer := func(e search.Engine) *search.Indexer {
-		return &search.Indexer{Engine: e, Source: c, Content: c, Walk: walk, Log: slog.New(slog.DiscardHandler)}
+	readers := reader{r.c, r.x.Confidential}
+	return &search.Indexer{Engine: e, Source: readers, Content: readers, Walk: walk, Model: r.x.Model, Log: slog.New(slog.DiscardHandler)}
+}
+
+// start starts search and an indexer with the present setting, and startSlow the indexer
+// that stops.
+func (r *race) start() {
+	r.prompt = r.indexer(r.x.Engine())
+	r.finder = &finder.Finder{Engine: r.x.Engine(), Truth: reader{r.c, r.x.Confidential}, Words: r.words}
+	r.c.viewer = r.x.Confidential
+}
+
+func (r *race) startSlow() {
+	r.slow = r.indexer(frozen{r.slowly(r.x, r.others), r.others})
+	r.outdated = false
+}
+
+// others is what happens while the slow indexer stops.
+func (r *race) others() {
+	for r.random.IntN(2) == 0 {
+		r.c.change()
+		if r.random.IntN(3) == 0 {
+			_ = r.prompt.Run(r.Context()) // its failure is that of a writer that lost
+		}
 	}
-	prompt := indexer(x.Engine())
-	others := func() {
-		for random.IntN(2) == 0 {
-			c.change()
-			if random.IntN(3) == 0 {
-				_ = prompt.Run(t.Context()) // its failure is that of a writer that lost
+}
+
+// deploy changes the setting. The slow indexer is of the former version for a while.
+func (r *race) deploy() {
+	r.deploys++
+	if r.x.Confidential == surgical.Exclude {
+		r.x.Confidential = surgical.Include
+	} else {
+		r.x.Confidential = surgical.Exclude
+	}
+	r.start()
+	r.outdated = true
+}
+
+// run runs an indexer, which may lose against the other one, or fail with the given error.
+func (r *race) run(i *search.Indexer, may error) {
+	r.Helper()
+	err := i.Run(r.Context())
+	if err != nil && !errors.Is(err, search.ErrMoved) && (may == nil || !errors.Is(err, may)) {
+		r.Fatal(err)
+	}
+}
+
+func (r *race) round() {
+	r.c.change()
+	switch r.random.IntN(40) {
+	case 0, 1, 2, 3:
+		r.run(r.prompt, nil)
+	case 4, 5:
+		r.run(r.slow, ErrLost)
+	case 6:
+		switch {
+		case r.outdated:
+			r.startSlow()
+		case r.random.IntN(4) == 0:
+			r.deploy()
+		}
+	}
+	r.x.Pass(time.Duration(r.random.IntN(120)) * time.Second)
+	q := r.query()
+	for {
+		answer := r.find(q)
+		if answer.Next == 0 || r.random.IntN(2) == 0 {
+			return
+		}
+		q.From = answer.Next
+	}
+}
+
+// query returns any query.
+func (r *race) query() search.Query {
+	q := search.Query{Text: oneOf(r.random, words), Limit: 1 + r.random.IntN(8)}
+	switch r.random.IntN(10) {
+	case 0:
+		q.Filter.State = oneOf(r.random, states)
+	case 1:
+		q.Filter.Labels = []string{oneOf(r.random, labels)}
+	case 2:
+		q.Filter.Author, q.Filter.State = oneOf(r.random, authors), oneOf(r.random, states)
+	case 3:
+		q.Filter.Projects = []int64{1 + r.random.Int64N(2)}
+	case 4:
+		ref := oneOf(r.random, r.c.refs())
+		q.SimilarTo, q.Text = &ref, ""
+	}
+	return q
+}
+
+// find checks what a query finds: each hit is what a read since it began would have shown.
+func (r *race) find(q search.Query) search.Answer {
+	r.Helper()
+	r.c.begin()
+	answer, err := r.finder.Find(r.Context(), q)
+	if code := surgical.CodeOf(err); q.SimilarTo != nil && err != nil && (code == surgical.CodeEntityGone || code == surgical.CodeEntityNotFound) {
+		return search.Answer{}
+	}
+	r.x.Must(err)
+	r.pages++
+	for _, hit := range answer.Hits {
+		r.hits++
+		ref := hit.Head.Ref
+		if q.SimilarTo != nil {
+			r.similar++
+			if ref == *q.SimilarTo {
+				r.Fatalf("%s is similar to itself", ref)
+			}
+		}
+		if !slices.ContainsFunc(r.c.seen.heads[ref], func(h surgical.Head) bool { return cmp.Equal(h, hit.Head) }) {
+			r.Fatalf("%+v, which no read since the query began would have shown", hit.Head)
+		}
+		if !q.Filter.Matches(ref, search.FacetsOf(hit.Head)) {
+			r.Fatalf("%+v does not match %+v", hit.Head.Attributes, q.Filter)
+		}
+		for _, p := range hit.Passages {
+			if !slices.ContainsFunc(r.c.seen.texts[ref.Key()+p.Document], func(text string) bool { return strings.Contains(text, p.Text) }) {
+				r.Fatalf("%s shows %q of %s, which no read since the query began would have shown", ref, p.Text, p.Document)
 			}
 		}
 	}
-	f := &finder.Finder{Engine: x.Engine(), Truth: c, Words: analyzer}
-	x.Must(prompt.Run(t.Context()))
-	stopping := x.Engine()
-	if slowly != nil {
-		stopping = slowly(x, others)
+	return answer
+}
+
+// rest lets all be quiet, and looks whether everything that is shown is found: also under
+// the other setting, without any change of what is stored.
+func (r *race) rest() {
+	r.c.quiet = true
+	for range 2 {
+		r.checkAll()
+		r.deploy()
 	}
-	slow := indexer(frozen{stopping, others})
-	hits := 0
-	for race := range n {
-		c.change()
-		switch random.IntN(40) {
-		case 0, 1, 2, 3:
-			err = prompt.Run(t.Context())
-		case 4, 5:
-			err = slow.Run(t.Context())
+	r.c.quiet = false
+}
+
+// checkAll looks whether everything that is shown is found, and nothing twice.
+func (r *race) checkAll() {
+	r.run(r.prompt, nil)
+	r.x.Pass(time.Minute)
+	for ref, e := range r.c.entities {
+		head, err := r.finder.Truth.VisibleHead(r.Context(), ref)
+		if err != nil {
+			continue
 		}
-		if err != nil && !errors.Is(err, search.ErrMoved) {
-			t.Fatal(err)
-		}
-		x.Pass(time.Duration(random.IntN(120)) * time.Second)
-		c.begin()
-		answer, err := f.Find(t.Context(), search.Query{Text: words[random.IntN(len(words))], Limit: 1 + random.IntN(8)})
-		x.Must(err)
-		for _, hit := range answer.Hits {
-			hits++
-			for _, p := range hit.Passages {
-				if !c.shown[hit.Head.Ref.Key()+p.Document+p.Text] {
-					t.Fatalf("race %d: %s shows %q of %s, which no read since the query began would have shown", race, hit.Head.Ref, p.Text, p.Document)
+		own := search.Filter{State: head.Attributes.State, Labels: head.Attributes.Labels, Author: head.Attributes.Author.Username, Projects: []int64{ref.ProjectID}}
+		for id, d := range e.documents {
+			if shown, err := r.finder.Truth.VisibleDocument(r.Context(), ref, id); err != nil || shown.Revision == 0 {
+				continue
+			}
+			r.found++
+			unique := d.Text[strings.Index(d.Text, "mark"):]
+			unique, _, _ = strings.Cut(unique, " ")
+			for _, filter := range []search.Filter{{}, own} {
+				answer := r.find(search.Query{Text: unique, Limit: 50, Filter: filter})
+				if !slices.ContainsFunc(answer.Hits, func(h search.Hit) bool {
+					return h.Head.Ref == ref && slices.ContainsFunc(h.Passages, func(p search.Passage) bool { return p.Document == id && strings.Contains(p.Text, unique) })
+				}) {
+					r.Errorf("under %s, %s of %s is not found once all is quiet", r.x.Confidential, id, ref)
 				}
 			}
 		}
 	}
-	if hits < n/10 { // some hundred races differ much
-		t.Errorf("only %d hits in %d races", hits, n)
-	}
-	c.quiet = true
-	x.Must(prompt.Run(t.Context()))
-	x.Pass(time.Minute)
-	for ref, e := range c.entities {
-		for id, d := range e.documents {
-			if e.hidden || d.Revision < e.head.DocumentsVisibleFrom {
-				continue
-			}
-			answer, err := f.Find(t.Context(), search.Query{Text: d.Text, Limit: 50})
-			found := err == nil && slices.ContainsFunc(answer.Hits, func(h search.Hit) bool {
-				return h.Head.Ref == ref && slices.ContainsFunc(h.Passages, func(p search.Passage) bool { return p.Document == id && p.Text == d.Text })
-			})
-			if !found {
-				t.Errorf("%s of %s is not found once all is quiet: %v", id, ref, err)
+	for _, word := range words {
+		all := refsOf(r.find(search.Query{Text: word, Limit: 50}))
+		var paged []surgical.EntityRef
+		for q := (search.Query{Text: word, Limit: 2}); ; {
+			answer := r.find(q)
+			paged = append(paged, refsOf(answer)...)
+			if q.From = answer.Next; q.From == 0 {
+				break
 			}
 		}
+		r.x.Same("pages of "+word, all, paged)
 	}
-	t.Logf("%d races, %d hits", n, hits)
+}
+
+func refsOf(answer search.Answer) []surgical.EntityRef {
+	var refs []surgical.EntityRef
+	for _, hit := range answer.Hits {
+		refs = append(refs, hit.Head.Ref)
+	}
+	return refs
 }
