@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -125,30 +126,54 @@ func getJSON(ctx context.Context, url, token string, v any) error {
 }
 
 func callJSON(ctx context.Context, method, url, token string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	raw, err := answerOf(ctx, method, url, token, nil)
 	if err != nil {
 		return err
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("%s %s: %w", method, url, err)
+	}
+	return nil
+}
+
+// call sends a body as JSON, nil for none, and ignores what the answer says beyond its
+// status.
+func call(ctx context.Context, method, url, token string, body any) error {
+	_, err := answerOf(ctx, method, url, token, body)
+	return err
+}
+
+func answerOf(ctx context.Context, method, url, token string, body any) ([]byte, error) {
+	sent, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, url, err)
+	}
+	if body == nil {
+		sent = nil
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(sent))
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if token != "" {
 		req.Header.Set("PRIVATE-TOKEN", token)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, url, err)
-	}
 	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s %s: %w", method, url, err)
 	case resp.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("%s %s: %w: %.300s", method, url, errNotFound, raw)
-	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s %s returned %s: %.300s", method, url, resp.Status, raw)
+		return nil, fmt.Errorf("%s %s: %w: %.300s", method, url, errNotFound, raw)
+	case resp.StatusCode >= http.StatusMultipleChoices:
+		return nil, fmt.Errorf("%s %s returned %s: %.300s", method, url, resp.Status, raw)
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		return fmt.Errorf("%s %s: %w", method, url, err)
-	}
-	return nil
+	return raw, nil
 }

@@ -85,6 +85,11 @@ var (
 )
 
 func (d *demo) play(ctx context.Context) error {
+	for _, owner := range []string{"projects/" + demoProject, "groups/" + harborGroup} {
+		if err := d.gitlab.hook(ctx, owner, d.stack.Endpoints.WebhookURL, d.stack.Endpoints.SigningToken); err != nil {
+			return err
+		}
+	}
 	d.out.heading("Deliveries")
 	d.out.line("  %s", d.out.faint.Sprintf("Each fetch starts %s after its event, so that GitLab's replicas have caught up.", duration.Text(surgical.Settle)))
 	if err := inOrder(ctx, d.issueOpened, d.mergeRequestUpdated, d.commentAndDuplicate, d.overtaken, d.push, d.wrongSignature); err != nil {

@@ -81,6 +81,25 @@ func (g demoGitLab) rename(ctx context.Context, ref surgical.EntityRef, title st
 	return g.control(ctx, http.MethodPost, "edit", ref, url.Values{"title": {title}}, &ignored)
 }
 
+// hook gives the owner, "projects/1" or "groups/harbor", a new webhook for the stack. The
+// demo delivers its events itself, so GitLab's log of an old one would look silent.
+func (g demoGitLab) hook(ctx context.Context, owner, address, signingToken string) error {
+	hooks := g.url + "/api/v4/" + owner + "/hooks"
+	var have []struct{ ID int64 }
+	if err := getJSON(ctx, hooks, devstack.DemoGitLabToken, &have); err != nil {
+		return err
+	}
+	for _, old := range have {
+		if err := call(ctx, http.MethodDelete, fmt.Sprintf("%s/%d", hooks, old.ID), devstack.DemoGitLabToken, nil); err != nil {
+			return err
+		}
+	}
+	return call(ctx, http.MethodPost, hooks, devstack.DemoGitLabToken, map[string]any{
+		"url": address, "signing_token": signingToken, "issues_events": true, "confidential_issues_events": true,
+		"merge_requests_events": true, "note_events": true, "confidential_note_events": true,
+	})
+}
+
 func (g demoGitLab) remove(ctx context.Context, ref surgical.EntityRef) error {
 	var ignored any
 	return g.control(ctx, http.MethodPost, "delete", ref, nil, &ignored)
