@@ -173,6 +173,7 @@ func (s *scene) take(ctx context.Context, into string) error {
 		// One project of Harbor: others have issues in languages for which not every machine has fonts.
 		{"console-search.png", "/search?project=101&q=" + url.QueryEscape("why do deleted pages still show up"), browser.Look{Width: 1280, Height: 860}},
 		{"console-home.png", "/", browser.Look{Width: 1280, Height: 860}},
+		{"console-list.png", "/projects/101/issues?state=opened", browser.Look{Width: 1280, Height: 860}},
 		{"console-thread.png", "/projects/101/issues/1", browser.Look{Width: 1280, Height: 860}},
 		{"console-run.png", "/runs/" + s.failed, browser.Look{Width: 1280, Height: 860, Dark: true}},
 		{"console-narrow.png", "/projects/101/issues/1", browser.Look{Width: 360, Height: 860}},
