@@ -24,6 +24,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asApp) != "" {
+		main()
+		return
+	}
 	code := m.Run()
 	jsii.Close()
 	os.Exit(code)
