@@ -4,39 +4,79 @@ import (
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
 	"gitlab.com/lorehook/lorehook/infra/access"
+	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
 // newCallerPolicies makes the managed policies of those who call the API and use lore,
 // for an operator to attach. They are global, so their names end with the region.
-func (st *stack) newCallerPolicies(api httpAPI) {
-	st.callerPolicy("Reader", "reads every copy and every log, and changes nothing", access.Reader(), api)
-	st.callerPolicy("Operator", "may call every route, read every log, and rotate the webhook tokens", access.Operator(), api)
-}
-
-func (st *stack) callerPolicy(id, about string, c access.Caller, api httpAPI) {
-	policy := awsiam.NewManagedPolicy(st.Stack, jsii.String(id+"Policy"), &awsiam.ManagedPolicyProps{
-		ManagedPolicyName: jsii.String(st.name(c.Name) + "-" + *st.Region()),
-		Description:       jsii.String("Lorehook: " + about),
-	})
-	add := func(actions []string, resources ...*string) {
-		if len(actions) > 0 {
+func (st *stack) newCallerPolicies(api httpAPI, workflowLogs awslogs.LogGroup) {
+	about := map[string]string{
+		"reader":   "reads every copy and every log, and changes nothing",
+		"operator": "may call every route, read every log, and store the secrets",
+		"oncall":   "may, beside the operator's policy, run every command of the runbooks",
+	}
+	resources := st.resourcesOfCallers(api, workflowLogs)
+	for _, c := range access.Callers() {
+		id := strings.ToUpper(c.Name[:1]) + c.Name[1:] + "Policy"
+		policy := awsiam.NewManagedPolicy(st.Stack, &id, &awsiam.ManagedPolicyProps{
+			ManagedPolicyName: jsii.String(st.name(c.Name) + "-" + *st.Region()),
+			Description:       jsii.String("Lorehook: " + about[c.Name]),
+		})
+		add := func(actions []string, resources []*string) {
+			if len(resources) == 0 {
+				return // no route
+			}
 			policy.AddStatements(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &resources}))
 		}
+		add([]string{access.InvokeAPI}, st.routes(api, c.Methods))
+		for _, g := range c.Grants {
+			add(g.Actions, resources[g.On])
+		}
+		st.suppress(policy, "AwsSolutions-IAM5", "A route has parameters, a log group has streams, the functions' names begin with the stack's, and some actions take no resource.")
+		st.out(id+"Arn", policy.ManagedPolicyArn())
 	}
-	var routes, logs []*string
-	for _, method := range c.Methods {
-		routes = append(routes, jsii.String(strings.Join([]string{"arn:" + *st.Partition() + ":execute-api", *st.Region(), *st.Account(), *api.id}, ":")+"/*/"+method+"/v1/*"))
+}
+
+// routes are those below /v1 with the methods.
+func (st *stack) routes(api httpAPI, methods []string) (arns []*string) {
+	for _, method := range methods {
+		arns = append(arns, jsii.String(strings.Join([]string{"arn:" + *st.Partition() + ":execute-api", *st.Region(), *st.Account(), *api.id}, ":")+"/*/"+method+"/v1/*"))
 	}
+	return arns
+}
+
+// resourcesOfCallers are the ARNs of each kind of resource.
+func (st *stack) resourcesOfCallers(api httpAPI, workflowLogs awslogs.LogGroup) map[access.Resource][]*string {
+	arns := map[access.Resource][]*string{
+		access.Anything:        {jsii.String("*")},
+		access.TheStack:        {st.StackId()},
+		access.AllFunctions:    {st.arnOfName("lambda", "function", st.name("*"))}, // IAM limits the length of a policy
+		access.ServiceLogs:     {api.logs.LogGroupArn(), workflowLogs.LogGroupArn()},
+		access.RequestsQueue:   st.queueARNs([]string{access.Requests}),
+		access.HidesQueue:      st.queueARNs([]string{access.Hides}),
+		access.DeadLetterQueue: st.queueARNs([]string{access.DeadLetters}),
+		access.TheWorkflow:     {st.machine.arn},
+		access.StateTable:      {st.tables.of(tables.State()).TableArn()},
+		access.WebhookSecret:   {st.secrets.webhook},
+		access.GitLabSecret:    {st.secrets.gitlabToken},
+		access.AllSecrets:      st.secrets.all(),
+	}
+	add := func(r access.Resource, arn *string) { arns[r] = append(arns[r], arn) }
 	for _, f := range st.functions.all() {
-		logs = append(logs, f.logs.LogGroupArn())
+		add(access.FunctionLogs, f.logs.LogGroupArn())
 	}
-	add([]string{access.InvokeAPI}, routes...)
-	add(c.Everything, jsii.String("*"))
-	add(c.Logs, logs...)
-	add(c.WebhookSecret, st.secrets.webhook)
-	st.suppress(policy, "AwsSolutions-IAM5", "A route has parameters, and neither the list of log groups nor the account's settings are the stack's.")
-	st.out(id+"PolicyArn", policy.ManagedPolicyArn())
+	for _, m := range st.mappings {
+		add(access.Mappings, m.EventSourceMappingArn())
+	}
+	for _, r := range st.rules {
+		add(access.Rules, r.RuleArn())
+	}
+	for _, t := range st.tables {
+		add(access.AllTables, t.TableArn())
+	}
+	return arns
 }

@@ -198,6 +198,6 @@ func bedrockEstimate() awscloudwatch.IMetric {
 
 // constantEstimate is what is paid for in every hour, whatever happens.
 func (st *stack) constantEstimate(alarms int) awscloudwatch.IMetric {
-	month := float64(alarms)*prices.AlarmMetricMonth + float64(st.secrets.count())*prices.SecretMonth + prices.DashboardMonth
+	month := float64(alarms)*prices.AlarmMetricMonth + float64(len(st.secrets.all()))*prices.SecretMonth + prices.DashboardMonth
 	return expression(fmt.Sprintf("TIME_SERIES(%.6f)", month/prices.HoursOfMonth), "alarms, dashboard, secrets", map[string]awscloudwatch.IMetric{}, 3600)
 }

@@ -66,5 +66,6 @@ func (st *stack) mapStream() {
 		EventSourceArn: st.queues.feedFailures.QueueArn(),
 		BatchSize:      jsii.Number(surgical.BatchSize),
 	})
+	st.mappings = append(st.mappings, stream, failures)
 	st.suppress(failures, "Serverless-LambdaEventSourceMappingDestination", kept)
 }

@@ -19,7 +19,7 @@ func guides() map[string]string {
 	return map[string]string{"README.md": "## Deploy to AWS", "docs/deploy.md": "## From nothing to a found issue"}
 }
 
-// Whoever follows a guide from its first command on comes to a template: whatever a
+// A reader who follows a guide from its first command on comes to a template: what a
 // command reads was written by one before it.
 func TestTheStepsOfEveryGuideLeadToATemplate(t *testing.T) {
 	skipIfShort(t)

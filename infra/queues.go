@@ -83,6 +83,7 @@ func (st *stack) mapQueues() {
 			ReportBatchItemFailures: jsii.Bool(true),
 			MaxConcurrency:          jsii.Number(concurrency),
 		})
+		st.mappings = append(st.mappings, m)
 		st.suppress(m, "Serverless-LambdaEventSourceMappingDestination", "SQS sources have no failure destination: the queue's redrive policy moves failed messages to the dead-letter queue.")
 	}
 	mapping("RequestsMapping", st.queues.requests, st.settings.WorkerConcurrency)

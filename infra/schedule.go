@@ -27,6 +27,7 @@ func (st *stack) newSchedule() {
 				awseventstargets.NewLambdaFunction(f.Function, &awseventstargets.LambdaFunctionProps{RetryAttempts: jsii.Number(0)}),
 			},
 		})
+		st.rules = append(st.rules, rule)
 		st.suppress(rule, "Serverless-EventBusDLQ", nextStart)
 	}
 	start(st.functions.sweeper, surgical.SweepInterval)

@@ -29,12 +29,13 @@ func newSecrets(st *stack) secretSet {
 	return set
 }
 
-// count is how many secrets there are.
-func (s secretSet) count() int {
+// all are those that there are.
+func (s secretSet) all() []*string {
+	all := []*string{s.webhook, s.gitlabToken}
 	if s.embedderAPIKey != nil {
-		return 3
+		all = append(all, s.embedderAPIKey)
 	}
-	return 2
+	return all
 }
 
 // secret makes a secret and returns its ARN.

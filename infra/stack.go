@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
@@ -32,6 +33,9 @@ type stack struct {
 	secrets   secretSet
 	functions functionSet
 	machine   machineRef
+	// mappings and rules start functions.
+	mappings []awslambda.EventSourceMapping
+	rules    []awsevents.Rule
 	// errs are what is wrong with the settings and shows only in the stack.
 	errs []error
 }
@@ -61,7 +65,7 @@ func newStack(scope constructs.Construct, s settings) (awscdk.Stack, error) {
 	st.newSchedule()
 	api := st.newHTTPAPI()
 	st.newDashboard(st.newAlarms(), api, workflowLogs)
-	st.newCallerPolicies(api)
+	st.newCallerPolicies(api, workflowLogs)
 	st.newOutputs(api)
 	return st.Stack, errors.Join(st.errs...)
 }

@@ -39,7 +39,7 @@ func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 	roles := []string{"AbortRole", "ApiRole", "CrawlerRole", "DocsRole", "EmbedRole", "FeedRole", "FinishRole", "IndexerRole", "SearchRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
 	always := map[string][]string{
 		"AwsSolutions-APIG4": {"HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab", "HttpApiPOSTwebhooksproxy"},
-		"AwsSolutions-IAM5":  slices.Sorted(slices.Values(append([]string{"OperatorPolicy", "ReaderPolicy"}, roles...))),
+		"AwsSolutions-IAM5":  slices.Sorted(slices.Values(append([]string{"OncallPolicy", "OperatorPolicy", "ReaderPolicy"}, roles...))),
 		"AwsSolutions-S1":    {"IndexBucket"},
 		"AwsSolutions-SF1":   {"Workflow"},
 		"AwsSolutions-SMG4":  {"GitLabTokenSecret", "WebhookSecret"},
