@@ -60,6 +60,20 @@ func TestAnIdleStackCostsNoMoreThanPromised(t *testing.T) {
 	}
 }
 
+// A change of an issue of one page is what make cost counts.
+func TestTheCallsOfAChangeAreAsDocumented(t *testing.T) {
+	_, counts := calculated(t)
+	ofFunction := func(name string) float64 {
+		calls := counts.Changes[0].Functions[name].Calls
+		return calls["dynamodb"] + calls["transaction"]
+	}
+	worker, docs, finish := ofFunction("worker"), ofFunction("docs"), ofFunction("finish")
+	want := fmt.Sprintf("takes %.0f calls: worker %.0f, docs %.0f, finish %.0f", worker+docs+finish, worker, docs, finish)
+	if !strings.Contains(read(t, "../docs/data-model.md"), want) || ofFunction("embed") != 0 {
+		t.Errorf("docs/data-model.md does not say %q, or embed has %.0f calls", want, ofFunction("embed"))
+	}
+}
+
 // metricsAtMost counts the metrics that are paid for if every dimension takes every
 // value in an hour.
 func metricsAtMost() int {

@@ -108,8 +108,8 @@ func limitRows() map[string]string {
 		"memory and storage of search and indexer": fmt.Sprintf("%d MB, %d MB", surgical.IndexMemory, surgical.IndexStorage),
 		"batches of the index": fmt.Sprintf("joined with the base after %v days, the base before that kept for %v days; their items expire after %v days",
 			surgical.IndexBatchAge.Hours()/24, surgical.IndexPreviousAge.Hours()/24, surgical.IndexBatchExpires.Hours()/24),
-		"batches behind the base of the index":     fmt.Sprintf("%d, with %d,%03d documents", surgical.MaxIndexBatches, surgical.MaxBatchedDocuments/1000, surgical.MaxBatchedDocuments%1000),
-		"text that was removed from the index":     fmt.Sprintf("rewritten after %v h, its base forgotten after %v h, objects deleted %v h after they are no longer named", surgical.CompactRemoved.Hours(), surgical.ForgetRemoved.Hours(), surgical.IndexUnnamed.Hours()),
+		"batches behind the base of the index": fmt.Sprintf("%d, with %d,%03d documents", surgical.MaxIndexBatches, surgical.MaxBatchedDocuments/1000, surgical.MaxBatchedDocuments%1000),
+		"text that was removed from the index": fmt.Sprintf("rewritten after %v h, its base forgotten after %v h, objects deleted %v h after they are no longer named", surgical.CompactRemoved.Hours(), surgical.ForgetRemoved.Hours(), surgical.IndexUnnamed.Hours()),
 		"resuming a run after a failed stage": s(surgical.FirstResume) + " later, doubling to " + s(surgical.MaxResume) +
 			fmt.Sprintf("; after %d deaths never", surgical.MaxLostStages),
 		"bytes of an entity":                        fmt.Sprintf("%d MB fetched, in all its responses together", surgical.MaxEntityBytes>>20),
@@ -156,9 +156,23 @@ func TestTheDocumentsNameTheLimits(t *testing.T) {
 	if diff := cmp.Diff(limitRows(), rowsOf(table)); diff != "" {
 		t.Errorf("docs/architecture.md (-limits +document):\n%s", diff)
 	}
+	const crawlers = 1
+	const sending = surgical.BulkConcurrency + crawlers // beside workerConcurrency; those on hides.fifo send none
+	const perMinute = (surgical.DefaultConcurrency + sending) * surgical.DefaultRequestsPerSecond * 60
 	for file, parts := range map[string][]string{
+		"../README.md": {fmt.Sprintf("at most %d requests a second in total", perMinute/60)},
+		"configuration.md": {
+			fmt.Sprintf("GitLab receives at most (`workerConcurrency` + %d) times", sending),
+			fmt.Sprintf("`bulk.fifo` and `hides.fifo` have %d more each", surgical.BulkConcurrency),
+		},
+		"scale.md": {
+			fmt.Sprintf("(`workerConcurrency` + %d) × `gitlabRequestsPerSecond`", sending),
+			fmt.Sprintf("up to %d,%03d", perMinute/1000, perMinute%1000),
+		},
 		"runbooks/executions.md": {fmt.Sprintf("did not end within %v s", surgical.WorkflowTimeout.Seconds()), "within an hour, three executions failed"},
-		"deploy.md":              {fmt.Sprintf("The worker has %d MB", surgical.WorkerMemory), fmt.Sprintf("set to %d%% of", surgical.GoMemoryPercent)},
+		"deploy.md": {
+			fmt.Sprintf("up to `workerConcurrency` + %d workers", surgical.BulkConcurrency+surgical.HideConcurrency), fmt.Sprintf("The worker has %d MB", surgical.WorkerMemory), fmt.Sprintf("set to %d%% of", surgical.GoMemoryPercent),
+		},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(read(t, filepath.Join("..", "docs", file)), part) {
