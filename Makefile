@@ -109,7 +109,7 @@ mutants: setup-test ## Break one rule at a time and check that a test fails (MUT
 	@go run ./scripts/mutants $(if $(FAST),-fast) $(if $(AGAIN),-again) $(if $(MUTANTS),"$(MUTANTS)")
 
 .PHONY: lint
-lint: ## Check formatting, Go code, English, CloudFormation templates, the API's description, shell scripts and known vulnerabilities
+lint: ## Check formatting, Go code, English, links, CloudFormation templates, the API's description, shell scripts and known vulnerabilities
 	@scripts/lint
 
 .PHONY: docs
