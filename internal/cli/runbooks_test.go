@@ -8,22 +8,26 @@ import (
 	"testing"
 )
 
-// Every lore command in the runbooks and the README is valid: with --help, lore
-// rejects unknown commands and flags, and does nothing else.
-func TestRunbooks_NameOnlyExistingCommands(t *testing.T) {
-	files, err := filepath.Glob("../../docs/runbooks/*.md")
-	if err != nil || len(files) < 10 {
-		t.Fatalf("%d runbooks, %v", len(files), err)
+// Every lore command in the README, the documents and the runbooks is valid: with --help,
+// lore rejects unknown commands and flags, and does nothing else.
+func TestDocuments_NameOnlyExistingCommands(t *testing.T) {
+	files := []string{"../../README.md"}
+	for _, of := range []string{"../../docs/*.md", "../../docs/runbooks/*.md"} {
+		found, err := filepath.Glob(of)
+		if err != nil || len(found) < 10 {
+			t.Fatalf("%d documents %s, %v", len(found), of, err)
+		}
+		files = append(files, found...)
 	}
-	files = append(files, "../../README.md")
-	command := regexp.MustCompile("(?m)(?:^ *|^\\$ |`|\\(|; do |\\S=\\S+ )lore ([^`|;)\n]+)")
+	command := regexp.MustCompile("(?m)(?:^ *|^\\$ |`|\\(|; do |&& |\\S=\\S+ )lore ([^`|;)&>\n]+)")
+	substituted := regexp.MustCompile(`\$\([^()]*\)`)
 	found := 0
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range command.FindAllStringSubmatch(string(text), -1) {
+		for _, m := range command.FindAllStringSubmatch(substituted.ReplaceAllString(string(text), "VALUE"), -1) {
 			found++
 			p := newProgram(t)
 			p.http = refusing{t}
