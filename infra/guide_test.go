@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -60,6 +61,35 @@ func follow(t *testing.T, commands string) map[string]string {
 		t.Fatal(err)
 	}
 	return template.Metadata.Lorehook.Given
+}
+
+// A file that a command reads or removes was made by one before it, and so was each
+// variable of lore.
+func TestTheGuideMakesWhatItUses(t *testing.T) {
+	made := map[string]bool{}
+	uses := 0
+	_, steps, _ := strings.Cut(read(t, "../docs/deploy.md"), "## From nothing to a found issue\n")
+	steps, _, _ = strings.Cut(steps, "\n## ")
+	for _, m := range shellBlock.FindAllStringSubmatch(steps, -1) {
+		for line := range strings.Lines(m[1]) {
+			for _, used := range regexp.MustCompile(`file://(\S+)|\b(lore hooks) add`).FindAllStringSubmatch(line, -1) {
+				uses++
+				name := used[1]
+				if used[2] != "" {
+					name = "GITLAB_TOKEN"
+				}
+				if !made[name] {
+					t.Errorf("nothing makes %s before %s", name, line)
+				}
+			}
+			for _, m := range regexp.MustCompile(`> (\S+)|export (\w+)`).FindAllStringSubmatch(line, -1) {
+				made[m[1]+m[2]] = true
+			}
+		}
+	}
+	if uses < 3 {
+		t.Errorf("only %d uses were found: the test shows little", uses)
+	}
 }
 
 // untilBootstrap returns the commands of a guide up to the first that needs AWS.
