@@ -82,6 +82,13 @@ func (st *stack) question(question, reading string, runbooks ...string) []awsclo
 	})}
 }
 
+// Metrics of time are in milliseconds, which an axis would count in thousands and
+// millions.
+const (
+	perSecond = 1000
+	perMinute = 60 * perSecond
+)
+
 // graph holds what differs between graphs. All of a graph's metrics have its unit.
 type graph struct {
 	title string
@@ -92,9 +99,14 @@ type graph struct {
 	limitName string
 	stacked   bool
 	unit      string
+	// per is how many of the metrics' units one of the graph's is; 0 if they are the same.
+	per float64
 }
 
 func (g graph) widget() awscloudwatch.IWidget {
+	if g.per != 0 {
+		g.left = divided(g.left, g.per)
+	}
 	props := &awscloudwatch.GraphWidgetProps{
 		Title: &g.title, Width: &g.width, Height: jsii.Number(graphHeight), Left: &g.left, Stacked: &g.stacked,
 		LeftYAxis: &awscloudwatch.YAxisProps{Min: jsii.Number(0), ShowUnits: jsii.Bool(false), Label: &g.unit},
@@ -103,6 +115,19 @@ func (g graph) widget() awscloudwatch.IWidget {
 		props.LeftAnnotations = &[]*awscloudwatch.HorizontalAnnotation{{Value: &g.limit, Label: &g.limitName, Color: awscloudwatch.Color_RED()}}
 	}
 	return awscloudwatch.NewGraphWidget(props)
+}
+
+// divided returns metrics in another unit, which is so many of their own.
+func divided(metrics []awscloudwatch.IMetric, per float64) (all []awscloudwatch.IMetric) {
+	for i, m := range metrics {
+		id := fmt.Sprintf("m%d", i)
+		own := m.(awscloudwatch.Metric)
+		all = append(all, awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+			Expression: jsii.String(fmt.Sprintf("%s/%g", id, per)), Label: own.Label(), Color: own.Color(), Period: own.Period(),
+			UsingMetrics: &map[string]awscloudwatch.IMetric{id: own},
+		}))
+	}
+	return all
 }
 
 // number shows the latest values in large type.

@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"html"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	drawing "gitlab.com/lorehook/lorehook/test/dashboard"
 )
 
@@ -17,6 +19,8 @@ type point struct {
 	// hidden ones only serve expressions.
 	hidden    bool
 	rightAxis bool
+	// id is the metric's in expressions.
+	id string
 }
 
 func (w widget) points() (all []point) {
@@ -24,6 +28,7 @@ func (w widget) points() (all []point) {
 		options, _ := m[len(m)-1].(map[string]any)
 		visible, set := options["visible"].(bool)
 		p := point{hidden: set && !visible, rightAxis: options["yAxis"] == "right"}
+		p.id, _ = options["id"].(string)
 		if p.expression, _ = options["expression"].(string); p.expression == "" {
 			var dimensions []string
 			for i := 2; i+1 < len(m); i += 2 {
@@ -41,14 +46,23 @@ func metricKey(namespace, name any, dimensions []string) string {
 	return fmt.Sprintf("%v %v %s", namespace, name, strings.Join(dimensions, ","))
 }
 
-// visible are the metrics that graphs and numbers draw, not those that only serve
-// expressions.
+// inAnotherUnit is an expression that only changes the unit of one metric.
+var inAnotherUnit = regexp.MustCompile(`^(\w+)/[0-9]+$`)
+
+// visible are the metrics that graphs and numbers draw, also in another unit, not those
+// that only serve other expressions.
 func visible(t *testing.T, s stackTemplate) map[string]bool {
 	t.Helper()
 	shown := map[string]bool{}
 	for _, w := range dashboard(t, s) {
+		divided := map[string]bool{}
 		for _, p := range w.points() {
-			if !p.hidden {
+			if m := inAnotherUnit.FindStringSubmatch(p.expression); m != nil && !p.hidden {
+				divided[m[1]] = true
+			}
+		}
+		for _, p := range w.points() {
+			if !p.hidden || divided[p.id] {
 				shown[p.metric] = true
 			}
 		}
@@ -74,6 +88,33 @@ func TestTheMetricOfEveryAlarmIsOnTheDashboard(t *testing.T) {
 			t.Error("there are no alarms")
 		}
 	})
+}
+
+// An axis in milliseconds shows "300k" and "4M".
+func TestNoGraphIsInMilliseconds(t *testing.T) {
+	inMilliseconds := map[string]bool{"Duration": true, "IteratorAge": true}
+	for _, m := range metrics.All() {
+		inMilliseconds[m.Name] = inMilliseconds[m.Name] || m.Unit == metrics.Milliseconds
+	}
+	divided := 0
+	for _, w := range dashboard(t, onAWS(t)) {
+		if unit := w.Properties.YAxis.Left.Label; unit == "ms" {
+			t.Errorf("%s is in %s", w.name(), unit)
+		}
+		for _, p := range w.points() {
+			if inAnotherUnit.MatchString(p.expression) {
+				divided++
+			}
+			_, name, _ := strings.Cut(p.metric, " ")
+			name, _, _ = strings.Cut(name, " ")
+			if !p.hidden && inMilliseconds[name] {
+				t.Errorf("%s shows %s in milliseconds", w.name(), name)
+			}
+		}
+	}
+	if divided < 10 {
+		t.Errorf("only %d metrics are in another unit: the test shows little", divided)
+	}
 }
 
 // A second axis invites to compare what cannot be compared.

@@ -52,14 +52,14 @@ func (st *stack) lossRows() [][]awscloudwatch.IWidget {
 			graph{title: "Checks without a working hook", width: 6, unit: "checks", left: []awscloudwatch.IMetric{
 				st.own(metrics.HooksBroken(), series{stat: sum, label: "checks", color: red}),
 			}}.widget(),
-			graph{title: "Age of the oldest reconcile", width: 6, unit: "ms", left: []awscloudwatch.IMetric{
+			graph{title: "Age of the oldest reconcile", width: 6, unit: "minutes", per: perMinute, left: []awscloudwatch.IMetric{
 				st.own(metrics.ReconcileAge(), series{stat: maximum, label: "shown once it is late", color: orange}),
 			}}.widget(),
 			graph{title: "Starts of sweeper and crawler", width: 6, unit: "starts", left: []awscloudwatch.IMetric{
 				st.functions.sweeper.of("Invocations", series{stat: sum, label: "sweeper", color: blue}),
 				st.functions.crawler.of("Invocations", series{stat: sum, label: "crawler", color: green}),
 			}}.widget(),
-			graph{title: "Lag of the change feeds", width: 6, unit: "ms", limit: feedBehindSeconds * 1000, limitName: "alarm", left: []awscloudwatch.IMetric{
+			graph{title: "Lag of the change feeds", width: 6, unit: "minutes", per: perMinute, limit: feedBehindSeconds / 60, limitName: "alarm", left: []awscloudwatch.IMetric{
 				st.functions.feed.of("IteratorAge", series{stat: maximum, label: "slowest", color: blue}),
 			}}.widget(),
 		},
@@ -124,10 +124,10 @@ func (st *stack) freshRows() [][]awscloudwatch.IWidget {
 		st.question("Are we fresh?",
 			"Freshness is the time from receiving a webhook until its change is visible, including the settle time of 2 s. A backfill may wait in bulk.fifo for as long as it takes.", "freshness", "queue-age"),
 		{
-			number("Webhook freshness", 6, fresh(p50, "p50", green), fresh(p95, "p95", blue)),
-			graph{title: "Webhook freshness over time", width: 9, unit: "ms", limit: freshSeconds * 1000, limitName: "alarm at p95",
+			number("Webhook freshness, s", 6, divided([]awscloudwatch.IMetric{fresh(p50, "p50", green), fresh(p95, "p95", blue)}, perSecond)...),
+			graph{title: "Webhook freshness over time", width: 9, unit: "s", per: perSecond, limit: freshSeconds, limitName: "alarm at p95",
 				left: []awscloudwatch.IMetric{fresh(p50, "p50", green), fresh(p95, "p95", blue), fresh(maximum, "slowest", grey)}}.widget(),
-			graph{title: "Latency by step (p95)", width: 9, unit: "ms", left: []awscloudwatch.IMetric{
+			graph{title: "Latency by step (p95)", width: 9, unit: "s", per: perSecond, left: []awscloudwatch.IMetric{
 				st.own(metrics.EnqueueLatency(), series{stat: p95, label: "enqueue"}),
 				st.own(metrics.QueueAge(), series{stat: p95, label: "in requests.fifo", dims: dim(metrics.Queue, "requests")}),
 				st.own(metrics.QueueAge(), series{stat: p95, label: "in bulk.fifo", dims: dim(metrics.Queue, "bulk")}),
@@ -164,7 +164,7 @@ func (st *stack) gitlabRows() [][]awscloudwatch.IWidget {
 			}}.widget(),
 		},
 		{
-			graph{title: "Fetch duration", width: 6, unit: "ms", left: []awscloudwatch.IMetric{
+			graph{title: "Fetch duration", width: 6, unit: "s", per: perSecond, left: []awscloudwatch.IMetric{
 				st.own(metrics.PreflightDuration(), series{stat: p50, label: "p50", color: green}),
 				st.own(metrics.PreflightDuration(), series{stat: p95, label: "p95", color: blue}),
 				st.own(metrics.PreflightDuration(), series{stat: maximum, label: "slowest", color: grey}),

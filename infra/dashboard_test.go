@@ -29,6 +29,7 @@ type widget struct {
 		Markdown string
 		Query    string
 		Alarms   []string
+		YAxis    struct{ Left struct{ Label string } }
 		Metrics  [][]any
 	}
 }
