@@ -18,8 +18,7 @@ import (
 func (st *stack) costRows(api httpAPI, alarms int, logs ...awslogs.LogGroup) [][]awscloudwatch.IWidget {
 	return [][]awscloudwatch.IWidget{
 		st.question("What does it cost?", fmt.Sprintf("Estimates at list prices (%s); [docs/cost.md](%s) has figures for a million changes. "+
-			"%s The estimates leave out what AWS has no hourly metric for: stored data and its recovery, requests to S3, KMS and Secrets Manager, traces, and log queries. "+
-			"The current hour is still incomplete, so its estimate is too low.", prices.Of, costPage, st.embeddingCaveat())),
+			"%s %s The current hour is still incomplete.", prices.Of, costPage, st.embeddingCaveat(), notEstimated())),
 		{
 			graph{title: "Estimated cost per hour", width: 12, stacked: true, unit: "$", left: st.estimates(api, alarms, logs)}.widget(),
 			graph{title: "Write units", width: 12, unit: "units", left: append(st.ofTablesAndIndexes("ConsumedWriteCapacityUnits", ""),
@@ -39,9 +38,19 @@ func (st *stack) costRows(api httpAPI, alarms int, logs ...awslogs.LogGroup) [][
 // embeddingCaveat says what the estimates contain of the embedder's costs.
 func (st *stack) embeddingCaveat() string {
 	if st.settings.Embedder == "bedrock" {
-		return "Bedrock's part is everything that the account embeds with this model."
+		return "Bedrock's part is all that the account embeds with this model."
 	}
 	return "Embeddings are not included."
+}
+
+// thousandCopies is what 1,000 copies of issues with five comments cost a month to keep,
+// by make cost.
+const thousandCopies = 0.01
+
+// notEstimated says what has no metric by the hour, and how much that is.
+func notEstimated() string {
+	return fmt.Sprintf("Not included: stored data ($%.2f a GB and month in tables, $%.3f in the search index; 1,000 issues with 5 comments: $%.2f) and log queries ($%.3f a GB).",
+		prices.TableGBMonth+prices.RecoveryGBMonth, prices.ObjectGBMonth, thousandCopies, prices.LogsScannedGB)
 }
 
 // estimates are costs in dollars per hour, by service.
@@ -51,6 +60,13 @@ func (st *stack) estimates(api httpAPI, alarms int, logs []awslogs.LogGroup) []a
 	}
 	if st.settings.Embedder == "bedrock" {
 		all = append(all, bedrockEstimate())
+	}
+	all = append(all, st.keysEstimate(), st.readingsEstimate())
+	if st.settings.OpenSearchEndpoint.URL == "" {
+		all = append(all, st.objectsEstimate())
+	}
+	if st.settings.Tracing == "active" {
+		all = append(all, st.tracesEstimate())
 	}
 	return append(all, st.constantEstimate(alarms))
 }

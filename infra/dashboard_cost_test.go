@@ -4,6 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gitlab.com/lorehook/lorehook/infra/access"
+	"gitlab.com/lorehook/lorehook/infra/prices"
 )
 
 // The estimate counts every log group: the functions', the gateway's and the
@@ -25,7 +31,7 @@ func TestTheQuestionOfCostSaysWhatTheEstimateLacksAndLinksTheFigures(t *testing.
 		if w.name() != "What does it cost?" {
 			continue
 		}
-		for _, want := range []string{"(" + costPage + ")", "The current hour is still incomplete", "KMS", "everything that the account embeds"} {
+		for _, want := range []string{"(" + costPage + ")", "The current hour is still incomplete", "Not included: stored data", "log queries", "all that the account embeds"} {
 			if !strings.Contains(w.Properties.Markdown, want) {
 				t.Errorf("it does not say %q: %s", want, w.Properties.Markdown)
 			}
@@ -62,6 +68,50 @@ func TestTheEstimateOfCostsIsOfEverythingThatHasAMetric(t *testing.T) {
 	}
 	if ours != metricsAtMost() {
 		t.Errorf("it counts %d custom metrics, there are %d", ours, metricsAtMost())
+	}
+}
+
+// What has no metric is estimated from what make cost counts.
+func TestTheEstimatesWithoutMetricsAreAsCounted(t *testing.T) {
+	_, counts := calculated(t)
+	batch := counts.Changes[0].Functions
+	of := func(kind string) float64 { return batch["indexer"].Calls[kind] / batch["feed"].Invocations }
+	counted := []float64{of("s3"), of("s3-get"), counts.Idle.Functions["indexer"].Calls["s3-get"]}
+	if diff := cmp.Diff([]float64{batchPuts, batchGets, idleGets}, counted, cmpopts.EquateApprox(0, 0.005)); diff != "" {
+		t.Errorf("PUTs and GETs of a batch, GETs of an idle hour (-estimated +counted):\n%s", diff)
+	}
+	kept := 1000.0 / (1 << 30) * (counts.First.Bytes*(prices.TableGBMonth+prices.RecoveryGBMonth) + counts.First.Index*prices.ObjectGBMonth)
+	if fmt.Sprintf("%.2f", kept) != fmt.Sprintf("%.2f", thousandCopies) {
+		t.Errorf("1,000 copies cost $%.4f a month to keep, the dashboard says $%.2f", kept, thousandCopies)
+	}
+	var atMost float64
+	for name, used := range counts.Idle.Functions {
+		may := access.Functions()[name]
+		atMost += min(used.Invocations, keysOfHour) * float64(len(may.Tables)+len(may.Streams))
+	}
+	if counted := keysOfHour * counts.Idle.Keys; counted > atMost {
+		t.Errorf("an idle hour has %v requests to KMS, the dashboard estimates at most %v", counted, atMost)
+	}
+}
+
+func TestTheEstimatesHaveAllThatIsPaidFor(t *testing.T) {
+	var got []string
+	for _, w := range dashboard(t, onAWS(t)) {
+		if w.name() != "Estimated cost per hour" {
+			continue
+		}
+		for _, m := range w.Properties.Metrics {
+			if options := m[len(m)-1].(map[string]any); options["expression"] != nil {
+				got = append(got, options["label"].(string))
+			}
+		}
+	}
+	want := []string{
+		"DynamoDB", "Lambda", "logs", "custom metrics", "SQS, polling included", "Step Functions", "API Gateway", "Bedrock", "KMS, at most", "readings of secrets", "S3",
+		"traces, at most", "alarms, dashboard, secrets",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("estimates (-want +got):\n%s", diff)
 	}
 }
 

@@ -86,6 +86,7 @@ func TestEvaluate_KnowsTheMathOfTheDashboard(t *testing.T) {
 		"FILL(m0,0)*2+long_name/10-1":     {2, 1, 8},
 		"(FILL(m0*0+1,0)+FILL(gone,0))*3": {3, 0, 3},
 		"m0+long_name":                    {11, none, 33},
+		"IF(FILL(m0,0)>2,9,m0+1)":         {2, none, 9},
 		"TIME_SERIES(0.5)":                {0.5, 0.5, 0.5},
 		"100*(m0+1)":                      {200, none, 400},
 	} {
@@ -94,7 +95,7 @@ func TestEvaluate_KnowsTheMathOfTheDashboard(t *testing.T) {
 			t.Errorf("%s: error %v (-want +got):\n%s", text, err, diff)
 		}
 	}
-	for _, text := range []string{"", "m1", "RATE(m0)", "m0 m0", "(m0", "FILL(m0,m0)", "FILL(m0)", "m0+", "IF(m0>1,1,0)"} {
+	for _, text := range []string{"", "m1", "RATE(m0)", "m0 m0", "(m0", "FILL(m0)", "m0+", "IF(m0>1,1)", "m0>1"} {
 		if got, err := evaluate(text, lines, 3); err == nil {
 			t.Errorf("%q is %v", text, got)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // evaluator evaluates metric math, as far as the dashboard uses it: numbers, metrics by
-// their ids, + - * /, parentheses, FILL(x, number) and TIME_SERIES(number).
+// their ids, + - * / >, parentheses, FILL(x, number), IF(x, y, z) and TIME_SERIES(number).
 type evaluator struct {
 	tokens []string
 	lines  map[string][]float64
@@ -17,7 +17,7 @@ type evaluator struct {
 	length int
 }
 
-var token = regexp.MustCompile(`[0-9]+(\.[0-9]+)?|[A-Za-z][A-Za-z0-9_]*|[-+*/(),]|\S`)
+var token = regexp.MustCompile(`[0-9]+(\.[0-9]+)?|[A-Za-z][A-Za-z0-9_]*|[-+*/>(),]|\S`)
 
 // evaluate returns the values of an expression over lines of the same length. A value is
 // NaN if one that it needs is missing.
@@ -55,6 +55,9 @@ func (e *evaluator) expect(want string) error {
 	return nil
 }
 
+// comparison is 1 where it is true, and 0 elsewhere.
+func (e *evaluator) comparison() ([]float64, error) { return e.chain(">", e.sum) }
+
 func (e *evaluator) sum() ([]float64, error) {
 	return e.chain("+-", func() ([]float64, error) { return e.chain("*/", e.factor) })
 }
@@ -84,6 +87,10 @@ func combine(operator string, left, right []float64) []float64 {
 			out[i] = left[i] * right[i]
 		case "/":
 			out[i] = left[i] / right[i]
+		case ">":
+			if left[i] > right[i] {
+				out[i] = 1
+			}
 		}
 	}
 	return out
@@ -109,34 +116,43 @@ func (e *evaluator) factor() ([]float64, error) {
 	return nil, fmt.Errorf("%q is neither a metric nor a number", t)
 }
 
+// arities are how many arguments the functions have.
+var arities = map[string]int{"TIME_SERIES": 1, "FILL": 2, "IF": 3}
+
 func (e *evaluator) call(function string) ([]float64, error) {
-	if function != "FILL" && function != "TIME_SERIES" {
+	arity, known := arities[function]
+	if !known {
 		return nil, fmt.Errorf("%s is a function that only CloudWatch has", function)
 	}
-	if err := e.expect("("); err != nil {
-		return nil, err
+	var arguments [][]float64
+	for i := range arity {
+		if err := e.expect(map[bool]string{true: "(", false: ","}[i == 0]); err != nil {
+			return nil, err
+		}
+		argument, err := e.comparison()
+		if err != nil {
+			return nil, err
+		}
+		arguments = append(arguments, argument)
 	}
-	value, err := e.sum()
-	if err != nil {
-		return nil, err
-	}
-	if function == "TIME_SERIES" {
-		return value, e.expect(")")
-	}
-	if err := e.expect(","); err != nil {
-		return nil, err
-	}
-	with, err := strconv.ParseFloat(e.next(), 64)
-	if err != nil {
-		return nil, fmt.Errorf("only numbers fill: %w", err)
-	}
-	out := make([]float64, len(value))
-	for i, v := range value {
-		if out[i] = v; math.IsNaN(v) {
-			out[i] = with
+	return apply(function, arguments), e.expect(")")
+}
+
+func apply(function string, of [][]float64) []float64 {
+	out := make([]float64, len(of[0]))
+	for i, v := range of[0] {
+		switch {
+		case function == "FILL" && math.IsNaN(v):
+			out[i] = of[1][i]
+		case function == "IF" && v != 0:
+			out[i] = of[1][i]
+		case function == "IF":
+			out[i] = of[2][i]
+		default:
+			out[i] = v
 		}
 	}
-	return out, e.expect(")")
+	return out
 }
 
 func (e *evaluator) constant(value float64) []float64 {
