@@ -22,6 +22,12 @@ func deployMutations() []mutation {
 		{"an alarm's metric is on no graph", []edit{
 			{"infra/dashboard_rows.go", `st.functions.crawler.of("Invocations"`, `st.functions.feed.of("Invocations"`},
 		}, synthesis()},
+		{"people on call may read the copies", []edit{
+			{"infra/callers.go", "st.tables.of(tables.State()).TableArn()", "st.tables.of(tables.Content()).TableArn()"},
+		}, synthesis()},
+		{"readers may change something", []edit{
+			{"infra/access/callers.go", "Methods: []string{http.MethodGet}}", "Methods: []string{http.MethodGet, http.MethodPost}}"},
+		}, synthesis()},
 		{"an update runs without protection", []edit{
 			{up, "if before.created() {", "if before.created() && before.failedCreation() {"},
 		}, deploying()},
