@@ -186,8 +186,9 @@ deploy: setup-cdk $(if $(RELEASE),take-functions,build-aws) build-infra ## Deplo
 	@go run -buildvcs=false ./scripts/deploy up $(CDK_ARGS)
 
 .PHONY: deploy-test
-deploy-test: setup-test setup-cdk ## Deploy to the local AWS with the CDK CLI: first failures, updates, no terminal, deletion
-	@LOREHOOK_FULL_DEPLOY=1 go test -count=1 -timeout 20m ./scripts/deploy
+deploy-test: setup-test setup-cdk ## Deploy to the local AWS with the CDK CLI: first failures, updates, no terminal, deletion, and the runbooks' aws commands
+	@scripts/setup check awscli
+	@LOREHOOK_FULL_DEPLOY=1 go test -count=1 -timeout 30m ./scripts/deploy ./test/suites/tour
 
 .PHONY: upgrade-test
 upgrade-test: setup-test ## Run the functions of the previous release beside these, in every mixture (FROM=commit for those of another version)

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // notLocal are commands that the local AWS does not know, by what they contain. It answers
@@ -22,17 +25,36 @@ func (v *tourist) runbooks() {
 	v.Helper()
 	v.must("scripts/setup awscli")
 	v.operator()
-	common := v.commands("README.md")
+	v.followRunbooks(prelude(v.T, v.dir))
+}
+
+// prelude returns what the commands of every runbook begin with: the functions, files with
+// secrets, and a trap that names each command that fails.
+func prelude(t *testing.T, root string) string {
+	t.Helper()
+	blocks := blocks(runbook(t, root, "README.md"), "sh")
+	common := strings.Join(blocks[1:], "") // after the topic of the alarms, which are deployed to AWS only
 	functions, fromAWS, ok := strings.Cut(common, "LOREHOOK_API_URL=$(out ApiUrl)\n")
 	if !ok || !strings.Contains(functions, "ask()") || !strings.Contains(fromAWS, "export GITLAB_TOKEN=") {
-		v.Fatalf("docs/runbooks/README.md does not define what the others use:\n%s", common)
+		t.Fatalf("docs/runbooks/README.md does not define what the others use:\n%s", common)
 	}
 	// The address of the local API is not the one in the stack's outputs.
-	prelude := "stack=lorehook\n" + functions[strings.Index(functions, "out()"):] + `
-cd "$OLDPWD/operator"
-aws secretsmanager get-secret-value --secret-id "$(out WebhookSecretId)" --query SecretString --output text >webhook-tokens.json
+	return functions + `
+dead_letter() { # prints the receipt handle of a new dead letter
+  aws sqs send-message --queue-url "$(out DeadLetterQueueUrl)" --message-body '{}' --message-group-id tour --message-deduplication-id "$RANDOM" >/dev/null
+  aws sqs receive-message --queue-url "$(out DeadLetterQueueUrl)" --visibility-timeout 0 --query 'Messages[0].ReceiptHandle' --output text
+}
+cd operator
+for secret in WebhookSecretId:webhook-tokens.json GitLabTokenSecretId:gitlab-token.txt; do
+  aws secretsmanager get-secret-value --secret-id "$(out "${secret%:*}")" --query SecretString --output text >"${secret#*:}"
+done
 trap 'echo "FAILED: $BASH_COMMAND" >&2' ERR
 `
+}
+
+// followRunbooks runs the commands of each runbook, after those of the prelude.
+func (v *tourist) followRunbooks(prelude string) {
+	v.Helper()
 	files, err := filepath.Glob(filepath.Join(v.dir, "docs", "runbooks", "*.md"))
 	if err != nil || len(files) < 15 {
 		v.Fatalf("%d runbooks, %v", len(files), err)
@@ -42,30 +64,67 @@ trap 'echo "FAILED: $BASH_COMMAND" >&2' ERR
 		if name == "README.md" {
 			continue
 		}
-		out, _ := v.shell(v.Context(), "set +e -E\nOLDPWD=$PWD\n"+prelude+v.filled(v.commands(name))+"\necho \"followed "+name+"\"")
-		if !strings.Contains(out, "followed "+name) {
-			v.Errorf("%s did not come to its end:\n%s", name, out)
-		}
-		for _, failed := range regexp.MustCompile(`(?m)^FAILED: (.*)$`).FindAllStringSubmatch(out, -1) {
-			if !v.excused(failed[1]) {
-				v.Errorf("%s: %s\n%s", name, failed[1], out)
-			}
+		v.Run(strings.TrimSuffix(name, ".md"), func(t *testing.T) {
+			reader := *v
+			reader.T = t
+			reader.followRunbook(name, prelude)
+		})
+	}
+}
+
+func (v *tourist) followRunbook(name, prelude string) {
+	v.Helper()
+	commands := v.filled(strings.Join(commandsOf(runbook(v.T, v.dir, name)), "\n"))
+	out, _ := v.shell(v.Context(), "set +e -E\n"+prelude+commands+"\necho \"followed "+name+"\"")
+	if !strings.Contains(out, "followed "+name) {
+		v.Errorf("it did not come to its end:\n%s", out)
+	}
+	for _, failed := range regexp.MustCompile(`(?m)^FAILED: (.*)$`).FindAllStringSubmatch(out, -1) {
+		if !excused(failed[1]) {
+			v.Errorf("%s\n%s", failed[1], out)
 		}
 	}
 }
 
-// commands returns what the runbook tells to run.
-func (v *tourist) commands(runbook string) string {
-	v.Helper()
-	text, err := os.ReadFile(filepath.Join(v.dir, "docs", "runbooks", runbook))
+func runbook(t *testing.T, root, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "docs", "runbooks", name))
 	if err != nil {
-		v.Fatal(err)
+		t.Fatal(err)
 	}
-	all := blocks(string(text), "sh")
-	if runbook == "README.md" {
-		all = all[1:] // the topic of the alarms, which are deployed to AWS only
+	return string(text)
+}
+
+// commandsOf returns what a runbook tells to run, in its order: its shell blocks, those in
+// lists included, and the calls of AWS and of logs within its text and its tables.
+func commandsOf(runbook string) (all []string) {
+	within := regexp.MustCompile("`((?:aws|ask) [^`]+)`")
+	inBlock, language := false, ""
+	for line := range strings.Lines(runbook) {
+		line = strings.TrimRight(line, "\n")
+		if fence, is := strings.CutPrefix(strings.TrimSpace(line), "```"); is {
+			inBlock, language = !inBlock, fence
+			continue
+		}
+		switch {
+		case inBlock && language == "sh":
+			all = append(all, line)
+		case !inBlock:
+			for _, m := range within.FindAllStringSubmatch(line, -1) {
+				all = append(all, strings.ReplaceAll(m[1], `\|`, "|")) // as tables escape it
+			}
+		}
 	}
-	return strings.Join(all, "")
+	return all
+}
+
+func TestCommandsOf_FindsThemInListsAndTables(t *testing.T) {
+	got := commandsOf("text\n```sh\none\n  two\n```\n1. a list\n   ```sh\n   three \\\n     four\n   ```\n```json\nno\n```\n" +
+		"| a | `ask worker 'filter a \\| b'` and `aws sqs x`, not `aws` or `lore y` |\n")
+	want := []string{"one", "  two", "   three \\", "     four", "ask worker 'filter a | b'", "aws sqs x"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
 }
 
 // operator prepares what a runbook expects of the person who follows it: credentials, a
@@ -104,11 +163,13 @@ endpoint signing_token >operator/signing`)
 func (v *tourist) filled(commands string) string {
 	return strings.NewReplacer(
 		"RUN_ID", v.ids["RUN_ID"], "PROJECT_ID", "1", "-p PROJECT", "-p 1", "whsec_…", v.ids["whsec_…"],
+		"aws secretsmanager restore-secret", `aws secretsmanager delete-secret --secret-id "$(out WebhookSecretId)"; aws secretsmanager restore-secret`,
+		"--receipt-handle HANDLE", `--receipt-handle "$(dead_letter)"`,
 		"--uuid UUID", `--uuid "$(aws lambda list-event-source-mappings --function-name "$stack-worker" --query EventSourceMappings[0].UUID --output text)"`,
 	).Replace(commands)
 }
 
-func (v *tourist) excused(command string) bool {
+func excused(command string) bool {
 	for _, unknown := range notLocal() {
 		if strings.Contains(command, unknown) {
 			return true
