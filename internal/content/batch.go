@@ -58,14 +58,8 @@ func (c Children) Child(ctx context.Context, child string) (raw json.RawMessage,
 // Batch is [Store.Batch], and reads children by their keys as well. A view older than
 // the expiry of its children fails, here or when a child is asked for.
 func (v View) Batch(ctx context.Context, ids, children []string) (Batch, Children, error) {
-	named := v.only(children)
-	var keys []dynamo.Item
-	for child, entry := range named {
-		for _, sk := range entry.keys(child) {
-			keys = append(keys, key(v.Ref, sk))
-		}
-	}
-	batch, items, err := v.store.batch(ctx, v.Ref, ids, keys)
+	named := v.named.only(children)
+	batch, items, err := v.store.batch(ctx, v.Ref, ids, named.keys(v.Ref))
 	if err != nil {
 		return Batch{}, Children{}, err
 	}

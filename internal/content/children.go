@@ -49,6 +49,23 @@ func (s *Store) children(ctx context.Context, ref surgical.EntityRef, named entr
 	return joinChildren(ref, named, lists, items)
 }
 
+// someChildren reads the children that the entries name by their keys.
+func (s *Store) someChildren(ctx context.Context, ref surgical.EntityRef, named entries) (map[string]json.RawMessage, error) {
+	items, err := dynamo.GetAll(ctx, s.db, s.table, named.keys(ref))
+	if err != nil {
+		return nil, fmt.Errorf("read %d children of %s: %w", len(named), ref, err)
+	}
+	lists, err := listsOf(ref, named, items)
+	if err != nil {
+		return nil, err
+	}
+	pieces, err := s.pieceItems(ctx, ref, lists)
+	if err != nil {
+		return nil, err
+	}
+	return joinChildren(ref, named, lists, append(items, pieces...))
+}
+
 // childItems reads the items of the collection whose sort keys begin with the prefix, and
 // keeps the wanted ones; nil means all.
 func (s *Store) childItems(ctx context.Context, ref surgical.EntityRef, prefix string, wanted map[string]bool) (items []dynamo.Item, err error) {
@@ -74,11 +91,7 @@ func (s *Store) pieceLists(ctx context.Context, ref surgical.EntityRef, named en
 	if len(children) == 0 {
 		return nil, nil
 	}
-	var keys []dynamo.Item
-	for child, entry := range children {
-		keys = append(keys, key(ref, pieceListKey(child, entry.Attempt)))
-	}
-	items, err := dynamo.GetAll(ctx, s.db, s.table, keys)
+	items, err := dynamo.GetAll(ctx, s.db, s.table, children.keys(ref))
 	if err != nil {
 		return nil, fmt.Errorf("read what long children of %s consist of: %w", ref, err)
 	}

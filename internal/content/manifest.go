@@ -6,10 +6,8 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
-	"strconv"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
+	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -24,8 +22,8 @@ const (
 	manyChildren = 16_384
 )
 
-// entry describes one child: its content hash, the attempt that staged it, and how
-// it is stored.
+// entry describes one child: its content hash, the attempt that staged it, how it is
+// stored, and its outline.
 type entry struct {
 	Hash    []byte
 	Attempt surgical.AttemptID
@@ -33,6 +31,7 @@ type entry struct {
 	// earlier versions made of a long text. It is [inPieces] if the child is stored
 	// in pieces, which an item of the attempt lists.
 	Segments int
+	Outline  outline
 }
 
 // inPieces is the number of segments of a child or document that is stored in
@@ -92,6 +91,28 @@ func (e entries) inPieces() entries {
 	return long
 }
 
+// only returns the entries of those children that have one.
+func (e entries) only(children []string) entries {
+	named := make(entries, len(children))
+	for _, child := range children {
+		if entry, ok := e[child]; ok {
+			named[child] = entry
+		}
+	}
+	return named
+}
+
+// keys returns the keys of the items that the entries themselves name.
+func (e entries) keys(ref surgical.EntityRef) []dynamo.Item {
+	var keys []dynamo.Item
+	for child, entry := range e {
+		for _, sk := range entry.keys(child) {
+			keys = append(keys, key(ref, sk))
+		}
+	}
+	return keys
+}
+
 // partition divides the entries into n parts by the children's ids.
 func (e entries) partition(n int) []entries {
 	parts := make([]entries, n)
@@ -132,172 +153,8 @@ func partCount(children, present int) int {
 	return n
 }
 
-// formerUnits is stored where earlier versions stored write units. They require
-// the element and only estimate a cost with it, so both versions can work on the
-// same tables during an upgrade (docs/decisions/015).
-const formerUnits = 0
-
-// packedEntries is the stored form of entries. Attempts are stored once, in the
-// attribute "stages"; an entry is a list of hash, index of the attempt, number of
-// segments, and formerUnits.
-type packedEntries struct {
-	Attempts []string               `dynamodbav:"stages,omitempty"`
-	Entries  map[string]packedEntry `dynamodbav:"entries,omitempty"`
-}
-
-type packedEntry struct {
-	hash              []byte
-	attempt, segments int
-}
-
-// MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
-func (p packedEntry) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
-	return packList(p.hash, p.attempt, p.segments, formerUnits), nil
-}
-
-// UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
-func (p *packedEntry) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) (err error) {
-	p.hash, err = unpackList(value, &p.attempt, &p.segments)
-	return err
-}
-
-func packList(hash []byte, numbers ...int) types.AttributeValue {
-	list := []types.AttributeValue{&types.AttributeValueMemberB{Value: hash}}
-	for _, n := range numbers {
-		list = append(list, &types.AttributeValueMemberN{Value: strconv.Itoa(n)})
-	}
-	return &types.AttributeValueMemberL{Value: list}
-}
-
-// unpackList is the inverse of packList. It ignores further elements, such as
-// the former units.
-func unpackList(value types.AttributeValue, numbers ...*int) ([]byte, error) {
-	list, ok := value.(*types.AttributeValueMemberL)
-	if !ok || len(list.Value) <= len(numbers) {
-		return nil, fmt.Errorf("a manifest entry is a list of %d or more", len(numbers)+1)
-	}
-	hash, ok := list.Value[0].(*types.AttributeValueMemberB)
-	if !ok {
-		return nil, fmt.Errorf("a manifest entry begins with its hash")
-	}
-	for i, number := range numbers {
-		n, ok := list.Value[i+1].(*types.AttributeValueMemberN)
-		if !ok {
-			return nil, fmt.Errorf("a manifest entry holds numbers")
-		}
-		var err error
-		if *number, err = strconv.Atoi(n.Value); err != nil {
-			return nil, fmt.Errorf("a manifest entry: %w", err)
-		}
-	}
-	return hash.Value, nil
-}
-
-// index numbers names, such as attempt ids, in the order in which they are first
-// seen.
-type index struct {
-	names   []string
-	numbers map[string]int
-}
-
-func (x *index) of(name string) int {
-	if i, ok := x.numbers[name]; ok {
-		return i
-	}
-	if x.numbers == nil {
-		x.numbers = map[string]int{}
-	}
-	x.numbers[name] = len(x.names)
-	x.names = append(x.names, name)
-	return x.numbers[name]
-}
-
-// parseAttempts decodes the names of an index of attempts.
-func parseAttempts(packed []string) (attempts []surgical.AttemptID, err error) {
-	attempts = make([]surgical.AttemptID, len(packed))
-	for i, s := range packed {
-		if attempts[i], err = surgical.ParseAttemptID(s); err != nil {
-			return nil, err
-		}
-	}
-	return attempts, nil
-}
-
-func packEntries(e entries) packedEntries {
-	var attempts index
-	packed := packedEntries{Entries: make(map[string]packedEntry, len(e))}
-	for _, child := range slices.Sorted(maps.Keys(e)) {
-		one := e[child]
-		packed.Entries[child] = packedEntry{one.Hash, attempts.of(one.Attempt.String()), one.Segments}
-	}
-	packed.Attempts = attempts.names
-	return packed
-}
-
-func (p packedEntries) unpack() (entries, error) {
-	attempts, err := parseAttempts(p.Attempts)
-	if err != nil {
-		return nil, err
-	}
-	e := make(entries, len(p.Entries))
-	for child, one := range p.Entries {
-		if one.attempt < 0 || one.attempt >= len(attempts) {
-			return nil, fmt.Errorf("child %s names attempt %d of %d", child, one.attempt, len(attempts))
-		}
-		e[child] = entry{Hash: one.hash, Attempt: attempts[one.attempt], Segments: one.segments}
-	}
-	return e, nil
-}
-
 // partRef describes one part of the manifest.
 type partRef struct {
 	Hash    []byte
 	Attempt surgical.AttemptID
-}
-
-// packedParts is the stored form of part references.
-type packedParts struct {
-	Attempts []string     `dynamodbav:"stages,omitempty"`
-	Refs     []packedPart `dynamodbav:"refs,omitempty"`
-}
-
-type packedPart struct {
-	hash    []byte
-	attempt int
-}
-
-// MarshalDynamoDBAttributeValue implements attributevalue.Marshaler.
-func (p packedPart) MarshalDynamoDBAttributeValue() (types.AttributeValue, error) {
-	return packList(p.hash, p.attempt, formerUnits), nil
-}
-
-// UnmarshalDynamoDBAttributeValue implements attributevalue.Unmarshaler.
-func (p *packedPart) UnmarshalDynamoDBAttributeValue(value types.AttributeValue) (err error) {
-	p.hash, err = unpackList(value, &p.attempt)
-	return err
-}
-
-func packParts(refs []partRef) packedParts {
-	var attempts index
-	packed := packedParts{}
-	for _, ref := range refs {
-		packed.Refs = append(packed.Refs, packedPart{ref.Hash, attempts.of(ref.Attempt.String())})
-	}
-	packed.Attempts = attempts.names
-	return packed
-}
-
-func (p packedParts) unpack() ([]partRef, error) {
-	attempts, err := parseAttempts(p.Attempts)
-	if err != nil {
-		return nil, err
-	}
-	refs := make([]partRef, len(p.Refs))
-	for i, one := range p.Refs {
-		if one.attempt < 0 || one.attempt >= len(attempts) {
-			return nil, fmt.Errorf("part %d names attempt %d of %d", i, one.attempt, len(attempts))
-		}
-		refs[i] = partRef{Hash: one.hash, Attempt: attempts[one.attempt]}
-	}
-	return refs, nil
 }

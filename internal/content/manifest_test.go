@@ -39,8 +39,15 @@ func TestPackEntries_UnpackGivesThemBack(t *testing.T) {
 			return entry{
 				Hash: rapid.SliceOfN(rapid.Byte(), hashSize, hashSize).Draw(t, "hash"), Attempt: attempts().Draw(t, "attempt"),
 				Segments: rapid.IntRange(1, 999).Draw(t, "segments"),
+				Outline:  outline{rapid.Int64().Draw(t, "created"), rapid.IntRange(1, 1<<30).Draw(t, "bytes")},
 			}
 		})).Draw(t, "entries"))
+		if rapid.Bool().Draw(t, "carried on by an earlier version") {
+			for child, one := range want {
+				one.Outline = outline{}
+				want[child] = one
+			}
+		}
 		got, err := stored(t, packEntries(want)).unpack()
 		if err != nil {
 			t.Fatal(err)
@@ -49,6 +56,24 @@ func TestPackEntries_UnpackGivesThemBack(t *testing.T) {
 			t.Fatalf("entries (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// Outlines are told apart by their places only.
+func TestUnpack_LeavesOutOutlinesThatDoNotFitTheEntries(t *testing.T) {
+	by := surgical.AttemptID{RunID: "r", Number: 1}
+	want := entries{"a": {[]byte("1"), by, 1, outline{1, 2}}, "b": {[]byte("2"), by, 1, outline{3, 4}}}
+	for _, outlines := range [][]int64{nil, {}, {1}, {1, 2}, {1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3, 4, 5, 6}, {1, 2, 3, 4}} {
+		packed := packEntries(want)
+		packed.Outlines = outlines
+		got, err := packed.unpack()
+		if err != nil || len(got) != 2 || got.outlined() != (len(outlines) == 4) {
+			t.Errorf("%v: %+v, %v", outlines, got, err)
+		}
+	}
+	want["b"] = entry{Hash: []byte("2"), Attempt: by}
+	if packed := packEntries(want); packed.Outlines != nil {
+		t.Errorf("outlines of some entries are stored: %v", packed.Outlines)
+	}
 }
 
 func TestPackParts_UnpackGivesThemBack(t *testing.T) {

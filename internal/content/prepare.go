@@ -198,7 +198,8 @@ func (p *preparation) rewrittenManifest(ctx context.Context, next entries, count
 }
 
 // diff completes the entries of next: a child that before has with the same hash
-// is carried over, any other is staged. What only before has is superseded.
+// is carried over, any other is staged. What only before has is superseded. An entry of
+// an earlier version gets its outline.
 func (p *preparation) diff(ctx context.Context, before, next entries) error {
 	old := replaced(before, next)
 	maps.Copy(p.change.were, old)
@@ -209,6 +210,9 @@ func (p *preparation) diff(ctx context.Context, before, next entries) error {
 	for _, child := range slices.Sorted(maps.Keys(next)) {
 		old, had := before[child]
 		if had && slices.Equal(old.Hash, next[child].Hash) {
+			if !old.Outline.known() {
+				old.Outline = outlineOf(p.children[child])
+			}
 			next[child] = old
 			continue
 		}
@@ -263,7 +267,7 @@ type childItem struct {
 // version that it replaces, and the result those of the new one.
 func (p *preparation) stageChild(child string, hash []byte, before []pieceRef) (entry, []pieceRef, error) {
 	p.change.ChildrenWritten++
-	staged, raw := entry{Hash: hash, Attempt: p.attempt, Segments: 1}, p.children[child].Raw
+	staged, raw := entry{hash, p.attempt, 1, outlineOf(p.children[child])}, p.children[child].Raw
 	if len(raw) <= plainLimit {
 		item := key(p.snap.Ref, childKey(child, p.attempt, 0))
 		p.change.staged = append(p.change.staged, staging{dynamo.ItemSize(item) + len("text") + len(raw), func() dynamo.Item {

@@ -15,11 +15,33 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+// plenty is room for everything.
+func plenty() (bytes, children int) { return 4 << 20, 1 << 30 }
+
 // readings calls every reading method of a reader for one entity, and returns all that it
 // returned.
 func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any, error) {
 	return map[string]func(*content.Reader, surgical.EntityRef) (any, error){
-		"Read":        func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.Read(ctx(), ref) },
+		"Read": func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.Read(ctx(), ref) },
+		"ReadRevision": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			var shown []string
+			err := r.ReadRevision(ctx(), ref, func(v *content.Revision) error {
+				page, err := v.Page(ctx(), []surgical.ChildKind{surgical.KindDiscussion}, "", plenty)
+				if err != nil {
+					return err
+				}
+				entity, err := page.Entity(ctx())
+				shown = []string{string(entity)}
+				for child, err := range page.Children(ctx()) {
+					if err != nil {
+						return err
+					}
+					shown = append(shown, string(child.Raw))
+				}
+				return err
+			})
+			return shown, err
+		},
 		"VisibleHead": func(r *content.Reader, ref surgical.EntityRef) (any, error) { return r.VisibleHead(ctx(), ref) },
 		"VisibleHeads": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
 			heads, err := r.VisibleHeads(ctx(), []surgical.EntityRef{ref})
@@ -112,7 +134,7 @@ func TestReader_EveryMethodShowsOnlyWhatReadersMaySee(t *testing.T) {
 					t.Errorf("%s, %s: %s: %v", name, policy, ref, err)
 				}
 			}
-			if got, _ := of(public); strings.Contains(got, "INTERNAL") != (policy == surgical.Include && (name == "Read" || strings.HasPrefix(name, "VisibleDocuments"))) {
+			if got, _ := of(public); strings.Contains(got, "INTERNAL") != (policy == surgical.Include && (strings.HasPrefix(name, "Read") || strings.HasPrefix(name, "VisibleDocuments"))) {
 				t.Errorf("%s, %s: internal notes in %s", name, policy, got)
 			}
 			excluded, err := of(confidential)

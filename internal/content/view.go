@@ -53,14 +53,3 @@ func (v View) Discussions() []string {
 	}
 	return keys
 }
-
-// only is what the view names of the children.
-func (v View) only(children []string) entries {
-	named := entries{}
-	for _, child := range children {
-		if entry, ok := v.named[child]; ok {
-			named[child] = entry
-		}
-	}
-	return named
-}

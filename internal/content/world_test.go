@@ -374,9 +374,10 @@ func sameString(a, b dynamo.Item, name string) bool {
 	return okX && okY && x.Value == y.Value
 }
 
-// withUnits makes every entry of a manifest what earlier versions wrote: with
-// the write units at its end.
+// withUnits makes a manifest what earlier versions wrote: without outlines, and every
+// entry with the write units at its end.
 func withUnits(item dynamo.Item) {
+	delete(item, "outlines")
 	for name, value := range item {
 		switch v := value.(type) {
 		case *types.AttributeValueMemberM:

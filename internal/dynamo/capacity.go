@@ -67,3 +67,8 @@ func numberSize(n string) int {
 // WriteUnits returns the write units of an item of size bytes: one per KB or part
 // of it. A transaction costs twice as much.
 func WriteUnits(size int) int { return max(1, (size+1023)/1024) }
+
+// ReadUnits returns the read units of size bytes that are read with strong consistency:
+// one per 4 KB or part of it. A query counts the bytes of all its items together, any
+// other read those of each item.
+func ReadUnits(size int) int { return max(1, (size+4095)/4096) }

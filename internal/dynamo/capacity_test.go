@@ -74,6 +74,14 @@ func TestItemSize_GrowsByWhatIsAdded(t *testing.T) {
 	})
 }
 
+func TestReadUnits_OneForEachFourKilobytesBegun(t *testing.T) {
+	for size, want := range map[int]int{0: 1, 1: 1, 4095: 1, 4096: 1, 4097: 2, 8192: 2, 8193: 3, 400 << 10: 100} {
+		if got := dynamo.ReadUnits(size); got != want {
+			t.Errorf("%d bytes: %d units, want %d", size, got, want)
+		}
+	}
+}
+
 func TestWriteUnits_OneForEachKilobyteBegun(t *testing.T) {
 	for size, want := range map[int]int{0: 1, 1: 1, 1023: 1, 1024: 1, 1025: 2, 2048: 2, 2049: 3, 400 << 10: 400} {
 		if got := dynamo.WriteUnits(size); got != want {
