@@ -123,6 +123,9 @@ type Content interface {
 	// Read returns a complete snapshot of the entity. One that is not shown is
 	// [surgical.CodeEntityGone] or [surgical.CodeEntityNotFound].
 	Read(ctx context.Context, ref surgical.EntityRef) (content.Entity, error)
+	// ReadRevision calls read with what the entity's head names, again if that was
+	// overtaken. The errors are those of read and of Read.
+	ReadRevision(ctx context.Context, ref surgical.EntityRef, read func(*content.Revision) error) error
 	// VisibleHead reads the entity's head, with the same errors.
 	VisibleHead(ctx context.Context, ref surgical.EntityRef) (surgical.Head, error)
 	// VisibleHeads reads the heads of those of the entities that are shown. refs must not

@@ -18,6 +18,9 @@ func encodeCursor(place any) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
+// noCursor is the problem with a text that no list returned.
+const noCursor = "it is not a next_cursor of this API"
+
 // decodeCursor is the inverse of encodeCursor. It accepts exactly the text that
 // encodeCursor returns and nothing else. Fits reports whether the cursor belongs
 // to the requested list.
@@ -32,7 +35,7 @@ func decodeCursor[P any](text string, fits func(P) bool) (P, error) {
 		own, err = encodeCursor(place)
 	}
 	if err != nil || own != text {
-		return place, invalid("query.cursor", text, "it is not a next_cursor of this API")
+		return place, invalid("query.cursor", text, noCursor)
 	}
 	if !fits(place) {
 		return place, invalid("query.cursor", text, "it belongs to another list: use it with the same path and filters that returned it")

@@ -12,7 +12,7 @@ import (
 func FuzzCursor(f *testing.F) {
 	for _, place := range []any{
 		listPlace{Of: listName("runs", 1, ""), At: 1780000000000000, RunID: "wabc"},
-		entityPlace{Entity: "1#issue#7", Revision: 3, Children: 12, Document: "discussion#6a9c"},
+		entityPlace{Entity: "1#issue#7", Revision: 3, Child: "discussion#6a9c", Document: "discussion#6a9c"},
 		documentPlace{Of: listName("documents", 1, "issue#7"), Document: "entity"},
 	} {
 		text, err := encodeCursor(place)

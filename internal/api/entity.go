@@ -105,10 +105,14 @@ func (s *server) allowed(projectID int64) error {
 type entityPlace struct {
 	Entity   string `json:"e"`
 	Revision int64  `json:"r"`
-	// Children is how many discussions and events earlier pages held, Document
-	// the last document that they held.
-	Children int    `json:"n"`
+	// Child is the last discussion or event that earlier pages held, as
+	// [surgical.Child.Key], and Document the last document. A place in a list without
+	// what is not shown would take reading all that is before it, and one in the whole
+	// list would say how much is not shown.
+	Child    string `json:"c,omitempty"`
 	Document string `json:"d,omitempty"`
+	// Entries is how many comments and events earlier pages of Markdown held.
+	Entries int `json:"n,omitempty"`
 	// Of identifies what the pages have; "" is everything as JSON.
 	Of string `json:"s,omitempty"`
 }

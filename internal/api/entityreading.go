@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -72,21 +73,25 @@ func (r *entityReading) answer(ctx context.Context) (*entityAnswer, error) {
 		answer.Status = http.StatusNotModified
 		return answer, nil
 	}
-	entity := content.Entity{Head: documents.Head}
-	if r.markdown || r.shows("entity") || r.shows(partDiscussions) || r.shows(partEvents) || r.shows(partDocuments) {
-		if entity, err = r.Content.Read(ctx, r.ref); err != nil {
-			return nil, err
-		}
-		if err := r.current(entity.Head); err != nil {
-			return nil, err
-		}
-		answer.ETag = r.etag(entity.Head, documents)
-	}
 	if r.markdown {
-		return answer, r.write(answer, entity)
+		return answer, r.readable(ctx, answer, documents)
 	}
 	answer.ContentType = "application/json"
-	answer.Body, err = r.view(entity, documents, behind)
+	if !r.showsCopy() {
+		answer.Body, err = r.view(ctx, documents.Head, nil, documents, behind)
+		return answer, err
+	}
+	err = r.Content.ReadRevision(ctx, r.ref, func(revision *content.Revision) error {
+		if err := r.current(revision.Head); err != nil {
+			return err
+		}
+		answer.ETag = r.etag(revision.Head, documents)
+		answer.Body, err = r.view(ctx, revision.Head, revision, documents, behind)
+		return err
+	})
+	if errors.Is(err, content.ErrNoSuchChild) {
+		err = invalid("query.cursor", r.in.Cursor, noCursor)
+	}
 	return answer, err
 }
 
@@ -104,7 +109,7 @@ func (r *entityReading) prepare() error {
 	r.place = entityPlace{Entity: r.ref.Key(), Of: r.selection()}
 	if r.in.Cursor != "" {
 		r.place, err = decodeCursor(r.in.Cursor, func(p entityPlace) bool {
-			return p.Entity == r.place.Entity && p.Of == r.place.Of && p.Children >= 0
+			return p.Entity == r.place.Entity && p.Of == r.place.Of && p.Entries >= 0 && (r.markdown || p.Entries == 0)
 		})
 	}
 	return err
@@ -135,6 +140,23 @@ func (r *entityReading) shows(field string) bool {
 		return field != partDocuments && field != "documents_behind" && r.includes(field)
 	}
 	return (r.fields == nil || slices.Contains(r.fields, field)) && r.includes(field)
+}
+
+// kinds are the kinds of children that the response has, in their order.
+func (r *entityReading) kinds() (kinds []surgical.ChildKind) {
+	if r.shows(partDiscussions) {
+		kinds = append(kinds, surgical.KindDiscussion)
+	}
+	if r.shows(partEvents) {
+		kinds = append(kinds, surgical.KindStateEvent, surgical.KindLabelEvent, surgical.KindMilestoneEvent)
+	}
+	return kinds
+}
+
+// showsCopy reports whether the response has anything of the copy but its head. What tells
+// documents apart is of the copy.
+func (r *entityReading) showsCopy() bool {
+	return r.shows("entity") || len(r.kinds()) > 0 || r.shows(partDocuments)
 }
 
 // documents reads the documents before the copy, which must not be older than what they
@@ -192,44 +214,6 @@ func matches(header, etag string) bool {
 		}
 	}
 	return false
-}
-
-func (r *entityReading) view(entity content.Entity, documents content.ShownDocuments, behind *surgical.Behind) (EntityView, error) {
-	p := &entityPage{view: newEntityView(entity), budget: newBudget(r.in.Limit), place: r.place, empty: true}
-	p.view.fields = r.fields
-	if r.in.Cursor == "" {
-		p.view.Entity, p.view.DocumentsBehind = entity.Entity, newBehindView(behind)
-		p.budget.bytes -= sizeOf(p.view)
-		p.empty = false
-	}
-	shown := entity
-	if !r.shows(partDiscussions) {
-		shown.Discussions = nil
-	}
-	if !r.shows(partEvents) {
-		shown.Events = nil
-	}
-	if p.addChildren(shown) {
-		begins, err := r.beginnings(entity)
-		if err != nil || p.addDocuments(documents, entity.Head, begins) {
-			return p.view, err
-		}
-	}
-	var err error
-	p.view.NextCursor, err = encodeCursor(p.place)
-	return p.view, err
-}
-
-// beginnings returns what tells the entity's documents apart, by their ids.
-func (r *entityReading) beginnings(entity content.Entity) (map[string]render.Beginning, error) {
-	if !r.shows(partDocuments) {
-		return nil, nil
-	}
-	attributes, err := surgical.ParseAttributes(entity.Entity)
-	if err != nil {
-		return nil, fmt.Errorf("read the copy of %s: %w", r.ref, err)
-	}
-	return render.BeginningsOf(attributes, entity.Discussions), nil
 }
 
 // prefersMarkdown reports whether an Accept header prefers Markdown to JSON.

@@ -104,93 +104,19 @@ type OmittedPart struct {
 	Bytes int                `json:"bytes" doc:"Its size."`
 }
 
-func newEntityView(e content.Entity) EntityView {
-	a := e.Attributes
+func newEntityView(head surgical.Head) EntityView {
+	a := head.Attributes
 	labels := a.Labels
 	if labels == nil {
 		labels = []string{}
 	}
 	return EntityView{
-		ProjectID: e.Ref.ProjectID, Type: e.Ref.Type, IID: e.Ref.IID,
-		Revision: e.Revision, UpdatedAt: e.UpdatedAt, FetchedAt: e.FetchedAt, FetchedUntil: e.FetchedUntil, RunID: e.RunID,
+		ProjectID: head.Ref.ProjectID, Type: head.Ref.Type, IID: head.Ref.IID,
+		Revision: head.Revision, UpdatedAt: head.UpdatedAt, FetchedAt: head.FetchedAt, FetchedUntil: head.FetchedUntil, RunID: head.RunID,
 		Title: a.Title, State: a.State, Confidential: a.Confidential, WebURL: a.WebURL, Labels: labels, MovedTo: a.MovedTo,
 		Discussions: []json.RawMessage{}, Documents: []DocumentInfo{},
 		Events: EventsView{State: []json.RawMessage{}, Label: []json.RawMessage{}, Milestone: []json.RawMessage{}},
 	}
-}
-
-// entityPage fills a page from its place onwards, and advances the place.
-type entityPage struct {
-	view   EntityView
-	budget *budget
-	place  entityPlace
-	// empty is true until the page holds something.
-	empty bool
-}
-
-// addChildren adds discussions, then events. It reports whether all fit.
-func (p *entityPage) addChildren(e content.Entity) bool {
-	lists := []struct {
-		kind surgical.ChildKind
-		from []json.RawMessage
-		to   *[]json.RawMessage
-	}{
-		{surgical.KindDiscussion, e.Discussions, &p.view.Discussions},
-		{surgical.KindStateEvent, e.Events[surgical.KindStateEvent], &p.view.Events.State},
-		{surgical.KindLabelEvent, e.Events[surgical.KindLabelEvent], &p.view.Events.Label},
-		{surgical.KindMilestoneEvent, e.Events[surgical.KindMilestoneEvent], &p.view.Events.Milestone},
-	}
-	before := 0
-	for _, list := range lists {
-		for i := max(0, p.place.Children-before); i < len(list.from); i++ {
-			raw := list.from[i]
-			size := escapedSize(raw)
-			if size > maxPart {
-				p.view.Omitted = append(p.view.Omitted, OmittedPart{list.kind, idOf(raw), len(raw)})
-				p.place.Children++
-				continue
-			}
-			if !p.budget.take(size, p.empty) {
-				return false
-			}
-			*list.to = append(*list.to, raw)
-			p.place.Children++
-			p.empty = false
-		}
-		before += len(list.from)
-	}
-	return true
-}
-
-// idOf is GitLab's id of a discussion or event.
-func idOf(raw json.RawMessage) string {
-	var record struct {
-		ID json.RawMessage `json:"id"`
-	}
-	if json.Unmarshal(raw, &record) != nil {
-		return ""
-	}
-	var text string
-	if json.Unmarshal(record.ID, &text) == nil {
-		return text
-	}
-	return string(record.ID)
-}
-
-// addDocuments reports whether all fit.
-func (p *entityPage) addDocuments(shown content.ShownDocuments, head surgical.Head, begins map[string]render.Beginning) bool {
-	for _, d := range shown.Documents {
-		if d.ID <= p.place.Document || d.Revision < head.DocumentsVisibleFrom {
-			continue
-		}
-		info := documentInfo(d, shown.Embeddings[d.ID], head, begins[d.ID])
-		if !p.budget.take(sizeOf(info), p.empty) {
-			return false
-		}
-		p.view.Documents = append(p.view.Documents, info)
-		p.place.Document, p.empty = d.ID, false
-	}
-	return true
 }
 
 func documentInfo(d content.Document, e content.Embeddings, head surgical.Head, b render.Beginning) DocumentInfo {

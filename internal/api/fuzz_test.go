@@ -215,6 +215,7 @@ func encodedPlace(t testing.TB, place any) string {
 // A cursor of the right list leads to a page, however its place was forged.
 func FuzzPlace(f *testing.F) {
 	f.Add(int64(1780000000000000), "w", int64(1), 0, "entity", 1)
+	f.Add(int64(1), "discussion#none", int64(1), 0, "", 1)
 	f.Add(int64(-1), "\x00", int64(-1), -1, "discussion#", 100)
 	f.Add(int64(1<<62), "~", int64(1<<62), 1<<40, "\U0010ffff", 50)
 	f.Add(int64(1780000000000000), "0000000000000007", int64(1), 1, "1780000000000000#0000000000000007", 1)
@@ -226,9 +227,9 @@ func FuzzPlace(f *testing.F) {
 			"/v1/sync-runs?":                            listPlace{Of: listName("runs", 0, ""), At: at, RunID: runID},
 			"/v1/sync-runs?project_id=1&":               listPlace{Of: listName("runs", 1, ""), At: at, RunID: runID},
 			"/v1/projects/1/issues/7/sync-runs?":        listPlace{Of: listName("entity", 1, "issue#7"), At: at, RunID: runID},
-			"/v1/projects/1/issues/7?":                  entityPlace{Entity: "1#issue#7", Revision: revision, Children: children, Document: document},
+			"/v1/projects/1/issues/7?":                  entityPlace{Entity: "1#issue#7", Revision: revision, Child: runID, Entries: children, Document: document},
 			"/v1/projects/1/issues/7/documents?":        documentPlace{Of: listName("documents", 1, "issue#7"), Document: document},
-			"/v1/projects/1/merge_requests/7?":          entityPlace{Entity: "1#merge_request#7", Revision: revision, Children: children, Document: document},
+			"/v1/projects/1/merge_requests/7?":          entityPlace{Entity: "1#merge_request#7", Revision: revision, Child: runID, Entries: children, Document: document},
 			"/v1/projects/1/issues/8/documents?":        documentPlace{Of: listName("documents", 1, "issue#8"), Document: document},
 			"/v1/sync-runs?project_id=1&status=failed&": listPlace{Of: listName("runs", 1, "failed"), At: at, RunID: runID},
 			"/v1/search?q=reindex&":                     searchPlace{Of: "search " + search.Query{Text: "reindex"}.Fingerprint(), From: children},

@@ -54,3 +54,6 @@ func (b *budget) take(size int, first bool) bool {
 	b.bytes -= size
 	return true
 }
+
+// left returns how many bytes and parts still fit, as a [content.Room].
+func (b *budget) left() (bytes, parts int) { return b.bytes, b.parts }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/url"
 	"strings"
 
@@ -9,6 +10,20 @@ import (
 )
 
 const markdownType = "text/markdown"
+
+// readable completes the answer with a readable page of the entity. Comments and events
+// are in the order of time together, which takes reading all of them.
+func (r *entityReading) readable(ctx context.Context, answer *entityAnswer, documents content.ShownDocuments) error {
+	entity, err := r.Content.Read(ctx, r.ref)
+	if err != nil {
+		return err
+	}
+	if err := r.current(entity.Head); err != nil {
+		return err
+	}
+	answer.ETag = r.etag(entity.Head, documents)
+	return r.write(answer, entity)
+}
 
 // write completes the answer with a readable page of the entity, from the place on.
 func (r *entityReading) write(answer *entityAnswer, entity content.Entity) error {
@@ -29,14 +44,14 @@ func (r *entityReading) write(answer *entityAnswer, entity content.Entity) error
 		entity.Events = nil
 	}
 	thread := render.Thread(entity.Discussions, entity.Events)
-	for i := min(r.place.Children, len(thread)); i < len(thread); i++ {
+	for i := min(r.place.Entries, len(thread)); i < len(thread); i++ {
 		text := thread[i].Readable()
 		if escapedSize([]byte(text)) > maxPart {
 			thread[i].Text = "This comment is too large for any response."
 			text = thread[i].Readable()
 		}
 		if !left.take(escapedSize([]byte(text)), page.Len() == 0) {
-			r.place.Children = i
+			r.place.Entries = i
 			return r.continued(answer, page.String())
 		}
 		page.WriteString(text)

@@ -16,6 +16,9 @@ import (
 // is shown among many that are not.
 const maxAhead = 1 << 20
 
+// maxPortion is how many bytes are read at a time where nothing else bounds them.
+const maxPortion = 4 << 20
+
 // ErrNoSuchChild means that a page was to begin after a child that the revision does not
 // have, or does not show.
 var ErrNoSuchChild = errors.New("no such child")
@@ -124,7 +127,7 @@ func (p *Page) Entity(ctx context.Context) (json.RawMessage, error) {
 func (p *Page) Children(ctx context.Context) iter.Seq2[surgical.Child, error] {
 	return func(yield func(surgical.Child, error) bool) {
 		awaited := p.after
-		for child, err := range p.shown(ctx) {
+		for child, err := range p.shown(ctx, p.rest, p.fitting) {
 			switch {
 			case err != nil || awaited == "":
 				if !yield(child, err) {
@@ -143,12 +146,32 @@ func (p *Page) Children(ctx context.Context) iter.Seq2[surgical.Child, error] {
 	}
 }
 
-// shown yields the children of the page that are shown, the one named after included.
-func (p *Page) shown(ctx context.Context) iter.Seq2[surgical.Child, error] {
+// Some yields what is shown of those of the children that there are, in the order given,
+// whatever the room of the page.
+func (p *Page) Some(ctx context.Context, children []string) iter.Seq2[surgical.Child, error] {
+	named := p.revision.named
+	there := slices.DeleteFunc(slices.Clone(children), func(child string) bool {
+		_, is := named[child]
+		return !is
+	})
+	return p.shown(ctx, there, func(rest []string, _ int) int {
+		read := 0
+		for n, child := range rest {
+			if read += named[child].Outline.Bytes; n > 0 && read > maxPortion {
+				return n
+			}
+		}
+		return len(rest)
+	})
+}
+
+// shown yields those of the children that are shown. It reads so many of them at a time as
+// portion says; least grows while none is shown.
+func (p *Page) shown(ctx context.Context, rest []string, portion func(rest []string, least int) int) iter.Seq2[surgical.Child, error] {
 	return func(yield func(surgical.Child, error) bool) {
 		least := 1
-		for rest := p.rest; len(rest) > 0; {
-			next := rest[:p.fitting(rest, least)]
+		for len(rest) > 0 {
+			next := rest[:portion(rest, least)]
 			rest = rest[len(next):]
 			texts, err := p.texts(ctx, next)
 			if err != nil {

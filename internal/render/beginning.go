@@ -43,24 +43,22 @@ func BeginningOf(d surgical.Document) Beginning {
 	return beginning(username(who), at, quoted(comment))
 }
 
-// BeginningsOf returns the beginnings of an entity's documents by their ids, from what
-// they are rendered from.
-func BeginningsOf(a surgical.Attributes, discussions []json.RawMessage) map[string]Beginning {
-	all := map[string]Beginning{EntityID: beginning(username(person(a.Author)), date(a.CreatedAt), plaintext.Text(a.Description))}
-	for _, raw := range discussions {
-		f, ok := record.Read(raw)
-		id, named := record.Name(raw)
-		if !ok || !named {
-			continue
-		}
-		var b Beginning
-		if notes := notesOf(f); len(notes) > 0 {
-			first := notes[0]
-			b = beginning(username(person(first.author)), date(first.createdAt), plaintext.Text(first.body))
-		}
-		all[DiscussionID(id)] = b
+// BeginningOfEntity and BeginningOfDiscussion return the beginning of a document from what
+// it is rendered from.
+func BeginningOfEntity(a surgical.Attributes) Beginning {
+	return beginning(username(person(a.Author)), date(a.CreatedAt), plaintext.Text(a.Description))
+}
+
+// BeginningOfDiscussion reads GitLab's JSON of a discussion. What is not one, or has no
+// notes, has the zero Beginning.
+func BeginningOfDiscussion(raw json.RawMessage) Beginning {
+	discussion, _ := record.Read(raw)
+	notes := notesOf(discussion)
+	if len(notes) == 0 {
+		return Beginning{}
 	}
-	return all
+	first := notes[0]
+	return beginning(username(person(first.author)), date(first.createdAt), plaintext.Text(first.body))
 }
 
 func beginning(user, at, text string) Beginning {
