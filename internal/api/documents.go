@@ -7,7 +7,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -101,7 +100,7 @@ func documentList(shown content.ShownDocuments) DocumentList {
 			list.Omitted = append(list.Omitted, OmittedPart{Kind: "document", ID: d.ID, Bytes: len(d.Text)})
 			continue
 		}
-		list.Documents = append(list.Documents, DocumentView{documentInfo(d, shown.Embeddings[d.ID], shown.Head, render.BeginningOf(d.Document)), d.Text})
+		list.Documents = append(list.Documents, DocumentView{documentInfo(d, shown.Embeddings[d.ID], shown.Head), d.Text})
 	}
 	return list
 }

@@ -3,16 +3,10 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
-
-// documentsAtOnce is how many documents a page looks at together for what tells them apart.
-const documentsAtOnce = 100
 
 // entityPage fills a page from its place onwards, and advances the place.
 type entityPage struct {
@@ -41,16 +35,12 @@ func (r *entityReading) view(ctx context.Context, head surgical.Head, revision *
 // fill reports whether everything from the place on fits.
 func (p *entityPage) fill(ctx context.Context, head surgical.Head, revision *content.Revision, documents content.ShownDocuments, behind *surgical.Behind) (all bool, err error) {
 	// Documents come last: a page that begins with one has nothing of the lists before.
-	lists, after := p.of.kinds(), p.place.Child
+	lists := p.of.kinds()
 	if p.place.Document != "" {
 		lists = nil
 	}
 	if revision != nil {
-		kinds := lists
-		if len(lists) == 0 && p.of.shows(partDocuments) {
-			kinds, after = []surgical.ChildKind{surgical.KindDiscussion}, "" // what they are rendered from
-		}
-		if p.copied, err = revision.Page(ctx, kinds, after, p.budget.left); err != nil {
+		if p.copied, err = revision.Page(ctx, lists, p.place.Child, p.budget.left); err != nil {
 			return false, err
 		}
 	}
@@ -64,7 +54,7 @@ func (p *entityPage) fill(ctx context.Context, head surgical.Head, revision *con
 			return false, err
 		}
 	}
-	return p.addDocuments(ctx, documents, head)
+	return p.addDocuments(documents, head), nil
 }
 
 // begin puts what only the first page has.
@@ -131,58 +121,17 @@ func idOf(raw json.RawMessage) string {
 }
 
 // addDocuments reports whether all fit.
-func (p *entityPage) addDocuments(ctx context.Context, shown content.ShownDocuments, head surgical.Head) (bool, error) {
-	left := slices.DeleteFunc(slices.Clone(shown.Documents), func(d content.Document) bool {
-		return d.ID <= p.place.Document || d.Revision < head.DocumentsVisibleFrom
-	})
-	for batch := range slices.Chunk(left, max(1, min(documentsAtOnce, p.budget.parts))) {
-		if p.budget.parts == 0 {
-			return false, nil
-		}
-		begins, err := p.beginnings(ctx, batch)
-		if err != nil {
-			return false, err
-		}
-		for _, d := range batch {
-			info := documentInfo(d, shown.Embeddings[d.ID], head, begins[d.ID])
-			if !p.budget.take(sizeOf(info), p.empty) {
-				return false, nil
-			}
-			p.view.Documents = append(p.view.Documents, info)
-			p.place.Document, p.empty = d.ID, false
-		}
-	}
-	return true, nil
-}
-
-// beginnings returns what tells the documents apart, by their ids, from what they are
-// rendered from.
-func (p *entityPage) beginnings(ctx context.Context, documents []content.Document) (map[string]render.Beginning, error) {
-	begins := map[string]render.Beginning{}
-	var discussions []string
-	for _, d := range documents {
-		if d.ID != render.EntityID {
-			discussions = append(discussions, d.ID) // it is the child's key
+func (p *entityPage) addDocuments(shown content.ShownDocuments, head surgical.Head) bool {
+	for _, d := range shown.Documents {
+		if d.ID <= p.place.Document || d.Revision < head.DocumentsVisibleFrom {
 			continue
 		}
-		entity := p.view.Entity
-		if entity == nil {
-			var err error
-			if entity, err = p.copied.Entity(ctx); err != nil {
-				return nil, err
-			}
+		info := documentInfo(d, shown.Embeddings[d.ID], head)
+		if !p.budget.take(sizeOf(info), p.empty) {
+			return false
 		}
-		attributes, err := surgical.ParseAttributes(entity)
-		if err != nil {
-			return nil, fmt.Errorf("read the copy of %s: %w", p.of.ref, err)
-		}
-		begins[d.ID] = render.BeginningOfEntity(attributes)
+		p.view.Documents = append(p.view.Documents, info)
+		p.place.Document, p.empty = d.ID, false
 	}
-	for child, err := range p.copied.Some(ctx, discussions) {
-		if err != nil {
-			return nil, err
-		}
-		begins[child.Key()] = render.BeginningOfDiscussion(child.Raw)
-	}
-	return begins, nil
+	return true
 }

@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -156,7 +155,7 @@ func (r *entityReading) kinds() (kinds []surgical.ChildKind) {
 // showsCopy reports whether the response has anything of the copy but its head. What tells
 // documents apart is of the copy.
 func (r *entityReading) showsCopy() bool {
-	return r.shows("entity") || len(r.kinds()) > 0 || r.shows(partDocuments)
+	return r.shows("entity") || len(r.kinds()) > 0
 }
 
 // documents reads the documents before the copy, which must not be older than what they
@@ -189,7 +188,7 @@ func (r *entityReading) etag(head surgical.Head, shown content.ShownDocuments) s
 	}
 	for _, d := range shown.Documents {
 		if d.Revision >= head.DocumentsVisibleFrom {
-			info := documentInfo(d, shown.Embeddings[d.ID], head, render.Beginning{}) // which the hash covers
+			info := documentInfo(d, shown.Embeddings[d.ID], head)
 			said = append(said, info.ID, info.Hash, info.Chunks)
 		}
 	}

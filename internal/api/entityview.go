@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -119,7 +118,8 @@ func newEntityView(head surgical.Head) EntityView {
 	}
 }
 
-func documentInfo(d content.Document, e content.Embeddings, head surgical.Head, b render.Beginning) DocumentInfo {
+func documentInfo(d content.Document, e content.Embeddings, head surgical.Head) DocumentInfo {
+	b := d.Beginning
 	info := DocumentInfo{
 		ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential, Revision: d.Revision, Hash: d.Hash,
 		Embedded: e.Current(head, d.Hash), Visible: true, BeginningView: BeginningView{b.Author, b.At}, Begins: b.Words,

@@ -32,8 +32,8 @@ type Env struct {
 	// may be used.
 	StdoutTerminal, StderrTerminal bool
 	// Columns is the width of the terminal, 0 if it is not known.
-	Columns int
-	LookupEnv                      func(string) (string, bool)
+	Columns   int
+	LookupEnv func(string) (string, bool)
 	// Dir is the working directory.
 	Dir string
 	// ConfigDir is where the user's configuration files are, or "" if there is no such

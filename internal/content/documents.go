@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
@@ -58,6 +59,11 @@ type docItem struct {
 	Text         string `dynamodbav:"text,omitempty"`
 	Token        string `dynamodbav:"token,omitempty"`
 	Segments     int    `dynamodbav:"segments,omitempty"`
+	// Author, BeganAt (in seconds) and Begins are the document's beginning; items of
+	// earlier versions have none.
+	Author  string `dynamodbav:"author,omitempty"`
+	BeganAt int64  `dynamodbav:"began_at,omitempty"`
+	Begins  string `dynamodbav:"begins,omitempty"`
 
 	Pieces *packedPieces `dynamodbav:"pieces,omitempty"`
 }
@@ -69,8 +75,14 @@ func documentOf(ref surgical.EntityRef, item dynamo.Item) (Document, error) {
 		return Document{}, fmt.Errorf("decode a document of %s: %w", ref, err)
 	}
 	d := Document{
-		Document: surgical.Document{ID: row.ID, Title: row.Title, URL: row.URL, Confidential: row.Confidential, Text: row.Text, Hash: row.Hash},
+		Document: surgical.Document{
+			ID: row.ID, Title: row.Title, URL: row.URL, Confidential: row.Confidential, Text: row.Text, Hash: row.Hash,
+			Beginning: surgical.Beginning{Author: row.Author, Words: row.Begins},
+		},
 		Revision: row.Revision, VisibleFrom: row.VisibleFrom, token: row.Token, segments: row.Segments,
+	}
+	if row.BeganAt != 0 {
+		d.Beginning.At = time.Unix(row.BeganAt, 0).UTC()
 	}
 	if row.Pieces != nil {
 		var err error
@@ -94,7 +106,7 @@ type docTextItem struct {
 // DocumentsVisibleFrom of the head.
 func (s *Store) Documents(ctx context.Context, ref surgical.EntityRef) ([]Document, error) {
 	names := []expression.NameBuilder{}
-	for _, name := range []string{"sk", "title", "url", "confidential", "hash", "revision", "visible_from", "token", "segments", "pieces"} {
+	for _, name := range []string{"sk", "title", "url", "confidential", "hash", "revision", "visible_from", "token", "segments", "author", "began_at", "begins", "pieces"} {
 		names = append(names, expression.Name(name))
 	}
 	in, err := s.collection(ref, docPrefix, append(names, expression.Name("document_id"))...)
@@ -320,6 +332,10 @@ func itemOfDocument(ref surgical.EntityRef, d Document) docItem {
 	row := docItem{
 		PK: partition(ref), SK: docKey(d.ID), ID: d.ID, Title: d.Title, URL: d.URL, Confidential: d.Confidential,
 		Hash: d.Hash, Revision: d.Revision, VisibleFrom: d.VisibleFrom, Text: d.Text, Token: d.token, Segments: d.segments,
+		Author: d.Beginning.Author, Begins: d.Beginning.Words,
+	}
+	if at := d.Beginning.At; !at.IsZero() {
+		row.BeganAt = at.Unix()
 	}
 	if d.pieces != nil {
 		pieces := packPieces(d.pieces)

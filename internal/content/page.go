@@ -16,9 +16,6 @@ import (
 // is shown among many that are not.
 const maxAhead = 1 << 20
 
-// maxPortion is how many bytes are read at a time where nothing else bounds them.
-const maxPortion = 4 << 20
-
 // ErrNoSuchChild means that a page was to begin after a child that the revision does not
 // have, or does not show.
 var ErrNoSuchChild = errors.New("no such child")
@@ -144,25 +141,6 @@ func (p *Page) Children(ctx context.Context) iter.Seq2[surgical.Child, error] {
 			yield(surgical.Child{}, ErrNoSuchChild)
 		}
 	}
-}
-
-// Some yields what is shown of those of the children that there are, in the order given,
-// whatever the room of the page.
-func (p *Page) Some(ctx context.Context, children []string) iter.Seq2[surgical.Child, error] {
-	named := p.revision.named
-	there := slices.DeleteFunc(slices.Clone(children), func(child string) bool {
-		_, is := named[child]
-		return !is
-	})
-	return p.shown(ctx, there, func(rest []string, _ int) int {
-		read := 0
-		for n, child := range rest {
-			if read += named[child].Outline.Bytes; n > 0 && read > maxPortion {
-				return n
-			}
-		}
-		return len(rest)
-	})
 }
 
 // shown yields those of the children that are shown. It reads so many of them at a time as

@@ -288,39 +288,6 @@ func TestPage_AfterAChildThatIsNotShownIsLikeAfterNone(t *testing.T) {
 	}
 }
 
-func TestPage_SomeReadsWhatIsShownOfTheChildrenThatThereAre(t *testing.T) {
-	w := newWorld(t)
-	w.commit(issue(1), threads(100, 200_000, func(i int) bool { return i%2 == 1 }))
-	asked := []string{"discussion#none"}
-	for i := range 60 {
-		asked = append(asked, fmt.Sprintf("discussion#t%d", (i*7919)%100))
-	}
-	for policy, want := range map[surgical.Policy]int{surgical.Include: 60, surgical.Exclude: 30} {
-		var got []string
-		w.must(w.ForReaders(nil, policy).ReadRevision(ctx(), issue(1), func(v *content.Revision) error {
-			page, err := v.Page(ctx(), nil, "", plenty)
-			if err != nil {
-				return err
-			}
-			w.calls = nil
-			for child, err := range page.Some(ctx(), asked) {
-				if err != nil {
-					return err
-				}
-				got = append(got, child.Key())
-			}
-			return nil
-		}))
-		in := slices.DeleteFunc(slices.Clone(asked), func(child string) bool { return !slices.Contains(got, child) })
-		if len(got) != want || !slices.Equal(in, got) {
-			t.Errorf("%s: %d of %d children, in the order asked: %t", policy, len(got), len(asked), slices.Equal(in, got))
-		}
-		if portions := callsOf[*dynamodb.BatchGetItemInput](w) / 2; portions != 3 { // each reads the lists of pieces, then the pieces
-			t.Errorf("%s: 12 MB are read in %d portions", policy, portions)
-		}
-	}
-}
-
 // Otherwise a discussion would be on another page, depending on how the page is read.
 func TestPage_OrdersByTheFirstNoteWhetherItIsShownOrNot(t *testing.T) {
 	w := newWorld(t)

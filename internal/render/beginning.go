@@ -1,35 +1,17 @@
 package render
 
 import (
-	"encoding/json"
 	"strings"
-	"time"
 	"unicode/utf8"
 
-	"gitlab.com/lorehook/lorehook/internal/plaintext"
-	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Beginning is what tells a document from the others of its entity, which all have the
-// entity's title. It is read from the text, and not part of it: a change of this rule
-// changes no document.
-type Beginning struct {
-	// Author is the user name of who began the discussion or opened the entity, "" if
-	// GitLab names none.
-	Author string
-	// At is when that was, in whole seconds; zero if GitLab's time cannot be read.
-	At time.Time
-	// Words are the first words of the first comment or the description, on one line and
-	// at most [maxWords] characters; "" if there are none.
-	Words string
-}
-
-// maxWords is the greatest length of a Beginning's words, in characters.
+// maxWords is the greatest length of a beginning's words, in characters.
 const maxWords = 80
 
-// BeginningOf reads the beginning of a document of this package from its text.
-func BeginningOf(d surgical.Document) Beginning {
+// beginningOf reads the beginning of a document of this package from its text.
+func beginningOf(d surgical.Document) surgical.Beginning {
 	front, body, _ := strings.Cut(d.Text, rule)
 	if d.ID == EntityID {
 		return beginning(username(field(front, "Author")), field(front, "Created"), body)
@@ -43,26 +25,8 @@ func BeginningOf(d surgical.Document) Beginning {
 	return beginning(username(who), at, quoted(comment))
 }
 
-// BeginningOfEntity and BeginningOfDiscussion return the beginning of a document from what
-// it is rendered from.
-func BeginningOfEntity(a surgical.Attributes) Beginning {
-	return beginning(username(person(a.Author)), date(a.CreatedAt), plaintext.Text(a.Description))
-}
-
-// BeginningOfDiscussion reads GitLab's JSON of a discussion. What is not one, or has no
-// notes, has the zero Beginning.
-func BeginningOfDiscussion(raw json.RawMessage) Beginning {
-	discussion, _ := record.Read(raw)
-	notes := notesOf(discussion)
-	if len(notes) == 0 {
-		return Beginning{}
-	}
-	first := notes[0]
-	return beginning(username(person(first.author)), date(first.createdAt), plaintext.Text(first.body))
-}
-
-func beginning(user, at, text string) Beginning {
-	var b Beginning
+func beginning(user, at, text string) surgical.Beginning {
+	var b surgical.Beginning
 	if user != unknownAuthor {
 		b.Author = strings.TrimPrefix(user, "@")
 	}

@@ -164,8 +164,8 @@ func safeURL(u string) string {
 	return u
 }
 
-// sealed returns d with its hash: SHA-256 over all other fields. Every string is
-// prefixed with its length, so that different documents never have the same
+// sealed returns d with its beginning and its hash: SHA-256 over all other fields but
+// these. Every string is prefixed with its length, so that different documents never have the same
 // encoding.
 func sealed(d surgical.Document) surgical.Document {
 	cut(&d)
@@ -175,7 +175,7 @@ func sealed(d surgical.Document) surgical.Document {
 		h.Write(binary.AppendUvarint(length[:0], uint64(len(s))))
 		h.Write([]byte(s))
 	}
-	d.Hash = hex.EncodeToString(h.Sum(nil))
+	d.Hash, d.Beginning = hex.EncodeToString(h.Sum(nil)), beginningOf(d)
 	return d
 }
 

@@ -50,7 +50,7 @@ func (m marker) passage(document content.Document, chunks []render.Chunk, n int)
 		}
 	}
 	start, end := window(chunk, found)
-	begun := render.BeginningOf(document.Document)
+	begun := document.Beginning
 	p := search.Passage{Document: document.ID, Author: begun.Author, CreatedAt: begun.At, URL: document.URL, Text: chunk[start:end]}
 	for _, word := range found {
 		if word.Start >= start && word.End <= end && word.Start < word.End {
