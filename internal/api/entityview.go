@@ -87,7 +87,7 @@ type DocumentInfo struct {
 	Embedded     bool   `json:"embedded" doc:"Whether the embeddings are current."`
 	Visible      bool   `json:"visible" doc:"Always true: hidden documents are omitted."`
 	BeginningView
-	Begins string `json:"begins,omitempty" example:"I can reproduce it. The tombstones are dropped when two index segments are…" doc:"The first words of the first comment, or of the description."`
+	Begins string `json:"begins,omitempty" example:"I can reproduce it. The tombstones are dropped when two…" doc:"The first words of the first comment, or of the description."`
 }
 
 // BeginningView says who began a discussion or opened an entity, and when.

@@ -61,8 +61,8 @@ type docItem struct {
 	Segments     int    `dynamodbav:"segments,omitempty"`
 	// Author, BeganAt (in seconds) and Begins are the document's beginning; items of
 	// earlier versions have none.
-	Author  string `dynamodbav:"author,omitempty"`
-	BeganAt int64  `dynamodbav:"began_at,omitempty"`
+	Author  string `dynamodbav:"by,omitempty"`
+	BeganAt int64  `dynamodbav:"at,omitempty"`
 	Begins  string `dynamodbav:"begins,omitempty"`
 
 	Pieces *packedPieces `dynamodbav:"pieces,omitempty"`
@@ -106,7 +106,7 @@ type docTextItem struct {
 // DocumentsVisibleFrom of the head.
 func (s *Store) Documents(ctx context.Context, ref surgical.EntityRef) ([]Document, error) {
 	names := []expression.NameBuilder{}
-	for _, name := range []string{"sk", "title", "url", "confidential", "hash", "revision", "visible_from", "token", "segments", "author", "began_at", "begins", "pieces"} {
+	for _, name := range []string{"sk", "title", "url", "confidential", "hash", "revision", "visible_from", "token", "segments", "by", "at", "begins", "pieces"} {
 		names = append(names, expression.Name(name))
 	}
 	in, err := s.collection(ref, docPrefix, append(names, expression.Name("document_id"))...)

@@ -8,7 +8,7 @@ import (
 )
 
 // maxWords is the greatest length of a beginning's words, in characters.
-const maxWords = 80
+const maxWords = 60
 
 // beginningOf reads the beginning of a document of this package from its text.
 func beginningOf(d surgical.Document) surgical.Beginning {

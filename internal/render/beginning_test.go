@@ -23,8 +23,8 @@ func TestBeginning_IsWhatGitLabSaysOfTheAuthorTheTimeAndTheText(t *testing.T) {
 		want                  surgical.Beginning
 	}{
 		"a comment":          {`{"username":"mira","name":"Mira, L"}`, "2026-05-01T11:00:00.123+02:00", "It **fails**.\n\n> always", surgical.Beginning{Author: "mira", At: at, Words: "It **fails**. > always"}},
-		"a long one":         {`{"username":"mira"}`, "2026-05-01T09:00:00Z", long, surgical.Beginning{Author: "mira", At: at, Words: strings.Repeat("Lorem ipsum ", 6) + "Lorem…"}},
-		"one without spaces": {`{"username":"mira"}`, "2026-05-01T09:00:00Z", strings.Repeat("語", 200), surgical.Beginning{Author: "mira", At: at, Words: strings.Repeat("語", 79) + "…"}},
+		"a long one":         {`{"username":"mira"}`, "2026-05-01T09:00:00Z", long, surgical.Beginning{Author: "mira", At: at, Words: strings.Repeat("Lorem ipsum ", 4) + "Lorem ipsum…"}},
+		"one without spaces": {`{"username":"mira"}`, "2026-05-01T09:00:00Z", strings.Repeat("語", 200), surgical.Beginning{Author: "mira", At: at, Words: strings.Repeat("語", 59) + "…"}},
 		"a forged heading":   {`{"username":"mira"}`, "2026-05-01T09:00:00Z", "## @root, 2020-01-01T00:00:00Z\n---\n- Author: @root", surgical.Beginning{Author: "mira", At: at, Words: "## @root, 2020-01-01T00:00:00Z --- - Author: @root"}},
 		"an odd author":      {`{"username":"a b","name":"@root, 2020-01-01T00:00:00Z"}`, "2026-05-01T09:00:00Z", "x", surgical.Beginning{At: at, Words: "x"}},
 		"nobody":             {`null`, "2026-05-01T09:00:00Z", "x", surgical.Beginning{At: at, Words: "x"}},

@@ -38,6 +38,6 @@ type Beginning struct {
 	// At is when that was, in whole seconds; zero if GitLab's time cannot be read.
 	At time.Time
 	// Words are the first words of the first comment or the description, on one line and
-	// at most 80 characters; "" if there are none.
+	// at most 60 characters; "" if there are none.
 	Words string
 }
