@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -19,24 +20,24 @@ func (st *stack) newCallerPolicies(api httpAPI, workflowLogs awslogs.LogGroup) {
 		"operator": "may call every route, read every log, and store the secrets",
 		"oncall":   "may, beside the operator's policy, run every command of the runbooks",
 	}
-	resources := st.resourcesOfCallers(api, workflowLogs)
+	resources, conditions := st.resourcesOfCallers(api, workflowLogs), st.conditionsOfCallers()
 	for _, c := range access.Callers() {
 		id := strings.ToUpper(c.Name[:1]) + c.Name[1:] + "Policy"
 		policy := awsiam.NewManagedPolicy(st.Stack, &id, &awsiam.ManagedPolicyProps{
 			ManagedPolicyName: jsii.String(st.name(c.Name) + "-" + *st.Region()),
 			Description:       jsii.String("Lorehook: " + about[c.Name]),
 		})
-		add := func(actions []string, resources []*string) {
+		add := func(actions []string, resources []*string, conditions *map[string]any) {
 			if len(resources) == 0 {
 				return // no route
 			}
-			policy.AddStatements(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &resources}))
+			policy.AddStatements(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &resources, Conditions: conditions}))
 		}
-		add([]string{access.InvokeAPI}, st.routes(api, c.Methods))
+		add([]string{access.InvokeAPI}, st.routes(api, c.Methods), nil)
 		for _, g := range c.Grants {
-			add(g.Actions, resources[g.On])
+			add(g.Actions, resources[g.On], conditions[g.On])
 		}
-		st.suppress(policy, "AwsSolutions-IAM5", "A route has parameters, a log group has streams, the functions' names begin with the stack's, and some actions take no resource.")
+		st.suppress(policy, "AwsSolutions-IAM5", "A route has parameters, a log group has streams, the names of functions and of their logs begin with the stack's, and some actions take no resource.")
 		st.out(id+"Arn", policy.ManagedPolicyArn())
 	}
 }
@@ -54,7 +55,8 @@ func (st *stack) resourcesOfCallers(api httpAPI, workflowLogs awslogs.LogGroup) 
 	arns := map[access.Resource][]*string{
 		access.Anything:        {jsii.String("*")},
 		access.TheStack:        {st.StackId()},
-		access.AllFunctions:    {st.arnOfName("lambda", "function", st.name("*"))}, // IAM limits the length of a policy
+		access.NamedLogs:       {st.arnOfName("logs", "log-group", st.name("*"))},
+		access.NamedFunctions:  {st.arnOfName("lambda", "function", st.name("*"))},
 		access.ServiceLogs:     {api.logs.LogGroupArn(), workflowLogs.LogGroupArn()},
 		access.RequestsQueue:   st.queueARNs([]string{access.Requests}),
 		access.HidesQueue:      st.queueARNs([]string{access.Hides}),
@@ -79,4 +81,18 @@ func (st *stack) resourcesOfCallers(api httpAPI, workflowLogs awslogs.LogGroup) 
 		add(access.AllTables, t.TableArn())
 	}
 	return arns
+}
+
+// conditionsOfCallers are those of the actions on some kinds of resource. An update of a
+// mapping may name another function, which the ARN of the mapping does not limit.
+func (st *stack) conditionsOfCallers() map[access.Resource]*map[string]any {
+	var started []*string
+	for _, m := range st.mappings {
+		if arn := m.starts.FunctionArn(); !slices.ContainsFunc(started, func(s *string) bool { return *s == *arn }) {
+			started = append(started, arn)
+		}
+	}
+	return map[access.Resource]*map[string]any{
+		access.Mappings: {"ArnEquals": map[string]any{"lambda:FunctionArn": started}},
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gitlab.com/lorehook/lorehook/infra/access"
 )
@@ -19,9 +20,10 @@ var update = flag.Bool("update", false, "rewrite reader.json, operator.json and 
 
 // statement is one of a policy in docs/policies.
 type statement struct {
-	Effect   string
-	Action   []string
-	Resource []string
+	Effect    string
+	Action    []string
+	Resource  []string
+	Condition map[string]map[string][]string `json:",omitempty"`
 }
 
 type policyDocument struct {
@@ -33,35 +35,83 @@ type policyDocument struct {
 // between stacks.
 func policyOf(t *testing.T, s stackTemplate, id string) policyDocument {
 	t.Helper()
-	document := s.ofType("AWS::IAM::ManagedPolicy")[id]["PolicyDocument"].(map[string]any)
+	document := filled(t, s, s.ofType("AWS::IAM::ManagedPolicy")[id]["PolicyDocument"], inDocs()).(map[string]any)
 	p := policyDocument{Version: document["Version"].(string)}
 	for _, o := range objects(document["Statement"]) {
-		one := statement{Effect: o["Effect"].(string), Action: texts(o["Action"])}
-		for _, r := range texts(o["Resource"]) {
-			one.Resource = append(one.Resource, placeholders().Replace(arnOf(t, s, r)))
-		}
-		one.Resource = slices.Compact(one.Resource) // all mappings have one placeholder
+		// All mappings have one placeholder.
+		one := statement{Effect: o["Effect"].(string), Action: texts(o["Action"]), Resource: slices.Compact(texts(o["Resource"]))}
+		one.Condition = conditionOf(o["Condition"])
 		p.Statement = append(p.Statement, one)
 	}
 	return p
 }
 
-func placeholders() *strings.Replacer {
-	return strings.NewReplacer("${AWS::StackId}", "arn:aws:cloudformation:REGION:ACCOUNT:stack/lorehook/*",
-		"${AWS::Partition}", "aws", "${AWS::Region}", "REGION", "${AWS::AccountId}", "ACCOUNT", "HttpApi", "API_ID")
+// conditionOf is the condition of a statement of a template, nil if it has none.
+func conditionOf(v any) map[string]map[string][]string {
+	operators, ok := v.(map[string]any)
+	if !ok {
+		return nil
+	}
+	condition := map[string]map[string][]string{}
+	for operator, keys := range operators {
+		condition[operator] = map[string][]string{}
+		for key, values := range keys.(map[string]any) {
+			condition[operator][key] = texts(values)
+		}
+	}
+	return condition
 }
 
-// arnOf replaces a reference to a resource, such as Requests.Arn, by its ARN. Generated
-// parts of names are *.
-func arnOf(t *testing.T, s stackTemplate, reference string) string {
+// filling is what a policy of a template has for what only AWS knows.
+type filling struct {
+	partition, region, account, api, stack string
+	// stackID and mapping are generated. name is the generated end of a name, and
+	// secret that of the name of a secret with the end of its ARN.
+	stackID, mapping, name, secret string
+}
+
+// inDocs is the filling of docs/policies.
+func inDocs() filling {
+	return filling{partition: "aws", region: "REGION", account: "ACCOUNT", api: "API_ID", stack: "lorehook", stackID: "*", mapping: "*", name: "*", secret: "*"}
+}
+
+// filled is a resolved part of a policy with its references to resources, such as
+// Requests.Arn, replaced by their ARNs.
+func filled(t *testing.T, s stackTemplate, part any, f filling) any {
 	t.Helper()
-	id, attribute, isReference := strings.Cut(reference, ".")
+	switch part := part.(type) {
+	case map[string]any:
+		m := map[string]any{}
+		for k, v := range part {
+			m[k] = filled(t, s, v, f)
+		}
+		return m
+	case []any:
+		var list []any
+		for _, v := range part {
+			list = append(list, filled(t, s, v, f))
+		}
+		return list
+	case string:
+		here := strings.NewReplacer("${AWS::StackId}", "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/"+f.stack+"/"+f.stackID, ":HttpApi/", ":"+f.api+"/")
+		generic := strings.NewReplacer("${AWS::Partition}", f.partition, "${AWS::Region}", f.region, "${AWS::AccountId}", f.account)
+		return generic.Replace(here.Replace(arnOf(t, s, part, f)))
+	default:
+		return part
+	}
+}
+
+// arnOf is the ARN of the resource that a text of a policy refers to, or the text.
+func arnOf(t *testing.T, s stackTemplate, text string, f filling) string {
+	t.Helper()
+	id, attribute, isReference := strings.Cut(text, ".")
 	if !isReference || attribute != "Arn" && attribute != "Id" {
 		mapping := regexp.MustCompile(`:event-source-mapping:\w+$`)
-		return mapping.ReplaceAllString(reference, ":event-source-mapping:*") // AWS generates all of it
+		return mapping.ReplaceAllString(text, ":event-source-mapping:"+f.mapping) // AWS generates all of it
 	}
-	const here = "REGION:ACCOUNT:"
+	const here = "${AWS::Region}:${AWS::AccountId}:"
 	for kind, arn := range map[string]struct{ before, name, after string }{
+		"AWS::Lambda::Function":       {"lambda:" + here + "function:", "FunctionName", ""},
 		"AWS::Logs::LogGroup":         {"logs:" + here + "log-group:", "LogGroupName", ":*"},
 		"AWS::SQS::Queue":             {"sqs:" + here, "QueueName", ""},
 		"AWS::Events::Rule":           {"events:" + here + "rule/", "Name", ""},
@@ -75,13 +125,13 @@ func arnOf(t *testing.T, s stackTemplate, reference string) string {
 		name, given := properties[arn.name].(string)
 		switch {
 		case !given && kind == "AWS::SecretsManager::Secret":
-			name = id + "*" // without the stack's name
+			name = id + f.secret // without the stack's name
 		case !given:
-			name = "lorehook-" + id + "*"
+			name = f.stack + "-" + id + f.name
 		}
-		return "arn:aws:" + arn.before + name + arn.after
+		return "arn:${AWS::Partition}:" + arn.before + name + arn.after
 	}
-	t.Fatalf("no resource %s", reference)
+	t.Fatalf("no resource %s", text)
 	return ""
 }
 
@@ -161,23 +211,66 @@ func (p policyDocument) actions() []string {
 	return union(all)
 }
 
-// IAM counts the characters of a managed policy without spaces. This is the longest that a
-// stack can have: names, region and the generated parts are longer than in the docs.
-func TestCallerPolicies_AreNoLongerThanIAMAllows(t *testing.T) {
+// partitions are those of AWS, with the longest name of a Region of each.
+func partitions() map[string]string {
+	return map[string]string{
+		"aws": "ap-southeast-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1", "aws-eusc": "eusc-de-east-1",
+		"aws-iso": "us-iso-east-1", "aws-iso-b": "us-isob-east-1", "aws-iso-e": "eu-isoe-west-1", "aws-iso-f": "us-isof-south-1",
+	}
+}
+
+// IAM counts the characters of a managed policy without spaces.
+func TestManagedPolicies_AreNoLongerThanIAMAllows(t *testing.T) {
 	const limit = 6144
-	longest := strings.NewReplacer("REGION", "ap-southeast-1", "ACCOUNT", strings.Repeat("1", 12), "API_ID", strings.Repeat("a", 10),
-		"function:lorehook-*", "function:"+strings.Repeat("s", 40)+"-.", "lorehook", strings.Repeat("s", 40), "event-source-mapping:*", "event-source-mapping:"+strings.Repeat("-", 36),
-		"*:*", strings.Repeat("g", 21)+":*", "Schedule*", "Schedule"+strings.Repeat("g", 21), "Secret*", "Secret"+strings.Repeat("g", 20),
-		`*"`, strings.Repeat("g", 22)+`"`)
-	for _, c := range access.Callers() {
-		p := documented(t, c.Name)
-		text, err := json.Marshal(p)
-		if err != nil {
-			t.Fatal(err)
+	s := onLongest(t)
+	policies := s.ofType("AWS::IAM::ManagedPolicy")
+	if len(policies) != len(access.Callers()) || len(s.ofType("AWS::SecretsManager::Secret")) != 3 {
+		t.Fatalf("%d policies for %d callers, %d secrets of 3", len(policies), len(access.Callers()), len(s.ofType("AWS::SecretsManager::Secret")))
+	}
+	// The CDK appends 8 characters to a resource's id, CloudFormation a hyphen and up to
+	// 13 to a name, and Secrets Manager a hyphen and 6 to an ARN.
+	generated := strings.Repeat("g", 8+1+13)
+	for partition, region := range partitions() {
+		f := filling{
+			partition: partition, region: region, account: strings.Repeat("1", 12), api: strings.Repeat("a", 10), stack: longestName,
+			stackID: strings.Repeat("i", 36), mapping: strings.Repeat("m", 36), name: generated, secret: generated + strings.Repeat("g", 1+6),
 		}
-		if length := len(longest.Replace(string(text))); length > limit {
-			t.Errorf("%s has up to %d characters, IAM allows %d", c.Name, length, limit)
+		for id, p := range policies {
+			text, err := json.Marshal(filled(t, s, p["PolicyDocument"], f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s in %s: %d characters", id, region, len(text))
+			if len(text) > limit || strings.Contains(string(text), "${") {
+				t.Errorf("%s in %s has up to %d characters, IAM allows %d: %s", id, region, len(text), limit, text)
+			}
 		}
+	}
+}
+
+// An update of a mapping may name another function.
+func TestOncall_MayLetMappingsStartOnlyWhatMappingsStart(t *testing.T) {
+	s := onAWS(t)
+	var started []string
+	for _, m := range s.ofType("AWS::Lambda::EventSourceMapping") {
+		started = append(started, m["FunctionName"].(string)+".Arn")
+	}
+	want := map[string]map[string][]string{"ArnEquals": {"lambda:FunctionArn": union(started)}}
+	statements := 0
+	for _, o := range objects(s.ofType("AWS::IAM::ManagedPolicy")["OncallPolicy"]["PolicyDocument"].(map[string]any)["Statement"]) {
+		if !slices.Contains(texts(o["Action"]), "lambda:UpdateEventSourceMapping") {
+			continue
+		}
+		statements++
+		if diff := cmp.Diff(want, conditionOf(o["Condition"]), cmpopts.SortSlices(strings.Compare)); diff != "" {
+			t.Errorf("condition (-want +got):\n%s", diff)
+		}
+		if len(texts(o["Resource"])) != len(s.ofType("AWS::Lambda::EventSourceMapping")) {
+			t.Errorf("mappings %v", o["Resource"])
+		}
+	}
+	if statements != 1 {
+		t.Errorf("%d statements", statements)
 	}
 }
 

@@ -54,11 +54,11 @@ func (st *stack) mapStream() {
 		MaxRecordAge:            lasting(surgical.FeedGap),
 		ReportBatchItemFailures: jsii.Bool(true),
 	})
-	mapping := stream.Node().DefaultChild().(awslambda.CfnEventSourceMapping)
-	mapping.SetFilterCriteria(&awslambda.CfnEventSourceMapping_FilterCriteriaProperty{
+	template := stream.Node().DefaultChild().(awslambda.CfnEventSourceMapping)
+	template.SetFilterCriteria(&awslambda.CfnEventSourceMapping_FilterCriteriaProperty{
 		Filters: []any{&awslambda.CfnEventSourceMapping_FilterProperty{Pattern: jsii.String(string(pattern))}},
 	})
-	mapping.SetDestinationConfig(&awslambda.CfnEventSourceMapping_DestinationConfigProperty{
+	template.SetDestinationConfig(&awslambda.CfnEventSourceMapping_DestinationConfigProperty{
 		OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: st.queues.feedFailures.QueueArn()},
 	})
 	failures := awslambda.NewEventSourceMapping(st.Stack, jsii.String("FeedFailuresMapping"), &awslambda.EventSourceMappingProps{
@@ -66,6 +66,6 @@ func (st *stack) mapStream() {
 		EventSourceArn: st.queues.feedFailures.QueueArn(),
 		BatchSize:      jsii.Number(surgical.BatchSize),
 	})
-	st.mappings = append(st.mappings, stream, failures)
+	st.mappings = append(st.mappings, mapping{stream, st.functions.feed}, mapping{failures, st.functions.feed})
 	st.suppress(failures, "Serverless-LambdaEventSourceMappingDestination", kept)
 }

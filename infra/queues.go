@@ -75,7 +75,7 @@ func (st *stack) queue(id string, props *awssqs.QueueProps) awssqs.Queue {
 // so that a backfill never takes a worker from a webhook, and so does hides.fifo, so that
 // a hide request never waits for one that waits for GitLab.
 func (st *stack) mapQueues() {
-	mapping := func(id string, q awssqs.Queue, concurrency int) {
+	start := func(id string, q awssqs.Queue, concurrency int) {
 		m := awslambda.NewEventSourceMapping(st.Stack, &id, &awslambda.EventSourceMappingProps{
 			Target:                  st.functions.worker.Function,
 			EventSourceArn:          q.QueueArn(),
@@ -83,10 +83,10 @@ func (st *stack) mapQueues() {
 			ReportBatchItemFailures: jsii.Bool(true),
 			MaxConcurrency:          jsii.Number(concurrency),
 		})
-		st.mappings = append(st.mappings, m)
+		st.mappings = append(st.mappings, mapping{m, st.functions.worker})
 		st.suppress(m, "Serverless-LambdaEventSourceMappingDestination", "SQS sources have no failure destination: the queue's redrive policy moves failed messages to the dead-letter queue.")
 	}
-	mapping("RequestsMapping", st.queues.requests, st.settings.WorkerConcurrency)
-	mapping("HidesMapping", st.queues.hides, surgical.HideConcurrency)
-	mapping("BulkMapping", st.queues.bulk, surgical.BulkConcurrency)
+	start("RequestsMapping", st.queues.requests, st.settings.WorkerConcurrency)
+	start("HidesMapping", st.queues.hides, surgical.HideConcurrency)
+	start("BulkMapping", st.queues.bulk, surgical.BulkConcurrency)
 }

@@ -34,7 +34,7 @@ type stack struct {
 	functions functionSet
 	machine   machineRef
 	// mappings and rules start functions.
-	mappings []awslambda.EventSourceMapping
+	mappings []mapping
 	rules    []awsevents.Rule
 	// errs are what is wrong with the settings and shows only in the stack.
 	errs []error
@@ -120,6 +120,12 @@ func (st *stack) newOutputs(api httpAPI) {
 	for _, f := range st.functions.all() {
 		out(f.id+"FunctionName", f.FunctionName())
 	}
+}
+
+// mapping is an event source mapping with the function that it starts.
+type mapping struct {
+	awslambda.EventSourceMapping
+	starts function
 }
 
 // function is a Lambda function with its id in the stack.

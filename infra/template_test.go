@@ -52,7 +52,14 @@ var (
 		"openSearchEndpoint": "https://search-our-domain-abcdefghij0123456789klmnop.eu-west-1.es.amazonaws.com/",
 		"alarmTopicArn":      "arn:aws:sns:eu-central-1:123456789012:team-a-alarms", "runbooksUrl": "https://wiki.example.com/runbooks/",
 	})
+	// onLongest has the longest name and all secrets, for any account.
+	onLongest = variant(map[string]any{
+		"stackName": longestName, "embedder": "openai", "embedderUrl": "https://embeddings.example.com/v1", "embedderModel": "nomic-embed-text", "embedderApiKey": "true",
+	})
 )
+
+// longestName is a stack's name as long as settings accept.
+const longestName = "s123456789-123456789-123456789-123456789"
 
 // inPrivate is for a self-managed GitLab that is not public, with everything set
 // that costs something or joins other networks, as many projects as

@@ -34,8 +34,13 @@ const (
 	// gateway and of the workflow.
 	FunctionLogs Resource = "the functions' logs"
 	ServiceLogs  Resource = "the services' logs"
-	// Mappings and Rules start functions.
-	AllFunctions    Resource = "functions"
+	// NamedLogs and NamedFunctions are those whose names begin with the stack's and a
+	// hyphen. One pattern keeps a policy short, but it also matches the functions and
+	// their logs of another stack whose name begins so.
+	NamedLogs      Resource = "logs by name"
+	NamedFunctions Resource = "functions by name"
+	// Mappings and Rules start functions. A mapping may be updated only to start one of
+	// the functions that a mapping of the stack starts.
 	Mappings        Resource = "event source mappings"
 	Rules           Resource = "rules"
 	RequestsQueue   Resource = "the queue of requests"
@@ -85,9 +90,9 @@ func Oncall() Caller {
 	c := Caller{Name: "oncall"}
 	c.allow(Anything, "cloudwatch:GetMetricStatistics", "events:ListRuleNamesByTarget", "lambda:ListEventSourceMappings", "logs:GetQueryResults")
 	c.allow(TheStack, "cloudformation:DetectStackDrift", "cloudformation:ListStackResources")
-	c.allow(FunctionLogs, "logs:StartQuery")
+	c.allow(NamedLogs, "logs:StartQuery")
 	c.allow(ServiceLogs, "logs:FilterLogEvents")
-	c.allow(AllFunctions, "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency", "lambda:DeleteFunctionConcurrency")
+	c.allow(NamedFunctions, "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency", "lambda:DeleteFunctionConcurrency")
 	c.allow(Mappings, "lambda:UpdateEventSourceMapping")
 	c.allow(Rules, "events:DescribeRule", "events:EnableRule")
 	c.allow(HidesQueue, Count)

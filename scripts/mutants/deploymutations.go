@@ -25,6 +25,12 @@ func deployMutations() []mutation {
 		{"people on call may read the copies", []edit{
 			{"infra/callers.go", "st.tables.of(tables.State()).TableArn()", "st.tables.of(tables.Content()).TableArn()"},
 		}, synthesis()},
+		{"people on call may let a mapping start any function", []edit{
+			{"infra/callers.go", `access.Mappings: {"ArnEquals"`, `access.TheWorkflow: {"ArnEquals"`},
+		}, synthesis()},
+		{"a policy is longer than IAM allows", []edit{
+			{"infra/access/callers.go", `c.allow(NamedLogs, "logs:StartQuery")`, `c.allow(FunctionLogs, "logs:StartQuery")`},
+		}, synthesis()},
 		{"readers may change something", []edit{
 			{"infra/access/callers.go", "Methods: []string{http.MethodGet}}", "Methods: []string{http.MethodGet, http.MethodPost}}"},
 		}, synthesis()},
