@@ -33,18 +33,22 @@ func (e *Engine) follow(m manifest.Manifest) {
 
 // at returns the manifest with the position.
 func (e *Engine) at(ctx context.Context, from search.Position) (manifest.Manifest, error) {
-	is := func(m manifest.Manifest) bool { return m.Edition == from.Edition && m.Cursor == from.Cursor }
 	e.knowing.Lock()
 	m := e.followed
 	e.knowing.Unlock()
-	if m.Exists() && is(m) {
+	if m.Exists() && isAt(m, from) {
 		return m, nil
 	}
 	m, err := e.Manifests.Read(ctx)
-	if err == nil && !is(m) {
+	if err == nil && !isAt(m, from) {
 		err = search.ErrMoved
 	}
 	return m, err
+}
+
+// isAt reports whether nothing was applied since the position.
+func isAt(m manifest.Manifest, p search.Position) bool {
+	return m.Edition == p.Edition && m.Cursor == p.Cursor
 }
 
 // Known implements [search.Engine].

@@ -252,16 +252,3 @@ func TestApply_OfALoserLeavesNoObject(t *testing.T) {
 	}
 	w.Same("objects", objects, w.keys())
 }
-
-func TestRebuild_KeepsTheBatchesOfOthers(t *testing.T) {
-	w := newWorld(t)
-	e := w.Engine()
-	w.Rebuild(e, searchtest.Entity(1, "a crash"))
-	w.Apply(e, searchtest.Entity(2, "a crash"))
-	w.Must(e.Rebuild(t.Context(), search.Position{Cursor: "0+", AsOf: w.Now}, func(func(search.Change, error) bool) {
-		w.Apply(w.Engine(), searchtest.Entity(3, "a crash"))
-	}))
-	w.Pass(time.Second)
-	w.Same("cursor", "0++", w.Position(e).Cursor)
-	w.Same("found", []string{"1#issue#3/entity/0"}, w.Words(e, "crash"))
-}

@@ -38,15 +38,9 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 	}
 	base.AsOf = at.AsOf.UnixMicro()
 	return e.publish(ctx, base, began, func(now manifest.Manifest) (manifest.Manifest, bool, error) {
-		next, useful := e.rebuilt(m, now, base)
+		next, useful := e.rebuilt(m, now, base, at)
 		if !useful {
 			return now, false, nil
-		}
-		if now.Cursor == m.Cursor || now.Journal != next.Journal {
-			next.Cursor, next.AsOf = at.Cursor, at.AsOf.UnixMicro()
-		}
-		if next.Previous != nil {
-			next.Previous.RemovedAt = began.UnixMicro()
 		}
 		next.RebuiltFor = max(now.RebuiltFor, requested)
 		behind, err := e.batchesAfter(ctx, next, next.Base.Through)
@@ -55,25 +49,33 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 	})
 }
 
-// rebuilt returns the manifest with a rebuilt base. before is the one from when the rebuild
-// began, and now the one that is replaced. Batches since then may have what the rebuild
-// read too early, so they are added to its base once more. Those before have nothing new,
-// and all that was named under another policy may have what is to be hidden, or lack what
-// is to be shown.
-func (e *Engine) rebuilt(before, now manifest.Manifest, base manifest.Base) (next manifest.Manifest, useful bool) {
+// rebuilt returns the manifest with a rebuilt base, which was read behind a position. before
+// is the one from when the rebuild began, and now the one that is replaced. Batches since
+// then may have what the rebuild read too early, so they are added to its base once more,
+// and the cursor stays behind them. Those before have nothing new, and all that was made
+// with another language, model or policy is not comparable: it may have what is to be
+// hidden, or lack what is to be found. The old base lacks what only the rebuild read, so it
+// does not become the previous one. If another rebuild ended in the meantime, the cursor may
+// be behind changes that this one did not read, so its base is of no use.
+func (e *Engine) rebuilt(before, now manifest.Manifest, base manifest.Base, at search.Position) (next manifest.Manifest, useful bool) {
 	next = now
 	next.Edition++
 	next.Rebuilt = next.Edition
 	next.Language, next.Model, next.Confidential = e.Language, e.Model, e.Confidential
-	if !ours(now) || now.Confidential != e.Confidential {
-		next.Journal, next.Last, next.Base, next.Previous = newName(), 0, base, nil
-		return next, true
-	}
-	if before.Journal == now.Journal {
+	alike := now.Outdated(0, manifest.Embedded, e.Language, e.Model, e.Confidential) == ""
+	switch {
+	case !alike:
+		next.Journal, next.Last = newName(), 0
+	case now.Rebuilt != before.Rebuilt:
+		return now, false
+	default:
 		base.Through = before.Last
-	} // otherwise another rebuild began the journal in the meantime
-	next.Base, next.Previous = base, &manifest.Previous{Base: now.Base}
-	return next, base.Through >= now.From()
+	}
+	if !alike || isAt(now, search.PositionOf(before)) {
+		next.Cursor, next.AsOf = at.Cursor, at.AsOf.UnixMicro()
+	}
+	next.Base, next.Previous = base, nil
+	return next, !alike || base.Through >= now.From()
 }
 
 // build indexes the changes from nothing.

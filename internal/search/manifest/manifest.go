@@ -51,7 +51,7 @@ type Manifest struct {
 	Cursor string `dynamodbav:"cursor"`
 	AsOf   int64  `dynamodbav:"as_of"`
 	// Previous is an older base. With the batches after it, it says the same as Base with
-	// those behind Base, and serves when Base is damaged.
+	// those behind Base, and serves when Base is damaged. Only a compaction leaves one.
 	Previous *Previous `dynamodbav:"previous,omitempty"`
 	// Retired are objects, batches, and indexes in OpenSearch, that are no longer named,
 	// until they are deleted.
