@@ -13,7 +13,6 @@ import (
 	"github.com/blevesearch/bleve/v2"
 	"github.com/klauspost/compress/zstd"
 
-	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/language"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 )
@@ -76,7 +75,8 @@ func archive(w io.Writer, dir string) error {
 }
 
 // openBase unpacks the index of a base into a new directory and opens it. A directory
-// that was not unpacked to its end is removed, never opened.
+// that was not unpacked to its end is removed, never opened. What was unpacked is intact, so
+// if it cannot be opened, for want of memory or files, it is not damaged.
 func (e *Engine) openBase(ctx context.Context, o manifest.Object, analyzer *language.Analyzer, durable bool) (_ *texts, err error) {
 	dir, err := os.MkdirTemp(e.dir, "base-")
 	if err != nil {
@@ -95,11 +95,7 @@ func (e *Engine) openBase(ctx context.Context, o manifest.Object, analyzer *lang
 	if err := body.check(extract(body, filepath.Join(dir, indexDir))); err != nil {
 		return nil, fmt.Errorf("unpack the index: %w", err)
 	}
-	opened, err := openTexts(dir, analyzer, durable)
-	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", search.ErrDamaged, err)
-	}
-	return opened, nil
+	return openTexts(dir, analyzer, durable)
 }
 
 // extract writes the files of an archive under dir.

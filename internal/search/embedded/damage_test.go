@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
+	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 	"gitlab.com/lorehook/lorehook/test/sample"
@@ -158,5 +160,23 @@ func TestSearch_OfALostConnectionIsNotDamage(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 		}
 		w.Must(e.Close())
+	}
+}
+
+// Whatever a process lacks to open what it unpacked, only the checksum says that a part is
+// damaged: a rebuild would not help.
+func TestSearch_OfIntactTextsThatCannotBeOpenedIsNotDamage(t *testing.T) {
+	w := newWorld(t)
+	w.Rebuild(w.Engine(), searchtest.Entity(1, "a crash"))
+	m := w.manifest()
+	next := m
+	sum := sha256.Sum256(nil)
+	next.Base.Texts = manifest.Object{Key: "texts/empty", SHA256: sum[:]}
+	w.bucket.Corrupt(next.Base.Texts.Key, []byte{})
+	_, err := w.Manifests.Swap(t.Context(), m, next)
+	w.Must(err)
+	_, err = w.Engine().Search(t.Context(), search.Query{Text: "crash"}, 10)
+	if err == nil || errors.Is(err, search.ErrDamaged) || surgical.CodeOf(err) == surgical.CodeIndexNotReady {
+		t.Errorf("got %v", err)
 	}
 }
