@@ -70,18 +70,27 @@ func (s *server) rebuildIndex(ctx context.Context) error {
 	return nil
 }
 
+// rebuildTime is how long a rebuild that was requested takes at most: until the schedule
+// starts an indexer, and until that ends.
+const rebuildTime = surgical.IndexInterval + surgical.IndexerTimeout
+
 // repairIndex is [server.rebuildIndex] for a query that found the index damaged: otherwise
-// the indexer notices that when it next looks at all objects. It asks once in
-// [surgical.IndexCheckInterval], so that damage which a rebuild does not end costs no more
-// than that.
+// the indexer notices that when it next looks at all objects. It asks no more while a
+// rebuild that was requested may still run, and once in [surgical.IndexCheckInterval] after
+// one, so that damage which a rebuild does not end costs no more than that.
 func (s *server) repairIndex(ctx context.Context) error {
 	m, err := s.Index.Read(ctx)
 	if err != nil {
 		return err
 	}
 	requested, err := s.Index.Requested(ctx)
-	if err != nil || s.Clock().Sub(time.UnixMicro(max(requested, m.Base.BuiltAt))) < surgical.IndexCheckInterval {
+	if err != nil {
 		return err
+	}
+	now := s.Clock()
+	running := requested > m.RebuiltFor && !manifest.Older(now, requested, rebuildTime)
+	if running || !manifest.Older(now, m.Base.BuiltAt, surgical.IndexCheckInterval) {
+		return nil
 	}
 	s.Log.WarnContext(ctx, "index_repair_requested")
 	return s.rebuildIndex(ctx)

@@ -271,3 +271,27 @@ func TestSearch_HasADamagedIndexRebuilt(t *testing.T) {
 		}
 	})
 }
+
+// A rebuild takes as long as an indexer may. Queries that find the index damaged until it
+// ends order no other one.
+func TestSearch_RequestsNoSecondRebuildWhileOneMayStillRun(t *testing.T) {
+	inWorld(t, func(t *testing.T, f *fixture) {
+		f.library()
+		f.damage()
+		o := f.options()
+		started := 0
+		o.StartIndexer = func(context.Context) error { started++; return nil }
+		handler := serve(t, o)
+		for _, c := range []struct {
+			after   time.Duration
+			started int
+		}{{surgical.IndexCheckInterval, 1}, {surgical.IndexerTimeout, 1}, {surgical.IndexInterval, 2}} {
+			f.Clock.Advance(c.after)
+			f.search.Restart()
+			problemIn(t, call(handler, http.MethodGet, "/v1/search?q=carousel", ""), http.StatusConflict)
+			if started != c.started {
+				t.Errorf("%v later, %d rebuilds were requested, want %d", c.after, started, c.started)
+			}
+		}
+	})
+}
