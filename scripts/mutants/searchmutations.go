@@ -41,6 +41,7 @@ func searchMutations() []mutation {
 		{"index: a batch whose swap's response was lost is lost", []edit{{batch, "return s.namedMeanwhile(ctx, read, row)", "return read, ErrMoved"}}, alone("search/manifest", "TestAppend")},
 		{"index: a rebuild leaves out what others joined in the meantime", []edit{{rebuilding, "base.Through = before.Last", "base.Through = now.Last"}}, alone("search/embedded", "TestRebuild")},
 		{"index: batches are added to a copy from before a rebuild", []edit{{"internal/search/embedded/state.go", "s.rebuilt == m.Rebuilt", "s.rebuilt <= m.Rebuilt"}}, alone("search/embedded", "TestEngine|TestRebuild")},
+		{"index: maintenance takes back an index that another engine replaced", []edit{{"internal/search/embedded/maintain.go", "if m, err = e.Manifests.Read(ctx); err != nil || !ours(m) {", "if m, err = e.Manifests.Read(ctx); err != nil {"}}, alone("search/embedded", "InOpenSearch")},
 		{"index: batches expire while they count", []edit{{"internal/search/embedded/maintain.go", "manifest.Older(now, m.Pending.Since, surgical.IndexBatchAge)", "false"}}, alone("search/embedded", "BeforeTheyExpire")},
 		{"chunks are written before their entity is claimed", []edit{{apply, "if err := e.writeCatalogs(ctx, m.Index, began, claims); err != nil {", "if err := error(nil); err != nil {"}}, []suite{onServer}},
 		{"chunks are written under the version before the claim", []edit{{apply, "putChunks(ctx, w, change.Ref, fields, d, m.Dimensions, claim.Version)", "putChunks(ctx, w, change.Ref, fields, d, m.Dimensions, claim.Version-1)"}}, []suite{onServer}},

@@ -20,14 +20,14 @@ func (e *Engine) Maintain(ctx context.Context) error {
 	if err != nil || !ours(m) {
 		return err
 	}
-	if m, err = e.check(ctx, m); err != nil {
+	if m, err = e.check(ctx, m); err != nil || !ours(m) {
 		return err
 	}
 	if e.due(m) {
 		if err := e.compact(ctx, m); err != nil && !errors.Is(err, search.ErrMoved) {
 			return fmt.Errorf("compact the index: %w", err)
 		}
-		if m, err = e.Manifests.Read(ctx); err != nil {
+		if m, err = e.Manifests.Read(ctx); err != nil || !ours(m) {
 			return err
 		}
 	}
@@ -74,7 +74,11 @@ func (e *Engine) sound(ctx context.Context, m manifest.Manifest) (manifest.Manif
 	}
 	next := m
 	next.Previous = nil
-	return e.swap(ctx, m, next)
+	next, err = e.swap(ctx, m, next)
+	if errors.Is(err, search.ErrMoved) {
+		return e.Manifests.Read(ctx) // the next check forgets it
+	}
+	return next, err
 }
 
 func objectsOf(batches []manifest.Batch) []manifest.Object {

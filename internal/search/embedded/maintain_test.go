@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/embedded"
@@ -251,4 +253,69 @@ func TestApply_OfALoserLeavesNoObject(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.Same("objects", objects, w.keys())
+}
+
+// A previous base that is damaged is forgotten; if others change the manifest while it is
+// looked at, maintenance goes on.
+func TestMaintain_LeavesADamagedPreviousBaseToTheNextCheckIfOthersAreFaster(t *testing.T) {
+	w := newWorld(t)
+	other := w.Engine()
+	w.Rebuild(other, searchtest.Entity(1, "a crash"))
+	w.Apply(other, searchtest.Entity(1, "a failure"))
+	w.compact(other)
+	previous := w.manifest().Previous.Base.Texts.Key
+	w.bucket.Corrupt(previous, nil)
+	meets := true
+	e, err := embedded.New(embedded.Options{
+		Manifests: w.Manifests, Dir: t.TempDir(), Language: w.Language, Confidential: w.Confidential, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
+		Objects: bucket.New(w.bucket.Client(cloud.InterceptAPI("s3", func(_ context.Context, call cloud.Call, send func() error) error {
+			if in, ok := call.Input.(*s3.HeadObjectInput); ok && *in.Key == previous && meets {
+				meets = false
+				w.Apply(other, searchtest.Entity(2, "a crash"))
+			}
+			return send()
+		})), "index"),
+	})
+	w.Must(err)
+	defer func() { w.Must(e.Close()) }()
+	w.Must(e.Maintain(t.Context()))
+	if meets || w.manifest().Previous == nil {
+		t.Fatal("nobody was faster")
+	}
+	w.Pass(surgical.IndexCheckInterval)
+	w.Must(e.Maintain(t.Context()))
+	if w.manifest().Previous != nil {
+		t.Error("the damaged base is still named")
+	}
+	w.Same("found", 1, len(w.Words(w.Engine(), "crash")))
+}
+
+// A switch of the engine may end while the former indexer still compacts.
+func TestMaintain_LeavesAnIndexInOpenSearchThatReplacedItsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.Rebuild(w.Engine(), searchtest.Entity(1, "a crash"))
+	w.Apply(w.Engine(), searchtest.Entity(1, "a failure"))
+	var switched manifest.Manifest
+	e, err := embedded.New(embedded.Options{
+		Manifests: w.Manifests, Dir: t.TempDir(), Language: w.Language, Confidential: w.Confidential, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
+		Objects: bucket.New(w.bucket.Client(cloud.InterceptAPI("s3", func(_ context.Context, call cloud.Call, send func() error) error {
+			if _, ok := call.Input.(*s3.PutObjectInput); ok && !switched.Exists() {
+				m := w.manifest()
+				next := manifest.Manifest{Format: manifest.OpenSearch, Edition: m.Edition + 1, Index: "issues"}
+				next.Replace(m, w.Now)
+				var err error
+				switched, err = w.Manifests.Swap(t.Context(), m, next)
+				w.Must(err)
+			}
+			return send()
+		})), "index"),
+	})
+	w.Must(err)
+	defer func() { w.Must(e.Close()) }()
+	w.Pass(surgical.CompactRemoved)
+	w.Must(e.Maintain(t.Context()))
+	if !switched.Exists() {
+		t.Fatal("nothing was compacted")
+	}
+	w.Same("the manifest", switched, w.manifest())
 }
