@@ -35,7 +35,7 @@ func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},
 		Work: &workflow.Documents{
 			Content: store, Embeddings: &workflow.Embeddings{Content: store, Embedder: embedder},
-			Small: surgical.SmallChange, Clock: time.Now,
+			Small: surgical.SmallChange, Clock: time.Now, Log: env.Log,
 		},
 		Log:   env.Log,
 		Meter: env.Meter,

@@ -39,7 +39,7 @@ func (p *entityPage) fill(ctx context.Context, head surgical.Head, revision *con
 	if p.place.Document != "" {
 		lists = nil
 	}
-	if revision != nil {
+	if revision != nil && (len(lists) > 0 || p.of.shows("entity")) {
 		if p.copied, err = revision.Page(ctx, lists, p.place.Child, p.budget.left); err != nil {
 			return false, err
 		}

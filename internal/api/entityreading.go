@@ -152,8 +152,7 @@ func (r *entityReading) kinds() (kinds []surgical.ChildKind) {
 	return kinds
 }
 
-// showsCopy reports whether the response has anything of the copy but its head. What tells
-// documents apart is of the copy.
+// showsCopy reports whether the response has anything of the copy but its head.
 func (r *entityReading) showsCopy() bool {
 	return r.shows("entity") || len(r.kinds()) > 0
 }

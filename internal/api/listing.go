@@ -132,7 +132,7 @@ func (in ListingInput) query(state string, created, updated search.Range) string
 // matches returns the filter by what only heads say, nil for none. What a search can be
 // filtered by as well is compared in the same way.
 func (in ListingInput) matches(created search.Range) (func(surgical.Head) bool, error) {
-	filter := search.Filter{Author: strings.TrimPrefix(in.Author, "@"), Created: created}
+	filter := search.Filter{Author: userName(in.Author), Created: created}
 	if in.Label != "" {
 		var err error
 		if filter.Labels, err = search.ParseLabels(in.Label); err != nil {
@@ -142,11 +142,20 @@ func (in ListingInput) matches(created search.Range) (func(surgical.Head) bool, 
 	if filter.IsZero() && in.Assignee == "" && in.Milestone == "" {
 		return nil, nil
 	}
-	assignee := strings.TrimPrefix(in.Assignee, "@")
+	assignee := userName(in.Assignee)
 	return func(h surgical.Head) bool {
 		a := h.Attributes
 		return filter.Matches(h.Ref, search.FacetsOf(h)) &&
 			(assignee == "" || slices.ContainsFunc(a.Assignees, func(u surgical.User) bool { return strings.EqualFold(u.Username, assignee) })) &&
 			(in.Milestone == "" || a.Milestone == in.Milestone)
 	}, nil
+}
+
+// userName is the name without the "@" that people write before it. A mere "@" is nobody's,
+// and not the absence of a filter.
+func userName(text string) string {
+	if name := strings.TrimPrefix(text, "@"); name != "" {
+		return name
+	}
+	return text
 }

@@ -80,7 +80,7 @@ type TimesView struct {
 	Committed        time.Time `json:"committed,omitzero" doc:"When the copies became visible."`
 	DocsStarted      time.Time `json:"docs_started,omitzero" doc:"When the first document was rendered."`
 	DocsEnded        time.Time `json:"docs_ended,omitzero" doc:"When the documents were written."`
-	EmbedStarted     time.Time `json:"embed_started,omitzero" doc:"When embedding began."`
+	EmbedStarted     time.Time `json:"embed_started,omitzero" doc:"When embedding began; documents of other targets may still have been written then."`
 	EmbedEnded       time.Time `json:"embed_ended,omitzero" doc:"When it ended."`
 }
 

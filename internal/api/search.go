@@ -220,7 +220,7 @@ func (f *filling) set(name, value, location string) {
 		labels, err = search.ParseLabels(value)
 		f.filter.Labels = append(f.filter.Labels, labels...)
 	case "author":
-		f.filter.Author = strings.TrimPrefix(value, "@")
+		f.filter.Author = userName(value)
 	case "created":
 		err = f.within(&f.filter.Created, name, value)
 	case "updated":

@@ -243,6 +243,9 @@ const (
 	// SmallChange is up to how many chunks the docs function embeds itself. It is a call
 	// of any embedder, and more than most changes have.
 	SmallChange = 16
+	// SmallPatience is how long docs waits for the embedder before it asks again, with a
+	// small change: if it is away, other documents must not wait for it.
+	SmallPatience = 3 * time.Second
 	// DefaultRequestsPerSecond is one worker's rate of requests to GitLab, unless
 	// gitlabRequestsPerSecond says otherwise.
 	DefaultRequestsPerSecond = 4

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ type Documents struct {
 	// left to an embed job.
 	Small int
 	Clock func() time.Time
+	Log   *slog.Logger
 }
 
 // Type implements [Work].
@@ -112,12 +114,18 @@ func (s *Documents) embedSmall(ctx context.Context, job *surgical.Job, budget *B
 	if job.RegeneratedAll || len(job.Regenerated) > s.Small || job.Attempts > 1 {
 		return false
 	}
+	ctx, cancel := context.WithTimeout(ctx, surgical.HandOnReserve+surgical.SmallPatience)
+	defer cancel()
 	embedded := false
 	err := func() (err error) {
 		defer surgical.Recover(&err)
 		embedded, err = s.Embeddings.small(ctx, job, s.Small, budget)
 		return err
 	}()
+	if err != nil {
+		s.Log.WarnContext(ctx, "left_to_embed", "run_id", job.RunID, "project_id", job.Ref.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
+			"code", string(surgical.AsError(err).Code), "error", err.Error())
+	}
 	return embedded && err == nil
 }
 

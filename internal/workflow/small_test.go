@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,6 +110,37 @@ func TestDocuments_LeavesWhatItDoesNotEmbedToAnEmbedJob(t *testing.T) {
 			w.handle(w.Embed, in)
 			w.settled(ref)
 		})
+	}
+}
+
+// limited fails, and notes how much time it has.
+type limited struct {
+	*embedder
+	left []time.Duration
+}
+
+func (l *limited) Embed(ctx context.Context, _ []string) ([][]float32, error) {
+	deadline, _ := ctx.Deadline()
+	l.left = append(l.left, time.Until(deadline))
+	return nil, surgical.NewError(surgical.CodeEmbedFailed, "the embedder does not answer")
+}
+
+// What waits for the embedder is the embed state; documents of other targets, and what has
+// to be hidden, must not wait with it.
+func TestDocuments_WaitsForTheEmbedderOnlyBriefly(t *testing.T) {
+	w := embedding(t, &embedder{model: "m", most: 64})
+	one, two := gitlab.IssueRef(7), gitlab.MergeRequestRef(12)
+	in := w.commit(surgical.Options{}, one, two)
+	w.embedsSmall(16)
+	away := &limited{embedder: &embedder{model: "m", most: 64}}
+	w.Docs.Work.(*workflow.Documents).Embeddings = &workflow.Embeddings{Content: w.Content, Embedder: away}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	if result, err := w.Docs.Handle(ctx, in); err != nil || result.Outcome != workflow.Done || len(w.documents(one)) == 0 || len(w.documents(two)) == 0 {
+		t.Errorf("%+v, %v; %d and %d documents", result, err, len(w.documents(one)), len(w.documents(two)))
+	}
+	if most := surgical.HandOnReserve + surgical.SmallPatience; len(away.left) != 2 || slices.Max(away.left) > most {
+		t.Errorf("the embedder has %v, want at most %v for each target", away.left, most)
 	}
 }
 

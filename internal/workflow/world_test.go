@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 
 // embedsSmall lets docs embed what has up to so many chunks.
 func (w *world) embedsSmall(chunks int) {
-	w.Docs.Work = &workflow.Documents{Content: w.Content, Embeddings: w.Embed.Work.(*workflow.Embeddings), Small: chunks, Clock: w.Clock.Now}
+	w.Docs.Work = &workflow.Documents{Content: w.Content, Embeddings: w.Embed.Work.(*workflow.Embeddings), Small: chunks, Clock: w.Clock.Now, Log: w.Docs.Log}
 }
 
 func (w *world) must(err error) {

@@ -37,6 +37,9 @@ func stageMutations() []mutation {
 		{"docs embeds again what may have killed it", []edit{
 			{docs, " || job.Attempts > 1 {", " {"},
 		}, outcomes()},
+		{"docs waits for the embedder as long as it runs", []edit{
+			{docs, "context.WithTimeout(ctx, surgical.HandOnReserve+surgical.SmallPatience)", "context.WithCancel(ctx)"},
+		}, outcomes()},
 		{"a document that moved while docs embedded it counts as embedded", []edit{
 			{"internal/workflow/embeddings_together.go", "return err == nil && len(moved) == 0, err", "_ = moved\n\treturn err == nil, err"},
 		}, outcomes()},

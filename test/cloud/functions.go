@@ -149,7 +149,7 @@ func (f *Functions) EmbedWith(embedder embedding.Embedder, wrap func(workflow.Wo
 	}
 	f.Engine.Content = f.Content.EmbeddedBy(model)
 	embeddings := &workflow.Embeddings{Content: f.Content, Embedder: embedder}
-	documents := &workflow.Documents{Content: f.Content, Embeddings: embeddings, Small: surgical.SmallChange, Clock: f.clock}
+	documents := &workflow.Documents{Content: f.Content, Embeddings: embeddings, Small: surgical.SmallChange, Clock: f.clock, Log: f.Docs.Log}
 	f.Docs.Work = wrap(leaving{documents, f.leaves})
 	f.Embed.Work = wrap(embeddings)
 }

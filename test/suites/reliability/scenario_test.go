@@ -26,6 +26,9 @@ type scenario struct {
 	// that no other scenario makes; in huge ones, processes also die only
 	// there.
 	large, huge bool
+	// bothWays is for one that is played a second time with embeddings left to the embed
+	// stage.
+	bothWays bool
 	// unsuccessful is the number of its runs that do not succeed.
 	unsuccessful int
 	// deadLetters is the number of messages that it leaves in the dead-letter
@@ -93,6 +96,12 @@ func leaving(prepare func(*cloud.Cloud)) func(*cloud.Cloud) {
 
 func scenarios() []scenario {
 	all, apis := slices.Concat(deliveries(), byHand(), unlucky(), large()), &cloudapi.APIs{}
+	for _, s := range all {
+		if s.bothWays {
+			s.name, s.prepare = s.name+", left to embed", leaving(s.prepare)
+			all = append(all, s)
+		}
+	}
 	for i := range all {
 		all[i].apis = apis
 	}
@@ -122,7 +131,7 @@ func deliveries() []scenario {
 				c.Webhook(issue(70))
 				c.Webhook(issue(70))
 			}},
-		{name: "turns confidential", refs: []surgical.EntityRef{issue(70)}, prepare: leaving(synced(70)),
+		{name: "turns confidential", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), bothWays: true,
 			act: func(c *cloud.Cloud) {
 				c.GitLab.EditIssue(issue(70), func(i *fakegitlab.Issue) { i.Confidential = true })
 				c.Webhook(issue(70))
@@ -180,7 +189,7 @@ func calledConfidential(c *cloud.Cloud) {
 // byHand are the scenarios that start with a call of the API.
 func byHand() []scenario {
 	return []scenario{
-		{name: "several targets", refs: []surgical.EntityRef{issue(70), issue(71), fakegitlab.MergeRequestRef(73)}, prepare: leaving(synced(70)),
+		{name: "several targets", refs: []surgical.EntityRef{issue(70), issue(71), fakegitlab.MergeRequestRef(73)}, prepare: synced(70), bothWays: true,
 			act: func(c *cloud.Cloud) {
 				small(c, 71)
 				c.GitLab.SetMergeRequest(fakegitlab.NewMergeRequest(73, "Merge request", "What it does.", fakegitlab.Time{Time: c.Clock.Now().Add(-time.Hour)}))
@@ -219,7 +228,7 @@ func unlucky() []scenario {
 			act: func(c *cloud.Cloud) {
 				post(c, "/v1/sync-runs/"+byHandID()+"/retry-failed", "", "")
 			}},
-		{name: "cancelled after the commit", refs: []surgical.EntityRef{issue(70)}, prepare: leaving(synced(70)),
+		{name: "cancelled after the commit", refs: []surgical.EntityRef{issue(70)}, prepare: synced(70), bothWays: true,
 			act: func(c *cloud.Cloud) {
 				c.GitLab.AddDiscussion(issue(70), fakegitlab.Note{Body: "One more."})
 				startRun(c, `{"project_id":1,"issues":[70]}`)
