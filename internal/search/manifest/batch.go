@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -136,24 +135,12 @@ func (s *Store) namedMeanwhile(ctx context.Context, read Manifest, row batchItem
 // writeBatch writes the batch, unless the number was taken by a writer that had read the
 // same manifest, or a later one.
 func (s *Store) writeBatch(ctx context.Context, journal string, row batchItem) (mine bool, err error) {
-	raw, err := attributevalue.MarshalMap(row)
-	if err != nil {
-		return false, fmt.Errorf("encode a batch of the index: %w", err)
-	}
-	expr, err := expression.NewBuilder().WithCondition(expression.AttributeNotExists(expression.Name("name")).
-		Or(expression.Name("version").LessThan(expression.Value(row.Version)))).Build()
-	if err != nil {
-		return false, fmt.Errorf("write a batch of the index: %w", err)
-	}
-	_, err = s.db.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.table, Item: raw, ConditionExpression: expr.Condition(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	})
+	mine, err = s.putIf(ctx, row, absent().Or(expression.Name("version").LessThan(expression.Value(row.Version))))
 	switch {
-	case err == nil:
-		return true, nil
-	case !dynamo.IsConditionFailed(err):
+	case err != nil:
 		return false, fmt.Errorf("write a batch of the index: %w", err)
+	case mine:
+		return true, nil
 	}
 	// The response to an earlier try of the SDK may have been lost.
 	return s.wrote(ctx, journal, row)

@@ -50,33 +50,47 @@ func (s *Store) Read(ctx context.Context) (Manifest, error) {
 // Swap replaces the manifest that was read. It returns the new one, or [ErrMoved].
 func (s *Store) Swap(ctx context.Context, read, next Manifest) (Manifest, error) {
 	next.Version, next.By = read.Version+1, rand.Text()
-	raw, err := attributevalue.MarshalMap(item{itemName, next})
-	if err != nil {
-		return read, fmt.Errorf("encode the manifest of the index: %w", err)
-	}
-	condition := expression.AttributeNotExists(expression.Name("name"))
+	condition := absent()
 	if read.Exists() {
 		condition = expression.Name("version").Equal(expression.Value(read.Version))
 	}
-	expr, err := expression.NewBuilder().WithCondition(condition).Build()
-	if err != nil {
-		return read, fmt.Errorf("replace the manifest of the index: %w", err)
-	}
-	_, err = s.db.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.table, Item: raw, ConditionExpression: expr.Condition(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	})
+	replaced, err := s.putIf(ctx, item{itemName, next}, condition)
 	switch {
-	case err == nil:
-		return next, nil
-	case !dynamo.IsConditionFailed(err):
+	case err != nil:
 		return read, fmt.Errorf("replace the manifest of the index: %w", err)
+	case replaced:
+		return next, nil
 	}
 	// The response to an earlier try of the SDK may have been lost.
 	if now, err := s.Read(ctx); err == nil && now.Version == next.Version && now.By == next.By {
 		return next, nil
 	}
 	return read, ErrMoved
+}
+
+// absent is the condition that the item does not exist.
+func absent() expression.ConditionBuilder {
+	return expression.AttributeNotExists(expression.Name("name"))
+}
+
+// putIf writes an item of the table, and reports whether its condition held.
+func (s *Store) putIf(ctx context.Context, row any, condition expression.ConditionBuilder) (held bool, err error) {
+	raw, err := attributevalue.MarshalMap(row)
+	if err != nil {
+		return false, fmt.Errorf("encode: %w", err)
+	}
+	expr, err := expression.NewBuilder().WithCondition(condition).Build()
+	if err != nil {
+		return false, fmt.Errorf("build the condition: %w", err)
+	}
+	_, err = s.db.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.table, Item: raw, ConditionExpression: expr.Condition(),
+		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
+	})
+	if dynamo.IsConditionFailed(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // RequestRebuild asks the next indexer to rebuild the index.

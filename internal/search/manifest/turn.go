@@ -8,11 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -127,38 +124,28 @@ func (t *Turn) change(ctx context.Context, next func(turnItem) (turnItem, bool))
 		if !differs {
 			return nil
 		}
-		err := t.replace(ctx, t.row.Version, &to)
+		replaced, err := t.replace(ctx, t.row.Version, &to)
 		t.row = nil
-		if err == nil {
+		if replaced {
 			t.row = &to
 		}
-		if !dynamo.IsConditionFailed(err) {
+		if replaced || err != nil {
 			return err
 		}
 	}
 	return errors.New("others keep changing whose turn it is to index")
 }
 
-func (t *Turn) replace(ctx context.Context, version int64, row *turnItem) error {
+// replace writes the row, and reports whether its version was still this one.
+func (t *Turn) replace(ctx context.Context, version int64, row *turnItem) (replaced bool, err error) {
 	row.Name, row.Version = turnName, version+1
-	raw, err := attributevalue.MarshalMap(row)
+	condition := absent()
+	if version > 0 {
+		condition = expression.Name("version").Equal(expression.Value(version))
+	}
+	replaced, err = t.store.putIf(ctx, row, condition)
 	if err != nil {
-		return fmt.Errorf("encode whose turn it is to index: %w", err)
+		return false, fmt.Errorf("change whose turn it is to index: %w", err)
 	}
-	condition := expression.Name("version").Equal(expression.Value(version))
-	if version == 0 {
-		condition = expression.AttributeNotExists(expression.Name("name"))
-	}
-	expr, err := expression.NewBuilder().WithCondition(condition).Build()
-	if err != nil {
-		return fmt.Errorf("change whose turn it is to index: %w", err)
-	}
-	_, err = t.store.db.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &t.store.table, Item: raw, ConditionExpression: expr.Condition(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
-	})
-	if err != nil {
-		return fmt.Errorf("change whose turn it is to index: %w", err)
-	}
-	return nil
+	return replaced, nil
 }
