@@ -17,64 +17,46 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"gitlab.com/lorehook/lorehook/scripts/internal/checking"
 )
 
-func main() {
-	roots := os.Args[1:]
-	if len(roots) == 0 {
-		roots = []string{"."}
-	}
-	dead, err := check(os.Stdout, roots)
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "links:", err)
-		os.Exit(2)
-	case dead > 0:
-		os.Exit(1)
-	}
-}
+func main() { checking.Main("links", check) }
 
 // check prints the dead links under the roots, and returns how many there are.
 func check(out io.Writer, roots []string) (dead int, err error) {
 	pages := pages{}
 	links := 0
-	for _, root := range roots {
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case entry.IsDir() && skipped(entry.Name()):
-				return fs.SkipDir
-			case filepath.Ext(path) != ".md":
-				return nil
-			}
-			p, err := pages.read(path)
+	err = checking.Files(roots, skipped, func(path string, _ fs.DirEntry) error {
+		if filepath.Ext(path) != ".md" {
+			return nil
+		}
+		p, err := pages.read(path)
+		if err != nil {
+			return err
+		}
+		links += len(p.links)
+		for _, l := range p.links {
+			missing, err := pages.missing(path, l.target)
 			if err != nil {
 				return err
 			}
-			links += len(p.links)
-			for _, l := range p.links {
-				missing, err := pages.missing(path, l.target)
-				if err != nil {
-					return err
-				}
-				if missing != "" {
-					dead++
-					fmt.Fprintf(out, "%s:%d: %s: %s\n", path, l.line, l.target, missing)
-				}
+			if missing != "" {
+				dead++
+				fmt.Fprintf(out, "%s:%d: %s: %s\n", path, l.line, l.target, missing)
 			}
-			return nil
-		})
-		if err != nil {
-			return dead, err
 		}
+		return nil
+	})
+	if err != nil {
+		return dead, err
 	}
 	_, err = fmt.Fprintf(out, "%d links, %d dead\n", links, dead)
 	return dead, err
 }
 
 // skipped reports whether a directory has no Markdown of the project.
-func skipped(name string) bool {
+func skipped(_, name string) bool {
 	return name == "node_modules" || name == "testdata" || strings.HasPrefix(name, ".") && name != "." && name != ".."
 }
 

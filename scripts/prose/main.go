@@ -15,50 +15,32 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"gitlab.com/lorehook/lorehook/scripts/internal/checking"
 )
 
-func main() {
-	roots := os.Args[1:]
-	if len(roots) == 0 {
-		roots = []string{"."}
-	}
-	n, err := check(os.Stdout, roots)
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "prose:", err)
-		os.Exit(2)
-	case n > 0:
-		os.Exit(1)
-	}
-}
+func main() { checking.Main("prose", check) }
 
 // check prints the findings under the roots, and returns how many there are.
 func check(out io.Writer, roots []string) (int, error) {
 	var all []finding
-	for _, root := range roots {
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case entry.IsDir() && skipped(path, entry.Name()):
-				return fs.SkipDir
-			case !entry.Type().IsRegular(), entry.Name() == "LICENSE": // not our words
-				return nil
-			}
-			found, err := checkFile(path)
-			all = append(all, found...)
-			return err
-		})
-		if err != nil {
-			return 0, err
+	err := checking.Files(roots, skipped, func(path string, entry fs.DirEntry) error {
+		if !entry.Type().IsRegular() || entry.Name() == "LICENSE" { // not our words
+			return nil
 		}
+		found, err := checkFile(path)
+		all = append(all, found...)
+		return err
+	})
+	if err != nil {
+		return 0, err
 	}
 	for _, f := range all {
 		if _, err := fmt.Fprintf(out, "%s:%d: %q -> %s\n", f.file, f.line, f.words, f.instead); err != nil {
 			return 0, err
 		}
 	}
-	_, err := fmt.Fprintf(out, "%d findings\n", len(all))
+	_, err = fmt.Fprintf(out, "%d findings\n", len(all))
 	return len(all), err
 }
 
