@@ -62,7 +62,7 @@ func stageMutations() []mutation {
 			{"internal/render/render_discussion.go", "\t\t\tf.LeaveOut(err.Error() + \", so the note is left out\")\n\t\t\tcontinue\n", "\t\t\tf.LeaveOut(err.Error() + \", so the note is left out\")\n"},
 		}, outcomes()},
 		{"a record that cannot be rendered stops the others", []edit{
-			{docs, "case errors.As(err, &unreadable) && !unreadable.Retryable:", "case errors.As(err, &unreadable) && unreadable.Retryable:"},
+			{"internal/workflow/documents_render.go", "case errors.As(err, &unreadable) && !unreadable.Retryable:", "case errors.As(err, &unreadable) && unreadable.Retryable:"},
 		}, outcomes()},
 		{"documents of an older format stay", []edit{
 			{prepare, "p.base.DocumentFormat != surgical.DocumentFormat", "p.base.DocumentFormat > surgical.DocumentFormat"},
