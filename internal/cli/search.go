@@ -118,7 +118,7 @@ func (p *printer) hits(page apiclient.SearchPage, at times) {
 	}
 	p.line("%s search, with every change before %s", page.Mode, at.text(page.AsOf))
 	if page.Reason != "" {
-		p.wrapped(p.warn, page.Reason, at)
+		p.wrapped(p.warn, page.Reason)
 	}
 	if page.NextCursor != "" {
 		p.line("%s", paint(p.faint, "next page: --cursor %s", page.NextCursor))

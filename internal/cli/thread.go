@@ -27,7 +27,7 @@ func (p *printer) thread(e apiclient.Entity, at times) {
 	p.header(e, a, entries, at)
 	if strings.TrimSpace(a.Description) != "" {
 		p.line("")
-		p.text(a.Description, at)
+		p.text(a.Description)
 	}
 	for i, entry := range entries {
 		if i == 0 || entry.Text != "" || entries[i-1].Text != "" { // events in a row are one block
@@ -56,7 +56,7 @@ func (p *printer) header(e apiclient.Entity, a surgical.Attributes, entries []re
 	if e.Type == surgical.MergeRequest {
 		number = fmt.Sprintf("!%d", e.IID)
 	}
-	p.wrapped(p.strong, a.Title+" "+number, at)
+	p.wrapped(p.strong, a.Title+" "+number)
 	state := p.good
 	if a.State != "opened" {
 		state = p.bad
@@ -98,16 +98,16 @@ func (p *printer) entry(e render.Entry, at times) {
 		marks = " · " + strings.Join(e.Marks, ", ")
 	}
 	if e.Text == "" {
-		p.wrapped(p.faint, fmt.Sprintf("%s %s · %s%s", who(e.Author), e.Did, at.text(e.At), marks), at)
+		p.wrapped(p.faint, fmt.Sprintf("%s %s · %s%s", who(e.Author), e.Did, at.text(e.At), marks))
 		return
 	}
 	p.line("%s %s", paint(p.strong, "%s", who(e.Author)), paint(p.faint, "%s · %s%s", e.Did, at.text(e.At), marks))
-	p.text(e.Text, at)
+	p.text(e.Text)
 }
 
 // text prints text that people wrote, indented, so that it does not look like a line of
 // the program's own.
-func (p *printer) text(text string, at times) {
+func (p *printer) text(text string) {
 	text = strings.TrimRight(plaintext.Text(text), " \t\n")
 	lines := strings.Split(text, "\n")
 	if p.width > 0 {
@@ -123,7 +123,7 @@ func (p *printer) text(text string, at times) {
 }
 
 // wrapped prints text in a colour, on as many lines as a terminal needs for it.
-func (p *printer) wrapped(colour *color.Color, text string, at times) {
+func (p *printer) wrapped(colour *color.Color, text string) {
 	lines := []string{plaintext.Line(text)}
 	if p.width > 0 {
 		lines = wrapped(lines[0], p.prose())

@@ -58,7 +58,7 @@ func TestPackEntries_UnpackGivesThemBack(t *testing.T) {
 	})
 }
 
-// Outlines are told apart by their places only.
+// Only its place says whose an outline is.
 func TestUnpack_LeavesOutOutlinesThatDoNotFitTheEntries(t *testing.T) {
 	by := surgical.AttemptID{RunID: "r", Number: 1}
 	want := entries{"a": {[]byte("1"), by, 1, outline{1, 2}}, "b": {[]byte("2"), by, 1, outline{3, 4}}}

@@ -124,7 +124,7 @@ func (p *Page) Entity(ctx context.Context) (json.RawMessage, error) {
 func (p *Page) Children(ctx context.Context) iter.Seq2[surgical.Child, error] {
 	return func(yield func(surgical.Child, error) bool) {
 		awaited := p.after
-		for child, err := range p.shown(ctx, p.rest, p.fitting) {
+		for child, err := range p.shown(ctx) {
 			switch {
 			case err != nil || awaited == "":
 				if !yield(child, err) {
@@ -143,13 +143,13 @@ func (p *Page) Children(ctx context.Context) iter.Seq2[surgical.Child, error] {
 	}
 }
 
-// shown yields those of the children that are shown. It reads so many of them at a time as
-// portion says; least grows while none is shown.
-func (p *Page) shown(ctx context.Context, rest []string, portion func(rest []string, least int) int) iter.Seq2[surgical.Child, error] {
+// shown yields those of the children that are shown. It reads more of them at a time while
+// none is shown.
+func (p *Page) shown(ctx context.Context) iter.Seq2[surgical.Child, error] {
 	return func(yield func(surgical.Child, error) bool) {
-		least := 1
+		rest, least := p.rest, 1
 		for len(rest) > 0 {
-			next := rest[:portion(rest, least)]
+			next := rest[:p.fitting(rest, least)]
 			rest = rest[len(next):]
 			texts, err := p.texts(ctx, next)
 			if err != nil {
