@@ -49,13 +49,16 @@ func showOverview(ctx context.Context, raw json.RawMessage) error {
 }
 
 // The ledger has more runs of each status than the widget counts open ones, with as many
-// targets, and failures of them, as a run may have.
+// targets, and failures of them, as a run may have; fewer runs unless make memory runs this.
 func TestWidget_StaysWithinItsMemoryWithTheLargestRuns(t *testing.T) {
-	memory.Wanted(t)
 	engines.RunOnDynamoDBLocal(t, func(t *testing.T, e engines.Engine) {
 		now := time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
 		rows := ledger.New(e.DynamoDB, e.Tables, func() time.Time { return now })
-		for n := range 400 {
+		runs := 20
+		if memory.Full() {
+			runs = 400
+		}
+		for n := range runs {
 			req := surgical.Request{RunID: fmt.Sprintf("m%d", n), ProjectID: 1, Origin: surgical.OriginManual, IdempotencyKey: fmt.Sprint(n), EventAt: now}
 			failure := surgical.NewError(surgical.CodeRunCancelled, strings.Repeat("too large for a widget ", 40))
 			for iid := range int64(surgical.MaxTargets) {

@@ -76,7 +76,7 @@ func indexTask(do func(context.Context, *opened) error) memory.Task {
 		var err error
 		o.engine, err = embedded.New(embedded.Options{
 			Manifests: o.manifests, Objects: bucket.New(fakes3.OfDirectory(filepath.Join(o.Dir, "objects")), "index"), Dir: temporary,
-			Language: language.Default, Model: largeModel, Embed: func(context.Context, string) ([]float32, error) { return o.vector(rand.New(rand.NewPCG(3, 3))), nil },
+			Language: language.Default, Confidential: surgical.Exclude, Model: largeModel, Embed: func(context.Context, string) ([]float32, error) { return o.vector(rand.New(rand.NewPCG(3, 3))), nil },
 			Clock: func() time.Time { return o.now }, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
@@ -188,9 +188,10 @@ func rebuildAll(ctx context.Context, o *opened) error {
 	return o.engine.Rebuild(ctx, search.Position{Cursor: "0", AsOf: o.now}, o.changes(1, o.Entities))
 }
 
-// compactAll changes so many entities that the batches have to be joined with the base.
+// compactAll changes entities, and joins the batches with the base.
 func compactAll(ctx context.Context, o *opened) error {
-	const batches, ofOne = 26, 200
+	const batches = 26
+	ofOne := min(200, o.Entities/batches)
 	for n := range batches {
 		at, _, err := o.engine.Position(ctx)
 		if err != nil {
@@ -211,6 +212,7 @@ func compactAll(ctx context.Context, o *opened) error {
 	if err != nil {
 		return err
 	}
+	o.now = o.now.Add(surgical.CompactRemoved)
 	if err := o.engine.Maintain(ctx); err != nil {
 		return err
 	}
@@ -252,7 +254,6 @@ func searchAll(ctx context.Context, o *opened) error {
 // The index at the size at which docs/search.md says that the engine ends: rebuilt and
 // compacted by an indexer, and searched, each in a process of its own.
 func TestEngine_StaysWithinItsMemoryAndStorageAtItsEnd(t *testing.T) {
-	memory.Wanted(t)
 	for _, c := range ends() {
 		t.Run(fmt.Sprintf("%d chunks of %d dimensions", c.Entities*largeChunks, c.Dimensions), func(t *testing.T) {
 			c.Dir = t.TempDir()
@@ -275,7 +276,11 @@ func TestEngine_StaysWithinItsMemoryAndStorageAtItsEnd(t *testing.T) {
 	}
 }
 
-// ends are the largest indexes: with vectors of the local model, and of Bedrock's.
+// ends are the largest indexes: with vectors of the local model, and of Bedrock's. Unless
+// make memory runs the test, a small one shows that it still measures what it should.
 func ends() []largeIndex {
+	if !memory.Full() {
+		return []largeIndex{{Entities: 400, Dimensions: 16}}
+	}
 	return []largeIndex{{Entities: 60_000, Dimensions: 384}, {Entities: 20_000, Dimensions: vectorspace.TitanDimensions}}
 }
