@@ -20,6 +20,9 @@ const (
 	// so many takes one transaction for documents and embeddings, and one for
 	// vectors if each has one.
 	docsBatch = 49
+	// docsBatchBytes ends a batch with the document whose text reaches it: until the batch
+	// is written, its texts and their pieces are in memory.
+	docsBatchBytes = 8 << 20
 	// maxRenders bounds how often a batch is rendered again because a newer
 	// revision of the entity was committed in the meantime.
 	maxRenders = 20
@@ -58,14 +61,16 @@ func (s *Documents) Do(ctx context.Context, run surgical.Run, job *surgical.Job,
 	if err != nil {
 		return ledger.Done{}, err
 	}
-	for batch := range slices.Chunk(ids, docsBatch) {
+	for len(ids) > 0 {
 		if err := budget.Next(ctx); err != nil {
 			return ledger.Done{}, err
 		}
-		if err := s.regenerate(ctx, job, batch); err != nil {
+		done, err := s.regenerate(ctx, job, ids[:min(docsBatch, len(ids))])
+		if err != nil {
 			return ledger.Done{}, err
 		}
-		job.Cursor = batch[len(batch)-1]
+		job.Cursor = ids[done-1]
+		ids = ids[done:]
 	}
 	return s.done(ctx, run, job, budget), nil
 }
@@ -163,9 +168,10 @@ func (s *Documents) scope(ctx context.Context, job surgical.Job) ([]string, erro
 	return slices.Sorted(maps.Keys(ids)), nil
 }
 
-// regenerate brings one batch of documents up to date, however often the entity
-// changes in the meantime, and adds those without current embeddings to the job.
-func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []string) error {
+// regenerate brings the first of the documents up to date, as many as are a batch and at
+// least one, and returns their number, however often the entity changes in the meantime.
+// It adds those without current embeddings to the job.
+func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []string) (done int, err error) {
 	for try := range maxRenders {
 		made, err := s.tryRegenerate(ctx, *job, try, ids)
 		if errors.Is(err, surgical.ErrMoved) {
@@ -173,7 +179,7 @@ func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []str
 			continue
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		job.DocumentsWritten += made.written
 		job.RegeneratedCount += int64(len(made.stale))
@@ -182,13 +188,15 @@ func (s *Documents) regenerate(ctx context.Context, job *surgical.Job, ids []str
 		if len(job.Regenerated) > maxNamed {
 			job.Regenerated, job.RegeneratedAll = nil, true
 		}
-		return nil
+		return made.done, nil
 	}
-	return fmt.Errorf("documents of %s: the entity moved %d times", job.Ref, maxRenders)
+	return 0, fmt.Errorf("documents of %s: the entity moved %d times", job.Ref, maxRenders)
 }
 
 // made is the result of one batch.
 type made struct {
+	// done is how many of the documents asked for are in the batch, the first of them.
+	done    int
 	written int64
 	// stale are the documents without current embeddings.
 	stale []string
@@ -206,10 +214,11 @@ func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int
 	if err != nil {
 		return made{}, err
 	}
-	rendered, warnings, err := renderAll(ctx, view.Head, children, ids)
+	rendered, done, warnings, err := renderBatch(ctx, view.Head, children, ids)
 	if err != nil {
 		return made{}, err
 	}
+	ids = ids[:done]
 	puts, replaced, gone := differences(view.Head, rendered, before.Documents, ids)
 	if len(puts)+len(replaced) > 0 {
 		token := content.TextToken(job.RunID, job.Attempts, view.Revision, try)
@@ -221,7 +230,7 @@ func (s *Documents) tryRegenerate(ctx context.Context, job surgical.Job, try int
 		return made{}, err
 	}
 	stale, err := s.stale(ctx, view.Head, rendered, before.Embeddings)
-	return made{int64(len(puts)), stale, warnings}, err
+	return made{done, int64(len(puts)), stale, warnings}, err
 }
 
 // removeEmbeddings removes what is left of documents that no longer exist. Those

@@ -12,26 +12,29 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// renderAll renders the documents whose child exists, one by one, and warns of what they
-// do not show. A record that cannot be rendered at all has no document.
-func renderAll(ctx context.Context, head surgical.Head, children content.Children, ids []string) (rendered map[string]surgical.Document, warnings []string, err error) {
+// renderBatch renders the documents whose child exists, one by one until their texts
+// have [docsBatchBytes], and warns of what they do not show. A record that cannot be
+// rendered at all has no document. done is how many of the ids were considered.
+func renderBatch(ctx context.Context, head surgical.Head, children content.Children, ids []string) (rendered map[string]surgical.Document, done int, warnings []string, err error) {
 	rendered = make(map[string]surgical.Document, len(ids))
-	for _, id := range ids {
+	for bytes := 0; done < len(ids) && bytes < docsBatchBytes; done++ {
+		id := ids[done]
 		document, exists, err := renderOne(ctx, head, children, id)
 		var unreadable *surgical.Error
 		switch {
 		case errors.As(err, &unreadable) && !unreadable.Retryable:
 			warnings = append(warnings, id+" has no document: "+unreadable.Message)
 		case err != nil:
-			return nil, nil, err
+			return nil, 0, nil, err
 		case exists:
 			rendered[id] = document
+			bytes += len(document.Text)
 			for _, what := range document.LeftOut {
 				warnings = append(warnings, id+" is incomplete: "+what)
 			}
 		}
 	}
-	return rendered, warnings, nil
+	return rendered, done, warnings, nil
 }
 
 func renderOne(ctx context.Context, head surgical.Head, children content.Children, id string) (document surgical.Document, exists bool, err error) {

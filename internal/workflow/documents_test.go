@@ -193,6 +193,43 @@ func TestDocuments_GoesOnBehindItsCursor(t *testing.T) {
 	}
 }
 
+// Long texts end a batch before it has its number of documents, because it is in memory.
+// What comes behind them is left to the next one, as it is.
+func TestDocuments_LeavesWhatComesAfterLongTextsToTheNextBatch(t *testing.T) {
+	w := newWorld(t)
+	ref := gitlab.IssueRef(7)
+	for range 10 {
+		w.GitLab.AddDiscussion(ref, gitlab.Note{Body: strings.Repeat("A remark. ", 100_000)})
+	}
+	w.synced(ref)
+	before := w.documents(ref)
+	w.Clock.Advance(time.Minute)
+	w.GitLab.EditIssue(ref, func(i *gitlab.Issue) { i.Title = "Another title" }) // of which all documents tell
+	in := w.commit(surgical.Options{}, ref)
+	run, job := w.claimed(in.RunID, surgical.JobDocs)
+	var long []int // documents that are written after each batch
+	for err := workflow.ErrOutOfTime; err != nil; {
+		if !errors.Is(err, workflow.ErrOutOfTime) {
+			t.Fatal(err)
+		}
+		_, err = w.Docs.Work.Do(t.Context(), run, &job, batches(1))
+		changed := 0
+		after := w.documents(ref)
+		for id, document := range before {
+			if after[id].Revision == 0 {
+				t.Fatalf("after %d batches, %s is gone", len(long)+1, id)
+			}
+			if document.Long() && after[id].Hash != document.Hash {
+				changed++
+			}
+		}
+		long = append(long, changed)
+	}
+	if diff := cmp.Diff([]int{9, 10}, long); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestDocuments_RendersAgainWhenTheEntityMoves(t *testing.T) {
 	w := newWorld(t)
 	ref := gitlab.IssueRef(7)

@@ -10,7 +10,7 @@ func stageMutations() []mutation {
 			{docs, "\tif len(current) == 0 {", "\tif len(current) >= 0 {"},
 		}, outcomes()},
 		{"regenerated counts documents written, not documents to embed", []edit{
-			{docs, "\tstale, err := s.stale(ctx, view.Head, rendered, before.Embeddings)\n\treturn made{int64(len(puts)), stale, warnings}, err", "\tvar stale []string\n\tfor _, put := range puts {\n\t\tstale = append(stale, put.ID)\n\t}\n\treturn made{int64(len(puts)), stale, warnings}, nil"},
+			{docs, "\tstale, err := s.stale(ctx, view.Head, rendered, before.Embeddings)\n\treturn made{done, int64(len(puts)), stale, warnings}, err", "\tvar stale []string\n\tfor _, put := range puts {\n\t\tstale = append(stale, put.ID)\n\t}\n\treturn made{done, int64(len(puts)), stale, warnings}, nil"},
 		}, outcomes()},
 		{"embeddings written under the head instead of their document", []edit{
 			{embeddings, "return s.check(key(ref, docKey(d.ID)), expression.Name(\"hash\").Equal(expression.Value(d.Hash)).\n\t\tAnd(expression.Name(\"revision\").Equal(expression.Value(d.Revision))))", "return s.check(key(ref, headKey), expression.Name(\"revision\").GreaterThanEqual(expression.Value(d.Revision)))"},
@@ -63,6 +63,9 @@ func stageMutations() []mutation {
 		}, outcomes()},
 		{"a record that cannot be rendered stops the others", []edit{
 			{"internal/workflow/documents_render.go", "case errors.As(err, &unreadable) && !unreadable.Retryable:", "case errors.As(err, &unreadable) && unreadable.Retryable:"},
+		}, outcomes()},
+		{"documents behind long texts count as gone", []edit{
+			{docs, "\tids = ids[:done]\n", ""},
 		}, outcomes()},
 		{"documents of an older format stay", []edit{
 			{prepare, "p.base.DocumentFormat != surgical.DocumentFormat", "p.base.DocumentFormat > surgical.DocumentFormat"},
