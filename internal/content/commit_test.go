@@ -399,7 +399,7 @@ func TestChangeWriteUnits_AreThoseOfTheItemsWritten(t *testing.T) {
 		id := fmt.Sprintf("d%d", i)
 		g = g.and("discussion#"+id, note(id, strings.Repeat("x", 40*i)))
 	}
-	for name, g := range map[string]gitlab{"inline": newIssue(), "parts": g} {
+	for name, g := range map[string]gitlab{"inline": newIssue(), "parts": g, "in pieces": newIssue().with("description", noise(300_000))} {
 		ref := issue(int64(len(name)))
 		_, change := w.commit(ref, g)
 		want := 0

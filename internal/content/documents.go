@@ -1,6 +1,7 @@
 package content
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -320,7 +321,7 @@ func packed(packer *packer, head surgical.Head, token string, d surgical.Documen
 	}
 	items := make([]dynamo.Item, len(fresh))
 	for i, piece := range fresh {
-		row := docTextItem{PK: partition(head.Ref), SK: pieceKey(ofDocument(d.ID), piece.ref), Revision: head.Revision, body: body{Zstd: piece.zstd}}
+		row := docTextItem{PK: partition(head.Ref), SK: pieceKey(ofDocument(d.ID), piece.ref), Revision: head.Revision, body: body{Zstd: bytes.Clone(packer.compressed(piece))}}
 		if items[i], err = attributevalue.MarshalMap(row); err != nil {
 			return Document{}, nil, fmt.Errorf("encode a piece: %w", err)
 		}

@@ -37,10 +37,11 @@ type pieceRef struct {
 	By string
 }
 
-// newPiece is a piece that is not stored yet.
+// newPiece is a piece that is not stored yet. Its text shares the memory of what was
+// packed.
 type newPiece struct {
 	ref  pieceRef
-	zstd []byte
+	text []byte
 }
 
 // packer cuts texts into pieces and compresses them. Its zero value is ready to use;
@@ -88,12 +89,18 @@ func (p *packer) pack(text []byte, by string, before []pieceRef) (refs []pieceRe
 		if !stored {
 			ref = pieceRef{Hash: hash, By: by}
 			known[string(hash)] = ref
-			p.scratch = p.encoder.EncodeAll(piece, p.scratch[:0])
-			fresh = append(fresh, newPiece{ref, bytes.Clone(p.scratch)})
+			fresh = append(fresh, newPiece{ref, piece})
 		}
 		refs[i] = ref
 	}
 	return refs, fresh, nil
+}
+
+// compressed returns how the piece is stored, the same bytes each time. They are valid
+// until the next call. The packer must have packed it.
+func (p *packer) compressed(piece newPiece) []byte {
+	p.scratch = p.encoder.EncodeAll(piece.text, p.scratch[:0])
+	return p.scratch
 }
 
 // cut divides a text; the pieces share its memory.

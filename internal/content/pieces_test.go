@@ -33,8 +33,8 @@ func pieced(t interface{ Fatal(...any) }, p *packer, stored map[string][]byte, b
 		if _, twice := stored[sk]; twice {
 			t.Fatal("stored twice: " + sk)
 		}
-		stored[sk] = piece.zstd
-		fresh += len(piece.zstd)
+		stored[sk] = bytes.Clone(p.compressed(piece))
+		fresh += len(stored[sk])
 	}
 	return refs, fresh
 }

@@ -286,7 +286,8 @@ func (p *preparation) stageChild(child string, hash []byte, before []pieceRef) (
 }
 
 // stagePieces stages those pieces of a long child that before does not contain, and
-// the list of all of them.
+// the list of all of them. A piece is compressed for its size now, and again when it is
+// written: until then, the pieces of a run would take as much memory as its texts.
 func (p *preparation) stagePieces(child string, raw []byte, before []pieceRef) ([]pieceRef, error) {
 	pieces, fresh, err := p.packer.pack(raw, p.attempt.String(), before)
 	if err != nil {
@@ -294,8 +295,11 @@ func (p *preparation) stagePieces(child string, raw []byte, before []pieceRef) (
 	}
 	for _, piece := range fresh {
 		item := key(p.snap.Ref, pieceKey(ofChild(child), piece.ref))
-		item["zstd"] = &types.AttributeValueMemberB{Value: piece.zstd}
-		p.change.staged = append(p.change.staged, ready(item))
+		p.change.staged = append(p.change.staged, staging{dynamo.ItemSize(item) + len("zstd") + len(p.packer.compressed(piece)), func() dynamo.Item {
+			whole := maps.Clone(item)
+			whole["zstd"] = &types.AttributeValueMemberB{Value: bytes.Clone(p.packer.compressed(piece))}
+			return whole
+		}})
 	}
 	return pieces, p.stageList(child, pieces)
 }
