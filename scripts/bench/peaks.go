@@ -33,8 +33,7 @@ func peaks(context.Context) ([]figure, error) {
 func peaksOf(kept []memory.Figure) (figures []figure) {
 	for _, m := range kept {
 		payload := float64(m.Payload) / (1 << 20)
-		f := newFigure("peak memory: "+m.Task+", "+m.Limit, float64(m.Peak), "MB", payload, math.Round(payloadTimes*payload+besidePayload))
-		figures = append(figures, f.notYet(float64(m.Allowed)))
+		figures = append(figures, newFigure("peak memory: "+m.Task+", "+m.Limit, float64(m.Peak), "MB", payload, math.Round(payloadTimes*payload+besidePayload)))
 	}
 	return figures
 }

@@ -16,10 +16,8 @@ const figuresEnv = "LOREHOOK_MEMORY_FIGURES"
 type Figure struct {
 	Task  string `json:"task"`
 	Limit string `json:"limit"`
-	// Peak and Allowed, which is [Percent] of what its function has, are in MB of 1024
-	// times 1024 bytes.
-	Peak    int `json:"peak_mb"`
-	Allowed int `json:"allowed_mb"`
+	// Peak is in MB of 1024 times 1024 bytes.
+	Peak int `json:"peak_mb"`
 	// Payload is in bytes.
 	Payload int64 `json:"payload_bytes"`
 }
@@ -32,7 +30,7 @@ func CheckAt(t *testing.T, task, limit string, payload int64, peak, megabytes in
 	if path == "" {
 		return
 	}
-	if err := appendTo(path, Figure{task, limit, peak, megabytes * Percent / 100, payload}); err != nil {
+	if err := appendTo(path, Figure{task, limit, peak, payload}); err != nil {
 		t.Error(err)
 	}
 }
