@@ -38,6 +38,7 @@ func parts() []part {
 		{"growing", growing},
 		{"burst", simulated("TestManyCommentsOnOneIssue_TakeFewRequestsAndAreShownSoon")},
 		{"fresh", simulated("TestAChange_IsShownAfterTheSettleTimeAndTwoRoundTrips")},
+		{"ingest-waits", simulated("TestAnIngest_WaitsForDynamoDBLessThanFourTransactions")},
 		{"ingest", ingesting},
 		{"paging", paging},
 		{"memory", peaks},
