@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -55,13 +56,20 @@ func (l *library) vector() []float32 {
 }
 
 func (l *library) entity(iid int64, chunks, words int) search.Change {
-	d := search.Document{ID: "entity", Indexed: search.Indexed{Hash: fmt.Sprintf("%064x", iid), Chunks: chunks, Model: model}}
+	d := search.Document{ID: render.EntityID, Indexed: search.Indexed{Hash: hashOf(iid), Chunks: chunks, Model: model}}
 	for range chunks {
 		d.Texts, d.Vectors = append(d.Texts, l.text(words)), append(d.Vectors, l.vector())
 	}
 	ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: iid}}
-	return search.Change{Ref: ref, Facets: search.Facets{State: "opened", Author: fmt.Sprint("user", iid%50)}, Put: []search.Document{d}}
+	return search.Change{Ref: ref, Facets: search.Facets{State: indexedState, Author: authorOf(iid)}, Put: []search.Document{d}}
 }
+
+// indexedState is the state of all entities.
+const indexedState = "opened"
+
+// authorOf is the user name of the entity's author, and hashOf the hash of its document.
+func authorOf(iid int64) string { return fmt.Sprint("user", iid%50) }
+func hashOf(iid int64) string   { return fmt.Sprintf("%064x", iid) }
 
 // everything are the entities of the measured index.
 func everything() iter.Seq2[search.Change, error] {
