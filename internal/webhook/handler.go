@@ -5,10 +5,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"path"
@@ -56,15 +54,18 @@ type Handler struct {
 	// NewTrace generates the traceparent of a delivery that has none.
 	NewTrace func(context.Context) string
 	Meter    Meter
+
+	buffers buffers
 }
 
 // incoming is what is known about a delivery so far.
 type incoming struct {
 	trace  string
 	header http.Header
-	body   []byte
-	event  delivery.Event
-	runID  string
+	// body is in a buffer that is lent for the delivery.
+	body  []byte
+	event delivery.Event
+	runID string
 	// resendAfter is the time from which another delivery under the same name is
 	// a message of its own.
 	resendAfter time.Time
@@ -75,12 +76,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	receivedAt := h.Clock()
 	ctx, cancel := context.WithTimeout(r.Context(), surgical.WebhookCallTimeout)
 	defer cancel()
+	buffer := h.buffers.borrow()
+	defer h.buffers.giveBack(buffer)
 	d := incoming{header: r.Header}
 	if h.NewTrace != nil {
 		d.trace = h.NewTrace(ctx)
 	}
 	ctx = trace.With(ctx, d.trace, "") // for lines about the tokens, until the sender's own is known
-	reason, err := h.handle(ctx, &d, r, receivedAt)
+	reason, err := h.handle(ctx, &d, r, buffer, receivedAt)
 	var failure *problem.Problem
 	if err != nil {
 		failure = problem.Of(err)
@@ -91,11 +94,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // handle runs the cheap and strict checks first. If the delivery is
 // ignored, it returns the reason.
-func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, receivedAt time.Time) (reason string, err error) {
+func (h *Handler) handle(ctx context.Context, d *incoming, r *http.Request, buffer *bytes.Buffer, receivedAt time.Time) (reason string, err error) {
 	if !isWebhookPath(r.URL.Path) {
 		return "", problem.Malformed(surgical.NewError(surgical.CodeInvalidRequest, "webhooks are not received at this path; GitLab's path is "+delivery.Path))
 	}
-	if d.body, err = readBody(r); err != nil {
+	if d.body, err = readBody(r, buffer); err != nil {
 		return "", err
 	}
 	if err := h.verify(ctx, d, receivedAt); err != nil {
@@ -169,38 +172,6 @@ func (h *Handler) verify(ctx context.Context, d *incoming, now time.Time) error 
 
 func unverifiable(cause error) error {
 	return problem.Unavailable(surgical.WrapError(surgical.CodeInternal, cause, "the tokens for verifying deliveries are missing or cannot be read; contact the operator"))
-}
-
-// readBody checks both the declared length, so that an oversized payload is
-// rejected before any of it is decoded, and the actual one.
-func readBody(r *http.Request) ([]byte, error) {
-	tooLarge := surgical.NewError(surgical.CodePayloadTooLarge, fmt.Sprintf("the payload is larger than %d bytes", surgical.MaxWebhookBody))
-	if r.ContentLength > surgical.MaxWebhookBody {
-		return nil, tooLarge
-	}
-	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
-	if _, err := body.ReadFrom(io.LimitReader(r.Body, surgical.MaxWebhookBody+1)); err != nil {
-		return nil, problem.Malformed(surgical.WrapError(surgical.CodeInvalidRequest, err, "the body cannot be read or is not valid base64"))
-	}
-	if body.Len() > surgical.MaxWebhookBody {
-		return nil, tooLarge
-	}
-	return unwrapped(body.Bytes()), nil
-}
-
-// unwrapped decodes a JSON object that a proxy encoded in base64 without saying so.
-// GitLab signed what was encoded. Base64 has no braces, so nothing else can be meant.
-func unwrapped(body []byte) []byte {
-	text := bytes.TrimSpace(body)
-	if len(text) == 0 || bytes.ContainsAny(text, "{}[]\"") {
-		return body
-	}
-	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(decoded, text)
-	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(decoded[:n]), []byte("{")) {
-		return body
-	}
-	return decoded[:n]
 }
 
 // named returns the delivery's key, "" if it has none, and the name that its run is

@@ -17,6 +17,7 @@ func hookMutations() []mutation {
 		{"token: a short token is one", []edit{{token, "case len(text) < atLeast:", "case len(text) < 0:"}}, parses},
 		{"token: a token may break a header", []edit{{token, "return r < ' ' || r > '~'", "return r < 0"}}, parses},
 		{"token: an access token may have a scheme before it", []edit{{token, "if err == nil && strings.ContainsAny(", "if err != nil && strings.ContainsAny("}}, parses},
+		{"webhook: a buffer is lent again while its body is read", []edit{{"internal/webhook/handler.go", "\tdefer h.buffers.giveBack(buffer)\n", "\th.buffers.giveBack(buffer)\n"}}, deliveries},
 		{"delivery: a signature of any time counts", []edit{{signature, "seconds < at-limit || seconds > at+limit", "seconds < at-limit && seconds > at+limit"}}, deliveries},
 		{"delivery: a signature from the future counts", []edit{{signature, "seconds < at-limit || seconds > at+limit", "seconds < at-limit"}}, deliveries},
 		{"delivery: a signed delivery may be accepted for its token", []edit{{signature, "\tif Signed(h) {\n\t\treturn v.verifySignature(h, body, now)\n\t}\n", "\tif Signed(h) && v.verifySignature(h, body, now) == nil {\n\t\treturn nil\n\t}\n"}}, deliveries},
