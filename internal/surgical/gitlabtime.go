@@ -15,7 +15,11 @@ func ParseTime(s string) (t time.Time, ok bool) {
 	if named, utc := strings.CutSuffix(s, " UTC"); utc {
 		s = named + " +0000"
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00"} {
+	layouts := [...]string{time.RFC3339, "2006-01-02T15:04:05Z0700"}
+	if len(s) > len(time.DateOnly) && s[len(time.DateOnly)] == ' ' {
+		layouts = [...]string{"2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05Z07:00"}
+	}
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return within(t.UTC()), true
 		}

@@ -84,7 +84,7 @@ func handling(context.Context) (figures []figure, err error) {
 				time, memory = time.within(sent.reach, p.ratio), memory.within(sent.memory, memory.Ratio)
 			}
 			if sent.reach > 0 && len(body) < 100_000 { // what does not depend on the body is more than that
-				time = time.notYet(2.8)
+				time = time.notYet(2.5)
 			}
 			figures = append(figures, time, memory)
 		}

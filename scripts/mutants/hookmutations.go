@@ -18,6 +18,7 @@ func hookMutations() []mutation {
 		{"token: a token may break a header", []edit{{token, "return r < ' ' || r > '~'", "return r < 0"}}, parses},
 		{"token: an access token may have a scheme before it", []edit{{token, "if err == nil && strings.ContainsAny(", "if err != nil && strings.ContainsAny("}}, parses},
 		{"webhook: a buffer is lent again while its body is read", []edit{{"internal/webhook/handler.go", "\tdefer h.buffers.giveBack(buffer)\n", "\th.buffers.giveBack(buffer)\n"}}, deliveries},
+		{"gateway: of a header in two spellings one is lost", []edit{{"internal/function/gateway/gateway.go", "\t\tif h[name] != nil {\n\t\t\treturn sortedHeader(sent)\n\t\t}\n", ""}}, []suite{{name: "events", args: []string{"./internal/function/gateway"}}}},
 		{"delivery: a signature of any time counts", []edit{{signature, "seconds < at-limit || seconds > at+limit", "seconds < at-limit && seconds > at+limit"}}, deliveries},
 		{"delivery: a signature from the future counts", []edit{{signature, "seconds < at-limit || seconds > at+limit", "seconds < at-limit"}}, deliveries},
 		{"delivery: a signed delivery may be accepted for its token", []edit{{signature, "\tif Signed(h) {\n\t\treturn v.verifySignature(h, body, now)\n\t}\n", "\tif Signed(h) && v.verifySignature(h, body, now) == nil {\n\t\treturn nil\n\t}\n"}}, deliveries},

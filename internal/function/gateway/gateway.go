@@ -49,20 +49,42 @@ func request(ctx context.Context, event events.APIGatewayV2HTTPRequest) *http.Re
 	r := &http.Request{
 		Method: event.RequestContext.HTTP.Method, URL: u, RequestURI: u.RequestURI(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: make(http.Header, len(event.Headers)), Host: event.RequestContext.DomainName, RemoteAddr: event.RequestContext.HTTP.SourceIP,
-	}
-	names := slices.AppendSeq(make([]string, 0, len(event.Headers)), maps.Keys(event.Headers))
-	slices.Sort(names) // so that a name in two spellings always yields the same list
-	for _, name := range names {
-		if !strings.EqualFold(name, "Host") { // it is in r.Host, as on a server
-			r.Header.Add(name, event.Headers[name])
-		}
+		Header: header(event.Headers), Host: event.RequestContext.DomainName, RemoteAddr: event.RequestContext.HTTP.SourceIP,
 	}
 	if len(event.Cookies) > 0 {
 		r.Header.Set("Cookie", strings.Join(event.Cookies, "; "))
 	}
 	r.Body, r.ContentLength = body(event)
 	return r.WithContext(ctx)
+}
+
+// header returns the headers by their canonical names, without Host, which is in
+// [http.Request.Host] as on a server.
+func header(sent map[string]string) http.Header {
+	h, values := make(http.Header, len(sent)), make([]string, 0, len(sent)) // one list, of which each name has a part
+	for name, value := range sent {
+		if name = http.CanonicalHeaderKey(name); name == "Host" {
+			continue
+		}
+		if h[name] != nil {
+			return sortedHeader(sent)
+		}
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	return h
+}
+
+// sortedHeader is [header] for events that have a name in two spellings: the two values are
+// in the order of the spellings, so that an event always yields the same list.
+func sortedHeader(sent map[string]string) http.Header {
+	h := make(http.Header, len(sent))
+	for _, name := range slices.Sorted(maps.Keys(sent)) {
+		if !strings.EqualFold(name, "Host") {
+			h.Add(name, sent[name])
+		}
+	}
+	return h
 }
 
 // address reads a path. The gateway has decoded it: it may hold anything by

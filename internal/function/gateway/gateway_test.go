@@ -61,6 +61,37 @@ func TestAdaptMakesARequestOfAnEvent(t *testing.T) {
 	}
 }
 
+func TestAdapt_KeepsTheValuesOfANameInTwoSpellingsInOneOrder(t *testing.T) {
+	for range 20 { // the order of a map changes
+		e := event("", false)
+		e.Headers["HOST"], e.Headers["x-Twice"], e.Headers["X-TWICE"] = "other.example.com", "three", "zero"
+		got, err := serve(t, e)
+		want := http.Header{
+			"Webhook-Signature": {"v1,abc v1,def"}, "X-Twice": {"zero", "three", "one,two"}, "Accept": {"a/b, c/d"}, "Cookie": {"a=1; b=2"},
+		}
+		if diff := cmp.Diff(want, got.Header); diff != "" || err != nil {
+			t.Fatalf("error %v (-want +got):\n%s", err, diff)
+		}
+	}
+}
+
+// A value that a handler adds must not become the value of another name.
+func TestAdapt_SharesNoValuesBetweenHeaders(t *testing.T) {
+	_, err := gateway.Adapt(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		before := r.Header.Clone()
+		for name := range before {
+			r.Header.Add(name, "added")
+			before[name] = append(before[name], "added")
+		}
+		if diff := cmp.Diff(before, r.Header); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}))(t.Context(), event("", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAdaptHandsOnEveryByteOfTheBody(t *testing.T) {
 	for _, body := range []string{"", "a", "ab", "abc", "abcd", "\x00\xff\r\n é", strings.Repeat("x", 100_000)} {
 		for _, e := range []events.APIGatewayV2HTTPRequest{event(body, false), event(base64.StdEncoding.EncodeToString([]byte(body)), true)} {

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -25,8 +23,14 @@ const Tolerance = 5 * time.Minute
 // TokenHeader carries a hook's secret token.
 const TokenHeader = "X-Gitlab-Token"
 
-// IDHeader carries the delivery's id, which the signature covers.
-const IDHeader = standardwebhooks.HeaderWebhookID
+// The headers of Standard Webhooks, spelled as [http.Header] has them, which finds them
+// without building their names.
+const (
+	// IDHeader carries the delivery's id, which the signature covers.
+	IDHeader        = "Webhook-Id"
+	timestampHeader = "Webhook-Timestamp"
+	signatureHeader = "Webhook-Signature"
+)
 
 // ErrNoTokens means that no token is configured to verify deliveries with. This
 // is the operator's mistake, not the sender's.
@@ -62,10 +66,10 @@ func (v *Verifier) Verify(h http.Header, body []byte, now time.Time) error {
 
 // Signed reports whether the delivery has a signature, in which case only the
 // signature may be checked.
-func Signed(h http.Header) bool { return len(h.Values(standardwebhooks.HeaderWebhookSignature)) > 0 }
+func Signed(h http.Header) bool { return len(h.Values(signatureHeader)) > 0 }
 
 func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) error {
-	timestamp := Header(h, standardwebhooks.HeaderWebhookTimestamp)
+	timestamp := Header(h, timestampHeader)
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
 		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp header is missing or not a number of seconds")
@@ -74,7 +78,7 @@ func (v *Verifier) verifySignature(h http.Header, body []byte, now time.Time) er
 	if at, limit := now.Unix(), int64(Tolerance/time.Second); seconds < at-limit || seconds > at+limit {
 		return surgical.NewError(surgical.CodeInvalidSignature, "the webhook-timestamp is more than 5 minutes from now; check both clocks")
 	}
-	sent := signatures(h.Values(standardwebhooks.HeaderWebhookSignature))
+	sent := signatures(h.Values(signatureHeader))
 	if len(sent) == 0 {
 		return surgical.NewError(surgical.CodeInvalidSignature, "the delivery has no v1 signature")
 	}
