@@ -26,7 +26,7 @@ const starts, promisedStarts = 15, 151
 var startReach = map[string]float64{"webhook": 1.15, "worker": 2, "api": 2}
 
 // startBound is how many times it may be while startReach is not reached.
-var startBound = map[string]float64{"webhook": 1.6, "worker": 2.8, "api": 2.8}
+var startBound = map[string]float64{"webhook": 1.9, "worker": 2.8, "api": 3}
 
 // starting measures cold starts: the processor time of a function's process until it first
 // polls the runtime API of Lambda, which is a server of this process. The floor is a
@@ -50,8 +50,8 @@ func starting(ctx context.Context) (figures []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	empty := filepath.Join(dir, "empty")
-	if err := devstack.BuildAs(ctx, root, devstack.Host(), empty, "./scripts/bench/empty"); err != nil {
+	empty, err := emptyFunction(ctx, root, dir)
+	if err != nil {
 		return nil, err
 	}
 	environments, err := environmentsOf(ctx, root)
@@ -90,6 +90,21 @@ func starting(ctx context.Context) (figures []figure, err error) {
 		figures = append(figures, measured...)
 	}
 	return figures, nil
+}
+
+// emptyFunction returns the path of the empty function's binary. Like the functions that are
+// compared with it, it is a copy of what the linker wrote: the system takes a quarter more
+// processor time to load the linker's own file, which it keeps in smaller pieces.
+func emptyFunction(ctx context.Context, root, dir string) (string, error) {
+	linked, empty := filepath.Join(dir, "linked"), filepath.Join(dir, "empty")
+	if err := devstack.BuildAs(ctx, root, devstack.Host(), linked, "./scripts/bench/empty"); err != nil {
+		return "", err
+	}
+	binary, err := os.ReadFile(linked)
+	if err != nil {
+		return "", err
+	}
+	return empty, os.WriteFile(empty, binary, 0o755)
 }
 
 // coldStarts starts functions in turns with an empty one.
