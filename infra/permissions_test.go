@@ -90,7 +90,7 @@ func wantGrants() map[string]grants {
 			"Requests.Arn":                      send, "Bulk.Arn": send, machine: start,
 		}),
 		"FeedRole": with(traced("Feed", grants{
-			"Feed.Arn":            dynamodb("GetItem", "PutItem", "UpdateItem"),
+			"Feed.Arn":            dynamodb("GetItem", "PutItem", "Query", "UpdateItem"),
 			"Content.StreamArn":   dynamodb("DescribeStream", "GetRecords", "GetShardIterator"),
 			"FeedFailures.Arn":    take + " " + send,
 			"IndexerFunction.Arn": invoke,

@@ -136,7 +136,7 @@ func Functions() map[string]Function {
 		"sweeper": sweeper(),
 		"crawler": crawler(),
 		"feed": {
-			Tables:  []Table{on(tables.Feed(), "GetItem", "PutItem", "UpdateItem")},
+			Tables:  []Table{on(tables.Feed(), "GetItem", "Query", "PutItem", "UpdateItem")},
 			Streams: []tables.Table{tables.Content()},
 			// Lambda sends what it gave up in the function's name.
 			Receives: []string{FeedFailures}, Sends: []string{FeedFailures}, Invokes: []string{"indexer"},

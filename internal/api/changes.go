@@ -58,17 +58,19 @@ type changePlace struct {
 	Of     string `json:"l"`
 	Epoch  int64  `json:"e"`
 	Number int64  `json:"n"`
-	At     int64  `json:"t"`
+	// Offset is absent between two blocks, as in all places of 0.1.0.
+	Offset int64 `json:"o,omitempty"`
+	At     int64 `json:"t"`
 }
 
 const changesList = "changes"
 
 func placeOf(p feed.Position) changePlace {
-	return changePlace{changesList, p.Epoch, p.Number, p.At.UnixMicro()}
+	return changePlace{changesList, p.Epoch, p.Number, p.Offset, p.At.UnixMicro()}
 }
 
 func (p changePlace) position() feed.Position {
-	return feed.Position{Epoch: p.Epoch, Number: p.Number, At: time.UnixMicro(p.At)}
+	return feed.Position{Epoch: p.Epoch, Number: p.Number, Offset: p.Offset, At: time.UnixMicro(p.At)}
 }
 
 func (s *server) listChanges(ctx context.Context, in *changesInput) (*answer[ChangeList], error) {

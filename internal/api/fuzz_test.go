@@ -181,7 +181,7 @@ func FuzzRead(f *testing.F) {
 		"/v1/projects/1/issues/7/sync-runs", "/v1/projects/3/issues/7", "/v1/projects/1/merge_requests/99999999999999999999", "/v1//projects", "/openapi.json", "/healthz", "/%zz",
 		"/v1/search", "/v1/search?q=reindex&limit=1", "/v1/search?q=%00%ff+NOT(*:*~2^3+%22state:opened+label:%22a+b%22+created:2026-05-01..2026-05-31+%E6%A4%9C%E7%B4%A2", "/v1/search?similar_to=1%237&project=1&state=opened&updated_before=0001-01-01T00:00:00Z",
 		"/v1/search?q=x&cursor=e30", "/v1/search?q=x+updated:%3E%3D9999-12-31&created_after=2026-02-30", "/v1/search?q=x&author=%40a&label=%2C",
-		"/v1/changes", "/v1/changes?since=e30&project=1", "/v1/changes?since=" + encodedPlace(f, changePlace{changesList, 1, 0, 1780000000000000}), "/v1/index", "/v1/status", "/v1/projects",
+		"/v1/changes", "/v1/changes?since=e30&project=1", "/v1/changes?since=" + encodedPlace(f, changePlace{Of: changesList, Epoch: 1, Offset: 1, At: 1780000000000000}), "/v1/index", "/v1/status", "/v1/projects",
 		"/v1/projects/1/issues?state=opened&label=a,b&author=a&assignee=b&milestone=c&order=created_asc&limit=100&fields=iid,title", "/v1/projects/1/issues?created_after=2026-05-01&created_before=2026-05-01T00:00:00%2B02:00&updated_after=0001-01-01&updated_before=0001-01-01T00:00:00Z",
 		"/v1/projects/1/merge_requests?state=locked&cursor=e30", "/v1/projects/1/entities?after=issue%237", "/v1/projects/1/issues/7?include=documents&fields=documents", "/v1/projects/1/issues/7/why",
 	} {
@@ -243,7 +243,7 @@ func FuzzPlace(f *testing.F) {
 			checkAnswer(t, w)
 		}
 		w := httptest.NewRecorder()
-		since := url.Values{"since": {encodedPlace(t, changePlace{changesList, revision, int64(children), at})}, "limit": {strconv.Itoa(limit)}}
+		since := url.Values{"since": {encodedPlace(t, changePlace{Of: changesList, Epoch: revision, Number: int64(children), Offset: int64(limit), At: at})}, "limit": {strconv.Itoa(limit)}}
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/changes?"+since.Encode(), nil))
 		checkAnswer(t, w)
 	})

@@ -15,10 +15,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// maxMoved bounds how often one transaction is repeated because consumers of other shards
-// came first.
-const maxMoved = 20
-
 // Consumer writes the feeds from the stream of the content table. All fields except
 // Changed are required.
 type Consumer struct {
@@ -33,7 +29,7 @@ type Consumer struct {
 // Handle is the Lambda function. It is invoked with batches of the stream, and with
 // messages of the queue to which Lambda sends what it gave up. If it fails, Lambda
 // delivers the whole batch again; it never reports single records, because their order
-// does not matter and all of them are appended in a few transactions.
+// does not matter and all of them are appended in a few writes.
 func (c *Consumer) Handle(ctx context.Context, event json.RawMessage) (events.DynamoDBEventResponse, error) {
 	response := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
 	var batch struct {
@@ -72,21 +68,22 @@ type change struct {
 	sk       string
 }
 
-// consume appends what the records say. The gap is looked for first: an entry that is
-// appended before would record that the consumer is back.
+// consume appends what the records say. The order of its steps counts: an absence is
+// looked for first, because what is recorded last says that there was none.
 func (c *Consumer) consume(ctx context.Context, changes []change) error {
-	if err := c.lookForGap(ctx); err != nil {
+	read, err := c.lookForGap(ctx)
+	if err != nil {
 		return err
 	}
 	entities, documents := entriesOf(changes)
-	if err := c.appendAll(ctx, Entities, entities); err != nil {
+	if err := c.Store.append(ctx, Entities, read[Entities], entities); err != nil {
 		return err
 	}
-	if err := c.appendAll(ctx, Documents, documents); err != nil {
+	if err := c.Store.append(ctx, Documents, read[Documents], documents); err != nil {
 		return err
 	}
-	if len(entities) == 0 {
-		if err := c.Store.consumed(ctx); err != nil {
+	if c.away(read) >= surgical.FeedConsumedInterval {
+		if err := c.Store.consumed(ctx, read); err != nil {
 			return err
 		}
 	}
@@ -117,45 +114,28 @@ func entriesOf(changes []change) (entities, documents []Entry) {
 }
 
 // lookForGap restarts the feeds if the consumer was away for so long that the stream may
-// have dropped records, and when it works for the first time.
-func (c *Consumer) lookForGap(ctx context.Context) error {
+// have dropped records, and when it works for the first time. It returns the counters.
+func (c *Consumer) lookForGap(ctx context.Context) (counters, error) {
 	for range maxMoved {
-		entities, err := c.Store.counter(ctx, Entities)
+		read, err := c.Store.counters(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		away := c.Clock().Sub(dynamo.FromMicros(entities.ConsumedAt))
-		if away <= surgical.FeedGap {
-			return nil
+		if c.away(read) <= surgical.FeedGap {
+			return read, nil
 		}
-		err = c.Store.restartAfterGap(ctx, entities)
+		err = c.Store.restartAfterGap(ctx, read)
 		if err == nil {
-			c.Log.WarnContext(ctx, "feed_restarted", "reason", "the consumer was away, or is new", "last_at", dynamo.FromMicros(entities.ConsumedAt))
+			c.Log.WarnContext(ctx, "feed_restarted", "reason", "the consumer was away, or is new", "last_at", dynamo.FromMicros(read[Entities].ConsumedAt))
 		}
-		if !errors.Is(err, surgical.ErrMoved) {
-			return err
+		if err != nil && !errors.Is(err, surgical.ErrMoved) {
+			return nil, err
 		}
 	}
-	return surgical.ErrMoved
+	return nil, surgical.ErrMoved
 }
 
-// appendAll appends the entries in as few transactions as possible.
-func (c *Consumer) appendAll(ctx context.Context, name Name, entries []Entry) error {
-	moved := 0
-	for len(entries) > 0 {
-		counter, err := c.Store.counter(ctx, name)
-		if err != nil {
-			return err
-		}
-		n, err := c.Store.append(ctx, name, counter, entries)
-		switch {
-		case errors.Is(err, surgical.ErrMoved) && moved < maxMoved:
-			moved++
-		case err != nil:
-			return fmt.Errorf("append to %s: %w", name, err)
-		default:
-			entries, moved = entries[n:], 0
-		}
-	}
-	return nil
+// away is how long ago it was recorded that the stream was consumed.
+func (c *Consumer) away(read counters) time.Duration {
+	return c.Clock().Sub(dynamo.FromMicros(read[Entities].ConsumedAt))
 }

@@ -40,13 +40,15 @@ type FeedSource struct{ Store *feed.Store }
 type feedPlace struct {
 	Epoch  int64 `json:"epoch"`
 	Number int64 `json:"number"`
+	// Offset is absent between two blocks, as in all places of 0.1.0.
+	Offset int64 `json:"offset,omitempty"`
 	// At is in microseconds.
 	At int64 `json:"at"`
 }
 
 // positionOf has in AsOf when the feed had no entry beyond it.
 func positionOf(p feed.Position) (Position, error) {
-	raw, err := json.Marshal(feedPlace{p.Epoch, p.Number, p.At.UnixMicro()})
+	raw, err := json.Marshal(feedPlace{p.Epoch, p.Number, p.Offset, p.At.UnixMicro()})
 	if err != nil {
 		return Position{}, fmt.Errorf("encode a place in the feed: %w", err)
 	}
@@ -68,7 +70,7 @@ func (s FeedSource) After(ctx context.Context, from Position, limit int) (Change
 	if json.Unmarshal([]byte(from.Cursor), &place) != nil {
 		return Changed{}, ErrRestarted
 	}
-	page, err := s.Store.Read(ctx, feed.Documents, feed.Position{Epoch: place.Epoch, Number: place.Number, At: time.UnixMicro(place.At)}, limit)
+	page, err := s.Store.Read(ctx, feed.Documents, feed.Position{Epoch: place.Epoch, Number: place.Number, Offset: place.Offset, At: time.UnixMicro(place.At)}, limit)
 	if surgical.CodeOf(err) == surgical.CodeFeedRestarted && err != nil {
 		return Changed{}, ErrRestarted
 	}

@@ -432,6 +432,10 @@ const (
 	// FeedBeat is how often the stream has a record even if nothing changes, so that a
 	// consumer that was away differs from one with nothing to do.
 	FeedBeat = 10 * time.Minute
+	// FeedConsumedInterval is how often the consumer records that it works. An absence
+	// counts from the last record of it, so the feeds restart up to this time before
+	// FeedGap.
+	FeedConsumedInterval = time.Hour
 	// FeedTimeout is that of the function that writes the feeds, and FeedBatch how many
 	// records of the stream it takes at a time.
 	FeedTimeout = 60 * time.Second

@@ -2,34 +2,44 @@ package main
 
 // feedMutations let a reader of the change feeds miss a change.
 func feedMutations() []mutation {
-	const store, consumer, keys = "internal/feed/store.go", "internal/feed/consumer.go", "internal/content/keys.go"
+	const appended, read, consumer, keys = "internal/feed/append.go", "internal/feed/read.go", "internal/feed/consumer.go", "internal/content/keys.go"
 	feeds := []suite{{name: "feeds", args: []string{"./internal/feed"}}}
 	return []mutation{
-		{"feed: the counter is raised whatever its value", []edit{
-			{store, "return s.change(name, asRead(\"last\", c.Last), update)", "return s.change(name, expression.AttributeNotExists(expression.Name(\"never\")), update)"},
-			{store, "ConditionExpression: isNew.Condition(), ExpressionAttributeNames: isNew.Names(),", ""},
-			{store, "isNew, err :=", "_, err ="},
+		{"feed: a block replaces another with its number", []edit{
+			{appended, `expression.AttributeNotExists(expression.Name("feed"))`, `expression.AttributeNotExists(expression.Name("never"))`},
 		}, feeds},
-		{"feed: entries are written before their counter", []edit{
-			{store, "return len(entries), s.transact(ctx, writes)", "if err := s.transact(ctx, writes[1:]); err != nil {\n\t\treturn 0, err\n\t}\n\treturn len(entries), s.transact(ctx, writes[:1])"},
+		{"feed: a block that is missing is passed", []edit{
+			{read, "case b.Number != next.Number+1 || next.Offset", "case next.Offset"},
+		}, feeds},
+		{"feed: the rest of a block is passed", []edit{
+			{read, "next.Offset += int64(n)", "next.Number, next.Offset = b.Number, 0"},
+		}, feeds},
+		{"feed: a place beyond the last block is accepted", []edit{
+			{read, "if !p.reached {", "if false {"},
+		}, feeds},
+		{"feed: a batch counts as consumed before it is written", []edit{
+			{consumer, "	entities, documents := entriesOf(changes)\n", "	if err := c.Store.consumed(ctx, read); err != nil {\n\t\treturn err\n\t}\n\tentities, documents := entriesOf(changes)\n"},
+		}, feeds},
+		{"feed: numbers begin again when the last blocks have expired", []edit{
+			{appended, "	if err := s.raiseLast(ctx, read); err != nil {\n\t\treturn err\n\t}\n\treturn s.raise", "	return s.raise"},
+		}, feeds},
+		{"feed: numbers begin again after a long absence", []edit{
+			{"internal/feed/restart.go", "	if err := s.raiseLast(ctx, read); err != nil {\n\t\treturn err\n\t}\n", ""},
 		}, feeds},
 		{"feed: a batch that failed counts as consumed", []edit{
 			{consumer, "return response, fmt.Errorf(\"consume %d records: %w\", len(batch.Records), err)", "return response, nil"},
 		}, feeds},
 		{"feed: an absence is not noticed", []edit{
-			{consumer, "if away <= surgical.FeedGap {", "if away >= 0 {"},
+			{consumer, "if c.away(read) <= surgical.FeedGap {", "if c.away(read) >= 0 {"},
 		}, feeds},
-		{"feed: an absence is noticed after the first entry", []edit{
-			{store, "case from.Epoch != c.Epoch || from.Number < 0 || from.Number > c.Last:", "case from.Number < 0 || from.Number > c.Last:"},
+		{"feed: a reader learns of no restart", []edit{
+			{read, "case from.Epoch != c.Epoch || from.Number", "case from.Number"},
 		}, feeds},
 		{"feed: what Lambda gave up is ignored", []edit{
 			{consumer, "return response, c.Store.Restart(ctx)", "return response, nil"},
 		}, feeds},
 		{"feed: an old place is accepted", []edit{
-			{store, "case now.Sub(from.At) > surgical.FeedRetention:", "case from.At.IsZero():"},
-		}, feeds},
-		{"feed: a page goes on after the last entry of the feed", []edit{
-			{store, "page.Next.Number = last", "page.Next.Number = c.Last"},
+			{read, "case now.Sub(from.At) > surgical.FeedRetention:", "case from.At.IsZero():"},
 		}, feeds},
 		{"feed: an embedding that changed is left out", []edit{
 			{keys, "for _, prefix := range []string{docPrefix, embPrefix} {", "for _, prefix := range []string{docPrefix} {"},
