@@ -17,7 +17,7 @@ import (
 const (
 	// batchPuts and batchGets are requests to S3 for each batch of changes that feed hands
 	// to the indexer, and idleGets those of an hour without any.
-	batchPuts, batchGets, idleGets = 1.02, 4.35, 18
+	batchPuts, batchGets, idleGets = 1.05, 1.03, 18
 	// keysOfHour is how often a role asks KMS for a table's key at most: DynamoDB keeps
 	// it for five minutes.
 	keysOfHour = 12

@@ -26,6 +26,9 @@ var ErrNone = errors.New("there is no such object")
 type Listed struct {
 	Key      string
 	Modified time.Time
+	// Bytes and Tag are what [Bucket.Head] returns.
+	Bytes int64
+	Tag   string
 }
 
 // Bucket is one bucket. Its objects never change once they are put: every key is used
@@ -111,7 +114,7 @@ func (b *Bucket) List(ctx context.Context) iter.Seq2[Listed, error] {
 				return
 			}
 			for _, o := range page.Contents {
-				if !yield(Listed{Key: aws.ToString(o.Key), Modified: aws.ToTime(o.LastModified)}, nil) {
+				if !yield(Listed{Key: aws.ToString(o.Key), Modified: aws.ToTime(o.LastModified), Bytes: aws.ToInt64(o.Size), Tag: tag(o.ETag)}, nil) {
 					return
 				}
 			}

@@ -481,7 +481,7 @@ const (
 	IndexInterval  = 5 * time.Minute
 	IndexerTimeout = 15 * time.Minute
 	// IndexCheckInterval is how often an indexer looks whether the objects of the index
-	// are still what was written, with a request for each of them.
+	// are still what was written.
 	IndexCheckInterval = 10 * time.Minute
 	// IndexerTurn is how long the turn of an indexer lasts before it has to extend it, which
 	// it does every IndexerExtends.

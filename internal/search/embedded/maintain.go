@@ -38,7 +38,7 @@ func (e *Engine) Maintain(ctx context.Context) error {
 }
 
 // check looks whether the objects are what was written, unless it did so less than
-// [surgical.IndexCheckInterval] ago: that takes a request for each of them. A damaged base
+// [surgical.IndexCheckInterval] ago: that takes requests to S3. A damaged base
 // or batch is [search.ErrDamaged]; a previous base that is damaged is forgotten.
 func (e *Engine) check(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error) {
 	now := e.Clock()
@@ -90,18 +90,49 @@ func objectsOf(batches []manifest.Batch) []manifest.Object {
 }
 
 func (e *Engine) intact(ctx context.Context, objects []manifest.Object) error {
+	stored, err := e.stored(ctx, objects)
+	if err != nil {
+		return fmt.Errorf("check the objects of the index: %w", err)
+	}
 	for _, o := range objects {
-		size, etag, err := e.Objects.Head(ctx, o.Key)
+		now, exists := stored[o.Key]
 		switch {
-		case errors.Is(err, bucket.ErrNone):
-			return fmt.Errorf("object %s: %w (%w)", o.Key, search.ErrDamaged, err)
-		case err != nil:
-			return fmt.Errorf("check an object of the index: %w", err)
-		case size != o.Bytes || etag != o.ETag:
+		case !exists:
+			return fmt.Errorf("object %s: %w (%w)", o.Key, search.ErrDamaged, bucket.ErrNone)
+		case now.Bytes != o.Bytes || now.Tag != o.ETag:
 			return fmt.Errorf("object %s was changed: %w", o.Key, search.ErrDamaged)
 		}
 	}
 	return nil
+}
+
+// headsOfAList is how many requests for one object cost as much as one for a list.
+const headsOfAList = 12
+
+// stored returns what S3 says of the objects that exist, by their keys: of few by a request
+// for each, otherwise from the list of all.
+func (e *Engine) stored(ctx context.Context, objects []manifest.Object) (map[string]bucket.Listed, error) {
+	stored := map[string]bucket.Listed{}
+	if len(objects) > headsOfAList {
+		for o, err := range e.Objects.List(ctx) {
+			if err != nil {
+				return nil, err
+			}
+			stored[o.Key] = o
+		}
+		return stored, nil
+	}
+	for _, o := range objects {
+		size, etag, err := e.Objects.Head(ctx, o.Key)
+		if errors.Is(err, bucket.ErrNone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		stored[o.Key] = bucket.Listed{Key: o.Key, Bytes: size, Tag: etag}
+	}
+	return stored, nil
 }
 
 // due reports whether the batches are to be joined with the base: because there are many,

@@ -217,6 +217,43 @@ func TestMaintain_FindsDamagedObjects(t *testing.T) {
 	}
 }
 
+func TestMaintain_ChecksManyObjectsByTheirList(t *testing.T) {
+	for name, content := range map[string][]byte{"missing": nil, "changed": []byte("something else")} {
+		for _, kind := range []string{"texts", "catalog", "batch"} {
+			w := newWorld(t)
+			requests := map[string]int{}
+			e, err := embedded.New(embedded.Options{
+				Manifests: w.Manifests, Dir: t.TempDir(), Language: w.Language, Confidential: w.Confidential, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
+				Objects: bucket.New(w.bucket.Client(cloud.InterceptAPI("s3", func(_ context.Context, call cloud.Call, send func() error) error {
+					requests[call.Operation]++
+					return send()
+				})), "index"),
+			})
+			w.Must(err)
+			w.Rebuild(e, searchtest.Entity(1, "a crash"))
+			for n := range 20 {
+				w.Apply(e, searchtest.Entity(int64(n+2), "a crash"))
+			}
+			w.Must(e.Maintain(t.Context())) // sweeps as well
+			clear(requests)
+			w.Pass(surgical.IndexCheckInterval)
+			w.Must(e.Maintain(t.Context()))
+			w.Same("requests", map[string]int{"ListObjectsV2": 1}, requests)
+			for _, key := range w.keys() {
+				if strings.HasPrefix(key, kind) {
+					w.bucket.Corrupt(key, content)
+					break
+				}
+			}
+			w.Pass(surgical.IndexCheckInterval)
+			if err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
+				t.Errorf("%s %s: got %v", kind, name, err)
+			}
+			w.Must(e.Close())
+		}
+	}
+}
+
 func TestMaintain_LooksAtTheObjectsOnceInAWhile(t *testing.T) {
 	w := newWorld(t)
 	e := w.Engine()

@@ -109,7 +109,7 @@ func (b *Bucket) call(params any) (any, error) {
 		out := &s3.ListObjectsV2Output{IsTruncated: aws.Bool(false)}
 		for _, key := range slices.Sorted(maps.Keys(b.objects)) {
 			o := b.objects[key]
-			out.Contents = append(out.Contents, types.Object{Key: &key, LastModified: &o.modified, Size: aws.Int64(int64(len(o.content)))})
+			out.Contents = append(out.Contents, types.Object{Key: &key, LastModified: &o.modified, Size: aws.Int64(int64(len(o.content))), ETag: etag(o.content)})
 		}
 		return out, nil
 	}

@@ -46,14 +46,8 @@ func (d directory) call(params any) (any, error) {
 		}
 		return &s3.GetObjectOutput{Body: file}, nil
 	case *s3.HeadObjectInput:
-		file, err := os.Open(d.path(*in.Key))
-		if err != nil {
-			return nil, &types.NoSuchKey{Message: aws.String(err.Error())}
-		}
-		defer file.Close()
-		sum := md5.New()
-		size, err := io.Copy(sum, file)
-		return &s3.HeadObjectOutput{ContentLength: &size, ETag: aws.String(hex.EncodeToString(sum.Sum(nil)))}, err
+		size, etag, err := d.head(d.path(*in.Key))
+		return &s3.HeadObjectOutput{ContentLength: &size, ETag: &etag}, err
 	case *s3.DeleteObjectsInput:
 		for _, named := range in.Delete.Objects {
 			if err := os.Remove(d.path(*named.Key)); err != nil && !os.IsNotExist(err) {
@@ -84,6 +78,17 @@ func (d directory) put(key string, body io.Reader) (any, error) {
 	return &s3.PutObjectOutput{ETag: aws.String(hex.EncodeToString(sum.Sum(nil)))}, nil
 }
 
+func (d directory) head(path string) (size int64, etag string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, "", &types.NoSuchKey{Message: aws.String(err.Error())}
+	}
+	defer file.Close()
+	sum := md5.New()
+	size, err = io.Copy(sum, file)
+	return size, hex.EncodeToString(sum.Sum(nil)), err
+}
+
 func (d directory) list() (any, error) {
 	out := &s3.ListObjectsV2Output{IsTruncated: aws.Bool(false)}
 	err := filepath.WalkDir(string(d), func(path string, entry fs.DirEntry, err error) error {
@@ -95,7 +100,8 @@ func (d directory) list() (any, error) {
 			return err
 		}
 		key, err := filepath.Rel(string(d), path)
-		out.Contents = append(out.Contents, types.Object{Key: aws.String(filepath.ToSlash(key)), LastModified: aws.Time(info.ModTime()), Size: aws.Int64(info.Size())})
+		size, etag, err := d.head(path)
+		out.Contents = append(out.Contents, types.Object{Key: aws.String(filepath.ToSlash(key)), LastModified: aws.Time(info.ModTime()), Size: &size, ETag: &etag})
 		return err
 	})
 	return out, err
