@@ -100,7 +100,7 @@ func limitRows() map[string]string {
 		"census":                                fmt.Sprintf("%v days (`censusDays`), with at most %d runs requested each time the crawler starts", surgical.CensusBudget.Hours()/24, surgical.MaxCensusRuns),
 		"hiding a project that GitLab no longer shows": fmt.Sprintf("%v h after its first refusal (`projectHideAfterHours`)", surgical.HideProjectAfter.Hours()),
 		"feed":                     fmt.Sprintf("%s, with at most %d records at a time, collected for %s", s(surgical.FeedTimeout), surgical.FeedBatch, s(surgical.FeedWindow)),
-		"a place in a change feed": fmt.Sprintf("valid for %v days; feeds restart after a gap of %v to %v h", surgical.FeedRetention.Hours()/24, (surgical.FeedGap-surgical.FeedConsumedInterval).Hours(), surgical.FeedGap.Hours()),
+		"a place in a change feed": fmt.Sprintf("valid for %v days; feeds restart after a gap of %v to %v h", surgical.FeedRetention.Hours()/24, (surgical.FeedGap - surgical.FeedConsumedInterval).Hours(), surgical.FeedGap.Hours()),
 		"completing an erasure":    fmt.Sprintf("%v min after the last request to erase", surgical.EraseSettle.Minutes()),
 		"giving up":                fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
 		"indexer":                  s(surgical.IndexerTimeout) + ", started every " + s(surgical.IndexInterval) + "; its turn lasts " + s(surgical.IndexerTurn) + ", extended every " + s(surgical.IndexerExtends),
