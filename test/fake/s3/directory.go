@@ -100,6 +100,9 @@ func (d directory) list() (any, error) {
 			return err
 		}
 		key, err := filepath.Rel(string(d), path)
+		if err != nil {
+			return err
+		}
 		size, etag, err := d.head(path)
 		out.Contents = append(out.Contents, types.Object{Key: aws.String(filepath.ToSlash(key)), LastModified: aws.Time(info.ModTime()), Size: &size, ETag: &etag})
 		return err
