@@ -187,6 +187,8 @@ func (e *Execution) enter(name string, input any) {
 		case "Succeed":
 			e.end(Succeeded, Failure{})
 			e.Output = encode(input)
+		case "Fail":
+			e.end(Failed, s.failure)
 		}
 	}
 }

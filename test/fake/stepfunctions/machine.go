@@ -32,7 +32,7 @@ type Machine struct {
 }
 
 type state struct {
-	kind string // Task, Choice or Succeed
+	kind string // Task, Choice, Succeed or Fail
 
 	// Task
 	function  string
@@ -46,6 +46,9 @@ type state struct {
 	// Choice
 	choices   []choice
 	otherwise string
+
+	// Fail, which definitions of before this version have
+	failure Failure
 }
 
 type retrier struct {
@@ -155,6 +158,10 @@ func parseState(raw json.RawMessage) (state, error) {
 	case "Succeed":
 		var d struct{ Comment, Type string }
 		return state{kind: kind.Type}, decode(raw, &d)
+	case "Fail":
+		var d struct{ Comment, Type, Error, Cause string }
+		err := decode(raw, &d)
+		return state{kind: kind.Type, failure: Failure{Name: d.Error, Cause: d.Cause}}, err
 	}
 	return state{}, fmt.Errorf("type %q is not supported", kind.Type)
 }

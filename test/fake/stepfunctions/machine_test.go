@@ -57,3 +57,15 @@ func TestFunctionsAreThoseOfTheDefinition(t *testing.T) {
 		t.Errorf("the machine invokes %s", got)
 	}
 }
+
+func TestAnExecutionEndsWhereItsDefinitionFails(t *testing.T) {
+	m, err := stepfunctions.Parse([]byte(`{"QueryLanguage": "JSONata", "TimeoutSeconds": 9, "StartAt": "Aborted",
+		"States": {"Aborted": {"Type": "Fail", "Error": "StageFailed", "Cause": "a stage failed"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := m.Start([]byte(`{}`))
+	if err != nil || e.Status != stepfunctions.Failed || e.Failure.Name != "StageFailed" {
+		t.Errorf("%s %+v, error %v", e.Status, e.Failure, err)
+	}
+}

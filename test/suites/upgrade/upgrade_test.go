@@ -68,8 +68,9 @@ type world struct {
 	content  *content.Store
 	reader   *content.Reader
 	// running are the functions of the old version and of this one, by name.
-	running  [2]map[string]*lambda
-	workflow *stepfunctions.Machine
+	running [2]map[string]*lambda
+	// workflow are both versions' state machines.
+	workflow [2]*stepfunctions.Machine
 	// taking is the mixture that takes the next delivery.
 	taking mixture
 	// mixtures says which versions handle an entity.
@@ -81,15 +82,20 @@ type mixture int
 
 func (m mixture) version(i int) int { return int(m>>i) & 1 }
 
-// of is the version of the named function.
+// of is the version of the named function, or of the workflow: the state machine of the
+// webhook's version meets docs of either.
 func (m mixture) of(function string) int {
-	if function == "abort" {
+	switch function {
+	case "abort":
 		function = "docs"
+	case "workflow":
+		function = "webhook"
 	}
 	return m.version(slices.Index(functions(), function))
 }
 
-// String names the versions: "old webhook, new worker, …".
+// String names the versions: "old webhook, new worker, …". The workflow is that of the
+// webhook.
 func (m mixture) String() string {
 	var parts []string
 	for i, f := range functions() {
@@ -160,14 +166,18 @@ func newWorld(t *testing.T, e engines.Engine) *world {
 		"LOREHOOK_TABLE_STATE=" + e.Tables.State, "LOREHOOK_TABLE_PROJECTS=" + e.Tables.Projects, "LOREHOOK_TABLE_FEED=" + e.Tables.Feed,
 	}
 	for version, tree := range []string{old, root} {
+		definition, err := os.ReadFile(filepath.Join(tree, "infra", "workflow.asl.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.workflow[version], err = stepfunctions.Parse(definition); err != nil {
+			t.Fatal(err)
+		}
 		binaries := build(t, tree)
 		w.running[version] = map[string]*lambda{}
 		for _, f := range append(functions(), "abort") {
 			w.running[version][f] = start(t, filepath.Join(binaries, f), env)
 		}
-	}
-	if w.workflow, err = stepfunctions.Load(); err != nil {
-		t.Fatal(err)
 	}
 	if w.fetcher, err = gitlab.NewClient(gitlab.Options{
 		BaseURL: server.URL, Clock: time.Now, Token: func(context.Context) (string, error) { return accessToken, nil },
@@ -263,7 +273,7 @@ func (w *world) work() {
 
 // execute runs an execution of the workflow.
 func (w *world) execute(m mixture, input json.RawMessage) {
-	e, err := w.workflow.Start(input)
+	e, err := w.workflow[m.of("workflow")].Start(input)
 	if err != nil {
 		w.Fatal(err)
 	}
