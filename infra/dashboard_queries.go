@@ -56,7 +56,8 @@ func (st *stack) lastErrors() awscloudwatch.IWidget {
 	return st.query("Latest function errors", lastErrorsQuery, st.functions.all()...)
 }
 
-// closers are the functions that close runs and log it.
+// closers are the functions that close runs as failed and log it. Docs closes only runs
+// that succeeded.
 func (st *stack) closers() []function {
 	return []function{st.functions.worker, st.functions.finish, st.functions.abort, st.functions.sweeper}
 }

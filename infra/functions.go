@@ -69,7 +69,7 @@ func newFunctions(st *stack) functionSet {
 			env: []map[string]*string{tableNames, requests, hides, bulk, projects, machine, st.gitlabEnv(), st.modelEnv(), {
 				"LOREHOOK_DEAD_LETTER_QUEUE_URL": st.queues.deadLetters.QueueUrl(),
 			}}}),
-		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty, and embeds a small change",
+		docs: st.function("Docs", functionSpec{name: "docs", does: "Regenerates the documents that a run made dirty; embeds a small change, and closes its run",
 			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),
 		embed: st.function("Embed", functionSpec{name: "embed", does: "Embeds the documents of larger changes",
 			memory: surgical.StageMemory, timeout: surgical.StageTimeout, env: []map[string]*string{tableNames, machine, st.embedderEnv()}}),

@@ -121,7 +121,7 @@ func TestStagesFollowEachOther(t *testing.T) {
 	}
 	want := map[string][]string{
 		"Docs":                   {"Abort", "Documents regenerated?"},
-		"Documents regenerated?": {"Embed", "Finish", "Left to another execution"},
+		"Documents regenerated?": {"Closed", "Embed", "Finish", "Left to another execution"},
 		"Embed":                  {"Abort", "Embedded?"},
 		"Embedded?":              {"Finish", "Left to another execution"},
 		"Finish":                 {"Abort", "Closed"},

@@ -1,5 +1,5 @@
-// Command docs is the Lambda function that regenerates a run's documents, and embeds a
-// small change.
+// Command docs is the Lambda function that regenerates a run's documents. It embeds a small
+// change, and closes the run if nothing is left of it.
 package main
 
 import (

@@ -114,6 +114,7 @@ func Functions() map[string]Function {
 			Tables: []Table{
 				on(tables.Content(), "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "ConditionCheckItem"),
 				on(tables.SyncRuns(), "GetItem", "UpdateItem"),
+				on(tables.SyncRunEntities(), "PutItem"), // of a run that it closes
 				on(tables.DirtySources(), "DeleteItem"),
 				on(tables.DependentQueue(), "GetItem", "Query", "PutItem", "UpdateItem"),
 				on(tables.State(), "PutItem"), // as embed, after a small change

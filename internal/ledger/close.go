@@ -42,6 +42,8 @@ type closing struct {
 	undone map[surgical.Target]undone
 	// warnings are those of the docs jobs, by target.
 	warnings map[surgical.Target][]string
+	// finishing, if set, is the run's only job, which the same transaction ends.
+	finishing *finishing
 }
 
 // closingOf decides what the ending does to the run as it was read.
@@ -114,6 +116,20 @@ func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, ending surgical
 	if err != nil {
 		return run, err
 	}
+	closed, err := l.end(ctx, run, c, jobs)
+	if dynamo.Contended(err) {
+		return run, errRowMoved
+	}
+	if err != nil && !errors.Is(err, surgical.ErrOpenJobs) {
+		err = fmt.Errorf("close run %s: %w", run.RunID, err)
+	}
+	return closed, err
+}
+
+// end writes the closing of a run with these jobs, all that it has, and counts it. No
+// run becomes terminal otherwise. With open jobs, a run that should succeed gives
+// [surgical.ErrOpenJobs]. Other errors are DynamoDB's, and come with the run as given.
+func (l *Ledger) end(ctx context.Context, run surgical.Run, c closing, jobs []surgical.Job) (surgical.Run, error) {
 	if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, surgical.Job.Open) {
 		return run, surgical.ErrOpenJobs
 	}
@@ -124,12 +140,8 @@ func (l *Ledger) tryClose(ctx context.Context, run surgical.Run, ending surgical
 	if err != nil {
 		return run, err
 	}
-	err = dynamo.Transact(ctx, l.db, items)
-	if dynamo.Contended(err) {
-		return run, errRowMoved
-	}
-	if err != nil {
-		return run, fmt.Errorf("close run %s: %w", run.RunID, err)
+	if err := dynamo.Transact(ctx, l.db, items); err != nil {
+		return run, err
 	}
 	if len(open) > 0 {
 		// A stage may have counted its last job after the row was read.
@@ -159,6 +171,9 @@ func (c closing) applied(run surgical.Run, now time.Time) (surgical.Run, error) 
 		run.Previews = c.previews
 	}
 	run.BehindEvent = run.BehindEvent || c.followUp != nil
+	if c.finishing != nil {
+		run = c.finishing.applied(run)
+	}
 	var err error
 	run.Error, err = itemOfError(c.err).error(run.RunID)
 	return run, err
@@ -190,6 +205,13 @@ func (l *Ledger) closingItems(ctx context.Context, run surgical.Run, c closing, 
 		return nil, err
 	}
 	items := []types.TransactWriteItem{row}
+	if c.finishing != nil {
+		finish, err := l.finishingItems(*c.finishing)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, finish...)
+	}
 	if c.followUp != nil {
 		add, err := l.AddFollowUp(ctx, run.AttemptID(), *c.followUp)
 		if err != nil {
@@ -262,6 +284,9 @@ func (l *Ledger) closeRun(run surgical.Run, c closing, aborted int, now time.Tim
 	}
 	if c.coalescedWith != "" {
 		update = update.Set(expression.Name("coalesced_with"), expression.Value(c.coalescedWith))
+	}
+	if c.finishing != nil {
+		update = c.finishing.inRun(update)
 	}
 	if c.clean {
 		update = update.Remove(expression.Name("sweep")).Remove(expression.Name("sweep_after"))

@@ -126,7 +126,7 @@ func TestFinishJob_PassesTheDirtySourceOnOrDeletesIt(t *testing.T) {
 		m := inMemory(t)
 		job := progressed(m.claimJob(m.committed("r", 7), surgical.JobDocs, 7))
 		m.leave(source(job.DirtyID, "r", 7, 3), source("s.1", "s", 7, 4)) // a later run's own
-		finished, err := m.FinishJob(m.Context(), job, c.done)
+		_, finished, err := m.FinishJob(m.Context(), surgical.Run{}, job, c.done)
 		m.must(err)
 		if embedded := name == "embedded"; (len(finished.Regenerated) == 0 && !finished.RegeneratedAll) != embedded || finished.Status != surgical.JobDone {
 			t.Errorf("%s: the job is %s and leaves %q to embed", name, finished.Status, finished.Regenerated)

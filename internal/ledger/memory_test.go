@@ -102,6 +102,6 @@ func remove(m *memory, table string, key dynamo.Item) {
 func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
 func (m *memory) finish(job surgical.Job, done ledger.Done) error {
-	_, err := m.FinishJob(m.Context(), job, done)
+	_, _, err := m.FinishJob(m.Context(), surgical.Run{}, job, done)
 	return err
 }

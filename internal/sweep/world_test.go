@@ -187,6 +187,6 @@ func (w *world) run(id string) surgical.Run {
 }
 
 func (w *world) finish(job surgical.Job, done ledger.Done) error {
-	_, err := w.ledger.FinishJob(w.Context(), job, done)
+	_, _, err := w.ledger.FinishJob(w.Context(), surgical.Run{}, job, done)
 	return err
 }

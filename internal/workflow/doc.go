@@ -8,7 +8,9 @@
 //
 //  1. Docs ([Runner] with [Documents]) renders what changed, and embeds a small
 //     change right away. It leaves one embed job for each other target whose
-//     documents have no current embeddings, and for those it failed to embed.
+//     documents have no current embeddings, and for those it failed to embed. If
+//     its job was the run's only one, and nothing is left, the end of the job
+//     closes the run, and the execution ends.
 //  2. Embed ([Runner] with [Embeddings]) embeds those documents. It is skipped
 //     if no such job was left, or if the run asked for no embeddings.
 //  3. Finish ([Finish]) closes the run: as succeeded, or as failed if a job
@@ -44,6 +46,8 @@
 //   - In docs, between writing a long document's segments and naming them:
 //     segments without a name. The job's second claim, or its abort, marks the
 //     run for the orphan sweep, which lets them expire.
+//   - In docs, after its last write: a run that is closed, or whose jobs are all
+//     done. The next try answers [Yielded] to the one, and [Done] to the other.
 //   - In embed, between storing vectors and the embeddings that name them:
 //     vectors that no reader uses. The next try uses them again.
 //   - In docs or embed, between handing the job back and starting the next

@@ -474,8 +474,7 @@ func TestDocuments_OfAnotherFormatAreRenderedAtTheNextCommit(t *testing.T) {
 			t.Errorf("commit %d: changed is %v", i, run.Outcomes)
 		}
 		if c.jobs > 0 {
-			w.handle(w.Docs, in)
-			w.handle(w.Embed, in)
+			w.regenerate(in)
 		}
 		w.settled(ref)
 		if n := len(w.documents(ref)); n != documents {

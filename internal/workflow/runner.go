@@ -25,6 +25,8 @@ const (
 	// Done: every job of this type has ended, the next state may begin. A job that
 	// failed permanently makes the run fail when it is closed.
 	Done Outcome = "done"
+	// Closed: nothing of the run was left to do, so the end of its job closed it.
+	Closed Outcome = "closed"
 	// HandedOn: a new generation does the rest.
 	HandedOn Outcome = "handed_on"
 	// Yielded: another execution works on the run, or the run has ended.
@@ -95,14 +97,18 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return r.failed(ctx, in, err)
 	}
-	jobs, err := r.jobs(ctx, run, in.Generation)
+	jobs, err := r.jobs(ctx, &run, in.Generation)
 	if errors.Is(err, ErrOutOfTime) {
 		return r.handOn(ctx, in, run)
 	}
 	if err != nil {
 		return r.failed(ctx, in, err)
 	}
-	result := r.end(ctx, in, Done)
+	outcome := Done
+	if run.Status.Terminal() {
+		outcome = Closed
+	}
+	result := r.end(ctx, in, outcome)
 	for _, job := range jobs {
 		if job.RegeneratedAll || len(job.Regenerated) > 0 {
 			result.DocumentsRegenerated += job.RegeneratedCount
@@ -110,19 +116,23 @@ func (r *Runner) Handle(ctx context.Context, in Input) (Result, error) {
 		result.ChunksEmbedded += job.ChunksEmbedded
 	}
 	result.NoEmbed = run.Options.NoEmbed || run.Options.NoDocs
+	if outcome == Closed {
+		run.LogClosed(ctx, r.Log, "generation", in.Generation)
+	}
 	return result, nil
 }
 
 // jobs does the run's jobs of this type and returns all of them, including those
-// that failed permanently and those that another process has done. A job that fails
-// does not stop the others. jobs returns [ErrOutOfTime] if one was left unfinished
-// for the next generation. If another one failed transiently, it does so only if
-// this invocation got on: without that, generations would follow each other without
-// a pause for as long as the failure lasts.
+// that failed permanently and those that another process has done. If the end of a job
+// closed the run, run is as it was closed. A job that fails does not stop the others.
+// jobs returns [ErrOutOfTime] if one was left unfinished for the next generation. If
+// another one failed transiently, it does so only if this invocation got on: without
+// that, generations would follow each other without a pause for as long as the failure
+// lasts.
 //
 // Jobs that were claimed less often come first, so that one which kills its
 // function does not keep the others from being done.
-func (r *Runner) jobs(ctx context.Context, run surgical.Run, generation int64) (ended []surgical.Job, err error) {
+func (r *Runner) jobs(ctx context.Context, run *surgical.Run, generation int64) (ended []surgical.Job, err error) {
 	if len(run.Targets) == 1 {
 		// There is only one job of this type: claim it without listing the jobs.
 		held, err := r.claim(ctx, surgical.Job{RunID: run.RunID, ID: ledger.JobID(r.Work.Type(), run.Targets[0])}, generation)
@@ -174,7 +184,7 @@ func progressed(before, after surgical.Job) bool {
 	return after.Cursor != before.Cursor || after.DocumentsWritten > before.DocumentsWritten || after.ChunksEmbedded > before.ChunksEmbedded
 }
 
-func (r *Runner) claimAndDo(ctx context.Context, run surgical.Run, job surgical.Job, generation int64) (surgical.Job, error) {
+func (r *Runner) claimAndDo(ctx context.Context, run *surgical.Run, job surgical.Job, generation int64) (surgical.Job, error) {
 	held, err := r.claim(ctx, job, generation)
 	if err != nil {
 		return job, err
@@ -196,28 +206,29 @@ func (r *Runner) claim(ctx context.Context, job surgical.Job, generation int64) 
 	return r.Ledger.ClaimJob(ctx, job, generation, lease(ctx))
 }
 
-// do does the claimed job and returns it with its progress. A job that no time is
-// left for, or whose failure may not occur again, is given back. One that failed
-// permanently is returned as such, without an error.
-func (r *Runner) do(ctx context.Context, run surgical.Run, job surgical.Job) (surgical.Job, error) {
+// do does the claimed job and returns it with its progress. If nothing of the run is left
+// then, it is closed, and run shows that. A job that no time is left for, or whose failure
+// may not occur again, is given back. One that failed permanently is returned as such,
+// without an error.
+func (r *Runner) do(ctx context.Context, run *surgical.Run, job surgical.Job) (surgical.Job, error) {
 	job.Error = nil
-	done, err := r.work(ctx, run, &job)
+	done, err := r.work(ctx, *run, &job)
 	switch {
 	case errors.Is(err, ErrEnded):
 		return job, err
 	case errors.Is(err, ErrOutOfTime):
 		if _, err := r.Ledger.HandOn(ctx, job); err != nil {
-			return r.failedJob(context.WithoutCancel(ctx), run, job, err)
+			return r.failedJob(context.WithoutCancel(ctx), *run, job, err)
 		}
 		return job, err
 	case err != nil:
-		return r.failedJob(context.WithoutCancel(ctx), run, job, err)
+		return r.failedJob(context.WithoutCancel(ctx), *run, job, err)
 	}
-	finished, err := r.Ledger.FinishJob(ctx, job, done)
+	after, finished, err := r.Ledger.FinishJob(ctx, *run, job, done)
 	if err != nil {
-		return r.failedJob(context.WithoutCancel(ctx), run, job, err)
+		return r.failedJob(context.WithoutCancel(ctx), *run, job, err)
 	}
-	job = finished
+	*run, job = after, finished
 	r.Log.InfoContext(ctx, "job_done", "run_id", run.RunID, "project_id", run.ProjectID, "type", string(job.Ref.Type), "iid", job.Ref.IID,
 		"stage", r.Work.Type(), "documents_written", job.DocumentsWritten, "documents_regenerated", job.RegeneratedCount, "chunks_embedded", job.ChunksEmbedded)
 	if r.Meter != nil {

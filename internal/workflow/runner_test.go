@@ -390,10 +390,13 @@ func TestRunner_GetsDoneAfterAFailureOfAnyCall(t *testing.T) {
 						t.Errorf("the failed try: %+v, error %v", result, err)
 					}
 					w.Clock.Advance(3 * time.Minute) // the lease of a claim whose answer got lost
-					if again := w.handle(runner, in); typ == surgical.JobDocs && again.DocumentsRegenerated > 0 {
+					again, err := runner.Handle(t.Context(), in)
+					w.must(err)
+					if typ == surgical.JobDocs && again.DocumentsRegenerated > 0 {
 						w.handle(w.Embed, in)
 					}
 					w.settled(ref)
+					w.ends(in, again.Outcome)
 				})
 			}
 		}

@@ -105,6 +105,11 @@ func (w *world) writesContent(call cloud.Call) bool {
 	return call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), w.Tables.Content)
 }
 
+// endsJob matches the transaction that ends a job.
+func (w *world) endsJob(call cloud.Call) bool {
+	return call.Operation == "TransactWriteItems" && slices.Contains(call.Tables(), w.Tables.DependentQueue)
+}
+
 // commit commits the entities as they are in GitLab, and returns the input of
 // the run's first execution.
 func (w *world) commit(options surgical.Options, refs ...surgical.EntityRef) workflow.Input {
@@ -120,14 +125,36 @@ func (w *world) commit(options surgical.Options, refs ...surgical.EntityRef) wor
 	return workflow.Input{RunID: req.RunID, Generation: 1}
 }
 
-// handle runs docs or embed once. Anything but done ends the test.
+// handle runs docs or embed once. Unless all jobs of its type have ended, it ends the
+// test.
 func (w *world) handle(runner *workflow.Runner, in workflow.Input) workflow.Result {
 	w.T.Helper()
 	result, err := runner.Handle(w.T.Context(), in)
-	if err != nil || result.Outcome != workflow.Done {
+	if err != nil || result.Outcome != workflow.Done && result.Outcome != workflow.Closed {
 		w.T.Fatalf("%s: %+v, error %v", runner.Work.Type(), result, err)
 	}
 	return result
+}
+
+// ends does what the state machine does once the last stage with work answered outcome,
+// and checks that the run has succeeded then.
+func (w *world) ends(in workflow.Input, outcome workflow.Outcome) {
+	w.T.Helper()
+	if outcome == workflow.Done {
+		_, err := w.Finish.Handle(w.T.Context(), in)
+		w.must(err)
+	}
+	if run := w.Run(in.RunID); run.Status != surgical.StatusSucceeded {
+		w.T.Errorf("after %s, the run is %s", outcome, run.Status)
+	}
+}
+
+// regenerate runs docs, and embed if docs leaves it something.
+func (w *world) regenerate(in workflow.Input) {
+	w.T.Helper()
+	if w.handle(w.Docs, in).Outcome == workflow.Done {
+		w.handle(w.Embed, in)
+	}
 }
 
 // synced is a copy that is complete: committed, documents and embeddings.

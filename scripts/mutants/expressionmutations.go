@@ -68,7 +68,7 @@ func expressionMutations() []mutation {
 			{closing, ".\n\t\tAnd(expression.Name(\"jobs_inserted\").Equal(expression.Value(run.JobsInserted)))", ""},
 		}, by},
 		{"expression: finishing a job of a run that has ended", []edit{
-			{jobs, "l.runUpdate(job.RunID, running(), ", "l.runUpdate(job.RunID, expression.AttributeExists(expression.Name(\"status\")), "},
+			{"internal/ledger/finishjob.go", "l.runUpdate(f.job.RunID, running(), ", "l.runUpdate(f.job.RunID, expression.AttributeExists(expression.Name(\"status\")), "},
 		}, by},
 		{"expression: hidden bytes removed without their condition", []edit{
 			{hide, "TableName: &s.table, Key: key(ref, sk), ConditionExpression: expr.Condition(),\n\t\t\t\tExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),", "TableName: &s.table, Key: key(ref, sk),"},

@@ -4,6 +4,7 @@ package main
 func stageMutations() []mutation {
 	const prepare = "internal/content/prepare.go"
 	const docs, embeddings, documents, jobs, hide = "internal/workflow/documents.go", "internal/content/embeddings.go", "internal/content/documents.go", "internal/ledger/jobs.go", "internal/content/hide.go"
+	const finish, closing = "internal/ledger/finishjob.go", "internal/ledger/close.go"
 	return []mutation{
 		{"a key that only an operator can supply is waited for", []edit{{"internal/embedding/openai.go", "case errors.Is(err, secret.ErrUnusable):", "case err == secret.ErrUnusable:"}}, []suite{invariants()}},
 		{"regenerated is decided before the document is written", []edit{
@@ -26,7 +27,7 @@ func stageMutations() []mutation {
 			{jobs, "\t// The launcher may have recorded the generation between the two.\n\treturn l.update(ctx, runID, open.And(in(generation)), enter())", "\treturn run, err"},
 		}, outcomes()},
 		{"dirty ids by query", []edit{
-			{jobs, "\t\titems = append(items, l.deleteDirty(job.Ref, job.DirtyID))", "\t\tsources, err := l.DirtySources(ctx, job.Ref)\n\t\tif err != nil {\n\t\t\treturn job, err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(job.Ref, source.ID))\n\t\t}"},
+			{finish, "\t\titems = append(items, l.deleteDirty(f.job.Ref, f.job.DirtyID))", "\t\tsources, err := l.DirtySources(context.TODO(), f.job.Ref)\n\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}\n\t\tfor _, source := range sources {\n\t\t\titems = append(items, l.deleteDirty(f.job.Ref, source.ID))\n\t\t}"},
 		}, outcomes()},
 		{"a no_embed run embeds", []edit{
 			{docs, "\tif run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}", "\tif false && run.Options.NoEmbed {\n\t\treturn ledger.LeftDirty()\n\t}"},
@@ -47,10 +48,29 @@ func stageMutations() []mutation {
 			{"internal/workflow/embeddings_together.go", " || missingOf(plans) > min(most, s.sliceSize()) || ", " || "},
 		}, outcomes()},
 		{"the embed stage does not learn what docs left to it", []edit{
-			{"internal/ledger/jobs.go", "\tif !done.embedding.IsZero() {\n\t\tjob.Regenerated,", "\tif done.next != nil {\n\t\tjob.Regenerated,"},
+			{finish, "\tif !done.embedding.IsZero() {\n\t\tjob.Regenerated,", "\tif done.next != nil {\n\t\tjob.Regenerated,"},
 		}, outcomes()},
 		{"finish closes a run with open jobs", []edit{
-			{"internal/ledger/close.go", "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, surgical.Job.Open) {", "if false && slices.ContainsFunc(jobs, surgical.Job.Open) {"},
+			{closing, "if c.status == surgical.StatusSucceeded && slices.ContainsFunc(jobs, surgical.Job.Open) {", "if false && slices.ContainsFunc(jobs, surgical.Job.Open) {"},
+		}, outcomes()},
+		{"docs closes a run of which another target is open", []edit{
+			{finish, " && run.JobsInserted == 1 && ", " && run.JobsInserted > 0 && "},
+		}, outcomes()},
+		{"docs closes a run that it leaves to embed", []edit{
+			{finish, " && f.done.next == nil && run.Status", " && run.Status"},
+		}, outcomes()},
+		{"docs closes a run without ending its job", []edit{
+			{closing, "\t\titems = append(items, finish...)\n", "\t\t_ = finish\n"},
+		}, outcomes()},
+		{"docs closes a run whatever it has become in the meantime", []edit{
+			{finish, "\tf := l.finishing(job, done)\n", "\tf := l.finishing(job, done)\n\tends := f.endsRun(run)\n"},
+			{finish, "\tif f.endsRun(run) {\n\t\trun, err = l.finishRun", "\tif ends {\n\t\trun, err = l.finishRun"},
+		}, outcomes()},
+		{"a run that docs closes does not count what its job did", []edit{
+			{closing, "\t\tupdate = c.finishing.inRun(update)\n", ""},
+		}, outcomes()},
+		{"a run that docs closes is swept although nothing is left of it", []edit{
+			{finish, "\tif f.endsRun(run) && run.SweepPending {\n", "\tif false {\n"},
 		}, outcomes()},
 		{"a run with a failed job succeeds", []edit{
 			{"internal/ledger/undone.go", "if !job.Open() && job.Status != surgical.JobFailed {", "if !job.Open() {"},
@@ -95,7 +115,7 @@ func stageMutations() []mutation {
 			{"internal/workflow/runner.go", "case errors.Is(err, ErrOutOfTime) && gotOn:", "case errors.Is(err, ErrOutOfTime):"},
 		}, []suite{recovery()}},
 		{"a dirty source is deleted before its embeddings are current", []edit{
-			{jobs, "\tif done.settled {", "\tif done.settled || done.next != nil {"},
+			{finish, "\tif f.done.settled {", "\tif f.done.settled || f.done.next != nil {"},
 		}, outcomes()},
 	}
 }

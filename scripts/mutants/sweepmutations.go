@@ -167,10 +167,10 @@ func sweepMutations() []mutation {
 			{"internal/sweep/backlog.go", "\tif embedded.After(refusedAt) {\n", "\tif !embedded.After(refusedAt) {\n"},
 		}, outcomes()},
 		{"a drain waits for the embedder although it works", []edit{
-			{"internal/ledger/jobs.go", "if job.ChunksEmbedded > 0 {\n\t\tembedded, err", "if false && job.ChunksEmbedded > 0 {\n\t\tembedded, err"},
+			{"internal/ledger/finishjob.go", "if f.job.ChunksEmbedded > 0 {\n\t\tembedded, err", "if false && f.job.ChunksEmbedded > 0 {\n\t\tembedded, err"},
 		}, outcomes()},
 		{"an embed job that embedded nothing resumes the drains", []edit{
-			{"internal/ledger/jobs.go", "if job.ChunksEmbedded > 0 {\n\t\tembedded, err", "if job.Type == surgical.JobEmbed {\n\t\tembedded, err"},
+			{"internal/ledger/finishjob.go", "if f.job.ChunksEmbedded > 0 {\n\t\tembedded, err", "if f.job.Type == surgical.JobEmbed {\n\t\tembedded, err"},
 		}, outcomes()},
 		{"a sweep that had no time for all of the backlog begins anew", []edit{
 			{"internal/ledger/drain.go", "\t\tif after.ID != \"\" {\n", "\t\tif false {\n"},

@@ -84,6 +84,7 @@ func scripts() map[string]struct {
 		"everything is done":                {script{"docs": ok, "embed": ok, "finish": ok}, "docs embed finish", stepfunctions.Succeeded},
 		"no documents":                      {script{"docs": {done(0, false)}, "finish": ok}, "docs finish", stepfunctions.Succeeded},
 		"no embeddings wanted":              {script{"docs": {done(3, true)}, "finish": ok}, "docs finish", stepfunctions.Succeeded},
+		"docs closed the run":               {script{"docs": {left(workflow.Closed)}}, "docs", stepfunctions.Succeeded},
 		"docs handed on":                    {script{"docs": {left(workflow.HandedOn)}}, "docs", stepfunctions.Succeeded},
 		"docs yielded":                      {script{"docs": {left(workflow.Yielded)}}, "docs", stepfunctions.Succeeded},
 		"embed handed on":                   {script{"docs": ok, "embed": {left(workflow.HandedOn)}}, "docs embed", stepfunctions.Succeeded},

@@ -79,11 +79,11 @@ func (s *stores) heldJobs() {
 				want = c.handOn
 				_, err = s.ledger.HandOn(ctx, claimed)
 			case "finish with an embed job":
-				_, err = s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(*next(job)))
+				_, _, err = s.ledger.FinishJob(ctx, surgical.Run{}, claimed, ledger.LeftToEmbed(*next(job)))
 			case "finish and settle":
-				_, err = s.ledger.FinishJob(ctx, claimed, ledger.Settled())
+				_, _, err = s.ledger.FinishJob(ctx, surgical.Run{}, claimed, ledger.Settled())
 			default:
-				_, err = s.ledger.FinishJob(ctx, claimed, ledger.LeftDirty())
+				_, _, err = s.ledger.FinishJob(ctx, surgical.Run{}, claimed, ledger.LeftDirty())
 			}
 			if want != (err == nil) || err != nil && !errors.Is(err, surgical.ErrMoved) {
 				s.t.Errorf("%s, after %s: %v", way, c.name, err)

@@ -161,7 +161,7 @@ func (s *stores) closingWithJobs() {
 	next := job
 	next.ID, next.Type = "embed#issue#1", surgical.JobEmbed
 	s.beforeWrite = func() {
-		_, err := s.ledger.FinishJob(ctx, claimed, ledger.LeftToEmbed(next))
+		_, _, err := s.ledger.FinishJob(ctx, surgical.Run{}, claimed, ledger.LeftToEmbed(next))
 		s.must(err)
 	}
 	_, err = s.ledger.Close(ctx, run, fail)

@@ -73,7 +73,7 @@ func TestOneQueryShowsTheWayOfADeliveryThroughAllFunctions(t *testing.T) {
 	}
 	want := map[string][]string{
 		"webhook": {"delivery"}, "worker": {"preflight", "committed", "workflow_started"},
-		"docs": {"job_done", "stage_ended"}, "finish": {"closed"},
+		"docs": {"job_done", "stage_ended", "closed"},
 	}
 	if diff := cmp.Diff(want, way); diff != "" {
 		t.Errorf("the way (-want +got):\n%s", diff)
@@ -114,7 +114,7 @@ func TestDeployedFunctionsWriteLinesAndMetricsOfTheLists(t *testing.T) {
 	}
 	for _, want := range []string{
 		"webhook Deliveries", "webhook EnqueueLatency", "webhook RefusedSignatures", "worker QueueAge", "worker GitLabRequests", "worker PreflightDuration",
-		"worker IngestDuration", "worker Freshness", "worker ContentWriteUnits", "docs DocumentsRegenerated", "docs ChunksEmbedded", "finish Runs",
+		"worker IngestDuration", "worker Freshness", "worker ContentWriteUnits", "docs DocumentsRegenerated", "docs ChunksEmbedded", "docs Runs",
 	} {
 		if !told[want] {
 			t.Errorf("%s was not emitted; emitted were %q", want, slices.Sorted(maps.Keys(told)))

@@ -12,6 +12,7 @@ import (
 // Under load, finish may time out twice, and abort runs.
 func TestARunWhoseWorkIsDoneSucceedsThoughItsFinishFailed(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *cloud.World) {
+		w.LeaveToEmbed = true // otherwise docs closes the run
 		req := w.Request(surgical.OriginManual, fakegitlab.IssueRef(7))
 		if _, err := w.Deliver(req); err != nil {
 			t.Fatal(err)
@@ -21,6 +22,9 @@ func TestARunWhoseWorkIsDoneSucceedsThoughItsFinishFailed(t *testing.T) {
 			if _, err := stage.Handle(t.Context(), in); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if run := w.Run(req.RunID); run.Status != surgical.StatusRunning {
+			t.Fatalf("the run is %s before its finish", run.Status)
 		}
 		if _, err := w.Abort.Handle(t.Context(), workflow.AbortInput{Input: in, Stage: "finish", Error: "States.Timeout"}); err != nil {
 			t.Fatal(err)
