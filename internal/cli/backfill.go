@@ -56,7 +56,7 @@ func (c *backfillCommand) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		s.answer(list.Raw, func(p *printer) { p.backfills(list.Value) })
+		s.answer(list.Raw, func(p *printer) { p.backfills(list.Value, s.times()) })
 		return nil
 	}
 	b, err := c.begin(ctx, s, client)
@@ -66,7 +66,7 @@ func (c *backfillCommand) Run(ctx context.Context, s *session) error {
 	if c.Detach {
 		s.answer(b.Raw, func(p *printer) {
 			p.backfill(b.Value)
-			p.line("%s", paint(p.faint, "watch it: lore backfill --id %s", b.Value.ID))
+			p.hint("watch it", "lore backfill --id "+b.Value.ID)
 		})
 		return nil
 	}
@@ -363,19 +363,19 @@ func (p *printer) backfill(b apiclient.Backfill) {
 	if len(rows) > 0 {
 		p.line("")
 		p.table([]string{"FAILED", "CODE", "RUN", "MESSAGE"}, rows)
-		p.line("%s", paint(p.faint, "retry them: lore backfill --id %s --retry-failed", b.ID))
+		p.hint("retry them", "lore backfill --id "+b.ID+" --retry-failed")
 	}
 }
 
 // backfills prints a list of backfills.
-func (p *printer) backfills(list apiclient.BackfillList) {
+func (p *printer) backfills(list apiclient.BackfillList, at times) {
 	if len(list.Backfills) == 0 {
 		p.line("no backfills")
 	}
 	var rows [][]cell
 	for _, b := range list.Backfills {
 		rows = append(rows, []cell{
-			plain("%s", b.ID), plain("%s", subject(b)), p.status(string(b.Status)), plain("%s", moment(b.CreatedAt)),
+			plain("%s", b.ID), plain("%s", subject(b)), p.status(string(b.Status)), plain("%s", at.short(b.CreatedAt)),
 			plain("%s", thousands(b.Progress.Done)), plain("%s", thousands(b.Progress.Failed)), plain("%s", thousands(b.Progress.Requests)),
 		})
 	}

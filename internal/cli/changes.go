@@ -65,7 +65,7 @@ func (c *changesCommand) Run(ctx context.Context, s *session) error {
 	}
 	s.answer(page.Raw, func(p *printer) {
 		p.changes(page.Value.Changes, s.times())
-		p.line("%s", paint(p.faint, "go on with: --since %s", page.Value.Next))
+		p.hint("go on with", "--since "+page.Value.Next)
 	})
 	return nil
 }
@@ -204,7 +204,7 @@ func patiently[T any](ctx context.Context, s *session, read func() (T, error)) (
 	return result, nil
 }
 
-// changes prints one line per change, on a terminal with titles that fit into it.
+// changes prints one line per change.
 func (p *printer) changes(changes []apiclient.Change, at times) {
 	var rows [][]cell
 	for _, c := range changes {
@@ -215,5 +215,5 @@ func (p *printer) changes(changes []apiclient.Change, at times) {
 		ref := surgical.EntityRef{ProjectID: c.ProjectID, Target: c.Target}
 		rows = append(rows, []cell{plain("%s", at.text(c.ChangedAt)), plain("%s", ref), what, plain("%s", c.Entity.Title)})
 	}
-	p.fitting(rows)
+	p.print(table{names: []string{"CHANGED", "ENTITY", "STATE", "TITLE"}, rows: rows, headless: true})
 }

@@ -20,7 +20,7 @@ type configCommands struct {
 func (*configCommands) Help() string {
 	var keys strings.Builder
 	for _, key := range configKeys() {
-		fmt.Fprintf(&keys, "    %-16s %s (%s)\n\n", key.name, key.about, strings.Join(key.env, ", "))
+		fmt.Fprintf(&keys, "    %-16s %s\n    %-16s %s\n\n", key.name, key.about, "", strings.Join(key.env, ", "))
 	}
 	return `Profiles save you the environment variables of a stack. The keys, and the variables that take precedence:
 
@@ -85,7 +85,7 @@ func (c *configSetCommand) Run(s *session) error {
 	})
 	at, err := s.setting(c.Key)
 	if err == nil && at.from != "profile "+name {
-		s.err.line("here it does not apply: %s takes precedence (see lore config list)", cmp.Or(at.from, "the local stack"))
+		s.err.sentence("here it does not apply: %s takes precedence (see lore config list)", cmp.Or(at.from, "the local stack"))
 	}
 	return err
 }
@@ -233,9 +233,9 @@ func (*configListCommand) Run(s *session) error {
 		}
 		p.table([]string{"KEY", "VALUE", "FROM"}, cells)
 		if at.local {
-			p.line("the local stack is in this directory or above: profile %s applies only with --profile", file.used())
+			p.sentence("the local stack is in this directory or above: profile %s applies only with --profile", file.used())
 		}
-		p.line("profiles: %s, in %s", cmp.Or(strings.Join(file.names(), ", "), "none"), path)
+		p.sentence("profiles: %s, in %s", cmp.Or(strings.Join(file.names(), ", "), "none"), path)
 	})
 	return nil
 }

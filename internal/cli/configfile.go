@@ -39,7 +39,7 @@ func configKeys() []configKey {
 	return []configKey{
 		{keyAPIURL, "the API: the output ApiUrl of the stack", []string{"LOREHOOK_API_URL"}, nil, validAPIURL},
 		{keyAWSProfile, "profile of the AWS CLI, for credentials", []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}, []string{"AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"}, matches(`^[^\s\x00-\x1f]+$`, "the name of a profile of the AWS CLI")},
-		{keyAWSRegion, "AWS region, where the API's URL has none", []string{"AWS_REGION", "AWS_DEFAULT_REGION"}, nil, matches(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`, "an AWS region such as eu-central-1")},
+		{keyAWSRegion, "AWS region if the API's URL has none", []string{"AWS_REGION", "AWS_DEFAULT_REGION"}, nil, matches(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`, "an AWS region such as eu-central-1")},
 		{keyGitLabBaseURL, "GitLab, for lore hooks and for paths", []string{"GITLAB_BASE_URL"}, nil, validGitLabURL},
 	}
 }

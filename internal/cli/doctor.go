@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
@@ -148,35 +147,4 @@ func (c *checkup) stack(ctx context.Context) {
 	c.hooksOfProjects(ctx, client)
 	c.webhookTokens(ctx)
 	c.quotas(ctx, base)
-}
-
-// checks prints checks, and what to do about those that are not ok.
-func (p *printer) checks(all []check) {
-	var rows [][]cell
-	widest := 0
-	for _, c := range all {
-		colour := map[checkState]cell{checkOK: {colour: p.good}, checkWarning: {colour: p.warn}, checkFailure: {colour: p.bad}, checkUnseen: {colour: p.faint}}[c.State].colour
-		rows = append(rows, []cell{{string(c.State), colour}, {c.Name, p.strong}})
-		widest = max(widest, wide(c.Name))
-	}
-	const states = len(checkUnseen)
-	indent := strings.Repeat(" ", states+2+widest+2)
-	for i, row := range rows {
-		lines := wrapped(all[i].Message, max(30, p.prose()-len(indent)))
-		p.line("%s%s  %s%s  %s", paint(row[0].colour, "%s", row[0].text), safe(strings.Repeat(" ", states-len(row[0].text))), row[1].text, safe(strings.Repeat(" ", widest-wide(row[1].text))), lines[0])
-		for _, line := range lines[1:] {
-			p.line("%s%s", safe(indent), line)
-		}
-		next := all[i].Next
-		if next == nil {
-			continue
-		}
-		lines = []string{next.String()} // a command stays in one piece
-		if next.Command == "" {
-			lines = wrapped(next.Text, max(30, p.prose()-len(indent)))
-		}
-		for _, line := range lines {
-			p.line("%s%s", safe(indent), paint(p.faint, "%s", line))
-		}
-	}
 }

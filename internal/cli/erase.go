@@ -67,7 +67,7 @@ func (c *eraseCommand) Run(ctx context.Context, s *session) error {
 		}
 		s.answer(lifted.Raw, func(p *printer) {
 			p.line("%s is not erased", ref)
-			p.line("%s", paint(p.faint, "it has no copy until something fetches it, such as: lore sync %s", shorthand(ref)))
+			p.hint("it has no copy until something fetches it, such as", "lore sync "+shorthand(ref))
 		})
 		return nil
 	}
@@ -107,7 +107,7 @@ func (c *eraseCommand) list(ctx context.Context, s *session, client *apiclient.C
 	if err != nil {
 		return err
 	}
-	s.answer(list.Raw, func(p *printer) { p.erasures(list.Value.Erasures) })
+	s.answer(list.Raw, func(p *printer) { p.erasures(list.Value.Erasures, s.times()) })
 	return nil
 }
 
@@ -133,7 +133,7 @@ func (c *eraseCommand) repeat(ctx context.Context, s *session, client *apiclient
 		}
 		file.Data.Erasures[i] = again.Value
 	}
-	s.answer(file.Data, func(p *printer) { p.erasures(file.Data.Erasures) })
+	s.answer(file.Data, func(p *printer) { p.erasures(file.Data.Erasures, s.times()) })
 	return nil
 }
 
@@ -153,7 +153,7 @@ func shorthand(ref surgical.EntityRef) string {
 
 // erasable prints what an erasing would remove.
 func (p *printer) erasable(e apiclient.Erasure) {
-	p.line("%s has %s", e.Ref(), itemCounts(e.Left))
+	p.sentence("%s has %s", e.Ref(), itemCounts(e.Left))
 	if !e.ErasedAt.IsZero() {
 		p.line("it was erased at %s", moment(e.ErasedAt))
 	}
@@ -173,7 +173,7 @@ func (p *printer) erasure(e apiclient.Erasure) {
 		pair("recoverable until", plain("%s, for anyone who may restore the tables from point-in-time recovery", moment(e.RecoverableUntil))),
 	)
 	p.line("")
-	p.line("%s", paint(p.faint, "nothing of it is fetched or stored until: lore erase %s --undo", shorthand(e.Ref())))
+	p.hint("nothing of it is fetched or stored until", "lore erase "+shorthand(e.Ref())+" --undo")
 }
 
 // left says what the list of all items still found.
@@ -185,7 +185,7 @@ func (p *printer) left(e apiclient.Erasure) cell {
 }
 
 // erasures prints a list of what was erased.
-func (p *printer) erasures(all []apiclient.Erasure) {
+func (p *printer) erasures(all []apiclient.Erasure, at times) {
 	if len(all) == 0 {
 		p.line("nothing was erased")
 	}
@@ -195,7 +195,7 @@ func (p *printer) erasures(all []apiclient.Erasure) {
 		if !e.Complete {
 			state = cell{"listed again at " + moment(e.SettlesAt), p.warn}
 		}
-		rows = append(rows, []cell{plain("%s", e.Ref()), plain("%s", moment(e.ErasedAt)), plain("%s", moment(e.RecoverableUntil)), state})
+		rows = append(rows, []cell{plain("%s", e.Ref()), plain("%s", at.short(e.ErasedAt)), plain("%s", at.short(e.RecoverableUntil)), state})
 	}
 	p.table([]string{"ENTITY", "ERASED AT", "RECOVERABLE UNTIL", "STATE"}, rows)
 }

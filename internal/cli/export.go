@@ -291,7 +291,7 @@ func (p *printer) exported(e exported) {
 	if e.File != "" {
 		text += fmt.Sprintf(" (%s, %d bytes)", e.File, e.Bytes)
 	}
-	p.line("%s", text)
+	p.sentence("%s", text)
 }
 
 // entities counts entities in words.

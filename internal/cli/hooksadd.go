@@ -96,7 +96,7 @@ func (c *hooksAddCommand) Run(ctx context.Context, s *session) error {
 		}
 	})
 	if !added.SigningToken && hook.signingToken != "" {
-		s.err.line("this GitLab does not sign webhooks (signing_token_present is false): deliveries have only the secret token")
+		s.err.sentence("this GitLab does not sign webhooks (signing_token_present is false): deliveries have only the secret token")
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (s *session) answerPlan(h hooks, address string, found []adapter.Hook) {
 	}
 	s.answer(plan, func(p *printer) {
 		if plan.Add {
-			p.line("would add a hook for %s to %s", address, h.owner)
+			p.sentence("would add a hook for %s to %s", address, h.owner)
 			return
 		}
 		p.hooks(plan.Update)

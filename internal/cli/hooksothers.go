@@ -113,10 +113,10 @@ func (f *search) owner(ctx context.Context, o hookOwner) error {
 // others prints which hooks may use the old tokens, and how to switch them.
 func (p *printer) others(o others, c *hooksRotateCommand) {
 	for _, hook := range o.Hooks {
-		p.line("%s", paint(p.warn, "may use an old token: hook %d of %s, which sends to %s", hook.HookID, adapter.Owner{Project: hook.Project, Group: hook.Group}, hook.URL))
+		p.wrapped(p.warn, "may use an old token: hook %d of %s, which sends to %s", hook.HookID, adapter.Owner{Project: hook.Project, Group: hook.Group}, hook.URL)
 	}
 	for _, what := range o.Unchecked {
-		p.line("%s", paint(p.warn, "not checked: %s", what))
+		p.wrapped(p.warn, "not checked: %s", what)
 	}
 	if len(o.Hooks) == 0 {
 		return
@@ -133,5 +133,5 @@ func (p *printer) others(o others, c *hooksRotateCommand) {
 			flags = append(flags, flag)
 		}
 	}
-	p.line("to switch all of them together: lore hooks rotate %s", strings.Join(flags, " "))
+	p.hint("to switch all of them together", "lore hooks rotate "+strings.Join(flags, " "))
 }

@@ -54,7 +54,7 @@ func (c *hooksRemoveCommand) Run(ctx context.Context, s *session) error {
 			p.line("%s hook %v of %s", verb, id, h.owner)
 		}
 		if len(removed) == 0 {
-			p.line("%s has no hook for %s", h.owner, address)
+			p.sentence("%s has no hook for %s", h.owner, address)
 		}
 	})
 	return nil

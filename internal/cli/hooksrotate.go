@@ -238,7 +238,7 @@ func (c *hooksRotateCommand) explain(ctx context.Context, s *session, r rotation
 	}{c.DryRun, r.ids(), steps, left}
 	s.answer(result, func(p *printer) {
 		for i, step := range steps {
-			p.line("%v. %s", i+1, step)
+			p.sentence("%v. %s", i+1, step)
 		}
 		p.others(left, c)
 	})

@@ -73,9 +73,9 @@ func (c *hooksVerifyCommand) Run(ctx context.Context, s *session) error {
 		switch {
 		case test == nil || test.wrong != "":
 		case test.Skipped != "":
-			p.line("not tested: %s", test.Skipped)
+			p.sentence("not tested: %s", test.Skipped)
 		default:
-			p.line("tested with %s: stored by run %s", test.Trigger, test.RunID)
+			p.sentence("tested with %s: stored by run %s", test.Trigger, test.RunID)
 		}
 		if len(wrong) == 0 {
 			p.line("%s", paint(p.good, "healthy"))

@@ -160,7 +160,7 @@ func (p *printer) listed(entities []apiclient.ListedEntity, of surgical.EntityTy
 	}
 	if p.width > 0 {
 		const labels = 20 // the rest is for titles
-		fit(rows, len(heading)-2, labels*max(1, p.width/usualWidth))
+		limit(rows, len(heading)-2, labels*max(1, p.width/usualWidth))
 	}
 	p.table(heading, rows)
 }

@@ -46,7 +46,9 @@ func (s *session) usage(e *surgical.Error) []advice.Step {
 // next prints suggested actions.
 func (p *printer) next(steps []advice.Step) {
 	for _, step := range steps {
-		p.line("%s", paint(p.faint, "  %s", step))
+		for _, line := range stepLines(step, p.onTerminal(p.prose()-len(gap))) {
+			p.line("%s", paint(p.faint, "  %s", line))
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/fatih/color"
 
@@ -63,7 +62,8 @@ func (p *printer) line(format string, args ...any) {
 // passing shows a transient line, which the next line replaces.
 func (p *printer) passing(text string) {
 	p.clear()
-	fmt.Fprint(p.w, paint(p.faint, "%s", text))
+	// A line that the terminal broke could not be replaced.
+	fmt.Fprint(p.w, paint(p.faint, "%s", cutTo(plaintext.Line(text), p.onTerminal(p.width-1))))
 	p.shown = true
 }
 
@@ -71,70 +71,6 @@ func (p *printer) clear() {
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.shown = false
-	}
-}
-
-// cell is one value in a table. colour may be nil.
-type cell struct {
-	text   string
-	colour *color.Color
-}
-
-func plain(format string, args ...any) cell { return cell{text: fmt.Sprintf(format, args...)} }
-
-// table prints aligned columns with a heading, or nothing without rows. On a terminal, its
-// widest texts are cut so that a row fits into a line.
-func (p *printer) table(heading []string, rows [][]cell) {
-	if len(rows) == 0 {
-		return
-	}
-	first := make([]cell, len(heading))
-	for i, h := range heading {
-		first[i] = cell{h, p.faint}
-	}
-	p.fitting(append([][]cell{first}, rows...))
-}
-
-// fitting prints aligned columns that fit into a line of the terminal.
-func (p *printer) fitting(rows [][]cell) {
-	if p.width > 0 {
-		fitAll(rows, p.width)
-	}
-	p.columns(rows)
-}
-
-// pairs prints names with their values, except pairs with an empty value.
-func (p *printer) pairs(pairs ...[2]cell) {
-	var rows [][]cell
-	for _, pair := range pairs {
-		if pair[1].text != "" {
-			rows = append(rows, []cell{{pair[0].text, p.faint}, pair[1]})
-		}
-	}
-	p.columns(rows)
-}
-
-func pair(name string, value cell) [2]cell { return [2]cell{{text: name}, value} }
-
-func (p *printer) columns(rows [][]cell) {
-	widths := widthsOf(rows)
-	for _, row := range rows {
-		last := len(row) - 1
-		for last > 0 && row[last].text == "" {
-			last-- // no trailing spaces
-		}
-		var line strings.Builder
-		for i, c := range row[:last+1] {
-			text := c.text
-			if c.colour != nil {
-				text = c.colour.Sprint(text)
-			}
-			line.WriteString(text)
-			if i < last {
-				line.WriteString(strings.Repeat(" ", widths[i]-wide(c.text)+2))
-			}
-		}
-		p.line("%s", safe(line.String()))
 	}
 }
 
@@ -154,11 +90,11 @@ func (p *printer) failure(e *surgical.Error, next []advice.Step) {
 	if e.RunID != "" {
 		what += ", run " + e.RunID
 	}
-	p.line("%s %s %s", paint(p.bad, "lore:"), e.Message, paint(p.faint, "(%s)", what))
+	p.framed(cell{"lore:", p.bad}, " "+e.Message+" ", cell{"(" + what + ")", p.faint})
 	var rows [][]cell
 	for _, f := range e.Failures {
 		rows = append(rows, []cell{plain("  %s", f.Target), {string(f.Code), p.bad}, plain("%s", f.Message)})
 	}
-	p.columns(rows)
+	p.print(table{names: []string{"TARGET", "CODE", "MESSAGE"}, rows: rows, headless: true})
 	p.next(next)
 }

@@ -160,13 +160,12 @@ func (s *session) said(text string, code int) int {
 
 func (s *session) run(ctx context.Context, said io.Writer) error {
 	c := &commands{}
-	parser, err := kong.New(c,
-		kong.Name("lore"), kong.Description(description),
+	parser, err := newParser(c,
 		kong.Writers(said, s.Stderr), kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: s.out.helpWidth()}))
 	if err != nil {
-		return fmt.Errorf("set up: %w", err)
+		return err
 	}
 	if s.lookup("COMP_LINE") != "" {
 		kongcompletion.Register(parser, kongcompletion.WithPredictors(s.predictors(ctx)))
@@ -178,8 +177,17 @@ func (s *session) run(ctx context.Context, said io.Writer) error {
 	if err != nil {
 		return usage(err)
 	}
-	s.globals, s.command = c.globals, called(parsed)
+	s.globals, s.command = c.globals, called(chosenCommand(parsed))
 	return parsed.Run()
+}
+
+// newParser returns a parser of the command line.
+func newParser(c *commands, options ...kong.Option) (*kong.Kong, error) {
+	parser, err := kong.New(c, append(options, kong.Name("lore"), kong.Description(description))...)
+	if err != nil {
+		return nil, fmt.Errorf("set up: %w", err)
+	}
+	return parser, nil
 }
 
 // usage returns the error for an invalid command line, with the help to consult.
@@ -187,17 +195,21 @@ func usage(err error) error {
 	var p *kong.ParseError
 	hint := "lore"
 	if errors.As(err, &p) && p.Context != nil {
-		hint = called(p.Context)
+		hint = called(chosenCommand(p.Context))
 	}
 	return surgical.NewError(surgical.CodeInvalidRequest, err.Error()+" (see "+hint+" --help)")
 }
 
-// called is how the command that was chosen is called, without its arguments.
-func called(parsed *kong.Context) string {
-	command := parsed.Selected()
-	if command == nil {
-		return "lore"
+// chosenCommand is the command that the arguments name, or else the program.
+func chosenCommand(parsed *kong.Context) *kong.Node {
+	if command := parsed.Selected(); command != nil {
+		return command
 	}
+	return parsed.Model.Node
+}
+
+// called is how a command is called, without its arguments.
+func called(command *kong.Node) string {
 	var names []string
 	for node := command; node != nil; node = node.Parent {
 		names = append(names, node.Name)

@@ -42,7 +42,7 @@ func (c *projectsListCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	s.answer(list.Raw, func(p *printer) { p.projects(list.Value) })
+	s.answer(list.Raw, func(p *printer) { p.projects(list.Value, s.times()) })
 	return nil
 }
 
@@ -138,7 +138,7 @@ func unreadable(records int64) string {
 }
 
 // projects prints a list of projects.
-func (p *printer) projects(list apiclient.ProjectList) {
+func (p *printer) projects(list apiclient.ProjectList, at times) {
 	if len(list.Projects) == 0 && list.NextCursor == "" {
 		p.line("no projects")
 	}
@@ -149,16 +149,20 @@ func (p *printer) projects(list apiclient.ProjectList) {
 			issues, mergeRequests = plain("%d", c.Issues), plain("%d", c.MergeRequests)
 		}
 		if r := project.LastReconcile; r != nil {
-			reconciled, missed = plain("%s", moment(r.EndedAt)), plain("%d", r.Missed)
+			reconciled, missed = plain("%s", at.short(r.EndedAt)), plain("%d", r.Missed)
 		}
 		rows = append(rows, []cell{
-			plain("%d", project.ProjectID), plain("%s", project.Path), plain("%s", moment(project.CompleteAsOf)),
+			plain("%d", project.ProjectID), plain("%s", project.Path), plain("%s", at.short(project.CompleteAsOf)),
 			issues, mergeRequests, p.hook(project), reconciled, missed, p.outOfSight(project),
 		})
 	}
-	p.table([]string{"PROJECT", "PATH", "COMPLETE AS OF", "ISSUES", "MRS", "HOOK", "RECONCILED", "MISSED", "NOTE"}, rows)
+	complete := "COMPLETE AS OF"
+	if at.relative {
+		complete = "COMPLETE" // as long ago as it says
+	}
+	p.table([]string{"PROJECT", "PATH", complete, "ISSUES", "MRS", "HOOK", "RECONCILED", "MISSED", "NOTE"}, rows)
 	if list.NextCursor != "" {
-		p.line("%s", paint(p.faint, "next page: --cursor %s", list.NextCursor))
+		p.hint("next page", "--cursor "+list.NextCursor)
 	}
 }
 
@@ -225,6 +229,6 @@ func (p *printer) hidden(h apiclient.Hidden) {
 	if h.ProjectID != 0 {
 		what = "project " + strconv.FormatInt(h.ProjectID, 10)
 	}
-	p.line("%s: every copy that was fetched before %s is hidden", what, moment(h.HiddenAt))
-	p.line("%s", paint(p.faint, "a copy reappears when its entity has been fetched again"))
+	p.sentence("%s: every copy that was fetched before %s is hidden", what, moment(h.HiddenAt))
+	p.wrapped(p.faint, "a copy reappears when its entity has been fetched again")
 }

@@ -56,7 +56,7 @@ func (c *reconcileCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	s.answer(list.Raw, func(p *printer) { p.reconciles(list.Value) })
+	s.answer(list.Raw, func(p *printer) { p.reconciles(list.Value, s.times()) })
 	for _, r := range list.Value.Reconciles {
 		if r.Status == surgical.StatusFailed && r.Error != nil {
 			return r.Error.Err()
@@ -110,14 +110,14 @@ func unended(requested, now apiclient.ReconcileList) (open int) {
 }
 
 // reconciles prints the reconciles of projects.
-func (p *printer) reconciles(list apiclient.ReconcileList) {
+func (p *printer) reconciles(list apiclient.ReconcileList, at times) {
 	if len(list.Reconciles) == 0 {
 		p.line("no projects")
 	}
 	var rows [][]cell
 	for _, r := range list.Reconciles {
 		row := []cell{
-			plain("%d", r.ProjectID), plain("%s", r.Path), p.status(string(r.Status)), plain("%s", moment(r.BeganAt)), plain("%s", thousands(r.Listed)),
+			plain("%d", r.ProjectID), plain("%s", r.Path), p.status(string(r.Status)), plain("%s", at.short(r.BeganAt)), plain("%s", thousands(r.Listed)),
 			plain("%s", thousands(r.Different)), plain("%s", thousands(r.Requests)), {},
 		}
 		if r.Error != nil {

@@ -122,7 +122,7 @@ func (p *printer) runs(list apiclient.RunList, at times) {
 	}
 	p.table([]string{"RUN", "STATUS", "ORIGIN", "TARGETS", "CREATED", "ERROR"}, rows)
 	if list.NextCursor != "" {
-		p.line("%s", paint(p.faint, "next page: --cursor %s", list.NextCursor))
+		p.hint("next page", "--cursor "+list.NextCursor)
 	}
 }
 

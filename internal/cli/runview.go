@@ -51,7 +51,7 @@ func (p *printer) run(r apiclient.Run) {
 	}
 	for _, e := range r.Entities {
 		for _, warning := range e.Warnings {
-			p.line("%s", paint(p.warn, "%s: %s", e.Target, warning))
+			p.wrapped(p.warn, "%s: %s", e.Target, warning)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -116,17 +115,16 @@ func (p *printer) hits(page apiclient.SearchPage, at times) {
 		p.hit(hit, at)
 		p.line("")
 	}
-	p.line("%s search, with every change before %s", page.Mode, at.text(page.AsOf))
+	p.sentence("%s search, with every change before %s", page.Mode, at.text(page.AsOf))
 	if page.Reason != "" {
-		p.wrapped(p.warn, page.Reason)
+		p.wrapped(p.warn, "%s", page.Reason)
 	}
 	if page.NextCursor != "" {
-		p.line("%s", paint(p.faint, "next page: --cursor %s", page.NextCursor))
+		p.hint("next page", "--cursor "+page.NextCursor)
 	}
 }
 
 func (p *printer) hit(hit apiclient.SearchHit, at times) {
-	const indent = "    "
 	title, rest := plaintext.Line(hit.Title), fmt.Sprintf("  %s  %s", surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, plaintext.Line(hit.State))
 	if p.width > 0 {
 		title = cutTo(title, max(10, p.width-wide(rest)))
@@ -136,15 +134,14 @@ func (p *printer) hit(hit apiclient.SearchHit, at times) {
 		return
 	}
 	best := hit.Passages[0]
-	width := math.MaxInt
-	if p.width > 0 {
-		width = p.prose() - len(indent)
-	}
+	width := p.onTerminal(p.prose() - len(indent))
 	for _, line := range p.marked(best, width) {
 		p.line("%s%s", indent, line)
 	}
 	if thread := threadOf(best, at); thread != "" {
-		p.line("%s%s", indent, paint(p.faint, "%s", thread))
+		for _, line := range folded(plaintext.Line(thread), width) {
+			p.line("%s%s", safe(indent), paint(p.faint, "%s", line))
+		}
 	}
 	p.line("%s%s", indent, best.URL)
 }

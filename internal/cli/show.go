@@ -116,7 +116,7 @@ func (p *printer) entity(e apiclient.Entity, at times) {
 	)
 	if b := e.DocumentsBehind; b != nil {
 		p.line("")
-		p.line("%s", paint(p.warn, "%s", documentsBehind(*b)))
+		p.wrapped(p.warn, "%s", documentsBehind(*b))
 	}
 	var rows [][]cell
 	for _, d := range e.Documents {

@@ -73,7 +73,7 @@ func (c *syncCommand) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		s.answer(plan.Raw, func(p *printer) { p.plan(plan.Value) })
+		s.answer(plan.Raw, func(p *printer) { p.plan(plan.Value, s.times()) })
 		return nil
 	}
 	key := deref(c.IdempotencyKey)
@@ -143,13 +143,13 @@ func unsure(err error, key string) error {
 }
 
 // plan prints what a run would do.
-func (p *printer) plan(plan apiclient.Plan) {
+func (p *printer) plan(plan apiclient.Plan, at times) {
 	p.pairs(pair("project", number(plan.ProjectID)), pair("stages", plain("%s", joined(plan.Stages))))
 	var rows [][]cell
 	for _, t := range plan.Targets {
 		row := []cell{plain("%s", t.Type), plain("%d", t.IID), plain("none")}
 		if l := t.Local; l != nil {
-			row = append(row[:2], plain("revision %d", l.Revision), plain("%s", moment(l.UpdatedAt)), plain("%s", moment(l.FetchedAt)))
+			row = append(row[:2], plain("revision %d", l.Revision), plain("%s", at.short(l.UpdatedAt)), plain("%s", at.short(l.FetchedAt)))
 		}
 		rows = append(rows, row)
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/fatih/color"
-
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
 	"gitlab.com/lorehook/lorehook/internal/render"
@@ -39,9 +37,9 @@ func (p *printer) thread(e apiclient.Entity, at times) {
 	if e.WebURL != "" {
 		p.line("%s", paint(p.faint, "%s", e.WebURL))
 	}
-	p.line("%s", paint(p.faint, "fetched %s, last updated in GitLab %s", at.text(e.FetchedAt), at.text(e.UpdatedAt)))
+	p.wrapped(p.faint, "fetched %s, last updated in GitLab %s", at.text(e.FetchedAt), at.text(e.UpdatedAt))
 	if b := e.DocumentsBehind; b != nil {
-		p.line("%s", paint(p.warn, "%s", documentsBehind(*b)))
+		p.wrapped(p.warn, "%s", documentsBehind(*b))
 	}
 }
 
@@ -56,7 +54,7 @@ func (p *printer) header(e apiclient.Entity, a surgical.Attributes, entries []re
 	if e.Type == surgical.MergeRequest {
 		number = fmt.Sprintf("!%d", e.IID)
 	}
-	p.wrapped(p.strong, a.Title+" "+number)
+	p.wrapped(p.strong, "%s %s", a.Title, number)
 	state := p.good
 	if a.State != "opened" {
 		state = p.bad
@@ -69,7 +67,7 @@ func (p *printer) header(e apiclient.Entity, a surgical.Attributes, entries []re
 	if comments == 1 {
 		said = strings.TrimSuffix(said, "s")
 	}
-	p.line("%s · %s", paint(state, "%s", a.State), said)
+	p.framed(cell{a.State, state}, " · "+said, cell{})
 	confidential := cell{}
 	if a.Confidential {
 		confidential = cell{"yes", p.warn}
@@ -98,10 +96,10 @@ func (p *printer) entry(e render.Entry, at times) {
 		marks = " · " + strings.Join(e.Marks, ", ")
 	}
 	if e.Text == "" {
-		p.wrapped(p.faint, fmt.Sprintf("%s %s · %s%s", who(e.Author), e.Did, at.text(e.At), marks))
+		p.wrapped(p.faint, "%s %s · %s%s", who(e.Author), e.Did, at.text(e.At), marks)
 		return
 	}
-	p.line("%s %s", paint(p.strong, "%s", who(e.Author)), paint(p.faint, "%s · %s%s", e.Did, at.text(e.At), marks))
+	p.framed(cell{who(e.Author), p.strong}, " ", cell{fmt.Sprintf("%s · %s%s", e.Did, at.text(e.At), marks), p.faint})
 	p.text(e.Text)
 }
 
@@ -119,17 +117,6 @@ func (p *printer) text(text string) {
 			continue
 		}
 		p.line("%s", safe("  "+strings.TrimRight(line, " \t")))
-	}
-}
-
-// wrapped prints text in a colour, on as many lines as a terminal needs for it.
-func (p *printer) wrapped(colour *color.Color, text string) {
-	lines := []string{plaintext.Line(text)}
-	if p.width > 0 {
-		lines = wrapped(lines[0], p.prose())
-	}
-	for _, line := range lines {
-		p.line("%s", paint(colour, "%s", line))
 	}
 }
 

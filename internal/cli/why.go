@@ -54,11 +54,11 @@ func (c *whyCommand) Run(ctx context.Context, s *session) error {
 // why prints the sentences, and the runs that they are about.
 func (p *printer) why(w apiclient.Why, at times) {
 	for i, sentence := range w.Sentences {
-		if i == 0 {
-			p.line("%s", paint(p.strong, "%s", sentence))
-			continue
+		colour := p.strong
+		if i > 0 {
+			colour = nil
 		}
-		p.line("%s", sentence)
+		p.wrapped(colour, "%s", sentence)
 	}
 	if len(w.Runs) > 0 {
 		p.line("")
