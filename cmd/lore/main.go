@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	"github.com/cli/browser"
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
@@ -40,12 +41,16 @@ func main() {
 		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()), StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Columns: columns(),
 		LookupEnv: os.LookupEnv, Dir: dir, ConfigDir: configDir, Build: build(cli.Build{Version: version, Commit: commit, Date: date}, buildInfo()), Clock: time.Now, Pause: duration.Wait, NewKey: rand.Text,
 		Browse: browser.OpenURL,
-		AWS: func(ctx context.Context, profile, region string) (aws.Config, error) {
-			return config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region))
-		},
+		AWS:    loadAWS,
 	})
 	stop()
 	os.Exit(exit)
+}
+
+// loadAWS loads the user's configuration. The SDK logs nothing: stderr is for what lore
+// says.
+func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
+	return config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region), config.WithLogger(logging.Nop{}))
 }
 
 // columns is the width of the terminal, 0 without one.

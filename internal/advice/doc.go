@@ -15,7 +15,7 @@ import (
 type Step struct {
 	// Text is one sentence, or two.
 	Text string `json:"text"`
-	// Command is the lore command for it, or "" if there is none.
+	// Command is the command for it, mostly one of lore, or "" if there is none.
 	Command string `json:"command,omitempty"`
 }
 

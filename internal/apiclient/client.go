@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -153,8 +154,14 @@ func (c *Client) unreachable(req *http.Request, err error) error {
 	if errors.As(err, &of) {
 		err = of.Err // drops the URL and its query from the message
 	}
-	return &surgical.Error{
-		Code: CodeUnavailable, Action: surgical.ActionRetryAfter, Retryable: true,
-		Message: fmt.Sprintf("%s is not responding: %v", c.base.Redacted(), err),
-	}
+	e := surgical.WrapError(CodeUnavailable, err, fmt.Sprintf("%s is not responding: %v", c.base.Redacted(), err))
+	e.Action, e.Retryable = surgical.ActionRetryAfter, true
+	return e
+}
+
+// NotSent reports whether the error shows that the request cannot have reached the API:
+// there was no connection.
+func NotSent(err error) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial"
 }

@@ -133,7 +133,7 @@ func (c *backfillCommand) begin(ctx context.Context, s *session, client *apiclie
 		key = s.NewKey()
 	}
 	b, err = client.StartBackfill(ctx, req, key)
-	return b, unsure(err, key)
+	return b, unsure(err, "backfill", key)
 }
 
 // find returns the backfill of what the command names that is running, or else the
@@ -291,15 +291,6 @@ func (g *gauge) lineOf(b apiclient.Backfill, now time.Time) string {
 // settled is how many entities need nothing more: all that were listed, but for those
 // whose runs have not ended.
 func settled(b apiclient.Backfill) int64 { return max(b.Progress.Listed-b.Progress.Outstanding, 0) }
-
-// thousands separates the digits of a number by commas.
-func thousands(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
 
 // subject names what a backfill copies.
 func subject(b apiclient.Backfill) string {

@@ -3,18 +3,21 @@ package cli
 import "strings"
 
 // CommandNames are the names of all commands, such as "runs list", and of the groups of
-// them.
-func CommandNames() ([]string, error) {
+// them, such as "runs".
+func CommandNames() (names, groups []string, err error) {
 	parser, err := newParser(&commands{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var names []string
 	nodes := parser.Model.Children
 	for len(nodes) > 0 {
 		node := nodes[0]
 		nodes = append(nodes[1:], node.Children...)
-		names = append(names, strings.TrimPrefix(called(node), "lore "))
+		if name := strings.TrimPrefix(called(node), "lore "); node.Leaf() {
+			names = append(names, name)
+		} else {
+			groups = append(groups, name)
+		}
 	}
-	return names, nil
+	return names, groups, nil
 }

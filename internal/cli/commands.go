@@ -6,7 +6,7 @@ const description = "Operate Lorehook: bring copies of GitLab issues and merge r
 
 type globals struct {
 	Robot       bool        `help:"Print exactly one JSON envelope, for scripts."`
-	APIURL      string      `name:"api-url" placeholder:"URL" help:"Base URL of the API, without /v1 (default: LOREHOOK_API_URL, else that of the profile that was asked for, of the local stack, or of the profile in use)."`
+	APIURL      string      `name:"api-url" placeholder:"URL" help:"Base URL of the API, without /v1 (default: LOREHOOK_API_URL, else that of the profile chosen with --profile, of the local stack, or of the profile in use)."`
 	Profile     string      `placeholder:"NAME" completion-predictor:"profile" help:"Profile of lore config (default: LOREHOOK_PROFILE)."`
 	ShowVersion versionFlag `name:"version" help:"Print the version, commit and date, and exit."`
 }
@@ -22,14 +22,14 @@ type commands struct {
 	List       listCommand       `cmd:"" help:"List the stored issues or merge requests of a project."`
 	Show       showCommand       `cmd:"" help:"Show an issue or merge request with its comments, from the stored copy."`
 	Open       openCommand       `cmd:"" help:"Open an issue or merge request in GitLab, in your browser."`
-	Search     searchCommand     `cmd:"" help:"Find issues and merge requests by their text, or such as resemble one."`
+	Search     searchCommand     `cmd:"" help:"Find issues and merge requests by text, or similar ones."`
 	Console    consoleCommand    `cmd:"" help:"Search and read the copies in your browser, and watch runs."`
 	Projects   projectsCommands  `cmd:"" help:"List projects, show what is known of one, or hide their copies."`
 	Why        whyCommand        `cmd:"" help:"Explain why the copy of an issue or merge request is shown or hidden, and how current it is."`
 	Export     exportCommand     `cmd:"" help:"Write all copies that are shown as lines of JSON."`
 	Changes    changesCommand    `cmd:"" help:"List what changed, and follow it."`
 	Erase      eraseCommand      `cmd:"" help:"Remove everything of an issue or merge request, and keep it out."`
-	Drain      drainCommand      `cmd:"" help:"Make the documents and embeddings that failed runs left undone."`
+	Drain      drainCommand      `cmd:"" help:"Finish the documents and embeddings of failed runs."`
 	Backfill   backfillCommand   `cmd:"" help:"Copy everything that a project, a group or GitLab has, and watch it."`
 	Reconcile  reconcileCommand  `cmd:"" help:"Compare what changed in GitLab with the copy now."`
 	Index      indexCommands     `cmd:"" help:"Show the state of the search index, or rebuild it."`

@@ -8,6 +8,7 @@ import (
 	"github.com/posener/complete"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -17,14 +18,9 @@ const completionTime = 2 * time.Second
 // predictors complete the values of flags and arguments, by the name in their tag. Flags
 // with an enum need none.
 func (s *session) predictors(ctx context.Context) map[string]complete.Predictor {
-	statuses := surgical.RunStatuses()
-	texts := make([]string, len(statuses))
-	for i, status := range statuses {
-		texts[i] = string(status)
-	}
 	return map[string]complete.Predictor{
-		"status":   complete.PredictSet(texts...),
-		"state":    complete.PredictSet("opened", "closed", "merged", "locked", "all"),
+		"status":   complete.PredictSet(texts(surgical.RunStatuses())...),
+		"state":    complete.PredictSet(append(search.States(), allStates)...),
 		"level":    complete.PredictSet(logLevels()...),
 		"function": complete.PredictSet(functionNames()...),
 		"project":  s.asked(ctx, projectNames),

@@ -9,10 +9,10 @@ import (
 const precedence = `A value is taken from the flag (--api-url), else from the environment, else from the profile that --profile or LOREHOOK_PROFILE names, else from the local stack in this directory or above, else from the profile in use. A local stack and a profile are never mixed. The file, which only you can read, is lorehook/config.json in your configuration directory (on Linux ~/.config). No secret belongs in it: tokens stay in the environment, and AWS credentials in AWS's own files.`
 
 type configCommands struct {
-	Set   configSetCommand   `cmd:"" help:"Set a key of a profile, which is made if need be."`
+	Set   configSetCommand   `cmd:"" help:"Set a key of a profile, creating it if necessary."`
 	Get   configGetCommand   `cmd:"" help:"Print what a profile has for a key."`
 	List  configListCommand  `cmd:"" help:"Print each value that applies here and where it comes from, and the profiles."`
-	Unset configUnsetCommand `cmd:"" help:"Remove a key from a profile. A profile without keys is gone."`
+	Unset configUnsetCommand `cmd:"" help:"Remove a key from a profile. A profile without keys is removed."`
 	Use   configUseCommand   `cmd:"" help:"Choose the profile that applies where there is no local stack."`
 }
 

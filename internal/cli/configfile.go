@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,8 +13,10 @@ import (
 	"slices"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // The keys of a profile.
@@ -165,24 +168,33 @@ func (s *session) readConfig() (configFile, error) {
 	if err != nil {
 		return f, err
 	}
+	correct := advice.Step{Text: "Correct the file, or delete it and set the profiles again (lore config set)."}
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
 	if err != nil {
-		return f, invalid("the profiles could not be read: %v", err)
+		return f, remedy(surgical.CodeInvalidRequest, correct, "the profiles could not be read: %v", err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&f); err != nil {
-		return f, invalid("%s is not a file of profiles: %v", path, err)
+		return f, remedy(surgical.CodeInvalidRequest, correct, "%s is not a file of profiles: %s", path, whyNotJSON(err))
 	}
 	for _, name := range f.names() {
 		if err := f.Profiles[name].check(name); err != nil {
-			return f, invalid("%s: profile %s: %v", path, name, err)
+			return f, remedy(surgical.CodeInvalidRequest, correct, "%s: profile %s: %s", path, name, surgical.AsError(err).Message)
 		}
 	}
 	return f, nil
+}
+
+// whyNotJSON says why a file could not be decoded.
+func whyNotJSON(err error) string {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it is empty, or its end is missing"
+	}
+	return err.Error()
 }
 
 // check rejects a profile that lore config set would not have written.

@@ -3,9 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/advice"
-	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -51,19 +52,33 @@ func (c *checkup) add(name string, state checkState, next *advice.Step, format s
 	c.checks = append(c.checks, check{name, state, fmt.Sprintf(format, args...), next})
 }
 
-// failed adds a failure from an error, with the usual advice about it, or else the given
-// one.
+// failed adds a failure from an error, with the usual advice about it. The given one
+// replaces advice to run the doctor, or to look at its help.
 func (c *checkup) failed(name string, err error, next *advice.Step) {
 	e := surgical.AsError(err)
 	if steps := c.next(e); len(steps) > 0 {
-		if next = &steps[0]; next.Command == advice.DoctorCommand {
-			next.Command = "" // it is running
+		usual := steps[0]
+		circular := strings.HasPrefix(usual.Command, advice.DoctorCommand)
+		if circular {
+			usual.Command = ""
+		}
+		if next == nil || !circular {
+			next = &usual
 		}
 	}
 	c.add(name, checkFailure, next, "%s (%s)", e.Message, e.Code)
 }
 
 func step(text, command string) *advice.Step { return &advice.Step{Text: text, Command: command} }
+
+// nameAStack says what to do without a stack.
+func (c *checkup) nameAStack() *advice.Step {
+	command := "lore config set api-url URL"
+	if named := c.namedProfile(); named != "" {
+		command += " --profile " + named
+	}
+	return step("Start the local stack in a checkout of Lorehook (make up), or name yours by its output ApiUrl.", command)
+}
 
 // failedChecks is the error if a check failed.
 type failedChecks struct {
@@ -102,23 +117,16 @@ func (*doctorCommand) Run(ctx context.Context, s *session) error {
 // stack checks the API, and through it the stack. What depends on a failed check is left
 // out.
 func (c *checkup) stack(ctx context.Context) {
-	address, err := c.apiURL()
+	base, address, err := c.apiBase()
 	if err != nil {
-		c.failed("address", err, step("Name the stack, by the output ApiUrl of a stack on AWS. In a checkout of Lorehook, make up starts a local one.", "lore config set api-url URL"))
+		c.failed("address", err, c.nameAStack())
 		return
 	}
-	right := step("Check the URL: it is the output ApiUrl of the stack.", "")
-	base, err := apiclient.ParseBase(address)
-	if err != nil {
-		c.failed("address", err, right)
-		return
+	c.add("address", checkOK, nil, "%s, from %s", address.value, address.from)
+	right := step("Check the URL, which is the output ApiUrl of the stack.", settingsCommand)
+	if baseurl.Loopback(base) {
+		right = step("Start the local stack in its checkout.", "make up")
 	}
-	from, err := c.setting(keyAPIURL)
-	if err != nil {
-		c.failed("address", err, right)
-		return
-	}
-	c.add("address", checkOK, nil, "%s, from %s", address, from.from)
 	if !c.credentials(ctx, base) {
 		return
 	}

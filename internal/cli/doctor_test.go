@@ -72,8 +72,18 @@ func TestDoctor_FindsWhatIsWrongWithAStack(t *testing.T) {
 				t.Errorf("%s is %+v, want %s", name, checks[name], want)
 			}
 		}
+		if next := checks["webhook of 1"].Next; next == nil || !strings.Contains(next.Text, "after the first pass") {
+			t.Errorf("of a project without a path: %+v", next)
+		}
+		if err := s.Ledger.NameProject(t.Context(), 1, "demo/one", now); err != nil {
+			t.Fatal(err)
+		}
+		checks, _ = s.doctor()
+		if next := checks["webhook of 1"].Next; next == nil || !strings.Contains(next.Text, "within a minute") {
+			t.Errorf("as lore why says: %+v", next)
+		}
 		for _, err := range []error{
-			s.Ledger.NameProject(t.Context(), 1, "demo/one", now), s.Ledger.NameProject(t.Context(), 2, "demo/two", now),
+			s.Ledger.NameProject(t.Context(), 2, "demo/two", now),
 			s.Ledger.CompleteProject(t.Context(), 1, now, now), s.Ledger.CompleteProject(t.Context(), 2, now, now),
 			s.Ledger.CheckHook(t.Context(), 1, surgical.HookCheck{State: surgical.HookWorking, CheckedAt: now}),
 			s.Ledger.CheckHook(t.Context(), 2, surgical.HookCheck{State: surgical.HookDisabled, Reason: "it failed", CheckedAt: now}),

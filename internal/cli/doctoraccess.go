@@ -22,7 +22,8 @@ func (c *checkup) credentials(ctx context.Context, base *url.URL) bool {
 		c.add(name, checkOK, nil, "not needed: requests to this machine are not signed")
 		return true
 	}
-	next := step("Log in to AWS, for example with aws sso login, or set AWS_PROFILE.", "aws sts get-caller-identity")
+	signIn := ofCredentials(surgical.ActionCheckToken)
+	next := &signIn
 	config, err := c.awsOf(ctx, base)
 	if err == nil && config.Credentials != nil {
 		found, credentialsErr := config.Credentials.Retrieve(ctx)
@@ -38,7 +39,7 @@ func (c *checkup) credentials(ctx context.Context, base *url.URL) bool {
 	if surgical.CodeOf(err) == surgical.CodeInvalidRequest {
 		next = step("Set AWS_REGION.", "")
 	}
-	c.add(name, checkFailure, next, "%v", err)
+	c.add(name, checkFailure, next, "%s", failureOf(ctx, err).Message)
 	return false
 }
 
@@ -84,7 +85,7 @@ func (c *checkup) gitlabToken(ctx context.Context) {
 		c.add(name, checkUnseen, step("Only lore hooks, and paths that are not known yet, need one: set GITLAB_TOKEN.", ""), "GITLAB_TOKEN is not set")
 		return
 	}
-	client, err := c.gitlab()
+	client, err := c.gitlab(scopeRead)
 	if err != nil {
 		c.failed(name, err, step("Set GITLAB_BASE_URL to the URL of your GitLab.", ""))
 		return
@@ -94,7 +95,7 @@ func (c *checkup) gitlabToken(ctx context.Context) {
 	case err != nil && resp != nil && resp.StatusCode == http.StatusNotFound:
 		c.add(name, checkUnseen, nil, "this GitLab does not say what the token may do")
 	case err != nil:
-		c.failed(name, gitlabFailure(ctx, "the token", resp, err), nil)
+		c.failed(name, gitlabFailure(ctx, "the token", scopeRead, resp, err), nil)
 	case token.Revoked || !token.Active:
 		c.add(name, checkFailure, step("Make a new one with the api scope.", ""), "it was revoked, or has expired")
 	case !slices.Contains(token.Scopes, "api"):

@@ -81,11 +81,11 @@ func (c *checkup) deadLetters(st apiclient.Status) {
 		case q.Error != "":
 			c.add("queue "+q.Name, checkUnseen, nil, "%s", q.Error)
 		case q.Name == "dead-letters" && failures > 0:
-			c.add("dead letters", checkFailure, step("Their runs say why they were given up.", advice.FailedCommand), "%d messages were given up", failures)
+			c.add("dead letters", checkFailure, step("Their runs say why they were given up.", advice.FailedCommand), "%s given up", counted(failures, "message was", "messages were"))
 		case q.Name == "dead-letters":
 			c.add("dead letters", checkOK, nil, "none")
 		case q.Name == "feed-failures" && failures > 0:
-			c.add("change feed", checkFailure, step("See the runbook feed-behind.", ""), "%d batches of changes did not reach it", failures)
+			c.add("change feed", checkFailure, step("See the runbook feed-behind.", ""), "%s did not reach it", counted(failures, "batch of changes", "batches of changes"))
 		}
 	}
 }
@@ -102,7 +102,7 @@ func (c *checkup) hooksOfProjects(ctx context.Context, client *apiclient.Client)
 		name := fmt.Sprintf("webhook of %d", p.ProjectID)
 		switch {
 		case p.Hook == nil:
-			c.add(name, checkUnseen, step("The crawler checks it within the hour.", fmt.Sprintf("lore projects show %d", p.ProjectID)), "not checked yet")
+			c.add(name, checkUnseen, step(firstCheck(p), fmt.Sprintf("lore projects show %d", p.ProjectID)), "not checked yet")
 		case p.Hook.State == surgical.HookWorking:
 			working++
 		case p.Hook.State == surgical.HookUnreadable:
@@ -114,6 +114,14 @@ func (c *checkup) hooksOfProjects(ctx context.Context, client *apiclient.Client)
 	if working > 0 {
 		c.add("webhooks", checkOK, nil, "%d of %d projects have one that works", working, len(all))
 	}
+}
+
+// firstCheck says when the crawler checks a project's webhook for the first time.
+func firstCheck(p apiclient.Project) string {
+	if p.Path == "" {
+		return "The crawler checks it after the first pass, which finds out the project's path."
+	}
+	return "The crawler checks it within a minute."
 }
 
 // webhookTokens sends a delivery that the webhook verifies and ignores. Without a token it

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -48,7 +49,7 @@ func (s *session) local() (endpoints, error) {
 			err = json.Unmarshal(raw, &e)
 		}
 		if err != nil {
-			return e, invalid("%s could not be read: %v", file, err)
+			return e, remedy(surgical.CodeInvalidRequest, advice.Step{Text: "Start that stack again, which writes the file.", Command: "make up"}, "%s could not be read: %v", file, err)
 		}
 		for _, address := range []*string{&e.WebhookURL, &e.APIURL, &e.GitLabBaseURL, &e.AWSEndpointURL} {
 			if u, err := url.Parse(*address); err != nil || !baseurl.Loopback(u) {
@@ -72,17 +73,36 @@ func (s *session) apiURL() (string, error) {
 	}
 }
 
+// apiBase is [session.apiURL], parsed, with where it comes from.
+func (s *session) apiBase() (*url.URL, setting, error) {
+	if _, err := s.apiURL(); err != nil {
+		return nil, setting{}, err
+	}
+	address, err := s.setting(keyAPIURL)
+	if err != nil {
+		return nil, address, err
+	}
+	base, err := apiclient.ParseBase(address.value)
+	if err != nil {
+		return nil, address, remedy(surgical.CodeInvalidRequest, settingsStep(), "%s: %s", address.from, surgical.AsError(err).Message)
+	}
+	return base, address, nil
+}
+
+// settingsCommand shows which settings apply, and where they come from.
+const settingsCommand = "lore config list"
+
+func settingsStep() advice.Step {
+	return advice.Step{Text: "See which settings apply, and where they come from.", Command: settingsCommand}
+}
+
 // errNoAddress is the cause of a failure for which no stack is known.
 var errNoAddress = errors.New("no API URL")
 
 // client returns a client for the API. Requests over plain http, which can only go
 // to this machine, are not signed.
 func (s *session) client(ctx context.Context) (*apiclient.Client, error) {
-	address, err := s.apiURL()
-	if err != nil {
-		return nil, err
-	}
-	base, err := apiclient.ParseBase(address)
+	base, address, err := s.apiBase()
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +112,7 @@ func (s *session) client(ctx context.Context) (*apiclient.Client, error) {
 			return nil, err
 		}
 	}
-	return apiclient.New(apiclient.Options{BaseURL: address, HTTP: transport, UserAgent: "lore/" + s.Version})
+	return apiclient.New(apiclient.Options{BaseURL: address.value, HTTP: transport, UserAgent: "lore/" + s.Version})
 }
 
 func (s *session) signing(ctx context.Context, base *url.URL) (http.RoundTripper, error) {
@@ -105,10 +125,16 @@ func (s *session) signing(ctx context.Context, base *url.URL) (http.RoundTripper
 
 // noCredentials is the error if the AWS configuration could not be loaded.
 func noCredentials(err error) error {
-	e := surgical.WrapError(apiclient.CodeForbidden, err, "the AWS configuration could not be loaded: "+err.Error())
+	e := surgical.WrapError(apiclient.CodeForbidden, err, fmt.Sprintf("the AWS configuration could not be loaded: %v", err))
 	e.Action, e.Retryable = surgical.ActionCheckToken, false
 	return e
 }
+
+// The variables with the tokens for webhooks, the one to use first.
+const (
+	signingTokensVariable = "GITLAB_WEBHOOK_SIGNING_TOKENS"
+	secretTokensVariable  = "GITLAB_WEBHOOK_SECRET_TOKENS"
+)
 
 // webhook is the URL that deliveries are sent to, and the tokens for them.
 type webhook struct{ url, signingToken, secretToken string }
@@ -118,7 +144,7 @@ type webhook struct{ url, signingToken, secretToken string }
 // stack has its own signing token, which is never used for another URL.
 func (s *session) webhook(address string) (webhook, error) {
 	w := webhook{url: address}
-	for name, first := range map[string]*string{"GITLAB_WEBHOOK_SIGNING_TOKENS": &w.signingToken, "GITLAB_WEBHOOK_SECRET_TOKENS": &w.secretToken} {
+	for name, first := range map[string]*string{signingTokensVariable: &w.signingToken, secretTokensVariable: &w.secretToken} {
 		list, err := token.ParseList(s.lookup(name))
 		if err != nil {
 			return w, invalid("%s: %v", name, err)
@@ -138,7 +164,7 @@ func (s *session) webhook(address string) (webhook, error) {
 		}
 	}
 	if w.url == "" {
-		return w, invalid("no webhook URL: pass --url or --api-url; there is no local stack either (.local/endpoints.json, which make up writes)")
+		return w, surgical.WrapError(surgical.CodeInvalidRequest, errNoAddress, "no webhook URL: pass --url or --api-url; there is no local stack either (.local/endpoints.json, which make up writes)")
 	}
 	if baseurl.Same(w.url, e.WebhookURL) {
 		w.signingToken = cmp.Or(e.SigningToken, w.signingToken)
@@ -167,12 +193,12 @@ func (s *session) webhookURL(e endpoints) (string, error) {
 func (w webhook) check() error {
 	if w.signingToken != "" {
 		if _, err := token.Signing(w.signingToken); err != nil {
-			return invalid("GITLAB_WEBHOOK_SIGNING_TOKENS: %v", err)
+			return invalid("%s: %v", signingTokensVariable, err)
 		}
 	}
 	if w.secretToken != "" {
 		if _, err := token.Secret(w.secretToken); err != nil {
-			return invalid("GITLAB_WEBHOOK_SECRET_TOKENS: %v", err)
+			return invalid("%s: %v", secretTokensVariable, err)
 		}
 	}
 	return nil

@@ -122,7 +122,7 @@ func (c *eraseCommand) repeat(ctx context.Context, s *session, client *apiclient
 		return invalid("%s is not what lore erase --list --robot writes", c.Repeat)
 	}
 	if !c.Yes {
-		if err := s.confirm(fmt.Sprintf("Erase %d entities again?", len(file.Data.Erasures))); err != nil {
+		if err := s.confirm(fmt.Sprintf("Erase %s again?", entities(int64(len(file.Data.Erasures))))); err != nil {
 			return err
 		}
 	}

@@ -62,7 +62,7 @@ func (c *exportCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	e := &export{session: s, client: client, documents: c.Documents, out: out, total: counted(projects)}
+	e := &export{session: s, client: client, documents: c.Documents, out: out, total: totalOf(projects)}
 	if err = errors.Join(e.run(ctx, projects), out.Close()); err != nil {
 		return e.stopped(ctx, err)
 	}
@@ -101,9 +101,9 @@ func (c *exportCommand) projects(ctx context.Context, s *session, client *apicli
 	return client.AllProjects(ctx)
 }
 
-// counted is how many entities GitLab's lists had of the projects, 0 if some were not
+// totalOf is how many entities GitLab's lists had of the projects, 0 if some were not
 // counted.
-func counted(projects []apiclient.Project) (total int64) {
+func totalOf(projects []apiclient.Project) (total int64) {
 	for _, p := range projects {
 		if p.Counts == nil {
 			return 0
@@ -295,9 +295,4 @@ func (p *printer) exported(e exported) {
 }
 
 // entities counts entities in words.
-func entities(n int64) string {
-	if n == 1 {
-		return "1 entity"
-	}
-	return thousands(n) + " entities"
-}
+func entities(n int64) string { return counted(n, "entity", "entities") }

@@ -208,14 +208,6 @@ func TestWait_SurvivesTemporaryErrors(t *testing.T) {
 	}
 }
 
-func TestSync_NamesTheKeyToRepeatALostRequestWith(t *testing.T) {
-	p := newProgram(t)
-	p.env["LOREHOOK_API_URL"] = "http://127.0.0.1:1"
-	if e, got := p.robot("sync", "-p", "1", "--issue", "7"); got.exit != 50 || !strings.Contains(e.Error.Message, "--idempotency-key key-1") {
-		t.Errorf("%s", got.out)
-	}
-}
-
 func TestHooksList_ReadsEveryPageWhateverTheHeadersSay(t *testing.T) {
 	hooks := func(from, to int) string {
 		var all []string

@@ -12,6 +12,7 @@ import (
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/cabundle"
 	answers "gitlab.com/lorehook/lorehook/internal/gitlab"
@@ -23,23 +24,36 @@ import (
 // gitlabTimeout limits one request to GitLab.
 const gitlabTimeout = 30 * time.Second
 
-// gitlab returns a GitLab client with the user's token.
-func (s *session) gitlab() (*gitlab.Client, error) {
+// The scopes that the user's token needs: for hooks, and to look a path up.
+const (
+	scopeHooks = "api"
+	scopeRead  = "read_api"
+)
+
+// ownToken says how to give this program a token with the scope. It is another one than
+// the stack's.
+func ownToken(scope string) advice.Step {
+	return advice.Step{Text: "Set GITLAB_TOKEN to a token of yours with the " + scope + " scope.", Command: "read -rs GITLAB_TOKEN && export GITLAB_TOKEN"}
+}
+
+// gitlab returns a GitLab client with the user's token, which needs the scope.
+func (s *session) gitlab(scope string) (*gitlab.Client, error) {
 	base, err := s.setting(keyGitLabBaseURL)
 	if err != nil {
 		return nil, err
 	}
 	if base.value == "" {
-		return nil, invalid("no GitLab URL: set GITLAB_BASE_URL, for example to https://gitlab.com, or lore config set gitlab-base-url URL")
+		return nil, remedy(surgical.CodeInvalidRequest, advice.Step{Text: "Store the URL in the profile, for example https://gitlab.com.", Command: "lore config set gitlab-base-url URL"},
+			"no GitLab URL: set GITLAB_BASE_URL, or gitlab-base-url of a profile")
 	}
 	u, err := baseurl.Parse(base.value)
 	if err != nil {
-		return nil, invalid("%s %v, got %q", base.from, err, base.value)
+		return nil, remedy(surgical.CodeInvalidRequest, settingsStep(), "%s %v, got %q", base.from, err, base.value)
 	}
 	if !baseurl.Secure(u) {
-		return nil, invalid("%s must be %s, got %q", base.from, baseurl.SecureRule, base.value)
+		return nil, remedy(surgical.CodeInvalidRequest, settingsStep(), "%s must be %s, got %q", base.from, baseurl.SecureRule, base.value)
 	}
-	access, err := s.gitlabToken()
+	access, err := s.gitlabToken(scope)
 	if err != nil {
 		return nil, err
 	}
@@ -56,14 +70,14 @@ func (s *session) gitlab() (*gitlab.Client, error) {
 }
 
 // gitlabToken returns the user's token for GitLab.
-func (s *session) gitlabToken() (string, error) {
+func (s *session) gitlabToken(scope string) (string, error) {
 	text := s.lookup("GITLAB_TOKEN")
 	if strings.TrimSpace(text) == "" {
-		return "", surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN is not set; it is needed for project paths and for hooks")
+		return "", remedy(surgical.CodeGitLabUnauthorized, ownToken(scope), "GITLAB_TOKEN is not set; it is needed for project paths and for hooks")
 	}
 	access, err := token.Access(text)
 	if err != nil {
-		return "", surgical.NewError(surgical.CodeGitLabUnauthorized, "GITLAB_TOKEN cannot be an access token: "+err.Error())
+		return "", remedy(surgical.CodeGitLabUnauthorized, ownToken(scope), "GITLAB_TOKEN cannot be an access token: %v", err)
 	}
 	return access, nil
 }
@@ -84,16 +98,17 @@ func (s *session) gitlabTransport() (http.RoundTripper, error) {
 	return transport, nil
 }
 
-// gitlabFailure returns the typed error for a failed request to GitLab.
-func gitlabFailure(ctx context.Context, what string, resp *gitlab.Response, err error) error {
+// gitlabFailure returns the typed error for a failed request to GitLab, for which the
+// user's token needs the scope.
+func gitlabFailure(ctx context.Context, what, scope string, resp *gitlab.Response, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	var foreign *surgical.Error // of the transport: it was not GitLab that answered
 	if errors.As(err, &foreign) {
-		named := *foreign
-		named.Message = what + ": " + foreign.Message
-		return &named
+		named := surgical.WrapError(foreign.Code, &remedied{foreign, settingsStep()}, what+": "+foreign.Message)
+		named.Action, named.Retryable, named.RetryAfter = foreign.Action, foreign.Retryable, foreign.RetryAfter
+		return named
 	}
 	var refused *gitlab.ErrorResponse
 	said, tokenReason := "", ""
@@ -105,12 +120,12 @@ func gitlabFailure(ctx context.Context, what string, resp *gitlab.Response, err 
 	}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
-		return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refused GITLAB_TOKEN (401)")
+		return remedy(surgical.CodeGitLabUnauthorized, ownToken(scope), "GitLab refused GITLAB_TOKEN (401)")
 	case http.StatusForbidden:
 		if tokenReason != "" {
-			return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refuses every request of GITLAB_TOKEN (403): "+tokenReason)
+			return remedy(surgical.CodeGitLabUnauthorized, ownToken(scope), "GitLab refuses every request of GITLAB_TOKEN (403): %s", tokenReason)
 		}
-		return surgical.NewError(surgical.CodeGitLabForbidden, what+": GitLab denied access (403); hooks need the Maintainer role and the api scope")
+		return remedy(surgical.CodeGitLabForbidden, ownToken(scope), "%s: GitLab denied access (403); hooks need the api scope, and the Maintainer role in the project or the Owner role in the group", what)
 	case http.StatusNotFound:
 		return surgical.NewError(surgical.CodeGitLabNotFound, what+": not found, or not visible to this token (404)")
 	case http.StatusTooManyRequests:

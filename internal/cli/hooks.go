@@ -50,7 +50,7 @@ type hooks struct {
 func (s *session) hooks(ctx context.Context, o hookOwner) (hooks, error) {
 	owner := adapter.Owner{Group: o.Group}
 	if o.Group == "" {
-		id, err := s.projectInGitLab(ctx, o.Project)
+		id, err := s.projectInGitLab(ctx, o.Project, scopeHooks)
 		if err != nil {
 			return hooks{}, err
 		}
@@ -60,7 +60,7 @@ func (s *session) hooks(ctx context.Context, o hookOwner) (hooks, error) {
 	if err != nil {
 		return hooks{}, err
 	}
-	client, err := s.gitlab()
+	client, err := s.gitlab(scopeHooks)
 	return hooks{client, owner, path}, err
 }
 
@@ -94,7 +94,7 @@ func (h hooks) send(ctx context.Context, method, path string, body any, options 
 	var raw bytes.Buffer
 	resp, err := h.client.Do(req, &raw)
 	if err != nil {
-		return nil, resp, gitlabFailure(ctx, h.what(), resp, err)
+		return nil, resp, gitlabFailure(ctx, h.what(), scopeHooks, resp, err)
 	}
 	return raw.Bytes(), resp, nil
 }

@@ -487,13 +487,13 @@ func TestHooksRotate_KeepsTheOldTokenWhileOtherHooksMayUseIt(t *testing.T) {
 		removed  bool
 		want     string
 	}{
-		"no other hook":                  {[]string{known}, false, nil, true, "1 old token(s) removed"},
+		"no other hook":                  {[]string{known}, false, nil, true, "1 old token removed"},
 		"a hook of the group":            {[]string{known}, true, nil, false, "lore hooks rotate -p 1 -g demo"},
-		"named too":                      {[]string{known}, true, []string{"-g", "demo"}, true, "2 hook(s) have the new token, 1 old token(s) removed"},
+		"named too":                      {[]string{known}, true, []string{"-g", "demo"}, true, "2 hooks have the new token, 1 old token removed"},
 		"a project that cannot be read":  {[]string{known, `{"project_id":4711,"path":"other/project"}`}, false, nil, false, "not checked: hooks of project 4711: not found"},
 		"a stack that does not answer":   {nil, false, nil, false, "not checked: the stack's projects"},
 		"removed all the same":           {[]string{known}, true, []string{"--drop-old"}, true, "may use an old token: hook"},
-		"kept although nothing needs it": {[]string{known}, false, []string{"--keep-old"}, false, "0 old token(s) removed"},
+		"kept although nothing needs it": {[]string{known}, false, []string{"--keep-old"}, false, "0 old tokens removed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, g := besideGitLab(t, fakegitlab.Options{})

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"slices"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	adapter "gitlab.com/lorehook/lorehook/internal/gitlab"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 type hooksAddCommand struct {
@@ -55,9 +57,10 @@ func (c *hooksAddCommand) Run(ctx context.Context, s *session) error {
 	}
 	switch {
 	case c.SecretToken && hook.secretToken == "":
-		return invalid("--secret-token needs GITLAB_WEBHOOK_SECRET_TOKENS")
+		return remedy(surgical.CodeInvalidRequest, newToken(secretTokensVariable, "lore token generate --secret-token"), "--secret-token needs "+secretTokensVariable)
 	case hook.signingToken == "" && hook.secretToken == "":
-		return invalid("no token for the hook: set GITLAB_WEBHOOK_SIGNING_TOKENS, or GITLAB_WEBHOOK_SECRET_TOKENS for a GitLab that does not sign")
+		return remedy(surgical.CodeInvalidRequest, newToken(signingTokensVariable, "lore token generate"),
+			"no token for the hook: set %s, or %s for a GitLab that does not sign", signingTokensVariable, secretTokensVariable)
 	}
 	h, err := s.hooks(ctx, c.hookOwner)
 	if err != nil {
@@ -99,6 +102,11 @@ func (c *hooksAddCommand) Run(ctx context.Context, s *session) error {
 		s.err.sentence("this GitLab does not sign webhooks (signing_token_present is false): deliveries have only the secret token")
 	}
 	return nil
+}
+
+// newToken says how to give this program a token for webhooks.
+func newToken(variable, generate string) advice.Step {
+	return advice.Step{Text: "Set it to a token of the stack's secret, or to a new one, which you store there as well.", Command: "export " + variable + `="$(` + generate + `)"`}
 }
 
 // answerPlan says what add would do.
@@ -185,5 +193,5 @@ func (c *hooksAddCommand) unsigned(ctx context.Context, h hooks, added adapter.H
 		done = "the new hook was removed"
 	}
 	return unhealthy("this GitLab ignored the signing token (signing_token_present is false), because it is too old or the feature is disabled; " +
-		done + "; set GITLAB_WEBHOOK_SECRET_TOKENS, and add it again")
+		done + "; set " + secretTokensVariable + ", and add it again")
 }

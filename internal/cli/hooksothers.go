@@ -38,8 +38,8 @@ type others struct {
 
 func (o others) none() bool { return len(o.Hooks) == 0 && len(o.Unchecked) == 0 }
 
-// search looks for the hooks of all projects that the stack knows.
-type search struct {
+// hookSearch looks for the hooks of all projects that the stack knows.
+type hookSearch struct {
 	s        *session
 	rotation rotation
 	seen     map[string]bool // owners
@@ -49,7 +49,7 @@ type search struct {
 // others looks for hooks with the same kind of token in every project that the stack
 // knows, and in the groups above it. What cannot be read does not end the search.
 func (s *session) others(ctx context.Context, r rotation) (others, error) {
-	find := search{s: s, rotation: r, seen: map[string]bool{}, others: others{Hooks: []otherHook{}, Unchecked: []string{}}}
+	find := hookSearch{s: s, rotation: r, seen: map[string]bool{}, others: others{Hooks: []otherHook{}, Unchecked: []string{}}}
 	projects, err := s.knownProjects(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -82,7 +82,7 @@ func (s *session) knownProjects(ctx context.Context) ([]apiclient.Project, error
 
 // owner looks for the hooks of one project or group, once. A group that does not exist
 // to GitLab, such as a user's namespace, has none.
-func (f *search) owner(ctx context.Context, o hookOwner) error {
+func (f *hookSearch) owner(ctx context.Context, o hookOwner) error {
 	key := o.Group + "#" + o.Project
 	if f.seen[key] {
 		return nil

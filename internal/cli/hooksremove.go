@@ -33,7 +33,7 @@ func (c *hooksRemoveCommand) Run(ctx context.Context, s *session) error {
 	}
 	removed := []int64{}
 	if len(found) > 0 && !c.DryRun && !c.Yes {
-		if err := s.confirm(fmt.Sprintf("Remove %d hook(s) for %s from %s?", len(found), address, h.owner)); err != nil {
+		if err := s.confirm(fmt.Sprintf("Remove %s for %s from %s?", counted(len(found), "hook", "hooks"), address, h.owner)); err != nil {
 			return err
 		}
 	}

@@ -163,7 +163,7 @@ func (c *hooksRotateCommand) rotate(ctx context.Context, s *session, address str
 		others
 	}{r.ids(), removed, left}
 	s.answer(result, func(p *printer) {
-		p.line("%s: %v hook(s) have the new token, %v old token(s) removed", paint(p.good, "rotated"), len(r.hooks), removed)
+		p.line("%s: %s the new token, %s removed", paint(p.good, "rotated"), counted(len(r.hooks), "hook has", "hooks have"), counted(removed, "old token", "old tokens"))
 		p.others(left, c)
 	})
 	return nil
@@ -226,7 +226,7 @@ func (c *hooksRotateCommand) explain(ctx context.Context, s *session, r rotation
 	steps := []string{
 		"make a new token (" + generate + ") and put it in front of the old ones in " + member + " of the stack's secret (the local stack: in " + flag + ", as a JSON list, then make up)",
 		fmt.Sprintf("wait %v s, until every function has read it", rotationWait.Seconds()),
-		fmt.Sprintf("set it on the hook(s) %v: lore hooks add with the new token first in %s", r.ids(), flag),
+		fmt.Sprintf("set it on the hooks %v: lore hooks add with the new token first in %s", r.ids(), flag),
 		fmt.Sprintf("wait %v s, until no delivery with the old token is under way", rotationDrain.Seconds()),
 		"remove the old tokens, unless other hooks use them",
 	}

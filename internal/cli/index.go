@@ -14,6 +14,13 @@ type indexCommands struct {
 
 type indexStatusCommand struct{}
 
+// Help implements [kong.HelpProvider].
+func (*indexStatusCommand) Help() string {
+	return `Example:
+
+    lore index status`
+}
+
 // Run implements the command.
 func (*indexStatusCommand) Run(ctx context.Context, s *session) error {
 	client, err := s.client(ctx)
@@ -29,6 +36,15 @@ func (*indexStatusCommand) Run(ctx context.Context, s *session) error {
 }
 
 type indexRebuildCommand struct{}
+
+// Help implements [kong.HelpProvider].
+func (*indexRebuildCommand) Help() string {
+	return `The indexer starts at once, or within a minute. lore index status shows how far it is.
+
+Example:
+
+    lore index rebuild`
+}
 
 // Run implements the command.
 func (*indexRebuildCommand) Run(ctx context.Context, s *session) error {

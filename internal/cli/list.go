@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/plaintext"
+	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -22,10 +24,7 @@ type listCommand struct {
 	Assignee  string   `placeholder:"USER" help:"Only assigned to this user."`
 	Milestone string   `placeholder:"TITLE" help:"Only of this milestone."`
 
-	CreatedAfter  string `placeholder:"DATE" help:"Only created on this day (2026-11-02) or at this time (RFC 3339), or later."`
-	CreatedBefore string `placeholder:"DATE" help:"Only created before this day or time."`
-	UpdatedAfter  string `placeholder:"DATE" aliases:"since" help:"Only updated on this day or at this time, or later; --since is the same."`
-	UpdatedBefore string `placeholder:"DATE" help:"Only updated before this day or time."`
+	dates
 
 	Order string `default:"updated_desc" enum:"updated_desc,updated_asc,created_desc,created_asc" help:"updated_desc, updated_asc, created_desc or created_asc."`
 	Limit int    `short:"L" default:"30" help:"Maximum number (1 to 1000)."`
@@ -87,19 +86,39 @@ func (c *listCommand) query() (url.Values, error) {
 	if c.Limit < 1 || c.Limit > 1000 {
 		return nil, invalid("--limit must be between 1 and 1000, got %d", c.Limit)
 	}
+	if allowed := c.states(); !slices.Contains(allowed, c.State) {
+		message := notOneOf("--state", allowed, c.State)
+		if slices.Contains(search.States(), c.State) {
+			message += "; only merge requests (--mrs) can be " + c.State
+		}
+		return nil, invalid("%s", message)
+	}
 	q := url.Values{"limit": {strconv.Itoa(min(c.Limit, 100))}, "order": {c.Order}}
-	if c.State != "all" {
+	if c.State != allStates {
 		q.Set("state", c.State)
+	}
+	if err := c.dates.add(q); err != nil {
+		return nil, err
 	}
 	for name, value := range map[string]string{
 		"label": strings.Join(c.Label, ","), "author": c.Author, "assignee": c.Assignee, "milestone": c.Milestone, "fields": c.JSON,
-		"created_after": c.CreatedAfter, "created_before": c.CreatedBefore, "updated_after": c.UpdatedAfter, "updated_before": c.UpdatedBefore,
 	} {
 		if value != "" {
 			q.Set(name, value)
 		}
 	}
 	return q, nil
+}
+
+// allStates is the state that selects all.
+const allStates = "all"
+
+// states are those that issues can have, or merge requests.
+func (c *listCommand) states() []string {
+	if c.MRs {
+		return append(search.States(), allStates)
+	}
+	return []string{"opened", "closed", allStates}
 }
 
 // listed shows the rows.
@@ -118,7 +137,7 @@ func (s *session) listed(rows []json.RawMessage, of surgical.EntityType, c *list
 			p.line("nothing stored matches")
 			return
 		}
-		p.listed(entities, of, c.State == "all", s.times())
+		p.listed(entities, of, c.State == allStates, s.times())
 		if len(rows) == c.Limit {
 			p.line("%s", paint(p.faint, "the first %d; --limit shows more", c.Limit))
 		}

@@ -86,9 +86,9 @@ func (c *logsCommand) Run(ctx context.Context, s *session) error {
 func (c *logsCommand) check(robot bool) error {
 	switch {
 	case c.Function != "" && !slices.Contains(functionNames(), c.Function):
-		return invalid("the function must be one of %s, got %q", strings.Join(functionNames(), ", "), c.Function)
+		return invalid("%s", notOneOf("the function", functionNames(), c.Function))
 	case !slices.Contains(logLevels(), c.Level):
-		return invalid("--level must be one of %s, got %q", strings.Join(logLevels(), ", "), c.Level)
+		return invalid("%s", notOneOf("--level", logLevels(), c.Level))
 	case c.Since <= 0:
 		return invalid("--since must be positive, got %s", c.Since)
 	case c.Follow && robot:

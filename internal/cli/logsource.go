@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/smithy-go"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -82,11 +83,7 @@ func functionOf(group string) string {
 
 // awsOfLogs returns the configuration of the AWS that the chosen API is in.
 func (s *session) awsOfLogs(ctx context.Context) (aws.Config, error) {
-	address, err := s.apiURL()
-	if err != nil {
-		return aws.Config{}, err
-	}
-	base, err := apiclient.ParseBase(address)
+	base, _, err := s.apiBase()
 	if err != nil {
 		return aws.Config{}, err
 	}
@@ -98,7 +95,8 @@ func (s *session) awsOfLogs(ctx context.Context) (aws.Config, error) {
 		return aws.Config{}, err
 	}
 	if e.AWSEndpointURL == "" {
-		return aws.Config{}, invalid("the logs of %s cannot be found: .local/endpoints.json of its stack is not in this directory or above", base.Host)
+		return aws.Config{}, remedy(surgical.CodeInvalidRequest, advice.Step{Text: "Run it in the checkout that started the stack."},
+			"the logs of %s cannot be found: .local/endpoints.json of its stack is not in this directory or above", base.Host)
 	}
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: &e.AWSEndpointURL,

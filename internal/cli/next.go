@@ -2,14 +2,37 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 
 	"gitlab.com/lorehook/lorehook/internal/advice"
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
+// remedied is the cause of a failure that has advice of its own, instead of that of its
+// code.
+type remedied struct {
+	cause error
+	step  advice.Step
+}
+
+func (r *remedied) Error() string { return r.cause.Error() }
+
+// Unwrap returns the cause.
+func (r *remedied) Unwrap() error { return r.cause }
+
+// remedy returns an error with advice of its own.
+func remedy(code surgical.Code, step advice.Step, format string, args ...any) *surgical.Error {
+	message := fmt.Sprintf(format, args...)
+	return surgical.WrapError(code, &remedied{errors.New(message), step}, message)
+}
+
 // next returns what to do about a failure.
 func (s *session) next(e *surgical.Error) []advice.Step {
+	var own *remedied
+	if errors.As(e, &own) {
+		return []advice.Step{own.step}
+	}
 	switch e.Code {
 	case CodeWaitTimeout, CodeInterrupted:
 		if e.RunID == "" {
@@ -22,6 +45,10 @@ func (s *session) next(e *surgical.Error) []advice.Step {
 		return nil // the message says it all
 	case surgical.CodeInvalidRequest:
 		return s.usage(e)
+	case apiclient.CodeForbidden:
+		return []advice.Step{ofCredentials(e.Action)}
+	case surgical.CodeInvalidSignature:
+		return []advice.Step{{Text: "Set " + signingTokensVariable + " to a token of the stack's secret."}}
 	case CodeHookUnhealthy:
 		return []advice.Step{{Text: "Add or repair the hook.", Command: "lore hooks add"}}
 	}
@@ -30,6 +57,16 @@ func (s *session) next(e *surgical.Error) []advice.Step {
 		steps[0].Command = advice.Why(s.about)
 	}
 	return steps
+}
+
+// ofCredentials says what to do about AWS credentials that are missing, or whose holder
+// lacks access.
+func ofCredentials(action surgical.Action) advice.Step {
+	const who = "aws sts get-caller-identity"
+	if action == surgical.ActionGrantAccess {
+		return advice.Step{Text: "Have a policy of the stack attached (output ReaderPolicyArn or OperatorPolicyArn) to who you are.", Command: who}
+	}
+	return advice.Step{Text: "Sign in to AWS, or name a profile (lore config set aws-profile NAME), and repeat the command once this one says who you are.", Command: who}
 }
 
 // usage returns what to do about an invalid request.

@@ -197,7 +197,7 @@ func usage(err error) error {
 	if errors.As(err, &p) && p.Context != nil {
 		hint = called(chosenCommand(p.Context))
 	}
-	return surgical.NewError(surgical.CodeInvalidRequest, err.Error()+" (see "+hint+" --help)")
+	return surgical.NewError(surgical.CodeInvalidRequest, plainly(err.Error())+" (see "+hint+" --help)")
 }
 
 // chosenCommand is the command that the arguments name, or else the program.

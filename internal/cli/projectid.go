@@ -46,22 +46,23 @@ func (s *session) projectID(ctx context.Context, project string) (int64, error) 
 		failure.Message += "; or set GITLAB_TOKEN, to look the path up in GitLab"
 		return 0, failure
 	}
-	return s.projectInGitLab(ctx, project)
+	return s.projectInGitLab(ctx, project, scopeRead)
 }
 
-// projectInGitLab is [session.projectID] for commands that need nothing but GitLab.
-func (s *session) projectInGitLab(ctx context.Context, project string) (int64, error) {
+// projectInGitLab is [session.projectID] for commands that need nothing but GitLab, and
+// the scope there.
+func (s *session) projectInGitLab(ctx context.Context, project, scope string) (int64, error) {
 	path, id, err := s.project(project)
 	if err != nil || id != 0 {
 		return id, err
 	}
-	client, err := s.gitlab()
+	client, err := s.gitlab(scope)
 	if err != nil {
 		return 0, err
 	}
 	p, resp, err := client.Projects.GetProject(path, nil, gitlab.WithContext(ctx))
 	if err != nil {
-		return 0, gitlabFailure(ctx, fmt.Sprintf("project %q", path), resp, err)
+		return 0, gitlabFailure(ctx, fmt.Sprintf("project %q", path), scope, resp, err)
 	}
 	return p.ID, nil
 }

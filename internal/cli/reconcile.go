@@ -89,7 +89,7 @@ func (c *reconcileCommand) watch(ctx context.Context, s *session, client *apicli
 		case elapsed >= c.Timeout:
 			return list, &surgical.Error{
 				Code: CodeWaitTimeout, Action: surgical.ActionRetryAfter, Retryable: true,
-				Message: fmt.Sprintf("%d projects were not compared within %s; the reconcile continues", open, c.Timeout),
+				Message: fmt.Sprintf("%s not compared within %s; the reconcile continues", counted(open, "project was", "projects were"), c.Timeout),
 			}
 		}
 		if err := s.Pause(ctx, watchPause); err != nil {

@@ -214,7 +214,7 @@ func (h webhook) authenticate(header http.Header, body []byte, key string, now t
 	case h.secretToken != "":
 		header.Set(delivery.TokenHeader, h.secretToken)
 	default:
-		return surgical.NewError(surgical.CodeInvalidSignature, "no token for the delivery: set GITLAB_WEBHOOK_SIGNING_TOKENS or GITLAB_WEBHOOK_SECRET_TOKENS")
+		return surgical.NewError(surgical.CodeInvalidSignature, "no token for the delivery: set "+signingTokensVariable+" or "+secretTokensVariable)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (c *runFilter) check() error {
 	case c.Entity != "" && !strings.ContainsAny(c.Entity, "#!/"):
 		return invalid("%q is neither a command of lore runs (lore runs --help) nor an entity such as group/project#7", c.Entity)
 	case c.Status != "" && !slices.Contains(surgical.RunStatuses(), surgical.RunStatus(c.Status)):
-		return invalid("--status must be one of %s, got %q", joined(surgical.RunStatuses()), c.Status)
+		return invalid("%s", notOneOf("--status", texts(surgical.RunStatuses()), c.Status))
 	case (c.Issue != nil || c.MR != nil) && c.Project == "":
 		return invalid("--issue and --mr need -p")
 	case (c.Issue != nil || c.MR != nil || c.Entity != "") && c.Status != "":
@@ -68,12 +68,14 @@ func (c *runFilter) check() error {
 	return nil
 }
 
-func joined[T ~string](all []T) string {
+func joined[T ~string](all []T) string { return strings.Join(texts(all), ", ") }
+
+func texts[T ~string](all []T) []string {
 	texts := make([]string, len(all))
 	for i, v := range all {
 		texts[i] = string(v)
 	}
-	return strings.Join(texts, ", ")
+	return texts
 }
 
 func (c *runFilter) list(ctx context.Context, s *session) error {

@@ -153,6 +153,6 @@ func (p *printer) retried(results retries) {
 	}
 	p.table([]string{"RUN", "RETRIED AS", "WHY NOT"}, rows)
 	if results.Left > 0 {
-		p.sentence("%s more runs failed in this time: run the command again", thousands(int64(results.Left)))
+		p.sentence("%s failed in this time: run the command again", counted(results.Left, "more run", "more runs"))
 	}
 }

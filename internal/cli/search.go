@@ -22,10 +22,7 @@ type searchCommand struct {
 	Label     []string `placeholder:"LABEL" help:"Only with this label; repeat it for several."`
 	Author    string   `placeholder:"USER" help:"Only created by this user."`
 
-	CreatedAfter  string `placeholder:"DATE" help:"Only created on this day (2026-11-02) or at this time (RFC 3339), or later."`
-	CreatedBefore string `placeholder:"DATE" help:"Only created before this day or time."`
-	UpdatedAfter  string `placeholder:"DATE" help:"Only updated on this day or at this time, or later."`
-	UpdatedBefore string `placeholder:"DATE" help:"Only updated before this day or time."`
+	dates
 
 	Limit  int    `default:"10" help:"Maximum number of hits, 1 to 50."`
 	Cursor string `placeholder:"CURSOR" help:"Cursor of the next page, from the previous one of the same search."`
@@ -33,7 +30,7 @@ type searchCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*searchCommand) Help() string {
-	return `Filters may also be part of the query: project:, type:, state:, label:, author:, created: and updated:. Quote what is not one.
+	return `Filters may also be part of the query: project:, type:, state:, label:, author:, created: and updated:. Quote words that only look like a filter.
 
 Examples:
 
@@ -71,10 +68,11 @@ func (c *searchCommand) query(ctx context.Context, s *session) (url.Values, erro
 		return nil, invalid("--limit must be from 1 to 50, got %d", c.Limit)
 	}
 	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	if err := c.dates.add(q); err != nil {
+		return nil, err
+	}
 	for name, value := range map[string]string{
-		"q": words, "type": c.Type, "state": c.State, "label": strings.Join(c.Label, ","), "author": c.Author,
-		"created_after": c.CreatedAfter, "created_before": c.CreatedBefore, "updated_after": c.UpdatedAfter, "updated_before": c.UpdatedBefore,
-		"cursor": c.Cursor,
+		"q": words, "type": c.Type, "state": c.State, "label": strings.Join(c.Label, ","), "author": c.Author, "cursor": c.Cursor,
 	} {
 		if value != "" {
 			q.Set(name, value)

@@ -102,7 +102,7 @@ func (p *printer) compared(of apiclient.StatusProjects) cell {
 func (p *printer) completeness(of apiclient.StatusProjects) cell {
 	text := fmt.Sprintf("%d of %d complete", of.Complete, of.Total)
 	if of.Except > 0 {
-		text += fmt.Sprintf(", except for %d issues and merge requests", of.Except)
+		text += ", except for " + counted(of.Except, "issue or merge request", "issues and merge requests")
 	}
 	if of.More {
 		text += ", and more that were not counted"

@@ -82,7 +82,7 @@ func (c *syncCommand) Run(ctx context.Context, s *session) error {
 	}
 	started, err := client.StartRun(ctx, req, key)
 	if err != nil {
-		return unsure(err, key)
+		return unsure(err, "run", key)
 	}
 	if c.Wait {
 		return s.await(ctx, client, started.Value.RunID, c.waiting, false)
@@ -130,14 +130,14 @@ func checkTimeout(w waiting) error {
 	return nil
 }
 
-// unsure adds how to repeat the request if it is unknown whether it arrived.
-func unsure(err error, key string) error {
+// unsure adds how to repeat the request for something if it is unknown whether it arrived.
+func unsure(err error, what, key string) error {
 	var e *surgical.Error
 	if errors.Is(err, context.Canceled) {
 		err = &surgical.Error{Code: CodeInterrupted, Message: "interrupted", Action: surgical.ActionRetryAfter, Retryable: true}
 	}
-	if errors.As(err, &e) && (e.Retryable || e.Code == surgical.CodeInternal) {
-		e.Message += fmt.Sprintf("; the run may exist: to repeat the request safely, pass --idempotency-key %s", key)
+	if errors.As(err, &e) && (e.Retryable || e.Code == surgical.CodeInternal) && !apiclient.NotSent(err) {
+		e.Message += fmt.Sprintf("; the %s may exist: to repeat the request safely, pass --idempotency-key %s", what, key)
 	}
 	return err
 }

@@ -63,10 +63,7 @@ func (p *printer) header(e apiclient.Entity, a surgical.Attributes, entries []re
 	if created, ok := surgical.ParseTime(a.CreatedAt); ok {
 		said += " " + at.text(created)
 	}
-	said += fmt.Sprintf(" · %d comments", comments)
-	if comments == 1 {
-		said = strings.TrimSuffix(said, "s")
-	}
+	said += " · " + counted(comments, "comment", "comments")
 	p.framed(cell{a.State, state}, " · "+said, cell{})
 	confidential := cell{}
 	if a.Confidential {

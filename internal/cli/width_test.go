@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,11 +131,11 @@ func TestTables_FitIntoTheTerminal(t *testing.T) {
 
 // Commands stay in one piece, so that they can be copied.
 func TestHelp_FitsIntoTheTerminal(t *testing.T) {
-	names, err := cli.CommandNames()
+	names, groups, err := cli.CommandNames()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append(names, "") {
+	for _, name := range slices.Concat(names, groups, []string{""}) {
 		for _, columns := range []int{60, 80, 120} {
 			p := newProgram(t)
 			p.terminal, p.columns = true, columns
