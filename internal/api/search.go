@@ -64,7 +64,7 @@ func (s *server) addSearch(to *routes) {
 	to.add(operationOf(huma.Operation{
 		OperationID: "search-copies", Method: http.MethodGet, Path: "/v1/search", Tags: []string{"search"},
 		Summary: "Search the copies",
-		Description: "Finds issues and merge requests by the text of their documents, or such as resemble one. " +
+		Description: "Finds issues and merge requests by the text of their documents, or those similar to a given one. " +
 			"Every hit is read again before it is returned, so nothing is found that a read of the entity would not show. Use a cursor with the same query that returned it.",
 	}, notAllowed(), noProject(), noEntity(), goneEntity(), noIndex()), handle(s.search))
 }

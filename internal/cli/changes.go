@@ -17,7 +17,7 @@ type changesCommand struct {
 	Project string `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Only changes of this project (ID or path)."`
 	Since   string `placeholder:"PLACE" help:"The place after the last change that you have seen, from an earlier call. Without it, changes from now on."`
 	Limit   int    `default:"50" help:"Maximum number of changes of one call (1 to 100)."`
-	Follow  bool   `short:"f" help:"Go on printing changes until interrupted."`
+	Follow  bool   `short:"f" help:"Continue to print changes until interrupted."`
 	JSON    string `name:"json" placeholder:"FIELDS" help:"Print these fields of the changes, such as gone,entity, as one JSON document; with --follow, as one for each change."`
 }
 
@@ -25,7 +25,7 @@ type changesCommand struct {
 func (*changesCommand) Help() string {
 	return `Lists which issues and merge requests changed, in the order of the changes, as they are now. Nothing is left out: keep the place that it prints, and go on from there within 30 days. If it says feed_restarted, read everything once (lore export), and begin without --since.
 
-With --follow, it goes on after failures of the API that pass, for up to 30 minutes. With --json as well, each line is a change, and its field next is the place to go on from after it.
+With --follow, it waits for up to 30 minutes if the API fails temporarily. With --json as well, each line is a change, and its field next is the place to go on from after it.
 
 Examples:
 

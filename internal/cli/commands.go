@@ -13,7 +13,7 @@ type globals struct {
 
 type commands struct {
 	globals
-	Status     statusCommand     `cmd:"" help:"Show how fresh and complete the copies are, and what waits."`
+	Status     statusCommand     `cmd:"" help:"Show how fresh and complete the copies are, and what is waiting."`
 	Doctor     doctorCommand     `cmd:"" help:"Check credentials, endpoint, secrets, webhooks and limits, and say what to do."`
 	Logs       logsCommand       `cmd:"" help:"Print what the functions logged."`
 	Sync       syncCommand       `cmd:"" help:"Bring the copies of issues and merge requests up to date."`
@@ -31,7 +31,7 @@ type commands struct {
 	Erase      eraseCommand      `cmd:"" help:"Remove everything of an issue or merge request, and keep it out."`
 	Drain      drainCommand      `cmd:"" help:"Finish the documents and embeddings of failed runs."`
 	Backfill   backfillCommand   `cmd:"" help:"Copy everything that a project, a group or GitLab has, and watch it."`
-	Reconcile  reconcileCommand  `cmd:"" help:"Compare what changed in GitLab with the copy now."`
+	Reconcile  reconcileCommand  `cmd:"" help:"Compare what changed in GitLab with the copy immediately."`
 	Index      indexCommands     `cmd:"" help:"Show the state of the search index, or rebuild it."`
 	Replay     replayCommand     `cmd:"" help:"Sign a payload and send it to the webhook, as GitLab would."`
 	Hooks      hooksCommands     `cmd:"" help:"Add, verify, rotate, list or remove the webhooks of projects and groups in GitLab."`

@@ -13,7 +13,7 @@ type drainCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*drainCommand) Help() string {
-	return `Makes the documents and embeddings that failed runs left undone, also those that wait after a failure or are held back because the embedder refused them. Use it after you have removed the cause. Nothing is fetched from GitLab.
+	return `Finishes the documents and embeddings of failed runs, including those that wait after a failure or are held back because the embedder refused them. Use it after you have removed the cause. Nothing is fetched from GitLab.
 
 Examples:
 

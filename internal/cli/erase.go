@@ -14,7 +14,7 @@ type eraseCommand struct {
 	Entity string `arg:"" optional:"" help:"The entity: 1#7, group/project#7, group/project!3, or its URL in GitLab."`
 	Yes    bool   `short:"y" help:"Do not ask."`
 	DryRun bool   `help:"Only count what would be removed."`
-	Undo   bool   `xor:"what" help:"Let the entity be fetched again. Nothing is restored."`
+	Undo   bool   `xor:"what" help:"Allow the entity to be fetched again. Nothing is restored."`
 	List   bool   `xor:"what" help:"List what was erased."`
 	Repeat string `xor:"what" placeholder:"FILE" help:"Erase again what the file lists, which lore erase --list --robot wrote."`
 }
@@ -23,7 +23,7 @@ type eraseCommand struct {
 func (*eraseCommand) Help() string {
 	return `Hides the entity and keeps it out at once: no reader sees it, and no webhook, request or pass fetches or stores it. Then removes its copy, documents and embeddings, and shows what a list of all its items still finds. GitLab is not changed. Asks first if it runs on a terminal; elsewhere it needs --yes. It can be interrupted and repeated, and the sweeper goes on within a minute.
 
-Point-in-time recovery still holds what was removed for 35 days, and a restored table knows nothing of it. So keep the list before a restore, and erase everything on it again before a backfill fetches it.
+Point-in-time recovery still holds what was removed for 35 days, and a restored table does not know that it was erased. So save the list before a restore, and erase everything on it again before a backfill fetches it.
 
 Examples:
 

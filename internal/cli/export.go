@@ -27,7 +27,7 @@ type exportCommand struct {
 func (*exportCommand) Help() string {
 	return `Writes every copy that is shown as one line of JSON: its reference, attributes, GitLab's own JSON of the entity, discussions and events. Confidential issues and internal notes are left out unless the stack includes them.
 
-Projects are in the order of their ids, and the entities of each in that of their type and iid as texts. An interrupted export is continued by --resume with the same flags. Each line is one snapshot; the lines are not of one moment.
+Projects are sorted by id, and the entities of each by type and iid as text. An interrupted export is continued by --resume with the same flags. Each line is one snapshot; the lines were not all read at the same moment.
 
 Examples:
 

@@ -36,6 +36,14 @@ func ownToken(scope string) advice.Step {
 	return advice.Step{Text: "Set GITLAB_TOKEN to a token of yours with the " + scope + " scope.", Command: "read -rs GITLAB_TOKEN && export GITLAB_TOKEN"}
 }
 
+// alsoNeeded is what the user needs besides the scope, for a message.
+func alsoNeeded(scope string) string {
+	if scope == scopeHooks {
+		return "; hooks need the api scope, and the Maintainer role in the project or the Owner role in the group"
+	}
+	return ""
+}
+
 // gitlab returns a GitLab client with the user's token, which needs the scope.
 func (s *session) gitlab(scope string) (*gitlab.Client, error) {
 	base, err := s.setting(keyGitLabBaseURL)
@@ -125,7 +133,7 @@ func gitlabFailure(ctx context.Context, what, scope string, resp *gitlab.Respons
 		if tokenReason != "" {
 			return remedy(surgical.CodeGitLabUnauthorized, ownToken(scope), "GitLab refuses every request of GITLAB_TOKEN (403): %s", tokenReason)
 		}
-		return remedy(surgical.CodeGitLabForbidden, ownToken(scope), "%s: GitLab denied access (403); hooks need the api scope, and the Maintainer role in the project or the Owner role in the group", what)
+		return remedy(surgical.CodeGitLabForbidden, ownToken(scope), "%s: GitLab denied access (403)%s", what, alsoNeeded(scope))
 	case http.StatusNotFound:
 		return surgical.NewError(surgical.CodeGitLabNotFound, what+": not found, or not visible to this token (404)")
 	case http.StatusTooManyRequests:

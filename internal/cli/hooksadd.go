@@ -14,13 +14,13 @@ import (
 type hooksAddCommand struct {
 	hookOwner
 	hookURL
-	SecretToken bool `help:"Set the secret token too if this GitLab signs webhooks. One that does not gets it anyway."`
+	SecretToken bool `help:"Set the secret token too if this GitLab signs webhooks. A GitLab that does not sign gets it anyway."`
 	DryRun      bool `help:"Only print what would be done."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*hooksAddCommand) Help() string {
-	return `The webhook sends issue, merge request and comment events, including confidential ones, and signs them with the first of GITLAB_WEBHOOK_SIGNING_TOKENS. A GitLab version that does not support signing ignores that token, and gets the first of GITLAB_WEBHOOK_SECRET_TOKENS; without such a token, the new webhook is removed again. A webhook that exists is updated, and further ones with the same URL are removed. The command can be repeated at any time.
+	return `The webhook sends issue, merge request and comment events, including confidential ones, and signs them with the first of GITLAB_WEBHOOK_SIGNING_TOKENS. A GitLab version that does not support signing ignores that token, and gets the first of GITLAB_WEBHOOK_SECRET_TOKENS; without such a token, the new webhook is removed again. A webhook that exists is updated, and others with the same URL are removed. The command can be repeated at any time.
 
 ` + hooksNeed + `
 

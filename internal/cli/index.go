@@ -9,7 +9,7 @@ import (
 
 type indexCommands struct {
 	Status  indexStatusCommand  `cmd:"" help:"Show what the search index has, and how current it is."`
-	Rebuild indexRebuildCommand `cmd:"" help:"Index all copies anew. Until that ends, the old index answers."`
+	Rebuild indexRebuildCommand `cmd:"" help:"Rebuild the index from all copies. Until that ends, the old index answers."`
 }
 
 type indexStatusCommand struct{}

@@ -28,8 +28,8 @@ type logsCommand struct {
 	Function string        `arg:"" optional:"" completion-predictor:"function" help:"Only this function: webhook, worker, docs, embed, finish, abort, sweeper, crawler, feed, api, widget, indexer or search."`
 	OfRun    string        `name:"run" placeholder:"RUN" completion-predictor:"run" help:"Only lines about this run (its id, or the beginning of it)."`
 	Since    time.Duration `default:"15m" help:"How far back to go."`
-	Level    string        `default:"info" completion-predictor:"level" help:"Only this level and worse: debug, info, warn or error."`
-	Follow   bool          `short:"f" help:"Go on printing lines until interrupted."`
+	Level    string        `default:"info" completion-predictor:"level" help:"Only this level and more severe ones: debug, info, warn or error."`
+	Follow   bool          `short:"f" help:"Continue to print lines until interrupted."`
 	JSON     bool          `name:"json" help:"Print the lines as they were logged, one JSON document each."`
 	All      bool          `help:"Also metrics and Lambda's own lines."`
 	Stack    string        `default:"lorehook" placeholder:"NAME" help:"Name of the stack (setting stackName)."`
@@ -37,7 +37,7 @@ type logsCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*logsCommand) Help() string {
-	return `Reads CloudWatch Logs with your AWS credentials, which need logs:DescribeLogGroups and logs:FilterLogEvents; of the local stack, its own logs. Times are in UTC. Of each function, at most 10,000 lines are read at a time.
+	return `Reads CloudWatch Logs with your AWS credentials, which need logs:DescribeLogGroups and logs:FilterLogEvents, or the logs of the local stack. Times are in UTC. At most 10,000 lines of each function are read at a time.
 
 Examples:
 

@@ -22,7 +22,7 @@ type projectsListCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*projectsListCommand) Help() string {
-	return `Lists the projects of the allow list; if it allows all projects, those of which anything is known.
+	return `Lists the projects of the allow list; if it allows all projects, those that it has seen.
 
 Example:
 

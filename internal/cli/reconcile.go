@@ -20,7 +20,7 @@ type reconcileCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*reconcileCommand) Help() string {
-	return `Compares what changed in GitLab with the copy now, instead of at the next time of the schedule, and waits until everything that differed is fetched.
+	return `Compares what changed in GitLab with the copy immediately, without waiting for the schedule, and waits until everything that differed is fetched.
 
 Examples:
 

@@ -16,7 +16,7 @@ type runsCommands struct {
 	List   runsListCommand   `cmd:"" default:"withargs" help:"List runs, newest first."`
 	View   runsViewCommand   `cmd:"" help:"Show a run with the outcome of its targets."`
 	Watch  runsWatchCommand  `cmd:"" help:"Follow a run until it ends; exit with the exit code of its failure."`
-	Retry  runsRetryCommand  `cmd:"" help:"Retry the failed targets of a run, or of all that failed lately."`
+	Retry  runsRetryCommand  `cmd:"" help:"Retry the failed targets of a run, or of all that failed recently."`
 	Cancel runsCancelCommand `cmd:"" help:"Cancel a run."`
 }
 

@@ -15,7 +15,7 @@ import (
 
 type searchCommand struct {
 	Query     []string `arg:"" optional:"" help:"What to look for, in words."`
-	SimilarTo string   `placeholder:"ENTITY" help:"Look for what resembles this entity instead: 1#7, group/project!3, or its URL in GitLab."`
+	SimilarTo string   `placeholder:"ENTITY" help:"Find entities similar to this one instead: 1#7, group/project!3, or its URL in GitLab."`
 	Project   string   `short:"p" placeholder:"PROJECT" completion-predictor:"project" help:"Only this project (ID, path such as group/project, or URL in GitLab)."`
 	Type      string   `enum:"issue,merge_request," default:"" placeholder:"TYPE" help:"Only issue or merge_request."`
 	State     string   `enum:"opened,closed,merged,locked," default:"" placeholder:"STATE" help:"Only opened, closed, merged or locked."`

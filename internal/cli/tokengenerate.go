@@ -12,7 +12,7 @@ type tokenGenerateCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*tokenGenerateCommand) Help() string {
-	return `Prints a new random token and nothing else: a signing token (whsec_ and the base64 of 32 bytes, as Standard Webhooks and GitLab have them), or a secret token. It is stored nowhere and sent to nobody: put it into the stack's secret, and give it to GitLab with lore hooks add.
+	return `Prints a new random token and nothing else: a signing token (whsec_ and the base64 of 32 bytes, as Standard Webhooks and GitLab have them), or a secret token. It is not stored or sent anywhere: put it into the stack's secret, and give it to GitLab with lore hooks add.
 
 Examples:
 

@@ -76,7 +76,7 @@ func (w Why) visibility() []string {
 		return []string{fmt.Sprintf("The copy is removed: in the fetch at %s, GitLab no longer showed the entity to the token, although it showed the project. It comes back with a later fetch that finds it.", w.moment(h.FetchedAt))}
 	case why == Hidden:
 		return []string{
-			fmt.Sprintf("The copy is hidden since %s: a delivery called the issue confidential, and the stored copy is public.", w.moment(h.HiddenSince)),
+			fmt.Sprintf("The copy has been hidden since %s: a delivery called the issue confidential, and the stored copy is public.", w.moment(h.HiddenSince)),
 			fmt.Sprintf("A fetch that finds it confidential shows it as confidential. One that finds it public shows it only if it begins at %s or later.", w.moment(h.HiddenSince.Add(Confirmation))),
 			w.copied(),
 		}
@@ -184,7 +184,7 @@ func (w Why) runs() (s []string) {
 
 // open says what a run that has not ended is doing, or waits for.
 func (w Why) open(run Run) string {
-	text := fmt.Sprintf("Run %s (%s) is %s since %s", run.RunID, run.Origin, run.Status, w.moment(run.CreatedAt))
+	text := fmt.Sprintf("Run %s (%s) has been %s since %s", run.RunID, run.Origin, run.Status, w.moment(run.CreatedAt))
 	if run.Status == StatusRunning {
 		text += fmt.Sprintf(", in attempt %d, %s", run.Attempt, run.Stage)
 	}
@@ -209,7 +209,7 @@ func (w Why) documents() []string {
 		}
 		return nil
 	}
-	text := fmt.Sprintf("Its documents are behind since %s, %s: %s (run %s)", w.moment(b.Since), b.By(), b.Reason, b.RunID)
+	text := fmt.Sprintf("Its documents have been behind since %s, %s: %s (run %s)", w.moment(b.Since), b.By(), b.Reason, b.RunID)
 	switch {
 	case b.State == BehindHeldBack:
 		text += ". They are held back until the embedder works again, or a drain is requested"
@@ -233,17 +233,17 @@ func (w Why) project() (s []string) {
 		s = append(s, text+".")
 	}
 	if n := p.Unreadable.Records; n > 0 {
-		s = append(s, fmt.Sprintf("GitLab's lists of the project had %d records that name no issue or merge request, last at %s. What they stand for may be missing.", n, w.moment(p.Unreadable.At)))
+		s = append(s, fmt.Sprintf("GitLab's lists of the project had %s no issue or merge request, last at %s. What they stand for may be missing.", counted(n, "record that names", "records that name"), w.moment(p.Unreadable.At)))
 	}
 	if slices.Contains(p.CompleteExcept, w.Ref.Target) {
 		s = append(s, "GitLab lists a change of this entity that could not be fetched several times in a row. It is fetched again when it changes, by a census, or by a sync.")
 	}
 	if !p.UnseenSince.IsZero() {
-		s = append(s, fmt.Sprintf("GitLab refuses to show the project to the token since %s.", w.moment(p.UnseenSince)))
+		s = append(s, fmt.Sprintf("GitLab has refused to show the project to the token since %s.", w.moment(p.UnseenSince)))
 	}
 	s = append(s, w.hook()...)
 	if r := p.LastReconcile; r.Missed > 0 {
-		s = append(s, fmt.Sprintf("The last reconcile, at %s, found %d changes in the project that no delivery had announced.", w.moment(r.EndedAt), r.Missed))
+		s = append(s, fmt.Sprintf("The last reconcile, at %s, found %s in the project that no delivery had announced.", w.moment(r.EndedAt), counted(r.Missed, "change", "changes")))
 	}
 	return s
 }
@@ -275,6 +275,13 @@ func (w Why) moment(t time.Time) string {
 		return moment(t) + " (" + duration.Text(ago.Truncate(time.Second)) + " ago)"
 	}
 	return moment(t)
+}
+
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // due says when something happens that is due at the time.

@@ -69,7 +69,7 @@ func TestWhy_SaysWhatAPersonOnCallNeedsToKnow(t *testing.T) {
 				r.Status, r.Stage, r.Attempt = surgical.StatusRunning, surgical.StagePreflight, 2
 				r.Error = surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab answered 429")
 			})}},
-			"Run w9 (webhook) is running since|in attempt 2, preflight. It waits: gitlab_rate_limited: GitLab answered 429", "last run that ended",
+			"Run w9 (webhook) has been running since|in attempt 2, preflight. It waits: gitlab_rate_limited: GitLab answered 429", "last run that ended",
 		},
 		"runs that failed": {
 			surgical.Why{Head: copied, Ended: []surgical.Run{
@@ -112,7 +112,11 @@ func TestWhy_SaysWhatAPersonOnCallNeedsToKnow(t *testing.T) {
 		},
 		"a project that is complete": {
 			surgical.Why{Head: copied, Project: surgical.Project{CompleteAsOf: at, UnseenSince: at, Hook: surgical.HookCheck{State: surgical.HookDisabled, Reason: "it failed"}, LastReconcile: surgical.Reconciled{Missed: 4}}},
-			"Every change in the project before 2026-11-29 12:00:00Z is in the copy|refuses to show the project|webhook was disabled: it failed|found 4 changes", "may be missing",
+			"Every change in the project before 2026-11-29 12:00:00Z is in the copy|has refused to show the project|webhook was disabled: it failed|found 4 changes", "may be missing",
+		},
+		"one of each": {
+			surgical.Why{Head: copied, Project: surgical.Project{Unreadable: surgical.Unreadable{Records: 1, At: at}, LastReconcile: surgical.Reconciled{Missed: 1}}},
+			"had 1 record that names no issue or merge request|found 1 change in the project", "1 changes",
 		},
 	} {
 		c.why.Ref, c.why.At, c.why.Confidential = ref, at, surgical.Include
