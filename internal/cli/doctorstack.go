@@ -147,7 +147,7 @@ func (c *checkup) webhookTokens(ctx context.Context) {
 	case err == nil:
 		c.add(name, checkOK, nil, "the secret is readable, and has the token that is known here (the delivery was %s)", answer.Value.Status)
 	case e.Code == surgical.CodeInvalidSignature:
-		c.add(name, checkFailure, step("Give GitLab and the stack the same token.", "lore hooks rotate"), "the stack does not have the token that is known here")
+		c.add(name, checkFailure, step("Give GitLab and the stack the same token.", "lore hooks rotate -p PROJECT"), "the stack does not have the token that is known here")
 	case e.Code == surgical.CodeInternal:
 		c.add(name, checkFailure, step("Store the tokens in the secret WebhookSecretId: see the runbook secrets.", "lore logs webhook"), "%s", e.Message)
 	default:

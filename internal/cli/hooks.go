@@ -12,6 +12,7 @@ import (
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
 
+	"gitlab.com/lorehook/lorehook/internal/advice"
 	adapter "gitlab.com/lorehook/lorehook/internal/gitlab"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -198,8 +199,23 @@ func (c *hooksListCommand) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-func unhealthy(message string) error {
-	return &surgical.Error{Code: CodeHookUnhealthy, Message: message, Action: surgical.ActionFixRequest}
+// unhealthy is the error for hooks that do not work.
+func (h hooks) unhealthy(message string) error {
+	return unhealthy(advice.Step{Text: "Add or repair the hook.", Command: "lore hooks add " + ownerFlag(h.owner)}, message)
+}
+
+func unhealthy(step advice.Step, message string) error {
+	e := remedy(CodeHookUnhealthy, step, "%s", message)
+	e.Action, e.Retryable = surgical.ActionFixRequest, false
+	return e
+}
+
+// ownerFlag names the owner as the command line does.
+func ownerFlag(o adapter.Owner) string {
+	if o.Group != "" {
+		return "-g " + o.Group
+	}
+	return "-p " + strconv.FormatInt(o.Project, 10)
 }
 
 // hookView is the JSON of a hook: the part that matters to Lorehook.

@@ -106,7 +106,7 @@ func (c *hooksAddCommand) Run(ctx context.Context, s *session) error {
 
 // newToken says how to give this program a token for webhooks.
 func newToken(variable, generate string) advice.Step {
-	return advice.Step{Text: "Set it to a token of the stack's secret, or to a new one, which you store there as well.", Command: "export " + variable + `="$(` + generate + `)"`}
+	return advice.Step{Text: "Set the variable to a token of the stack's secret, or to a new one, which you store there as well.", Command: "export " + variable + `="$(` + generate + `)"`}
 }
 
 // answerPlan says what add would do.
@@ -192,6 +192,6 @@ func (c *hooksAddCommand) unsigned(ctx context.Context, h hooks, added adapter.H
 		}
 		done = "the new hook was removed"
 	}
-	return unhealthy("this GitLab ignored the signing token (signing_token_present is false), because it is too old or the feature is disabled; " +
-		done + "; set " + secretTokensVariable + ", and add it again")
+	return unhealthy(newToken(secretTokensVariable, "lore token generate --secret-token"), "this GitLab ignored the signing token (signing_token_present is false), because it is too old or the feature is disabled; "+
+		done+"; set "+secretTokensVariable+", and add it again")
 }

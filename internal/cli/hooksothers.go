@@ -20,13 +20,7 @@ type otherHook struct {
 	URL     string `json:"url"`
 }
 
-// flag names the hook's owner as the command line does.
-func (o otherHook) flag() string {
-	if o.Group != "" {
-		return "-g " + o.Group
-	}
-	return "-p " + strconv.FormatInt(o.Project, 10)
-}
+func (o otherHook) owner() adapter.Owner { return adapter.Owner{Project: o.Project, Group: o.Group} }
 
 // others are the hooks of the stack's projects that a rotation does not switch.
 type others struct {
@@ -113,7 +107,7 @@ func (f *hookSearch) owner(ctx context.Context, o hookOwner) error {
 // others prints which hooks may use the old tokens, and how to switch them.
 func (p *printer) others(o others, c *hooksRotateCommand) {
 	for _, hook := range o.Hooks {
-		p.wrapped(p.warn, "may use an old token: hook %d of %s, which sends to %s", hook.HookID, adapter.Owner{Project: hook.Project, Group: hook.Group}, hook.URL)
+		p.wrapped(p.warn, "may use an old token: hook %d of %s, which sends to %s", hook.HookID, hook.owner(), hook.URL)
 	}
 	for _, what := range o.Unchecked {
 		p.wrapped(p.warn, "not checked: %s", what)
@@ -129,7 +123,7 @@ func (p *printer) others(o others, c *hooksRotateCommand) {
 		flags = append(flags, "-g "+group)
 	}
 	for _, hook := range o.Hooks {
-		if flag := hook.flag(); !slices.Contains(flags, flag) {
+		if flag := ownerFlag(hook.owner()); !slices.Contains(flags, flag) {
 			flags = append(flags, flag)
 		}
 	}

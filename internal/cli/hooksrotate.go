@@ -113,7 +113,7 @@ func (c *hooksRotateCommand) find(ctx context.Context, s *session, address strin
 			return r, err
 		}
 		if len(found) == 0 {
-			return r, unhealthy(fmt.Sprintf("%s has no hook for %s", h.owner, address))
+			return r, h.unhealthy(fmt.Sprintf("%s has no hook for %s", h.owner, address))
 		}
 		for _, hook := range found {
 			if i > 0 && hook.SigningToken != r.signing {
@@ -208,7 +208,7 @@ func (h rotated) switchTo(ctx context.Context, address string, r rotation) error
 		return err
 	}
 	if r.signing && !changed.SigningToken || !r.signing && !changed.Token {
-		return unhealthy(fmt.Sprintf("GitLab did not store the new token of hook %d; the secret still has the old one", h.hook.ID))
+		return h.unhealthy(fmt.Sprintf("GitLab did not store the new token of hook %d; the secret still has the old one", h.hook.ID))
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (c *hooksVerifyCommand) Run(ctx context.Context, s *session) error {
 		}
 	})
 	if len(wrong) > 0 {
-		return unhealthy(strings.Join(wrong, "; "))
+		return h.unhealthy(strings.Join(wrong, "; "))
 	}
 	return nil
 }

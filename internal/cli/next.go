@@ -49,8 +49,6 @@ func (s *session) next(e *surgical.Error) []advice.Step {
 		return []advice.Step{ofCredentials(e.Action)}
 	case surgical.CodeInvalidSignature:
 		return []advice.Step{{Text: "Set " + signingTokensVariable + " to a token of the stack's secret."}}
-	case CodeHookUnhealthy:
-		return []advice.Step{{Text: "Add or repair the hook.", Command: "lore hooks add"}}
 	}
 	steps := advice.OfError(e)
 	if (e.Code == surgical.CodeEntityNotFound || e.Code == surgical.CodeEntityGone) && s.about.IID != 0 {
