@@ -25,6 +25,9 @@ const runTimeout = 90 * time.Second
 // some 300 runs, on a slow machine.
 const bulkTimeout = 15 * time.Minute
 
+// manyRuns is how many of those take so long that the demo says what it waits for.
+const manyRuns = 20
+
 type demoCommand struct {
 	NoAuth bool `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
 	Wait   bool `help:"Wait until the issue that the demo deletes is hidden, which takes up to nine minutes on a new stack."`
@@ -51,13 +54,14 @@ func (c *demoCommand) Run(ctx context.Context, p *place) error {
 		return err
 	}
 	d := &demo{
-		place: p, stack: stack, api: api{stack.Endpoints.APIURL}, lore: lore, checks: &checks{out: p.out}, wait: c.Wait,
+		place: p, stack: stack, api: api{stack.Endpoints.APIURL}, lore: lore, wait: c.Wait,
 		gitlab: demoGitLab{url: stack.Endpoints.GitLabBaseURL}, stamp: began.Format("150405"),
 	}
-	if err := d.play(ctx); err != nil {
+	steps, err := d.play(ctx)
+	if err != nil {
 		return err
 	}
-	return d.close(ctx, began)
+	return d.close(ctx, steps, began)
 }
 
 // demo plays a series of steps and checks the result of each.
@@ -67,106 +71,141 @@ type demo struct {
 	api    api
 	lore   *apiclient.Client
 	gitlab demoGitLab
-	checks *checks
 	// stamp distinguishes this demo's changes from those of earlier ones.
-	stamp  string
-	number int
+	stamp string
 	// wait has the demo wait until a deleted issue is hidden.
 	wait bool
-	// backfilled is an issue with a comment that the backfill brought, and pending the
+
+	// What a step leaves to those after it: the issue that was opened, the comment and
+	// what the endpoint answered to it, the first issue that the backfill brought, and the
 	// deleted one that is not hidden yet, if any.
-	backfilled, pending surgical.EntityRef
+	opened     surgical.EntityRef
+	commented  webhook
+	answered   answer
+	backfilled surgical.EntityRef
+	pending    surgical.EntityRef
 }
 
 var (
 	issue7 = surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
 	issue8 = surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 8}}
+	// issue9 is confidential: readers do not see its copy.
+	issue9 = surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 9}}
 	mr12   = surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.MergeRequest, IID: 12}}
 )
 
-func (d *demo) play(ctx context.Context) error {
+// play plays all steps, and returns them.
+func (d *demo) play(ctx context.Context) ([]*step, error) {
 	for _, owner := range []string{"projects/" + demoProject, "groups/" + harborGroup} {
 		if err := d.gitlab.hook(ctx, owner, d.stack.Endpoints.WebhookURL, d.stack.Endpoints.SigningToken); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	d.out.heading("Deliveries")
-	d.out.line("  %s", d.out.faint.Sprintf("Each fetch starts %s after its event, so that GitLab's replicas have caught up.", duration.Text(surgical.Settle)))
-	if err := inOrder(ctx, d.issueOpened, d.mergeRequestUpdated, d.commentAndDuplicate, d.overtaken, d.push, d.wrongSignature); err != nil {
-		return err
+	if err := d.idle(ctx); err != nil {
+		return nil, err
 	}
-	d.out.heading("Nothing missed")
-	d.out.line("  %s", d.out.faint.Sprint("What no webhook announced. Its runs let deliveries go first, which takes up to 20 s."))
-	if err := inOrder(ctx, d.backfill, d.lostWebhook, d.deletion); err != nil {
-		return err
-	}
-	d.out.heading("Read and find")
-	return d.search(ctx)
-}
-
-// inOrder takes the steps until one fails.
-func inOrder(ctx context.Context, steps ...func(context.Context) error) error {
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// synced delivers a sample and waits until its entity is stored.
-func (d *demo) synced(ctx context.Context, sample string, ref surgical.EntityRef) (answer, error) {
-	del, err := d.deliveryOf(ctx, sample, ref)
+	steps, err := d.script(ctx)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
-	a, err := d.syncedBy(ctx, del, ref)
-	d.end()
-	return a, err
+	d.out.line("\n  %s", d.out.faint.Sprint("Steps take place at the same time, unless one needs what another did."))
+	number := 0
+	return steps, take(ctx, steps, func(s *step) {
+		if s.heading != "" {
+			d.out.heading(s.heading)
+			d.out.line("  %s", d.out.faint.Sprint(s.hint))
+		}
+		number++
+		d.out.line("\n  %d  %s  %s", number, d.out.strong.Sprint(s.title), d.out.faint.Sprint(s.how))
+	})
 }
 
-func (d *demo) syncedBy(ctx context.Context, del webhook, ref surgical.EntityRef) (answer, error) {
+// script returns the steps in their order.
+func (d *demo) script(ctx context.Context) ([]*step, error) {
+	opened := d.step("Issue opened", "issue_opened, of a new issue", (*step).issueOpened)
+	updated := d.step("Merge request updated", "merge_request_updated", (*step).mergeRequestUpdated)
+	comment := d.step("Comment added to an issue", "note_issue", (*step).comment)
+	again := d.step("Same event delivered again", "note_issue, same Idempotency-Key", (*step).sameEvent, comment)
+	overtaken := d.step("Run overtaken while it is still fetching", "issue_reopened, and a sync of two issues", (*step).overtaken)
+	pushed := d.step("Push", "push", (*step).push)
+	forged := d.step("Event signed with the wrong key", "issue_opened, wrong signature", (*step).wrongSignature)
+
+	// The runs of passes let deliveries go first, so passes begin after them.
+	before := []*step{opened, updated, comment, again, overtaken}
+	backfill := d.step("Backfill", "lore backfill -p "+demoProject, (*step).backfill)
+	lost := d.step("Lost webhook", fmt.Sprintf("an edit without a delivery, then lore reconcile -p %d", openedProject), (*step).lostWebhook)
+	deletion := d.step("Deletion", "deleted in GitLab, which sends no event, then lore sync", (*step).deletion)
+	early, err := d.canDelete(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if early {
+		before = append(before, deletion)
+	} else {
+		deletion.after = []*step{backfill}
+	}
+	backfill.after, lost.after = before, before
+	search := d.step("Search", "lore search \""+question+"\", which the comment of step 3 answers", (*step).search, comment)
+
+	opened.heading, opened.hint = "Deliveries", fmt.Sprintf("Each fetch starts %s after its event, so that GitLab's replicas have caught up.", duration.Text(surgical.Settle))
+	backfill.heading, backfill.hint = "Nothing missed", "What no webhook announced. These two begin once the deliveries have been fetched, which passes let go first."
+	search.heading, search.hint = "Read and find", "Every hit is read again before it is shown."
+	return []*step{opened, updated, comment, again, overtaken, pushed, forged, backfill, lost, deletion, search}, nil
+}
+
+// synced delivers a sample, as if it had just happened to the entity, and waits until that
+// is stored.
+func (s *step) synced(ctx context.Context, sample string, ref surgical.EntityRef) error {
+	del, err := s.deliveryOf(ctx, sample, ref)
+	if err != nil {
+		return err
+	}
+	_, err = s.syncedBy(ctx, del, ref)
+	return err
+}
+
+func (s *step) syncedBy(ctx context.Context, del webhook, ref surgical.EntityRef) (answer, error) {
 	sent := time.Now()
-	a, err := d.send(ctx, del)
+	a, err := s.send(ctx, del)
 	if err != nil {
 		return a, err
 	}
-	equal(d.checks, "response", a.status, http.StatusAccepted)
+	equal(s.checks, "response", a.status, http.StatusAccepted)
 	if a.body.RunID == "" {
 		return a, fmt.Errorf("the endpoint returned %s without a run_id", a)
 	}
-	r, err := d.awaitRun(ctx, a.body.RunID)
+	r, err := s.awaitRun(ctx, a.body.RunID)
 	if err != nil {
 		return a, err
 	}
-	d.showRun("run", r, time.Since(sent))
-	equal(d.checks, "status", r.Status, surgical.StatusSucceeded)
-	equal(d.checks, "behind_event", r.BehindEvent, false)
-	e, err := d.stored(ctx, ref)
+	s.out.showRun("run", r, time.Since(sent))
+	equal(s.checks, "status", r.Status, surgical.StatusSucceeded)
+	equal(s.checks, "behind_event", r.BehindEvent, false)
+	e, err := s.stored(ctx, ref)
 	if err == nil {
-		equal(d.checks, "run of the stored copy", e.RunID, r.RunID)
+		equal(s.checks, "run of the stored copy", e.RunID, r.RunID)
 	}
 	return a, err
 }
 
 // stored prints the stored copy and compares it with GitLab.
-func (d *demo) stored(ctx context.Context, ref surgical.EntityRef) (entityView, error) {
-	e, err := d.api.entity(ctx, ref)
+func (s *step) stored(ctx context.Context, ref surgical.EntityRef) (entityView, error) {
+	e, err := s.api.entity(ctx, ref)
 	if err != nil {
 		return e, err
 	}
-	d.showEntity(e)
-	want, err := d.gitlab.entity(ctx, ref)
+	s.out.showEntity(e)
+	want, err := s.gitlab.entity(ctx, ref)
 	if err != nil {
 		return e, err
 	}
-	equal(d.checks, "title", e.Title, want.title)
-	equal(d.checks, "state", e.State, want.state)
-	equal(d.checks, "discussions", len(e.Discussions), want.discussions)
-	equal(d.checks, "events", e.events(), want.events)
-	equal(d.checks, "documents without embeddings", strings.Join(e.withoutEmbeddings(), ", "), "")
+	equal(s.checks, "title", e.Title, want.title)
+	equal(s.checks, "state", e.State, want.state)
+	equal(s.checks, "discussions", len(e.Discussions), want.discussions)
+	equal(s.checks, "events", e.events(), want.events)
+	equal(s.checks, "documents without embeddings", strings.Join(e.withoutEmbeddings(), ", "), "")
 	all, _, _ := e.documents()
-	equal(d.checks, "documents for the entity and its discussions", all > 1, true)
+	equal(s.checks, "documents for the entity and its discussions", all > 1, true)
 	return e, nil
 }
 
@@ -178,8 +217,7 @@ func (d *demo) delivery(sample string) (webhook, error) {
 	return webhook{event: s.Event, body: s.Body, key: rand.Text(), signingToken: d.stack.Endpoints.SigningToken}, nil
 }
 
-// deliveryOf is the sample with the entity's date in GitLab, as if its last change were
-// the event.
+// deliveryOf is the sample as if the entity's last change in GitLab were the event.
 func (d *demo) deliveryOf(ctx context.Context, sample string, ref surgical.EntityRef) (webhook, error) {
 	del, err := d.delivery(sample)
 	if err != nil {
@@ -189,53 +227,49 @@ func (d *demo) deliveryOf(ctx context.Context, sample string, ref surgical.Entit
 	if err != nil {
 		return del, err
 	}
-	del.body, err = dated(del.body, now.updatedAt)
+	del.body, err = happened(del.body, ref, now.updatedAt)
 	return del, err
 }
 
-func (d *demo) deliver(ctx context.Context, sample string) (answer, error) {
-	del, err := d.delivery(sample)
+func (s *step) deliver(ctx context.Context, sample string) (answer, error) {
+	del, err := s.delivery(sample)
 	if err != nil {
 		return answer{}, err
 	}
-	return d.send(ctx, del)
+	return s.send(ctx, del)
 }
 
-func (d *demo) send(ctx context.Context, del webhook) (answer, error) {
-	a, err := del.send(ctx, d.stack.Endpoints.WebhookURL)
+func (s *step) send(ctx context.Context, del webhook) (answer, error) {
+	a, err := del.send(ctx, s.stack.Endpoints.WebhookURL)
 	if err == nil {
-		d.out.row("response", a.String())
+		s.out.row("response", a.String())
 	}
 	return a, err
 }
 
-func (d *demo) awaitRun(ctx context.Context, id string) (runView, error) {
+func (s *step) awaitRun(ctx context.Context, id string) (runView, error) {
 	began, i := time.Now(), 0
-	return d.api.await(ctx, id, runTimeout, func(status string) {
+	return s.api.await(ctx, id, runTimeout, func(status string) {
 		i++
-		d.out.passing("   %s run       %s  %s  %s", spinner(i), id, status, duration.Text(time.Since(began)))
+		s.out.passing("   %s run       %s  %s  %s", spinner(i), id, status, duration.Text(time.Since(began)))
 	})
 }
 
-func (d *demo) begin(title, sample string) {
-	d.number++
-	d.checks.subject = title
-	d.out.line("\n  %d  %s  %s", d.number, d.out.strong.Sprint(title), d.out.faint.Sprint(sample))
-}
-
-func (d *demo) end() { d.checks.settle() }
-
 // close prints the overall result and what to try next.
-func (d *demo) close(ctx context.Context, began time.Time) error {
+func (d *demo) close(ctx context.Context, steps []*step, began time.Time) error {
 	took := duration.Text(time.Since(began))
-	if n := len(d.checks.failures); n > 0 {
+	var failures []string
+	for _, s := range steps {
+		failures = append(failures, s.failures...)
+	}
+	if n := len(failures); n > 0 {
 		d.out.heading(fmt.Sprintf("%s (%s)", count(n, "unexpected result"), took))
-		for _, f := range d.checks.failures {
+		for _, f := range failures {
 			d.out.line("  %s %s", d.out.bad.Sprint("✗"), f)
 		}
 		return fmt.Errorf("the demo failed; logs are in %s", d.relative(d.dir+"/logs"))
 	}
-	d.out.line("\n%s", d.out.good.Sprintf("All %d steps went as expected, in %s.", d.number, took))
+	d.out.line("\n%s", d.out.good.Sprintf("All %d steps went as expected, in %s.", len(steps), took))
 	e := d.stack.Endpoints
 	if err := d.harbor(ctx); err != nil {
 		return err

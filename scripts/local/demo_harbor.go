@@ -18,7 +18,11 @@ func (d *demo) harbor(ctx context.Context) error {
 	}
 	d.out.heading("Something to read")
 	d.out.line("  The demo GitLab has 293 more issues and merge requests: those of Harbor, a company that")
-	d.out.line("  does not exist. Their backfill goes on in the background for some minutes; watch it with")
+	if b.Value.Status.Terminal() {
+		d.out.line("  does not exist. An earlier demo has copied them.")
+		return nil
+	}
+	d.out.line("  does not exist. Their backfill goes on in the background for a minute or two; watch it with")
 	d.out.line("  .local/bin/lore backfill --id %s", b.Value.ID)
 	return nil
 }

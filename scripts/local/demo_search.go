@@ -18,52 +18,37 @@ import (
 // is built first.
 const searchTimeout = time.Minute
 
-// search adds a comment that answers a question, and asks the question.
-func (d *demo) search(ctx context.Context) error {
-	const question = "how do I turn off the sounds"
-	d.begin("Search", "a comment on the issue, then lore search \""+question+"\"")
-	const answer = "How do I turn off the sounds? Set `sounds: off` in your profile."
-	if err := d.gitlab.withdraw(ctx, issue7, answer); err != nil { // earlier demos' comments rank the same
-		return err
-	}
-	if err := d.gitlab.note(ctx, issue7, answer+" ("+d.stamp+")"); err != nil {
-		return err
-	}
-	del, err := d.deliveryOf(ctx, "note_issue", issue7)
-	if err != nil {
-		return err
-	}
-	a, err := d.send(ctx, del)
-	if err != nil {
-		return err
-	}
-	if _, err := d.awaitRun(ctx, a.body.RunID); err != nil {
-		return err
-	}
+// question is what the demo searches for, and reply the comment that answers it.
+const (
+	question = "how do I turn off the sounds"
+	reply    = "How do I turn off the sounds? Set `sounds: off` in your profile."
+)
+
+// search asks the question that a comment has answered.
+func (s *step) search(ctx context.Context) error {
 	mode := "lexical"
-	if devstack.HasModel(d.root) {
+	if devstack.HasModel(s.root) {
 		mode = "hybrid"
 	}
 	began := time.Now()
 	var page apiclient.SearchPage
-	if err := d.until(ctx, searchTimeout, "the comment in the index", func() (bool, string, error) {
-		found, err := d.lore.Search(ctx, url.Values{"q": {question}})
+	if err := s.out.until(ctx, searchTimeout, "the comment in the index", func() (bool, string, error) {
+		found, err := s.lore.Search(ctx, url.Values{"q": {question}})
 		if surgical.CodeOf(err) == surgical.CodeIndexNotReady && err != nil {
 			return false, "the index is being built", nil
 		}
 		page = found.Value
-		return len(page.Hits) > 0 && strings.Contains(passage(page), d.stamp) && page.Mode == mode, fmt.Sprintf("%d hits, mode %s", len(page.Hits), page.Mode), err
+		return len(page.Hits) > 0 && strings.Contains(passage(page), s.stamp) && page.Mode == mode, fmt.Sprintf("%d hits, mode %s", len(page.Hits), page.Mode), err
 	}); err != nil {
 		return err
 	}
 	hit := page.Hits[0]
-	d.out.row("found", fmt.Sprintf("%s, “%s”", hit.Short(), hit.Title)+d.out.faint.Sprintf("  %s after the run ended", duration.Text(time.Since(began))))
-	d.out.row("passage", strings.Join(strings.Fields(passage(page)), " "))
-	d.out.row("link", hit.Passages[0].URL)
-	equal(d.checks, "entity of the best hit", surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, issue7)
-	d.out.row("mode", strings.TrimSpace(page.Mode+"  "+d.out.faint.Sprint(cmp.Or(page.Model, page.Reason))))
-	equal(d.checks, "mode", page.Mode, mode)
-	d.end()
+	s.out.row("found", fmt.Sprintf("%s, “%s”", hit.Short(), hit.Title)+s.out.faint.Sprintf("  after %s", duration.Text(time.Since(began))))
+	s.out.row("passage", strings.Join(strings.Fields(passage(page)), " "))
+	s.out.row("link", hit.Passages[0].URL)
+	equal(s.checks, "entity of the best hit", surgical.EntityRef{ProjectID: hit.ProjectID, Target: hit.Target}, issue7)
+	s.out.row("mode", strings.TrimSpace(page.Mode+"  "+s.out.faint.Sprint(cmp.Or(page.Model, page.Reason))))
+	equal(s.checks, "mode", page.Mode, mode)
 	return nil
 }
 

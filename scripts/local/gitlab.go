@@ -35,12 +35,12 @@ func (g demoGitLab) note(ctx context.Context, ref surgical.EntityRef, body strin
 
 // addIssues adds issues that nothing announces, and returns the first, which has a
 // comment. Numbers are never used again: the copies of deleted issues keep them.
-func (g demoGitLab) addIssues(ctx context.Context, n int) (surgical.EntityRef, error) {
-	listed, err := g.entities(ctx)
+func (g demoGitLab) addIssues(ctx context.Context, project int64, n int) (surgical.EntityRef, error) {
+	listed, err := g.entities(ctx, project)
 	if err != nil {
 		return surgical.EntityRef{}, err
 	}
-	first := surgical.EntityRef{ProjectID: issue7.ProjectID, Target: surgical.Target{Type: surgical.Issue, IID: firstAdded}}
+	first := surgical.EntityRef{ProjectID: project, Target: surgical.Target{Type: surgical.Issue, IID: firstAdded}}
 	for _, ref := range listed {
 		if ref.Type == surgical.Issue {
 			first.IID = max(first.IID, ref.IID+1)
@@ -103,24 +103,6 @@ func (g demoGitLab) hook(ctx context.Context, owner, address, signingToken strin
 func (g demoGitLab) remove(ctx context.Context, ref surgical.EntityRef) error {
 	var ignored any
 	return g.control(ctx, http.MethodPost, "delete", ref, nil, &ignored)
-}
-
-// relabel adds a label and removes the ones added by earlier demos.
-func (g demoGitLab) relabel(ctx context.Context, ref surgical.EntityRef, label string) error {
-	var entity struct {
-		Labels []string `json:"labels"`
-	}
-	if err := g.get(ctx, ref, "", &entity); err != nil {
-		return err
-	}
-	var old []string
-	for _, l := range entity.Labels {
-		if strings.HasPrefix(l, "demo-") {
-			old = append(old, l)
-		}
-	}
-	var ignored any
-	return g.control(ctx, http.MethodPost, "relabel", ref, url.Values{"add": {label}, "remove": {strings.Join(old, ",")}}, &ignored)
 }
 
 // hold withholds the response to the next request for the entity, so that a
@@ -218,15 +200,15 @@ func (g demoGitLab) shown(ctx context.Context, ref surgical.EntityRef, list stri
 	})), err
 }
 
-// entities are the issues and merge requests that GitLab lists for the demo's project,
-// without confidential ones.
-func (g demoGitLab) entities(ctx context.Context) ([]surgical.EntityRef, error) {
+// entities are the issues and merge requests that GitLab lists for a project, without
+// confidential ones.
+func (g demoGitLab) entities(ctx context.Context, project int64) ([]surgical.EntityRef, error) {
 	var refs []surgical.EntityRef
 	for _, typ := range []surgical.EntityType{surgical.Issue, surgical.MergeRequest} {
 		listed, err := everyPage[struct {
 			IID          int64
 			Confidential bool
-		}](ctx, g, fmt.Sprintf("%d/%ss", issue7.ProjectID, typ))
+		}](ctx, g, fmt.Sprintf("%d/%ss", project, typ))
 		if err != nil {
 			return nil, err
 		}
@@ -234,7 +216,7 @@ func (g demoGitLab) entities(ctx context.Context) ([]surgical.EntityRef, error) 
 			if e.Confidential {
 				continue
 			}
-			refs = append(refs, surgical.EntityRef{ProjectID: issue7.ProjectID, Target: surgical.Target{Type: typ, IID: e.IID}})
+			refs = append(refs, surgical.EntityRef{ProjectID: project, Target: surgical.Target{Type: typ, IID: e.IID}})
 		}
 	}
 	return refs, nil

@@ -35,10 +35,6 @@ type loadCommand struct {
 	NoAuth     bool          `name:"no-auth" help:"Do not enforce IAM on the local AWS."`
 }
 
-// gitlabRate effectively disables the worker's rate limit, because this GitLab
-// enforces none.
-const gitlabRate = 1000
-
 // Run implements the command. The load runs on its own stack and GitLab, which
 // start empty and stop when it ends.
 func (c *loadCommand) Run(ctx context.Context, p *place) error {

@@ -95,7 +95,7 @@ func (p *place) follow(ctx context.Context, a api, ans answer, timeout time.Dura
 	if err != nil {
 		return err
 	}
-	p.showRun("run", r, time.Since(began))
+	p.out.showRun("run", r, time.Since(began))
 	for _, t := range ans.body.Targets {
 		ref := surgical.EntityRef{ProjectID: ans.body.ProjectID, Target: surgical.Target{Type: surgical.EntityType(t.Type), IID: t.IID}}
 		e, err := a.entity(ctx, ref)
@@ -106,7 +106,7 @@ func (p *place) follow(ctx context.Context, a api, ans answer, timeout time.Dura
 		if err != nil {
 			return err
 		}
-		p.showEntity(e)
+		p.out.showEntity(e)
 	}
 	if r.Status != surgical.StatusSucceeded {
 		return fmt.Errorf("run %s %s", r.RunID, r.Status)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +13,7 @@ import (
 )
 
 // showRun prints a finished run; took is the time since its event was sent.
-func (p *place) showRun(label string, r runView, took time.Duration) {
+func (t *terminal) showRun(label string, r runView, took time.Duration) {
 	status := string(r.Status)
 	if r.skippedStale() {
 		status += ", skipped_stale"
@@ -20,27 +22,27 @@ func (p *place) showRun(label string, r runView, took time.Duration) {
 		status += ", coalesced with " + r.CoalescedWith
 	}
 	if r.Status == surgical.StatusSucceeded {
-		status = p.out.good.Sprint(status)
+		status = t.good.Sprint(status)
 	} else {
-		status = p.out.bad.Sprint(status)
+		status = t.bad.Sprint(status)
 	}
-	p.out.row(label, r.RunID+"  "+status+p.out.faint.Sprintf("  after %s", duration.Text(took)))
+	t.row(label, r.RunID+"  "+status+t.faint.Sprintf("  after %s", duration.Text(took)))
 	if r.Error != nil {
-		p.out.row("error", p.out.bad.Sprintf("%s: %s (%s)", r.Error.Code, r.Error.Message, r.Error.Action))
+		t.row("error", t.bad.Sprintf("%s: %s (%s)", r.Error.Code, r.Error.Message, r.Error.Action))
 	}
-	if t := r.timings(); t != "" {
-		p.out.row("stages", t)
+	if stages := r.timings(); stages != "" {
+		t.row("stages", stages)
 	}
 }
 
 // showPass prints a backfill or reconcile that has ended.
-func (p *place) showPass(label string, status surgical.RunStatus, took time.Duration, counts string) {
-	outcome := p.out.good
+func (t *terminal) showPass(label string, status surgical.RunStatus, took time.Duration, counts string) {
+	outcome := t.good
 	if status != surgical.StatusSucceeded {
-		outcome = p.out.bad
+		outcome = t.bad
 	}
-	p.out.row(label, outcome.Sprint(status)+p.out.faint.Sprintf("  after %s", duration.Text(took)))
-	p.out.row("", counts)
+	t.row(label, outcome.Sprint(status)+t.faint.Sprintf("  after %s", duration.Text(took)))
+	t.row("", counts)
 }
 
 // skippedStale reports whether a target was skipped because a newer fetch is stored.
@@ -65,10 +67,10 @@ func (r runView) timings() string {
 }
 
 // showEntity prints the stored copy.
-func (p *place) showEntity(e entityView) {
+func (t *terminal) showEntity(e entityView) {
 	documents, embedded, chunks := e.documents()
-	p.out.row("store", fmt.Sprintf("“%s”, %s", e.Title, e.State))
-	p.out.row("", strings.Join([]string{
+	t.row("store", fmt.Sprintf("“%s”, %s", e.Title, e.State))
+	t.row("", strings.Join([]string{
 		count(len(e.Discussions), "discussion"), count(e.events(), "event"),
 		count(documents, "document"), count(chunks, "embedding"),
 	}, " · ")+missing(documents-embedded))
@@ -109,4 +111,9 @@ func (e entityView) withoutEmbeddings() []string {
 		}
 	}
 	return slices.Clip(ids)
+}
+
+// shows reports whether a discussion contains the text.
+func (e entityView) shows(text string) bool {
+	return slices.ContainsFunc(e.Discussions, func(d json.RawMessage) bool { return bytes.Contains(d, []byte(text)) })
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -17,11 +19,17 @@ import (
 // little colour; otherwise plain lines.
 type terminal struct {
 	mu    sync.Mutex
-	file  *os.File
+	file  io.Writer
 	live  bool
 	shown bool // a live line is displayed and must be cleared first
 
 	good, bad, faint, strong *color.Color
+
+	// turn is the terminal that shows what this one keeps, nil if it keeps nothing. waits
+	// are the kept lines, until open.
+	turn  *terminal
+	waits []string
+	open  bool
 }
 
 func newTerminal(f *os.File) *terminal {
@@ -38,12 +46,34 @@ func newTerminal(f *os.File) *terminal {
 	return t
 }
 
+// kept returns a terminal whose lines are kept until its show.
+func (t *terminal) kept() *terminal {
+	return &terminal{live: t.live, good: t.good, bad: t.bad, faint: t.faint, strong: t.strong, turn: t}
+}
+
+// show prints the kept lines; from then on, lines are printed at once.
+func (t *terminal) show() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, line := range t.waits {
+		t.turn.line("%s", line)
+	}
+	t.waits, t.open = nil, true
+}
+
 // line prints a permanent line.
 func (t *terminal) line(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.clear()
-	fmt.Fprintf(t.file, format+"\n", args...)
+	switch {
+	case t.turn == nil:
+		t.clear()
+		fmt.Fprintf(t.file, format+"\n", args...)
+	case t.open:
+		t.turn.line(format, args...)
+	default:
+		t.waits = append(t.waits, fmt.Sprintf(format, args...))
+	}
 }
 
 // passing shows current progress; the next line replaces it. It prints nothing
@@ -54,6 +84,12 @@ func (t *terminal) passing(format string, args ...any) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.turn != nil {
+		if t.open {
+			t.turn.passing(format, args...)
+		}
+		return
+	}
 	t.clear()
 	fmt.Fprint(t.file, t.faint.Sprintf(format, args...))
 	t.shown = true
@@ -72,6 +108,28 @@ func (t *terminal) heading(text string) { t.line("\n%s", t.strong.Sprint(text)) 
 // row prints a label and its value, aligned with the other rows.
 func (t *terminal) row(label, value string) {
 	t.line("     %s %s", t.faint.Sprintf("%-9s", label), value)
+}
+
+// until looks again and again until look says that what it waits for has happened.
+func (t *terminal) until(ctx context.Context, timeout time.Duration, what string, look func() (done bool, state string, err error)) error {
+	began := time.Now()
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		done, state, err := look()
+		switch {
+		case err != nil || done:
+			return err
+		case time.Since(began) > timeout:
+			return fmt.Errorf("%s did not end within %s: %s", what, duration.Text(timeout), state)
+		}
+		t.passing("   %s %s  %s  %s", spinner(i), what, state, duration.Text(time.Since(began)))
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // steps shows a series of steps, each with the time it took.

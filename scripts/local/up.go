@@ -18,6 +18,10 @@ const (
 	consolePort = 8930
 )
 
+// gitlabRate effectively disables the workers' limit of requests a second, for a GitLab
+// of this machine, which has none.
+const gitlabRate = 1000
+
 // stackSettings come from the environment, because flags are visible in process
 // lists.
 type stackSettings struct {
@@ -116,6 +120,7 @@ func (p *place) bringUp(ctx context.Context, s stackSettings, progress *steps) (
 	if !real {
 		progress.begin("starting the demo GitLab")
 		o.Name, o.GitLabToken = devstack.DemoGitLabState, devstack.DemoGitLabToken
+		o.GitLabRequestsPerSecond = gitlabRate
 		if o.GitLabBaseURL, err = devstack.DemoGitLab(ctx, p.root, p.dir, gitlabPort); err != nil {
 			return nil, err
 		}
