@@ -92,7 +92,7 @@ func limitRows() map[string]string {
 		"finish and abort":                      s(surgical.ClosingTimeout) + " per try",
 		"API, widget":                           s(surgical.APITimeout) + ", " + s(surgical.WidgetTimeout) + "; of these and of search, the last " + s(surgical.AnswerReserve) + " reserved for a failure's answer",
 		"sweeper":                               s(surgical.SweeperTimeout) + ", started every " + s(surgical.SweepInterval),
-		"crawler":                               s(surgical.CrawlerTimeout) + ", started every " + s(surgical.CrawlInterval) + ", no page in the last " + s(surgical.CrawlReserve) + "; looks again after " + s(surgical.FirstLook) + ", doubling to " + s(surgical.MaxLook) + "; the check of hooks takes at most " + s(surgical.HooksShare) + " of it",
+		"crawler":                               s(surgical.CrawlerTimeout) + ", started every " + s(surgical.CrawlInterval) + ", no page in the last " + s(surgical.CrawlReserve) + "; looks again after " + s(surgical.Settle+surgical.FirstLook) + ", then after " + s(surgical.FirstLook) + ", doubling to " + s(surgical.MaxLook) + "; the check of hooks takes at most " + s(surgical.HooksShare) + " of it",
 		"reconcile":                             fmt.Sprintf("every %v min (`reconcileMinutes`), with an overlap of %v min", surgical.ReconcileInterval.Minutes(), surgical.ReconcileOverlap.Minutes()),
 		"runs of a reconcile, of all backfills": fmt.Sprintf("%d queued or running", surgical.MaxOutstanding),
 		"reserve of webhooks":                   fmt.Sprintf("%d%% of GitLab's rate limit; passes wait for at most %v min at a time", surgical.WebhookReserve, surgical.MaxSpare.Minutes()),

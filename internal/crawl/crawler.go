@@ -130,7 +130,7 @@ func (c *Crawler) work(ctx context.Context, report *Report) error {
 	report.spared = spared.After(c.Clock())
 	report.allowance = surgical.MaxCensusRuns
 	errs := []error{c.watchHooks(ctx, report)}
-	for pause := surgical.FirstLook; ; pause = min(2*pause, surgical.MaxLook) {
+	for pause, next := surgical.Settle+surgical.FirstLook, surgical.FirstLook; ; pause, next = next, min(2*next, surgical.MaxLook) {
 		awaited, err := c.crawl(ctx, report)
 		errs = append(errs, err)
 		if err != nil || !awaited || report.spared || c.Pause == nil || !enough(ctx, surgical.CrawlReserve+pause) || c.Pause(ctx, pause) != nil {

@@ -122,7 +122,7 @@ func TestCrawl_LooksAgainWithinItsTimeForWhatIsAwaited(t *testing.T) {
 		begin func(w *world)
 		want  []time.Duration
 	}{
-		"a backfill whose runs do not end": {func(w *world) { w.backfill() }, []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second}},
+		"a backfill whose runs do not end": {func(w *world) { w.backfill() }, []time.Duration{4 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second}},
 		"nothing":                          {func(w *world) { w.settleRuns() }, nil},
 		"a census": {func(w *world) {
 			w.Crawls = false

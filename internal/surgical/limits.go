@@ -325,8 +325,8 @@ const (
 	// with passes, and HooksReserve the part of it in which it begins nothing.
 	HooksShare   = 20 * time.Second
 	HooksReserve = 5 * time.Second
-	// FirstLook is when the crawler looks again at passes whose runs are under way. The
-	// pause doubles up to MaxLook.
+	// FirstLook is when the crawler looks again at passes whose runs are under way, after
+	// the [Settle] that runs wait before they begin. The pause doubles up to MaxLook.
 	FirstLook = 2 * time.Second
 	MaxLook   = 8 * time.Second
 )
