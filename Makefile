@@ -31,8 +31,7 @@ down: $(LOCAL) ## Stop everything that up and demo started
 	@$(LOCAL) down
 
 .PHONY: lore
-lore: ## Build the lore CLI into .local/bin/lore
-	@scripts/setup go
+lore: setup-go ## Build the lore CLI into .local/bin/lore
 	@go build -buildvcs=false -ldflags "$$(scripts/version)" -o .local/bin/lore ./cmd/lore
 
 .PHONY: logs
@@ -87,8 +86,8 @@ contract: setup-test ## Call the API, in process and deployed, in many ways that
 	@LOREHOOK_FULL_CONTRACT=1 go test -count=1 -timeout 20m -run 'TestTheAPIAnswersAsItsDescriptionSays|TestTheDeployedAPIAnswers' ./internal/api ./test/suites/e2e
 
 .PHONY: tour
-tour: ## Follow the README and the runbooks in a fresh clone of the last commit, with an empty home directory
-	@LOREHOOK_FULL_TOUR=1 go test -count=1 -timeout 30m -v ./test/suites/tour | grep --line-buffered -E '^(ok|FAIL|tour:|panic| )|--- FAIL'
+tour: ## Follow the README, the deploy guide and the runbooks in a fresh clone of the last commit, with an empty home directory
+	@LOREHOOK_FULL_TOUR=1 go test -count=1 -timeout 45m -v ./test/suites/tour | grep --line-buffered -E '^(ok|FAIL|tour:|panic| )|--- FAIL'
 
 .PHONY: clients-test
 clients-test: ## Generate clients of the API in Python and TypeScript, compile them, and run the quick starts
@@ -215,6 +214,10 @@ setup:
 	@scripts/setup check ministack cdk
 	@scripts/setup minilm || echo "  Without the embedding model, search compares words only (mode lexical). The next call tries again."
 
+.PHONY: setup-go
+setup-go:
+	@scripts/setup go
+
 .PHONY: setup-cdk
 setup-cdk:
 	@scripts/setup check cdk
@@ -226,8 +229,7 @@ setup-test:
 
 # Go decides whether it is up to date.
 .PHONY: $(LOCAL)
-$(LOCAL):
-	@scripts/setup go
+$(LOCAL): setup-go
 	@[ -x $@ ] || echo "  compiling this project's tools (this takes a while the first time)"
 	@go build -buildvcs=false -o $@ ./scripts/local
 

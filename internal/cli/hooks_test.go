@@ -272,7 +272,7 @@ func TestHooksVerify_FollowsGitLabsTestEvent(t *testing.T) {
 		"the run fails":            {fakegitlab.Options{}, 202, queued, `{"run_id":"w1","status":"failed","error":{"code":"gitlab_forbidden","message":"project 1 issue#9: GitLab denied access (403)"}}`, 53, "denied access"},
 		"another project":          {fakegitlab.Options{}, 200, `{"status":"ignored","reason":"project_not_allowed"}`, ``, 53, "project_not_allowed"},
 		"somebody else's receiver": {fakegitlab.Options{}, 200, `hello`, ``, 53, "not to Lorehook"},
-		"refused":                  {fakegitlab.Options{}, 401, `{}`, ``, 53, "401"},
+		"refused":                  {fakegitlab.Options{}, 401, `{}`, ``, 53, "401}; if its token was stored in the last minute, wait for a minute"},
 		"out of reach":             {fakegitlab.Options{}, 0, ``, ``, 53, "internal error"},
 		"a GitLab without a log":   {fakegitlab.Options{NoDeliveryLog: true}, 202, queued, ``, 0, "no log of deliveries"},
 		"an empty project":         {fakegitlab.Options{Empty: true}, 202, queued, ``, 0, "no issue and no merge request"},

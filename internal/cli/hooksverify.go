@@ -162,7 +162,7 @@ func (c *hooksVerifyCommand) test(ctx context.Context, s *session, h hooks, hook
 		case resp == nil || resp.StatusCode != http.StatusUnprocessableEntity:
 			return nil, err
 		case !strings.Contains(err.Error(), "Ensure "): // the project has none of these
-			return &hookTest{Trigger: trigger, wrong: "GitLab could not deliver its test event: " + reasonOf(err)}, nil
+			return &hookTest{Trigger: trigger, wrong: "GitLab could not deliver its test event: " + reasonOf(err) + unread(reasonOf(err))}, nil
 		}
 	}
 	return &hookTest{Skipped: h.owner.String() + " has no issue and no merge request that GitLab could send"}, nil
@@ -172,6 +172,15 @@ func (c *hooksVerifyCommand) test(ctx context.Context, s *session, h hooks, hook
 func reasonOf(err error) string {
 	_, reason, _ := strings.Cut(surgical.AsError(err).Message, "(422): ")
 	return cmp.Or(reason, surgical.AsError(err).Message)
+}
+
+// unread says that the stack may not have read a new token yet, if it answered as it does
+// until then.
+func unread(reason string) string {
+	if strings.Contains(reason, "401") || strings.Contains(reason, "503") {
+		return "; if its token was stored in the last minute, wait for a minute before you run the command again: functions read a secret once a minute, and GitLab disables hooks that go on failing"
+	}
+	return ""
 }
 
 // GitLab writes its log after it has answered the request for the test.

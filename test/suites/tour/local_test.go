@@ -49,16 +49,5 @@ func TestTheAWSCommandsOfTheRunbooksRunOnALocalStack(t *testing.T) {
 	v.must("mkdir operator && ln -s " + filepath.Join(root, "docs") + " docs")
 	v.env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "GITLAB_BASE_URL=http://127.0.0.1:1", "AWS_PAGER=",
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION="+devstack.Region, "AWS_DEFAULT_REGION="+devstack.Region)
-	v.followRunbooks(prelude(t, root))
-}
-
-func (v *tourist) write(name, text string) {
-	v.Helper()
-	file := filepath.Join(v.dir, name)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		v.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
-		v.Fatal(err)
-	}
+	v.followRunbooks()
 }
