@@ -74,7 +74,7 @@ func (i *itinerary) Write(printed []byte) (int, error) {
 func (i *itinerary) print(out io.Writer) {
 	end := time.Now()
 	row := func(name string, took time.Duration) {
-		fmt.Fprintf(out, "tour: | %-28s | %7.1f s |\n", name, took.Seconds())
+		fmt.Fprintf(out, "tour: | %-38s | %7.1f s |\n", name, took.Seconds())
 	}
 	for n, s := range i.stages {
 		until := end
