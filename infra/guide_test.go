@@ -63,49 +63,99 @@ func follow(t *testing.T, commands string) map[string]string {
 	return template.Metadata.Lorehook.Given
 }
 
-// A file that a command reads or removes was made by one before it, and so was each
-// variable of lore.
-func TestTheGuideMakesWhatItUses(t *testing.T) {
-	made := map[string]bool{}
-	uses := 0
-	_, steps, _ := strings.Cut(read(t, "../docs/deploy.md"), "## From nothing to a found issue\n")
-	steps, _, _ = strings.Cut(steps, "\n## ")
-	for _, m := range shellBlock.FindAllStringSubmatch(steps, -1) {
-		for line := range strings.Lines(m[1]) {
-			for _, used := range regexp.MustCompile(`file://(\S+)|\b(lore hooks) add`).FindAllStringSubmatch(line, -1) {
-				uses++
-				name := used[1]
-				if used[2] != "" {
-					name = "GITLAB_TOKEN"
+// What a command of a guide takes from its shell was made there by one before it.
+func TestTheGuidesMakeWhatTheyUse(t *testing.T) {
+	makes := map[string]*regexp.Regexp{
+		"out":               regexp.MustCompile(`^ *out\(\) `),
+		"GITLAB_TOKEN":      regexp.MustCompile(`export GITLAB_TOKEN\b`),
+		"AWS_ACCESS_KEY_ID": regexp.MustCompile(`eval "\$\(aws configure export-credentials --format env\)"`),
+	}
+	uses := map[string]*regexp.Regexp{
+		"out":               regexp.MustCompile(`\$\(out `),
+		"GITLAB_TOKEN":      regexp.MustCompile(`\blore hooks add\b`),
+		"AWS_ACCESS_KEY_ID": regexp.MustCompile(`\$AWS_ACCESS_KEY_ID\b`),
+	}
+	used := map[string]bool{}
+	for guide, heading := range guides() {
+		made := map[string]bool{}
+		for line := range strings.Lines(commandsIn(stepsOf(t, guide, heading))) {
+			for name, use := range uses {
+				made[name] = made[name] || makes[name].MatchString(line)
+				if !use.MatchString(line) {
+					continue
 				}
+				used[name] = true
 				if !made[name] {
-					t.Errorf("nothing makes %s before %s", name, line)
+					t.Errorf("%s: nothing makes %s before %s", guide, name, line)
 				}
-			}
-			for _, m := range regexp.MustCompile(`> (\S+)|export (\w+)`).FindAllStringSubmatch(line, -1) {
-				made[m[1]+m[2]] = true
 			}
 		}
 	}
-	if uses < 3 {
-		t.Errorf("only %d uses were found: the test shows little", uses)
+	if len(used) < len(uses) {
+		t.Errorf("only %v is used: the test shows little", used)
 	}
 }
 
-// untilBootstrap returns the commands of a guide up to the first that needs AWS.
-func untilBootstrap(t *testing.T, guide, heading string) string {
+// A file that a command gives to AWS holds a secret: the section makes it before, readable
+// by nobody else, and removes it afterwards.
+func TestFilesWithSecretsAreMadeAndRemoved(t *testing.T) {
+	given := 0
+	for _, file := range append(allRunbooks(t), "../README.md", "../docs/deploy.md") {
+		for section := range strings.SplitSeq(read(t, file), "\n## ") {
+			given += checkSecretFiles(t, file, commandsIn(section))
+		}
+	}
+	if given < 6 {
+		t.Errorf("only %d files were found: the test shows little", given)
+	}
+}
+
+// checkSecretFiles returns how many files the commands give to AWS.
+func checkSecretFiles(t *testing.T, file, commands string) (given int) {
+	t.Helper()
+	made, left, private := map[string]bool{}, map[string]bool{}, false
+	for line := range strings.Lines(commands) {
+		private = private || strings.Contains(line, "umask 077")
+		for _, m := range regexp.MustCompile(`> (\S+)`).FindAllStringSubmatch(line, -1) {
+			made[m[1]] = private
+		}
+		for _, m := range regexp.MustCompile(`file://(\S+)`).FindAllStringSubmatch(line, -1) {
+			given++
+			left[m[1]] = true
+			if !made[m[1]] {
+				t.Errorf("%s: nothing makes %s, after umask 077, before %s", file, m[1], line)
+			}
+		}
+		if removed, is := strings.CutPrefix(strings.TrimSpace(line), "rm "); is {
+			for name := range strings.FieldsSeq(removed) {
+				delete(left, name)
+			}
+		}
+	}
+	for name := range left {
+		t.Errorf("%s: %s is not removed", file, name)
+	}
+	return given
+}
+
+// stepsOf is the section of a guide with the heading.
+func stepsOf(t *testing.T, guide, heading string) string {
 	t.Helper()
 	_, steps, found := strings.Cut(read(t, filepath.Join("..", guide)), heading+"\n")
 	if !found {
 		t.Fatalf("%s has no %q", guide, heading)
 	}
-	var all strings.Builder
-	for _, m := range shellBlock.FindAllStringSubmatch(steps, -1) {
-		all.WriteString(m[1])
-	}
-	commands, _, found := strings.Cut(all.String(), ".local/cdk/node_modules/.bin/cdk bootstrap")
+	steps, _, _ = strings.Cut(steps, "\n## ")
+	return steps
+}
+
+// untilBootstrap returns the commands of a guide up to the first that needs AWS.
+func untilBootstrap(t *testing.T, guide, heading string) string {
+	t.Helper()
+	all := commandsIn(stepsOf(t, guide, heading))
+	commands, _, found := strings.Cut(all, ".local/cdk/node_modules/.bin/cdk bootstrap")
 	if !found || !strings.Contains(commands, "make synth") {
-		t.Fatalf("%s does not write a template and bootstrap:\n%s", guide, all.String())
+		t.Fatalf("%s does not write a template and bootstrap:\n%s", guide, all)
 	}
 	return commands
 }

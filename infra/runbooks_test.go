@@ -11,11 +11,16 @@ import (
 // shellBlock is a block of commands, indented within a list or not.
 var shellBlock = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```")
 
-// commandsOf are the commands of a runbook, those within its text included.
+// commandsOf are the commands of a runbook.
 func commandsOf(t *testing.T, file string) string {
 	t.Helper()
+	return commandsIn(read(t, file))
+}
+
+// commandsIn are the commands in a text's shell blocks.
+func commandsIn(text string) string {
 	var all []string
-	for _, m := range shellBlock.FindAllStringSubmatch(read(t, file), -1) {
+	for _, m := range shellBlock.FindAllStringSubmatch(text, -1) {
 		all = append(all, m[1])
 	}
 	return strings.Join(all, "\n")

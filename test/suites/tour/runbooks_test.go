@@ -143,6 +143,7 @@ aws secretsmanager get-secret-value --query SecretString --output text --secret-
 func (v *tourist) filled(commands string) string {
 	return strings.NewReplacer(
 		"RUN_ID", v.ids["RUN_ID"], "PROJECT_ID", "1", "-p PROJECT", "-p 1", "whsec_…", v.ids["whsec_…"],
+		"cat > ", ": ", // the prelude makes the files with secrets
 		"aws secretsmanager restore-secret", `aws secretsmanager delete-secret --secret-id "$(out WebhookSecretId)"; aws secretsmanager restore-secret`,
 		"--receipt-handle HANDLE", `--receipt-handle "$(dead_letter)"`,
 		"--uuid UUID", `--uuid "$(aws lambda list-event-source-mappings --function-name "$stack-worker" --query EventSourceMappings[0].UUID --output text)"`,
