@@ -1,11 +1,15 @@
 package main
 
 import (
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // shellBlock is a block of commands, indented within a list or not.
@@ -127,6 +131,76 @@ func TestRunbooksNameOutputsThatTheStackHas(t *testing.T) {
 			if _, ok := outputs[m[1]]; !ok {
 				t.Errorf("%s: the stack has no output %s", file, m[1])
 			}
+		}
+	}
+}
+
+// A table of functions says something of each.
+func TestRunbooksThatListFunctionsNameAllOfThem(t *testing.T) {
+	want := slices.Sorted(maps.Keys(timeouts()))
+	header := regexp.MustCompile(`(?m)^\| function \|.*\n\|[-|]+\n((?:\|.*\n)+)`)
+	listed := 0
+	for _, file := range runbookFiles(t) {
+		for _, table := range header.FindAllStringSubmatch(read(t, file), -1) {
+			listed++
+			var got []string
+			for row := range strings.Lines(table[1]) {
+				for name := range strings.SplitSeq(strings.Split(row, "|")[1], ",") {
+					got = append(got, strings.Trim(name, " `"))
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-functions +listed):\n%s", file, diff)
+			}
+		}
+	}
+	if listed < 3 {
+		t.Errorf("only %d tables were found: the test shows little", listed)
+	}
+	everything := regexp.MustCompile(`everything="(.*)"`).FindStringSubmatch(read(t, filepath.Join(runbooksDir, "README.md")))
+	if everything == nil {
+		t.Fatal("no function of the shell asks all functions")
+	}
+	if diff := cmp.Diff(want, slices.Sorted(strings.FieldsSeq(everything[1]))); diff != "" {
+		t.Errorf("$everything (-functions +asked):\n%s", diff)
+	}
+}
+
+func TestTheRunbookOfThrottlingNamesEveryTable(t *testing.T) {
+	text := read(t, filepath.Join(runbooksDir, "throttled-tables.md"))
+	for output := range onAWS(t).Outputs {
+		if strings.HasSuffix(output, "Table") && !strings.Contains(text, "`"+output+"`") && !strings.Contains(text, "out "+output) {
+			t.Errorf("it does not name %s", output)
+		}
+	}
+}
+
+// With an embedder whose key is a secret, the most functions read secrets.
+func TestTheRunbookOfSecretsAsksEveryFunctionThatReadsOne(t *testing.T) {
+	var want []string
+	for role, granted := range roleGrants(t, onOpenAI(t)) {
+		for _, actions := range granted {
+			if strings.Contains(actions, "secretsmanager:GetSecretValue") {
+				want = append(want, strings.ToLower(strings.TrimSuffix(role, "Role")))
+			}
+		}
+	}
+	asked := regexp.MustCompile(`ask "(.*)" 'filter msg = "secret_failed"`).FindStringSubmatch(read(t, filepath.Join(runbooksDir, "secrets.md")))
+	if asked == nil {
+		t.Fatal("it asks no function")
+	}
+	if diff := cmp.Diff(union(want), slices.Sorted(strings.FieldsSeq(asked[1]))); diff != "" {
+		t.Errorf("functions (-that read a secret +asked):\n%s", diff)
+	}
+}
+
+// A shell like zsh takes brackets for a pattern of file names.
+func TestCommandsOfRunbooksQuoteBrackets(t *testing.T) {
+	unquoted := regexp.MustCompile(`--query [^'"\s]*[\[\]*?]\S*`)
+	for _, file := range append(allRunbooks(t), "../README.md", "../docs/deploy.md") {
+		for _, found := range unquoted.FindAllString(commandsOf(t, file), -1) {
+			t.Errorf("%s: %q is not quoted", file, found)
 		}
 	}
 }
