@@ -181,7 +181,7 @@ synth: setup-cdk build-aws ## Write the CloudFormation template to .build/cdk.ou
 	@echo "The template is in .build/cdk.out."
 
 .PHONY: deploy
-deploy: setup-cdk $(if $(RELEASE),take-functions,build-aws) build-infra ## Deploy to the AWS account of your credentials (RELEASE=dir: the functions of a downloaded release)
+deploy: signed-in setup-cdk $(if $(RELEASE),take-functions,build-aws) build-infra ## Deploy to the AWS account of your credentials (RELEASE=dir: the functions of a downloaded release)
 	@go run -buildvcs=false ./scripts/deploy up $(CDK_ARGS)
 
 .PHONY: deploy-test
@@ -194,8 +194,14 @@ upgrade-test: setup-test ## Run the functions of the previous release beside the
 	@LOREHOOK_FULL_UPGRADE=1 LOREHOOK_UPGRADE_FROM=$(FROM) go test -count=1 -timeout 15m -v -run TestUpgrade ./test/suites/upgrade | grep -E '^ok|^FAIL|^panic|--- |_test.go'
 
 .PHONY: destroy
-destroy: setup-cdk build-aws build-infra ## Delete the stack, not its tables (asks; CONFIRM=<stack name> without a terminal)
+destroy: signed-in setup-cdk build-aws build-infra ## Delete the stack, not its tables (asks; CONFIRM=<stack name> without a terminal)
 	@CONFIRM=$(CONFIRM) go run -buildvcs=false ./scripts/deploy down $(CDK_ARGS)
+
+# Before anything is compiled.
+.PHONY: signed-in
+signed-in:
+	@scripts/setup go
+	@go run -buildvcs=false ./scripts/deploy check
 
 .PHONY: build-infra
 build-infra:

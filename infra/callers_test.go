@@ -182,6 +182,9 @@ func TestCallerPolicies_OfTwoStacksShareNoName(t *testing.T) {
 	}
 }
 
+// whoAmI is an action that AWS lets everybody do.
+const whoAmI = "sts:GetCallerIdentity"
+
 // calls are the actions that the code of a directory calls AWS with, by their inputs.
 func calls(t *testing.T, dir string) []string {
 	t.Helper()
@@ -196,7 +199,9 @@ func calls(t *testing.T, dir string) []string {
 			continue
 		}
 		for _, m := range input.FindAllStringSubmatch(read(t, file), -1) {
-			found = append(found, strings.Replace(m[1], "cloudwatchlogs", "logs", 1)+":"+m[2])
+			if action := strings.Replace(m[1], "cloudwatchlogs", "logs", 1) + ":" + m[2]; action != whoAmI {
+				found = append(found, action)
+			}
 		}
 	}
 	return union(found)
@@ -313,6 +318,9 @@ func actionsOf(service, command string) []string {
 		service = "states"
 	}
 	actions := []string{service + ":" + pascal(strings.ReplaceAll(command, "-", "_"))}
+	if actions[0] == whoAmI {
+		return nil
+	}
 	if command == "start-message-move-task" {
 		actions = append(actions, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage")
 	}

@@ -49,8 +49,12 @@ func follow(t *testing.T, commands string) map[string]string {
 	shell.Env = append(os.Environ(), asApp+"=1", "PATH="+filepath.Join(dir, "stubs")+":"+os.Getenv("PATH"),
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
 		"CDK_DISABLE_CLI_TELEMETRY=true", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1")
-	if out, err := shell.CombinedOutput(); err != nil {
+	out, err := shell.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v in\n%s\n%s", err, commands, out)
+	}
+	if strings.Contains(string(out), "feature flags") {
+		t.Errorf("the CDK warns of what is nothing to do:\n%s", out)
 	}
 	var template struct {
 		Metadata struct {
@@ -180,7 +184,7 @@ func emptyCheckout(t *testing.T) string {
 	nothing := "#!/bin/sh\nexit 0\n"
 	for name, text := range map[string]string{
 		"Makefile": read(t, "../Makefile"), "cdk.json": fmt.Sprintf(`{"app": %q}`, self),
-		"stubs/go": nothing, "scripts/setup": nothing, ".local/bin/local": nothing,
+		"stubs/go": nothing, "stubs/aws": nothing, "scripts/setup": nothing, ".local/bin/local": nothing,
 	} {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

@@ -24,8 +24,7 @@ func run() error {
 	if _, err := build(app, os.Getenv); err != nil {
 		return err
 	}
-	app.Synth(nil)
-	return nil
+	return dropFlagReport(*app.Synth(nil).Directory())
 }
 
 // build adds the stack that the app's context values ask for. cdk-nag will

@@ -87,7 +87,7 @@ func readAssembly(dir string) (assembly, error) {
 		}
 		a.Account, a.Region, _ = strings.Cut(strings.TrimPrefix(artifact.Environment, "aws://"), "/")
 		if a.Account == "unknown-account" {
-			return assembly{}, errors.New("the account is not known: set AWS credentials and a region")
+			return assembly{}, errors.New("the account is not known: " + signIn)
 		}
 		var template struct {
 			Metadata struct {

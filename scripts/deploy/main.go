@@ -1,6 +1,7 @@
 // Command deploy deploys the stack to AWS and deletes it again, with the CDK CLI.
 // `make deploy` and `make destroy` run it.
 //
+//	deploy check                  whether AWS accepts the credentials
 //	deploy up [-c name=value]...
 //	deploy down [-c name=value]...
 package main
@@ -36,7 +37,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("up or down?")
+		return errors.New("check, up or down?")
 	}
 	context, err := contextArguments(args[1:])
 	if err != nil {
@@ -56,12 +57,14 @@ func run(ctx context.Context, args []string) error {
 		confirmed: os.Getenv("CONFIRM"), clock: time.Now, wait: duration.Wait,
 	}
 	switch args[0] {
+	case "check":
+		return check(ctx)
 	case "up":
 		return o.up(ctx)
 	case "down":
 		return o.down(ctx)
 	default:
-		return fmt.Errorf("up or down, not %q", args[0])
+		return fmt.Errorf("check, up or down, not %q", args[0])
 	}
 }
 
