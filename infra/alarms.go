@@ -26,12 +26,15 @@ const (
 	hideAgeSeconds = 60
 	// feedBehindSeconds is how old a record of the stream may be when it is consumed.
 	feedBehindSeconds = 3600
+	// feedSilence is how long the stream may have no record. The sweeper writes one every
+	// [surgical.FeedBeat], so a longer silence means that the stream is not read.
+	feedSilence = 3 * surgical.FeedBeat
 	// failedExecutions is how many workflow executions may fail within an hour.
 	failedExecutions = 3
 )
 
-// alarmSpec is one alarm. It goes off at or above its threshold and treats
-// missing data as OK: these metrics have no data while nothing happens, and some
+// alarmSpec is one alarm. It goes off at or above its threshold, and usually treats
+// missing data as OK: most metrics have no data while nothing happens, and some
 // have none while everything is fine.
 type alarmSpec struct {
 	// name is the last part of the alarm's name.
@@ -47,6 +50,9 @@ type alarmSpec struct {
 	// silence inverts the alarm: it goes off at zero or missing data. For things
 	// that must always run.
 	silence bool
+	// always makes missing data a reason to go off, for a metric that has data in every
+	// period as long as everything works.
+	always bool
 }
 
 // newAlarms creates all alarms and returns them in the order of their specs.
@@ -114,8 +120,8 @@ func (st *stack) eventAlarms() []alarmSpec {
 			metric: st.functions.crawler.of("Invocations", series{stat: sum}), periods: 3, reach: 3, silence: true},
 		// Long before the stream drops records, after 24 h, and the feeds restart, after 20 h.
 		{name: "feed-behind", runbook: "feed-behind",
-			says:   "The function that writes the change feeds receives changes of the copy more than an hour late, so readers of the feeds, such as the search, are behind.",
-			metric: st.functions.feed.of("IteratorAge", series{stat: maximum}), atLeast: feedBehindSeconds * 1000},
+			says:   fmt.Sprintf("The function that writes the change feeds receives changes of the copy more than an hour late, or has received none for %.0f minutes, so readers of the feeds, such as the search, are behind.", feedSilence.Minutes()),
+			metric: st.functions.feed.of("IteratorAge", series{stat: maximum, seconds: int(feedSilence.Seconds())}), atLeast: feedBehindSeconds * 1000, always: true},
 		{name: "missed-events", runbook: "missed-events",
 			says:   fmt.Sprintf("In two of three periods of %d minutes, a reconcile found changes that no webhook announced: GitLab does not deliver, or Lorehook does not receive.", missedSeconds/60),
 			metric: st.own(metrics.MissedEvents(), series{stat: sum, seconds: missedSeconds}), atLeast: 1, periods: 3, reach: 2},
@@ -163,8 +169,11 @@ func (st *stack) eventAlarms() []alarmSpec {
 
 func (st *stack) alarm(spec alarmSpec, topic awssns.ITopic) awscloudwatch.Alarm {
 	compares, missing := awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD, awscloudwatch.TreatMissingData_NOT_BREACHING
+	if spec.silence || spec.always {
+		missing = awscloudwatch.TreatMissingData_BREACHING
+	}
 	if spec.silence {
-		spec.atLeast, compares, missing = 1, awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD, awscloudwatch.TreatMissingData_BREACHING
+		spec.atLeast, compares = 1, awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD
 	}
 	alarm := awscloudwatch.NewAlarm(st.Stack, jsii.String("Alarm"+pascal(strings.ReplaceAll(spec.name, "-", "_"))), &awscloudwatch.AlarmProps{
 		AlarmName:          jsii.String(st.name(spec.name)),

@@ -31,7 +31,7 @@ func TestEveryFaultThatNeedsSomebodyHasAnAlarm(t *testing.T) {
 		"lorehook-queue-age-hides":      {"AWS/SQS ApproximateAgeOfOldestMessage QueueName=Hides.QueueName", "Maximum", 60, 2, 2, 60},
 		"lorehook-sweeper-silent":       {"AWS/Lambda Invocations FunctionName=SweeperFunction", "Sum", 300, 3, 3, 1},
 		"lorehook-crawler-silent":       {"AWS/Lambda Invocations FunctionName=CrawlerFunction", "Sum", 300, 3, 3, 1},
-		"lorehook-feed-behind":          {"AWS/Lambda IteratorAge FunctionName=FeedFunction", "Maximum", 300, 1, 1, 3_600_000},
+		"lorehook-feed-behind":          {"AWS/Lambda IteratorAge FunctionName=FeedFunction", "Maximum", 1800, 1, 1, 3_600_000},
 		"lorehook-hooks-broken":         {"lorehook HooksBroken ", "Sum", 3600, 1, 2, 1},
 		"lorehook-missed-events":        {"lorehook MissedEvents ", "Sum", 300, 2, 3, 1},
 		"lorehook-reconcile-behind":     {"lorehook ReconcileAge ", "Maximum", 300, 1, 1, 3_600_000},
@@ -105,14 +105,15 @@ func dimensionsOf(list any) string {
 }
 
 // Without data all is well: no metric of an alarm has any while nothing goes
-// on, but for those of sweeper and crawler, which run at any time. The default would leave an
+// on, but for those of sweeper and crawler, which run at any time, and of the feed, whose
+// stream has a record now and then. The default would leave an
 // idle stack with alarms in no known state, and keep an alarm up that went off
 // before the last event.
-func TestMissingDataIsTakenForWellByEveryAlarmButThoseOnSilence(t *testing.T) {
+func TestMissingDataIsTakenForWellByEveryAlarmButThoseOfWhatAlwaysRuns(t *testing.T) {
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		for name, a := range s.ofType("AWS::CloudWatch::Alarm") {
 			want := "notBreaching"
-			if strings.HasSuffix(name, "Silent") {
+			if strings.HasSuffix(name, "Silent") || name == "AlarmFeedBehind" {
 				want = "breaching"
 			}
 			if a["TreatMissingData"] != want {
@@ -120,6 +121,15 @@ func TestMissingDataIsTakenForWellByEveryAlarmButThoseOnSilence(t *testing.T) {
 			}
 		}
 	})
+}
+
+// While the stream is read, every period of the alarm has a record: a beat, which the
+// sweeper writes when it is due.
+func TestFeedBehind_HasDataAsLongAsTheStreamIsRead(t *testing.T) {
+	period := seconds(onAWS(t).ofType("AWS::CloudWatch::Alarm")["AlarmFeedBehind"]["Period"])
+	if atMost := surgical.FeedBeat + surgical.SweepInterval + surgical.FeedWindow; period < 2*atMost || period > surgical.FeedGap/10 {
+		t.Errorf("a period of %s, and %s from one record to the next", period, atMost)
+	}
 }
 
 func TestAlarmsTellTheTopicThatIsNamedAndNobodyElse(t *testing.T) {

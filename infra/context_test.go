@@ -121,6 +121,7 @@ func TestBadContextValuesAreRefusedByName(t *testing.T) {
 		"no requests":                {map[string]any{"gitlabRequestsPerSecond": "0"}, []string{"gitlabRequestsPerSecond", `"0"`, "from 1 to 1000"}},
 		"log level":                  {map[string]any{"logLevel": "verbose"}, []string{"logLevel", `"verbose"`, "info, warn, error"}},
 		"a share of traces":          {map[string]any{"tracing": "0.5"}, []string{"tracing", `"0.5"`, "active, off"}},
+		"a table for its stream":     {map[string]any{"contentStreamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/content"}, []string{"contentStreamArn", "table/content"}},
 		"a topic by its name":        {map[string]any{"alarmTopicArn": "alarms"}, []string{"alarmTopicArn", `"alarms"`}},
 		"a FIFO topic":               {map[string]any{"alarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms.fifo"}, []string{"alarmTopicArn", "alarms.fifo"}},
 		"runbooks without scheme":    {map[string]any{"runbooksUrl": "wiki/runbooks"}, []string{"runbooksUrl", `"wiki/runbooks"`, "https"}},

@@ -31,6 +31,15 @@ func (st *stack) newFailures() awssqs.Queue {
 // kept is why the queue has no dead-letter queue.
 const kept = "A message restarts the change feeds, and is received again until it did; an alarm reports a function that fails."
 
+// streamOf is the ARN of a table's stream. CloudFormation does not learn of the new stream
+// of a content table that was restored under its name, so a setting names it.
+func (st *stack) streamOf(schema tables.Table) *string {
+	if given := st.settings.ContentStreamARN; given != "" && schema.Name == tables.Content().Name {
+		return &given
+	}
+	return st.tables.of(schema).TableStreamArn()
+}
+
 // mapStream lets the stream of the content table start the function that writes the
 // feeds, with the records that matter to readers. A batch that fails is repeated, in
 // halves, until its records are too old. Then Lambda says so in a queue, which starts the
@@ -46,7 +55,7 @@ func (st *stack) mapStream() {
 	}
 	stream := awslambda.NewEventSourceMapping(st.Stack, jsii.String("FeedMapping"), &awslambda.EventSourceMappingProps{
 		Target:                  st.functions.feed.Function,
-		EventSourceArn:          st.tables.of(tables.Content()).TableStreamArn(),
+		EventSourceArn:          st.streamOf(tables.Content()),
 		StartingPosition:        awslambda.StartingPosition_TRIM_HORIZON,
 		BatchSize:               jsii.Number(surgical.FeedBatch),
 		MaxBatchingWindow:       lasting(surgical.FeedWindow),

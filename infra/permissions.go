@@ -57,7 +57,7 @@ func (st *stack) grant(f function, granted access.Function) {
 		}
 	}
 	for _, stream := range granted.Streams {
-		allow(f.Role(), access.ReadStream(), st.tables.of(stream).TableStreamArn())
+		allow(f.Role(), access.ReadStream(), st.streamOf(stream))
 		allow(f.Role(), []string{access.ListStreams}, jsii.String("*")) // it takes no resource
 	}
 	if arns := st.queueARNs(granted.Receives); len(arns) > 0 {

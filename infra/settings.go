@@ -91,6 +91,9 @@ type settings struct {
 	// units a second that the content table accepts at once. 0 (if unset) leaves
 	// it at what AWS gives a new table, 4000. Raising it costs once.
 	ContentWarmWriteUnits int
+	// ContentStreamARN is `contentStreamArn`: the stream of a content table that was
+	// restored under its name. If unset, it is the stream that CloudFormation created.
+	ContentStreamARN string
 	// GitLabCABundle is `gitlabCaBundle`: a PEM file with the certificates of
 	// private authorities that worker and crawler trust. None if unset.
 	GitLabCABundle string
@@ -169,6 +172,7 @@ func readSettings(values map[string]any, getenv func(name string) string) (setti
 		RunbooksURL:                r.httpURL("runbooksUrl", runbooks),
 		WebhookReservedConcurrency: r.number("webhookReservedConcurrency", 0, func(n int) bool { return n >= 0 && n <= 1000 }, "a number from 0 to 1000"),
 		ContentWarmWriteUnits:      r.number("contentWarmWriteUnits", 0, func(n int) bool { return n == 0 || n > defaultWarmWriteUnits && n <= 40_000 }, "0, or a number from 4001 to 40000"),
+		ContentStreamARN:           r.matching("contentStreamArn", "", `^(arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[0-9A-Za-z:.-]+)?$`),
 		GitLabCABundle:             r.certificates("gitlabCaBundle"),
 		VPCSubnetIDs:               r.ids("vpcSubnetIds", "subnet"),
 		VPCSecurityGroupIDs:        r.ids("vpcSecurityGroupIds", "sg"),

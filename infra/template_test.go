@@ -75,6 +75,9 @@ func inPrivate(t *testing.T) stackTemplate {
 	return s
 }
 
+// restoredStream is the stream of a content table that was restored.
+const restoredStream = "arn:aws:dynamodb:eu-central-1:123456789012:table/lorehook-Content88381566-1ABCDEFGHIJ2K/stream/2026-11-28T06:00:00.000"
+
 var private = sync.OnceValues(func() (s stackTemplate, err error) {
 	dir, err := os.MkdirTemp("", "lorehook-infra-")
 	if err != nil {
@@ -92,7 +95,7 @@ var private = sync.OnceValues(func() (s stackTemplate, err error) {
 	return synthesize(map[string]any{
 		"account": "123456789012", "region": "eu-central-1", "gitlabBaseUrl": "https://gitlab.internal.example.com", "gitlabCaBundle": file,
 		"vpcSubnetIds": "subnet-0aaaaaaaaaaaaaaaa, subnet-0bbbbbbbbbbbbbbbb", "vpcSecurityGroupIds": "sg-0cccccccccccccccc",
-		"webhookReservedConcurrency": "20", "contentWarmWriteUnits": 12000.0, "projects": projectIDs(projectsThatFit), "tracing": "off",
+		"webhookReservedConcurrency": "20", "contentWarmWriteUnits": 12000.0, "contentStreamArn": restoredStream, "projects": projectIDs(projectsThatFit), "tracing": "off",
 	})
 })
 
@@ -168,6 +171,7 @@ type resource struct {
 	Properties          map[string]any
 	DeletionPolicy      string
 	UpdateReplacePolicy string
+	DependsOn           []string
 	Metadata            struct {
 		Nag struct {
 			Suppressions []struct {

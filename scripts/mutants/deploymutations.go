@@ -34,6 +34,12 @@ func deployMutations() []mutation {
 		{"readers may change something", []edit{
 			{"infra/access/callers.go", "Methods: []string{http.MethodGet}}", "Methods: []string{http.MethodGet, http.MethodPost}}"},
 		}, synthesis()},
+		{"the feed reads the stream of the table before it was restored", []edit{
+			{"infra/feed.go", `if given := st.settings.ContentStreamARN; given != ""`, `if given := st.settings.ContentStreamARN; given == "none"`},
+		}, synthesis()},
+		{"no alarm notices that nothing reads the stream", []edit{
+			{"infra/alarms.go", "if spec.silence || spec.always {", "if spec.silence {"},
+		}, synthesis()},
 		{"an update runs without protection", []edit{
 			{up, "if before.created() {", "if before.created() && before.failedCreation() {"},
 		}, deploying()},

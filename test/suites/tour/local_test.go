@@ -14,6 +14,19 @@ const fullRunbooks = "LOREHOOK_FULL_DEPLOY"
 
 // The commands of the AWS CLI need no copy, so lore and GitLab are left out.
 func TestTheAWSCommandsOfTheRunbooksRunOnALocalStack(t *testing.T) {
+	v, _ := onLocalStack(t, "runbooks")
+	v.followRunbooks()
+}
+
+func TestTheAWSCommandsOfRestoringRunOnALocalStack(t *testing.T) {
+	v, stack := onLocalStack(t, "restoring")
+	v.followRestoring(stack.Endpoints.AWSEndpointURL)
+}
+
+// onLocalStack returns an operator of a stack of her own, where lore, make and curl do
+// nothing.
+func onLocalStack(t *testing.T, name string) (*tourist, *devstack.Stack) {
+	t.Helper()
 	if os.Getenv(fullRunbooks) == "" {
 		t.Skip("deploys a local stack: make deploy-test runs it")
 	}
@@ -27,7 +40,7 @@ func TestTheAWSCommandsOfTheRunbooksRunOnALocalStack(t *testing.T) {
 	}
 	dir := t.TempDir()
 	stack, err := devstack.Up(t.Context(), devstack.StackOptions{
-		Root: root, Dir: filepath.Join(dir, "stack"), Name: "runbooks", GitLabBaseURL: "http://127.0.0.1:1", GitLabToken: devstack.DemoGitLabToken, NoAuth: true,
+		Root: root, Dir: filepath.Join(dir, "stack"), Name: name, GitLabBaseURL: "http://127.0.0.1:1", GitLabToken: devstack.DemoGitLabToken, NoAuth: true,
 	})
 	if errors.Is(err, devstack.ErrNotInstalled) {
 		t.Skip(err)
@@ -40,14 +53,15 @@ func TestTheAWSCommandsOfTheRunbooksRunOnALocalStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := &tourist{T: t, dir: dir, ids: map[string]string{"RUN_ID": "wxxxxxxxxxxxxxxxxxxxxxxxxxxx", "whsec_…": "unused"}}
+	nothing := "#!/bin/sh\n"
 	for name, text := range map[string]string{
 		"bin/aws":  "#!/bin/sh\nexec " + cli + " --endpoint-url " + stack.Endpoints.AWSEndpointURL + " \"$@\"\n",
-		"bin/lore": "#!/bin/sh\n", "bin/curl": "#!/bin/sh\n",
+		"bin/lore": nothing, "bin/curl": nothing, "bin/make": nothing,
 	} {
 		v.write(name, text)
 	}
 	v.must("mkdir operator && ln -s " + filepath.Join(root, "docs") + " docs")
 	v.env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "GITLAB_BASE_URL=http://127.0.0.1:1", "AWS_PAGER=",
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION="+devstack.Region, "AWS_DEFAULT_REGION="+devstack.Region)
-	v.followRunbooks()
+	return v, stack
 }
