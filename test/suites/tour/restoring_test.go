@@ -59,8 +59,10 @@ trap 'echo "FAILED: $BASH_COMMAND" >&2' ERR
 				t.Fatalf("not all of it works:\n%s", out)
 			}
 			restored := reader.tables(db)
-			for _, table := range restored {
-				checkTable(t, db, *table.TableName)
+			for output, table := range restored {
+				if output != "FeedTable" || heading == "Use kept tables again" { // it was not replaced before
+					checkTable(t, db, *table.TableName)
+				}
 			}
 			if check := after[heading]; check != nil {
 				made++
