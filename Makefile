@@ -185,7 +185,7 @@ deploy: signed-in setup-cdk $(if $(RELEASE),take-functions,build-aws) build-infr
 	@go run -buildvcs=false ./scripts/deploy up $(CDK_ARGS)
 
 .PHONY: deploy-test
-deploy-test: setup-test setup-cdk ## Deploy to the local AWS with the CDK CLI: first failures, updates, no terminal, deletion, and the runbooks' aws commands
+deploy-test: setup-test setup-cdk ## Deploy to the local AWS with the CDK CLI: first failures, updates, no terminal, deletion, and the aws commands of the runbooks and of docs/restoring.md
 	@scripts/setup check awscli
 	@LOREHOOK_FULL_DEPLOY=1 go test -count=1 -timeout 30m ./scripts/deploy ./test/suites/tour
 
