@@ -132,6 +132,8 @@ func limitRows() map[string]string {
 		"worker memory":           fmt.Sprintf("%d MB, the garbage collector's limit at %d%% of it", surgical.WorkerMemory, surgical.GoMemoryPercent),
 		"docs, embed, API memory": fmt.Sprintf("%d, %d and %d MB, with the same limit", surgical.StageMemory, surgical.StageMemory, surgical.APIMemory),
 		"crawler memory; webhook, finish, abort, sweeper, feed and widget memory": fmt.Sprintf("%d MB; %d MB each, with the same limit", surgical.CrawlerMemory, surgical.SmallMemory),
+		"attempts of a call to AWS": fmt.Sprintf("%d, to DynamoDB %d; up to %v ms before the second, to DynamoDB %v ms, doubling up to %s",
+			surgical.AWSAttempts, surgical.DynamoDBAttempts, surgical.AWSRetryPause.Milliseconds(), surgical.DynamoDBRetryPause.Milliseconds(), s(surgical.AWSMaxRetryPause)),
 		"one attempt of a call to AWS": fmt.Sprintf("%s to connect, %s until the response begins (Bedrock and Step Functions %s), %s for the rest",
 			s(surgical.AWSDialTimeout), s(surgical.AWSReadTimeout), s(surgical.AWSSlowReadTimeout), s(surgical.AWSBodyTimeout)),
 		"a function's environment":    fmt.Sprintf("%d KB", surgical.MaxEnvironment>>10),

@@ -12,17 +12,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"gitlab.com/lorehook/lorehook/internal/awsretry"
 )
 
 // New returns a client. It calls throttled, unless that is nil, whenever DynamoDB
 // throttles an attempt of a call. A single write that met a transaction is sent again,
 // as often as any other that DynamoDB could not answer: the SDK would return the
-// conflict, and nothing was written. Checksums are validated only on AWS: the responses of
+// conflict, and nothing was written. How often is decided by [awsretry.DynamoDB], unless
+// cfg has a RetryMaxAttempts; a Retryer of cfg is for other services. Checksums are validated only on AWS: the responses of
 // DynamoDB Local have none, and the SDK would log a warning for every call.
 func New(cfg aws.Config, throttled func()) *dynamodb.Client {
 	return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 		o.DisableValidateResponseChecksum = cfg.BaseEndpoint != nil
-		o.Retryer = retry.AddWithErrorCodes(o.Retryer, (*types.TransactionConflictException)(nil).ErrorCode())
+		o.Retryer = retry.AddWithErrorCodes(awsretry.DynamoDB(), (*types.TransactionConflictException)(nil).ErrorCode())
 		if throttled != nil {
 			o.APIOptions = append(o.APIOptions, reportThrottling(throttled))
 		}

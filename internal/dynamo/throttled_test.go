@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -37,47 +36,42 @@ func TestNew_ReportsEachAttemptThatIsThrottled(t *testing.T) {
 	const cancelled = `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"cancelled","CancellationReasons":[{"Code":"None"},{"Code":"ThrottlingError"}]}`
 	const refused = `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"no"}`
 	name, key := aws.String("state"), map[string]types.AttributeValue{"name": &types.AttributeValueMemberS{Value: "a"}}
-	get := func(db *dynamodb.Client) error {
-		_, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: name, Key: key})
+	get := func(ctx context.Context, db *dynamodb.Client) error {
+		_, err := db.GetItem(ctx, &dynamodb.GetItemInput{TableName: name, Key: key})
 		return err
 	}
-	put := func(db *dynamodb.Client) error {
-		_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: name, Item: key})
+	put := func(ctx context.Context, db *dynamodb.Client) error {
+		_, err := db.PutItem(ctx, &dynamodb.PutItemInput{TableName: name, Item: key})
 		return err
 	}
-	transact := func(db *dynamodb.Client) error {
-		_, err := db.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{{Put: &types.Put{TableName: name, Item: key}}}})
+	transact := func(ctx context.Context, db *dynamodb.Client) error {
+		_, err := db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{{Put: &types.Put{TableName: name, Item: key}}}})
 		return err
 	}
-	batch := func(db *dynamodb.Client) error {
-		_, err := db.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"state": {{PutRequest: &types.PutRequest{Item: key}}}}})
+	batch := func(ctx context.Context, db *dynamodb.Client) error {
+		_, err := db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"state": {{PutRequest: &types.PutRequest{Item: key}}}}})
 		return err
 	}
 	for what, c := range map[string]struct {
 		answers answers
-		call    func(*dynamodb.Client) error
+		call    func(context.Context, *dynamodb.Client) error
 		want    int
 		fails   bool
 	}{
 		"an answer":                    {answers{`{}`}, get, 0, false},
 		"throttled once":               {answers{throttled, `{}`}, get, 1, false},
-		"throttled in every attempt":   {answers{throttled, throttled, throttled}, get, 3, true},
+		"throttled in every attempt":   {answers{throttled, throttled, throttled, throttled}, get, 4, true},
 		"a condition that failed":      {answers{refused}, put, 0, true},
 		"a throttled transaction":      {answers{cancelled}, transact, 1, true},
 		"a batch that is done":         {answers{`{"UnprocessedItems":{}}`}, batch, 0, false},
 		"a batch that is done in part": {answers{`{"UnprocessedItems":{"state":[{"PutRequest":{"Item":{"name":{"S":"a"}}}}]}}`}, batch, 1, false},
 	} {
-		reported := 0
-		db := dynamo.New(aws.Config{
-			Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), BaseEndpoint: aws.String("http://127.0.0.1"),
-			HTTPClient: &c.answers,
-			Retryer: func() aws.Retryer {
-				return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, 1 })
-			},
-		}, func() { reported++ })
-		if err := c.call(db); reported != c.want || (err != nil) != c.fails {
-			t.Errorf("%s: reported %d times, want %d; error %v", what, reported, c.want, err)
-		}
+		synctest.Test(t, func(t *testing.T) { // the pauses take no real time
+			reported := 0
+			if err := c.call(t.Context(), client(&c.answers, func() { reported++ })); reported != c.want || (err != nil) != c.fails {
+				t.Errorf("%s: reported %d times, want %d; error %v", what, reported, c.want, err)
+			}
+		})
 	}
 }
 
@@ -111,7 +105,7 @@ func TestNew_SendsAWriteThatMetATransactionAgain(t *testing.T) {
 	}
 }
 
-// client is a client with the SDK's own retries, to which DynamoDB gives the answers.
+// client is a client to which DynamoDB gives the answers.
 func client(given *answers, throttled func()) *dynamodb.Client {
 	return dynamo.New(aws.Config{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), BaseEndpoint: aws.String("http://127.0.0.1"), HTTPClient: given,

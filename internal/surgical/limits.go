@@ -520,9 +520,19 @@ const (
 	MaxEnvironment = 4 << 10
 )
 
-// How long one attempt of a call to AWS may take; the SDK makes up to three. A
-// local AWS, on a busy machine, has ten times as long.
+// How often a call to AWS is tried, and how long one attempt may take. A local AWS, on a
+// busy machine, has ten times as long.
 const (
+	// AWSAttempts is how many times a request is sent at most, and DynamoDBAttempts one to
+	// DynamoDB. The embedder repeats requests to Bedrock itself.
+	AWSAttempts      = 3
+	DynamoDBAttempts = 4
+	// AWSRetryPause and DynamoDBRetryPause bound the first pause between two attempts,
+	// which is random. The bound doubles with each attempt, up to AWSMaxRetryPause. After
+	// a throttled attempt, the SDK begins with a second instead.
+	AWSRetryPause      = 50 * time.Millisecond
+	DynamoDBRetryPause = 25 * time.Millisecond
+	AWSMaxRetryPause   = 20 * time.Second
 	// AWSDialTimeout bounds the connecting, and AWSReadTimeout the wait for the
 	// first byte of the response after the request was sent.
 	AWSDialTimeout = time.Second

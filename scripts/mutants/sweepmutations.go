@@ -44,7 +44,10 @@ func sweepMutations() []mutation {
 			{"internal/dynamo/transact.go", "case Throttled(err):", "case Throttled(err) && ctx == nil:"},
 		}, []suite{recovery()}},
 		{"a write that met a transaction is not sent again", []edit{
-			{"internal/dynamo/client.go", "\t\to.Retryer = retry.AddWithErrorCodes(o.Retryer, (*types.TransactionConflictException)(nil).ErrorCode())\n", ""},
+			{"internal/dynamo/client.go", "retry.AddWithErrorCodes(awsretry.DynamoDB(), (*types.TransactionConflictException)(nil).ErrorCode())", "awsretry.DynamoDB()"},
+		}, []suite{conflicts}},
+		{"a request to DynamoDB is sent as often as any other", []edit{
+			{"internal/dynamo/client.go", "AddWithErrorCodes(awsretry.DynamoDB(), ", "AddWithErrorCodes(awsretry.Standard(), "},
 		}, []suite{conflicts}},
 		{"another writer's transaction is a failure of Lorehook's own", []edit{
 			{"internal/outage/outage.go", " || dynamo.Conflicted(err)", ""},

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
 
@@ -49,12 +50,12 @@ func usedUp(call cloud.Call, err error) error {
 	return &retry.MaxAttemptsError{Attempt: attempts(call.Service), Err: err}
 }
 
-// attempts is the SDK's maximum number of attempts.
+// attempts is how many times a request to the service is sent at most.
 func attempts(service string) int {
 	if service == cloud.DynamoDB {
-		return 4
+		return surgical.DynamoDBAttempts
 	}
-	return retry.DefaultMaxAttempts
+	return surgical.AWSAttempts
 }
 
 // refused describes one of the service's errors: its HTTP status and whether

@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"gitlab.com/lorehook/lorehook/internal/awsretry"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
@@ -21,11 +22,13 @@ const localPatience = 10
 // Config returns the configuration from the environment variables that Lambda
 // sets. It spares the cold start the SDK's search through files, profiles and
 // instance metadata. AWS_ENDPOINT_URL, if set, points to a local AWS. Its clients
-// give up an attempt after [surgical.AWSDialTimeout] and [surgical.AWSReadTimeout].
+// give up an attempt after [surgical.AWSDialTimeout] and [surgical.AWSReadTimeout], and
+// make as many as package awsretry says.
 func Config() aws.Config {
 	cfg := aws.Config{
 		Region:      os.Getenv("AWS_REGION"),
 		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")),
+		Retryer:     awsretry.Standard,
 	}
 	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
 		cfg.BaseEndpoint = aws.String(endpoint)

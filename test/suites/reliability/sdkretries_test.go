@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
@@ -26,12 +25,11 @@ import (
 // through the wire. Its retry delays are shortened.
 func onWire(e engines.Engine, wire *faults.Wire) *dynamodb.Client {
 	cfg := e.AWS.Copy()
-	cfg.Retryer = func() aws.Retryer {
-		return retry.AddWithMaxBackoffDelay(retry.NewStandard(), time.Millisecond)
-	}
 	wire.Next = roundTripper(cfg.HTTPClient.Do)
 	cfg.HTTPClient = &http.Client{Transport: wire}
-	return dynamo.New(cfg, nil)
+	options := dynamo.New(cfg, nil).Options()
+	options.Retryer = retry.AddWithMaxBackoffDelay(options.Retryer, time.Millisecond)
+	return dynamodb.New(options)
 }
 
 // changed runs the worker and all stages for a new issue and for one with a
