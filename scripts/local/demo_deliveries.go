@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"gitlab.com/lorehook/lorehook/internal/apiclient"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/token"
@@ -141,8 +143,8 @@ func (s *step) held(ctx context.Context, sample string, ref surgical.EntityRef) 
 	return sent, a, s.gitlab.awaitHeld(ctx, ref, func() { s.out.passing("     run       %s  waiting for its fetch", a.body.RunID) })
 }
 
-// idle waits until no run waits in a queue. Those of the last demo's backfill would be
-// ahead of this demo's.
+// idle waits until no run waits in a queue, and no backfill goes on: the runs of the last
+// demo's would be ahead of this demo's, and the backfill might copy what this demo edits.
 func (d *demo) idle(ctx context.Context) error {
 	client := sqs.NewFromConfig(d.stack.AWS)
 	said := false
@@ -159,7 +161,12 @@ func (d *demo) idle(ctx context.Context) error {
 			said = true
 			d.out.line("\n  The backfill that the last demo left in the background has %d runs left. The demo begins once it has ended.", left)
 		}
-		return left == 0, fmt.Sprintf("%d runs left", left), nil
+		if left > 0 {
+			return false, fmt.Sprintf("%d runs left", left), nil
+		}
+		list, err := d.lore.Backfills(ctx)
+		goesOn := slices.ContainsFunc(list.Value.Backfills, func(b apiclient.Backfill) bool { return !b.Status.Terminal() })
+		return err == nil && !goesOn, "a backfill goes on", err
 	})
 }
 
