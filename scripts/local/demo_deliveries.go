@@ -125,7 +125,7 @@ func (s *step) held(ctx context.Context, sample string, ref surgical.EntityRef) 
 		return sent, a, err
 	}
 	defer func() { err = errors.Join(err, s.stack.Wake(context.WithoutCancel(ctx), "sweeper")) }()
-	if err := s.idle(ctx); err != nil {
+	if err := s.fetched(ctx); err != nil {
 		return sent, a, err
 	}
 	del, err := s.deliveryOf(ctx, sample, ref)
@@ -146,28 +146,46 @@ func (s *step) held(ctx context.Context, sample string, ref surgical.EntityRef) 
 // idle waits until no run waits in a queue, and no backfill goes on: the runs of the last
 // demo's would be ahead of this demo's, and the backfill might copy what this demo edits.
 func (d *demo) idle(ctx context.Context) error {
-	client := sqs.NewFromConfig(d.stack.AWS)
 	said := false
 	return d.out.until(ctx, bulkTimeout, "waiting for the runs of the last demo:", func() (idle bool, _ string, err error) {
-		left := 0
-		for _, name := range []string{"RequestsQueueUrl", "BulkQueueUrl"} {
-			waiting, received, err := queue.Depth(ctx, client, d.stack.Outputs[name])
-			if err != nil {
-				return false, "", err
-			}
-			left += waiting + received
+		left, err := d.queued(ctx)
+		if err != nil {
+			return false, "", err
 		}
 		if left > manyRuns && !said {
 			said = true
 			d.out.line("\n  The backfill that the last demo left in the background has %d runs left. The demo begins once it has ended.", left)
 		}
 		if left > 0 {
-			return false, fmt.Sprintf("%d runs left", left), nil
+			return false, runsLeft(left), nil
 		}
 		list, err := d.lore.Backfills(ctx)
 		goesOn := slices.ContainsFunc(list.Value.Backfills, func(b apiclient.Backfill) bool { return !b.Status.Terminal() })
 		return err == nil && !goesOn, "a backfill goes on", err
 	})
+}
+
+// fetched waits until no run waits in a queue.
+func (s *step) fetched(ctx context.Context) error {
+	return s.out.until(ctx, bulkTimeout, "waiting for the runs before this one:", func() (bool, string, error) {
+		left, err := s.queued(ctx)
+		return err == nil && left == 0, runsLeft(left), err
+	})
+}
+
+func runsLeft(n int) string { return fmt.Sprintf("%d runs left", n) }
+
+// queued is how many runs wait in the queues, those that a worker has received included.
+func (d *demo) queued(ctx context.Context) (runs int, err error) {
+	client := sqs.NewFromConfig(d.stack.AWS)
+	for _, name := range []string{"RequestsQueueUrl", "BulkQueueUrl"} {
+		waiting, received, err := queue.Depth(ctx, client, d.stack.Outputs[name])
+		if err != nil {
+			return 0, err
+		}
+		runs += waiting + received
+	}
+	return runs, nil
 }
 
 // sync requests entities of one project as lore sync does, but through the other queue:
