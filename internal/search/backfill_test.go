@@ -59,11 +59,13 @@ func (b *behind) Apply(_ context.Context, _, to search.Position, changes []searc
 	return nil
 }
 
-func (b *behind) Maintain(context.Context) error {
-	if b.documents > surgical.MaxBatchedDocuments || b.batches >= surgical.MaxIndexBatches {
-		b.batches, b.documents = 0, 0
-		b.bases++
-	}
+func (b *behind) Maintain(context.Context) (due bool, err error) {
+	return b.documents > surgical.MaxBatchedDocuments || b.batches >= surgical.MaxIndexBatches, nil
+}
+
+func (b *behind) Compact(context.Context) error {
+	b.batches, b.documents = 0, 0
+	b.bases++
 	return nil
 }
 

@@ -24,6 +24,9 @@ type collector struct {
 	content Content
 	// model is that of the vectors to collect; "" collects none.
 	model string
+	// read, unless it is nil, is called with each document that was read. It is safe for
+	// concurrent use.
+	read func(Document)
 }
 
 // change returns how the entry has to change to be what readers see of the entity now;
@@ -38,6 +41,9 @@ func (c collector) change(ctx context.Context, ref surgical.EntityRef, known Ent
 		},
 		func(d content.Document, _ content.Embeddings, vectors map[string]content.Vector) {
 			read[d.ID] = c.document(d, vectors)
+			if c.read != nil {
+				c.read(read[d.ID])
+			}
 		})
 	if concealed(err) {
 		return Change{Ref: ref, Gone: true}, exists, nil

@@ -30,9 +30,13 @@ type Engine interface {
 	// Rebuild replaces the index with what the changes add up to. at is a position
 	// from before they were read. Until it ends, the old index answers.
 	Rebuild(ctx context.Context, at Position, changes iter.Seq2[Change, error]) error
-	// Maintain does what keeps the index small and intact. It returns [ErrDamaged]
-	// if the index has to be rebuilt.
-	Maintain(ctx context.Context) error
+	// Maintain does what keeps the index intact, and deletes what is no longer of use. due
+	// reports that the index has to be compacted. If it has to be rebuilt, the error is
+	// [ErrDamaged].
+	Maintain(ctx context.Context) (due bool, err error)
+	// Compact makes the index small again if that is due. Like Rebuild, it may take memory
+	// and temporary storage for all of the index. Until it ends, the old index answers.
+	Compact(ctx context.Context) error
 }
 
 // ErrMoved reports that another indexer changed the index: read its position again.
@@ -128,6 +132,17 @@ type Document struct {
 	Texts []string
 	// Vectors are those of the chunks, if Model is set; nil for a chunk without one.
 	Vectors [][]float32
+}
+
+// bytes is the size of the texts and vectors.
+func (d Document) bytes() (n int64) {
+	for _, text := range d.Texts {
+		n += int64(len(text))
+	}
+	for _, vector := range d.Vectors {
+		n += int64(len(vector)) * 4
+	}
+	return n
 }
 
 // Candidates is what an engine found.

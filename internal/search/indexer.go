@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/parallel"
@@ -13,7 +14,10 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// Indexer keeps an index current. Any number of them may work at a time.
+// Indexer keeps an index current. Any number of them may work at a time. With a Builder it
+// only follows the changes, in little memory, and leaves to the builder what may take
+// memory and temporary storage for all of the index: rebuilds, compactions, changes of many
+// bytes at once, and whatever an indexer died of.
 type Indexer struct {
 	Engine  Engine
 	Source  Source
@@ -21,7 +25,10 @@ type Indexer struct {
 	Walk    Walk
 	// Model is that of the vectors that are indexed; "" indexes none.
 	Model string
-	Log   *slog.Logger
+	// Builder starts an indexer without a Builder, and returns without waiting for it; nil
+	// in that indexer itself.
+	Builder func(context.Context) error
+	Log     *slog.Logger
 }
 
 const (
@@ -39,6 +46,9 @@ const (
 
 // Handle runs the indexer if no other one works, and again as long as others were started
 // in the meantime. So a burst of changes is followed by one indexer, not by one for each.
+// It starts the builder once at most, after it has given back its turn. If the builder does
+// not do what it was started for, the next indexer starts it again; while it works, others
+// cannot get the turn.
 func (i *Indexer) Handle(ctx context.Context, turn *manifest.Turn) error {
 	mine, err := turn.Begin(ctx)
 	if err != nil || !mine {
@@ -48,7 +58,7 @@ func (i *Indexer) Handle(ctx context.Context, turn *manifest.Turn) error {
 	defer stop()
 	go i.extend(ctx, turn)
 	for again := true; again; {
-		if err = i.Run(ctx); err != nil || !timeLeft(ctx) {
+		if err = i.unlessRanOut(ctx, turn); err != nil || !timeLeft(ctx) {
 			break
 		}
 		if again, err = turn.End(ctx); err == nil && !again {
@@ -58,7 +68,38 @@ func (i *Indexer) Handle(ctx context.Context, turn *manifest.Turn) error {
 	// What others were started for is found by the next one, within [surgical.IndexInterval].
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 	defer cancel()
-	return errors.Join(err, turn.Leave(leaving))
+	if left := turn.Leave(leaving); left != nil {
+		return errors.Join(err, left)
+	}
+	return i.handOver(ctx, err)
+}
+
+// unlessRanOut runs the indexer, unless the one before it died: that may have been of
+// something that only the builder has the memory for.
+func (i *Indexer) unlessRanOut(ctx context.Context, turn *manifest.Turn) error {
+	if i.Builder != nil && turn.RanOut() {
+		return forBuilder("an indexer died")
+	}
+	return i.run(ctx)
+}
+
+// forBuilder says why the rest is left to the builder.
+type forBuilder string
+
+// Error implements error.
+func (why forBuilder) Error() string { return "left to the builder of the index: " + string(why) }
+
+// handOver starts the builder if err leaves something to it, and returns any other error.
+func (i *Indexer) handOver(ctx context.Context, err error) error {
+	var why forBuilder
+	if !errors.As(err, &why) {
+		return err
+	}
+	i.Log.InfoContext(ctx, "index_handed_over", "reason", string(why))
+	if err := i.Builder(ctx); err != nil {
+		return fmt.Errorf("start the builder of the index: %w", err)
+	}
+	return nil
 }
 
 // extend keeps the turn until ctx ends. If that fails for long, another indexer begins as
@@ -84,7 +125,10 @@ const leaveTime = 5 * time.Second
 // Run follows the source to its end, or until the time of ctx is nearly over, and
 // maintains the index: also on the way, because a process that starts to search has to add
 // everything behind the base before it answers.
-func (i *Indexer) Run(ctx context.Context) error {
+func (i *Indexer) Run(ctx context.Context) error { return i.handOver(ctx, i.run(ctx)) }
+
+// run is [Indexer.Run]. What is left to the builder is an error.
+func (i *Indexer) run(ctx context.Context) error {
 	batches, documents := 0, 0
 	for moves := 0; ; {
 		at, rebuild, err := i.Engine.Position(ctx)
@@ -122,9 +166,16 @@ func (i *Indexer) Run(ctx context.Context) error {
 	}
 }
 
-// maintain maintains the index, and rebuilds it if it is damaged.
+// maintain maintains the index, compacts it if that is due, and rebuilds it if it is
+// damaged.
 func (i *Indexer) maintain(ctx context.Context) (rebuilt bool, err error) {
-	err = i.Engine.Maintain(ctx)
+	due, err := i.Engine.Maintain(ctx)
+	switch {
+	case err == nil && due && i.Builder != nil:
+		return false, forBuilder("a compaction")
+	case err == nil && due:
+		err = i.Engine.Compact(ctx)
+	}
 	if errors.Is(err, ErrDamaged) {
 		return true, i.rebuild(ctx, "damaged")
 	}
@@ -145,13 +196,15 @@ func (i *Indexer) follow(ctx context.Context, at Position) (more bool, documents
 	if err != nil {
 		return false, 0, err
 	}
-	known, err := i.Engine.Known(ctx, changed.Refs)
-	if err != nil {
-		return false, 0, err
-	}
-	changes, err := i.collect(ctx, changed.Refs, known)
-	if err != nil {
-		return false, 0, err
+	var changes []Change
+	if len(changed.Refs) > 0 { // otherwise nobody has to read what is known
+		known, err := i.Engine.Known(ctx, changed.Refs)
+		if err != nil {
+			return false, 0, err
+		}
+		if changes, err = i.collect(ctx, changed.Refs, known); err != nil {
+			return false, 0, err
+		}
 	}
 	part := firstPart(changes)
 	if len(part) < len(changes) {
@@ -185,11 +238,19 @@ func documentsOf(changes []Change) int {
 	return n
 }
 
-// collect reads what has to change about the entities.
+// collect reads what has to change about the entities. If there is a builder, and it is
+// more than [surgical.MaxFollowedBytes], that is left to the builder.
 func (i *Indexer) collect(ctx context.Context, refs []surgical.EntityRef, known map[surgical.EntityRef]Entry) ([]Change, error) {
-	c := collector{i.Content, i.Model}
+	reading, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var bytes atomic.Int64
+	c := collector{content: i.Content, model: i.Model, read: func(d Document) {
+		if bytes.Add(d.bytes()) > surgical.MaxFollowedBytes && i.Builder != nil {
+			stop(forBuilder("a change of many bytes"))
+		}
+	}}
 	found := make([]*Change, len(refs))
-	group, ctx := parallel.WithContext(ctx)
+	group, ctx := parallel.WithContext(reading)
 	group.SetLimit(collectors)
 	for n, ref := range refs {
 		group.Go(func() error {
@@ -201,7 +262,12 @@ func (i *Indexer) collect(ctx context.Context, refs []surgical.EntityRef, known 
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	err := group.Wait()
+	var why forBuilder
+	if errors.As(context.Cause(reading), &why) {
+		return nil, why
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read what changed: %w", err)
 	}
 	var changes []Change
@@ -213,8 +279,11 @@ func (i *Indexer) collect(ctx context.Context, refs []surgical.EntityRef, known 
 	return changes, nil
 }
 
-// rebuild indexes everything anew.
+// rebuild indexes everything anew, or leaves that to the builder.
 func (i *Indexer) rebuild(ctx context.Context, why string) error {
+	if i.Builder != nil {
+		return forBuilder("a rebuild: " + why)
+	}
 	i.Log.InfoContext(ctx, "index_rebuild", "reason", why)
 	// What changes while the entities are read comes after this position.
 	at, err := i.Source.Now(ctx)

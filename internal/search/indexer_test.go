@@ -96,7 +96,7 @@ func (l *looks) Known(context.Context, []surgical.EntityRef) (map[surgical.Entit
 func (l *looks) Apply(context.Context, search.Position, search.Position, []search.Change) error {
 	return nil
 }
-func (l *looks) Maintain(context.Context) error { return nil }
+func (l *looks) Maintain(context.Context) (bool, error) { return false, nil }
 
 // still is a source without changes.
 type still struct{}

@@ -480,6 +480,9 @@ const (
 	// rebuild.
 	IndexInterval  = 5 * time.Minute
 	IndexerTimeout = 15 * time.Minute
+	// MaxFollowedBytes is the most texts and vectors, in bytes, that an indexer with
+	// IndexerMemory reads for one batch. As JSON, vectors take twice as much again.
+	MaxFollowedBytes = 8 << 20
 	// IndexCheckInterval is how often an indexer looks whether the objects of the index
 	// are still what was written.
 	IndexCheckInterval = 10 * time.Minute
@@ -504,9 +507,12 @@ const (
 	// SmallMemory is that of the functions that hold one message, or a few rows: webhook,
 	// finish, abort, sweeper, feed and widget.
 	SmallMemory = 256
+	// IndexerMemory is that of the indexer, in MB, which has of the search index only what
+	// it knows of each document.
+	IndexerMemory = 512
 	// IndexMemory is the memory, and IndexStorage the temporary storage, of the functions
-	// that have a copy of the search index, in MB. Memory buys time, too: with 1,769 MB a
-	// function has one core of its own.
+	// that have a copy of the search index, builder and search, in MB. Memory buys time,
+	// too: with 1,769 MB a function has one core of its own.
 	IndexMemory  = 2304
 	IndexStorage = 2048
 	// NearTheLimit is the share of its timeout from which on an invocation is reported as

@@ -112,6 +112,16 @@ func (x *Index) Apply(e search.Engine, changes ...search.Change) {
 	x.Pass(time.Second)
 }
 
+// Maintain maintains the index, and compacts it if that is due, like an indexer.
+func (x *Index) Maintain(e search.Engine) {
+	x.Helper()
+	due, err := e.Maintain(x.Context())
+	x.Must(err)
+	if due {
+		x.Must(e.Compact(x.Context()))
+	}
+}
+
 // Position returns the position of an index that need not be rebuilt.
 func (x *Index) Position(e search.Engine) search.Position {
 	x.Helper()

@@ -57,7 +57,7 @@ func withoutAnIndex(x *Index) {
 	_, rebuild, err := x.Engine().Position(x.Context())
 	x.Must(err)
 	x.Same("rebuild", "there is no index", rebuild)
-	x.Must(x.Engine().Maintain(x.Context()))
+	x.Maintain(x.Engine())
 }
 
 func findsWhatWasApplied(x *Index) {
@@ -374,7 +374,7 @@ func maintainsWhatIsFound(x *Index) {
 	x.Rebuild(e, Entity(1, "a crash"), Entity(2, "a crash"))
 	x.Apply(e, Entity(1, "a fire"), Entity(3, "a crash"))
 	for range 16 {
-		x.Must(e.Maintain(x.Context()))
+		x.Maintain(e)
 		x.Pass(3 * time.Hour)
 	}
 	for name, e := range map[string]search.Engine{"warm": warm, "cold": x.Engine()} {

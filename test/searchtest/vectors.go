@@ -61,7 +61,7 @@ func acceptsOddVectors(x *Index) {
 		}
 	}
 	x.Pass(surgical.CompactRemoved)
-	x.Must(e.Maintain(x.Context()))
+	x.Maintain(e)
 	if found := x.Words(x.Engine(), "odd"); !slices.Contains(found, "1#issue#2/entity/0") {
 		x.Errorf("a chunk with an odd vector is not among %v", found)
 	}

@@ -80,6 +80,7 @@ func (e *Engine) know(ctx context.Context) error {
 		return search.ErrMoved
 	}
 	if !e.known.leadsTo(m) {
+		e.known = nil // two of them take twice the memory
 		var err error
 		e.known, err = e.current(ctx, m, catalogOnly)
 		return err

@@ -15,26 +15,27 @@ import (
 )
 
 // Maintain implements [search.Engine].
-func (e *Engine) Maintain(ctx context.Context) error {
+func (e *Engine) Maintain(ctx context.Context) (due bool, err error) {
 	m, err := e.Manifests.Read(ctx)
 	if err != nil || !ours(m) {
-		return err
+		return false, err
 	}
 	if m, err = e.check(ctx, m); err != nil || !ours(m) {
-		return err
-	}
-	if e.due(m) {
-		if err := e.compact(ctx, m); err != nil && !errors.Is(err, search.ErrMoved) {
-			return fmt.Errorf("compact the index: %w", err)
-		}
-		if m, err = e.Manifests.Read(ctx); err != nil || !ours(m) {
-			return err
-		}
+		return false, err
 	}
 	if m, err = e.forget(ctx, m); err != nil {
+		return false, err
+	}
+	return e.due(m), e.sweep(ctx, m)
+}
+
+// Compact implements [search.Engine]: it joins the batches with the base.
+func (e *Engine) Compact(ctx context.Context) error {
+	m, err := e.Manifests.Read(ctx)
+	if err != nil || !ours(m) || !e.due(m) {
 		return err
 	}
-	return e.sweep(ctx, m)
+	return search.UnlessMoved(e.compact(ctx, m))
 }
 
 // check looks whether the objects are what was written, unless it did so less than
@@ -143,8 +144,8 @@ func (e *Engine) due(m manifest.Manifest) bool {
 		manifest.Older(now, m.Pending.RemovedAt, surgical.CompactRemoved) || manifest.Older(now, m.Pending.Since, surgical.IndexBatchAge)
 }
 
-// compact joins the batches with the base. What it has to read is the whole index, so
-// batches that come in the meantime stay behind the new base.
+// compact replaces the base. It has to read the whole index, so batches that come in the
+// meantime stay behind the new base.
 func (e *Engine) compact(ctx context.Context, m manifest.Manifest) error {
 	began := e.Clock()
 	s, err := e.current(ctx, m, toPack)

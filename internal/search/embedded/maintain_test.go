@@ -27,7 +27,7 @@ func (w *world) compact(e search.Engine) {
 	w.Helper()
 	w.Pass(surgical.CompactRemoved)
 	before := w.manifest()
-	w.Must(e.Maintain(w.Context()))
+	w.Maintain(e)
 	if after := w.manifest(); after.Base.Texts.Key == before.Base.Texts.Key {
 		w.Fatal("the index was not compacted")
 	}
@@ -65,7 +65,7 @@ func TestMaintain_JoinsManyBatchesWithTheBase(t *testing.T) {
 	for i := range int64(surgical.MaxIndexBatches) {
 		w.Apply(writer, searchtest.Entity(2+i, fmt.Sprintf("crash number%d", i)))
 	}
-	w.Must(writer.Maintain(t.Context()))
+	w.Maintain(writer)
 	m := w.manifest()
 	w.Same("batches", 0, m.Behind())
 	w.Same("entities", surgical.MaxIndexBatches+1, m.Base.Entities)
@@ -110,7 +110,7 @@ func TestMaintain_KeepsNoQueryWaitingDuringABackfill(t *testing.T) {
 			query()
 		}
 		compacting = true
-		w.Must(writer.Maintain(t.Context()))
+		w.Maintain(writer)
 		compacting = false
 		if behind := w.manifest().Behind(); behind >= surgical.MaxIndexBatches {
 			t.Errorf("%d batches are behind the base", behind)
@@ -135,7 +135,7 @@ func TestMaintain_LeavesNothingOfARemovedWordForADay(t *testing.T) {
 	}
 	for w.Now.Sub(removed) < 24*time.Hour-surgical.IndexerTimeout {
 		w.Pass(5 * time.Minute)
-		w.Must(e.Maintain(t.Context()))
+		w.Maintain(e)
 	}
 	if w.contains(secret) {
 		t.Errorf("the bucket still has the word after a day: %v", w.keys())
@@ -166,14 +166,14 @@ func TestMaintain_DeletesWhatNoManifestNamesAfterAnHour(t *testing.T) {
 	w.Rebuild(e, searchtest.Entity(1, "a crash"))
 	w.bucket.Corrupt("batch/orphan", []byte("of a writer that died"))
 	w.Pass(surgical.IndexUnnamed - time.Minute)
-	w.Must(e.Maintain(t.Context()))
+	w.Maintain(e)
 	if !slices.Contains(w.keys(), first) {
 		t.Error("an object was deleted within the hour")
 	}
 	w.Pass(2 * time.Minute)
-	w.Must(e.Maintain(t.Context()))
+	w.Maintain(e)
 	w.Pass(surgical.IndexUnnamed)
-	w.Must(e.Maintain(t.Context()))
+	w.Maintain(e)
 	if keys := w.keys(); slices.Contains(keys, first) || slices.Contains(keys, "batch/orphan") {
 		t.Errorf("still there: %v", keys)
 	}
@@ -199,7 +199,7 @@ func TestMaintain_FindsDamagedObjects(t *testing.T) {
 					}
 				}
 				w.Pass(time.Minute)
-				if err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
+				if _, err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
 					t.Errorf("got %v", err)
 				}
 				w.Same("a warm reader", 2, len(w.Words(warm, "crash")))
@@ -211,7 +211,7 @@ func TestMaintain_FindsDamagedObjects(t *testing.T) {
 				}
 				w.Rebuild(e, searchtest.Entity(1, "a crash"), searchtest.Entity(2, "another crash"))
 				w.Same("a cold reader after the rebuild", 2, len(w.Words(w.Engine(), "crash")))
-				w.Must(e.Maintain(t.Context()))
+				w.Maintain(e)
 			})
 		}
 	}
@@ -234,10 +234,10 @@ func TestMaintain_ChecksManyObjectsByTheirList(t *testing.T) {
 			for n := range 20 {
 				w.Apply(e, searchtest.Entity(int64(n+2), "a crash"))
 			}
-			w.Must(e.Maintain(t.Context())) // sweeps as well
+			w.Maintain(e) // sweeps as well
 			clear(requests)
 			w.Pass(surgical.IndexCheckInterval)
-			w.Must(e.Maintain(t.Context()))
+			w.Maintain(e)
 			w.Same("requests", map[string]int{"ListObjectsV2": 1}, requests)
 			for _, key := range w.keys() {
 				if strings.HasPrefix(key, kind) {
@@ -246,7 +246,7 @@ func TestMaintain_ChecksManyObjectsByTheirList(t *testing.T) {
 				}
 			}
 			w.Pass(surgical.IndexCheckInterval)
-			if err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
+			if _, err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
 				t.Errorf("%s %s: got %v", kind, name, err)
 			}
 			w.Must(e.Close())
@@ -258,12 +258,12 @@ func TestMaintain_LooksAtTheObjectsOnceInAWhile(t *testing.T) {
 	w := newWorld(t)
 	e := w.Engine()
 	w.Rebuild(e, searchtest.Entity(1, "a crash"))
-	w.Must(e.Maintain(t.Context()))
+	w.Maintain(e)
 	w.bucket.Corrupt(w.manifest().Base.Texts.Key, nil)
 	w.Pass(surgical.IndexCheckInterval - time.Minute)
-	w.Must(e.Maintain(t.Context()))
+	w.Maintain(e)
 	w.Pass(time.Minute)
-	if err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
+	if _, err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -315,12 +315,12 @@ func TestMaintain_LeavesADamagedPreviousBaseToTheNextCheckIfOthersAreFaster(t *t
 	})
 	w.Must(err)
 	defer func() { w.Must(e.Close()) }()
-	w.Must(e.Maintain(t.Context()))
+	w.Maintain(e)
 	if meets || w.manifest().Previous == nil {
 		t.Fatal("nobody was faster")
 	}
 	w.Pass(surgical.IndexCheckInterval)
-	w.Must(e.Maintain(t.Context()))
+	w.Maintain(e)
 	if w.manifest().Previous != nil {
 		t.Error("the damaged base is still named")
 	}
@@ -350,7 +350,7 @@ func TestMaintain_LeavesAnIndexInOpenSearchThatReplacedItsOwn(t *testing.T) {
 	w.Must(err)
 	defer func() { w.Must(e.Close()) }()
 	w.Pass(surgical.CompactRemoved)
-	w.Must(e.Maintain(t.Context()))
+	w.Maintain(e)
 	if !switched.Exists() {
 		t.Fatal("nothing was compacted")
 	}

@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Exit(memory.Main((*testing.M).Run, m, map[string]memory.Task{
-		"rebuild": indexTask(rebuildAll), "compact": indexTask(compactAll), "search": indexTask(searchAll),
+		"rebuild": indexTask(rebuildAll), "compact": indexTask(compactAll), "search": indexTask(searchAll), "follow": indexTask(followAll),
 	}))
 }
 
@@ -39,6 +39,9 @@ type largeIndex struct {
 	Dir string
 	// Entities have 5 chunks each, whose vectors have so many Dimensions.
 	Entities, Dimensions int
+	// Apart reports that each chunk is a document of its own, of one word: there is no
+	// larger catalog.
+	Apart bool
 }
 
 const (
@@ -168,21 +171,38 @@ func (o *opened) changes(first, n int) iter.Seq2[search.Change, error] {
 		random := rand.New(rand.NewPCG(uint64(first), 7))
 		words := rand.NewZipf(random, 1.05, 4, largeVocabulary-1)
 		for iid := first; iid < first+n; iid++ {
-			d := search.Document{ID: "entity", Indexed: search.Indexed{Hash: fmt.Sprintf("%032x%032x", random.Uint64(), iid), Chunks: largeChunks, Model: largeModel}}
-			for range largeChunks {
-				var text strings.Builder
-				for range largeWords {
-					fmt.Fprintf(&text, "w%dx ", words.Uint64())
+			document := func(id string, chunks, ofWords int) search.Document {
+				d := search.Document{ID: id, Indexed: search.Indexed{Hash: fmt.Sprintf("%032x%032x", random.Uint64(), iid), Chunks: chunks, Model: largeModel}}
+				for range chunks {
+					var text strings.Builder
+					for range ofWords {
+						fmt.Fprintf(&text, "w%dx ", words.Uint64())
+					}
+					d.Texts, d.Vectors = append(d.Texts, text.String()), append(d.Vectors, o.vector(random))
 				}
-				d.Texts, d.Vectors = append(d.Texts, text.String()), append(d.Vectors, o.vector(random))
+				return d
 			}
-			ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: int64(iid)}}
-			if !yield(search.Change{Ref: ref, Facets: search.Facets{State: "opened", Author: fmt.Sprint("user", iid%50)}, Put: []search.Document{d}}, nil) {
+			change := search.Change{Ref: issue(iid), Facets: search.Facets{State: "opened", Author: fmt.Sprint("user", iid%50)}}
+			if o.Apart {
+				for n := range largeChunks {
+					change.Put = append(change.Put, document(largeDiscussion(n), 1, 1))
+				}
+			} else {
+				change.Put = []search.Document{document("entity", largeChunks, largeWords)}
+			}
+			if !yield(change, nil) {
 				return
 			}
 		}
 	}
 }
+
+func issue(iid int) surgical.EntityRef {
+	return surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: int64(iid)}}
+}
+
+// largeDiscussion is the id of an issue's document, if its chunks are documents.
+func largeDiscussion(n int) string { return fmt.Sprintf("discussion#%040x", n) }
 
 func rebuildAll(ctx context.Context, o *opened) error {
 	return o.engine.Rebuild(ctx, search.Position{Cursor: "0", AsOf: o.now}, o.changes(1, o.Entities))
@@ -213,7 +233,7 @@ func compactAll(ctx context.Context, o *opened) error {
 		return err
 	}
 	o.now = o.now.Add(surgical.CompactRemoved)
-	if err := o.engine.Maintain(ctx); err != nil {
+	if err := o.engine.Compact(ctx); err != nil {
 		return err
 	}
 	after, err := o.manifests.Read(ctx)
@@ -225,7 +245,7 @@ func compactAll(ctx context.Context, o *opened) error {
 
 // searchAll answers queries from the index, then from one that took its place.
 func searchAll(ctx context.Context, o *opened) error {
-	similar := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
+	similar := issue(7)
 	for range 2 {
 		for _, q := range []search.Query{{Text: "w1x w20x w300x"}, {Text: "w5x w77x", SimilarTo: &similar}} {
 			found, err := o.engine.Search(ctx, q, 12_800)
@@ -252,7 +272,7 @@ func searchAll(ctx context.Context, o *opened) error {
 }
 
 // The index at the size at which docs/search.md says that the engine ends: rebuilt and
-// compacted by an indexer, and searched, each in a process of its own.
+// compacted by the builder, and searched, each in a process of its own.
 func TestEngine_StaysWithinItsMemoryAndStorageAtItsEnd(t *testing.T) {
 	for _, c := range ends() {
 		t.Run(fmt.Sprintf("%d chunks of %d dimensions", c.Entities*largeChunks, c.Dimensions), func(t *testing.T) {

@@ -24,6 +24,8 @@ type Turn struct {
 	mu sync.Mutex // guards row
 	// row is the item as this indexer wrote it last; nil if somebody may have changed it.
 	row *turnItem
+	// ranOut reports that the turn was taken from an indexer that had not given it back.
+	ranOut bool
 }
 
 // Turn returns the turn of another indexer.
@@ -54,6 +56,7 @@ func (t *Turn) Begin(ctx context.Context) (mine bool, err error) {
 	err = t.change(ctx, func(row turnItem) (turnItem, bool) {
 		now := t.clock()
 		if mine = row.Holder == "" || row.Holder == t.holder || row.Until <= now.UnixMicro(); mine {
+			t.ranOut = row.Holder != "" && row.Holder != t.holder
 			row.Holder, row.Until, row.Asked = t.holder, now.Add(surgical.IndexerTurn).UnixMicro(), false
 			return row, true
 		}
@@ -63,6 +66,10 @@ func (t *Turn) Begin(ctx context.Context) (mine bool, err error) {
 	})
 	return mine && err == nil, err
 }
+
+// RanOut reports whether Begin took the turn from an indexer that had neither extended it
+// nor given it back: most likely it died.
+func (t *Turn) RanOut() bool { return t.ranOut }
 
 // forget lets the next change read the row.
 func (t *Turn) forget() {

@@ -47,12 +47,18 @@ func TestTurn_IsOneIndexersAtATimeAndLosesNoRequest(t *testing.T) {
 	begin(three, false)
 	now = now.Add(time.Microsecond)
 	begin(three, true)
+	if !three.RanOut() || two.RanOut() {
+		t.Errorf("ran out: three found %v, two %v", three.RanOut(), two.RanOut())
+	}
 	end(two, false) // it is not two's any more
 	begin(one, false)
 	if err := three.Leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	begin(one, true)
+	if one.RanOut() {
+		t.Error("a turn that was given back ran out")
+	}
 	end(one, false)
 }
 

@@ -311,7 +311,7 @@ func TestApply_DoesNotCreateADeletedIndexAgain(t *testing.T) {
 	x.Same("status of the index", http.StatusNotFound, ask(x, http.MethodGet, url+"/"+m.Index, nil, nil))
 	_, err = x.Engine().Search(t.Context(), search.Query{Text: "crash"}, 10)
 	x.Same("code", surgical.CodeIndexNotReady, surgical.CodeOf(err))
-	if err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
+	if _, err := e.Maintain(t.Context()); !errors.Is(err, search.ErrDamaged) {
 		t.Errorf("maintenance got %v", err)
 	}
 	x.Rebuild(e, searchtest.Entity(1, "a crash"))
@@ -330,7 +330,7 @@ func TestMaintain_DeletesFormerIndexesAndLetsTheAliasFollow(t *testing.T) {
 		m, err := x.Manifests.Read(t.Context())
 		x.Must(err)
 		names = append(names, m.Index)
-		x.Must(e.Maintain(t.Context()))
+		x.Maintain(e)
 		var aliased map[string]any
 		ask(x, http.MethodGet, url+"/_alias/"+e.Name, nil, &aliased)
 		if _, ok := aliased[m.Index]; !ok || len(aliased) != 1 {
@@ -340,21 +340,21 @@ func TestMaintain_DeletesFormerIndexesAndLetsTheAliasFollow(t *testing.T) {
 	orphan := e.Name + "-orphan"
 	x.Same("status of the orphan", http.StatusOK, ask(x, http.MethodPut, url+"/"+orphan, []byte(`{"aliases":{"`+e.Name+`-all":{}}}`), nil))
 	x.Pass(surgical.IndexUnnamed - time.Minute)
-	x.Must(e.Maintain(t.Context()))
+	x.Maintain(e)
 	for _, name := range append(names, orphan) {
 		if !exists(name) {
 			t.Errorf("%s was deleted within the hour", name)
 		}
 	}
 	x.Pass(2 * time.Minute)
-	x.Must(e.Maintain(t.Context()))
+	x.Maintain(e)
 	x.Pass(surgical.IndexUnnamed)
-	x.Must(e.Maintain(t.Context()))
+	x.Maintain(e)
 	if exists(names[0]) || exists(orphan) || !exists(names[1]) {
 		t.Errorf("the former index is there: %v; the orphan: %v; the index: %v", exists(names[0]), exists(orphan), exists(names[1]))
 	}
 	x.Apply(e, searchtest.Entity(1, "a crash"))
-	x.Must(e.Maintain(t.Context()))
+	x.Maintain(e)
 	m, err := x.Manifests.Read(t.Context())
 	x.Must(err)
 	x.Same("entities, documents, chunks", [3]int{1, 1, 1}, [3]int{m.Base.Entities, m.Base.Documents, m.Base.Chunks})

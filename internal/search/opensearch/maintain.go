@@ -17,12 +17,19 @@ import (
 
 // Maintain implements [search.Engine]: it looks whether the index is there, counts what
 // it has, lets the alias follow, expunges what was removed, and deletes what is no longer
-// named.
-func (e *Engine) Maintain(ctx context.Context) error {
+// named. Nothing is ever due: OpenSearch compacts its indexes itself.
+func (e *Engine) Maintain(ctx context.Context) (due bool, err error) {
 	m, err := e.Manifests.Read(ctx)
 	if err != nil || !ours(m) {
-		return err
+		return false, err
 	}
+	return false, e.maintain(ctx, m)
+}
+
+// Compact implements [search.Engine].
+func (e *Engine) Compact(context.Context) error { return nil }
+
+func (e *Engine) maintain(ctx context.Context, m manifest.Manifest) error {
 	indexes, err := e.indexes(ctx)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func TestEngine_TakesTheIndexFromAnotherOneAndGivesItBack(t *testing.T) {
 		_, rebuild, err = from.Position(context.Background())
 		x.Must(err)
 		x.Same("the former engine", "another engine", rebuild)
-		x.Must(from.Maintain(t.Context()))
+		x.Maintain(from)
 	}
 	switchTo(inBucket, inCluster)
 	if len(objects.Contents()) == 0 {
@@ -51,7 +51,7 @@ func TestEngine_TakesTheIndexFromAnotherOneAndGivesItBack(t *testing.T) {
 	}
 	for range 3 {
 		x.Pass(surgical.IndexUnnamed)
-		x.Must(inCluster.Maintain(t.Context()))
+		x.Maintain(inCluster)
 	}
 	x.Same("objects of the former index", 0, len(objects.Contents()))
 	switchTo(inCluster, inBucket)
