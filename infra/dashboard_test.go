@@ -317,7 +317,7 @@ func TestEveryExpressionHasItsMetrics(t *testing.T) {
 
 // The last failures by code, and what else logs know.
 func TestTablesOfFailuresReadTheLogsOfThoseWhoWriteThem(t *testing.T) {
-	all := []string{"WebhookLogs", "WorkerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "AbortLogs", "SweeperLogs", "CrawlerLogs", "FeedLogs", "ApiLogs", "IndexerLogs", "SearchLogs"}
+	all := []string{"WebhookLogs", "WorkerLogs", "DocsLogs", "EmbedLogs", "FinishLogs", "AbortLogs", "SweeperLogs", "CrawlerLogs", "FeedLogs", "ApiLogs", "IndexerLogs", "BuilderLogs", "SearchLogs"}
 	closers := []string{"WorkerLogs", "FinishLogs", "AbortLogs", "SweeperLogs"}
 	want := map[string][]string{
 		"Attempts postponed or given up, by code": {"WorkerLogs"},

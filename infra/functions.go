@@ -17,11 +17,11 @@ import (
 
 // functionSet is the Lambda functions.
 type functionSet struct {
-	webhook, worker, docs, embed, finish, abort, sweeper, crawler, feed, api, widget, indexer, search function
+	webhook, worker, docs, embed, finish, abort, sweeper, crawler, feed, api, widget, indexer, builder, search function
 }
 
 func (s functionSet) all() []function {
-	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.crawler, s.feed, s.api, s.widget, s.indexer, s.search}
+	return []function{s.webhook, s.worker, s.docs, s.embed, s.finish, s.abort, s.sweeper, s.crawler, s.feed, s.api, s.widget, s.indexer, s.builder, s.search}
 }
 
 // lasting is a duration as the CDK takes it.
@@ -37,9 +37,10 @@ type functionSpec struct {
 	memory  int // MB
 	timeout time.Duration
 	env     []map[string]*string
-	// scheduled is for functions that start again soon anyway: Lambda neither
-	// repeats a failed invocation of theirs nor queues a throttled one for hours.
-	scheduled bool
+	// restarted is for functions that a schedule, or a function with one, starts again
+	// soon anyway: Lambda neither repeats a failed invocation of theirs nor queues a
+	// throttled one for hours.
+	restarted bool
 	// storage is the size of the temporary storage, in MB; 0 for Lambda's 512.
 	storage int
 	// reserved is the concurrency that only this function may use, and at most;
@@ -78,9 +79,9 @@ func newFunctions(st *stack) functionSet {
 		abort: st.function("Abort", functionSpec{name: "abort", does: "Closes a run whose workflow failed",
 			memory: surgical.SmallMemory, timeout: surgical.ClosingTimeout, env: []map[string]*string{tableNames}}),
 		sweeper: st.function("Sweeper", functionSpec{name: "sweeper", does: "Closes runs that crashed permanently",
-			memory: surgical.SmallMemory, timeout: surgical.SweeperTimeout, scheduled: true, env: []map[string]*string{tableNames, requests, bulk, projects, machine}}),
+			memory: surgical.SmallMemory, timeout: surgical.SweeperTimeout, restarted: true, env: []map[string]*string{tableNames, requests, bulk, projects, machine}}),
 		crawler: st.function("Crawler", functionSpec{name: "crawler", does: "Compares GitLab's lists with the copy",
-			memory: surgical.CrawlerMemory, timeout: surgical.CrawlerTimeout, scheduled: true, env: []map[string]*string{tableNames, hides, bulk, projects, st.gitlabEnv(), {
+			memory: surgical.CrawlerMemory, timeout: surgical.CrawlerTimeout, restarted: true, env: []map[string]*string{tableNames, hides, bulk, projects, st.gitlabEnv(), {
 				"LOREHOOK_CENSUS_DAYS":              jsii.String(strconv.Itoa(st.settings.CensusDays)),
 				"LOREHOOK_RECONCILE_MINUTES":        jsii.String(strconv.Itoa(st.settings.ReconcileMinutes)),
 				"LOREHOOK_PROJECT_HIDE_AFTER_HOURS": jsii.String(strconv.Itoa(st.settings.ProjectHideAfterHours)),
@@ -95,7 +96,10 @@ func newFunctions(st *stack) functionSet {
 				"LOREHOOK_SEARCH_FUNCTION": jsii.String(st.name("search")), "LOREHOOK_INDEXER_FUNCTION": jsii.String(st.name("indexer")),
 			}}}),
 		indexer: st.function("Indexer", functionSpec{name: "indexer", does: "Keeps the search index current",
-			memory: surgical.IndexMemory, storage: surgical.IndexStorage, timeout: surgical.IndexerTimeout, scheduled: true,
+			memory: surgical.IndexerMemory, timeout: surgical.IndexerTimeout, restarted: true,
+			env: []map[string]*string{tableNames, st.embedderEnv(), index, {"LOREHOOK_BUILDER_FUNCTION": jsii.String(st.name("builder"))}}}),
+		builder: st.function("Builder", functionSpec{name: "builder", does: "Rebuilds and compacts the search index",
+			memory: surgical.IndexMemory, storage: surgical.IndexStorage, timeout: surgical.IndexerTimeout, restarted: true,
 			env: []map[string]*string{tableNames, st.embedderEnv(), index}}),
 		search: st.function("Search", functionSpec{name: "search", does: "Answers queries from the search index",
 			memory: surgical.IndexMemory, storage: surgical.IndexStorage, timeout: surgical.SearchTimeout,
@@ -177,7 +181,7 @@ func (st *stack) function(id string, spec functionSpec) function {
 	switch {
 	case st.settings.Tracing == "off":
 		props.Tracing = awslambda.Tracing_DISABLED
-	case spec.scheduled:
+	case spec.restarted:
 		// Lambda would record every start of an idle stack.
 		props.Tracing = awslambda.Tracing_PASS_THROUGH
 	}
@@ -186,7 +190,7 @@ func (st *stack) function(id string, spec functionSpec) function {
 		// pass for INFO, and would be left out.
 		props.SystemLogLevelV2 = awslambda.SystemLogLevel_WARN
 	}
-	if spec.scheduled {
+	if spec.restarted {
 		props.RetryAttempts, props.MaxEventAge = jsii.Number(0), lasting(surgical.SweepInterval)
 	}
 	if spec.storage > 0 {
@@ -207,10 +211,10 @@ func (st *stack) function(id string, spec functionSpec) function {
 	switch {
 	case st.settings.Tracing == "off":
 		st.suppress(f, "Serverless-LambdaTracing", untraced)
-	case spec.scheduled:
+	case spec.restarted:
 		st.suppress(f, "Serverless-LambdaTracing", "Starts by the schedule are not worth a trace each; a trace that a caller began is continued.")
 	}
-	if spec.scheduled {
+	if spec.restarted {
 		st.suppress(f, "Serverless-LambdaDLQ", nextStart)
 		st.suppress(f, "Serverless-LambdaAsyncFailureDestination", nextStart)
 	} else {

@@ -20,7 +20,7 @@ import (
 
 // functionIDs are the functions by their ids in the stack.
 func functionIDs() []string {
-	return []string{"Abort", "Api", "Crawler", "Docs", "Embed", "Feed", "Finish", "Indexer", "Search", "Sweeper", "Webhook", "Widget", "Worker"}
+	return []string{"Abort", "Api", "Builder", "Crawler", "Docs", "Embed", "Feed", "Finish", "Indexer", "Search", "Sweeper", "Webhook", "Widget", "Worker"}
 }
 
 // size is what a function may take: MB and seconds.
@@ -30,7 +30,7 @@ func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 	want := map[string]size{
 		"Webhook": {256, 10}, "Worker": {surgical.WorkerMemory, 120}, "Docs": {surgical.StageMemory, 50}, "Embed": {surgical.StageMemory, 50},
 		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Crawler": {512, 50}, "Feed": {256, 60}, "Api": {surgical.APIMemory, 29}, "Widget": {256, 15},
-		"Indexer": {surgical.IndexMemory, 900}, "Search": {surgical.IndexMemory, 25},
+		"Indexer": {512, 900}, "Builder": {surgical.IndexMemory, 900}, "Search": {surgical.IndexMemory, 25},
 	}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		got := map[string]size{}
@@ -54,7 +54,7 @@ func TestFunctionsRunOnTheBareRuntimeTracedAndLogged(t *testing.T) {
 		for _, id := range functionIDs() {
 			f := s.ofType("AWS::Lambda::Function")[id+"Function"]
 			mode := "Active"
-			if id == "Sweeper" || id == "Crawler" || id == "Indexer" {
+			if id == "Sweeper" || id == "Crawler" || id == "Indexer" || id == "Builder" {
 				mode = "PassThrough" // they start all the time
 			}
 			want := map[string]any{
@@ -120,7 +120,8 @@ func TestEachFunctionHearsWhatItNeedsAndNoMore(t *testing.T) {
 		"Crawler": {tableNames, hides, bulk, projects, gitlab, {"LOREHOOK_CENSUS_DAYS": "7", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_PROJECT_HIDE_AFTER_HOURS": "24"}},
 		"Feed":    {tableNames, {"LOREHOOK_INDEXER_FUNCTION": "lorehook-indexer"}},
 		"Api":     {tableNames, requests, hides, bulk, projects, {"LOREHOOK_DEAD_LETTER_QUEUE_URL": "DeadLetters", "LOREHOOK_FEED_FAILURES_QUEUE_URL": "FeedFailures", "LOREHOOK_RECONCILE_MINUTES": "5", "LOREHOOK_CRAWLER_FUNCTION": "lorehook-crawler", "LOREHOOK_SEARCH_FUNCTION": "lorehook-search", "LOREHOOK_INDEXER_FUNCTION": "lorehook-indexer", "LOREHOOK_CONFIDENTIAL": "exclude"}},
-		"Indexer": {tableNames, embedder, index},
+		"Indexer": {tableNames, embedder, index, {"LOREHOOK_BUILDER_FUNCTION": "lorehook-builder"}},
+		"Builder": {tableNames, embedder, index},
 		"Search":  {tableNames, embedder, index},
 		"Widget":  {tableNames, projects},
 	}
@@ -155,6 +156,7 @@ func TestContextValuesReachTheFunctions(t *testing.T) {
 			"LOREHOOK_EMBEDDER_MODEL": "nomic-embed-text", "LOREHOOK_EMBEDDER_API_KEY_SECRET_ID": "EmbedderApiKeySecret.Id",
 		},
 		"Search":  {"LOREHOOK_OPENSEARCH_ENDPOINT": "https://search-our-domain-abcdefghij0123456789klmnop.eu-west-1.es.amazonaws.com", "LOREHOOK_OPENSEARCH_INDEX": "team-a-search"},
+		"Builder": {"LOREHOOK_OPENSEARCH_ENDPOINT": "https://search-our-domain-abcdefghij0123456789klmnop.eu-west-1.es.amazonaws.com", "LOREHOOK_OPENSEARCH_INDEX": "team-a-search"},
 		"Indexer": {"LOREHOOK_OPENSEARCH_ENDPOINT": "https://search-our-domain-abcdefghij0123456789klmnop.eu-west-1.es.amazonaws.com", "LOREHOOK_OPENSEARCH_INDEX": "team-a-search"},
 	} {
 		got := environment(s, id)
@@ -173,7 +175,7 @@ func TestEachFunctionAcceptsItsEnvironment(t *testing.T) {
 			"Webhook": accepts[config.Webhook], "Worker": accepts[config.Worker], "Docs": accepts[config.Stage],
 			"Embed": accepts[config.Stage], "Finish": accepts[config.Workflow], "Abort": accepts[config.Workflow],
 			"Sweeper": accepts[config.Sweeper], "Crawler": accepts[config.Crawler], "Api": accepts[config.API], "Widget": accepts[config.Widget],
-			"Indexer": accepts[config.Search], "Search": accepts[config.Search],
+			"Indexer": accepts[config.Indexer], "Builder": accepts[config.Search], "Search": accepts[config.Search],
 		} {
 			t.Run(id, func(t *testing.T) { accept(t, environment(s, id)) })
 		}

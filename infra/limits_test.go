@@ -17,7 +17,7 @@ func timeouts() map[string]time.Duration {
 	return map[string]time.Duration{
 		"webhook": surgical.WebhookTimeout, "worker": surgical.WorkerTimeout, "docs": surgical.StageTimeout, "embed": surgical.StageTimeout,
 		"finish": surgical.ClosingTimeout, "abort": surgical.ClosingTimeout, "sweeper": surgical.SweeperTimeout, "crawler": surgical.CrawlerTimeout, "api": surgical.APITimeout,
-		"widget": surgical.WidgetTimeout, "feed": surgical.FeedTimeout, "indexer": surgical.IndexerTimeout, "search": surgical.SearchTimeout,
+		"widget": surgical.WidgetTimeout, "feed": surgical.FeedTimeout, "indexer": surgical.IndexerTimeout, "builder": surgical.IndexerTimeout, "search": surgical.SearchTimeout,
 	}
 }
 
@@ -103,9 +103,11 @@ func limitRows() map[string]string {
 		"a place in a change feed": fmt.Sprintf("valid for %v days; feeds restart after a gap of %v to %v h", surgical.FeedRetention.Hours()/24, (surgical.FeedGap - surgical.FeedConsumedInterval).Hours(), surgical.FeedGap.Hours()),
 		"completing an erasure":    fmt.Sprintf("%v min after the last request to erase", surgical.EraseSettle.Minutes()),
 		"giving up":                fmt.Sprintf("%v h after the first claim, with a failed attempt", surgical.GiveUpAfter.Hours()),
-		"indexer":                  s(surgical.IndexerTimeout) + ", started every " + s(surgical.IndexInterval) + "; its turn lasts " + s(surgical.IndexerTurn) + ", extended every " + s(surgical.IndexerExtends),
+		"indexer and builder":      s(surgical.IndexerTimeout) + ", the indexer started every " + s(surgical.IndexInterval) + "; a turn lasts " + s(surgical.IndexerTurn) + ", extended every " + s(surgical.IndexerExtends),
 		"search":                   s(surgical.SearchTimeout) + fmt.Sprintf("; at most %d readings of candidates a page, and %d,%03d ranks", surgical.MaxSearchRounds, surgical.MaxSearchDepth/1000, surgical.MaxSearchDepth%1000),
-		"memory and storage of search and indexer": fmt.Sprintf("%d MB, %d MB", surgical.IndexMemory, surgical.IndexStorage),
+		"memory and storage of search and builder": fmt.Sprintf("%d MB, %d MB", surgical.IndexMemory, surgical.IndexStorage),
+		"indexer memory":                 fmt.Sprintf("%d MB", surgical.IndexerMemory),
+		"a batch that the indexer reads": fmt.Sprintf("%d MB of texts and vectors", surgical.MaxFollowedBytes>>20),
 		"batches of the index": fmt.Sprintf("joined with the base after %v days, the base before that kept for %v days; their items expire after %v days",
 			surgical.IndexBatchAge.Hours()/24, surgical.IndexPreviousAge.Hours()/24, surgical.IndexBatchExpires.Hours()/24),
 		"batches behind the base of the index": fmt.Sprintf("%d, with %d,%03d documents", surgical.MaxIndexBatches, surgical.MaxBatchedDocuments/1000, surgical.MaxBatchedDocuments%1000),

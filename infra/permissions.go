@@ -19,7 +19,7 @@ func (st *stack) grantAll() {
 	for _, f := range st.functions.all() {
 		may := granted[f.spec.name]
 		if f.spec.name == "search" && st.settings.OpenSearchEndpoint.URL != "" {
-			may.Objects, may.Lists = nil, false // the indexer still empties the bucket
+			may.Objects, may.Lists = nil, false // indexer and builder still empty the bucket
 		}
 		st.grant(f, may)
 	}
@@ -89,7 +89,7 @@ func (st *stack) grant(f function, granted access.Function) {
 // openSearchIndex is what the names of the stack's indexes in OpenSearch begin with.
 func (st *stack) openSearchIndex() string { return st.name("search") }
 
-// grantOpenSearch lets search and indexer call the domain that has the index, with paths
+// grantOpenSearch lets search, indexer and builder call the domain that has the index, with paths
 // of this stack's indexes only.
 func (st *stack) grantOpenSearch() {
 	endpoint := st.settings.OpenSearchEndpoint
@@ -101,7 +101,7 @@ func (st *stack) grantOpenSearch() {
 		Service: jsii.String("es"), Region: &endpoint.Region, Resource: jsii.String("domain"), ResourceName: &paths,
 	})
 	account := cmp.Or(st.settings.Account, "<AWS::AccountId>")
-	for f, actions := range map[*function][]string{&st.functions.search: access.QueryOpenSearch(), &st.functions.indexer: access.IndexOpenSearch()} {
+	for f, actions := range map[*function][]string{&st.functions.search: access.QueryOpenSearch(), &st.functions.indexer: access.IndexOpenSearch(), &st.functions.builder: access.IndexOpenSearch()} {
 		allow(f.Role(), actions, arn)
 		st.suppress(f.Role(), "AwsSolutions-IAM5", "Each index has a generated name behind the stack's.", "Resource::arn:<AWS::Partition>:es:"+endpoint.Region+":"+account+":domain/"+paths)
 	}

@@ -131,7 +131,17 @@ func wantGrants() map[string]grants {
 			"SearchFunction.Arn":  invoke,
 			"IndexerFunction.Arn": invoke,
 		}),
+		// Only a rebuild lists all entities.
 		"IndexerRole": traced("Indexer", grants{
+			"Content.Arn":         dynamodb("BatchGetItem", "GetItem", "Query"),
+			"Projects.Arn":        dynamodb("BatchGetItem", "GetItem"),
+			"State.Arn":           dynamodb("BatchGetItem", "GetItem", "PutItem"),
+			"Feed.Arn":            dynamodb("GetItem", "Query"),
+			"IndexBucket.Arn":     "s3:ListBucket",
+			"IndexBucket.Arn/*":   "s3:DeleteObject s3:GetObject s3:PutObject",
+			"BuilderFunction.Arn": invoke,
+		}),
+		"BuilderRole": traced("Builder", grants{
 			"Content.Arn":                        dynamodb("BatchGetItem", "GetItem", "Query"),
 			"Content.Arn/index/heads_by_project": dynamodb("Query"),
 			"Projects.Arn":                       dynamodb("BatchGetItem", "GetItem", "Query"),
@@ -184,9 +194,11 @@ func TestOnlyEmbedderAndSearchEngineChangePermissions(t *testing.T) {
 		lexical[role] = maps.Clone(openai[role])
 		openai[role]["EmbedderApiKeySecret.Id"] = "secretsmanager:GetSecretValue"
 	}
-	// The indexer keeps its rights on the bucket, which it empties.
+	// Indexer and builder keep their rights on the bucket, which they empty.
 	const indexes = "arn:${AWS::Partition}:es:eu-west-1:123456789012:domain/our-domain/team-a-search*"
-	openai["IndexerRole"] = with(openai["IndexerRole"], grants{indexes: "es:ESHttpDelete es:ESHttpGet es:ESHttpPost es:ESHttpPut"})
+	for _, role := range []string{"IndexerRole", "BuilderRole"} {
+		openai[role] = with(openai[role], grants{indexes: "es:ESHttpDelete es:ESHttpGet es:ESHttpPost es:ESHttpPut"})
+	}
 	openai["SearchRole"] = with(openai["SearchRole"], grants{indexes: "es:ESHttpGet es:ESHttpPost"})
 	maps.DeleteFunc(openai["SearchRole"], func(resource, _ string) bool { return strings.HasPrefix(resource, "IndexBucket") })
 	for name, c := range map[string]struct {

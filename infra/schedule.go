@@ -17,7 +17,7 @@ const nextStart = "The next scheduled start does the same work within minutes; a
 // newSchedule starts the sweeper, the crawler and the indexer again and again. A start that fails is
 // not repeated: the next one comes soon enough. RetryAttempts here governs what
 // EventBridge delivers; what Lambda accepted and could not run is governed by the
-// function's own retries and event age (functionSpec.scheduled).
+// function's own retries and event age (functionSpec.restarted).
 func (st *stack) newSchedule() {
 	start := func(f function, interval time.Duration) {
 		rule := awsevents.NewRule(st.Stack, jsii.String(f.id+"Schedule"), &awsevents.RuleProps{

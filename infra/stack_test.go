@@ -36,7 +36,7 @@ func TestSynthesisWouldFindABadQueue(t *testing.T) {
 
 // What cdk-nag may overlook, and on which resources: a new entry is a decision.
 func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
-	roles := []string{"AbortRole", "ApiRole", "CrawlerRole", "DocsRole", "EmbedRole", "FeedRole", "FinishRole", "IndexerRole", "SearchRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
+	roles := []string{"AbortRole", "ApiRole", "BuilderRole", "CrawlerRole", "DocsRole", "EmbedRole", "FeedRole", "FinishRole", "IndexerRole", "SearchRole", "SweeperRole", "WebhookRole", "WidgetRole", "WorkerRole", "WorkflowRole"}
 	always := map[string][]string{
 		"AwsSolutions-APIG4": {"HttpApiGEThealthz", "HttpApiGETopenapijson", "HttpApiPOSTwebhooksgitlab", "HttpApiPOSTwebhooksproxy"},
 		"AwsSolutions-IAM5":  slices.Sorted(slices.Values(append([]string{"OncallPolicy", "OperatorPolicy", "ReaderPolicy"}, roles...))),
@@ -46,10 +46,10 @@ func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 		"AwsSolutions-SQS3":  {"FeedFailures"},
 
 		"Serverless-EventBusDLQ":                         {"CrawlerSchedule", "IndexerSchedule", "SweeperSchedule"},
-		"Serverless-LambdaAsyncFailureDestination":       {"CrawlerFunction", "IndexerFunction", "SweeperFunction"},
-		"Serverless-LambdaDLQ":                           {"AbortFunction", "ApiFunction", "CrawlerFunction", "DocsFunction", "EmbedFunction", "FeedFunction", "FinishFunction", "IndexerFunction", "SearchFunction", "SweeperFunction", "WebhookFunction", "WidgetFunction", "WorkerFunction"},
+		"Serverless-LambdaAsyncFailureDestination":       {"BuilderFunction", "CrawlerFunction", "IndexerFunction", "SweeperFunction"},
+		"Serverless-LambdaDLQ":                           {"AbortFunction", "ApiFunction", "BuilderFunction", "CrawlerFunction", "DocsFunction", "EmbedFunction", "FeedFunction", "FinishFunction", "IndexerFunction", "SearchFunction", "SweeperFunction", "WebhookFunction", "WidgetFunction", "WorkerFunction"},
 		"Serverless-LambdaEventSourceMappingDestination": {"BulkMapping", "FeedFailuresMapping", "HidesMapping", "RequestsMapping"},
-		"Serverless-LambdaTracing":                       {"CrawlerFunction", "IndexerFunction", "SweeperFunction"},
+		"Serverless-LambdaTracing":                       {"BuilderFunction", "CrawlerFunction", "IndexerFunction", "SweeperFunction"},
 		"Serverless-SQSRedrivePolicy":                    {"DeadLetters", "FeedFailures"},
 	}
 	want := map[string]map[string][]string{
@@ -93,7 +93,7 @@ func TestEverySuppressionIsListedAndHasAReason(t *testing.T) {
 // ofIndex reports whether what is suppressed on the role is only that objects of the
 // index, or indexes in OpenSearch, have no fixed names.
 func ofIndex(id string, appliesTo []string) bool {
-	return len(appliesTo) == 1 && (strings.HasPrefix(id, "IndexerRole") || strings.HasPrefix(id, "SearchRole")) &&
+	return len(appliesTo) == 1 && (strings.HasPrefix(id, "IndexerRole") || strings.HasPrefix(id, "BuilderRole") || strings.HasPrefix(id, "SearchRole")) &&
 		(strings.HasPrefix(appliesTo[0], "Resource::<IndexBucket") && strings.HasSuffix(appliesTo[0], ".Arn>/*") ||
 			strings.Contains(appliesTo[0], ":es:") && strings.HasSuffix(appliesTo[0], "-search*"))
 }
@@ -102,7 +102,7 @@ func TestLogsAreKeptForTheConfiguredTime(t *testing.T) {
 	want := map[string]float64{"aws": 30, "local": 30, "openai": 90}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		groups := s.ofType("AWS::Logs::LogGroup")
-		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "CrawlerLogs", "DocsLogs", "EmbedLogs", "FeedLogs", "FinishLogs", "IndexerLogs", "SearchLogs", "SweeperLogs", "WebhookLogs", "WidgetLogs", "WorkerLogs", "WorkflowLogs"} {
+		for _, needed := range []string{"AbortLogs", "AccessLogs", "ApiLogs", "BuilderLogs", "CrawlerLogs", "DocsLogs", "EmbedLogs", "FeedLogs", "FinishLogs", "IndexerLogs", "SearchLogs", "SweeperLogs", "WebhookLogs", "WidgetLogs", "WorkerLogs", "WorkflowLogs"} {
 			if groups[needed] == nil {
 				t.Errorf("no log group %s: AWS would make one that never forgets", needed)
 			}
@@ -167,7 +167,7 @@ func TestOutputsNameWhatIsLookedFor(t *testing.T) {
 	for _, table := range tables.All() {
 		want[pascal(table.Name)+"Table"] = pascal(table.Name)
 	}
-	for _, f := range []string{"Webhook", "Worker", "Docs", "Embed", "Finish", "Abort", "Sweeper", "Crawler", "Api", "Widget", "Indexer", "Search"} {
+	for _, f := range []string{"Webhook", "Worker", "Docs", "Embed", "Finish", "Abort", "Sweeper", "Crawler", "Api", "Widget", "Indexer", "Builder", "Search"} {
 		want[f+"FunctionName"] = f + "Function"
 	}
 	s := onAWS(t)

@@ -1,42 +1,21 @@
-// Command indexer is the Lambda function that keeps the search index current.
+// Command indexer is the Lambda function that lets the search index follow the changes. It
+// starts the builder for what takes more memory.
 package main
 
 import (
 	"context"
-	"encoding/json"
-	"time"
 
-	"gitlab.com/lorehook/lorehook/internal/content"
-	"gitlab.com/lorehook/lorehook/internal/dynamo"
-	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
-	"gitlab.com/lorehook/lorehook/internal/feed"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
-	"gitlab.com/lorehook/lorehook/internal/function/searchenv"
-	"gitlab.com/lorehook/lorehook/internal/ledger"
-	"gitlab.com/lorehook/lorehook/internal/search"
-	"gitlab.com/lorehook/lorehook/internal/search/manifest"
+	"gitlab.com/lorehook/lorehook/internal/function/indexenv"
+	"gitlab.com/lorehook/lorehook/internal/function/invoke"
 )
 
 func main() { function.Main(build) }
 
-func build(_ context.Context, env function.Env[config.Search]) (any, error) {
-	c, db := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled)
-	rows := ledger.New(db, c.Tables, time.Now)
-	store := content.NewStore(db, c.Content, time.Now)
-	// Only the name of the model counts here: the embed function makes the vectors.
-	model, err := vectorspace.Of(c.Kind, c.Embedder.Model)
-	if err != nil {
-		return nil, err
-	}
-	engine, err := searchenv.Engine(env, model, nil)
-	if err != nil {
-		return nil, err
-	}
-	walk := search.WalkOf(rows, store)
-	indexer := &search.Indexer{
-		Engine: engine, Source: search.FeedSource{Store: feed.NewStore(db, c.Feed, time.Now)}, Content: store.ForReaders(rows.ProjectHiddenAt, c.Confidential), Walk: walk, Model: model, Log: env.Log,
-	}
-	turns := manifest.NewStore(db, c.State)
-	return func(ctx context.Context, _ json.RawMessage) error { return indexer.Handle(ctx, turns.Turn(time.Now)) }, nil
+func build(_ context.Context, env function.Env[config.Indexer]) (any, error) {
+	ofSearch := function.Env[config.Search]{Config: env.Config.Search, AWS: env.AWS, Log: env.Log, Meter: env.Meter}
+	return indexenv.Handler(ofSearch, invoke.Starter(lambda.NewFromConfig(env.AWS), env.Config.BuilderFunction))
 }

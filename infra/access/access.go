@@ -46,7 +46,7 @@ func ReadStream() []string {
 const ListStreams = "dynamodb:ListStreams"
 
 // QueryOpenSearch are the actions of search on the domain that has the index, if that is
-// in OpenSearch: reads with a body are posted. IndexOpenSearch are those of the indexer.
+// in OpenSearch: reads with a body are posted. IndexOpenSearch are those of indexer and builder.
 func QueryOpenSearch() []string { return []string{"es:ESHttpGet", "es:ESHttpPost"} }
 
 // IndexOpenSearch: see [QueryOpenSearch].
@@ -145,6 +145,7 @@ func Functions() map[string]Function {
 		"api":     api(),
 		"widget":  widget(),
 		"indexer": indexer(),
+		"builder": builder(),
 		"search":  search(),
 	}
 }
@@ -260,18 +261,28 @@ func widget() Function {
 	}}
 }
 
-// indexer withholds every write of content and of the ledger. It replaces the manifest
-// of the index.
+// indexer withholds every write of content and of the ledger, and the lists of entities
+// that only rebuilds need. It replaces the manifest of the index.
 func indexer() Function {
 	return Function{
 		Tables: []Table{
-			on(tables.Content(), "GetItem", "BatchGetItem", "Query").by(tables.ContentByProject),
-			on(tables.Projects(), "GetItem", "BatchGetItem", "Query"),
+			on(tables.Content(), "GetItem", "BatchGetItem", "Query"),
+			on(tables.Projects(), "GetItem", "BatchGetItem"),
 			on(tables.State(), "GetItem", "BatchGetItem", "PutItem"),
 			on(tables.Feed(), "GetItem", "Query"),
 		},
+		Invokes: []string{"builder"},
 		Objects: []string{GetObject, PutObject, DeleteObject}, Lists: true,
 	}
+}
+
+// builder lists all entities, too.
+func builder() Function {
+	f := indexer()
+	f.Tables[0] = on(tables.Content(), "GetItem", "BatchGetItem", "Query").by(tables.ContentByProject)
+	f.Tables[1] = on(tables.Projects(), "GetItem", "BatchGetItem", "Query")
+	f.Invokes = nil
+	return f
 }
 
 // search only reads.

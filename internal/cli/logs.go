@@ -21,11 +21,11 @@ func logLevels() []string { return []string{"debug", "info", "warn", "error"} }
 
 // functionNames are the stack's functions.
 func functionNames() []string {
-	return []string{"webhook", "worker", "docs", "embed", "finish", "abort", "sweeper", "crawler", "feed", "api", "widget", "indexer", "search"}
+	return []string{"webhook", "worker", "docs", "embed", "finish", "abort", "sweeper", "crawler", "feed", "api", "widget", "indexer", "builder", "search"}
 }
 
 type logsCommand struct {
-	Function string        `arg:"" optional:"" completion-predictor:"function" help:"Only this function: webhook, worker, docs, embed, finish, abort, sweeper, crawler, feed, api, widget, indexer or search."`
+	Function string        `arg:"" optional:"" completion-predictor:"function" help:"Only this function: webhook, worker, docs, embed, finish, abort, sweeper, crawler, feed, api, widget, indexer, builder or search."`
 	OfRun    string        `name:"run" placeholder:"RUN" completion-predictor:"run" help:"Only lines about this run (its id, or the beginning of it)."`
 	Since    time.Duration `default:"15m" help:"How far back to go."`
 	Level    string        `default:"info" completion-predictor:"level" help:"Only this level and more severe ones: debug, info, warn or error."`

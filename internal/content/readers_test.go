@@ -26,7 +26,7 @@ func keepers() []string {
 // hands are the functions, besides ForReaders, to which a package that keeps nothing hands
 // a Store: they see through what is not shown, and show none of it.
 func hands() map[string][]string {
-	return map[string][]string{"functions/indexer": {"search.WalkOf"}}
+	return map[string][]string{"internal/function/indexenv": {"search.WalkOf"}}
 }
 
 // named are the functions that take the name of the content table.
@@ -114,7 +114,7 @@ func usesOfStores(t *testing.T, product []*packages.Package) {
 			}
 		})
 	}
-	for _, within := range []string{"functions/api", "functions/search", "functions/indexer"} {
+	for _, within := range []string{"functions/api", "functions/search", "internal/function/indexenv"} {
 		if !readers[within] {
 			t.Errorf("%s makes no Reader", within)
 		}

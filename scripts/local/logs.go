@@ -9,7 +9,7 @@ import (
 )
 
 type logsCommand struct {
-	Function string        `arg:"" optional:"" help:"Show only this function: webhook, worker, docs, embed, finish, abort, sweeper, crawler, indexer, search or api."`
+	Function string        `arg:"" optional:"" help:"Show only this function: webhook, worker, docs, embed, finish, abort, sweeper, crawler, indexer, builder, search or api."`
 	Since    time.Duration `default:"10m" help:"How far back to go."`
 }
 

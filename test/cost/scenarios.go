@@ -245,8 +245,15 @@ func (w *world) discussed(ref surgical.EntityRef, comments int) {
 	w.follow()
 }
 
-// indexFirst makes the index of nothing, so that no rebuild is counted.
-func (w *world) indexFirst() { w.look() }
+// indexFirst makes the index of nothing, so that no rebuild is counted, and lets the indexer
+// read it.
+func (w *world) indexFirst() {
+	w.look()
+	w.must(w.invoke("indexer", func(ctx context.Context) error {
+		_, err := w.engine.Known(ctx, nil)
+		return err
+	}))
+}
 
 // change adds a comment, and lets it become visible.
 func (w *world) change(ref surgical.EntityRef) {

@@ -143,7 +143,7 @@ func (s Stack) Markdown(c Counts) string {
 	line("")
 	line("| a change of an issue with %d comments, by function | write units | read units | calls to DynamoDB | s | $ a million, of Lambda |", Discussions()[0])
 	line("|---|---:|---:|---:|---:|---:|")
-	for _, name := range []string{"webhook", "worker", "docs", "embed", "finish", "feed", "indexer"} {
+	for _, name := range []string{"webhook", "worker", "docs", "embed", "finish", "feed", "indexer", "builder"} {
 		u := c.Changes[0].Functions[name]
 		one := Counted{Functions: map[string]Used{name: u.times(1e6)}}
 		line("| %s | %.1f | %.1f | %.1f | %.2f | %.2f |", name, u.Writes, u.Reads, u.Calls[toDynamoDB]+u.Calls[toTransaction], seconds(u, s.Functions[name]), s.price(one, false)[forLambda])

@@ -14,7 +14,7 @@ func TestWatch_RecordsWhatTheFunctionsUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	stack := Stack{Functions: map[string]Function{}}
-	for _, name := range []string{"webhook", "worker", "docs", "embed", "finish", "feed", "indexer", "sweeper", "crawler"} {
+	for _, name := range []string{"webhook", "worker", "docs", "embed", "finish", "feed", "indexer", "builder", "sweeper", "crawler"} {
 		stack.Functions[name] = Function{MemoryMB: 512}
 	}
 	got := Watch(t, stack, 10)

@@ -45,8 +45,10 @@ type world struct {
 	hook    func(context.Context, awsevents.APIGatewayV2HTTPRequest) (awsevents.APIGatewayV2HTTPResponse, error)
 	feed    *feed.Consumer
 	engine  *embedded.Engine
-	indexer *search.Indexer
-	turns   *manifest.Store
+	// indexer starts the builder by setting started.
+	indexer, builder *search.Indexer
+	started          bool
+	turns            *manifest.Store
 	// comments is how many were added, minutes how many have passed.
 	comments, minutes int
 	// observe, if set, receives how long each invocation took, and its lines.
@@ -79,27 +81,43 @@ func newWorld(t cloud.TB) *world {
 	return w
 }
 
-// index makes the indexer and the engine of the search, on a bucket in memory.
+// index makes the indexer, the builder and the engine of the search, on a bucket in memory.
+// The search has the engine of the indexer.
 func (w *world) index(t cloud.TB, client *dynamodb.Client, changes *feed.Store) {
+	w.objects, w.turns = fakes3.New(w.Clock.Now), manifest.NewStore(client, w.tables.State)
+	indexer := func(engine *embedded.Engine) *search.Indexer {
+		return &search.Indexer{
+			Engine: engine, Source: search.FeedSource{Store: changes}, Content: w.Content.ForReaders(w.Ledger.ProjectHiddenAt, surgical.Exclude),
+			Walk: search.WalkOf(w.Ledger, w.Content), Model: engine.Model, Log: w.Logger(),
+		}
+	}
+	w.engine = w.newEngine(t)
+	w.indexer, w.builder = indexer(w.engine), indexer(w.newEngine(t))
+	w.indexer.Builder = func(ctx context.Context) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.started = true
+		w.add(ctx, toLambda, 0, 0)
+		return nil
+	}
+}
+
+func (w *world) newEngine(t cloud.TB) *embedded.Engine {
 	dir, err := os.MkdirTemp("", "lorehook-cost-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w.objects, w.turns = fakes3.New(w.Clock.Now), manifest.NewStore(client, w.tables.State)
 	embedder := counting{fakeembedder.Words{}, &w.tally}
-	w.engine, err = embedded.New(embedded.Options{
+	engine, err := embedded.New(embedded.Options{
 		Manifests: w.turns, Objects: bucket.New(w.objects.Client(cloud.InterceptAPI(toS3, w.count)), "index"), Dir: dir, Language: language.Default,
 		Model: embedder.Model(), Embed: embedding.Query(embedder), Clock: w.Clock.Now, Log: w.Logger(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.engine.Close() })
-	w.indexer = &search.Indexer{
-		Engine: w.engine, Source: search.FeedSource{Store: changes}, Content: w.Content.ForReaders(w.Ledger.ProjectHiddenAt, surgical.Exclude),
-		Walk: search.WalkOf(w.Ledger, w.Content), Model: embedder.Model(), Log: w.Logger(),
-	}
+	t.Cleanup(func() { _ = engine.Close() })
+	return engine
 }
 
 // counting counts the characters that are embedded.
@@ -158,9 +176,16 @@ func (w *world) follow() {
 	}
 }
 
-// look starts the indexer.
+// look starts the indexer, and the builder if the indexer starts that.
 func (w *world) look() {
-	w.must(w.invoke("indexer", func(ctx context.Context) error { return w.indexer.Handle(ctx, w.turns.Turn(w.Clock.Now)) }))
+	handle := func(name string, indexer *search.Indexer) {
+		w.must(w.invoke(name, func(ctx context.Context) error { return indexer.Handle(ctx, w.turns.Turn(w.Clock.Now)) }))
+	}
+	handle("indexer", w.indexer)
+	if w.started {
+		w.started = false
+		handle("builder", w.builder)
+	}
 }
 
 func (w *world) must(err error) {

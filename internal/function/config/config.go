@@ -211,13 +211,21 @@ type Index struct {
 	OpenSearchIndex    string `env:"LOREHOOK_OPENSEARCH_INDEX"`
 }
 
-// Search is the configuration of the search function and of the indexer.
+// Search is the configuration of the functions that have a copy of the index: search and
+// builder.
 type Search struct {
 	Telemetry
 	Tables
 	Embedder
 	Index
 	Readers
+}
+
+// Indexer is the configuration of the indexer.
+type Indexer struct {
+	Search
+	// BuilderFunction is the name of the builder, which rebuilds and compacts the index.
+	BuilderFunction string `env:"LOREHOOK_BUILDER_FUNCTION,required"`
 }
 
 // Readers configures everything that shows content.
