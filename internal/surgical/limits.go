@@ -498,10 +498,10 @@ const (
 const (
 	// WorkerMemory is the worker's memory, in MB. Its peaks, at each limit of a run, are
 	// in docs/deploy.md, and so are those of the others.
-	WorkerMemory = 1280
+	WorkerMemory = 1024
 	// StageMemory is that of docs and embed, in MB, APIMemory that of the API, and
 	// CrawlerMemory that of the crawler.
-	StageMemory   = 512
+	StageMemory   = 384
 	APIMemory     = 640
 	CrawlerMemory = 512
 	// SmallMemory is that of the functions that hold one message, or a few rows: webhook,
