@@ -30,7 +30,7 @@ func TestFunctionsHaveTheirMemoryAndTime(t *testing.T) {
 	want := map[string]size{
 		"Webhook": {256, 10}, "Worker": {surgical.WorkerMemory, 120}, "Docs": {surgical.StageMemory, 50}, "Embed": {surgical.StageMemory, 50},
 		"Finish": {256, 8}, "Abort": {256, 8}, "Sweeper": {256, 60}, "Crawler": {512, 50}, "Feed": {256, 60}, "Api": {surgical.APIMemory, 29}, "Widget": {256, 15},
-		"Indexer": {512, 900}, "Builder": {surgical.IndexMemory, 900}, "Search": {surgical.IndexMemory, 25},
+		"Indexer": {surgical.IndexerMemory, 900}, "Builder": {surgical.IndexMemory, 900}, "Search": {surgical.IndexMemory, 25},
 	}
 	everyVariant(t, func(t *testing.T, s stackTemplate) {
 		got := map[string]size{}

@@ -509,7 +509,7 @@ const (
 	SmallMemory = 256
 	// IndexerMemory is that of the indexer, in MB, which has of the search index only what
 	// it knows of each document.
-	IndexerMemory = 512
+	IndexerMemory = 768
 	// IndexMemory is the memory, and IndexStorage the temporary storage, of the functions
 	// that have a copy of the search index, builder and search, in MB. Memory buys time,
 	// too: with 1,769 MB a function has one core of its own.

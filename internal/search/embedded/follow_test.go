@@ -19,7 +19,7 @@ import (
 )
 
 // changing is a source and the content of issues that change one after another: each gets a
-// new document of so many bytes.
+// text of so many bytes.
 type changing struct {
 	*opened
 	first, n, bytes int
@@ -54,11 +54,7 @@ func (c changing) VisibleDocumentsWithTexts(_ context.Context, ref surgical.Enti
 	if wanted(d) {
 		take(d, embedded, vectors)
 	}
-	shown := []content.Document{d}
-	for n := range largeChunks {
-		shown = append(shown, content.Document{Document: surgical.Document{ID: largeDiscussion(n)}})
-	}
-	return content.ShownDocuments{Head: surgical.Head{Ref: ref, Revision: 1}, Documents: shown, Embeddings: map[string]content.Embeddings{d.ID: embedded}}, nil
+	return content.ShownDocuments{Head: surgical.Head{Ref: ref, Revision: 1}, Documents: []content.Document{d}, Embeddings: map[string]content.Embeddings{d.ID: embedded}}, nil
 }
 
 // followAll follows changes of many issues, one of about as many bytes as an indexer
@@ -72,7 +68,7 @@ func followAll(ctx context.Context, o *opened) error {
 			issues, bytes int
 			left          bool
 		}{
-			{o.Entities / 20, 1_500, false},
+			{min(o.Entities/20, 3_000), 1_500, false},
 			{1, surgical.MaxFollowedBytes / 8, false},
 			{1, surgical.MaxFollowedBytes, true},
 		} {
@@ -107,7 +103,7 @@ func followAll(ctx context.Context, o *opened) error {
 func TestEngine_IsFollowedWithinTheIndexersMemoryAtItsEnd(t *testing.T) {
 	c := largeIndex{Dir: t.TempDir(), Entities: 400, Dimensions: 8, Apart: true}
 	if memory.Full() {
-		c.Entities = 60_000
+		c.Entities = 300_000
 	}
 	memory.Within(t, "rebuild", surgical.IndexMemory, c)
 	memory.Within(t, "follow", surgical.IndexerMemory, c)

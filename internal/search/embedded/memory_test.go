@@ -39,8 +39,8 @@ type largeIndex struct {
 	Dir string
 	// Entities have 5 chunks each, whose vectors have so many Dimensions.
 	Entities, Dimensions int
-	// Apart reports that each chunk is a document of its own, of one word: there is no
-	// larger catalog.
+	// Apart reports that entities have one chunk each, of one word: no other index with as
+	// many chunks has a larger catalog.
 	Apart bool
 }
 
@@ -167,30 +167,23 @@ func (o *opened) vector(random *rand.Rand) []float32 {
 
 // changes are entities whose words are as unevenly distributed as those of a language.
 func (o *opened) changes(first, n int) iter.Seq2[search.Change, error] {
+	chunks, ofWords := largeChunks, largeWords
+	if o.Apart {
+		chunks, ofWords = 1, 1
+	}
 	return func(yield func(search.Change, error) bool) {
 		random := rand.New(rand.NewPCG(uint64(first), 7))
 		words := rand.NewZipf(random, 1.05, 4, largeVocabulary-1)
 		for iid := first; iid < first+n; iid++ {
-			document := func(id string, chunks, ofWords int) search.Document {
-				d := search.Document{ID: id, Indexed: search.Indexed{Hash: fmt.Sprintf("%032x%032x", random.Uint64(), iid), Chunks: chunks, Model: largeModel}}
-				for range chunks {
-					var text strings.Builder
-					for range ofWords {
-						fmt.Fprintf(&text, "w%dx ", words.Uint64())
-					}
-					d.Texts, d.Vectors = append(d.Texts, text.String()), append(d.Vectors, o.vector(random))
+			d := search.Document{ID: "entity", Indexed: search.Indexed{Hash: fmt.Sprintf("%032x%032x", random.Uint64(), iid), Chunks: chunks, Model: largeModel}}
+			for range chunks {
+				var text strings.Builder
+				for range ofWords {
+					fmt.Fprintf(&text, "w%dx ", words.Uint64())
 				}
-				return d
+				d.Texts, d.Vectors = append(d.Texts, text.String()), append(d.Vectors, o.vector(random))
 			}
-			change := search.Change{Ref: issue(iid), Facets: search.Facets{State: "opened", Author: fmt.Sprint("user", iid%50)}}
-			if o.Apart {
-				for n := range largeChunks {
-					change.Put = append(change.Put, document(largeDiscussion(n), 1, 1))
-				}
-			} else {
-				change.Put = []search.Document{document("entity", largeChunks, largeWords)}
-			}
-			if !yield(change, nil) {
+			if !yield(search.Change{Ref: issue(iid), Facets: search.Facets{State: "opened", Author: fmt.Sprint("user", iid%50)}, Put: []search.Document{d}}, nil) {
 				return
 			}
 		}
@@ -200,9 +193,6 @@ func (o *opened) changes(first, n int) iter.Seq2[search.Change, error] {
 func issue(iid int) surgical.EntityRef {
 	return surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: int64(iid)}}
 }
-
-// largeDiscussion is the id of an issue's document, if its chunks are documents.
-func largeDiscussion(n int) string { return fmt.Sprintf("discussion#%040x", n) }
 
 func rebuildAll(ctx context.Context, o *opened) error {
 	return o.engine.Rebuild(ctx, search.Position{Cursor: "0", AsOf: o.now}, o.changes(1, o.Entities))
