@@ -176,6 +176,7 @@ func (w *world) finish(sent awsevents.SQSEvent) {
 // First is the first copy of such an issue, which writes everything.
 func First(t cloud.TB, discussions int) Counted {
 	w := newWorld(t)
+	w.discussed(fakegitlab.IssueRef(issue().IID+1), 0) // with it the feeds begin, which rebuilds the index
 	w.indexFirst()
 	w.take()
 	bytes, index := w.stored(), w.indexed()
