@@ -41,7 +41,7 @@ func (s Stack) Figures(c Counts) []Figure {
 		name := fmt.Sprintf("a million comments on issues with %d", n)
 		ours, naive := s.million(c.Changes[i], false).Sum(), s.million(c.Naive[i], true).Sum()
 		figures = append(figures,
-			Figure{name, ours, "$", 0, millionReach, true},
+			Figure{name, ours, "$", 0, millionReach, i > 0},
 			Figure{name + ", as a part of the naive design", ours / naive, "", 1, naiveReach, true})
 	}
 	return figures
