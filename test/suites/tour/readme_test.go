@@ -130,7 +130,7 @@ func ownGitLab(v *tourist) []string {
 // in the stack's outputs.
 func onAWS(v *tourist) []string {
 	return []string{
-		"$(out ApiUrl)", v.endpoint("api_url"), "projects/42", "projects/1", "group/project", "demo/lorehook-demo",
+		"AWS_REGION=eu-central-1", "AWS_REGION=" + devstack.Region, "$(out ApiUrl)", v.endpoint("api_url"), "projects/42", "projects/1", "group/project", "demo/lorehook-demo",
 		"gitlab-base-url https://gitlab.example.com", "gitlab-base-url " + v.endpoint("gitlab_base_url"),
 		// The functions of this stack are not new: they would read another token within a
 		// minute, and GitLab disables a hook that is refused three times until then.
@@ -138,14 +138,15 @@ func onAWS(v *tourist) []string {
 	}
 }
 
-// localAWS has the commands of the AWS CLI go to the local AWS, and writes the files with
-// the tokens. The stack goes on to accept the token that it had.
+// localAWS has the commands of the AWS CLI go to the local AWS, and writes the profile that
+// the guide names, and the files with the tokens. The stack goes on to accept the token that it had.
 func (v *tourist) localAWS() {
 	v.Helper()
 	v.must("scripts/setup awscli")
 	v.write(".local/bin/aws", "#!/bin/sh\nexec "+v.dir+"/.local/awscli/bin/aws --endpoint-url "+v.endpoint("aws_endpoint_url")+" \"$@\"\n")
 	v.env = append(v.env, "AWS_ENDPOINT_URL="+v.endpoint("aws_endpoint_url"), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"AWS_SESSION_TOKEN=", "AWS_REGION="+devstack.Region, "AWS_DEFAULT_REGION="+devstack.Region, "AWS_PAGER=")
+	v.must("mkdir -p ~/.aws && printf '[profile team]\naws_access_key_id = test\naws_secret_access_key = test\n' > ~/.aws/config")
 	v.write("gitlab-token.txt", devstack.DemoGitLabToken+"\n")
 	v.types(`export GITLAB_WEBHOOK_SIGNING_TOKENS=$(lore token generate)`, "")
 	v.types(`printf '{"signing_tokens":["%s","`+v.endpoint("signing_token")+`"]}' "$GITLAB_WEBHOOK_SIGNING_TOKENS" > webhook-tokens.json`, "")
