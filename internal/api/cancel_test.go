@@ -82,33 +82,36 @@ func (i *interrupted) finish(req surgical.Request) {
 // Cancels a run before and after each of the calls to DynamoDB that it makes, in
 // all its stages.
 func TestACancelAtAnyMomentLeavesARunThatIsCancelledOrOneThatSucceeded(t *testing.T) {
-	cancelled, succeeded, step, enough := 0, 0, 1, 40
+	cancelled, succeeded, step, enough := 0, 0, 1, 80
 	if testing.Short() {
-		step, enough = 5, 8 // a sample
+		step, enough = 5, 16 // a sample
 	}
-	for _, after := range []bool{false, true} {
-		for at, more := 1, true; more; at += step {
-			t.Run(fmt.Sprintf("call %d, after it: %t", at, after), func(t *testing.T) {
-				i := interruptedFixture(t, at, after)
-				id := i.start(`{"project_id":1,"issues":[7]}`)
-				req := i.queue.take()[0]
-				status := 0
-				i.calls, i.do = 0, func() { status = i.post("/v1/sync-runs/"+id+"/cancel", "").Code }
-				i.finish(req)
-				if more = i.do == nil; !more {
-					return // the run makes fewer calls
-				}
-				run := i.World.Run(id)
-				switch {
-				case status == http.StatusOK && run.Status == surgical.StatusCancelled:
-					cancelled++
-				case status == http.StatusConflict && run.Status == surgical.StatusSucceeded:
-					succeeded++
-				default:
-					t.Fatalf("the cancel was answered with %d, and the run is %s: %v", status, run.Status, run.Error)
-				}
-				i.sound(run)
-			})
+	for _, leaves := range []bool{false, true} { // docs leaves it to embed
+		for _, after := range []bool{false, true} {
+			for at, more := 1, true; more; at += step {
+				t.Run(fmt.Sprintf("call %d, after it: %t, with embed: %t", at, after, leaves), func(t *testing.T) {
+					i := interruptedFixture(t, at, after)
+					i.LeaveToEmbed = leaves
+					id := i.start(`{"project_id":1,"issues":[7]}`)
+					req := i.queue.take()[0]
+					status := 0
+					i.calls, i.do = 0, func() { status = i.post("/v1/sync-runs/"+id+"/cancel", "").Code }
+					i.finish(req)
+					if more = i.do == nil; !more {
+						return // the run makes fewer calls
+					}
+					run := i.World.Run(id)
+					switch {
+					case status == http.StatusOK && run.Status == surgical.StatusCancelled:
+						cancelled++
+					case status == http.StatusConflict && run.Status == surgical.StatusSucceeded:
+						succeeded++
+					default:
+						t.Fatalf("the cancel was answered with %d, and the run is %s: %v", status, run.Status, run.Error)
+					}
+					i.sound(run)
+				})
+			}
 		}
 	}
 	if cancelled < enough || succeeded == 0 && !testing.Short() {
