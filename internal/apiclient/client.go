@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
@@ -122,9 +123,14 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 
 // exchange returns the body of a 2xx response; everything else is an error.
 func (c *Client) exchange(req *http.Request) ([]byte, error) {
-	resp, err := c.http.Do(req)
+	var seen connections
+	resp, err := c.http.Do(seen.of(req))
 	if err != nil {
-		return nil, c.unreachable(req, err)
+		err = c.unreachable(req, err)
+		if seen.none() {
+			err = notSent{err}
+		}
+		return nil, err
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -159,9 +165,28 @@ func (c *Client) unreachable(req *http.Request, err error) error {
 	return e
 }
 
+// connections remembers whether a request got a connection. Its last error does not tell:
+// if a reused connection breaks before the response, net/http repeats a request that has an
+// idempotency key, and may then fail to connect.
+type connections struct{ wanted, got atomic.Bool }
+
+// of returns the request with a trace that notes its connections.
+func (c *connections) of(req *http.Request) *http.Request {
+	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { c.wanted.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.got.Store(true) },
+	}))
+}
+
+// none reports whether the request wanted a connection and got none. A transport that does
+// not trace wants none, so nothing is known of its requests.
+func (c *connections) none() bool { return c.wanted.Load() && !c.got.Load() }
+
+// notSent is the error of a request that never got a connection.
+type notSent struct{ error }
+
+func (e notSent) Unwrap() error { return e.error }
+
 // NotSent reports whether the error shows that the request cannot have reached the API:
 // there was no connection.
-func NotSent(err error) bool {
-	var failed *net.OpError
-	return errors.As(err, &failed) && failed.Op == "dial"
-}
+func NotSent(err error) bool { return errors.As(err, new(notSent)) }

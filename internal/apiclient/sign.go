@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -43,7 +44,7 @@ func (s *Signing) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("read the request: %w", err)
 		}
 	}
-	credentials, err := s.Credentials.Retrieve(r.Context())
+	credentials, err := s.Credentials.Retrieve(untraced{r.Context()})
 	if err != nil {
 		e := surgical.WrapError(CodeForbidden, err,
 			"no AWS credentials found: sign in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
@@ -75,3 +76,10 @@ func RegionOf(u *url.URL) string {
 	}
 	return found[1]
 }
+
+// untraced is a context without values, so that the trace of a request's connections does
+// not see those over which credentials are loaded.
+type untraced struct{ context.Context }
+
+// Value implements [context.Context].
+func (untraced) Value(any) any { return nil }

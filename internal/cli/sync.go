@@ -133,10 +133,11 @@ func checkTimeout(w waiting) error {
 // unsure adds how to repeat the request for something if it is unknown whether it arrived.
 func unsure(err error, what, key string) error {
 	var e *surgical.Error
+	sent := !apiclient.NotSent(err)
 	if errors.Is(err, context.Canceled) {
 		err = &surgical.Error{Code: CodeInterrupted, Message: "interrupted", Action: surgical.ActionRetryAfter, Retryable: true}
 	}
-	if errors.As(err, &e) && (e.Retryable || e.Code == surgical.CodeInternal) && !apiclient.NotSent(err) {
+	if errors.As(err, &e) && (e.Retryable || e.Code == surgical.CodeInternal) && sent {
 		e.Message += fmt.Sprintf("; the %s may exist: to repeat the request safely, pass --idempotency-key %s", what, key)
 	}
 	return err
