@@ -63,7 +63,7 @@ func (p *pace) again(ctx context.Context) error {
 	if _, limited := ctx.Deadline(); !limited && p.idle >= maxIdle {
 		return errIdle
 	}
-	wait := pauseBefore(p.tries)
+	wait := PauseBefore(p.tries)
 	if err := spare(ctx, wait+p.reserve); err != nil {
 		return err
 	}
@@ -79,11 +79,11 @@ func spare(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// pauseBefore returns how long to wait before a retry: a random time between half and
+// PauseBefore returns how long to wait before a retry: a random time between half and
 // all of 20, 40, 80 ms and so on, up to [maxPause], so that requests that were
 // throttled together do not return together. It is drawn from the clock, so that it can
 // be repeated where the clock is simulated.
-func pauseBefore(try int) time.Duration {
+func PauseBefore(try int) time.Duration {
 	longest := min(maxPause, 10*time.Millisecond<<min(try, 10))
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(try)))
 	return longest/2 + time.Duration(random.Int64N(int64(longest/2)+1))

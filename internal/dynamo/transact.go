@@ -37,7 +37,7 @@ func Transact(ctx context.Context, db *dynamodb.Client, items []types.TransactWr
 			}
 		case Contended(err) && Refusals(err) == nil && conflicts < maxConflicts:
 			conflicts++
-			if duration.Wait(ctx, pauseBefore(conflicts)) != nil {
+			if duration.Wait(ctx, PauseBefore(conflicts)) != nil {
 				return err
 			}
 		default:

@@ -9,27 +9,45 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"gitlab.com/lorehook/lorehook/internal/duration"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
-// maxMoved bounds how often one write is repeated because consumers of other shards came
-// first.
-const maxMoved = 20
+const (
+	// maxMoved bounds how often one write is tried, because consumers of other shards may
+	// come first.
+	maxMoved = 20
+	// longestMovedPause is the try from which the pauses no longer grow. A block takes a
+	// query and a put, some 10 ms, so others are soon done.
+	longestMovedPause = 4
+)
 
 // append writes the entries after the last block, [surgical.FeedBatch] in a block. c is
 // the feed's counter as it was read.
 func (s *Store) append(ctx context.Context, name Name, c counter, entries []Entry) error {
 	for some := range slices.Chunk(entries, surgical.FeedBatch) {
-		err := surgical.ErrMoved
-		for tries := 0; errors.Is(err, surgical.ErrMoved) && tries < maxMoved; tries++ {
-			err = s.appendBlock(ctx, name, c, some)
-		}
-		if err != nil {
+		if err := s.appendNext(ctx, name, c, some); err != nil {
 			return fmt.Errorf("append to %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// appendNext writes one block, after those of consumers that come first. Between the tries
+// it pauses for a random time, up to 160 ms, so that consumers that met do not meet again:
+// a write that is refused takes write units, too. The error is [surgical.ErrMoved] if
+// others always came first, or the context's.
+func (s *Store) appendNext(ctx context.Context, name Name, c counter, entries []Entry) error {
+	for tries := 1; ; tries++ {
+		err := s.appendBlock(ctx, name, c, entries)
+		if !errors.Is(err, surgical.ErrMoved) || tries == maxMoved {
+			return err
+		}
+		if err := duration.Wait(ctx, dynamo.PauseBefore(min(tries, longestMovedPause))); err != nil {
+			return err
+		}
+	}
 }
 
 // appendBlock writes one block under the number after the last. If that was taken in the
