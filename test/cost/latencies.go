@@ -56,3 +56,6 @@ func Latency(call cloud.Call) time.Duration {
 // Between returns how long Lambda takes between two batches of a queue: to delete one,
 // receive the next and invoke the function.
 func Between() time.Duration { return 2*latencies[toSQS] + latencies[toLambda] }
+
+// CallTime is how long a call to DynamoDB takes that is not a transaction.
+func CallTime() time.Duration { return latencies[toDynamoDB] }

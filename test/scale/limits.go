@@ -2,6 +2,7 @@ package scale
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -42,7 +43,7 @@ func (d Deployed) limits(l Load, c cost.Counts) []Limit {
 		{"messages a second, if each batch has one entity's", l.Events, r.Fewest, "the queue grows while that lasts, and events show ever later. Raise `workerConcurrency`"},
 		{"messages a second, if each batch has those of ten", l.Events, r.Most, "the queue grows however SQS fills batches. Raise `workerConcurrency`"},
 		{"requests a minute to Bedrock, if each event is a new comment", 60 * l.Events, bedrockRequests, "vectors lag behind; texts are found by words until then. Ask AWS for more, or deploy with `embedder=lexical`. Raise `embedderConcurrency` with the quota"},
-		{"units a second of the feed's partition", c.Changes[0].Hottest["feed"] / c.Changes[0].Functions["feed"].Invocations * l.Events, surgical.PartitionWriteUnits, "an upper bound: every event with a batch of its own. The feed, and the index behind it, lag; nothing is lost for 20 hours"},
+		{"blocks a second of each feed", blocks(l, l.Events*covered+r.Fetches*changed), 1 / (blockCalls * cost.CallTime().Seconds()), "an upper bound: every event is committed on its own. The feed, and the index behind it, lag; nothing is lost for 20 hours"},
 		{"units a second of one status in the index of runs", t.status * l.Events, surgical.PartitionWriteUnits, "the writes of runs are throttled and repeated, so messages take longer. Nothing to configure"},
 		{"units a second of one project in the index of runs", c.Covered.Hottest["sync_runs.runs_by_project"] * l.Events, surgical.PartitionWriteUnits, "if one project gets all events, the writes of runs are throttled and repeated"},
 		{"read units a second of the row of the pause", pauseReads * l.Events, partitionReads, "throttled reads are repeated. Nothing to configure"},
@@ -71,3 +72,19 @@ func (d Deployed) limits(l Load, c cost.Counts) []Limit {
 // pauseReads is how many read units each message takes from the row that says until when
 // all workers pause: a consistent read of a small item.
 const pauseReads = 1
+
+const (
+	// blockCalls are those that a block takes, one after another: a query that has seen the
+	// block before, and a put.
+	blockCalls = 2
+	// recordsOfChange are those of a commit, a document and its embeddings.
+	recordsOfChange = 3
+)
+
+// blocks is how many blocks a second a feed gets at most: each shard of the stream has a
+// batch in every window, and full ones in addition. A shard is a partition of the table, as
+// if all write units were in the content table.
+func blocks(l Load, units float64) float64 {
+	shards := math.Ceil(max(units, newTableWrites) / surgical.PartitionWriteUnits)
+	return shards/surgical.FeedWindow.Seconds() + recordsOfChange*l.Events/surgical.FeedBatch
+}

@@ -111,6 +111,13 @@ func TestLimits_BeginWithTheFirstAndSayWhatToDo(t *testing.T) {
 	}
 }
 
+// Five shards have a batch every 5 s, and 3 records of each event fill others of 100.
+func TestBlocks_FollowFromShardsWindowAndRecords(t *testing.T) {
+	if got := blocks(Load{Events: 200}, 4_951); got != 1+6 {
+		t.Errorf("%g blocks a second", got)
+	}
+}
+
 // An entity is tried again with pauses of up to two minutes, and not at all without an event.
 func TestDuring_BoundsAttemptsByPausesAndWorkers(t *testing.T) {
 	timing := calculatedTimes(t)
