@@ -36,7 +36,7 @@ func TestCheck_SaysHowToSignIn(t *testing.T) {
 	}
 	for name, environment := range map[string]map[string]string{
 		"none":    nil,
-		"expired": {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
+		"expired": signedIn,
 	} {
 		t.Run(name, func(t *testing.T) {
 			sign(t, refused, environment)
@@ -53,14 +53,44 @@ func TestCheck_SaysHowToSignIn(t *testing.T) {
 	}
 }
 
+// signedIn are credentials that nothing refuses before a request.
+var signedIn = map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+func accept(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprint(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+}
+
 func TestCheck_AcceptsWhatAWSAccepts(t *testing.T) {
-	sign(t, func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
-	}, map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+	sign(t, accept, signedIn)
 	if err := check(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
+
+func TestCheck_TriesThreeTimes(t *testing.T) {
+	tries := 0
+	sign(t, func(w http.ResponseWriter, r *http.Request) {
+		if tries++; tries < 3 {
+			drop(w, r)
+			return
+		}
+		accept(w, r)
+	}, signedIn)
+	if err := check(t.Context()); err != nil {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+}
+
+// Nobody has to sign in again because a network is down.
+func TestCheck_DoesNotAskForASignInIfAWSCannotBeReached(t *testing.T) {
+	sign(t, drop, signedIn)
+	if err := check(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "AWS cannot be reached: ") || strings.Contains(err.Error(), "sso login") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+// drop closes the connection without an answer.
+func drop(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // Compiling takes a minute, after which a missing sign-in is a bad surprise.
 func TestMake_ChecksCredentialsBeforeItBuilds(t *testing.T) {
