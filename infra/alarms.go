@@ -118,7 +118,7 @@ func (st *stack) eventAlarms() []alarmSpec {
 		{name: "crawler-silent", runbook: "crawler-silent",
 			says:   "The crawler, which should run every minute, has not run for 15 minutes: lost webhooks are not found, and backfills stand still.",
 			metric: st.functions.crawler.of("Invocations", series{stat: sum}), periods: 3, reach: 3, silence: true},
-		// Long before the stream drops records, after 24 h, and the feeds restart, after 20 h.
+		// Long before the stream drops records, after 24 h, and the feeds restart, after 19 to 20 h.
 		{name: "feed-behind", runbook: "feed-behind",
 			says:   fmt.Sprintf("The function that writes the change feeds receives changes of the copy more than an hour late, or has received none for %.0f minutes, so readers of the feeds, such as the search, are behind.", feedSilence.Minutes()),
 			metric: st.functions.feed.of("IteratorAge", series{stat: maximum, seconds: int(feedSilence.Seconds())}), atLeast: feedBehindSeconds * 1000, always: true},

@@ -49,6 +49,9 @@ func (o *operation) down(ctx context.Context) error {
 			o.say("To delete the texts in the search index:")
 			o.say("  aws s3 rb --force s3://%s", bucket)
 		}
+		if a.Settings.Given[streamSetting] != "" {
+			o.say("Before you deploy a new stack, remove %s from cdk.context.json: it names the stream of a table of the deleted one.", streamSetting)
+		}
 	}
 	return nil
 }

@@ -44,6 +44,19 @@ func TestDeploy_LetsTheFeedReadTheNewStreamOfARestoredTable(t *testing.T) {
 	if got := r.feedReads(); !slices.Equal(got, []string{restored}) {
 		t.Errorf("the feed reads %v, want %s only", got, restored)
 	}
+
+	// As a setting that was meant for the stack before this one.
+	gone := strings.Replace(restored, content, "lorehook-Content-gone", 1)
+	r.cdk.context = append(r.cdk.context, "-c", "contentStreamArn="+gone)
+	if text, err := r.up(); err == nil || !strings.Contains(err.Error(), "Remove contentStreamArn") {
+		t.Errorf("a stream of another table: %v\n%s", err, text)
+	}
+	r.confirmed = "lorehook"
+	text, err := r.down()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	says(t, text, "remove contentStreamArn from cdk.context.json")
 }
 
 // feedReads are the streams of tables that start the feed's function.

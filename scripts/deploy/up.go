@@ -13,8 +13,9 @@ import (
 const queueNameWait = time.Minute
 
 // up deploys the stack: it prints the effective settings and the changes, asks if
-// somebody can answer, and switches all protection on after it succeeded. It can
-// be repeated, whatever became of the last time.
+// somebody can answer, and switches all protection on after it succeeded. Then it checks
+// that the feed reads the stack's own stream. It can be repeated, whatever became of the
+// last time.
 func (o *operation) up(ctx context.Context) error {
 	a, cloud, before, err := o.inspect(ctx, false)
 	if err != nil {
@@ -43,7 +44,7 @@ func (o *operation) up(ctx context.Context) error {
 		return fmt.Errorf("the stack is deployed, but not fully protected from deletion; run make deploy again: %w", err)
 	}
 	o.say("\nThe stack and its tables are protected from deletion.")
-	return nil
+	return cloud.checkStream(ctx, a.Settings.Given[streamSetting])
 }
 
 // show prints where the stack will be deployed, and its settings.

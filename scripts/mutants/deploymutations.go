@@ -46,6 +46,12 @@ func deployMutations() []mutation {
 		{"a deployment ends without protection", []edit{
 			{up, "if err := cloud.protect(ctx); err != nil {", "if err := ctx.Err(); err != nil {"},
 		}, deploying()},
+		{"a deployment succeeds whose feed reads the stream of another table", []edit{
+			{"scripts/deploy/stream.go", "if stream == given {", "if stream != given {"},
+		}, []suite{{name: "streams", args: []string{"./scripts/deploy", "-run", "TestCheckStream"}}}},
+		{"no deployment looks at the stream that its feed reads", []edit{
+			{up, "return cloud.checkStream(ctx, a.Settings.Given[streamSetting])", "return nil"},
+		}, deploying()},
 		{"a failed creation stays protected", []edit{
 			{up, "if before.protected {", "if before.protected && before.created() {"},
 		}, deploying()},

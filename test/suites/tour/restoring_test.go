@@ -27,7 +27,12 @@ func (v *tourist) followRestoring(aws string) {
 	}
 	db := dynamodb.NewFromConfig(devstack.Config(aws))
 	sections := strings.Split(string(raw), "\n## ")[1:]
-	functions := strings.Join(callsIn(sections[0]), "\n") + `
+	functions := v.functions() + strings.Join(callsIn(sections[0]), "\n") + `
+lose() { # deletes a table, of which AWS keeps a backup; the local AWS keeps none, and does not distinguish them
+  aws dynamodb create-backup --table-name "$1" --backup-name lost >/dev/null
+  aws dynamodb update-table --table-name "$1" --no-deletion-protection-enabled >/dev/null
+  aws dynamodb delete-table --table-name "$1" >/dev/null
+}
 kept() { # prints the name of a table that another stack left
   local table; table=$(out "$1")
   aws dynamodb restore-table-to-point-in-time --source-table-name "$table" --target-table-name "$table-kept" --use-latest-restorable-time >/dev/null
@@ -50,9 +55,17 @@ trap 'echo "FAILED: $BASH_COMMAND" >&2' ERR
 			v.Errorf("there is no section %q", heading)
 		}
 	}
+	for _, command := range []string{makesFeed, restoresFeed} {
+		if !strings.Contains(string(raw), command) {
+			v.Errorf("there is no command %q", command)
+		}
+	}
+	// Both ways to make the table of the feeds again begin without it.
+	loses := strings.NewReplacer(makesFeed, `lose "$(out FeedTable)"; `+makesFeed, restoresFeed, `lose "$(out FeedTable)"; `+restoresFeed)
 	for _, text := range sections[1:] {
 		heading, text, _ := strings.Cut(text, "\n")
-		commands := regexp.MustCompile(`KEPT_(\w+)`).ReplaceAllStringFunc(strings.Join(callsIn(text), "\n"), func(name string) string {
+		feedIsNew := strings.Contains(text, makesFeed) || heading == "Use kept tables again"
+		commands := regexp.MustCompile(`KEPT_(\w+)`).ReplaceAllStringFunc(loses.Replace(strings.Join(callsIn(text), "\n")), func(name string) string {
 			return `"$(kept ` + pascal(strings.TrimPrefix(name, "KEPT_")) + `Table)"`
 		})
 		v.Run(heading, func(t *testing.T) {
@@ -64,7 +77,7 @@ trap 'echo "FAILED: $BASH_COMMAND" >&2' ERR
 			}
 			restored := reader.tables(db)
 			for output, table := range restored {
-				if output != "FeedTable" || heading == "Use kept tables again" { // it was not replaced before
+				if output != "FeedTable" || feedIsNew {
 					checkTable(t, db, *table.TableName)
 				}
 			}
@@ -74,6 +87,12 @@ trap 'echo "FAILED: $BASH_COMMAND" >&2' ERR
 		})
 	}
 }
+
+// What the page does if the table of the feeds is lost, in either way.
+const (
+	makesFeed    = `aws dynamodb create-table --table-name "$(out FeedTable)"`
+	restoresFeed = `backup=$(aws dynamodb list-backups --table-name "$(out FeedTable)"`
+)
 
 // tables are the tables of the stack by their outputs.
 func (v *tourist) tables(db *dynamodb.Client) map[string]*types.TableDescription {

@@ -19,9 +19,8 @@ func (v *tourist) runbooks() {
 	v.followRunbooks()
 }
 
-// prelude returns what the commands of every runbook begin with: the functions, files with
-// secrets, and a trap that names each command that fails.
-func (v *tourist) prelude() string {
+// functions returns the definitions of the functions that the runbooks use.
+func (v *tourist) functions() string {
 	v.Helper()
 	_, defined, _ := strings.Cut(v.text("docs/runbooks/README.md"), "## Shell functions") // after the topic of the alarms, which is made as in the README
 	common := strings.Join(callsIn(defined), "\n") + "\n"
@@ -29,8 +28,15 @@ func (v *tourist) prelude() string {
 	if !ok || !strings.Contains(functions, "ask()") || !strings.Contains(fromAWS, "export GITLAB_TOKEN=") {
 		v.Fatalf("docs/runbooks/README.md does not define what the others use:\n%s", common)
 	}
+	return functions
+}
+
+// prelude returns what the commands of every runbook begin with: the functions, files with
+// secrets, and a trap that names each command that fails.
+func (v *tourist) prelude() string {
+	v.Helper()
 	// The address of the local API is not the one in the stack's outputs.
-	return functions + `
+	return v.functions() + `
 dead_letter() { # prints the receipt handle of a new dead letter
   aws sqs send-message --queue-url "$(out DeadLetterQueueUrl)" --message-body '{}' --message-group-id tour --message-deduplication-id "$RANDOM" >/dev/null
   aws sqs receive-message --queue-url "$(out DeadLetterQueueUrl)" --visibility-timeout 0 --query 'Messages[0].ReceiptHandle' --output text
