@@ -79,9 +79,7 @@ func (m *model) appear() {
 	if len(m.late) == 0 {
 		return
 	}
-	i := rapid.IntRange(0, len(m.late)-1).Draw(m.T, "late")
-	record := m.late[i]
-	m.late = slices.Delete(m.late, i, i+1)
+	record := drawn(m.T, "late", &m.late)
 	shard := m.shardOf(record.entity)
 	m.shards[shard] = append(m.shards[shard], record)
 }
@@ -190,10 +188,15 @@ func (m *model) land() {
 	if len(m.parked) == 0 {
 		return
 	}
-	i := rapid.IntRange(0, len(m.parked)-1).Draw(m.T, "parked")
-	send := m.parked[i]
-	m.parked = slices.Delete(m.parked, i, i+1)
-	_, _ = send()
+	_, _ = drawn(m.T, "parked", &m.parked)()
+}
+
+// drawn removes one of the elements, of which there are some.
+func drawn[E any](t *rapid.T, label string, all *[]E) E {
+	i := rapid.IntRange(0, len(*all)-1).Draw(t, label)
+	one := (*all)[i]
+	*all = slices.Delete(*all, i, i+1)
+	return one
 }
 
 // settle applies what is still under way, or drops it. AWS refuses a request 15 minutes

@@ -13,7 +13,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/search"
-	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/memory"
 )
@@ -85,14 +84,7 @@ func followAll(ctx context.Context, o *opened) error {
 				first += c.issues
 			}
 		}
-		m, err := o.manifests.Read(ctx)
-		if err != nil {
-			return err
-		}
-		next := m // as a rebuild leaves it
-		next.Edition++
-		next.Rebuilt, next.Base.Through, next.Previous, next.Pending = next.Edition, next.Last, nil, manifest.Pending{}
-		if _, err := o.manifests.Swap(ctx, m, next); err != nil {
+		if err := o.replace(ctx); err != nil {
 			return err
 		}
 	}

@@ -233,6 +233,19 @@ func compactAll(ctx context.Context, o *opened) error {
 	return err
 }
 
+// replace has another index take the place of this one, as a rebuild does.
+func (o *opened) replace(ctx context.Context) error {
+	m, err := o.manifests.Read(ctx)
+	if err != nil {
+		return err
+	}
+	next := m
+	next.Edition++
+	next.Rebuilt, next.Base.Through, next.Previous, next.Pending = next.Edition, next.Last, nil, manifest.Pending{}
+	_, err = o.manifests.Swap(ctx, m, next)
+	return err
+}
+
 // searchAll answers queries from the index, then from one that took its place.
 func searchAll(ctx context.Context, o *opened) error {
 	similar := issue(7)
@@ -246,14 +259,7 @@ func searchAll(ctx context.Context, o *opened) error {
 				return fmt.Errorf("%d chunks were found, %s %s", len(found.Found), found.Mode, found.Reason)
 			}
 		}
-		m, err := o.manifests.Read(ctx)
-		if err != nil {
-			return err
-		}
-		next := m // as a rebuild leaves it
-		next.Edition++
-		next.Rebuilt, next.Base.Through, next.Previous, next.Pending = next.Edition, next.Last, nil, manifest.Pending{}
-		if _, err := o.manifests.Swap(ctx, m, next); err != nil {
+		if err := o.replace(ctx); err != nil {
 			return err
 		}
 		o.now = o.now.Add(time.Minute)
