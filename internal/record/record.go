@@ -20,6 +20,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxName is the longest name that a record may have. GitLab's have at most 40
@@ -95,10 +97,16 @@ type Fields struct {
 // Read returns the fields of a record; false for what is not a JSON object. They share
 // the memory of raw, which must not change.
 func Read(raw json.RawMessage) (Fields, bool) {
-	if uint64(len(raw)) > math.MaxUint32 || !json.Valid(raw) {
+	if uint64(len(raw)) > math.MaxUint32 || !isJSON(raw) {
 		return Fields{}, false
 	}
 	return readValid(raw)
+}
+
+// isJSON is [json.Valid] in a quarter of its time: it accepts names that occur twice, and
+// texts that are not UTF-8.
+func isJSON(raw []byte) bool {
+	return jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // readValid is [Read] for what is known to be JSON: the parts of a record need not be

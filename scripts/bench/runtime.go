@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"slices"
 	"time"
@@ -93,7 +92,8 @@ func start(ctx context.Context, binary string, environment []string, event []byt
 	defer cancel()
 	process := exec.CommandContext(ctx, binary)
 	process.Env = append(slices.Clone(environment), "AWS_LAMBDA_RUNTIME_API="+r.address)
-	process.Stdout, process.Stderr = os.Stderr, os.Stderr
+	var said bytes.Buffer // read once the process has ended
+	process.Stdout, process.Stderr = &said, &said
 	if err := process.Start(); err != nil {
 		return used{}, err
 	}
@@ -107,7 +107,7 @@ func start(ctx context.Context, binary string, environment []string, event []byt
 		<-ended
 	}()
 	early := func(before string) error {
-		return fmt.Errorf("it ended before it %s: %w", before, errors.Join(how, ctx.Err()))
+		return fmt.Errorf("it ended before it %s: %w\n%s", before, errors.Join(how, ctx.Err()), said.Bytes())
 	}
 	select {
 	case <-ended:
