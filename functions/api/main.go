@@ -7,10 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/erasure"
@@ -41,8 +39,8 @@ func build(_ context.Context, env function.Env[config.API]) (any, error) {
 // options wires the API.
 func options(env function.Env[config.API]) api.Options {
 	c, db := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled)
-	functions := lambda.NewFromConfig(awsenv.Patient(env.AWS))
-	queues := sqs.NewFromConfig(env.AWS)
+	functions := awsapi.NewLambda(awsenv.Patient(env.AWS))
+	queues := awsapi.NewSQS(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
 	var allowed []int64 // every project
 	if !c.Projects.All() {
@@ -54,7 +52,7 @@ func options(env function.Env[config.API]) api.Options {
 		Passes:       rows,
 		Standing:     rows,
 		Crawl:        invoke.Starter(functions, c.CrawlerFunction),
-		Search:       ask(lambda.NewFromConfig(awsenv.Awaiting(env.AWS, surgical.SearchTimeout)), c.SearchFunction),
+		Search:       ask(awsapi.NewLambda(awsenv.Awaiting(env.AWS, surgical.SearchTimeout)), c.SearchFunction),
 		Index:        manifest.NewStore(db, c.State),
 		StartIndexer: invoke.Starter(functions, c.IndexerFunction),
 		Content:      content.NewStore(db, c.Content, time.Now).ForReaders(rows.ProjectHiddenAt, c.Confidential),
@@ -74,7 +72,7 @@ func options(env function.Env[config.API]) api.Options {
 }
 
 // gauges are the queues that the status shows.
-func gauges(client *sqs.Client, c config.API) []api.Gauge {
+func gauges(client *awsapi.SQS, c config.API) []api.Gauge {
 	of := func(name, url string) api.Gauge {
 		return api.Gauge{Name: name, Depth: func(ctx context.Context) (int, int, error) { return queue.Depth(ctx, client, url) }}
 	}
@@ -85,7 +83,7 @@ func gauges(client *sqs.Client, c config.API) []api.Gauge {
 }
 
 // ask has a query answered by the search function.
-func ask(client *lambda.Client, function string) func(context.Context, search.Query) (search.Answer, error) {
+func ask(client *awsapi.Lambda, function string) func(context.Context, search.Query) (search.Answer, error) {
 	return func(ctx context.Context, q search.Query) (search.Answer, error) {
 		var reply search.Reply
 		if err := invoke.Answer(ctx, client, function, q, &reply); err != nil {

@@ -7,8 +7,7 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/crawl"
 	"gitlab.com/lorehook/lorehook/internal/duration"
@@ -25,7 +24,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Crawler]) (any, error) {
-	c, db, queues := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled), sqs.NewFromConfig(env.AWS)
+	c, db, queues := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled), awsapi.NewSQS(env.AWS)
 	client, err := gitlabenv.NewClient(c.GitLab, env, metrics.Crawling{Emitter: env.Meter})
 	if err != nil {
 		return nil, err

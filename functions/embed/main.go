@@ -5,8 +5,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function"
@@ -26,7 +25,7 @@ func build(_ context.Context, env function.Env[config.Stage]) (any, error) {
 		return nil, err
 	}
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
-	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
+	starter := &workflow.Starter{Client: awsapi.NewStepFunctions(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
 	runner := &workflow.Runner{
 		Ledger:   rows,
 		Launcher: &workflow.Launcher{Starter: starter, Ledger: rows},

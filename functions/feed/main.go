@@ -6,8 +6,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/function"
@@ -20,6 +19,6 @@ func main() { function.Main(build) }
 func build(_ context.Context, env function.Env[config.Feed]) (any, error) {
 	store := feed.NewStore(dynamo.New(env.AWS, env.Meter.TableThrottled), env.Config.Feed, time.Now)
 	consumer := &feed.Consumer{Store: store, Clock: time.Now, Log: env.Log,
-		Changed: invoke.Starter(lambda.NewFromConfig(env.AWS), env.Config.IndexerFunction)}
+		Changed: invoke.Starter(awsapi.NewLambda(env.AWS), env.Config.IndexerFunction)}
 	return consumer.Handle, nil
 }

@@ -5,8 +5,7 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/indexenv"
@@ -17,5 +16,5 @@ func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Indexer]) (any, error) {
 	ofSearch := function.Env[config.Search]{Config: env.Config.Search, AWS: env.AWS, Log: env.Log, Meter: env.Meter}
-	return indexenv.Handler(ofSearch, invoke.Starter(lambda.NewFromConfig(env.AWS), env.Config.BuilderFunction))
+	return indexenv.Handler(ofSearch, invoke.Starter(awsapi.NewLambda(env.AWS), env.Config.BuilderFunction))
 }

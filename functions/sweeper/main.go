@@ -7,9 +7,7 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/erasure"
@@ -26,9 +24,9 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Sweeper]) (any, error) {
-	c, db, client := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled), sqs.NewFromConfig(env.AWS)
+	c, db, client := env.Config, dynamo.New(env.AWS, env.Meter.TableThrottled), awsapi.NewSQS(env.AWS)
 	rows := ledger.New(db, c.Tables, time.Now).Metered(env.Meter)
-	starter := &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
+	starter := &workflow.Starter{Client: awsapi.NewStepFunctions(awsenv.Patient(env.AWS)), StateMachineARN: c.StateMachineARN}
 	store := content.NewStore(db, c.Content, time.Now)
 	sweeper := &sweep.Sweeper{
 		Ledger:   rows,

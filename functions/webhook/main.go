@@ -7,9 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
@@ -23,7 +21,7 @@ import (
 func main() { function.Main(build) }
 
 func build(_ context.Context, env function.Env[config.Webhook]) (any, error) {
-	c, client := env.Config, sqs.NewFromConfig(env.AWS)
+	c, client := env.Config, awsapi.NewSQS(env.AWS)
 	return gateway.Adapt(&webhook.Handler{
 		Verifiers: secret.NewSource(loadVerifier(env), time.Now).OnFailure(env.SecretFailed),
 		Queue:     queue.NewSender(client, c.RequestsQueueURL),
@@ -45,7 +43,7 @@ func loadVerifier(env function.Env[config.Webhook]) func(context.Context) (*deli
 		return delivery.NewVerifier(c.SigningTokens, c.SecretTokens)
 	}
 	if len(c.SigningTokens)+len(c.SecretTokens) == 0 && c.SecretID != "" {
-		client := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
+		client := sync.OnceValue(func() secret.Reader { return awsapi.NewSecretsManager(env.AWS) })
 		load = secret.FromManager(client, c.SecretID, delivery.ParseVerifier)
 	}
 	return func(ctx context.Context) (*delivery.Verifier, error) {

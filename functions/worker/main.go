@@ -8,9 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/embedding/vectorspace"
@@ -42,9 +40,9 @@ func build(_ context.Context, env function.Env[config.Worker]) (any, error) {
 	db := dynamo.New(cfg, meter.TableThrottled)
 	store, rows := content.NewStore(db, c.Content, time.Now).EmbeddedBy(model), ledger.New(db, c.Tables, time.Now).Metered(meter)
 	launcher := &workflow.Launcher{
-		Starter: &workflow.Starter{Client: sfn.NewFromConfig(awsenv.Patient(cfg)), StateMachineARN: c.StateMachineARN}, Ledger: rows,
+		Starter: &workflow.Starter{Client: awsapi.NewStepFunctions(awsenv.Patient(cfg)), StateMachineARN: c.StateMachineARN}, Ledger: rows,
 	}
-	queues := sqs.NewFromConfig(cfg)
+	queues := awsapi.NewSQS(cfg)
 	engine := &worker.Engine{
 		DB: db, Ledger: rows, Content: store, Fetch: fetcher.Fetch, Project: fetcher.ShowsProject, Launch: launcher.Launch,
 		Deliveries: func(ctx context.Context) (waiting, received int, err error) {

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/outage"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -32,7 +33,7 @@ func service(t *testing.T, handle http.HandlerFunc) aws.Config {
 
 // at is the configuration of clients that send every request once.
 func at(url string) aws.Config {
-	return aws.Config{Region: "eu-central-1", BaseEndpoint: &url, RetryMaxAttempts: 1, Credentials: aws.AnonymousCredentials{}}
+	return aws.Config{Region: "eu-central-1", BaseEndpoint: &url, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider("sample", "sample", "")}
 }
 
 func saying(status int, kind string) http.HandlerFunc {
@@ -66,7 +67,7 @@ func readObject(ctx context.Context, cfg aws.Config) error {
 }
 
 func invoke(ctx context.Context, cfg aws.Config) error {
-	_, err := lambda.NewFromConfig(cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("f")})
+	_, err := awsapi.NewLambda(cfg).Invoke(ctx, &awsapi.InvokeInput{Function: "f"})
 	return err
 }
 

@@ -6,16 +6,14 @@ import (
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 )
 
 // Consumer is the worker's side of the queues, apart from Lambda's polling.
 type Consumer struct {
-	Client *sqs.Client
+	Client *awsapi.SQS
 	// QueueURLs are the queues that messages come from. A message's queue is
 	// looked up by the name in its ARN.
 	QueueURLs []string
@@ -29,9 +27,7 @@ func (q *Consumer) Delay(ctx context.Context, record events.SQSMessage, seconds 
 	if err != nil {
 		return err
 	}
-	_, err = q.Client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
-		QueueUrl: aws.String(url), ReceiptHandle: aws.String(record.ReceiptHandle), VisibilityTimeout: seconds,
-	})
+	_, err = q.Client.ChangeMessageVisibility(ctx, &awsapi.ChangeMessageVisibilityInput{QueueURL: url, ReceiptHandle: record.ReceiptHandle, Timeout: seconds})
 	if err != nil {
 		return fmt.Errorf("delay message %s: %w", record.MessageId, err)
 	}
@@ -55,10 +51,8 @@ func (q *Consumer) DeadLetter(ctx context.Context, record events.SQSMessage) err
 	if group == "" {
 		group = record.MessageId
 	}
-	_, err := q.Client.SendMessage(ctx, &sqs.SendMessageInput{
-		QueueUrl: aws.String(q.DeadLetterURL), MessageBody: aws.String(record.Body),
-		MessageGroupId: aws.String(group), MessageDeduplicationId: aws.String(record.MessageId),
-		MessageAttributes: texts(record.MessageAttributes),
+	_, err := q.Client.SendMessage(ctx, &awsapi.SendMessageInput{
+		QueueURL: q.DeadLetterURL, Body: record.Body, GroupID: group, DeduplicationID: record.MessageId, Attributes: texts(record.MessageAttributes),
 	})
 	if err != nil {
 		return fmt.Errorf("move message %s to the dead-letter queue: %w", record.MessageId, err)
@@ -74,11 +68,11 @@ func ShortName(record events.SQSMessage) string {
 }
 
 // texts copies the string attributes. All of ours are strings.
-func texts(attributes map[string]events.SQSMessageAttribute) map[string]types.MessageAttributeValue {
-	copied := map[string]types.MessageAttributeValue{}
+func texts(attributes map[string]events.SQSMessageAttribute) map[string]awsapi.MessageAttribute {
+	copied := map[string]awsapi.MessageAttribute{}
 	for name, value := range attributes {
 		if value.DataType == "String" && value.StringValue != nil {
-			copied[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: value.StringValue}
+			copied[name] = awsapi.TextAttribute(*value.StringValue)
 		}
 	}
 	return copied

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/queue"
@@ -47,9 +46,9 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("not sent: %v", err)
 		}
 		in := client.sent[0]
-		same(t, r, aws.ToString(in.MessageBody))
-		if !queue.FitsID(aws.ToString(in.MessageGroupId)) || !queue.FitsID(aws.ToString(in.MessageDeduplicationId)) {
-			t.Fatalf("SQS would refuse the group %q or the id %q", aws.ToString(in.MessageGroupId), aws.ToString(in.MessageDeduplicationId))
+		same(t, r, in.Body)
+		if !queue.FitsID(in.GroupID) || !queue.FitsID(in.DeduplicationID) {
+			t.Fatalf("SQS would refuse the group %q or the id %q", in.GroupID, in.DeduplicationID)
 		}
 	})
 }

@@ -14,10 +14,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -33,7 +30,7 @@ const (
 
 // SQS is the part of the SQS client that [Sender] uses.
 type SQS interface {
-	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+	SendMessage(context.Context, *awsapi.SendMessageInput) (*awsapi.SendMessageOutput, error)
 }
 
 // Sender sends to one queue.
@@ -59,12 +56,8 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 	if err != nil {
 		return surgical.WrapError(surgical.CodeInternal, err, "the request cannot be encoded")
 	}
-	_, err = s.sqs.SendMessage(ctx, &sqs.SendMessageInput{
-		QueueUrl:               aws.String(s.url),
-		MessageBody:            aws.String(string(body)),
-		MessageGroupId:         aws.String(r.Group()),
-		MessageDeduplicationId: aws.String(r.MessageID()),
-		MessageAttributes:      attributes(r),
+	_, err = s.sqs.SendMessage(ctx, &awsapi.SendMessageInput{
+		QueueURL: s.url, Body: string(body), GroupID: r.Group(), DeduplicationID: r.MessageID(), Attributes: attributes(r),
 	})
 	if err != nil {
 		return surgical.WrapError(surgical.CodeQueueUnavailable, err, "the request could not be sent to the queue")
@@ -72,13 +65,10 @@ func (s *Sender) Send(ctx context.Context, r surgical.Request) error {
 	return nil
 }
 
-func attributes(r surgical.Request) map[string]types.MessageAttributeValue {
-	text := func(value string) types.MessageAttributeValue {
-		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
-	}
-	all := map[string]types.MessageAttributeValue{RunAttribute: text(r.RunID)}
+func attributes(r surgical.Request) map[string]awsapi.MessageAttribute {
+	all := map[string]awsapi.MessageAttribute{RunAttribute: awsapi.TextAttribute(r.RunID)}
 	if r.TraceParent != "" {
-		all[TraceAttribute] = text(r.TraceParent)
+		all[TraceAttribute] = awsapi.TextAttribute(r.TraceParent)
 	}
 	return all
 }

@@ -8,22 +8,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 type fakeSQS struct {
-	sent []*sqs.SendMessageInput
+	sent []*awsapi.SendMessageInput
 	err  error
 }
 
-func (f *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+func (f *fakeSQS) SendMessage(_ context.Context, in *awsapi.SendMessageInput) (*awsapi.SendMessageOutput, error) {
 	f.sent = append(f.sent, in)
-	return &sqs.SendMessageOutput{}, f.err
+	return &awsapi.SendMessageOutput{}, f.err
 }
 
 func request(key string, targets ...surgical.Target) surgical.Request {
@@ -61,13 +60,13 @@ func TestARequestComesBackAsItWasSent(t *testing.T) {
 				t.Fatal(err)
 			}
 			in := client.sent[0]
-			if got := aws.ToString(in.MessageGroupId); got != tt.group || !queue.FitsID(got) {
+			if got := in.GroupID; got != tt.group || !queue.FitsID(got) {
 				t.Errorf("group = %q, want %q", got, tt.group)
 			}
-			if got := aws.ToString(in.MessageDeduplicationId); got != tt.dedup || !queue.FitsID(got) {
+			if got := in.DeduplicationID; got != tt.dedup || !queue.FitsID(got) {
 				t.Errorf("deduplication id = %q, want %q", got, tt.dedup)
 			}
-			got, err := queue.Decode(aws.ToString(in.MessageBody))
+			got, err := queue.Decode(in.Body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,17 +95,17 @@ func TestAMessageNamesItsRunAndItsTrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := map[string]string{}
-		for key, value := range client.sent[0].MessageAttributes {
-			if aws.ToString(value.DataType) != "String" {
-				t.Errorf("%s: %s is a %s", name, key, aws.ToString(value.DataType))
+		for key, value := range client.sent[0].Attributes {
+			if value.DataType != "String" {
+				t.Errorf("%s: %s is a %s", name, key, value.DataType)
 			}
-			got[key] = aws.ToString(value.StringValue)
+			got[key] = value.StringValue
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: attributes (-want +got):\n%s", name, diff)
 		}
-		if strings.Contains(aws.ToString(client.sent[0].MessageBody), "4bf92f") {
-			t.Errorf("%s: the body is %s", name, aws.ToString(client.sent[0].MessageBody))
+		if strings.Contains(client.sent[0].Body, "4bf92f") {
+			t.Errorf("%s: the body is %s", name, client.sent[0].Body)
 		}
 	}
 }
@@ -164,7 +163,7 @@ func TestMessages_KeepTheFormOfEarlierVersions(t *testing.T) {
 		if err := queue.NewSender(client, "q").Send(t.Context(), want); err != nil {
 			t.Fatal(err)
 		}
-		if sent := aws.ToString(client.sent[0].MessageBody); sent != body {
+		if sent := client.sent[0].Body; sent != body {
 			t.Errorf("sent as %s\nwant    %s", sent, body)
 		}
 	}

@@ -14,10 +14,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
@@ -180,12 +180,12 @@ func TestBatchReportsHowLongMessagesWaited(t *testing.T) {
 }
 
 func TestConsumerKeepsRunAndTraceOfADeadLetter(t *testing.T) {
-	var sent *sqs.SendMessageInput
-	client := sqs.New(sqs.Options{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
+	var sent *awsapi.SendMessageInput
+	client := awsapi.NewSQS(aws.Config{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Catch",
 			func(_ context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (out middleware.InitializeOutput, _ middleware.Metadata, _ error) {
-				sent = in.Parameters.(*sqs.SendMessageInput)
-				out.Result = &sqs.SendMessageOutput{}
+				sent = in.Parameters.(*awsapi.SendMessageInput)
+				out.Result = &awsapi.SendMessageOutput{}
 				return out, middleware.Metadata{}, nil
 			}), middleware.Before)
 	}}})
@@ -195,8 +195,8 @@ func TestConsumerKeepsRunAndTraceOfADeadLetter(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
-	for name, value := range sent.MessageAttributes {
-		got[name] = aws.ToString(value.StringValue)
+	for name, value := range sent.Attributes {
+		got[name] = value.StringValue
 	}
 	if diff := cmp.Diff(carried, got); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 )
 
@@ -23,7 +21,7 @@ type Input struct {
 
 // Starter starts executions of the state machine.
 type Starter struct {
-	Client          *sfn.Client
+	Client          *awsapi.StepFunctions
 	StateMachineARN string
 }
 
@@ -39,9 +37,7 @@ func (s *Starter) Start(ctx context.Context, runID string, generation int64) err
 	if err != nil {
 		return fmt.Errorf("encode input: %w", err)
 	}
-	_, err = s.Client.StartExecution(ctx, &sfn.StartExecutionInput{
-		StateMachineArn: aws.String(s.StateMachineARN), Input: aws.String(string(input)),
-	})
+	_, err = s.Client.StartExecution(ctx, &awsapi.StartExecutionInput{StateMachineARN: s.StateMachineARN, Input: string(input)})
 	if err != nil {
 		return fmt.Errorf("start the workflow of run %s: %w", runID, err)
 	}

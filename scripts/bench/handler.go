@@ -17,11 +17,11 @@ import (
 	"time"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/go-json-experiment/json/jsontext"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/events"
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/function/logs"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
@@ -35,8 +35,8 @@ import (
 // discarding is a queue that accepts everything at once.
 type discarding struct{}
 
-func (discarding) SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
-	return &sqs.SendMessageOutput{}, nil
+func (discarding) SendMessage(context.Context, *awsapi.SendMessageInput) (*awsapi.SendMessageOutput, error) {
+	return &awsapi.SendMessageOutput{}, nil
 }
 
 // handling measures the webhook's handler, from the gateway's event to its answer, with

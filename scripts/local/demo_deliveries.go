@@ -9,9 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"gitlab.com/lorehook/lorehook/internal/apiclient"
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/queue"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/token"
@@ -177,7 +176,7 @@ func runsLeft(n int) string { return fmt.Sprintf("%d runs left", n) }
 
 // queued is how many runs wait in the queues, those that a worker has received included.
 func (d *demo) queued(ctx context.Context) (runs int, err error) {
-	client := sqs.NewFromConfig(d.stack.AWS)
+	client := awsapi.NewSQS(d.stack.AWS)
 	for _, name := range []string{"RequestsQueueUrl", "BulkQueueUrl"} {
 		waiting, received, err := queue.Depth(ctx, client, d.stack.Outputs[name])
 		if err != nil {
@@ -200,7 +199,7 @@ func (s *step) sync(ctx context.Context, refs ...surgical.EntityRef) (runID stri
 	for _, ref := range refs {
 		r.Targets = append(r.Targets, ref.Target)
 	}
-	sender := queue.NewSender(sqs.NewFromConfig(s.stack.AWS), s.stack.Outputs["BulkQueueUrl"])
+	sender := queue.NewSender(awsapi.NewSQS(s.stack.AWS), s.stack.Outputs["BulkQueueUrl"])
 	return r.RunID, sender.Send(ctx, r)
 }
 

@@ -7,14 +7,12 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 
 	"gitlab.com/lorehook/lorehook/infra/access"
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 )
 
 // roles are those of the stack.
@@ -80,13 +78,13 @@ func needs(call Call) (all []need) {
 		for _, item := range in.TransactItems {
 			all = append(all, needOf(item))
 		}
-	case *sqs.SendMessageInput:
-		all = append(all, need{access.Send, path.Base(aws.ToString(in.QueueUrl))})
-	case *sqs.ChangeMessageVisibilityInput:
-		all = append(all, need{"sqs:ChangeMessageVisibility", path.Base(aws.ToString(in.QueueUrl))})
-	case *sqs.GetQueueAttributesInput:
-		all = append(all, need{"sqs:GetQueueAttributes", path.Base(aws.ToString(in.QueueUrl))})
-	case *sfn.StartExecutionInput:
+	case *awsapi.SendMessageInput:
+		all = append(all, need{access.Send, path.Base(in.QueueURL)})
+	case *awsapi.ChangeMessageVisibilityInput:
+		all = append(all, need{"sqs:ChangeMessageVisibility", path.Base(in.QueueURL)})
+	case *awsapi.GetQueueAttributesInput:
+		all = append(all, need{"sqs:GetQueueAttributes", path.Base(in.QueueURL)})
+	case *awsapi.StartExecutionInput:
 		all = append(all, need{access.Start, access.Workflow})
 	default:
 		if call.Service != GitLab {

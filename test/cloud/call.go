@@ -10,9 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/tables"
 )
 
@@ -128,10 +127,10 @@ func (c Call) String() string {
 			}
 		}
 		return c.Operation + slices.Min(all)
-	case *sqs.SendMessageInput:
-		return c.Operation + " " + path.Base(*in.QueueUrl) + " " + aws.ToString(in.MessageGroupId)
-	case *sfn.StartExecutionInput:
-		return c.Operation + " " + *in.Input
+	case *awsapi.SendMessageInput:
+		return c.Operation + " " + path.Base(in.QueueURL) + " " + in.GroupID
+	case *awsapi.StartExecutionInput:
+		return c.Operation + " " + in.Input
 	}
 	var names []string
 	for _, table := range c.Tables() {

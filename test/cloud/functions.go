@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/crawl"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
@@ -34,10 +33,10 @@ import (
 type Environment struct {
 	DB     *dynamodb.Client
 	Tables config.Tables
-	SQS    *sqs.Client
+	SQS    *awsapi.SQS
 	// URLs of the two queues.
 	Requests, Hides, Bulk, DeadLetters string
-	StepFunctions                      *sfn.Client
+	StepFunctions                      *awsapi.StepFunctions
 	// Fetch is usually the GitLab client's.
 	Fetch Fetch
 	// Lists reads GitLab's lists, for the crawler only.

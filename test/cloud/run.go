@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/crawl"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -23,7 +23,7 @@ import (
 )
 
 // stepFunctions is a client whose executions the cloud runs.
-func (c *Cloud) stepFunctions() *sfn.Client {
+func (c *Cloud) stepFunctions() *awsapi.StepFunctions {
 	return stepfunctions.Client(func(input json.RawMessage) error { c.start(input); return nil }, InterceptAPI(StepFunctions, c.boundary))
 }
 

@@ -15,8 +15,8 @@ import (
 
 	awsevents "github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/console"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
@@ -205,8 +205,8 @@ func (w *watch) nameOf(q *fakesqs.Queue) string {
 
 // sending counts the messages that are sent.
 func (w *watch) sending(ctx context.Context, call cloud.Call, send func() error) error {
-	if in, ok := call.Input.(*sqs.SendMessageInput); ok {
-		w.add("AWS/SQS", "NumberOfMessagesSent", 1, "QueueName=lorehook-"+path.Base(*in.QueueUrl))
+	if in, ok := call.Input.(*awsapi.SendMessageInput); ok {
+		w.add("AWS/SQS", "NumberOfMessagesSent", 1, "QueueName=lorehook-"+path.Base(in.QueueURL))
 	}
 	return w.count(ctx, call, send)
 }

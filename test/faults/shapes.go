@@ -15,7 +15,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -73,7 +72,7 @@ func (k Kind) refused(call cloud.Call) refused {
 		return refused{&types.ProvisionedThroughputExceededException{Message: aws.String("The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.")}, 400, true}
 	case Throttled:
 		if call.Service == cloud.SQS {
-			return refused{&sqstypes.RequestThrottled{Message: aws.String("Request is throttled.")}, 400, true}
+			return refused{&smithy.GenericAPIError{Code: "RequestThrottled", Message: "Request is throttled."}, 400, true}
 		}
 		if dynamo {
 			return refused{&types.ThrottlingException{Message: aws.String("Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table or index so please try again shortly.")}, 400, true}

@@ -18,11 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/awsretry"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/test/cloud"
@@ -46,13 +45,11 @@ func calls() map[string]func(ctx context.Context, b boundary) error {
 		"PutItem":            func(ctx context.Context, b boundary) error { return put(ctx, b.dynamoDB()) },
 		"TransactWriteItems": func(ctx context.Context, b boundary) error { return transact(ctx, b.dynamoDB()) },
 		"SendMessage": func(ctx context.Context, b boundary) error {
-			_, err := b.sqs().SendMessage(ctx, &sqs.SendMessageInput{
-				QueueUrl: aws.String("https://sqs/q"), MessageBody: aws.String("m"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("d"),
-			})
+			_, err := b.sqs().SendMessage(ctx, &awsapi.SendMessageInput{QueueURL: "https://sqs/q", Body: "m", GroupID: "g", DeduplicationID: "d"})
 			return err
 		},
 		"StartExecution": func(ctx context.Context, b boundary) error {
-			_, err := b.stepFunctions().StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String("arn"), Input: aws.String("{}")})
+			_, err := b.stepFunctions().StartExecution(ctx, &awsapi.StartExecutionInput{StateMachineARN: "arn", Input: "{}"})
 			return err
 		},
 	}
@@ -88,9 +85,9 @@ func (b boundary) config(service string) aws.Config {
 }
 
 func (b boundary) dynamoDB() *dynamodb.Client { return dynamo.New(b.config(cloud.DynamoDB), nil) }
-func (b boundary) sqs() *sqs.Client           { return sqs.NewFromConfig(b.config(cloud.SQS)) }
-func (b boundary) stepFunctions() *sfn.Client {
-	return sfn.NewFromConfig(b.config(cloud.StepFunctions))
+func (b boundary) sqs() *awsapi.SQS           { return awsapi.NewSQS(b.config(cloud.SQS)) }
+func (b boundary) stepFunctions() *awsapi.StepFunctions {
+	return awsapi.NewStepFunctions(b.config(cloud.StepFunctions))
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

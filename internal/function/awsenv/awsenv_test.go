@@ -10,8 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -84,9 +84,11 @@ func TestConfig_GivesUpASilentConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := secretsmanager.NewFromConfig(silent(c.cfg), func(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 })
+				cfg := silent(c.cfg)
+				cfg.RetryMaxAttempts = 1
+				client := awsapi.NewSecretsManager(cfg)
 				began := time.Now()
-				_, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("s")})
+				_, err := client.GetSecretValue(t.Context(), &awsapi.GetSecretValueInput{SecretID: "s"})
 				if took := time.Since(began); err == nil || took != c.after {
 					t.Errorf("gave up after %s with %v, want %s", took, err, c.after)
 				}

@@ -12,11 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
@@ -49,19 +46,19 @@ func TestConfig_SendsARequestOfEachServiceAsOftenAsTheLimitsSay(t *testing.T) {
 			return err
 		}, surgical.DynamoDBAttempts, surgical.DynamoDBRetryPause},
 		"SQS": {func(ctx context.Context, cfg aws.Config) error {
-			_, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: name, MessageBody: name})
+			_, err := awsapi.NewSQS(cfg).SendMessage(ctx, &awsapi.SendMessageInput{QueueURL: "name", Body: "text"})
 			return err
 		}, surgical.AWSAttempts, surgical.AWSRetryPause},
 		"Secrets Manager": {func(ctx context.Context, cfg aws.Config) error {
-			_, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: name})
+			_, err := awsapi.NewSecretsManager(cfg).GetSecretValue(ctx, &awsapi.GetSecretValueInput{SecretID: "name"})
 			return err
 		}, surgical.AWSAttempts, surgical.AWSRetryPause},
 		"Lambda": {func(ctx context.Context, cfg aws.Config) error {
-			_, err := lambda.NewFromConfig(cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: name})
+			_, err := awsapi.NewLambda(cfg).Invoke(ctx, &awsapi.InvokeInput{Function: "name"})
 			return err
 		}, surgical.AWSAttempts, surgical.AWSRetryPause},
 		"Step Functions": {func(ctx context.Context, cfg aws.Config) error {
-			_, err := sfn.NewFromConfig(cfg).StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: name})
+			_, err := awsapi.NewStepFunctions(cfg).StartExecution(ctx, &awsapi.StartExecutionInput{StateMachineARN: "name"})
 			return err
 		}, surgical.AWSAttempts, surgical.AWSRetryPause},
 		"S3": {func(ctx context.Context, cfg aws.Config) error {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/embedding"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/awsenv"
@@ -20,7 +20,7 @@ import (
 
 // New returns the configured embedder. Its API key is read when it is needed.
 func New[C function.Config](c config.Embedder, env function.Env[C]) (embedding.Embedder, error) {
-	secrets := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
+	secrets := sync.OnceValue(func() secret.Reader { return awsapi.NewSecretsManager(env.AWS) })
 	apiKey := secret.NewSource(secret.FromManager(secrets, c.APIKeySecretID, token.Key), time.Now).OnFailure(env.SecretFailed)
 	// The embedder itself repeats what failed: the SDK would not honor Retry-After,
 	// and would not slow the other requests down.

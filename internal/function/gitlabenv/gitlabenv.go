@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/cabundle"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
@@ -46,7 +45,7 @@ func accessToken[C function.Config](c config.GitLab, env function.Env[C]) (get f
 	if c.Token != "" {
 		return func(context.Context) (string, error) { return c.Token, nil }, nil
 	}
-	client := sync.OnceValue(func() secret.Reader { return secretsmanager.NewFromConfig(env.AWS) })
+	client := sync.OnceValue(func() secret.Reader { return awsapi.NewSecretsManager(env.AWS) })
 	source := secret.NewSource(secret.FromManager(client, c.TokenSecretID, token.Access), time.Now).OnFailure(env.SecretFailed)
 	return source.Get, func(ctx context.Context) (bool, error) {
 		_, read, err := source.Refresh(ctx)

@@ -6,24 +6,23 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/outage"
 )
 
 // Answer invokes the function, waits for it, and decodes what it returned into out. If the
 // function ran out of its time, the error is
 // [surgical.CodeDependencyUnavailable].
-func Answer(ctx context.Context, client *lambda.Client, function string, in, out any) error {
+func Answer(ctx context.Context, client *awsapi.Lambda, function string, in, out any) error {
 	payload, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("encode the request to the function %s: %w", function, err)
 	}
-	answer, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
+	answer, err := client.Invoke(ctx, &awsapi.InvokeInput{Function: function, Payload: payload})
 	if err != nil {
 		return fmt.Errorf("invoke the function %s: %w", function, err)
 	}
-	if answer.FunctionError != nil {
+	if answer.FunctionError != "" {
 		return failed(function, answer.Payload)
 	}
 	if err := json.Unmarshal(answer.Payload, out); err != nil {

@@ -8,8 +8,9 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function/invoke"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -41,7 +42,7 @@ func TestAnswer_TellsAFunctionThatRanOutOfTimeFromOneThatFailed(t *testing.T) {
 				_, _ = io.WriteString(w, c.payload)
 			}))
 			defer server.Close()
-			client := lambda.New(lambda.Options{Region: "eu-central-1", BaseEndpoint: &server.URL, Credentials: aws.AnonymousCredentials{}})
+			client := awsapi.NewLambda(aws.Config{Region: "eu-central-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("sample", "sample", "")})
 			var out struct{ N int }
 			err := invoke.Answer(t.Context(), client, "search", map[string]string{"q": "words"}, &out)
 			if c.code == "" {

@@ -5,15 +5,14 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 )
 
 // Starter returns what starts the function without waiting for it. A nil error means that
 // Lambda accepted the event.
-func Starter(client *lambda.Client, function string) func(context.Context) error {
+func Starter(client *awsapi.Lambda, function string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if _, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, InvocationType: types.InvocationTypeEvent}); err != nil {
+		if _, err := client.Invoke(ctx, &awsapi.InvokeInput{Function: function, Event: true}); err != nil {
 			return fmt.Errorf("start the function %s: %w", function, err)
 		}
 		return nil

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 )
 
 // Reader is the part of the Secrets Manager client that [FromManager] uses.
 type Reader interface {
-	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	GetSecretValue(context.Context, *awsapi.GetSecretValueInput) (*awsapi.GetSecretValueOutput, error)
 }
 
 // FromManager returns a load function for [NewSource] that reads the secret with
@@ -22,14 +22,14 @@ type Reader interface {
 func FromManager[T any](client func() Reader, id string, parse func(text string) (T, error)) func(context.Context) (T, error) {
 	return func(ctx context.Context) (T, error) {
 		var none T
-		out, err := client().GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
+		out, err := client().GetSecretValue(ctx, &awsapi.GetSecretValueInput{SecretID: id})
 		if gone(err) {
 			err = fmt.Errorf("%w: %w", ErrUnusable, err)
 		}
 		if err != nil {
 			return none, fmt.Errorf("read secret %s: %w", id, err)
 		}
-		value, err := parse(aws.ToString(out.SecretString))
+		value, err := parse(out.Text)
 		if err != nil {
 			return none, fmt.Errorf("secret %s: %w: %w", id, ErrUnusable, err)
 		}
@@ -40,7 +40,6 @@ func FromManager[T any](client func() Reader, id string, parse func(text string)
 // gone reports whether Secrets Manager answered that there is no such secret, or that
 // it is scheduled for deletion.
 func gone(err error) bool {
-	var missing *types.ResourceNotFoundException
-	var deleted *types.InvalidRequestException
-	return errors.As(err, &missing) || errors.As(err, &deleted)
+	said, ok := errors.AsType[smithy.APIError](err)
+	return ok && (said.ErrorCode() == awsapi.CodeNoSecret || said.ErrorCode() == awsapi.CodeInvalidRequest)
 }

@@ -9,9 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/internal/token"
@@ -25,14 +24,14 @@ type vault struct {
 	reads int
 }
 
-func (v *vault) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
+func (v *vault) GetSecretValue(context.Context, *awsapi.GetSecretValueInput) (*awsapi.GetSecretValueOutput, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.reads++
 	if v.err != nil {
 		return nil, v.err
 	}
-	return &secretsmanager.GetSecretValueOutput{SecretString: aws.String(v.text)}, nil
+	return &awsapi.GetSecretValueOutput{Text: v.text}, nil
 }
 
 func (v *vault) set(text string, err error) {
@@ -256,8 +255,8 @@ func TestSourceGet_KeepsTheLastValueForAQuarterOfAnHour(t *testing.T) {
 
 func TestSourceGet_DropsAValueThatSecretsManagerSaysIsGone(t *testing.T) {
 	for name, spoil := range map[string]func(*vault){
-		"deleted":   func(v *vault) { v.set("", &types.ResourceNotFoundException{}) },
-		"scheduled": func(v *vault) { v.set("", &types.InvalidRequestException{}) },
+		"deleted":   func(v *vault) { v.set("", &smithy.GenericAPIError{Code: "ResourceNotFoundException"}) },
+		"scheduled": func(v *vault) { v.set("", &smithy.GenericAPIError{Code: "InvalidRequestException"}) },
 		"malformed": func(v *vault) { v.set(`"sample-quoted-token"`, nil) },
 		"emptied":   func(v *vault) { v.set("  ", nil) },
 	} {

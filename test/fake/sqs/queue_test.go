@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	fakesqs "gitlab.com/lorehook/lorehook/test/fake/sqs"
 )
 
@@ -170,18 +168,18 @@ func TestPollDeletesWhatTheHandlerDoesNotReportAndNothingWhenItDies(t *testing.T
 	}
 }
 
-func TestTheSDKsClientReachesTheQueues(t *testing.T) {
+func TestTheClientReachesTheQueues(t *testing.T) {
 	c, q, dead := queue()
 	client := fakesqs.Client([]*fakesqs.Queue{q, dead})
-	out, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{
-		QueueUrl: aws.String(q.URL()), MessageBody: aws.String("a1"), MessageGroupId: aws.String("a"), MessageDeduplicationId: aws.String("1"),
+	out, err := client.SendMessage(t.Context(), &awsapi.SendMessageInput{
+		QueueURL: q.URL(), Body: "a1", GroupID: "a", DeduplicationID: "1",
 	})
-	if err != nil || *out.MessageId != q.Messages()[0].ID {
+	if err != nil || out.MessageID != q.Messages()[0].ID {
 		t.Fatalf("%v, error %v", out, err)
 	}
 	c.pass(2 * time.Second)
 	m := q.Receive(1)[0]
-	hide := &sqs.ChangeMessageVisibilityInput{QueueUrl: aws.String(q.URL()), ReceiptHandle: aws.String(m.Receipt), VisibilityTimeout: 10}
+	hide := &awsapi.ChangeMessageVisibilityInput{QueueURL: q.URL(), ReceiptHandle: m.Receipt, Timeout: 10}
 	if _, err := client.ChangeMessageVisibility(t.Context(), hide); err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +190,7 @@ func TestTheSDKsClientReachesTheQueues(t *testing.T) {
 	if !slices.Equal(bodies(q.Receive(1)), []string{"a1"}) {
 		t.Error("the message did not come back after 10 s")
 	}
-	if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String("https://elsewhere/x"), MessageBody: aws.String("b")}); err == nil {
+	if _, err := client.SendMessage(t.Context(), &awsapi.SendMessageInput{QueueURL: "https://elsewhere/x", Body: "b"}); err == nil {
 		t.Error("a queue that does not exist took a message")
 	}
 }
@@ -223,9 +221,9 @@ func TestTakeHandsOutEverythingOnceWithItsAttributes(t *testing.T) {
 	_, q, _ := queue()
 	client := fakesqs.Client([]*fakesqs.Queue{q})
 	for _, body := range []string{"a1", "a2"} {
-		_, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{
-			QueueUrl: aws.String(q.URL()), MessageBody: &body, MessageGroupId: aws.String("a"), MessageDeduplicationId: &body,
-			MessageAttributes: map[string]types.MessageAttributeValue{"run": {DataType: aws.String("String"), StringValue: aws.String("of " + body)}},
+		_, err := client.SendMessage(t.Context(), &awsapi.SendMessageInput{
+			QueueURL: q.URL(), Body: body, GroupID: "a", DeduplicationID: body,
+			Attributes: map[string]awsapi.MessageAttribute{"run": awsapi.TextAttribute("of " + body)},
 		})
 		if err != nil {
 			t.Fatal(err)

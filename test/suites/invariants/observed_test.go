@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"gitlab.com/lorehook/lorehook/internal/api"
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/function"
 	"gitlab.com/lorehook/lorehook/internal/function/config"
 	"gitlab.com/lorehook/lorehook/internal/function/gateway"
@@ -110,9 +110,9 @@ func (o *observed) verifiers() *secret.Source[*delivery.Verifier] {
 }
 
 // GetSecretValue implements secret.Reader.
-func (o *observed) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
+func (o *observed) GetSecretValue(context.Context, *awsapi.GetSecretValueInput) (*awsapi.GetSecretValueOutput, error) {
 	text, err := o.tokens()
-	return &secretsmanager.GetSecretValueOutput{SecretString: &text}, err
+	return &awsapi.GetSecretValueOutput{Text: text}, err
 }
 
 // payload is a webhook's body about an issue, full of texts that must not leak.

@@ -12,11 +12,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"gitlab.com/lorehook/lorehook/internal/awsapi"
 	"gitlab.com/lorehook/lorehook/internal/dynamo"
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
@@ -217,10 +217,10 @@ func (w *world) service(ctx context.Context, in cloud.Call, send func() error) e
 // nameOf names the call, identically each time the sequence runs.
 func nameOf(in cloud.Call) string {
 	switch input := in.Input.(type) {
-	case *sqs.SendMessageInput:
-		return in.String() + " " + requestOf(*input.MessageBody).RunID
-	case *sqs.ChangeMessageVisibilityInput:
-		return in.String() + *input.ReceiptHandle
+	case *awsapi.SendMessageInput:
+		return in.String() + " " + requestOf(input.Body).RunID
+	case *awsapi.ChangeMessageVisibilityInput:
+		return in.String() + input.ReceiptHandle
 	}
 	return in.String()
 }
