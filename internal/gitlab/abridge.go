@@ -2,8 +2,7 @@ package gitlab
 
 import (
 	"context"
-
-	api "gitlab.com/gitlab-org/api/client-go/v2"
+	"net/url"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -12,10 +11,10 @@ import (
 // their long texts and nested values out while it reads. What names a record and its place
 // in a list stays, so one record never keeps the rest of its list from being read. What is
 // left out is only shown, and a fetch of the entity decides whether it is too large.
-func (c *Client) getAbridged(ctx context.Context, path, what string, options ...api.RequestOptionFunc) ([]byte, *api.Response, error) {
+func (c *Client) getAbridged(ctx context.Context, path, what string, query url.Values) ([]byte, *response, error) {
 	budget := &budget{limit: surgical.MaxAbridgedBytes, what: what + ": a response", limited: "response"}
 	short := abridger{what: what}
-	resp, err := c.getInto(context.WithValue(ctx, budgetKey{}, budget), path, what, &short, options...)
+	resp, err := c.getInto(context.WithValue(ctx, budgetKey{}, budget), path, what, query, &short)
 	return short.out.join(), resp, err
 }
 

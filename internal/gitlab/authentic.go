@@ -33,9 +33,10 @@ func Authentic(next http.RoundTripper, clock func() time.Time) http.RoundTripper
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	return authentic{next, clock}
+	return readableLinks{authentic{next, clock}}
 }
 
+// authentic lets through only what GitLab itself answered.
 type authentic struct {
 	next  http.RoundTripper
 	clock func() time.Time
@@ -47,7 +48,6 @@ func (g authentic) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	readableLink(resp.Header, req.URL)
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		return g.refused(req, resp)
@@ -89,7 +89,7 @@ type refusal struct {
 
 type refusalKey struct{}
 
-// withRefusal returns a context for one request, and where [Guard] notes why
+// withRefusal returns a context for one request, and where [Authentic] notes why
 // GitLab refused it.
 func withRefusal(ctx context.Context) (context.Context, *refusal) {
 	said := new(refusal)

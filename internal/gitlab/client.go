@@ -6,14 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
-	api "gitlab.com/gitlab-org/api/client-go/v2"
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/time/rate"
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
@@ -66,10 +62,10 @@ type Meter interface {
 // Client reads entities and lists over GitLab's REST API. It never retries, because the
 // queue does. It is safe for concurrent use.
 type Client struct {
-	api     *api.Client
-	refresh func(context.Context) (bool, error)
-	clock   func() time.Time
-	meter   Meter
+	requests *requester
+	refresh  func(context.Context) (bool, error)
+	clock    func() time.Time
+	meter    Meter
 	// rereads bounds the bytes of pages that are read once more, for all fetches.
 	rereads *semaphore.Weighted
 }
@@ -90,21 +86,15 @@ func NewClient(o Options) (*Client, error) {
 	if o.HTTP == nil {
 		o.HTTP = newTransport(o.RootCAs)
 	}
-	client, err := api.NewAuthSourceClient(tokenSource(o.Token),
-		api.WithURLWarningLogger(slog.New(slog.DiscardHandler)),
-		api.WithBaseURL(base.String()),
-		api.WithUserAgent("lorehook"),
-		api.WithoutRetries(),
-		api.WithCustomLimiter(newLimiter(o.RequestsPerSecond)),
-		api.WithHTTPClient(&http.Client{
-			Transport:     &boundedTransport{next: Authentic(o.HTTP, o.Clock)},
-			CheckRedirect: FollowWithin(base),
-			Timeout:       o.Timeout,
-		}))
-	if err != nil {
-		return nil, fmt.Errorf("gitlab client: %w", err)
+	client := &http.Client{
+		Transport:     &boundedTransport{next: authentic{o.HTTP, o.Clock}},
+		CheckRedirect: FollowWithin(base),
+		Timeout:       o.Timeout,
 	}
-	return &Client{api: client, refresh: o.RefreshToken, clock: o.Clock, meter: o.Meter, rereads: semaphore.NewWeighted(surgical.MaxEntityBytes)}, nil
+	return &Client{
+		requests: newRequester(base, client, newLimiter(o.RequestsPerSecond), o.Token),
+		refresh:  o.RefreshToken, clock: o.Clock, meter: o.Meter, rereads: semaphore.NewWeighted(surgical.MaxEntityBytes),
+	}, nil
 }
 
 // newTransport keeps enough idle connections for concurrent fetches. Go's default
@@ -120,39 +110,4 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 
 		OnProxyConnectResponse: proxyAnswered,
 	}
-}
-
-// limiter turns the untyped error that [rate.Limiter] returns when the deadline
-// is too close into one that names the cause.
-type limiter struct{ *rate.Limiter }
-
-func newLimiter(perSecond float64) limiter {
-	if perSecond <= 0 {
-		return limiter{rate.NewLimiter(rate.Inf, 0)}
-	}
-	return limiter{rate.NewLimiter(rate.Limit(perSecond), max(endpoints, int(perSecond)))}
-}
-
-// Wait implements api.RateLimiter.
-func (l limiter) Wait(ctx context.Context) error {
-	err := l.Limiter.Wait(ctx)
-	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return surgical.WrapError(surgical.CodeGitLabTimeout, surgical.ErrNoTime, "the worker's own rate limit left no time for this fetch")
-	}
-	return err
-}
-
-// tokenSource is an api.AuthSource for a token that may change between requests.
-type tokenSource func(context.Context) (string, error)
-
-// Init implements api.AuthSource.
-func (tokenSource) Init(context.Context, *api.Client) error { return nil }
-
-// Header implements api.AuthSource.
-func (s tokenSource) Header(ctx context.Context) (name, value string, err error) {
-	token, err := s(ctx)
-	if err != nil {
-		return "", "", surgical.WrapError(surgical.CodeGitLabUnauthorized, fmt.Errorf("%w: %w", surgical.ErrTokenUnread, err), "the GitLab token could not be read")
-	}
-	return api.AccessTokenHeaderName, strings.TrimSpace(token), nil
 }

@@ -11,16 +11,14 @@ import (
 	"strconv"
 	"time"
 
-	api "gitlab.com/gitlab-org/api/client-go/v2"
-
 	"gitlab.com/lorehook/lorehook/internal/retryafter"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
 
 // failure returns the typed error for a failed request; said is what GitLab's
-// refusal said. It never includes the library's error or the response text,
-// because both may quote a body.
-func failure(what string, said refusal, resp *api.Response, err error, now time.Time) *surgical.Error {
+// refusal said. It never includes err's text or the response's, because they may
+// quote a URL or a body.
+func failure(what string, said refusal, resp *response, err error, now time.Time) *surgical.Error {
 	var typed *surgical.Error
 	if errors.As(err, &typed) {
 		if typed.Code == surgical.CodeGitLabUnavailable { // the transport does not know what was requested
@@ -30,10 +28,10 @@ func failure(what string, said refusal, resp *api.Response, err error, now time.
 		}
 		return typed
 	}
-	if resp != nil && !succeeded(resp.StatusCode) {
+	if resp != nil && !succeeded(resp.status) {
 		e := statusFailure(what, said, resp)
 		if e.Retryable {
-			e.RetryAfter = retryAfter(resp.Header, now)
+			e.RetryAfter = retryAfter(resp.header, now)
 		}
 		return e
 	}
@@ -62,13 +60,8 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// succeeded reports whether the client library treats the status as a success.
-func succeeded(status int) bool {
-	return slices.Contains([]int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusNotModified}, status)
-}
-
-func statusFailure(what string, said refusal, resp *api.Response) *surgical.Error {
-	status := resp.StatusCode
+func statusFailure(what string, said refusal, resp *response) *surgical.Error {
+	status := resp.status
 	switch {
 	case status == http.StatusUnauthorized:
 		return surgical.NewError(surgical.CodeGitLabUnauthorized, "GitLab refused the token (401); it may have expired")
@@ -86,11 +79,11 @@ func statusFailure(what string, said refusal, resp *api.Response) *surgical.Erro
 		return surgical.NewError(surgical.CodeGitLabRateLimited, "GitLab rate-limited the request (429)")
 	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
 		return surgical.NewError(surgical.CodeGitLabTimeout, fmt.Sprintf("%s timed out (%d)", what, status))
-	case status == http.StatusBadRequest && resp.Request.URL.Scheme == "http" && !isJSON(resp.Header):
+	case status == http.StatusBadRequest && resp.url.Scheme == "http" && !isJSON(resp.header):
 		// What a web server says to plain HTTP on the port of https.
-		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": status 400 came with "+contentType(resp.Header)+"; if the port expects TLS, GITLAB_BASE_URL has to start with https://")
-	case !isJSON(resp.Header):
-		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: GitLab, or a proxy in front of it, returned status %d with %s", what, status, contentType(resp.Header)))
+		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": status 400 came with "+contentType(resp.header)+"; if the port expects TLS, GITLAB_BASE_URL has to start with https://")
+	case !isJSON(resp.header):
+		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: GitLab, or a proxy in front of it, returned status %d with %s", what, status, contentType(resp.header)))
 	default:
 		return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: GitLab returned status %d", what, status))
 	}

@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"slices"
+	"net/url"
 	"sync"
 	"time"
-
-	api "gitlab.com/gitlab-org/api/client-go/v2"
 
 	"gitlab.com/lorehook/lorehook/internal/function/metrics"
 	"gitlab.com/lorehook/lorehook/internal/record"
@@ -181,7 +178,7 @@ func refusesEntity(code surgical.Code) bool {
 
 func (c *Client) entity(ctx context.Context, path string, ref surgical.EntityRef) (json.RawMessage, time.Time, error) {
 	what := ref.String()
-	raw, resp, err := c.get(ctx, path, what)
+	raw, resp, err := c.get(ctx, path, what, nil)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -211,9 +208,9 @@ func dateOf(texts ...string) time.Time {
 }
 
 // get returns the body of one response verbatim.
-func (c *Client) get(ctx context.Context, path, what string, options ...api.RequestOptionFunc) ([]byte, *api.Response, error) {
+func (c *Client) get(ctx context.Context, path, what string, query url.Values) ([]byte, *response, error) {
 	var body pieces
-	resp, err := c.getInto(ctx, path, what, &body, options...)
+	resp, err := c.getInto(ctx, path, what, query, &body)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -221,14 +218,10 @@ func (c *Client) get(ctx context.Context, path, what string, options ...api.Requ
 }
 
 // getInto writes the body of one response.
-func (c *Client) getInto(ctx context.Context, path, what string, body io.Writer, options ...api.RequestOptionFunc) (*api.Response, error) {
+func (c *Client) getInto(ctx context.Context, path, what string, query url.Values, body io.Writer) (*response, error) {
 	ctx, said := withRefusal(ctx)
-	req, err := c.api.NewRequest(http.MethodGet, path, nil, append(slices.Clone(options), api.WithContext(ctx)))
-	if err != nil {
-		return nil, surgical.WrapError(surgical.CodeInternal, err, "a request to GitLab could not be built")
-	}
-	resp, err := c.api.Do(req, body)
-	if err != nil {
+	resp, err := c.requests.get(ctx, path, query, body)
+	if err != nil || !succeeded(resp.status) {
 		// A cancelled request's error does not always wrap the context's error.
 		return nil, failure(what, *said, resp, errors.Join(err, ctx.Err()), c.clock())
 	}
@@ -236,9 +229,9 @@ func (c *Client) getInto(ctx context.Context, path, what string, body io.Writer,
 }
 
 // notJSON is the failure of a successful response that GitLab cannot have written.
-func notJSON(what string, resp *api.Response) *surgical.Error {
-	if isJSON(resp.Header) {
+func notJSON(what string, resp *response) *surgical.Error {
+	if isJSON(resp.header) {
 		return surgical.NewError(surgical.CodeGitLabUnavailable, what+": the response is not the JSON that GitLab sends; check for a proxy in between")
 	}
-	return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: the response came with %s instead of GitLab's JSON; check for a proxy or a login page in between", what, contentType(resp.Header)))
+	return surgical.NewError(surgical.CodeGitLabUnavailable, fmt.Sprintf("%s: the response came with %s instead of GitLab's JSON; check for a proxy or a login page in between", what, contentType(resp.header)))
 }

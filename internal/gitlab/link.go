@@ -84,6 +84,20 @@ func nextLink(header http.Header, requested *url.URL) *url.URL {
 	return nil
 }
 
+// readableLinks is a transport that leaves of the Link headers what the official client
+// can read.
+type readableLinks struct{ next http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (t readableLinks) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	readableLink(resp.Header, req.URL)
+	return resp, nil
+}
+
 // readableLink replaces the response's Link headers with the one link that
 // matters, in the form that the official client expects: that client panics on a
 // parameter without a value, and splits at every comma and semicolon.

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"time"
 
-	api "gitlab.com/gitlab-org/api/client-go/v2"
-
 	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -141,7 +139,7 @@ func (c *Client) Count(ctx context.Context, project int64, typ surgical.EntityTy
 		q.Set("per_page", "1")
 		q.Set("order_by", "created_at")
 		q.Set("sort", "desc")
-		raw, resp, err := c.get(withPageBudget(ctx, what), path, what, api.WithKeysetPaginationParameters("?"+q.Encode()))
+		raw, resp, err := c.get(withPageBudget(ctx, what), path, what, q)
 		if err != nil {
 			return surgical.AsError(err)
 		}
@@ -149,13 +147,13 @@ func (c *Client) Count(ctx context.Context, project int64, typ surgical.EntityTy
 		if !ok {
 			return notJSON(what, resp)
 		}
-		if counted := total(resp.Header); counted >= 0 {
+		if counted := total(resp.header); counted >= 0 {
 			count.N = int64(counted)
 		} else if count.AtMost = true; len(records) > 0 {
 			f, _ := record.Read(records[0]) // what is not an object has no iid
 			count.N = max(0, f.Integer("iid"))
 		}
-		count.Date, count.RateLimit = dateHeader(resp.Header), rateLimitOf(resp.Header)
+		count.Date, count.RateLimit = dateHeader(resp.header), rateLimitOf(resp.header)
 		return nil
 	})
 	count.Requests = int(traffic.Requests)

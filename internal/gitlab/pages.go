@@ -7,8 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-
-	api "gitlab.com/gitlab-org/api/client-go/v2"
+	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/room"
@@ -346,7 +345,7 @@ func (c *Client) page(ctx context.Context, path, what string, kind surgical.Chil
 	if err := budgetOf(ctx).takeRecords(len(records)); err != nil {
 		return page{}, err
 	}
-	p := page{children: make([]surgical.Child, 0, len(records)), records: len(records), bytes: int64(len(raw)), place: at, total: total(resp.Header), pages: resp.TotalPages, size: resp.ItemsPerPage, next: nextPlace(resp)}
+	p := page{children: make([]surgical.Child, 0, len(records)), records: len(records), bytes: int64(len(raw)), place: at, total: total(resp.header), pages: numberOf(resp.header, "X-Total-Pages"), size: numberOf(resp.header, "X-Per-Page"), next: nextPlace(resp)}
 	for i, raw := range records {
 		if len(raw) > surgical.MaxRecordBytes {
 			return page{}, tooLargeRecord(what, len(raw))
@@ -369,25 +368,35 @@ func total(h http.Header) int {
 	return n
 }
 
+// numberOf returns the number in a header, 0 without one. One that is too large counts as
+// the largest, which is beyond every limit.
+func numberOf(h http.Header, name string) int64 {
+	n, _ := strconv.ParseInt(h.Get(name), 10, 64)
+	return n
+}
+
 // query returns the parameters that request the page.
-func (p place) query() api.RequestOptionFunc {
+func (p place) query() url.Values {
 	if p.cursor != "" {
-		return api.WithKeysetPaginationParameters("?" + p.cursor)
+		q, _ := url.ParseQuery(p.cursor) // without what is malformed
+		return q
 	}
-	return api.WithKeysetPaginationParameters("?per_page=" + strconv.Itoa(pageSize) + "&page=" + strconv.FormatInt(p.number, 10))
+	return url.Values{"per_page": {strconv.Itoa(pageSize)}, "page": {strconv.FormatInt(p.number, 10)}}
 }
 
 // nextPlace returns the page that X-Next-Page or else the next link names, nil for
 // none. Of the link it uses only the query, because the link may have an internal
 // host behind a proxy.
-func nextPlace(resp *api.Response) *place {
-	if resp.NextPage > 0 {
-		return &place{number: resp.NextPage}
+func nextPlace(resp *response) *place {
+	if n := numberOf(resp.header, "X-Next-Page"); n > 0 {
+		return &place{number: n}
 	}
-	link, err := url.Parse(resp.NextLink)
-	if resp.NextLink == "" || err != nil || link.RawQuery == "" {
+	link := nextLink(resp.header, resp.url)
+	if link == nil || link.RawQuery == "" {
 		return nil
 	}
+	// Go takes a parameter with a bare semicolon for a malformed one.
+	link.RawQuery = strings.ReplaceAll(link.RawQuery, ";", "%3B")
 	if n, err := strconv.ParseInt(link.Query().Get("page"), 10, 64); err == nil && n > 0 {
 		return &place{number: n}
 	}

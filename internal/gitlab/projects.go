@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	api "gitlab.com/gitlab-org/api/client-go/v2"
-
 	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -38,7 +36,7 @@ func (c *Client) Project(ctx context.Context, idOrPath string) (Project, Answer,
 	var p Project
 	answer := Answer{Total: -1}
 	traffic, failed := c.exchange(ctx, func(ctx context.Context) *surgical.Error {
-		raw, resp, err := c.get(withPageBudget(ctx, what), "projects/"+name, what)
+		raw, resp, err := c.get(withPageBudget(ctx, what), "projects/"+name, what, nil)
 		if errors.Is(err, errNoRoute) {
 			return notGitLab(what)
 		}
@@ -49,7 +47,7 @@ func (c *Client) Project(ctx context.Context, idOrPath string) (Project, Answer,
 		if p, ok = readProject(raw); !ok {
 			return notJSON(what, resp)
 		}
-		answer.Date, answer.RateLimit = dateHeader(resp.Header), rateLimitOf(resp.Header)
+		answer.Date, answer.RateLimit = dateHeader(resp.header), rateLimitOf(resp.header)
 		return nil
 	})
 	answer.Requests = int(traffic.Requests)
@@ -74,7 +72,7 @@ func nameOf(what, idOrPath string) (string, error) {
 	if idOrPath == "" || strings.Trim(idOrPath, "/") != idOrPath || strings.Trim(idOrPath, "-0123456789") == "" {
 		return "", surgical.NewError(surgical.CodeInvalidRequest, fmt.Sprintf("%q is not the id or the full path of a %s", idOrPath, what))
 	}
-	return api.PathEscape(idOrPath), nil
+	return pathEscape(idOrPath), nil
 }
 
 func readProject(raw json.RawMessage) (Project, bool) {

@@ -103,8 +103,8 @@ func (t *traffic) total(failure *surgical.Error) metrics.Traffic {
 }
 
 // boundedTransport counts requests, including redirects, and the bytes of their
-// responses. It has to be the transport that does so, because the client library
-// reads error bodies, and the rest of unread bodies, to the end.
+// responses. It has to be the transport that does so, because [http.Client] sends
+// redirected requests by itself, and reads of their responses.
 type boundedTransport struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"time"
 
-	api "gitlab.com/gitlab-org/api/client-go/v2"
-
 	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -161,7 +159,7 @@ func parseStep(cursor string, o order) (step, *surgical.Error) {
 }
 
 // query returns the parameters of the step's request.
-func (s step) query(o order, more url.Values) api.RequestOptionFunc {
+func (s step) query(o order, more url.Values) url.Values {
 	q := url.Values{"per_page": {strconv.Itoa(s.size)}, "page": {strconv.FormatInt(s.page, 10)}}
 	for name, values := range more {
 		q[name] = values
@@ -173,7 +171,7 @@ func (s step) query(o order, more url.Values) api.RequestOptionFunc {
 	if s.from != 0 {
 		q.Set(o.after, o.text(s.from))
 	}
-	return api.WithKeysetPaginationParameters("?" + q.Encode())
+	return q
 }
 
 // walked is one page of a walk.
@@ -242,7 +240,7 @@ func (c *Client) walkedPage(ctx context.Context, path, what string, o order, mor
 	if !ok {
 		return walked{}, notJSON(what, resp)
 	}
-	p := walked{records: make([]record.Fields, 0, len(records)), total: total(resp.Header), more: nextPlace(resp) != nil, header: resp.Header}
+	p := walked{records: make([]record.Fields, 0, len(records)), total: total(resp.header), more: nextPlace(resp) != nil, header: resp.header}
 	mark, objects := fnv.New32a(), false
 	for _, raw := range records {
 		f, ok := record.Read(raw) // what is not an object has no fields, and names nothing

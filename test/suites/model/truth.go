@@ -138,11 +138,11 @@ func (g *truth) answer(r *http.Request, f fault, lag time.Duration, record *fetc
 	case failsBefore, failsAfter, throttled, conflicts:
 		return nil, errors.New("connection reset by peer")
 	case unavailable:
-		return response(http.StatusServiceUnavailable, nil, `{"message":"503"}`), nil
+		return response(r, http.StatusServiceUnavailable, nil, `{"message":"503"}`), nil
 	case limited:
-		return response(http.StatusTooManyRequests, http.Header{"Retry-After": {"20"}}, "Retry later\n"), nil
+		return response(r, http.StatusTooManyRequests, http.Header{"Retry-After": {"20"}}, "Retry later\n"), nil
 	case expired:
-		return response(http.StatusUnauthorized, nil, `{"message":"401 Unauthorized"}`), nil
+		return response(r, http.StatusUnauthorized, nil, `{"message":"401 Unauthorized"}`), nil
 	}
 	for ref, states := range g.states {
 		if !strings.HasPrefix(r.URL.Path+"/", pathOf(ref)+"/") {
@@ -159,7 +159,7 @@ func (g *truth) answer(r *http.Request, f fault, lag time.Duration, record *fetc
 		record.saw(notes, n)
 		kept := states[n].answers[r.URL.Path]
 		body := kept.Body.String()
-		resp := response(kept.Code, kept.Header(), body)
+		resp := response(r, kept.Code, kept.Header(), body)
 		if f == cutOff {
 			resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(body[:len(body)/2]), broken{}))
 		}
@@ -167,7 +167,7 @@ func (g *truth) answer(r *http.Request, f fault, lag time.Duration, record *fetc
 	}
 	answer := httptest.NewRecorder()
 	g.server.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, r.URL.Path, nil))
-	return response(answer.Code, answer.Header(), answer.Body.String()), nil
+	return response(r, answer.Code, answer.Header(), answer.Body.String()), nil
 }
 
 // broken is a body whose connection breaks.
@@ -175,10 +175,10 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-func response(status int, header http.Header, body string) *http.Response {
+func response(r *http.Request, status int, header http.Header, body string) *http.Response {
 	h := http.Header{"Content-Type": {"application/json"}}
 	maps.Copy(h, header)
-	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(bytes.NewReader([]byte(body))), ContentLength: int64(len(body)), ProtoMajor: 1, ProtoMinor: 1}
+	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(bytes.NewReader([]byte(body))), ContentLength: int64(len(body)), ProtoMajor: 1, ProtoMinor: 1, Request: r}
 }
 
 type fetchKey struct{}
