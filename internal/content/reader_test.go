@@ -18,6 +18,21 @@ import (
 // plenty is room for everything.
 func plenty() (bytes, children int) { return 4 << 20, 1 << 30 }
 
+// withTexts reads the named documents with all their texts, and how many vectors of the
+// model m each has.
+func withTexts(r *content.Reader, ref surgical.EntityRef, named []string) (shown content.ShownDocuments, vectors map[string]int, err error) {
+	texts := map[string]string{}
+	vectors = map[string]int{}
+	shown, err = r.VisibleDocumentsWithTexts(ctx(), ref, named, "m", func(content.Document) bool { return true },
+		func(d content.Document, _ content.Embeddings, of map[string]content.Vector) {
+			texts[d.ID], vectors[d.ID] = d.Text, len(of)
+		})
+	for i, d := range shown.Documents {
+		shown.Documents[i].Text = texts[d.ID]
+	}
+	return shown, vectors, err
+}
+
 // readings calls every reading method of a reader for one entity, and returns all that it
 // returned.
 func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any, error) {
@@ -61,12 +76,11 @@ func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any,
 		},
 		// It takes what the head may still hide; those who call it use what is in the result.
 		"VisibleDocumentsWithTexts": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
-			texts := map[string]string{}
-			shown, err := r.VisibleDocumentsWithTexts(ctx(), ref, "", func(content.Document) bool { return true },
-				func(d content.Document, _ content.Embeddings, _ map[string]content.Vector) { texts[d.ID] = d.Text })
-			for i, d := range shown.Documents {
-				shown.Documents[i].Text = texts[d.ID]
-			}
+			shown, _, err := withTexts(r, ref, nil)
+			return shown, err
+		},
+		"VisibleDocumentsWithTexts, by name": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
+			shown, _, err := withTexts(r, ref, []string{"entity", "discussion#d2"})
 			return shown, err
 		},
 		"EntitiesOf": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
@@ -186,5 +200,47 @@ func TestVisibleDocuments_LeavesOutWhatTheHeadHides(t *testing.T) {
 	w.poke(issue(1), "head", map[string]any{"documents_visible_from": head.Revision + 1})
 	if page, err := reader.VisibleDocuments(ctx(), issue(1)); err != nil || len(page.Documents) > 0 {
 		t.Errorf("%d hidden documents are read, %v", len(page.Documents), err)
+	}
+}
+
+// A caller that knows which documents changed reads these only, and gets what a list of all
+// has of them.
+func TestVisibleDocumentsWithTexts_ByNameReadsNoOthers(t *testing.T) {
+	w := newWorld(t)
+	head, _ := w.commit(issue(1), newIssue())
+	others := make([]surgical.Document, 30)
+	for i := range others {
+		others[i] = document(fmt.Sprintf("discussion#%d", i), strings.Repeat("x", 10_000))
+	}
+	w.write(head, append(others, document("entity", "short"), document("discussion#long", strings.Repeat("long ", 50_000)))...)
+	w.embed(head, "entity", "c1", "c2")
+	w.embed(head, "discussion#3", "c3")
+	all, vectorsOfAll, err := withTexts(w.Reader, issue(1), nil)
+	w.must(err)
+
+	named := []string{"entity", "discussion#3", "discussion#long", "discussion#none"}
+	w.calls = nil
+	some, vectors, err := withTexts(w.Reader, issue(1), named)
+	w.must(err)
+	if queries, items := w.reads(); queries != 2 || items > 40 {
+		t.Errorf("%d queries and %d items, want queries for vectors only", queries, items)
+	}
+	want := content.ShownDocuments{Head: all.Head, Embeddings: all.Embeddings}
+	for _, d := range all.Documents {
+		if slices.Contains(named, d.ID) {
+			want.Documents = append(want.Documents, d)
+		}
+	}
+	if !reflect.DeepEqual(want, some) || len(some.Documents) != 3 || len(some.Embeddings) != 2 {
+		t.Errorf("read by name:\n%+v\nof the list:\n%+v", some, want)
+	}
+	for _, id := range []string{"entity", "discussion#3", "discussion#long"} {
+		if vectors[id] != vectorsOfAll[id] {
+			t.Errorf("%d vectors of %s, want %d", vectors[id], id, vectorsOfAll[id])
+		}
+	}
+	w.calls = nil
+	if some, _, err := withTexts(w.Reader, issue(1), []string{}); err != nil || len(some.Documents) > 0 || some.Head.Revision != head.Revision || len(w.calls) != 1 {
+		t.Errorf("of no document: %+v, %v, by %d calls", some, err, len(w.calls))
 	}
 }

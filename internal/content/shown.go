@@ -2,7 +2,9 @@ package content
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -45,23 +47,14 @@ func (r *Reader) VisibleDocumentsAfter(ctx context.Context, ref surgical.EntityR
 	return page, last, more, nil
 }
 
-// VisibleDocumentsWithTexts is [Reader.VisibleDocuments] for those who need a few texts: it hands the
-// documents that wanted accepts to take, with their texts and embeddings, and with their
+// VisibleDocumentsWithTexts is [Reader.VisibleDocuments], or with named the same of the
+// documents with these ids, which must not repeat, for those who need a few texts: it hands
+// the documents that wanted accepts to take, with their texts and embeddings, and with their
 // vectors by the hashes of the chunks if these are of the model and of the document. What
-// take received counts only if the document is in the result, which has these embeddings
-// only: the head is read last, and may hide it.
-func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, model string, wanted func(Document) bool, take func(Document, Embeddings, map[string]Vector)) (ShownDocuments, error) {
-	documents, err := r.store.Documents(ctx, ref)
-	if err != nil {
-		return ShownDocuments{}, err
-	}
-	var ids []string
-	for _, d := range documents {
-		if wanted(d) {
-			ids = append(ids, d.ID)
-		}
-	}
-	embeddings, err := r.store.Embeddings(ctx, ref, ids)
+// take received counts only if the document is in the result, which has the embeddings of
+// no others: the head is read last, and may hide it.
+func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, named []string, model string, wanted func(Document) bool, take func(Document, Embeddings, map[string]Vector)) (ShownDocuments, error) {
+	documents, embeddings, err := r.candidates(ctx, ref, named, wanted)
 	if err != nil {
 		return ShownDocuments{}, err
 	}
@@ -69,8 +62,10 @@ func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.Ent
 		if !wanted(d) {
 			continue
 		}
-		if documents[i], err = r.store.Document(ctx, ref, d.ID); err != nil {
-			return ShownDocuments{}, err
+		if named == nil || d.Long() {
+			if documents[i], err = r.store.Document(ctx, ref, d.ID); err != nil {
+				return ShownDocuments{}, err
+			}
 		}
 		whole, embedded := documents[i], embeddings[d.ID]
 		var vectors map[string]Vector
@@ -84,6 +79,32 @@ func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.Ent
 	}
 	documents = slices.DeleteFunc(documents, func(d Document) bool { return d.Revision == 0 }) // deleted in the meantime
 	return r.under(ctx, ref, documents, embeddings)
+}
+
+// candidates returns the named documents with their texts, unless these are long, or without
+// names all documents without their texts, ordered by id, with the embeddings of those that
+// are wanted.
+func (r *Reader) candidates(ctx context.Context, ref surgical.EntityRef, named []string, wanted func(Document) bool) ([]Document, map[string]Embeddings, error) {
+	if named != nil {
+		batch, err := r.store.Batch(ctx, ref, named)
+		if err != nil {
+			return nil, nil, err
+		}
+		byID := func(a, b Document) int { return strings.Compare(a.ID, b.ID) }
+		return slices.SortedFunc(maps.Values(batch.Documents), byID), batch.Embeddings, nil
+	}
+	documents, err := r.store.Documents(ctx, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	var ids []string
+	for _, d := range documents {
+		if wanted(d) {
+			ids = append(ids, d.ID)
+		}
+	}
+	embeddings, err := r.store.Embeddings(ctx, ref, ids)
+	return documents, embeddings, err
 }
 
 // shown reads the head last: it may hide some of the documents, which were read before.

@@ -12,10 +12,11 @@ import (
 
 // Content is what an index is made of: what readers see.
 type Content interface {
-	// VisibleDocumentsWithTexts lists the entity's documents without their texts, and hands those that
-	// wanted accepts to take, as [content.Reader.VisibleDocumentsWithTexts] does. Of an entity that is not
-	// shown, the error has [surgical.CodeEntityGone] or [surgical.CodeEntityNotFound].
-	VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, model string, wanted func(content.Document) bool,
+	// VisibleDocumentsWithTexts lists the named documents of the entity, nil for all, without their
+	// texts, and hands those that wanted accepts to take, as [content.Reader.VisibleDocumentsWithTexts]
+	// does. Of an entity that is not shown, the error has [surgical.CodeEntityGone] or
+	// [surgical.CodeEntityNotFound].
+	VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, named []string, model string, wanted func(content.Document) bool,
 		take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error)
 }
 
@@ -30,21 +31,19 @@ type collector struct {
 }
 
 // change returns how the entry has to change to be what readers see of the entity now;
-// false if not at all. An entry that does not exist has no documents. A document that the
-// entry has with the same hash and vectors is not read.
-func (c collector) change(ctx context.Context, ref surgical.EntityRef, known Entry, exists bool) (Change, bool, error) {
-	read := map[string]Document{}
-	shown, err := c.content.VisibleDocumentsWithTexts(ctx, ref, c.model,
-		func(d content.Document) bool {
-			have := known.Documents[d.ID]
-			return have.Hash != d.Hash || have.Model != c.model
-		},
-		func(d content.Document, _ content.Embeddings, vectors map[string]content.Vector) {
-			read[d.ID] = c.document(d, vectors)
-			if c.read != nil {
-				c.read(read[d.ID])
-			}
-		})
+// false if not at all. An entry that does not exist has no documents. Of an entry that
+// exists, only the named documents may differ, nil for all. A document that the entry has
+// with the same hash and vectors is not read.
+func (c collector) change(ctx context.Context, ref surgical.EntityRef, named []string, known Entry, exists bool) (Change, bool, error) {
+	if !exists || known.Unsettled {
+		named = nil
+	}
+	shown, read, err := c.differing(ctx, ref, named, known)
+	if err == nil && named != nil && shown.Head.DocumentsVisibleFrom > 0 {
+		// The head may hide documents that did not change.
+		named = nil
+		shown, read, err = c.differing(ctx, ref, named, known)
+	}
 	if concealed(err) {
 		return Change{Ref: ref, Gone: true}, exists, nil
 	}
@@ -65,13 +64,31 @@ func (c collector) change(ctx context.Context, ref surgical.EntityRef, known Ent
 		}
 	}
 	for id := range known.Documents {
-		if !still[id] {
+		if !still[id] && (named == nil || slices.Contains(named, id)) {
 			change.Removed = append(change.Removed, id)
 		}
 	}
 	slices.Sort(change.Removed)
 	differs := !exists || len(change.Put) > 0 || len(change.Removed) > 0 || !known.Equal(change.Facets)
 	return change, differs, nil
+}
+
+// differing returns the named documents that are shown, nil for all, and those of them
+// that the entry does not have like this, as they were read.
+func (c collector) differing(ctx context.Context, ref surgical.EntityRef, named []string, known Entry) (content.ShownDocuments, map[string]Document, error) {
+	read := map[string]Document{}
+	shown, err := c.content.VisibleDocumentsWithTexts(ctx, ref, named, c.model,
+		func(d content.Document) bool {
+			have := known.Documents[d.ID]
+			return have.Hash != d.Hash || have.Model != c.model
+		},
+		func(d content.Document, _ content.Embeddings, vectors map[string]content.Vector) {
+			read[d.ID] = c.document(d, vectors)
+			if c.read != nil {
+				c.read(read[d.ID])
+			}
+		})
+	return shown, read, err
 }
 
 // concealed reports whether an entity is not shown.

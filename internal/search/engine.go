@@ -101,6 +101,9 @@ type Entry struct {
 	Facets
 	// Documents has the documents by their ids.
 	Documents map[string]Indexed
+	// Unsettled reports that a writer began to change the entry, and did not say that it
+	// ended: any document may differ, whether it changed or not.
+	Unsettled bool
 }
 
 // Indexed is a document as an index has it.

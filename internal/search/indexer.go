@@ -202,7 +202,7 @@ func (i *Indexer) follow(ctx context.Context, at Position) (more bool, documents
 		if err != nil {
 			return false, 0, err
 		}
-		if changes, err = i.collect(ctx, changed.Refs, known); err != nil {
+		if changes, err = i.collect(ctx, changed, known); err != nil {
 			return false, 0, err
 		}
 	}
@@ -238,9 +238,9 @@ func documentsOf(changes []Change) int {
 	return n
 }
 
-// collect reads what has to change about the entities. If there is a builder, and it is
-// more than [surgical.MaxFollowedBytes], that is left to the builder.
-func (i *Indexer) collect(ctx context.Context, refs []surgical.EntityRef, known map[surgical.EntityRef]Entry) ([]Change, error) {
+// collect reads what has to change about the entities of which something changed. If there
+// is a builder, and it is more than [surgical.MaxFollowedBytes], that is left to the builder.
+func (i *Indexer) collect(ctx context.Context, changed Changed, known map[surgical.EntityRef]Entry) ([]Change, error) {
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var bytes atomic.Int64
@@ -249,13 +249,13 @@ func (i *Indexer) collect(ctx context.Context, refs []surgical.EntityRef, known 
 			stop(forBuilder("a change of many bytes"))
 		}
 	}}
-	found := make([]*Change, len(refs))
+	found := make([]*Change, len(changed.Refs))
 	group, ctx := parallel.WithContext(reading)
 	group.SetLimit(collectors)
-	for n, ref := range refs {
+	for n, ref := range changed.Refs {
 		group.Go(func() error {
 			entry, exists := known[ref]
-			change, differs, err := c.change(ctx, ref, entry, exists)
+			change, differs, err := c.change(ctx, ref, changed.Documents[ref], entry, exists)
 			if err == nil && differs {
 				found[n] = &change
 			}
@@ -302,7 +302,7 @@ func (i *Indexer) everything(ctx context.Context) iter.Seq2[Change, error] {
 		for refs, err := range i.Walk(ctx, nil, entitiesAtOnce) {
 			var changes []Change
 			if err == nil {
-				changes, err = i.collect(ctx, refs, nil)
+				changes, err = i.collect(ctx, Changed{Refs: refs}, nil)
 			}
 			if err != nil {
 				yield(Change{}, err)

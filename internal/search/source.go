@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gitlab.com/lorehook/lorehook/internal/feed"
@@ -27,6 +28,9 @@ var ErrRestarted = errors.New("the source of changes has no memory of this posit
 type Changed struct {
 	// Refs are entities that may have changed; they do not repeat.
 	Refs []surgical.EntityRef
+	// Documents are those of their documents that may have changed. Of an entity that it
+	// lacks, any document may have.
+	Documents map[surgical.EntityRef][]string
 	// To is the position behind them.
 	To Position
 	// More reports whether there are further changes.
@@ -77,14 +81,24 @@ func (s FeedSource) After(ctx context.Context, from Position, limit int) (Change
 	if err != nil {
 		return Changed{}, err
 	}
-	changed := Changed{More: page.More}
-	seen := map[surgical.EntityRef]bool{}
-	for _, entry := range page.Entries {
-		if !seen[entry.Ref] {
-			seen[entry.Ref] = true
-			changed.Refs = append(changed.Refs, entry.Ref)
-		}
-	}
+	changed := ChangedBy(page.Entries)
+	changed.More = page.More
 	changed.To, err = positionOf(page.Next)
 	return changed, err
+}
+
+// ChangedBy returns what the entries of a feed say, without a position.
+func ChangedBy(entries []feed.Entry) Changed {
+	changed := Changed{Documents: map[surgical.EntityRef][]string{}}
+	for _, entry := range entries {
+		documents, seen := changed.Documents[entry.Ref]
+		if !seen {
+			changed.Refs, documents = append(changed.Refs, entry.Ref), []string{}
+		}
+		if entry.Document != "" && !slices.Contains(documents, entry.Document) {
+			documents = append(documents, entry.Document)
+		}
+		changed.Documents[entry.Ref] = documents
+	}
+	return changed
 }

@@ -8,10 +8,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/search"
+	"gitlab.com/lorehook/lorehook/internal/surgical"
 	fakedynamodb "gitlab.com/lorehook/lorehook/test/fake/dynamodb"
 )
+
+// An entity of which only the head changed has no documents, which is not the same as any.
+func TestChangedBy_NamesEntitiesAndTheirDocumentsOnce(t *testing.T) {
+	one, two := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}, surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 8}}
+	got := search.ChangedBy([]feed.Entry{{Ref: one}, {Ref: two}, {Ref: one, Document: "a"}, {Ref: one, Document: "b"}, {Ref: one, Document: "a"}, {Ref: one}})
+	want := search.Changed{Refs: []surgical.EntityRef{one, two}, Documents: map[surgical.EntityRef][]string{one: {"a", "b"}, two: {}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
 
 // The changes of one batch share a number.
 func TestFeedSource_GoesOnWithinABatch(t *testing.T) {

@@ -7,10 +7,12 @@ func searchMutations() []mutation {
 	onServer := suite{name: "opensearch", args: []string{"./internal/search/opensearch"}}
 	const batch, rebuilding, finder = "internal/search/manifest/batch.go", "internal/search/embedded/rebuild.go", "internal/search/finder/find.go"
 	const turn, manifests, swaps = "internal/search/manifest/turn.go", "internal/search/manifest/manifest.go", "internal/search/manifest/store.go"
+	const collect = "internal/search/collect.go"
 	turns := []suite{{name: "turns", args: []string{"./internal/search", "./internal/search/manifest"}}}
 	alone := func(pkg, run string) []suite {
 		return []suite{{name: pkg, args: []string{"-run", run, "./internal/" + pkg}}}
 	}
+	changes := alone("search", "TestIndexer_ReadsWhatChanged")
 	return []mutation{
 		{"an outage is an internal failure", []edit{{"internal/outage/outage.go", "if errors.Is(err, context.DeadlineExceeded) || ", "if false && errors.Is(err, context.DeadlineExceeded) || "}}, alone("outage", "Typed")},
 		{"a request takes all the time of its function", []edit{{"internal/api/serve.go", "outcomeKey{}, o), surgical.AnswerReserve)", "outcomeKey{}, o), 0)"}}, alone("api", "TestServe_AnswersBefore")},
@@ -41,6 +43,11 @@ func searchMutations() []mutation {
 		{"index: the builder is started before the turn is free", []edit{{"internal/search/indexer.go", "if left := turn.Leave(leaving); left != nil {", "if left := leaving.Err(); left != nil {"}}, turns},
 		{"index: what an indexer died of is tried again", []edit{{"internal/search/indexer.go", "i.Builder != nil && turn.RanOut() {", "false {"}}, turns},
 		{"index: an indexer reads more than it has memory for", []edit{{"internal/search/indexer.go", "> surgical.MaxFollowedBytes && i.Builder != nil {", "< 0 {"}}, turns},
+		{"index: documents that did not change are removed from the index", []edit{{collect, "!still[id] && (named == nil || slices.Contains(named, id)) {", "!still[id] {"}}, changes},
+		{"index: what a head hides stays in the index", []edit{{collect, "named != nil && shown.Head.DocumentsVisibleFrom > 0 {", "false {"}}, changes},
+		{"index: of a new entity, only what changed is indexed", []edit{{collect, "if !exists || known.Unsettled {", "if known.Unsettled {"}}, changes},
+		{"index: what a writer left halfway stays so", []edit{{collect, "if !exists || known.Unsettled {", "if !exists {"}}, changes},
+		{"nobody knows that a writer may have left an entity halfway", []edit{{document, "Unsettled: c.Moving || c.Gone || len(c.Unsettled) > 0}", "Unsettled: false}"}}, alone("search/opensearch", "TestEntry_")},
 		{"index: a batch takes the place of another of the same manifest", []edit{{batch, "LessThan(", "LessThanEqual("}}, alone("search/manifest", "TestAppend")},
 		{"index: a number that a dead writer took stays taken", []edit{{batch, "return read, s.free(ctx, read)", "return read, ErrMoved"}}, alone("search/manifest", "TestAppend")},
 		{"index: a batch whose swap's response was lost is lost", []edit{{batch, "return s.namedMeanwhile(ctx, read, row)", "return read, ErrMoved"}}, alone("search/manifest", "TestAppend")},

@@ -15,8 +15,6 @@ type Figure struct {
 	// Floor is what the value is compared with, and Reach the most that it is to be; 0
 	// for none.
 	Floor, Reach float64
-	// Wanted is set if the value may be more than Reach for now: docs/cost.md says why.
-	Wanted bool
 }
 
 const (
@@ -30,19 +28,19 @@ const (
 func (s Stack) Figures(c Counts) []Figure {
 	idle := s.idle(c.Idle)
 	figures := []Figure{
-		{"idle", idle.Sum(), "$ a month", float64(s.Secrets) * prices.SecretMonth, idleReach, false},
-		{"1,000 searches", s.searches(c).Sum(), "$", 0, 0, false},
-		{"1,000 copies: made", s.copies(c).Sum(), "$", 0, 0, false},
-		{"100,000 copies: made", s.manyCopies(c.First).Sum(), "$", 0, 0, false},
-		{"1,000 copies: kept, fetched again by a census each week", s.kept(c), "$ a month", 0, 0, false},
-		{"a GB in DynamoDB, with point-in-time recovery", prices.TableGBMonth + prices.RecoveryGBMonth, "$ a month", 0, 0, false},
+		{"idle", idle.Sum(), "$ a month", float64(s.Secrets) * prices.SecretMonth, idleReach},
+		{"1,000 searches", s.searches(c).Sum(), "$", 0, 0},
+		{"1,000 copies: made", s.copies(c).Sum(), "$", 0, 0},
+		{"100,000 copies: made", s.manyCopies(c.First).Sum(), "$", 0, 0},
+		{"1,000 copies: kept, fetched again by a census each week", s.kept(c), "$ a month", 0, 0},
+		{"a GB in DynamoDB, with point-in-time recovery", prices.TableGBMonth + prices.RecoveryGBMonth, "$ a month", 0, 0},
 	}
 	for i, n := range Discussions() {
 		name := fmt.Sprintf("a million comments on issues with %d", n)
 		ours, naive := s.million(c.Changes[i], false).Sum(), s.million(c.Naive[i], true).Sum()
 		figures = append(figures,
-			Figure{name, ours, "$", 0, millionReach, i > 0},
-			Figure{name + ", as a part of the naive design", ours / naive, "", 1, naiveReach, true})
+			Figure{name, ours, "$", 0, millionReach},
+			Figure{name + ", as a part of the naive design", ours / naive, "", 1, naiveReach})
 	}
 	return figures
 }

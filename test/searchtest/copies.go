@@ -104,14 +104,19 @@ func (c *copies) alter() {
 		c.write(ref, discussion, c.random.IntN(4) == 0)
 	case 4: // a comment is deleted
 		delete(c.entities[ref].documents, discussion)
+		c.feed.add(ref, discussion)
 	case 5, 6: // a document is embedded
 		c.embed(ref, oneOf(c.random, []string{render.EntityID, discussion}))
 	case 7, 8:
 		c.relabel(ref)
 	case 9:
-		c.lose(ref)
+		if !isPlain(ref) {
+			c.lose(ref)
+		}
 	case 10:
-		c.turnConfidential(ref)
+		if !isPlain(ref) {
+			c.turnConfidential(ref)
+		}
 	case 11: // a delivery calls it confidential
 		c.entities[ref].head.HiddenSince = c.clock()
 	case 12, 13: // it is fetched again, and public
@@ -128,6 +133,10 @@ func (c *copies) alter() {
 	}
 	c.changed(ref)
 }
+
+// isPlain reports whether an entity is one whose head never hides a document. Once a head has
+// hidden some, it says so for ever.
+func isPlain(ref surgical.EntityRef) bool { return ref.IID <= 3 }
 
 // commit is what every commit does to the head. What was gone is there again, and all of
 // its documents have to be made anew.
@@ -158,6 +167,7 @@ func (c *copies) write(ref surgical.EntityRef, id string, internal bool) {
 	}
 	stored.ID, stored.Text = id, text
 	e.documents[id] = rendered(stored, *head, internal)
+	c.feed.add(ref, id)
 }
 
 // remake makes documents anew that the head hides, with the same texts. Their notes are
@@ -167,6 +177,7 @@ func (c *copies) remake(ref surgical.EntityRef) {
 	for id, d := range e.documents {
 		if d.Revision < e.head.DocumentsVisibleFrom {
 			e.documents[id] = rendered(d, e.head, false)
+			c.feed.add(ref, id)
 		}
 	}
 }
@@ -187,6 +198,7 @@ func (c *copies) embed(ref surgical.EntityRef, id string) {
 	e := c.entities[ref]
 	if d, ok := e.documents[id]; ok {
 		e.embeddings[id] = content.Embeddings{DocumentID: id, DocumentHash: d.Hash, Revision: d.Revision, Model: c.model}
+		c.feed.add(ref, id)
 	}
 }
 
@@ -226,7 +238,7 @@ func (c *copies) hideProject(id int64) {
 
 // changed tells the feed of a change, and records what is shown of it.
 func (c *copies) changed(ref surgical.EntityRef) {
-	c.feed.log = append(c.feed.log, ref)
+	c.feed.add(ref, "")
 	c.remember(ref)
 }
 

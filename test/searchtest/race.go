@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -248,9 +249,40 @@ func (r *race) rest() {
 	r.c.quiet = false
 }
 
+// checkIndex looks whether the index has what is shown, and nothing else.
+func (r *race) checkIndex() {
+	r.x.Position(r.prompt.Engine) // what is known is as of the last position
+	has, err := r.prompt.Engine.Known(r.Context(), r.c.refs())
+	r.x.Must(err)
+	for _, ref := range r.c.refs() {
+		entry, exists := has[ref]
+		head, err := reader{r.c, r.x.Confidential}.head(ref)
+		if exists != (err == nil) {
+			r.Errorf("under %s, the index has %s: %t, and it is shown: %v", r.x.Confidential, ref, exists, err)
+		}
+		if err != nil || !exists {
+			continue
+		}
+		e, indexed := r.c.entities[ref], map[string]search.Indexed{}
+		for _, d := range (reader{r.c, r.x.Confidential}).shown(head, slices.Collect(maps.Values(e.documents))) {
+			one := entry.Documents[d.ID]
+			one.Hash = d.Hash // and the index may keep the vectors of the same text
+			if e.embeddings[d.ID].Current(head, d.Hash) {
+				one.Model = r.x.Model
+			}
+			indexed[d.ID] = one
+		}
+		r.x.Same("what the index has of "+ref.Key(), indexed, entry.Documents)
+		if !entry.Equal(search.FacetsOf(head)) {
+			r.Errorf("the index has %s with %+v", ref, entry.Facets)
+		}
+	}
+}
+
 // checkAll looks whether everything that is shown is found, and nothing twice.
 func (r *race) checkAll() {
 	r.run(r.prompt, nil)
+	r.checkIndex()
 	r.x.Pass(time.Minute)
 	for ref, e := range r.c.entities {
 		head, err := r.finder.Truth.VisibleHead(r.Context(), ref)

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"gitlab.com/lorehook/lorehook/internal/content"
+	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/render"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -89,11 +89,14 @@ func (r reader) VisibleDocument(_ context.Context, ref surgical.EntityRef, id st
 }
 
 // VisibleDocumentsWithTexts implements search.Content.
-func (r reader) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, model string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+func (r reader) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, named []string, model string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entities[ref]
 	documents := slices.Collect(maps.Values(e.documents))
+	if named != nil {
+		documents = slices.DeleteFunc(documents, func(d content.Document) bool { return !slices.Contains(named, d.ID) })
+	}
 	embeddings := maps.Clone(e.embeddings)
 	for i, d := range documents {
 		if !wanted(d) {
@@ -122,11 +125,16 @@ func vectorsOf(d content.Document, embedded content.Embeddings) map[string]conte
 	return vectors
 }
 
-// changes has the entities in the order of their changes: a feed, which begins anew after
-// each restart.
+// changes has what changed in the order of the changes: a feed, which begins anew after each
+// restart.
 type changes struct {
 	restarts int
-	log      []surgical.EntityRef
+	log      []feed.Entry
+}
+
+// add tells the feed of a change of the document, or with "" of the head.
+func (f *changes) add(ref surgical.EntityRef, document string) {
+	f.log = append(f.log, feed.Entry{Ref: ref, Document: document})
 }
 
 func (f *changes) restart() { *f = changes{restarts: f.restarts + 1} }
@@ -152,6 +160,7 @@ func (r reader) After(_ context.Context, from search.Position, limit int) (searc
 	end := min(at+limit, len(r.feed.log))
 	to := from
 	to.Cursor = r.feed.cursor(end)
-	refs := slices.SortedFunc(slices.Values(r.feed.log[at:end]), func(a, b surgical.EntityRef) int { return strings.Compare(a.Key(), b.Key()) })
-	return search.Changed{Refs: slices.Compact(refs), To: to, More: end < len(r.feed.log)}, nil
+	changed := search.ChangedBy(r.feed.log[at:end])
+	changed.To, changed.More = to, end < len(r.feed.log)
+	return changed, nil
 }

@@ -121,7 +121,7 @@ func (c catalog) entry() (search.Entry, bool) {
 	if c.Gone && len(c.Unsettled) == 0 {
 		return search.Entry{}, false
 	}
-	entry := search.Entry{Facets: c.Facets, Documents: map[string]search.Indexed{}}
+	entry := search.Entry{Facets: c.Facets, Documents: map[string]search.Indexed{}, Unsettled: c.Moving || c.Gone || len(c.Unsettled) > 0}
 	if c.Moving || c.Gone {
 		entry.Facets = search.Facets{State: unsettledState}
 	}

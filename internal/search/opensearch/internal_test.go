@@ -35,6 +35,24 @@ func TestFolded_IsEqualForWhatDiffersInCaseOnly(t *testing.T) {
 	})
 }
 
+// An indexer compares all documents of an entity that a writer left halfway.
+func TestEntry_SaysThatAWriterMayNotHaveEnded(t *testing.T) {
+	for name, c := range map[string]struct {
+		catalog           catalog
+		exists, unsettled bool
+	}{
+		"settled":                      {catalog{Documents: map[string]search.Indexed{"a": {Hash: "1"}}}, true, false},
+		"with other facets":            {catalog{Moving: true}, true, true},
+		"with a document":              {catalog{Unsettled: map[string]int{"a": 1}}, true, true},
+		"that was there before":        {catalog{Gone: true, Unsettled: map[string]int{"a": 1}}, true, true},
+		"that is gone, and nothing of": {catalog{Gone: true}, false, false},
+	} {
+		if entry, exists := c.catalog.entry(); exists != c.exists || entry.Unsettled != c.unsettled {
+			t.Errorf("an entity %s: it exists: %t, and is unsettled: %t", name, exists, entry.Unsettled)
+		}
+	}
+}
+
 func TestIDOf_IsNeverTooLong(t *testing.T) {
 	ref := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}
 	seen := map[string]bool{}
