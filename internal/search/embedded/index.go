@@ -46,6 +46,19 @@ func (e *Engine) at(ctx context.Context, from search.Position) (manifest.Manifes
 	return m, err
 }
 
+// left returns the manifest that the last position or change left, once, and otherwise reads
+// it.
+func (e *Engine) left(ctx context.Context) (manifest.Manifest, error) {
+	e.knowing.Lock()
+	m := e.followed
+	e.followed = manifest.Manifest{}
+	e.knowing.Unlock()
+	if m.Exists() {
+		return m, nil
+	}
+	return e.Manifests.Read(ctx)
+}
+
 // isAt reports whether nothing was applied since the position.
 func isAt(m manifest.Manifest, p search.Position) bool {
 	return m.Edition == p.Edition && m.Cursor == p.Cursor

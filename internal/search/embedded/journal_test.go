@@ -85,6 +85,7 @@ func TestApply_ReadsTheManifestOnceWithItsPosition(t *testing.T) {
 	w := newWorld(t)
 	w.Rebuild(w.Engine(), searchtest.Entity(1, "a crash"))
 	e, read := w.watched()
+	w.Maintain(e) // which has just looked at the objects, and does not again
 	for i := range int64(3) {
 		*read = nil
 		at := w.Position(e)
@@ -94,9 +95,27 @@ func TestApply_ReadsTheManifestOnceWithItsPosition(t *testing.T) {
 			t.Errorf("%d are known", len(known))
 		}
 		w.Must(e.Apply(t.Context(), at, search.Position{Cursor: at.Cursor + "+", AsOf: w.Now}, []search.Change{searchtest.Entity(2+i, "a crash")}))
+		_, err = e.Maintain(t.Context())
+		w.Must(err)
 		w.Same("reads", []string{"search_index", "search_rebuild"}, *read)
 	}
 	w.Same("found", 4, len(w.Words(w.Engine(), "crash")))
+}
+
+// What was written last may long be replaced when maintenance comes again.
+func TestMaintain_ActsOnceOnTheManifestThatAChangeLeft(t *testing.T) {
+	w := newWorld(t)
+	e, other := w.Engine(), w.Engine()
+	w.Rebuild(e, searchtest.Entity(1, "a crash"))
+	w.Apply(e, searchtest.Entity(2, "a crash"))
+	for i := range int64(surgical.MaxIndexBatches) {
+		w.Apply(other, searchtest.Entity(3+i, "a crash"))
+	}
+	for _, want := range []bool{false, true} {
+		due, err := e.Maintain(t.Context())
+		w.Must(err)
+		w.Same("due", want, due)
+	}
 }
 
 func TestMaintain_FindsAMissingBatch(t *testing.T) {

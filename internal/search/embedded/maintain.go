@@ -16,7 +16,7 @@ import (
 
 // Maintain implements [search.Engine].
 func (e *Engine) Maintain(ctx context.Context) (due bool, err error) {
-	m, err := e.Manifests.Read(ctx)
+	m, err := e.left(ctx)
 	if err != nil || !ours(m) {
 		return false, err
 	}
