@@ -52,6 +52,7 @@ func searchMutations() []mutation {
 		{"index: a number that a dead writer took stays taken", []edit{{batch, "return read, s.free(ctx, read)", "return read, ErrMoved"}}, alone("search/manifest", "TestAppend")},
 		{"index: a batch whose swap's response was lost is lost", []edit{{batch, "return s.namedMeanwhile(ctx, read, row)", "return read, ErrMoved"}}, alone("search/manifest", "TestAppend")},
 		{"index: a rebuild leaves out what others joined in the meantime", []edit{{rebuilding, "base.Through = before.Last", "base.Through = now.Last"}}, alone("search/embedded", "TestRebuild")},
+		{"index: a base whose swap's response was lost is deleted", []edit{{rebuilding, "if err != nil || now.Named(base.Texts.Key) {", "if err != nil {"}}, alone("search/embedded", "TestCompact|TestEngine")},
 		{"index: batches are added to a copy from before a rebuild", []edit{{"internal/search/embedded/state.go", "s.rebuilt == m.Rebuilt", "s.rebuilt <= m.Rebuilt"}}, alone("search/embedded", "TestEngine|TestRebuild")},
 		{"index: maintenance takes back an index that another engine replaced", []edit{{"internal/search/embedded/maintain.go", "if now.Base.Texts.Key != m.Base.Texts.Key {", "if false {"}}, alone("search/embedded", "InOpenSearch")},
 		{"index: batches expire while they count", []edit{{"internal/search/embedded/maintain.go", "manifest.Older(now, m.Pending.Since, surgical.IndexBatchAge)", "false"}}, alone("search/embedded", "BeforeTheyExpire")},
@@ -62,6 +63,7 @@ func searchMutations() []mutation {
 		{"a catalog is claimed whatever its version", []edit{{apply, "put(key, c.Version+1, newer, c.document())", "put(key, c.Version+1, sameOrNewer, c.document())"}}, []suite{onServer}},
 		{"an unsettled document is not known", []edit{{document, "\tfor id, chunks := range c.Unsettled {\n\t\tentry", "\tfor id, chunks := range map[string]int(nil) {\n\t\tentry"}}, []suite{onServer}},
 		{"chunks keep the facets that they had", []edit{{apply, "if change.Gone || !claim.Moving {", "if change.Gone || claim.Moving {"}}, []suite{onServer}},
+		{"a rebuild whose swap's response was lost is deleted", []edit{{rebuild, "if now.Named(index) {", "if false {"}}, []suite{onServer}},
 		{"a late write creates a deleted index again", []edit{{bulk, `"require_alias": true`, `"require_alias": false`}}, []suite{onServer}},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/search"
@@ -91,6 +92,30 @@ func (x *Index) Rebuild(e search.Engine, changes ...search.Change) {
 	x.Helper()
 	x.Must(e.Rebuild(x.Context(), search.Position{Cursor: "0", AsOf: x.Now}, All(changes)))
 	x.Pass(time.Second)
+}
+
+// Losing returns an engine that does not receive the response to its first swap of the
+// manifest, and sends it again: the SDK does so. then is called in between.
+func (x *Index) Losing(then func()) search.Engine {
+	x.Helper()
+	reliable, lost := x.Manifests, false
+	x.Manifests = manifest.NewStore(x.DB.Around(func(_ context.Context, input any, send func() (any, error)) (any, error) {
+		if put, writes := input.(*dynamodb.PutItemInput); writes && !lost && put.Item["cursor"] != nil {
+			lost = true
+			_, err := send()
+			x.Must(err)
+			then()
+		}
+		return send()
+	}), tables.State().Name)
+	e := x.Engine()
+	x.Manifests = reliable
+	x.Cleanup(func() {
+		if !lost {
+			x.Error("the manifest was not replaced")
+		}
+	})
+	return e
 }
 
 // All yields the changes.

@@ -37,6 +37,7 @@ func Run(t *testing.T, backend Backend) {
 		{"of two indexers one loses", oneOfTwoIndexersLoses},
 		{"a writer from before a rebuild loses", loserOfARebuild},
 		{"a rebuild loses nothing that others apply", rebuildFollowsWhatWasApplied},
+		{"a rebuild whose answer is lost is kept", keepsARebuildWhoseAnswerIsLost},
 		{"a rebuild that fails leaves the index", failedRebuildLeavesTheIndex},
 		{"a rebuild by request is done once", rebuildsOnce},
 		{"maintenance changes nothing that is found", maintainsWhatIsFound},
@@ -337,6 +338,14 @@ func rebuildFollowsWhatWasApplied(x *Index) {
 		x.Same(name, []string{"1#issue#1/entity/0", "1#issue#3/entity/0"}, slices.Sorted(slices.Values(x.Words(e, "crash"))))
 		x.Same(name, []string{"1#issue#2/entity/0"}, x.Words(e, "fire"))
 	}
+}
+
+func keepsARebuildWhoseAnswerIsLost(x *Index) {
+	other := x.Engine()
+	x.Rebuild(other, Entity(1, "a crash"))
+	x.Rebuild(x.Losing(func() { x.Apply(other, Entity(3, "a crash")) }), Entity(1, "a crash"), Entity(2, "a crash"))
+	x.Same("found", 3, len(x.Words(x.Engine(), "crash")))
+	x.Maintain(other)
 }
 
 func failedRebuildLeavesTheIndex(x *Index) {

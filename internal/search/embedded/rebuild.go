@@ -161,16 +161,16 @@ const maxSwaps = 20
 // if the base is of no more use. Only the swap is repeated when others change the
 // manifest in between.
 func (e *Engine) publish(ctx context.Context, base manifest.Base, began time.Time, next func(now manifest.Manifest) (manifest.Manifest, bool, error)) error {
-	for range maxSwaps {
+	for swaps := 0; ; swaps++ {
 		now, err := e.Manifests.Read(ctx)
-		if err != nil {
+		if err != nil || now.Named(base.Texts.Key) {
 			return err
 		}
 		to, useful, err := next(now)
 		if err != nil {
 			return err
 		}
-		if !useful || now.Swept(began) {
+		if !useful || now.Swept(began) || swaps == maxSwaps {
 			return e.discard(ctx, search.ErrMoved, base.Objects()...)
 		}
 		switch _, err := e.swap(ctx, now, to); {
@@ -180,5 +180,4 @@ func (e *Engine) publish(ctx context.Context, base manifest.Base, began time.Tim
 			return err
 		}
 	}
-	return e.discard(ctx, search.ErrMoved, base.Objects()...)
 }

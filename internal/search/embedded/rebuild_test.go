@@ -137,3 +137,16 @@ func TestRebuild_IsOfNoUseOnceALaterOneHasEnded(t *testing.T) {
 		})
 	}
 }
+
+// The response to the swap is lost, and another indexer changes the manifest that it left.
+func TestCompact_KeepsABaseOfWhichItDoesNotKnowThatItIsNamed(t *testing.T) {
+	w := newWorld(t)
+	other := w.Engine()
+	w.Rebuild(other, searchtest.Entity(1, "a crash"))
+	w.Apply(other, searchtest.Entity(1, "another crash"), searchtest.Entity(2, "a crash"))
+	w.Pass(surgical.CompactRemoved)
+	e := w.Losing(func() { w.Apply(other, searchtest.Entity(3, "a crash")) })
+	w.Must(e.Compact(t.Context()))
+	w.Same("batches behind the base", 1, w.manifest().Behind())
+	w.Same("found", 3, len(w.Words(w.Engine(), "crash")))
+}

@@ -164,6 +164,15 @@ func (m Manifest) Objects() []Object {
 	return objects
 }
 
+// Named reports whether the manifest, or one before it, names the object, or the index in
+// OpenSearch, with the key. A swap that seems to have failed may have been applied: the
+// response to an earlier try of the SDK may have been lost, and others may have changed the
+// manifest since.
+func (m Manifest) Named(key string) bool {
+	return m.Index == key || slices.ContainsFunc(m.Objects(), func(o Object) bool { return o.Key == key }) ||
+		slices.ContainsFunc(m.Retired, func(r Retired) bool { return r.Key == key })
+}
+
 // Outdated says why an engine of this format, language, model and policy has to rebuild the
 // index before it can follow its source; "" if it need not. requested is that of
 // [Store.Requested].

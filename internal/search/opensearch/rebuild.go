@@ -48,6 +48,9 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 		if err != nil {
 			return err // the index may be named already: maintenance deletes it if not
 		}
+		if now.Named(index) {
+			return nil
+		}
 		if now.Index != before.Index || now.Swept(began) {
 			break
 		}
