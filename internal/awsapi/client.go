@@ -163,6 +163,9 @@ func (c *client) sign(ctx context.Context, request any) error {
 	if !ok {
 		return fmt.Errorf("a request of type %T", request)
 	}
+	if c.cfg.Credentials == nil {
+		return errors.New("no credentials are configured")
+	}
 	credentials, err := c.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)

@@ -19,7 +19,7 @@ func callJSON[In, Out any](ctx context.Context, c *client, name string, in *In) 
 		return operation{
 			name: name,
 			write: func(req *smithyhttp.Request) error {
-				body, err := json.Marshal(in)
+				body, err := encoded(in)
 				if err != nil {
 					return err
 				}
@@ -46,6 +46,16 @@ func callJSON[In, Out any](ctx context.Context, c *client, name string, in *In) 
 			},
 		}
 	})
+}
+
+// encoded returns a value as JSON, without what would only make it safe within HTML: a text
+// that consists of tags would take six times its bytes.
+func encoded(value any) ([]byte, error) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), err
 }
 
 // post makes req a request with the body to the path, which begins with a slash, below the

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
 )
 
 // SQS sends messages to queues and looks after them.
@@ -52,7 +53,8 @@ func (s *SQS) SendMessage(ctx context.Context, in *SendMessageInput) (*SendMessa
 	}
 	sum := md5.Sum([]byte(in.Body)) //nolint:gosec // as above
 	if sent := hex.EncodeToString(sum[:]); out.BodyMD5 != "" && out.BodyMD5 != sent {
-		return nil, fmt.Errorf("message %s arrived with another body: its MD5 is %s, not %s", out.MessageID, out.BodyMD5, sent)
+		err := fmt.Errorf("message %s arrived with another body: its MD5 is %s, not %s", out.MessageID, out.BodyMD5, sent)
+		return nil, &smithy.OperationError{ServiceID: s.client.service.id, OperationName: "SendMessage", Err: err}
 	}
 	return out, nil
 }

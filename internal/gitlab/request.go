@@ -69,8 +69,8 @@ func (r *requester) get(ctx context.Context, path string, query url.Values, into
 	defer resp.Body.Close()
 	received := &response{resp.StatusCode, resp.Header, resp.Request.URL}
 	if !succeeded(resp.StatusCode) {
-		// The connection is used again only if the body, which the transport bounds, was
-		// read to its end.
+		// Before HTTP/2, a connection is used again only if the body, which the transport
+		// bounds, was read to its end.
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return received, nil
 	}

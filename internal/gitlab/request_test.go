@@ -191,6 +191,56 @@ func TestRequester_SendsNothingWithoutTimeOrToken(t *testing.T) {
 	}
 }
 
+// A proxy's 203 and a part of a body are not what was requested.
+func TestRequester_TakesOnlyWholeAnswersOfGitLab(t *testing.T) {
+	for status, want := range map[int]string{200: "[]", 201: "[]", 202: "[]", 203: "", 206: "", 300: "", 304: "[]", 404: "", 500: ""} {
+		r := requesterOf(t, "https://gitlab.invalid", transport(func(req *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader("[]")), Request: req}, nil
+		}))
+		var into bytes.Buffer
+		if resp, err := r.get(t.Context(), "projects", nil, &into); err != nil || resp.status != status || into.String() != want {
+			t.Errorf("status %d: %+v with %q, %v", status, resp, into.String(), err)
+		}
+	}
+}
+
+// A request ends with its context, whatever GitLab does, and a token's white space is not
+// part of it.
+func TestRequester_SendsItsContextAndTheTokenItself(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stopped := errors.New("stopped")
+	r := requesterOf(t, "https://gitlab.invalid", transport(func(req *http.Request) (*http.Response, error) {
+		if token := req.Header.Get("Private-Token"); token != "glpat-fake" {
+			t.Errorf("the token is %q", token)
+		}
+		cancel(stopped)
+		select {
+		case <-req.Context().Done():
+			return nil, context.Cause(req.Context())
+		default:
+			return nil, errors.New("the request goes on")
+		}
+	}))
+	r.token = func(context.Context) (string, error) { return " glpat-fake\r\n", nil }
+	if _, err := r.get(ctx, "projects", nil, io.Discard); !errors.Is(err, stopped) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The links of a page are relative to where it was found.
+func TestRequester_SaysWhereItWasAnswered(t *testing.T) {
+	r := requesterOf(t, "https://gitlab.invalid", transport(func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path == "/api/v4/projects/old" {
+			return &http.Response{StatusCode: http.StatusMovedPermanently, Header: http.Header{"Location": {"/api/v4/projects/new"}}, Body: http.NoBody, Request: req}, nil
+		}
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+	}))
+	resp, err := r.get(t.Context(), "projects/old", nil, io.Discard)
+	if err != nil || resp.url.Path != "/api/v4/projects/new" {
+		t.Errorf("%+v, %v", resp, err)
+	}
+}
+
 // A connection that is not used again costs the next request a handshake.
 func TestRequester_UsesItsConnectionAgain(t *testing.T) {
 	answers := []struct {

@@ -3,7 +3,7 @@ package main
 // mutations break, one at a time, the rules that tests must protect.
 func mutations() []mutation {
 	var all []mutation
-	for _, list := range [][]mutation{guardMutations(), evidenceMutations(), hideMutations(), eraseMutations(), sightMutations(), feedMutations(), listMutations(), pageMutations(), commitMutations(), stageMutations(), sweepMutations(), walkMutations(), projectMutations(), passMutations(), censusMutations(), expressionMutations(), deployMutations(), searchMutations(), gitlabMutations(), oddMutations(), hookMutations(), cliMutations()} {
+	for _, list := range [][]mutation{guardMutations(), evidenceMutations(), hideMutations(), eraseMutations(), sightMutations(), feedMutations(), listMutations(), pageMutations(), commitMutations(), stageMutations(), sweepMutations(), walkMutations(), projectMutations(), passMutations(), censusMutations(), expressionMutations(), deployMutations(), searchMutations(), gitlabMutations(), awsMutations(), oddMutations(), hookMutations(), cliMutations()} {
 		all = append(all, list...)
 	}
 	return all

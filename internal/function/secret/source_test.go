@@ -274,6 +274,22 @@ func TestSourceGet_DropsAValueThatSecretsManagerSaysIsGone(t *testing.T) {
 	}
 }
 
+// Who may not read a secret any more does not know that it is gone.
+func TestSourceGet_KeepsAValueThatItMayNotReadAgain(t *testing.T) {
+	for _, code := range []string{"AccessDeniedException", "DecryptionFailure", "InternalServiceError", "ThrottlingException"} {
+		v, now := &vault{text: "token-one"}, time.Unix(1000, 0)
+		s := newSource(v, &now)
+		if _, err := s.Get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		v.set("", &smithy.GenericAPIError{Code: code})
+		now = now.Add(surgical.SecretMaxAge)
+		if got, err := s.Get(t.Context()); got != "token-one" || err != nil {
+			t.Errorf("%s: %q, %v", code, got, err)
+		}
+	}
+}
+
 func TestSourceGet_ReadsAgainWhenTheClockWasSetBack(t *testing.T) {
 	v, now := &vault{text: "token-one"}, time.Unix(100_000, 0)
 	s := newSource(v, &now)
