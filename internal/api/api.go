@@ -186,12 +186,7 @@ type server struct{ Options }
 // New returns the API as a handler.
 func New(o Options) (http.Handler, error) {
 	s := &server{o}
-	mux := http.NewServeMux()
-	for _, r := range s.routes() {
-		mux.HandleFunc(r.pattern(), r.handler())
-	}
-	mux.HandleFunc("GET "+descriptionPath, serveDescription())
-	return compressed(s.serve(mux))
+	return compressed(s.serve(s.parts().of))
 }
 
 // compressed compresses responses. The API promises gzip only, and each zstd encoder needs

@@ -53,12 +53,8 @@ func (to *routes) add(op operation, register registration) { *to = append(*to, r
 // routes returns all routes but that of the description.
 func (s *server) routes() routes {
 	all := make(routes, 0, 64)
-	for _, register := range []func(*routes){
-		s.addHealth, s.addRuns, s.addControl, s.addDrains, s.addEntities, s.addEntityList,
-		s.addListings, s.addWhy, s.addErasures, s.addChanges, s.addProjects, s.addDocuments,
-		s.addBackfills, s.addReconciles, s.addSearch, s.addIndex, s.addStatus,
-	} {
-		register(&all)
+	for _, g := range s.groups() {
+		g.add(&all)
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +25,7 @@ func unconnected() Options {
 // whole is the API with all routes registered in one, before any request.
 func whole(t *testing.T) http.Handler {
 	t.Helper()
-	s, mux := &server{unconnected()}, http.NewServeMux()
+	s, mux := &server{unconnected()}, newMux()
 	api := newAPI(mux, newDescription())
 	for _, r := range s.routes() {
 		op := r.Operation
@@ -32,7 +33,7 @@ func whole(t *testing.T) http.Handler {
 		r.register(api, op)
 	}
 	mux.HandleFunc("GET "+descriptionPath, serveDescription())
-	handler, err := compressed(s.serve(mux))
+	handler, err := compressed(s.serve(func(*url.URL) *http.ServeMux { return mux }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,8 @@ func TestNew_AnswersLikeAnAPIThatHasAllRoutesFromTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{"/", "/v1", "/v1/unknown", "/v1/sync-runs/", "/v1//sync-runs", "/v1/projects/a/b/issues/7", "/v1/projects/a%2Fb/issues/7"}
+	paths := []string{"/", "/v1", "/v1/unknown", "/v1/sync-runs/", "/v1//sync-runs", "/v1/projects/a/b/issues/7", "/v1/projects/a%2Fb/issues/7",
+		"/v1/pro%6Aects/1/issues/7", "/%76%31/projects", "/v1/sync%2Druns", "/v1%2Fsync-runs", "/v1/projects%2F1", "/healthz/", "/healthz/x", "/openapi.json/x", "/v1/healthz", "/sync-runs", "//healthz", "/v1/."}
 	for path := range description.Paths {
 		paths = append(paths, path, strings.NewReplacer("{project}", "1", "{iid}", "7", "{run_id}", "abc", "{id}", "1-6c5yq4wsxhqm3f2a").Replace(path))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -70,8 +71,7 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // the route's pattern, never the path or the query, and of a panic its place, never
 // its value. No answer may be stored or taken for another type: it holds the text of
 // GitLab's users.
-func (s *server) serve(mux *http.ServeMux) http.Handler {
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeProblem(w, r, noRoute(mux, r)) })
+func (s *server) serve(routesOf func(*url.URL) *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.Clock()
 		o := &outcome{}
@@ -91,6 +91,7 @@ func (s *server) serve(mux *http.ServeMux) http.Handler {
 			if keys := r.Header.Values(keyHeader); len(keys) > 1 {
 				r.Header.Set(keyHeader, strings.Join(keys, ","))
 			}
+			mux := routesOf(r.URL)
 			if path.Clean(r.URL.Path) != r.URL.Path {
 				writeProblem(out, r, noRoute(mux, r)) // the mux would redirect
 				return
