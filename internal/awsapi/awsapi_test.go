@@ -194,13 +194,15 @@ func TestClients_KeepConcurrentCallsApart(t *testing.T) {
 func TestClients_UseTheirConnectionAgain(t *testing.T) {
 	cfg, connections := echo(t)
 	functions := awsapi.NewLambda(cfg)
-	for range 5 {
+	const calls = 30
+	for range calls {
 		if _, err := functions.Invoke(t.Context(), &awsapi.InvokeInput{Function: "f", Payload: []byte("7")}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := connections.Load(); n != 1 {
-		t.Errorf("%d connections", n)
+	// A connection is free a moment after its answer was read, which the next call may precede.
+	if n := connections.Load(); n > calls/5 {
+		t.Errorf("%d connections for %d calls", n, calls)
 	}
 }
 

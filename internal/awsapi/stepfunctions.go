@@ -20,10 +20,8 @@ type StartExecutionInput struct {
 	Input           string `json:"input,omitempty"`
 }
 
-// StartExecutionOutput names the execution.
-type StartExecutionOutput struct {
-	ExecutionARN string `json:"executionArn"`
-}
+// StartExecutionOutput is empty.
+type StartExecutionOutput struct{}
 
 // StartExecution starts an execution. If it fails, one may be under way nevertheless.
 func (s *StepFunctions) StartExecution(ctx context.Context, in *StartExecutionInput) (*StartExecutionOutput, error) {

@@ -239,6 +239,13 @@ func TestVisibleDocumentsWithTexts_ByNameReadsNoOthers(t *testing.T) {
 			t.Errorf("%d vectors of %s, want %d", vectors[id], id, vectorsOfAll[id])
 		}
 	}
+	refused, err := w.Reader.VisibleDocumentsWithTexts(ctx(), issue(1), named, "m", func(content.Document) bool { return false }, nil)
+	w.must(err)
+	for _, d := range refused.Documents {
+		if d.Text != "" {
+			t.Errorf("%s comes with the text %.20q, which nobody wants", d.ID, d.Text)
+		}
+	}
 	w.calls = nil
 	if some, _, err := withTexts(w.Reader, issue(1), []string{}); err != nil || len(some.Documents) > 0 || some.Head.Revision != head.Revision || len(w.calls) != 1 {
 		t.Errorf("of no document: %+v, %v, by %d calls", some, err, len(w.calls))

@@ -60,6 +60,7 @@ func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.Ent
 	}
 	for i, d := range documents {
 		if !wanted(d) {
+			documents[i].Text = "" // named documents come with theirs
 			continue
 		}
 		if named == nil || d.Long() {

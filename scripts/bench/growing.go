@@ -68,7 +68,7 @@ func grownIssues() []grownIssue {
 		{discussions: 10},
 		{discussions: 100},
 		{discussions: 1000, ingested: 16, derived: 16, control: 30, reads: 60},
-		{discussions: 5000, ingested: 30, reads: 120},
+		{discussions: 5000, ingested: 30, derived: 30, reads: 120},
 	}
 }
 

@@ -117,14 +117,11 @@ func (p project) requested() (entities, lists float64) {
 func (b *bench) passes(t cloud.TB) {
 	const entities = issues + mergeRequests
 	w := newProject(t, issues, notes, mergeRequests)
-	began := time.Now()
 	w.backfill()
-	took := time.Since(began)
 	fetched, listed := w.requested()
 	b.add("backfill of 1,000 issues and 100 merge requests: an entity", fetched/entities, "requests", 5)
 	b.add("  lists, those of a reconcile included", listed, "requests", 20)
 	b.add("  time at the default rate", fetched/(surgical.BulkConcurrency*surgical.DefaultRequestsPerSecond)/60, "minutes", 0)
-	b.add("  time in one process", took.Seconds(), "s", 0)
 
 	for range 2 * int(surgical.ReconcileOverlap/surgical.CrawlInterval) {
 		w.minute() // until nothing is left to find
@@ -157,9 +154,8 @@ func (b *bench) census(t cloud.TB, issues int) {
 	w.Output.Take()
 	w.calls.reset()
 	w.consumed.reset()
-	began, start := time.Now(), w.Clock.Now()
+	start := w.Clock.Now()
 	census := w.pass(surgical.PassCensus, first.ID, 2*surgical.CensusBudget)
-	took := time.Since(began)
 	fetched, _ := w.requested()
 	fetched -= before
 	copies := float64(census.Counts.Done)
@@ -169,5 +165,4 @@ func (b *bench) census(t cloud.TB, issues int) {
 	b.add("  DynamoDB, a copy", float64(w.calls.total())/copies, "calls", 10)
 	b.add("  read, a copy", w.consumed.reads/copies, "read units", 15)
 	b.add("  time, of a budget of a week", w.Clock.Now().Sub(start).Hours()/24, "days", 7.1)
-	b.add("  time in one process", took.Seconds(), "s", 0)
 }

@@ -150,7 +150,7 @@ func (c coldStarts) figures(name string) ([]figure, error) {
 	}
 	cold := c.compared("cold start: "+name, name, func(u used) time.Duration { return u.polled })
 	if startReach[name] > 0 {
-		cold = cold.within(startReach[name], cold.Ratio).notYet(startBound[name])
+		cold = cold.within(startReach[name], cold.Ratio).orDisturbed(startBound[name])
 	}
 	figures := []figure{cold, newFigure("  its binary", size, "MB", smallest, 0)}
 	if c.events[name] != nil {

@@ -73,8 +73,8 @@ func ingested(t cloud.TB, url string) []figure {
 	transactions()
 	of := fmt.Sprintf("new issues with %d comments, %d at a time, on DynamoDB Local", entityNotes, batchSize)
 	return []figure{
-		against("ingest of "+of, transactions, c.ingest).notYet(0.05),
-		against("  from the message to the start of the workflow, with the fetch", transactions, c.whole).notYet(0.03),
+		against("ingest of "+of, transactions, c.ingest).notYet(0.1),
+		against("  from the message to the start of the workflow, with the fetch", transactions, c.whole).notYet(0.06),
 		newFigure("  an entity", perEntity, "calls", 1, 0),
 	}
 }

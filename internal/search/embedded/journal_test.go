@@ -165,26 +165,6 @@ func TestMaintain_JoinsBatchesBeforeTheyExpire(t *testing.T) {
 	w.Same("found", 4, len(w.Words(w.Engine(), "crash")))
 }
 
-// A rebuild takes long, and another indexer may join the batches with the base that it
-// replaces: they are still added to its own.
-func TestRebuild_KeepsBatchesThatOthersJoinInTheMeantime(t *testing.T) {
-	w := newWorld(t)
-	e, other := w.Engine(), w.Engine()
-	w.Rebuild(e, searchtest.Entity(1, "a crash"))
-	w.Must(e.Rebuild(t.Context(), search.Position{Cursor: "0+", AsOf: w.Now}, func(yield func(search.Change, error) bool) {
-		w.Apply(other, searchtest.Entity(2, "a crash"))
-		w.Apply(other, search.Change{Ref: searchtest.Issue(2), Gone: true}, searchtest.Entity(3, "a crash"))
-		for i := range surgical.MaxIndexBatches - 2 {
-			w.Apply(other, searchtest.Entity(4, fmt.Sprint("noise", i)))
-		}
-		w.Maintain(other)
-		w.Same("batches behind the base", 0, w.manifest().Behind())
-		yield(searchtest.Entity(1, "a crash"), nil)
-	}))
-	w.Pass(time.Second)
-	w.Same("found", []string{"1#issue#1/entity/0", "1#issue#3/entity/0"}, slices.Sorted(slices.Values(w.Words(w.Engine(), "crash"))))
-}
-
 // An index of version 1 listed its batches in the manifest.
 func TestPosition_OfAnIndexOfTheOldFormAsksForARebuild(t *testing.T) {
 	w := newWorld(t)

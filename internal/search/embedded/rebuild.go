@@ -43,39 +43,33 @@ func (e *Engine) Rebuild(ctx context.Context, at search.Position, changes iter.S
 			return now, false, nil
 		}
 		next.RebuiltFor = max(now.RebuiltFor, requested)
-		behind, err := e.batchesAfter(ctx, next, next.Base.Through)
-		next.Pending = manifest.PendingOf(behind)
-		return next, true, err
+		return next, true, nil
 	})
 }
 
 // rebuilt returns the manifest with a rebuilt base, which was read behind a position. before
-// is the one from when the rebuild began, and now the one that is replaced. Batches since
-// then may have what the rebuild read too early, so they are added to its base once more,
-// and the cursor stays behind them. Those before have nothing new, and all that was made
-// with another language, model or policy is not comparable: it may have what is to be
-// hidden, or lack what is to be found. The old base lacks what only the rebuild read, so it
-// does not become the previous one. If another rebuild ended in the meantime, the cursor may
-// be behind changes that this one did not read, so its base is of no use.
+// is the one from when the rebuild began, and now the one that is replaced. The index goes
+// on from that position, so that what others applied to the old base in the meantime is
+// followed again: their batches say how the old one differed from its source, and an entity
+// or document that did not differ there may in this one, in which it was read earlier. The
+// old base lacks what only the rebuild read, so it does not become the previous one. If
+// another rebuild ended in the meantime, the cursor may be behind changes that this one did
+// not read, so its base is of no use, unless the other was made with another language, model
+// or policy.
 func (e *Engine) rebuilt(before, now manifest.Manifest, base manifest.Base, at search.Position) (next manifest.Manifest, useful bool) {
 	next = now
 	next.Edition++
 	next.Rebuilt = next.Edition
 	next.Language, next.Model, next.Confidential = e.Language, e.Model, e.Confidential
-	alike := now.Outdated(0, manifest.Embedded, e.Language, e.Model, e.Confidential) == ""
-	switch {
-	case !alike:
+	if now.Outdated(0, manifest.Embedded, e.Language, e.Model, e.Confidential) != "" {
 		next.Journal, next.Last = newName(), 0
-	case now.Rebuilt != before.Rebuilt:
+	} else if now.Rebuilt != before.Rebuilt {
 		return now, false
-	default:
-		base.Through = before.Last
 	}
-	if !alike || isAt(now, search.PositionOf(before)) {
-		next.Cursor, next.AsOf = at.Cursor, at.AsOf.UnixMicro()
-	}
-	next.Base, next.Previous = base, nil
-	return next, !alike || base.Through >= now.From()
+	base.Through = next.Last
+	next.Cursor, next.AsOf = at.Cursor, at.AsOf.UnixMicro()
+	next.Base, next.Previous, next.Pending = base, nil, manifest.Pending{}
+	return next, true
 }
 
 // build indexes the changes from nothing.

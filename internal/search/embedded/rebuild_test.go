@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -19,34 +20,44 @@ func (w *world) rebuildDuring(e search.Engine, at string, read search.Change, do
 	})
 }
 
-func TestRebuild_KeepsTheBatchesOfOthers(t *testing.T) {
-	w := newWorld(t)
-	e := w.Engine()
-	w.Rebuild(e, searchtest.Entity(1, "a crash"))
-	w.Apply(e, searchtest.Entity(2, "a crash"))
-	w.Must(e.Rebuild(t.Context(), search.Position{Cursor: "0+", AsOf: w.Now}, func(func(search.Change, error) bool) {
-		w.Apply(w.Engine(), searchtest.Entity(3, "a crash"))
-	}))
-	w.Pass(time.Second)
-	w.Same("cursor", "0++", w.Position(e).Cursor)
-	w.Same("found", []string{"1#issue#3/entity/0"}, w.Words(e, "crash"))
-}
-
-// The first part of many changes leaves the cursor where it was. What it read may be older
-// than what the rebuild read, and is added behind that: so the cursor must not move beyond
-// what changed in between.
-func TestRebuild_LeavesTheCursorBeforeWhatOthersReadInTheMeantime(t *testing.T) {
-	w := newWorld(t)
-	e, other := w.Engine(), w.Engine()
-	w.Rebuild(e, searchtest.Entity(1, "a crash"))
-	w.Must(w.rebuildDuring(e, "5", searchtest.Entity(2, "a failure"), func() {
-		at := w.Position(other)
-		w.Must(other.Apply(t.Context(), at, at, []search.Change{searchtest.Entity(2, "a crash")}))
-	}))
-	w.Pass(time.Second)
-	w.Same("cursor", "0", w.Position(e).Cursor)
-	w.Apply(e, searchtest.Entity(2, "a failure"))
-	w.Same("found", []string{"1#issue#2/entity/0"}, w.Words(w.Engine(), "failure"))
+// What others applied to the old base is followed again, from where the rebuild began.
+func TestRebuild_GoesOnFromWhereItBegan(t *testing.T) {
+	for name, meantime := range map[string]func(w *world, other search.Engine){
+		"others added a batch": func(w *world, other search.Engine) { w.Apply(other, searchtest.Entity(3, "a crash")) },
+		// It leaves the cursor where it was.
+		"others added the first part of a batch": func(w *world, other search.Engine) {
+			at := w.Position(other)
+			w.Must(other.Apply(w.Context(), at, at, []search.Change{searchtest.Entity(3, "a crash")}))
+		},
+		"others joined their batches with the base": func(w *world, other search.Engine) {
+			w.Apply(other, searchtest.Entity(3, "a crash"), searchtest.Entity(4, "a crash"))
+			for i := range surgical.MaxIndexBatches {
+				w.Apply(other, searchtest.Entity(5, fmt.Sprint("noise", i)))
+			}
+			w.Maintain(other)
+			w.Same("batches behind the base", 0, w.manifest().Behind())
+		},
+		"nobody did anything": func(*world, search.Engine) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			e, other := w.Engine(), w.Engine()
+			w.Rebuild(e, searchtest.Entity(1, "a crash"))
+			w.Apply(e, searchtest.Entity(2, "a crash"))
+			reader := w.Engine()
+			w.Same("found before", 2, len(w.Words(reader, "crash")))
+			w.Must(w.rebuildDuring(e, "0+", searchtest.Entity(2, "a failure"), func() { meantime(w, other) }))
+			w.Pass(time.Second)
+			w.Same("cursor", "0+", w.Position(other).Cursor)
+			w.Same("batches", 0, w.manifest().Behind())
+			w.Same("found of the old base", []string{}, w.Words(w.Engine(), "crash"))
+			w.Apply(other, searchtest.Entity(3, "a crash"))
+			w.Pass(time.Second)
+			w.Same("found", []string{"1#issue#3/entity/0"}, w.Words(w.Engine(), "crash"))
+			w.Same("found by a process with a copy of the old one", []string{"1#issue#3/entity/0"}, w.Words(reader, "crash"))
+			w.Same("found of the rebuild", []string{"1#issue#2/entity/0"}, w.Words(w.Engine(), "failure"))
+		})
+	}
 }
 
 // What a rebuild read is behind the cursor, and not in the base that it replaces. So a
@@ -100,6 +111,28 @@ func TestRebuild_KeepsNothingThatWasMadeWithOtherSettings(t *testing.T) {
 			w.Same("batches", 0, w.manifest().Behind())
 			w.Apply(e, w.Embedded(searchtest.Entity(3, "a crash")))
 			w.Same("found", []string{"1#issue#1/entity/0", "1#issue#3/entity/0"}, slices.Sorted(slices.Values(w.Words(w.Engine(), "crash"))))
+		})
+	}
+}
+
+// Others may still rebuild with a former setting, which is of no use to anybody.
+func TestRebuild_IsOfUseAfterOneWithAFormerSetting(t *testing.T) {
+	for name, change := range map[string]func(w *world){
+		"another model":  func(w *world) { w.Model = "two-things" },
+		"another policy": func(w *world) { w.Confidential = surgical.Include },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			former := w.Engine()
+			w.Rebuild(former, searchtest.Entity(1, "a crash"))
+			change(w)
+			e := w.Engine()
+			w.Must(w.rebuildDuring(e, "1", w.Embedded(searchtest.Entity(1, "a failure")), func() {
+				w.Must(w.rebuildDuring(former, "2", searchtest.Entity(1, "a crash"), func() {}))
+			}))
+			w.Pass(time.Second)
+			w.Same("cursor", "1", w.Position(e).Cursor)
+			w.Same("found", []string{"1#issue#1/entity/0"}, w.Words(w.Engine(), "failure"))
 		})
 	}
 }

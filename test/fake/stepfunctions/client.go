@@ -26,7 +26,7 @@ func Client(start func(input json.RawMessage) error, options ...func(*middleware
 			if err := ctx.Err(); err != nil {
 				return out, meta, &aws.RequestCanceledError{Err: err}
 			}
-			out.Result = &awsapi.StartExecutionOutput{ExecutionARN: ARN + ":execution"}
+			out.Result = &awsapi.StartExecutionOutput{}
 			return out, meta, start(json.RawMessage(params.Input))
 		})
 	return awsapi.NewStepFunctions(aws.Config{Region: "us-east-1", APIOptions: append([]func(*middleware.Stack) error{func(stack *middleware.Stack) error {
