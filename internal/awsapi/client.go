@@ -57,15 +57,13 @@ func newClient(cfg aws.Config, s service) *client {
 
 // operation is one call: write makes its request, and read its output.
 type operation struct {
-	name  string
 	write func(*smithyhttp.Request) error
 	read  func(*smithyhttp.Response) (output any, err error)
 }
 
-// call calls the operation. The input is for those who intercept calls, who may replace it
+// call calls the operation with the name. The input is for those who intercept calls, who may replace it
 // and the output.
-func call[In, Out any](ctx context.Context, c *client, in *In, of func(*In) operation) (*Out, error) {
-	name := of(in).name
+func call[In, Out any](ctx context.Context, c *client, name string, in *In, of func(*In) operation) (*Out, error) {
 	result, err := c.do(ctx, name, in, func(in any) (operation, error) {
 		typed, ok := in.(*In)
 		if !ok {

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,9 +16,8 @@ import (
 
 // callJSON calls an operation of a service that speaks AWS's JSON protocol.
 func callJSON[In, Out any](ctx context.Context, c *client, name string, in *In) (*Out, error) {
-	return call[In, Out](ctx, c, in, func(in *In) operation {
+	return call[In, Out](ctx, c, name, in, func(in *In) operation {
 		return operation{
-			name: name,
 			write: func(req *smithyhttp.Request) error {
 				body, err := encoded(in)
 				if err != nil {
@@ -101,7 +101,7 @@ func failure(s service, answer *smithyhttp.Response, body []byte) error {
 		}
 	}
 	code, _ := said.Code.(string)
-	failed := &smithy.GenericAPIError{Code: plainCode(first(answer.Header.Get("X-Amzn-ErrorType"), said.Type, code, "UnknownError")), Message: first(said.Message, "UnknownError")}
+	failed := &smithy.GenericAPIError{Code: plainCode(cmp.Or(answer.Header.Get("X-Amzn-ErrorType"), said.Type, code, "UnknownError")), Message: cmp.Or(said.Message, "UnknownError")}
 	if !s.query {
 		return failed
 	}
@@ -123,14 +123,4 @@ func failure(s service, answer *smithyhttp.Response, body []byte) error {
 func plainCode(code string) string {
 	code, _, _ = strings.Cut(code, ":")
 	return code[strings.LastIndex(code, "#")+1:]
-}
-
-// first returns the first text that is not empty.
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

@@ -36,9 +36,8 @@ type InvokeOutput struct {
 // Invoke invokes a function. If the call fails, the function may run nevertheless; a nil
 // error does not mean that the function did not fail.
 func (l *Lambda) Invoke(ctx context.Context, in *InvokeInput) (*InvokeOutput, error) {
-	return call[InvokeInput, InvokeOutput](ctx, l.client, in, func(in *InvokeInput) operation {
+	return call[InvokeInput, InvokeOutput](ctx, l.client, "Invoke", in, func(in *InvokeInput) operation {
 		return operation{
-			name: "Invoke",
 			write: func(req *smithyhttp.Request) error {
 				if in.Event {
 					req.Header.Set("X-Amz-Invocation-Type", "Event")

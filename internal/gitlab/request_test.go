@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -21,6 +20,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/linked"
 )
 
 // sent is all of a request that a server sees.
@@ -339,11 +339,7 @@ func TestRequester_ClosesEveryBody(t *testing.T) {
 // The official client, of which `lore` uses much more, would slow every cold start: it
 // parses templates of queries that nothing here sends.
 func TestNoFunctionHoldsTheOfficialClient(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "gitlab.com/lorehook/lorehook/functions/...").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	packages := strings.Fields(string(out))
+	packages := linked.Packages(t, "gitlab.com/lorehook/lorehook/functions/...")
 	for _, p := range packages {
 		if strings.HasPrefix(p, "gitlab.com/gitlab-org/") || strings.HasPrefix(p, "github.com/hashicorp/") {
 			t.Errorf("%s is part of a function's binary", p)

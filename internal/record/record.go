@@ -97,15 +97,15 @@ type Fields struct {
 // Read returns the fields of a record; false for what is not a JSON object. They share
 // the memory of raw, which must not change.
 func Read(raw json.RawMessage) (Fields, bool) {
-	if uint64(len(raw)) > math.MaxUint32 || !isJSON(raw) {
+	if uint64(len(raw)) > math.MaxUint32 || !IsJSON(raw) {
 		return Fields{}, false
 	}
 	return readValid(raw)
 }
 
-// isJSON is [json.Valid] in a quarter of its time: it accepts names that occur twice, and
+// IsJSON is [json.Valid] in a quarter of its time: it accepts names that occur twice, and
 // texts that are not UTF-8.
-func isJSON(raw []byte) bool {
+func IsJSON(raw []byte) bool {
 	return jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 

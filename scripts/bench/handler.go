@@ -17,7 +17,6 @@ import (
 	"time"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
-	"github.com/go-json-experiment/json/jsontext"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"gitlab.com/lorehook/lorehook/events"
@@ -28,6 +27,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/function/secret"
 	"gitlab.com/lorehook/lorehook/internal/function/trace"
 	"gitlab.com/lorehook/lorehook/internal/queue"
+	"gitlab.com/lorehook/lorehook/internal/record"
 	"gitlab.com/lorehook/lorehook/internal/webhook"
 	"gitlab.com/lorehook/lorehook/internal/webhook/delivery"
 )
@@ -58,7 +58,7 @@ func handling(context.Context) (figures []figure, err error) {
 		if err != nil {
 			return nil, err
 		}
-		floor, least := checking(key, body, json.Valid), checking(key, body, isJSON)
+		floor, least := checking(key, body, json.Valid), checking(key, body, record.IsJSON)
 		for _, sent := range []struct {
 			name   string
 			event  awsevents.APIGatewayV2HTTPRequest
@@ -103,11 +103,6 @@ func checking(key, body []byte, scan func([]byte) bool) func() {
 			panic("the floor was not measured")
 		}
 	}
-}
-
-// isJSON is the scan of package record.
-func isJSON(body []byte) bool {
-	return jsontext.Value(body).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // grown returns the sample of a note with a text that makes it this many bytes long, of

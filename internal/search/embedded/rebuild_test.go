@@ -90,14 +90,19 @@ func TestRebuild_LeavesNoBaseThatLacksWhatItRead(t *testing.T) {
 	}
 }
 
-// Others may follow the source with a former setting until the rebuild ends. What they
-// apply has no vectors of the new model, so it is read again.
-func TestRebuild_KeepsNothingThatWasMadeWithOtherSettings(t *testing.T) {
-	for name, change := range map[string]func(w *world){
+// otherSettings change what an index is made with.
+func otherSettings() map[string]func(w *world) {
+	return map[string]func(w *world){
 		"another model":    func(w *world) { w.Model = "two-things" },
 		"another language": func(w *world) { w.Language = "de" },
 		"another policy":   func(w *world) { w.Confidential = surgical.Include },
-	} {
+	}
+}
+
+// Others may follow the source with a former setting until the rebuild ends. What they
+// apply has no vectors of the new model, so it is read again.
+func TestRebuild_KeepsNothingThatWasMadeWithOtherSettings(t *testing.T) {
+	for name, change := range otherSettings() {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			before := w.Engine()
@@ -117,10 +122,7 @@ func TestRebuild_KeepsNothingThatWasMadeWithOtherSettings(t *testing.T) {
 
 // Others may still rebuild with a former setting, which is of no use to anybody.
 func TestRebuild_IsOfUseAfterOneWithAFormerSetting(t *testing.T) {
-	for name, change := range map[string]func(w *world){
-		"another model":  func(w *world) { w.Model = "two-things" },
-		"another policy": func(w *world) { w.Confidential = surgical.Include },
-	} {
+	for name, change := range otherSettings() {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			former := w.Engine()
