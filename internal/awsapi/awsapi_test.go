@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -20,10 +19,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go"
 
 	"gitlab.com/lorehook/lorehook/internal/awsapi"
+	"gitlab.com/lorehook/lorehook/test/pipe"
 )
 
 func md5Of(text string) string {
@@ -138,12 +139,10 @@ func TestGetSecretValue_NeverQuotesTheAnswer(t *testing.T) {
 	}
 }
 
-// echo answers each operation with what it was sent, and counts its connections. Of each
-// three requests, it refuses one.
-func echo(t *testing.T) (cfg aws.Config, connections *atomic.Int64) {
+// echo answers each operation with what it was sent. Of each three requests, it refuses one.
+func echo(t *testing.T) aws.Config {
 	var requests atomic.Int64
-	connections = new(atomic.Int64)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		switch {
 		case err != nil || int64(len(body)) != r.ContentLength:
@@ -160,18 +159,12 @@ func echo(t *testing.T) (cfg aws.Config, connections *atomic.Int64) {
 			_, _ = w.Write(body)
 		}
 	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	server.Start()
 	t.Cleanup(server.Close)
-	return aws.Config{Region: "eu-central-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("sample", "sample", ""), RetryMaxAttempts: 10}, connections
+	return aws.Config{Region: "eu-central-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("sample", "sample", ""), RetryMaxAttempts: 10}
 }
 
 func TestClients_KeepConcurrentCallsApart(t *testing.T) {
-	cfg, _ := echo(t)
+	cfg := echo(t)
 	queues, functions := awsapi.NewSQS(cfg), awsapi.NewLambda(cfg)
 	var group sync.WaitGroup
 	for n := range 30 {
@@ -191,19 +184,32 @@ func TestClients_KeepConcurrentCallsApart(t *testing.T) {
 	group.Wait()
 }
 
+// A request with a body may lose its connection if its answer comes before the transport has
+// read the body's end, as it does with the SDK's clients; so this one has none.
 func TestClients_UseTheirConnectionAgain(t *testing.T) {
-	cfg, connections := echo(t)
-	functions := awsapi.NewLambda(cfg)
-	const calls = 30
-	for range calls {
-		if _, err := functions.Invoke(t.Context(), &awsapi.InvokeInput{Function: "f", Payload: []byte("7")}); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		server := pipe.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests++
+			w.WriteHeader([]int{http.StatusOK, http.StatusServiceUnavailable, http.StatusBadRequest}[requests%3])
+			_, _ = io.WriteString(w, []string{"{}", "", `{"Message":"bad"}`}[requests%3])
+		}))
+		var network *http.Transport
+		functions := awsapi.NewLambda(aws.Config{
+			Region: "eu-central-1", Credentials: credentials.NewStaticCredentialsProvider("sample", "sample", ""), BaseEndpoint: aws.String("http://lambda.invalid"),
+			HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+				t.Proxy, t.DialContext = nil, server.Dial
+				network = t
+			}),
+		})
+		for range 30 {
+			_, _ = functions.Invoke(t.Context(), &awsapi.InvokeInput{Function: "f"}) // each third one is refused
 		}
-	}
-	// A connection is free a moment after its answer was read, which the next call may precede.
-	if n := connections.Load(); n > calls/5 {
-		t.Errorf("%d connections for %d calls", n, calls)
-	}
+		if n := server.Dialled(); n != 1 || requests <= 30 {
+			t.Errorf("%d connections for %d requests", n, requests)
+		}
+		network.CloseIdleConnections()
+	})
 }
 
 // While a service is down, the calls of a client together soon send each request once.

@@ -21,6 +21,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/baseurl"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/linked"
+	"gitlab.com/lorehook/lorehook/test/pipe"
 )
 
 // sent is all of a request that a server sees.
@@ -250,23 +251,25 @@ func TestRequester_UsesItsConnectionAgain(t *testing.T) {
 		{200, "[]"}, {200, strings.Repeat(" ", 1<<20)}, {204, ""}, {401, `{"message":"401 Unauthorized"}`}, {404, `{"message":"404 Project Not Found"}`},
 		{500, strings.Repeat("x", maxErrorBody-1)}, {429, ""}, {200, "[]"},
 	}
-	var connections []string
-	i := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		connections = append(connections, req.RemoteAddr)
-		w.WriteHeader(answers[i].status)
-		_, _ = io.WriteString(w, answers[i].body)
-	}))
-	t.Cleanup(server.Close)
-	r := requesterOf(t, server.URL, &boundedTransport{authentic{newTransport(nil), time.Now}})
-	for ; i < len(answers); i++ {
-		if resp, err := r.get(t.Context(), "projects", nil, io.Discard); err != nil || resp.status != answers[i].status {
-			t.Fatalf("%+.80v, %v", resp, err)
+	synctest.Test(t, func(t *testing.T) {
+		i := 0
+		server := pipe.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(answers[i].status)
+			_, _ = io.WriteString(w, answers[i].body)
+		}))
+		network := newTransport(nil)
+		network.Proxy, network.DialContext = nil, server.Dial
+		t.Cleanup(network.CloseIdleConnections)
+		r := requesterOf(t, "http://gitlab.invalid", &boundedTransport{authentic{network, time.Now}})
+		for ; i < len(answers); i++ {
+			if resp, err := r.get(t.Context(), "projects", nil, io.Discard); err != nil || resp.status != answers[i].status {
+				t.Fatalf("%+.80v, %v", resp, err)
+			}
+			if server.Dialled() != 1 {
+				t.Fatalf("a new connection after status %d", answers[i-1].status)
+			}
 		}
-		if connections[i] != connections[0] {
-			t.Errorf("a new connection after status %d", answers[i-1].status)
-		}
-	}
+	})
 }
 
 // body counts what is read of it, and how often it is closed.
