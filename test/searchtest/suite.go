@@ -2,6 +2,7 @@ package searchtest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +34,7 @@ func Run(t *testing.T, backend Backend) {
 		{"a rebuild keeps nothing that readers of another policy saw", rebuildDropsWhatAnotherPolicyShowed},
 		{"queries that say nothing find nothing", findsNothingForNothing},
 		{"a search has a depth", searchesToADepth},
+		{"equal chunks keep their order", ranksEqualChunksAlike},
 		{"known is what was applied", knowsWhatWasApplied},
 		{"of two indexers one loses", oneOfTwoIndexersLoses},
 		{"a writer from before a rebuild loses", loserOfARebuild},
@@ -389,5 +391,33 @@ func maintainsWhatIsFound(x *Index) {
 	for name, e := range map[string]search.Engine{"warm": warm, "cold": x.Engine()} {
 		x.Same(name, []string{"1#issue#2/entity/0", "1#issue#3/entity/0"}, slices.Sorted(slices.Values(x.Words(e, "crash"))))
 		x.Same(name, []string{"1#issue#1/entity/0"}, x.Words(e, "fire"))
+	}
+}
+
+// A later page looks at more candidates. If that changed the order of those before, it would
+// repeat some hits and leave out others.
+func ranksEqualChunksAlike(x *Index) {
+	x.Model = "two-things"
+	e := x.Engine()
+	x.Rebuild(e)
+	const chunks = 300
+	for n := int64(chunks); n > 0; n -= 50 {
+		var changes []search.Change
+		for iid := n; iid > n-50; iid-- {
+			changes = append(changes, x.Embedded(Entity(iid, "thanks, it works")))
+		}
+		x.Apply(e, changes...)
+	}
+	for name, q := range map[string]search.Query{"fused": {Text: "thanks"}, "by words": {Text: "thanks " + Refused}} {
+		before := []search.Candidate{}
+		for _, depth := range []int{10, 100, 110, 200, chunks} {
+			found, err := e.Search(x.Context(), q, depth)
+			x.Must(err)
+			if len(found.Found) != depth {
+				x.Fatalf("%s: found %d of %d", name, len(found.Found), depth)
+			}
+			x.Same(fmt.Sprintf("%s: the first of %d", name, depth), before, found.Found[:len(before)])
+			before = found.Found
+		}
 	}
 }

@@ -3,11 +3,13 @@ package embedded_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/go-cmp/cmp"
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/search"
@@ -43,6 +45,43 @@ func TestSearch_RanksTheFirstAlikeHoweverMuchIsLookedAt(t *testing.T) {
 		}
 		w.Same(fmt.Sprintf("the first of %d", depth), before, ids[:len(before)])
 		before = ids[:min(depth, 100)]
+	}
+}
+
+// What was indexed is the same; only the order in which it came differs.
+func TestSearch_RanksAlikeHoweverTheIndexCameAbout(t *testing.T) {
+	words := strings.Fields("alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo sierra tango")
+	random := rand.New(rand.NewPCG(13, 7))
+	texts := make([]string, 40)
+	for i := range texts {
+		for range 20 {
+			texts[i] += words[random.IntN(len(words))] + " "
+		}
+	}
+	const entities = 600
+	ranked := func(order []int, atOnce int) []string {
+		w := newWorld(t)
+		w.Model = "two-things"
+		e := w.Engine()
+		w.Rebuild(e)
+		for some := range slices.Chunk(order, atOnce) {
+			var changes []search.Change
+			for _, n := range some {
+				changes = append(changes, w.Embedded(searchtest.Entity(int64(n+1), texts[n%len(texts)])))
+			}
+			w.Apply(e, changes...)
+		}
+		return w.Words(e, strings.Join(words, " "))
+	}
+	last := []int{}
+	for n := range entities {
+		last = append(last, entities-1-n)
+	}
+	want := ranked(last, entities)
+	for _, atOnce := range []int{20, 200} {
+		if diff := cmp.Diff(want, ranked(random.Perm(entities), atOnce)); diff != "" {
+			t.Errorf("%d at once (-want +got):\n%s", atOnce, diff)
+		}
 	}
 }
 

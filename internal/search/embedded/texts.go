@@ -115,7 +115,9 @@ type chunkHit struct {
 }
 
 // search returns the best chunks that match any of the terms, of the entities that
-// accept lets through, and how many match.
+// accept lets through, and how many match. Of chunks with the same score, the one with the
+// smaller id comes first, so that pages go on where the last one ended, whichever copy of the
+// index they come from.
 func (t *texts) search(ctx context.Context, c catalog, terms []weighted, depth int, accept func(*entry) bool) (hits []chunkHit, total int, err error) {
 	if len(terms) == 0 {
 		return nil, 0, nil
@@ -135,7 +137,9 @@ func (t *texts) search(ctx context.Context, c catalog, terms []weighted, depth i
 			return e != nil && accept(e), nil
 		}, nil, nil)
 	}
-	result, err := t.index.SearchInContext(ctx, bleve.NewSearchRequestOptions(wanted, depth, 0, false))
+	request := bleve.NewSearchRequestOptions(wanted, depth, 0, false)
+	request.SortByCustom(blevesearch.SortOrder{byScore{}, &blevesearch.SortDocID{}})
+	result, err := t.index.SearchInContext(ctx, request)
 	if err != nil {
 		return nil, 0, fmt.Errorf("search the index: %w", err)
 	}
@@ -152,9 +156,6 @@ func (t *texts) search(ctx context.Context, c catalog, terms []weighted, depth i
 			hits = append(hits, chunkHit{e, document, chunk, match.Score})
 		}
 	}
-	slices.SortStableFunc(hits, func(a, b chunkHit) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.entity.Key, b.entity.Key), cmp.Compare(a.document, b.document), cmp.Compare(a.chunk, b.chunk))
-	})
 	return hits, int(result.Total), nil
 }
 

@@ -217,7 +217,7 @@ func (v *vectors) scan(query []float32, first, last, limit int, accept func(*ent
 			continue
 		}
 		score := product(query, v.value(i))
-		if score <= least || !accept(r.entity) {
+		if score < least || !accept(r.entity) {
 			continue
 		}
 		if kept = append(kept, scored{r, score}); len(kept) >= 2*limit {
