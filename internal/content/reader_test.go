@@ -18,12 +18,12 @@ import (
 // plenty is room for everything.
 func plenty() (bytes, children int) { return 4 << 20, 1 << 30 }
 
-// withTexts reads the named documents with all their texts, and how many vectors of the
+// withTexts reads the documents of the set with all their texts, and how many vectors of the
 // model m each has.
-func withTexts(r *content.Reader, ref surgical.EntityRef, named []string) (shown content.ShownDocuments, vectors map[string]int, err error) {
+func withTexts(r *content.Reader, ref surgical.EntityRef, of content.DocumentSet) (shown content.ShownDocuments, vectors map[string]int, err error) {
 	texts := map[string]string{}
 	vectors = map[string]int{}
-	shown, err = r.VisibleDocumentsWithTexts(ctx(), ref, named, "m", func(content.Document) bool { return true },
+	shown, err = r.VisibleDocumentsWithTexts(ctx(), ref, of, "m", func(content.Document) bool { return true },
 		func(d content.Document, _ content.Embeddings, of map[string]content.Vector) {
 			texts[d.ID], vectors[d.ID] = d.Text, len(of)
 		})
@@ -76,11 +76,11 @@ func readings() map[string]func(r *content.Reader, ref surgical.EntityRef) (any,
 		},
 		// It takes what the head may still hide; those who call it use what is in the result.
 		"VisibleDocumentsWithTexts": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
-			shown, _, err := withTexts(r, ref, nil)
+			shown, _, err := withTexts(r, ref, content.DocumentSet{})
 			return shown, err
 		},
 		"VisibleDocumentsWithTexts, by name": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
-			shown, _, err := withTexts(r, ref, []string{"entity", "discussion#d2"})
+			shown, _, err := withTexts(r, ref, content.OnlyDocuments("entity", "discussion#d2"))
 			return shown, err
 		},
 		"EntitiesOf": func(r *content.Reader, ref surgical.EntityRef) (any, error) {
@@ -215,19 +215,19 @@ func TestVisibleDocumentsWithTexts_ByNameReadsNoOthers(t *testing.T) {
 	w.write(head, append(others, document("entity", "short"), document("discussion#long", strings.Repeat("long ", 50_000)))...)
 	w.embed(head, "entity", "c1", "c2")
 	w.embed(head, "discussion#3", "c3")
-	all, vectorsOfAll, err := withTexts(w.Reader, issue(1), nil)
+	all, vectorsOfAll, err := withTexts(w.Reader, issue(1), content.DocumentSet{})
 	w.must(err)
 
-	named := []string{"entity", "discussion#3", "discussion#long", "discussion#none"}
+	three := content.OnlyDocuments("entity", "discussion#3", "discussion#long", "discussion#none")
 	w.calls = nil
-	some, vectors, err := withTexts(w.Reader, issue(1), named)
+	some, vectors, err := withTexts(w.Reader, issue(1), three)
 	w.must(err)
 	if queries, items := w.reads(); queries != 2 || items > 40 {
 		t.Errorf("%d queries and %d items, want queries for vectors only", queries, items)
 	}
 	want := content.ShownDocuments{Head: all.Head, Embeddings: all.Embeddings}
 	for _, d := range all.Documents {
-		if slices.Contains(named, d.ID) {
+		if three.Has(d.ID) {
 			want.Documents = append(want.Documents, d)
 		}
 	}
@@ -239,7 +239,7 @@ func TestVisibleDocumentsWithTexts_ByNameReadsNoOthers(t *testing.T) {
 			t.Errorf("%d vectors of %s, want %d", vectors[id], id, vectorsOfAll[id])
 		}
 	}
-	refused, err := w.Reader.VisibleDocumentsWithTexts(ctx(), issue(1), named, "m", func(content.Document) bool { return false }, nil)
+	refused, err := w.Reader.VisibleDocumentsWithTexts(ctx(), issue(1), three, "m", func(content.Document) bool { return false }, nil)
 	w.must(err)
 	for _, d := range refused.Documents {
 		if d.Text != "" {
@@ -247,7 +247,7 @@ func TestVisibleDocumentsWithTexts_ByNameReadsNoOthers(t *testing.T) {
 		}
 	}
 	w.calls = nil
-	if some, _, err := withTexts(w.Reader, issue(1), []string{}); err != nil || len(some.Documents) > 0 || some.Head.Revision != head.Revision || len(w.calls) != 1 {
+	if some, _, err := withTexts(w.Reader, issue(1), content.OnlyDocuments()); err != nil || len(some.Documents) > 0 || some.Head.Revision != head.Revision || len(w.calls) != 1 {
 		t.Errorf("of no document: %+v, %v, by %d calls", some, err, len(w.calls))
 	}
 }

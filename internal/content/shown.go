@@ -47,23 +47,22 @@ func (r *Reader) VisibleDocumentsAfter(ctx context.Context, ref surgical.EntityR
 	return page, last, more, nil
 }
 
-// VisibleDocumentsWithTexts is [Reader.VisibleDocuments], or with named the same of the
-// documents with these ids, which must not repeat, for those who need a few texts: it hands
-// the documents that wanted accepts to take, with their texts and embeddings, and with their
+// VisibleDocumentsWithTexts is [Reader.VisibleDocuments] of the documents of the set, for those
+// who need a few texts: it hands the documents that wanted accepts to take, with their texts and embeddings, and with their
 // vectors by the hashes of the chunks if these are of the model and of the document. What
 // take received counts only if the document is in the result, which has the embeddings of
 // no others: the head is read last, and may hide it.
-func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, named []string, model string, wanted func(Document) bool, take func(Document, Embeddings, map[string]Vector)) (ShownDocuments, error) {
-	documents, embeddings, err := r.candidates(ctx, ref, named, wanted)
+func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, of DocumentSet, model string, wanted func(Document) bool, take func(Document, Embeddings, map[string]Vector)) (ShownDocuments, error) {
+	documents, embeddings, err := r.candidates(ctx, ref, of, wanted)
 	if err != nil {
 		return ShownDocuments{}, err
 	}
 	for i, d := range documents {
 		if !wanted(d) {
-			documents[i].Text = "" // named documents come with theirs
+			documents[i].Text = "" // those of a set come with theirs
 			continue
 		}
-		if named == nil || d.Long() {
+		if of.All() || d.Long() {
 			if documents[i], err = r.store.Document(ctx, ref, d.ID); err != nil {
 				return ShownDocuments{}, err
 			}
@@ -82,12 +81,11 @@ func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.Ent
 	return r.under(ctx, ref, documents, embeddings)
 }
 
-// candidates returns the named documents with their texts, unless these are long, or without
-// names all documents without their texts, ordered by id, with the embeddings of those that
-// are wanted.
-func (r *Reader) candidates(ctx context.Context, ref surgical.EntityRef, named []string, wanted func(Document) bool) ([]Document, map[string]Embeddings, error) {
-	if named != nil {
-		batch, err := r.store.Batch(ctx, ref, named)
+// candidates returns the documents of the set with their texts, unless these are long, or all
+// documents without their texts, ordered by id, with the embeddings of those that are wanted.
+func (r *Reader) candidates(ctx context.Context, ref surgical.EntityRef, of DocumentSet, wanted func(Document) bool) ([]Document, map[string]Embeddings, error) {
+	if !of.All() {
+		batch, err := r.store.Batch(ctx, ref, of.ids)
 		if err != nil {
 			return nil, nil, err
 		}

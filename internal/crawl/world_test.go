@@ -69,8 +69,6 @@ func (w *world) missed() (n float64) {
 	return n
 }
 
-func (w *world) Helper() { w.T.Helper() }
-
 // inWorld runs the test in a bubble, whose time passes only while everything waits.
 func inWorld(t *testing.T, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {

@@ -27,7 +27,7 @@ func (a arriving) After(_ context.Context, from search.Position, limit int) (sea
 	return changed, nil
 }
 
-func (arriving) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ []string, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+func (arriving) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ content.DocumentSet, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
 	d := content.Document{Document: surgical.Document{ID: "entity", Text: "a text", Hash: ref.Key()}, Revision: 1}
 	if wanted(d) {
 		take(d, content.Embeddings{}, nil)

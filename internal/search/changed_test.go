@@ -18,13 +18,13 @@ import (
 type followed struct {
 	still
 	search.Engine
-	// changed are the documents that the source names; nil if it names none.
-	changed []string
+	// changed are the documents that the source names.
+	changed content.DocumentSet
 	known   map[surgical.EntityRef]search.Entry
 	head    surgical.Head
 	stored  map[string]string
 	// read are the documents that were asked for, and applied what the index received.
-	read    [][]string
+	read    []content.DocumentSet
 	applied []search.Change
 }
 
@@ -33,19 +33,15 @@ func followedIssue() surgical.EntityRef {
 }
 
 func (f *followed) After(context.Context, search.Position, int) (search.Changed, error) {
-	c := search.Changed{Refs: []surgical.EntityRef{followedIssue()}}
-	if f.changed != nil {
-		c.Documents = map[surgical.EntityRef][]string{followedIssue(): f.changed}
-	}
-	return c, nil
+	return search.Changed{Refs: []surgical.EntityRef{followedIssue()}, Documents: map[surgical.EntityRef]content.DocumentSet{followedIssue(): f.changed}}, nil
 }
 
-func (f *followed) VisibleDocumentsWithTexts(_ context.Context, _ surgical.EntityRef, named []string, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
-	f.read = append(f.read, named)
+func (f *followed) VisibleDocumentsWithTexts(_ context.Context, _ surgical.EntityRef, of content.DocumentSet, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+	f.read = append(f.read, of)
 	shown := content.ShownDocuments{Head: f.head}
 	for id, hash := range f.stored {
 		d := content.Document{Document: surgical.Document{ID: id, Text: hash, Hash: hash}, Revision: 1}
-		if named != nil && !slices.Contains(named, id) {
+		if !of.Has(id) {
 			continue
 		}
 		if wanted(d) {
@@ -79,20 +75,22 @@ func TestIndexer_ReadsWhatChangedOfAnEntityThatItKnows(t *testing.T) {
 	of := func(e search.Entry) map[surgical.EntityRef]search.Entry {
 		return map[surgical.EntityRef]search.Entry{followedIssue(): e}
 	}
+	var all content.DocumentSet
+	only := content.OnlyDocuments
 	for name, c := range map[string]struct {
-		changed     []string
+		changed     content.DocumentSet
 		known       map[surgical.EntityRef]search.Entry
 		hides       int64
-		read        [][]string
+		read        []content.DocumentSet
 		put, remove []string
 	}{
-		"a document":                                         {[]string{"b"}, of(known), 0, [][]string{{"b"}}, []string{"b"}, nil},
-		"a document that is no longer there":                 {[]string{"c"}, of(known), 0, [][]string{{"c"}}, nil, []string{"c"}},
-		"the head":                                           {[]string{}, of(known), 0, [][]string{{}}, nil, nil},
-		"a document, and the head may hide some":             {[]string{"b"}, of(known), 2, [][]string{{"b"}, nil}, []string{"b", "d"}, []string{"c"}},
-		"nobody says what":                                   {nil, of(known), 0, [][]string{nil}, []string{"b", "d"}, []string{"c"}},
-		"a document of an unknown entity":                    {[]string{"b"}, nil, 0, [][]string{nil}, []string{"a", "b", "d"}, nil},
-		"a document of an entity that a writer left halfway": {[]string{"b"}, of(unsettled), 0, [][]string{nil}, []string{"b", "d"}, []string{"c"}},
+		"a document":                                         {only("b"), of(known), 0, []content.DocumentSet{only("b")}, []string{"b"}, nil},
+		"a document that is no longer there":                 {only("c"), of(known), 0, []content.DocumentSet{only("c")}, nil, []string{"c"}},
+		"the head":                                           {only(), of(known), 0, []content.DocumentSet{only()}, nil, nil},
+		"a document, and the head may hide some":             {only("b"), of(known), 2, []content.DocumentSet{only("b"), all}, []string{"b", "d"}, []string{"c"}},
+		"nobody says what":                                   {all, of(known), 0, []content.DocumentSet{all}, []string{"b", "d"}, []string{"c"}},
+		"a document of an unknown entity":                    {only("b"), nil, 0, []content.DocumentSet{all}, []string{"a", "b", "d"}, nil},
+		"a document of an entity that a writer left halfway": {only("b"), of(unsettled), 0, []content.DocumentSet{all}, []string{"b", "d"}, []string{"c"}},
 	} {
 		f := &followed{
 			changed: c.changed, known: c.known, head: surgical.Head{Ref: followedIssue(), Revision: 3, DocumentsVisibleFrom: c.hides},
@@ -110,7 +108,7 @@ func TestIndexer_ReadsWhatChangedOfAnEntityThatItKnows(t *testing.T) {
 			removed = append(removed, change.Removed...)
 		}
 		slices.Sort(put)
-		if diff := cmp.Diff([]any{c.read, c.put, c.remove}, []any{f.read, put, removed}); diff != "" {
+		if diff := cmp.Diff([]any{c.read, c.put, c.remove}, []any{f.read, put, removed}, cmp.AllowUnexported(content.DocumentSet{})); diff != "" {
 			t.Errorf("of what changed is known: %s (-want +got):\n%s", name, diff)
 		}
 	}

@@ -12,11 +12,10 @@ import (
 
 // Content is what an index is made of: what readers see.
 type Content interface {
-	// VisibleDocumentsWithTexts lists the named documents of the entity, nil for all, without their
-	// texts, and hands those that wanted accepts to take, as [content.Reader.VisibleDocumentsWithTexts]
-	// does. Of an entity that is not shown, the error has [surgical.CodeEntityGone] or
+	// VisibleDocumentsWithTexts lists documents of the entity without their texts, and hands
+	// those that wanted accepts to take, as [content.Reader.VisibleDocumentsWithTexts] does. Of an entity that is not shown, the error has [surgical.CodeEntityGone] or
 	// [surgical.CodeEntityNotFound].
-	VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, named []string, model string, wanted func(content.Document) bool,
+	VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, of content.DocumentSet, model string, wanted func(content.Document) bool,
 		take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error)
 }
 
@@ -32,17 +31,17 @@ type collector struct {
 
 // change returns how the entry has to change to be what readers see of the entity now;
 // false if not at all. An entry that does not exist has no documents. Of an entry that
-// exists, only the named documents may differ, nil for all. A document that the entry has
+// exists, only the documents of the set may differ. A document that the entry has
 // with the same hash and vectors is not read.
-func (c collector) change(ctx context.Context, ref surgical.EntityRef, named []string, known Entry, exists bool) (Change, bool, error) {
+func (c collector) change(ctx context.Context, ref surgical.EntityRef, of content.DocumentSet, known Entry, exists bool) (Change, bool, error) {
 	if !exists || known.Unsettled {
-		named = nil
+		of = content.DocumentSet{}
 	}
-	shown, read, err := c.differing(ctx, ref, named, known)
-	if err == nil && named != nil && shown.Head.DocumentsVisibleFrom > 0 {
+	shown, read, err := c.differing(ctx, ref, of, known)
+	if err == nil && !of.All() && shown.Head.DocumentsVisibleFrom > 0 {
 		// The head may hide documents that did not change.
-		named = nil
-		shown, read, err = c.differing(ctx, ref, named, known)
+		of = content.DocumentSet{}
+		shown, read, err = c.differing(ctx, ref, of, known)
 	}
 	if concealed(err) {
 		return Change{Ref: ref, Gone: true}, exists, nil
@@ -64,7 +63,7 @@ func (c collector) change(ctx context.Context, ref surgical.EntityRef, named []s
 		}
 	}
 	for id := range known.Documents {
-		if !still[id] && (named == nil || slices.Contains(named, id)) {
+		if !still[id] && of.Has(id) {
 			change.Removed = append(change.Removed, id)
 		}
 	}
@@ -73,11 +72,10 @@ func (c collector) change(ctx context.Context, ref surgical.EntityRef, named []s
 	return change, differs, nil
 }
 
-// differing returns the named documents that are shown, nil for all, and those of them
-// that the entry does not have like this, as they were read.
-func (c collector) differing(ctx context.Context, ref surgical.EntityRef, named []string, known Entry) (content.ShownDocuments, map[string]Document, error) {
+// differing returns the documents of the set that are shown, and those of them that the entry does not have like this, as they were read.
+func (c collector) differing(ctx context.Context, ref surgical.EntityRef, of content.DocumentSet, known Entry) (content.ShownDocuments, map[string]Document, error) {
 	read := map[string]Document{}
-	shown, err := c.content.VisibleDocumentsWithTexts(ctx, ref, named, c.model,
+	shown, err := c.content.VisibleDocumentsWithTexts(ctx, ref, of, c.model,
 		func(d content.Document) bool {
 			have := known.Documents[d.ID]
 			return have.Hash != d.Hash || have.Model != c.model

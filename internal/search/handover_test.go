@@ -74,7 +74,7 @@ func (c changed) After(context.Context, search.Position, int) (search.Changed, e
 	return search.Changed{Refs: []surgical.EntityRef{{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 1}}}}, c.err
 }
 
-func (c changed) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, _ []string, _ string, _ func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+func (c changed) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, _ content.DocumentSet, _ string, _ func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
 	d := content.Document{Document: surgical.Document{ID: "entity", Text: strings.Repeat("word ", c.bytes/5), Hash: "h"}, Revision: 1}
 	take(d, content.Embeddings{}, nil)
 	return content.ShownDocuments{Head: surgical.Head{Ref: ref, Revision: 1}, Documents: []content.Document{d}}, ctx.Err()

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 )
@@ -28,9 +28,9 @@ var ErrRestarted = errors.New("the source of changes has no memory of this posit
 type Changed struct {
 	// Refs are entities that may have changed; they do not repeat.
 	Refs []surgical.EntityRef
-	// Documents are those of their documents that may have changed. Of an entity that it
-	// lacks, any document may have.
-	Documents map[surgical.EntityRef][]string
+	// Documents are those of their documents that may have changed; any of an entity that it
+	// lacks.
+	Documents map[surgical.EntityRef]content.DocumentSet
 	// To is the position behind them.
 	To Position
 	// More reports whether there are further changes.
@@ -89,16 +89,19 @@ func (s FeedSource) After(ctx context.Context, from Position, limit int) (Change
 
 // ChangedBy returns what the entries of a feed say, without a position.
 func ChangedBy(entries []feed.Entry) Changed {
-	changed := Changed{Documents: map[surgical.EntityRef][]string{}}
+	changed, documents := Changed{Documents: map[surgical.EntityRef]content.DocumentSet{}}, map[surgical.EntityRef][]string{}
 	for _, entry := range entries {
-		documents, seen := changed.Documents[entry.Ref]
+		ids, seen := documents[entry.Ref]
 		if !seen {
-			changed.Refs, documents = append(changed.Refs, entry.Ref), []string{}
+			changed.Refs = append(changed.Refs, entry.Ref)
 		}
-		if entry.Document != "" && !slices.Contains(documents, entry.Document) {
-			documents = append(documents, entry.Document)
+		if entry.Document != "" {
+			ids = append(ids, entry.Document)
 		}
-		changed.Documents[entry.Ref] = documents
+		documents[entry.Ref] = ids
+	}
+	for ref, ids := range documents {
+		changed.Documents[ref] = content.OnlyDocuments(ids...)
 	}
 	return changed
 }

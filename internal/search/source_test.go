@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.com/lorehook/lorehook/internal/content"
 	"gitlab.com/lorehook/lorehook/internal/feed"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -20,8 +21,8 @@ import (
 func TestChangedBy_NamesEntitiesAndTheirDocumentsOnce(t *testing.T) {
 	one, two := surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 7}}, surgical.EntityRef{ProjectID: 1, Target: surgical.Target{Type: surgical.Issue, IID: 8}}
 	got := search.ChangedBy([]feed.Entry{{Ref: one}, {Ref: two}, {Ref: one, Document: "a"}, {Ref: one, Document: "b"}, {Ref: one, Document: "a"}, {Ref: one}})
-	want := search.Changed{Refs: []surgical.EntityRef{one, two}, Documents: map[surgical.EntityRef][]string{one: {"a", "b"}, two: {}}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	want := search.Changed{Refs: []surgical.EntityRef{one, two}, Documents: map[surgical.EntityRef]content.DocumentSet{one: content.OnlyDocuments("a", "b"), two: content.OnlyDocuments()}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(content.DocumentSet{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

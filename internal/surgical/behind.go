@@ -23,11 +23,6 @@ const (
 	BehindHeldBack BehindState = "held_back"
 )
 
-// BehindStates returns every state.
-func BehindStates() []BehindState {
-	return []BehindState{BehindRunning, BehindPostponed, BehindWaiting, BehindHeldBack}
-}
-
 // Behind says that an entity's documents, or their embeddings, are older than its copy.
 type Behind struct {
 	// Since is when the oldest change that they do not show was committed.

@@ -119,7 +119,7 @@ func (arrivals) After(_ context.Context, from search.Position, limit int) (searc
 }
 
 // VisibleDocumentsWithTexts implements [search.Content].
-func (arrivals) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ []string, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+func (arrivals) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ content.DocumentSet, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
 	shown := content.ShownDocuments{Head: surgical.Head{Ref: ref, Revision: 1}, Embeddings: map[string]content.Embeddings{}}
 	for n := range documentsOfOne {
 		id := fmt.Sprint("discussion#", n)

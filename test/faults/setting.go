@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"time"
 
 	"gitlab.com/lorehook/lorehook/test/cloud"
 )
@@ -58,9 +57,4 @@ func (h *Held) Release() int {
 		}
 	}
 	return applied
-}
-
-// Skew returns a clock that differs from another by the given duration.
-func Skew(clock func() time.Time, by time.Duration) func() time.Time {
-	return func() time.Time { return clock().Add(by) }
 }

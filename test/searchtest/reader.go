@@ -89,14 +89,12 @@ func (r reader) VisibleDocument(_ context.Context, ref surgical.EntityRef, id st
 }
 
 // VisibleDocumentsWithTexts implements search.Content.
-func (r reader) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, named []string, model string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+func (r reader) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, of content.DocumentSet, model string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entities[ref]
 	documents := slices.Collect(maps.Values(e.documents))
-	if named != nil {
-		documents = slices.DeleteFunc(documents, func(d content.Document) bool { return !slices.Contains(named, d.ID) })
-	}
+	documents = slices.DeleteFunc(documents, func(d content.Document) bool { return !of.Has(d.ID) })
 	embeddings := maps.Clone(e.embeddings)
 	for i, d := range documents {
 		if !wanted(d) {

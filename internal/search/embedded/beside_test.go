@@ -3,7 +3,6 @@ package embedded_test
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"testing"
 	"time"
 
@@ -40,14 +39,14 @@ func (s *followedIssue) After(ctx context.Context, from search.Position, _ int) 
 }
 
 // VisibleDocumentsWithTexts implements [search.Content].
-func (s *followedIssue) VisibleDocumentsWithTexts(_ context.Context, _ surgical.EntityRef, named []string, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+func (s *followedIssue) VisibleDocumentsWithTexts(_ context.Context, _ surgical.EntityRef, of content.DocumentSet, _ string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
 	if s.hidden {
 		return content.ShownDocuments{}, surgical.NewError(surgical.CodeEntityGone, "hidden")
 	}
 	shown := content.ShownDocuments{Head: surgical.Head{Ref: s.ref(), Revision: 1}}
 	shown.Head.Attributes.Labels = []string{s.label}
 	for id, text := range s.texts {
-		if named != nil && !slices.Contains(named, id) {
+		if !of.Has(id) {
 			continue
 		}
 		d := content.Document{Document: surgical.Document{ID: id, Text: text, Hash: text}, Revision: 1}

@@ -42,7 +42,7 @@ func (c changing) After(_ context.Context, from search.Position, limit int) (sea
 	return changed, nil
 }
 
-func (c changing) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ []string, model string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
+func (c changing) VisibleDocumentsWithTexts(_ context.Context, ref surgical.EntityRef, _ content.DocumentSet, model string, wanted func(content.Document) bool, take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error) {
 	random := rand.New(rand.NewPCG(uint64(ref.Target.IID), 9))
 	d := content.Document{Document: surgical.Document{ID: "entity", Text: memory.Prose(random, c.bytes), Hash: strings.Repeat("f", 64)}, Revision: 1}
 	embedded := content.Embeddings{DocumentHash: d.Hash, Revision: 1}

@@ -46,9 +46,9 @@ func (e *Engine) at(ctx context.Context, from search.Position) (manifest.Manifes
 	return m, err
 }
 
-// left returns the manifest that the last position or change left, once, and otherwise reads
-// it.
-func (e *Engine) left(ctx context.Context) (manifest.Manifest, error) {
+// takeFollowed returns the manifest that the last position or change left, once, and otherwise
+// reads it.
+func (e *Engine) takeFollowed(ctx context.Context) (manifest.Manifest, error) {
 	e.knowing.Lock()
 	m := e.followed
 	e.followed = manifest.Manifest{}

@@ -16,7 +16,7 @@ import (
 
 // Maintain implements [search.Engine].
 func (e *Engine) Maintain(ctx context.Context) (due bool, err error) {
-	m, err := e.left(ctx)
+	m, err := e.takeFollowed(ctx)
 	if err != nil || !ours(m) {
 		return false, err
 	}
