@@ -2,9 +2,12 @@ package opensearch
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"sync"
 	"time"
@@ -154,18 +157,18 @@ func (e *Engine) searchOnce(ctx context.Context, q search.Query, depth int) (sea
 	if q.SimilarTo != nil && vector != nil {
 		found.Found, total, err = e.similar(ctx, m, q, vector, depth)
 	} else {
-		found.Found, total, err = e.ranking(ctx, m, searchBody(q, vector, depth))
+		found.Found, total, err = e.ranking(ctx, m, q, searchBody(q, vector, depth))
 	}
 	found.Found = found.Found[:min(depth, len(found.Found))]
 	found.More = total > depth && len(found.Found) == depth && depth < maxDepth
 	return found, err
 }
 
-// ranking returns what a search finds, best first, and how many chunks there are: the
+// ranking returns what a query's search finds, best first, and how many chunks there are: the
 // number may end beyond the depth of the search.
-func (e *Engine) ranking(ctx context.Context, m manifest.Manifest, body []byte) ([]search.Candidate, int, error) {
+func (e *Engine) ranking(ctx context.Context, m manifest.Manifest, q search.Query, body []byte) ([]search.Candidate, int, error) {
 	var answer searchAnswer
-	if err := e.query.call(ctx, http.MethodPost, "/"+m.Index+"/_search", nil, body, &answer); err != nil {
+	if err := e.query.call(ctx, http.MethodPost, "/"+m.Index+"/_search", url.Values{"preference": {copiesFor(q)}}, body, &answer); err != nil {
 		return nil, 0, err
 	}
 	if answer.Shards.Failed > 0 || answer.TimedOut {
@@ -181,15 +184,26 @@ func (e *Engine) ranking(ctx context.Context, m manifest.Manifest, body []byte) 
 	return found, answer.Hits.Total.Value, nil
 }
 
+// copiesFor names the copies of the shards that answer a query. All its pages come from the
+// same ones: another copy has other segments, so chunks may have another order there.
+func copiesFor(q search.Query) string {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(q.Text)) // it never fails
+	if q.SimilarTo != nil {
+		_, _ = hash.Write([]byte(q.SimilarTo.Key()))
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
 // similar ranks what is similar to an entity. The two rankings are joined here, because the
 // server's fusion has no bound that also holds for the ranking by words.
 func (e *Engine) similar(ctx context.Context, m manifest.Manifest, q search.Query, vector []float32, depth int) ([]search.Candidate, int, error) {
 	limit := max(depth, search.Fused)
-	words, total, err := e.ranking(ctx, m, searchBody(q, nil, limit))
+	words, total, err := e.ranking(ctx, m, q, searchBody(q, nil, limit))
 	if err != nil {
 		return nil, 0, err
 	}
-	near, _, err := e.ranking(ctx, m, nearBody(q, vector, limit))
+	near, _, err := e.ranking(ctx, m, q, nearBody(q, vector, limit))
 	if err != nil {
 		return nil, 0, err
 	}

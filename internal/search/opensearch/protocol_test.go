@@ -45,6 +45,9 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	switch path {
+	case "_search":
+		c.requests = append(c.requests, strings.TrimSuffix("search?"+r.URL.RawQuery, "?"))
+		_, _ = io.WriteString(w, "{}")
 	case "_mget":
 		c.requests = append(c.requests, "read")
 		var ids struct{ IDs []string }
@@ -207,6 +210,30 @@ func TestMaintain_ExpungesWhatWasRemovedWithinADay(t *testing.T) {
 	}
 	if flushed < surgical.CompactRemoved-time.Minute || merged < flushed+time.Minute || merged > 24*time.Hour-surgical.IndexerTimeout {
 		t.Errorf("flushed after %s, merged after %s", flushed, merged)
+	}
+}
+
+// A copy of the index has segments of its own, so what matches alike may have another order.
+func TestSearch_ReadsAllPagesOfAQueryFromTheSameCopies(t *testing.T) {
+	c := &cluster{}
+	x := c.index(t)
+	x.Rebuild(x.Engine())
+	e, seven := x.Engine(), searchtest.Issue(7)
+	c.recorded()
+	for _, q := range []search.Query{{Text: "crash"}, {Text: "fire"}, {SimilarTo: &seven}} {
+		for _, depth := range []int{10, 200} {
+			_, err := e.Search(t.Context(), q, depth)
+			x.Must(err)
+		}
+	}
+	asked := c.recorded()
+	for i := 0; i < len(asked); i += 2 {
+		if _, copies, _ := strings.Cut(asked[i], "preference="); copies == "" || strings.HasPrefix(copies, "_") || asked[i] != asked[i+1] || i > 0 && asked[i] == asked[i-1] {
+			t.Errorf("asked %q", asked)
+		}
+	}
+	if len(asked) != 6 {
+		t.Errorf("asked %q", asked)
 	}
 }
 
