@@ -45,6 +45,15 @@ func (f frozen) Rebuild(ctx context.Context, at search.Position, changes iter.Se
 	})
 }
 
+// byItself is an engine that only its own indexer rebuilds: others do not know why, and go on.
+type byItself struct{ search.Engine }
+
+// Position implements search.Engine.
+func (a byItself) Position(ctx context.Context) (search.Position, string, error) {
+	at, _, err := a.Engine.Position(ctx)
+	return at, "for a reason of its own", err
+}
+
 // AllRaces is how many races show that an engine keeps its promises.
 const AllRaces = 10_000
 
@@ -67,7 +76,7 @@ func Race(t *testing.T, n int, backend Backend, slowly func(x *Index, others fun
 	if r.hits < n/10 { // some hundred races differ much
 		t.Errorf("only %d hits in %d races", r.hits, n)
 	}
-	t.Logf("%d races, %d pages of %d hits, %d of them similar, %d changes of the setting, %d documents found while all was quiet", n, r.pages, r.hits, r.similar, r.deploys, r.found)
+	t.Logf("%d races, %d pages of %d hits, %d of them similar, %d changes of the setting, %d rebuilds by only one indexer, %d documents found while all was quiet", n, r.pages, r.hits, r.similar, r.deploys, r.rebuilds, r.found)
 }
 
 // quietEvery is after how many races all is quiet for a moment.
@@ -87,6 +96,8 @@ type race struct {
 	// outdated reports whether the slow indexer still has the former setting.
 	outdated                      bool
 	pages, hits, similar, deploys int
+	// rebuilds counts those by only one indexer.
+	rebuilds int
 	// found counts the documents that were found while all was quiet.
 	found int
 }
@@ -167,6 +178,13 @@ func (r *race) round() {
 	case 4, 5:
 		r.run(r.slow, ErrLost)
 	case 6:
+		one := *oneOf(r.random, []*search.Indexer{r.slow, r.slow, r.prompt})
+		one.Engine = byItself{one.Engine}
+		r.run(&one, ErrLost)
+		r.rebuilds++
+	case 7:
+		r.x.Must(r.x.Manifests.RequestRebuild(r.Context(), r.x.Now))
+	case 8:
 		switch {
 		case r.outdated:
 			r.startSlow()

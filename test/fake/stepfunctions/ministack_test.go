@@ -102,7 +102,7 @@ func TestExecutionEndsAsOnTheLocalAWS(t *testing.T) {
 	})
 }
 
-// deploy creates the functions and the state machine.
+// deploy creates the functions and the state machine, until the end of the test.
 func deploy(t *testing.T, e engines.Engine, answers string) (client *sfn.Client, arn string) {
 	t.Helper()
 	ctx := t.Context()
@@ -136,6 +136,11 @@ func deploy(t *testing.T, e engines.Engine, answers string) (client *sfn.Client,
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() {
+			if _, err := functions.DeleteFunction(context.Background(), &lambda.DeleteFunctionInput{FunctionName: &name}); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	deployed := regexp.MustCompile(`\$\{(\w+)FunctionArn\}`).ReplaceAllStringFunc(definition(t), func(placeholder string) string {
 		name := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(placeholder, "${"), "FunctionArn}"))
@@ -154,5 +159,10 @@ func deploy(t *testing.T, e engines.Engine, answers string) (client *sfn.Client,
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if _, err := client.DeleteStateMachine(context.Background(), &sfn.DeleteStateMachineInput{StateMachineArn: machine.StateMachineArn}); err != nil {
+			t.Error(err)
+		}
+	})
 	return client, *machine.StateMachineArn
 }
