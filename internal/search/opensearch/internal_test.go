@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -16,6 +17,7 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/language"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
+	"gitlab.com/lorehook/lorehook/test/pipe"
 )
 
 func TestAnalyzers_HaveEveryLanguage(t *testing.T) {
@@ -95,24 +97,30 @@ func TestSign_OfADomainNamesServiceAndRegion(t *testing.T) {
 }
 
 func TestCall_RepeatsWhatTheClusterIsTooBusyFor(t *testing.T) {
-	statuses := []int{http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusOK}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(statuses[0])
-		statuses = statuses[1:]
-	}))
-	defer server.Close()
-	c := client{endpoint: Endpoint{URL: server.URL}, http: server.Client(), attempts: 3}
-	if err := c.call(t.Context(), http.MethodGet, "/index", nil, nil, nil); err != nil || len(statuses) > 0 {
-		t.Errorf("got %v, with %v left", err, statuses)
-	}
-	statuses = []int{http.StatusForbidden, http.StatusOK}
-	if err := c.call(t.Context(), http.MethodGet, "/index", nil, nil, nil); err == nil || len(statuses) != 1 {
-		t.Errorf("a refusal: got %v, with %v left", err, statuses)
-	}
-	statuses = []int{http.StatusTooManyRequests, http.StatusOK}
-	ctx, cancel := context.WithTimeout(t.Context(), firstPause/2)
-	defer cancel()
-	if err := c.call(ctx, http.MethodGet, "/index", nil, nil, nil); err == nil || len(statuses) != 1 {
-		t.Errorf("without time: got %v, with %v left", err, statuses)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var statuses []int
+		server := pipe.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(statuses[0])
+			statuses = statuses[1:]
+		}))
+		network := &http.Transport{DialContext: server.Dial}
+		defer network.CloseIdleConnections()
+		c := client{endpoint: Endpoint{URL: "http://opensearch.invalid"}, http: &http.Client{Transport: network}, attempts: 3}
+		statuses = []int{http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusOK}
+		began := time.Now()
+		err := c.call(t.Context(), http.MethodGet, "/index", nil, nil, nil)
+		if took := time.Since(began); err != nil || len(statuses) > 0 || took < 3*firstPause/2 || took > 3*firstPause {
+			t.Errorf("got %v after %s, with %v left", err, took, statuses)
+		}
+		statuses = []int{http.StatusForbidden, http.StatusOK}
+		if err := c.call(t.Context(), http.MethodGet, "/index", nil, nil, nil); err == nil || len(statuses) != 1 {
+			t.Errorf("a refusal: got %v, with %v left", err, statuses)
+		}
+		statuses = []int{http.StatusTooManyRequests, http.StatusOK}
+		ctx, cancel := context.WithTimeout(t.Context(), firstPause/2)
+		defer cancel()
+		if err := c.call(ctx, http.MethodGet, "/index", nil, nil, nil); err == nil || len(statuses) != 1 {
+			t.Errorf("without time: got %v, with %v left", err, statuses)
+		}
+	})
 }
