@@ -20,27 +20,39 @@ func (r Rankings) Fused() ([]Candidate, int) {
 
 // Similar is [Rankings.Fused] for what is similar to an entity: only entities that have a
 // chunk whose vector is as close as least, and of the ranking by vectors only such chunks.
-// With 0, everything is similar.
+// With 0, everything is similar. A chunk that is found by words has no better rank than the
+// first by vectors of its entity, since that is as far as one has to look to know that it
+// is similar.
 func (r Rankings) Similar(least float64) ([]Candidate, int) {
 	if least <= 0 {
 		return r.Fused()
 	}
-	resembles := map[surgical.EntityRef]bool{}
-	var within Rankings
-	for _, c := range r.Near {
+	f, resembles := fusion{}, map[surgical.EntityRef]int{}
+	total := 0
+	for rank, c := range r.Near {
 		if c.Score < least {
 			break
 		}
-		resembles[c.Ref] = true
-		within.Near = append(within.Near, c)
+		if _, known := resembles[c.Ref]; !known {
+			resembles[c.Ref] = rank
+		}
+		f.rank(c, rank, rank)
+		total++
 	}
-	for _, c := range r.Words {
-		if resembles[c.Ref] {
-			within.Words = append(within.Words, c)
+	if total == r.Limit {
+		total++ // there may be more beyond
+	}
+	first := 0
+	for rank, c := range r.Words {
+		near, similar := resembles[c.Ref]
+		if !similar {
+			continue
+		}
+		f.rank(c, first, max(rank, near))
+		if max(rank, near) < Fused {
+			first++
 		}
 	}
-	if len(within.Near) == r.Limit {
-		within.Total = r.Limit + 1 // there may be more beyond
-	}
-	return within.Fused()
+	ranked := f.ranked()
+	return ranked, max(total, len(ranked))
 }

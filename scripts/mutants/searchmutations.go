@@ -37,6 +37,8 @@ func searchMutations() []mutation {
 		{"the batches of a backfill are joined at its end only", []edit{{"internal/search/indexer.go", "documents > surgical.MaxBatchedDocuments {", "documents < 0 {"}}, alone("search", "DuringABackfill")},
 		{"a chunk without a vector is ranked by one", []edit{{"internal/search/embedded/vectors.go", "r.entity == nil || r.blank {", "r.entity == nil {"}}, alone("search/embedded", "TestEngine")},
 		{"index: of equal chunks those are ranked that were indexed first", []edit{{"internal/search/embedded/texts.go", "byScore{}, &blevesearch.SortDocID{}}", "byScore{}}"}}, alone("search/embedded", "RanksAlike")},
+		{"index: what is similar depends on how much is looked at", []edit{{"internal/search/similar.go", "f.rank(c, first, max(rank, near))", "f.rank(c, first, rank)"}}, alone("search", "TestRankings")},
+		{"index: the ranks of all that was looked at are fused", []edit{{"internal/search/fuse.go", "if depth < Fused {", "if depth >= 0 {"}}, alone("search", "TestRankings")},
 		{"index: the pages of a query come from any copy of a shard", []edit{{"internal/search/opensearch/engine.go", `url.Values{"preference": {copiesFor(q)}}`, "url.Values{}"}}, alone("search/opensearch", "TestSearch_Reads")},
 		{"index: the last digits of a score rank chunks", []edit{{"internal/search/embedded/byscore.go", "RequiresScoring() bool { return false }", "RequiresScoring() bool { return true }"}}, alone("search/embedded", "RanksAlike")},
 		{"index: of equal vectors those are ranked that were read first", []edit{{"internal/search/embedded/vectors.go", "if score < least ||", "if score <= least ||"}}, alone("search/embedded", "RanksAlike")},

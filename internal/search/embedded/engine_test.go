@@ -1,7 +1,6 @@
 package embedded_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -17,36 +16,6 @@ import (
 	"gitlab.com/lorehook/lorehook/internal/surgical"
 	"gitlab.com/lorehook/lorehook/test/searchtest"
 )
-
-// A later page looks at more candidates. If that changed the order of those before, it
-// would repeat some hits and leave out others.
-func TestSearch_RanksTheFirstAlikeHoweverMuchIsLookedAt(t *testing.T) {
-	w := newWorld(t)
-	w.Model = "two-things"
-	random := rand.New(rand.NewPCG(13, 7))
-	var changes []search.Change
-	for n, words := range random.Perm(400) {
-		change := w.Embedded(searchtest.Entity(int64(n+1), "cat"+strings.Repeat(" noise", words)))
-		change.Put[0].Vectors[0] = []float32{1, random.Float32()}
-		changes = append(changes, change)
-	}
-	e := w.Engine()
-	w.Rebuild(e, changes...)
-	before := []string{}
-	for _, depth := range []int{10, 100, 200, 250, 400} {
-		found, err := e.Search(t.Context(), search.Query{Text: "cat"}, depth)
-		w.Must(err)
-		if len(found.Found) != depth || found.Mode != search.Hybrid {
-			t.Fatalf("%d of %d chunks were found, %s", len(found.Found), depth, found.Mode)
-		}
-		var ids []string
-		for _, c := range found.Found {
-			ids = append(ids, search.ChunkID(c.Ref, c.Document, c.Chunk))
-		}
-		w.Same(fmt.Sprintf("the first of %d", depth), before, ids[:len(before)])
-		before = ids[:min(depth, 100)]
-	}
-}
 
 // What was indexed is the same; only the order in which it came differs.
 func TestSearch_RanksAlikeHoweverTheIndexCameAbout(t *testing.T) {

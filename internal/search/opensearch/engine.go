@@ -16,6 +16,7 @@ import (
 
 	"gitlab.com/lorehook/lorehook/internal/bucket"
 	"gitlab.com/lorehook/lorehook/internal/outage"
+	"gitlab.com/lorehook/lorehook/internal/parallel"
 	"gitlab.com/lorehook/lorehook/internal/search"
 	"gitlab.com/lorehook/lorehook/internal/search/manifest"
 	"gitlab.com/lorehook/lorehook/internal/surgical"
@@ -154,10 +155,10 @@ func (e *Engine) searchOnce(ctx context.Context, q search.Query, depth int) (sea
 	}
 	depth = min(depth, maxDepth)
 	var total int
-	if q.SimilarTo != nil && vector != nil {
-		found.Found, total, err = e.similar(ctx, m, q, vector, depth)
+	if vector != nil {
+		found.Found, total, err = e.fused(ctx, m, q, vector, depth)
 	} else {
-		found.Found, total, err = e.ranking(ctx, m, q, searchBody(q, vector, depth))
+		found.Found, total, err = e.ranking(ctx, m, q, wordsBody(q, depth))
 	}
 	found.Found = found.Found[:min(depth, len(found.Found))]
 	found.More = total > depth && len(found.Found) == depth && depth < maxDepth
@@ -195,23 +196,32 @@ func copiesFor(q search.Query) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// similar ranks what is similar to an entity. The two rankings are joined here, because the
-// server's fusion has no bound that also holds for the ranking by words.
-func (e *Engine) similar(ctx context.Context, m manifest.Manifest, q search.Query, vector []float32, depth int) ([]search.Candidate, int, error) {
-	limit := max(depth, search.Fused)
-	words, total, err := e.ranking(ctx, m, q, searchBody(q, nil, limit))
-	if err != nil {
+// fused ranks by words and by a vector. The server's own fusion has no order that is the same
+// however much is looked at, and no bound for what is similar to an entity.
+func (e *Engine) fused(ctx context.Context, m manifest.Manifest, q search.Query, vector []float32, depth int) (found []search.Candidate, total int, err error) {
+	depth = max(depth, search.Fused)
+	r := search.Rankings{Limit: min(depth, nearest)}
+	group, ctx := parallel.WithContext(ctx)
+	group.Go(func() (err error) {
+		r.Words, r.Total, err = e.ranking(ctx, m, q, wordsBody(q, depth))
+		return err
+	})
+	group.Go(func() (err error) {
+		r.Near, _, err = e.ranking(ctx, m, q, nearBody(q, vector, r.Limit))
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, 0, err
 	}
-	near, _, err := e.ranking(ctx, m, q, nearBody(q, vector, limit))
-	if err != nil {
-		return nil, 0, err
+	for i := range r.Near {
+		r.Near[i].Score = cosine(r.Near[i].Score)
 	}
-	for i := range near {
-		near[i].Score = cosine(near[i].Score)
+	if q.SimilarTo != nil {
+		found, total = r.Similar(e.Resembling)
+	} else {
+		found, total = r.Fused()
 	}
-	ranked, total := search.Rankings{Words: words, Total: total, Near: near, Limit: limit}.Similar(e.Resembling)
-	return ranked, total, nil
+	return found, total, nil
 }
 
 // vectorOf returns the vector that a query is compared by.

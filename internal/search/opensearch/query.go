@@ -13,34 +13,20 @@ import (
 // maxDepth is how many chunks a search goes through at most: OpenSearch's own limit.
 const maxDepth = 10_000
 
-// fusedAtOnce is how many chunks of each ranking are fused, unless more are asked for.
-const fusedAtOnce = 1000
+// nearest is how many chunks a vector finds at most. It does not depend on how deep a search
+// goes: OpenSearch finds others if more are asked for.
+const nearest = 1000
 
 // object is a JSON object.
 type object = map[string]any
 
-// searchBody is the request of a search: by words, and by a vector unless that is nil.
-func searchBody(q search.Query, vector []float32, depth int) []byte {
-	words := object{"bool": object{"must": wordsOf(q), "filter": filtersOf(q)}}
-	body := requestOf(words, depth)
-	if vector != nil {
-		// Not the depth: ranks would change from one page to the next.
-		each := fusedAtOnce
-		if depth > each {
-			each = maxDepth
-		}
-		delete(body, "sort") // ranks are fused in the order of the scores
-		body["query"] = object{"hybrid": object{"queries": []any{words, nearTo(q, vector, each)}, "pagination_depth": each}}
-		body["search_pipeline"] = object{"phase_results_processors": []any{object{
-			"score-ranker-processor": object{"combination": object{"technique": "rrf", "rank_constant": search.RankConstant}},
-		}}}
-	}
-	return encoded(body)
+// wordsBody is the request of a search by words, and nearBody of one by a vector.
+func wordsBody(q search.Query, depth int) []byte {
+	return encoded(requestOf(object{"bool": object{"must": wordsOf(q), "filter": filtersOf(q)}}, depth))
 }
 
-// nearBody is the request of a search by a vector only.
 func nearBody(q search.Query, vector []float32, depth int) []byte {
-	return encoded(requestOf(nearTo(q, vector, depth), depth))
+	return encoded(requestOf(nearTo(q, vector), depth))
 }
 
 // requestOf is the request of what matches the query, best first.
@@ -54,8 +40,8 @@ func requestOf(query object, depth int) object {
 }
 
 // nearTo finds the chunks whose vectors are closest.
-func nearTo(q search.Query, vector []float32, most int) object {
-	near := object{"vector": vector, "k": most}
+func nearTo(q search.Query, vector []float32) object {
+	near := object{"vector": vector, "k": nearest}
 	if filters := filtersOf(q); len(filters) > 0 {
 		near["filter"] = object{"bool": object{"filter": filters}}
 	}
