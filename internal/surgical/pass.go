@@ -353,16 +353,17 @@ func ReconcileBehind(interval time.Duration) time.Duration {
 }
 
 // ReconcileAge returns for how long the project that has waited longest was not compared
-// with its lists, and which one that is, 0 for none, given all passes. Projects that
-// GitLab does not show are left out: they have an alarm of their own.
+// with its lists, and which one that is, 0 for none, given all passes; of several, the one
+// with the smallest id. Projects that GitLab does not show are left out: they have an alarm
+// of their own.
 func ReconcileAge(passes []Pass, projects map[int64]Project, now time.Time) (oldest time.Duration, projectID int64) {
 	for _, p := range passes {
 		project, reconciled := projects[p.ProjectID]
 		if p.Kind != PassReconcile || !reconciled || !project.UnseenSince.IsZero() || p.ListedAt.IsZero() {
 			continue
 		}
-		if age := now.Sub(p.ListedAt); projectID == 0 || age > oldest {
-			oldest, projectID = max(age, 0), p.ProjectID
+		if age := max(now.Sub(p.ListedAt), 0); projectID == 0 || age > oldest || age == oldest && p.ProjectID < projectID {
+			oldest, projectID = age, p.ProjectID
 		}
 	}
 	return oldest, projectID

@@ -213,6 +213,12 @@ func TestReconcileAge_IsThatOfTheProjectThatWaitedLongest(t *testing.T) {
 	if got, of := surgical.ReconcileAge(passes[2:], projects, noon); got != 0 || of != 0 {
 		t.Errorf("of none: %s of project %d", got, of)
 	}
+	for _, age := range []time.Duration{-time.Minute, time.Hour} { // another machine's clock may be ahead
+		together := []surgical.Pass{reconcile(2, age), reconcile(1, age)}
+		if got, of := surgical.ReconcileAge(together, projects, noon); got != max(age, 0) || of != 1 {
+			t.Errorf("of two that wait alike: %s of project %d", got, of)
+		}
+	}
 }
 
 func TestReconcileLate_FollowsFromTheInterval(t *testing.T) {
