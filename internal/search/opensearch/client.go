@@ -59,6 +59,12 @@ func noIndex(err error) bool {
 	return errors.As(err, &f) && f.Status == http.StatusNotFound && f.Type == "index_not_found_exception"
 }
 
+// absent reports whether the request failed because what it names does not exist.
+func absent(err error) bool {
+	var f *failure
+	return errors.As(err, &f) && f.Status == http.StatusNotFound
+}
+
 // busy reports whether the same request may succeed a little later.
 func busy(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout

@@ -362,3 +362,37 @@ func TestMaintain_DeletesFormerIndexesAndLetsTheAliasFollow(t *testing.T) {
 		t.Error("the index has no size")
 	}
 }
+
+// anticipated is a network on which another indexer sends each deletion first.
+type anticipated struct{ deletions int }
+
+// RoundTrip implements http.RoundTripper.
+func (a *anticipated) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodDelete {
+		a.deletions++
+		response, err := http.DefaultTransport.RoundTrip(r.Clone(r.Context()))
+		if err != nil || response.Body.Close() != nil {
+			return response, err
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestMaintain_MayFindThatOthersDeletedFirst(t *testing.T) {
+	x := searchtest.NewIndex(t, func(*searchtest.Index) func() search.Engine { return nil })
+	x.Now = time.Now().Truncate(time.Second).UTC()
+	network := &anticipated{}
+	e := opener(x, engines.OpenSearch(t), engines.IndexName())(network)
+	for range 2 {
+		x.Rebuild(e, searchtest.Entity(1, "a crash"))
+		x.Maintain(e)
+	}
+	x.Same("deletions of the alias", 1, network.deletions)
+	for range 2 {
+		x.Pass(surgical.IndexUnnamed + time.Minute)
+		x.Maintain(e)
+	}
+	if network.deletions < 2 {
+		t.Error("the former index was not deleted")
+	}
+}

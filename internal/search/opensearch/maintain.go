@@ -58,7 +58,11 @@ func (e *Engine) followAlias(ctx context.Context, index string, indexes map[stri
 		case name != index:
 			method = http.MethodDelete
 		}
-		if err := e.client.call(ctx, method, "/"+name+"/_alias/"+e.Name, nil, nil, nil); err != nil {
+		err := e.client.call(ctx, method, "/"+name+"/_alias/"+e.Name, nil, nil, nil)
+		if method == http.MethodDelete && absent(err) {
+			continue // another indexer took it, or the request was repeated
+		}
+		if err != nil {
 			return fmt.Errorf("let the alias follow: %w", err)
 		}
 	}
