@@ -48,10 +48,10 @@ func (r *Reader) VisibleDocumentsAfter(ctx context.Context, ref surgical.EntityR
 }
 
 // VisibleDocumentsWithTexts is [Reader.VisibleDocuments] of the documents of the set, for those
-// who need a few texts: it hands the documents that wanted accepts to take, with their texts and embeddings, and with their
-// vectors by the hashes of the chunks if these are of the model and of the document. What
-// take received counts only if the document is in the result, which has the embeddings of
-// no others: the head is read last, and may hide it.
+// who need a few texts: it hands the documents that wanted accepts to take, with their texts
+// and embeddings, and with their vectors by the hashes of the chunks if these are of the model
+// and of the document. What take received counts only if the document is in the result, which
+// has the embeddings of no others: the head is read last, and may hide it.
 func (r *Reader) VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, of DocumentSet, model string, wanted func(Document) bool, take func(Document, Embeddings, map[string]Vector)) (ShownDocuments, error) {
 	documents, embeddings, err := r.candidates(ctx, ref, of, wanted)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 // Content is what an index is made of: what readers see.
 type Content interface {
 	// VisibleDocumentsWithTexts lists documents of the entity without their texts, and hands
-	// those that wanted accepts to take, as [content.Reader.VisibleDocumentsWithTexts] does. Of an entity that is not shown, the error has [surgical.CodeEntityGone] or
+	// those that wanted accepts to take, as [content.Reader.VisibleDocumentsWithTexts] does.
+	// Of an entity that is not shown, the error has [surgical.CodeEntityGone] or
 	// [surgical.CodeEntityNotFound].
 	VisibleDocumentsWithTexts(ctx context.Context, ref surgical.EntityRef, of content.DocumentSet, model string, wanted func(content.Document) bool,
 		take func(content.Document, content.Embeddings, map[string]content.Vector)) (content.ShownDocuments, error)
@@ -72,7 +73,8 @@ func (c collector) change(ctx context.Context, ref surgical.EntityRef, of conten
 	return change, differs, nil
 }
 
-// differing returns the documents of the set that are shown, and those of them that the entry does not have like this, as they were read.
+// differing returns the documents of the set that are shown, and those of them that the entry
+// does not have like this, as they were read.
 func (c collector) differing(ctx context.Context, ref surgical.EntityRef, of content.DocumentSet, known Entry) (content.ShownDocuments, map[string]Document, error) {
 	read := map[string]Document{}
 	shown, err := c.content.VisibleDocumentsWithTexts(ctx, ref, of, c.model,

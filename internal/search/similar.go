@@ -15,7 +15,16 @@ type Rankings struct {
 // Fused joins the rankings. It also returns how many chunks there are at least.
 func (r Rankings) Fused() ([]Candidate, int) {
 	fused := Fuse(r.Words, r.Near)
-	return fused, max(r.Total, len(fused))
+	return fused, max(r.Total, r.least(len(fused), len(r.Near)))
+}
+
+// least is how many chunks there are at least, of which so many were found, and so many by
+// vectors: beyond the limit there may be more.
+func (r Rankings) least(found, near int) int {
+	if near == r.Limit {
+		return found + 1
+	}
+	return found
 }
 
 // Similar is [Rankings.Fused] for what is similar to an entity: only entities that have a
@@ -28,7 +37,7 @@ func (r Rankings) Similar(least float64) ([]Candidate, int) {
 		return r.Fused()
 	}
 	f, resembles := fusion{}, map[surgical.EntityRef]int{}
-	total := 0
+	near := 0
 	for rank, c := range r.Near {
 		if c.Score < least {
 			break
@@ -37,22 +46,19 @@ func (r Rankings) Similar(least float64) ([]Candidate, int) {
 			resembles[c.Ref] = rank
 		}
 		f.rank(c, rank, rank)
-		total++
-	}
-	if total == r.Limit {
-		total++ // there may be more beyond
+		near++
 	}
 	first := 0
 	for rank, c := range r.Words {
-		near, similar := resembles[c.Ref]
+		nearest, similar := resembles[c.Ref]
 		if !similar {
 			continue
 		}
-		f.rank(c, first, max(rank, near))
-		if max(rank, near) < Fused {
+		f.rank(c, first, max(rank, nearest))
+		if max(rank, nearest) < Fused {
 			first++
 		}
 	}
 	ranked := f.ranked()
-	return ranked, max(total, len(ranked))
+	return ranked, r.least(len(ranked), near)
 }

@@ -29,11 +29,17 @@ func Serve(t *testing.T, handler http.Handler) *Network {
 }
 
 // Dial connects with the server. It is for [http.Transport.DialContext].
-func (n *Network) Dial(context.Context, string, string) (net.Conn, error) {
+func (n *Network) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
-	n.connections <- server
-	n.dialled.Add(1)
-	return client, nil
+	select {
+	case n.connections <- server:
+		n.dialled.Add(1)
+		return client, nil
+	case <-n.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Dialled returns how many connections there were so far.

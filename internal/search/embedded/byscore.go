@@ -8,8 +8,8 @@ import (
 )
 
 // byScore orders by the score as a float32, the greatest first. bleve adds up the scores of
-// many terms in an order that depends on how its segments came about, so the last digits of
-// equal scores differ.
+// many terms in an order that depends on its segments, so the last digits of equal scores
+// differ.
 type byScore struct{}
 
 // Value implements [search.SearchSort].
@@ -39,7 +39,8 @@ func (byScore) RequiresFields() []string { return nil }
 // UpdateVisitor implements [search.SearchSort].
 func (byScore) UpdateVisitor(string, []byte) {}
 
-// Reverse implements [search.SearchSort]. Nobody reverses it.
+// Reverse implements [search.SearchSort]. bleve reverses only for a page before another one,
+// which is not asked for.
 func (byScore) Reverse() {}
 
 // Copy implements [search.SearchSort].

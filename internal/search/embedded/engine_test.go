@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,8 @@ import (
 	"gitlab.com/lorehook/lorehook/test/searchtest"
 )
 
-// What was indexed is the same; only the order in which it came differs.
+// What was indexed is the same. Only how it came about differs: in which order, in how many
+// batches, whether somebody searched in between, and whether it was compacted.
 func TestSearch_RanksAlikeHoweverTheIndexCameAbout(t *testing.T) {
 	words := strings.Fields("alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo sierra tango")
 	random := rand.New(rand.NewPCG(13, 7))
@@ -26,30 +28,57 @@ func TestSearch_RanksAlikeHoweverTheIndexCameAbout(t *testing.T) {
 		for range 20 {
 			texts[i] += words[random.IntN(len(words))] + " "
 		}
+		for range random.IntN(60) {
+			texts[i] += "rare" + strconv.Itoa(random.IntN(5000)) + " "
+		}
 	}
-	const entities = 600
-	ranked := func(order []int, atOnce int) []string {
+	const entities, depth = 600, 50
+	query := search.Query{Text: strings.Join(words, " ")}
+	type rankings struct{ followed, opened, compacted []search.Candidate }
+	ranked := func(model string, order []int, atOnce int) (r rankings) {
 		w := newWorld(t)
-		w.Model = "two-things"
-		e := w.Engine()
-		w.Rebuild(e)
+		w.Model = model
+		writer, follower := w.Engine(), w.Engine()
+		w.Rebuild(writer)
+		find := func(e search.Engine) []search.Candidate {
+			found, err := e.Search(t.Context(), query, depth)
+			w.Must(err)
+			return found.Found
+		}
 		for some := range slices.Chunk(order, atOnce) {
 			var changes []search.Change
 			for _, n := range some {
-				changes = append(changes, w.Embedded(searchtest.Entity(int64(n+1), texts[n%len(texts)])))
+				change := searchtest.Entity(int64(n+1), texts[n%len(texts)])
+				if model != "" {
+					change = w.Embedded(change)
+				}
+				changes = append(changes, change)
 			}
-			w.Apply(e, changes...)
+			w.Apply(writer, changes...)
+			r.followed = find(follower)
 		}
-		return w.Words(e, strings.Join(words, " "))
+		r.opened = find(w.Engine())
+		w.Must(writer.(*embedded.Engine).CompactNow(t.Context()))
+		w.Pass(time.Second)
+		r.compacted = find(w.Engine())
+		return r
 	}
 	last := []int{}
 	for n := range entities {
 		last = append(last, entities-1-n)
 	}
-	want := ranked(last, entities)
-	for _, atOnce := range []int{20, 200} {
-		if diff := cmp.Diff(want, ranked(random.Perm(entities), atOnce)); diff != "" {
-			t.Errorf("%d at once (-want +got):\n%s", atOnce, diff)
+	for _, model := range []string{"", "two-things"} {
+		want := ranked(model, last, entities).followed
+		if len(want) != depth {
+			t.Fatalf("found %d", len(want))
+		}
+		for _, atOnce := range []int{50, 200, entities} {
+			got := ranked(model, random.Perm(entities), atOnce)
+			for name, found := range map[string][]search.Candidate{"followed": got.followed, "opened": got.opened, "compacted": got.compacted} {
+				if diff := cmp.Diff(want, found); diff != "" {
+					t.Errorf("model %q, %d at once, %s (-want +got):\n%.1000s", model, atOnce, name, diff)
+				}
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bytes"
+	"context"
 	"path/filepath"
 	"strings"
 
@@ -54,4 +55,13 @@ func Has(key string, content []byte, word, dir string) (bool, error) {
 			return true, nil
 		}
 	}
+}
+
+// CompactNow compacts the index although that is not due.
+func (e *Engine) CompactNow(ctx context.Context) error {
+	m, err := e.Manifests.Read(ctx)
+	if err != nil {
+		return err
+	}
+	return e.compact(ctx, m)
 }

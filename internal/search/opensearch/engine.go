@@ -188,11 +188,12 @@ func (e *Engine) ranking(ctx context.Context, m manifest.Manifest, q search.Quer
 // copiesFor names the copies of the shards that answer a query. All its pages come from the
 // same ones: another copy has other segments, so chunks may have another order there.
 func copiesFor(q search.Query) string {
-	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(q.Text)) // it never fails
+	sought := q.Text
 	if q.SimilarTo != nil {
-		_, _ = hash.Write([]byte(q.SimilarTo.Key()))
+		sought = q.SimilarTo.Key() // its text may change between two pages
 	}
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(sought)) // it never fails
 	return hex.EncodeToString(hash.Sum(nil))
 }
 

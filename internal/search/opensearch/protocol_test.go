@@ -218,22 +218,28 @@ func TestSearch_ReadsAllPagesOfAQueryFromTheSameCopies(t *testing.T) {
 	c := &cluster{}
 	x := c.index(t)
 	x.Rebuild(x.Engine())
-	e, seven := x.Engine(), searchtest.Issue(7)
+	seven, eight := searchtest.Issue(7), searchtest.Issue(8)
 	c.recorded()
-	for _, q := range []search.Query{{Text: "crash"}, {Text: "fire"}, {SimilarTo: &seven}} {
-		for _, depth := range []int{10, 200} {
-			_, err := e.Search(t.Context(), q, depth)
+	copies := map[string]int{}
+	for _, pages := range [][2]search.Query{
+		{{Text: "crash"}, {Text: "crash"}},
+		{{Text: "fire"}, {Text: "fire"}},
+		{{SimilarTo: &seven, Text: "its text"}, {SimilarTo: &seven, Text: "its text after an edit"}},
+		{{SimilarTo: &eight, Text: "its text"}, {SimilarTo: &eight, Text: "its text"}},
+	} {
+		for i, q := range pages {
+			_, err := x.Engine().Search(t.Context(), q, 10+200*i)
 			x.Must(err)
 		}
-	}
-	asked := c.recorded()
-	for i := 0; i < len(asked); i += 2 {
-		if _, copies, _ := strings.Cut(asked[i], "preference="); copies == "" || strings.HasPrefix(copies, "_") || asked[i] != asked[i+1] || i > 0 && asked[i] == asked[i-1] {
+		asked := c.recorded()
+		_, of, _ := strings.Cut(asked[0], "preference=")
+		copies[of]++
+		if len(asked) != 2 || asked[0] != asked[1] || of == "" || strings.HasPrefix(of, "_") {
 			t.Errorf("asked %q", asked)
 		}
 	}
-	if len(asked) != 6 {
-		t.Errorf("asked %q", asked)
+	if len(copies) != 4 {
+		t.Errorf("four queries have %d preferences", len(copies))
 	}
 }
 
