@@ -19,8 +19,7 @@ public final class Server {
           org.opensearch.transport.Netty4Plugin.class,
           org.opensearch.analysis.common.CommonAnalysisPlugin.class,
           org.opensearch.painless.PainlessPlugin.class,
-          org.opensearch.knn.plugin.KNNPlugin.class,
-          org.opensearch.neuralsearch.plugin.NeuralSearch.class);
+          org.opensearch.knn.plugin.KNNPlugin.class);
 
   private static final class TestNode extends Node {
     TestNode(Environment environment) {
