@@ -15,12 +15,12 @@ type Rankings struct {
 // Fused joins the rankings. It also returns how many chunks there are at least.
 func (r Rankings) Fused() ([]Candidate, int) {
 	fused := Fuse(r.Words, r.Near)
-	return fused, max(r.Total, r.least(len(fused), len(r.Near)))
+	return fused, max(r.Total, r.atLeast(len(fused), len(r.Near)))
 }
 
-// least is how many chunks there are at least, of which so many were found, and so many by
-// vectors: beyond the limit there may be more.
-func (r Rankings) least(found, near int) int {
+// atLeast returns how many chunks there are at least, of which so many were found, and so many
+// by vectors: beyond the limit there may be more.
+func (r Rankings) atLeast(found, near int) int {
 	if near == r.Limit {
 		return found + 1
 	}
@@ -31,7 +31,8 @@ func (r Rankings) least(found, near int) int {
 // chunk whose vector is as close as least, and of the ranking by vectors only such chunks.
 // With 0, everything is similar. A chunk that is found by words has no better rank than the
 // first by vectors of its entity, since that is as far as one has to look to know that it
-// is similar.
+// is similar. Once the ranking by vectors has ended, all similar entities are known, and so
+// the total counts no words beyond.
 func (r Rankings) Similar(least float64) ([]Candidate, int) {
 	if least <= 0 {
 		return r.Fused()
@@ -60,5 +61,5 @@ func (r Rankings) Similar(least float64) ([]Candidate, int) {
 		}
 	}
 	ranked := f.ranked()
-	return ranked, r.least(len(ranked), near)
+	return ranked, r.atLeast(len(ranked), near)
 }

@@ -418,9 +418,6 @@ func ranksTheFirstAlike(x *Index) {
 	for name, q := range map[string]search.Query{"fused": {Text: "cat"}, "by words": {Text: "cat " + Refused}, "by vectors": {Text: "kitten"}} {
 		before := []search.Candidate{}
 		for _, depth := range []int{10, 100, 110, 200, 800, chunks + 100} {
-			if depth > 1000 && name == "by vectors" {
-				break // OpenSearch finds no more
-			}
 			found, err := e.Search(x.Context(), q, depth)
 			x.Must(err)
 			if len(found.Found) != min(depth, chunks) || found.More != (depth < chunks) || (found.Mode == search.Lexical) != (name == "by words") {

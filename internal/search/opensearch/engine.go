@@ -200,22 +200,18 @@ func copiesFor(q search.Query) string {
 // fused ranks by words and by a vector. The server's own fusion has no order that is the same
 // however much is looked at, and no bound for what is similar to an entity.
 func (e *Engine) fused(ctx context.Context, m manifest.Manifest, q search.Query, vector []float32, depth int) (found []search.Candidate, total int, err error) {
-	depth = max(depth, search.Fused)
-	r := search.Rankings{Limit: min(depth, nearest)}
+	r := search.Rankings{Limit: max(depth, search.Fused)}
 	group, ctx := parallel.WithContext(ctx)
 	group.Go(func() (err error) {
-		r.Words, r.Total, err = e.ranking(ctx, m, q, wordsBody(q, depth))
+		r.Words, r.Total, err = e.ranking(ctx, m, q, wordsBody(q, r.Limit))
 		return err
 	})
 	group.Go(func() (err error) {
-		r.Near, _, err = e.ranking(ctx, m, q, nearBody(q, vector, r.Limit))
+		r.Near, err = e.near(ctx, m, q, vector, r.Limit)
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return nil, 0, err
-	}
-	for i := range r.Near {
-		r.Near[i].Score = cosine(r.Near[i].Score)
 	}
 	if q.SimilarTo != nil {
 		found, total = r.Similar(e.Resembling)
@@ -223,6 +219,28 @@ func (e *Engine) fused(ctx context.Context, m manifest.Manifest, q search.Query,
 		found, total = r.Fused()
 	}
 	return found, total, nil
+}
+
+// near ranks by a vector. The scores are cosines.
+func (e *Engine) near(ctx context.Context, m manifest.Manifest, q search.Query, vector []float32, depth int) ([]search.Candidate, error) {
+	near, _, err := e.ranking(ctx, m, q, nearBody(q, vector, firstNearest, depth))
+	if err == nil && depth > firstNearest && len(near) == firstNearest {
+		var more []search.Candidate
+		more, _, err = e.ranking(ctx, m, q, nearBody(q, vector, maxDepth, depth))
+		known := map[string]bool{}
+		for _, c := range near {
+			known[search.ChunkID(c.Ref, c.Document, c.Chunk)] = true
+		}
+		for _, c := range more {
+			if len(near) < depth && !known[search.ChunkID(c.Ref, c.Document, c.Chunk)] {
+				near = append(near, c)
+			}
+		}
+	}
+	for i := range near {
+		near[i].Score = cosine(near[i].Score)
+	}
+	return near, err
 }
 
 // vectorOf returns the vector that a query is compared by.

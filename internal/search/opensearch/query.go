@@ -13,20 +13,22 @@ import (
 // maxDepth is how many chunks a search goes through at most: OpenSearch's own limit.
 const maxDepth = 10_000
 
-// nearest is how many chunks a vector finds at most. It does not depend on how deep a search
-// goes: OpenSearch finds others if more are asked for.
-const nearest = 1000
+// firstNearest is how many chunks a vector finds, unless a search goes deeper: then it finds
+// [maxDepth], and those that are new follow behind. For OpenSearch finds others, also among
+// the first, if more are asked for.
+const firstNearest = 1000
 
 // object is a JSON object.
 type object = map[string]any
 
-// wordsBody is the request of a search by words, and nearBody of one by a vector.
+// wordsBody is the request of a search by words.
 func wordsBody(q search.Query, depth int) []byte {
 	return encoded(requestOf(object{"bool": object{"must": wordsOf(q), "filter": filtersOf(q)}}, depth))
 }
 
-func nearBody(q search.Query, vector []float32, depth int) []byte {
-	return encoded(requestOf(nearTo(q, vector), depth))
+// nearBody is the request of a search by a vector, for the first of the chunks that it finds.
+func nearBody(q search.Query, vector []float32, finds, first int) []byte {
+	return encoded(requestOf(nearTo(q, vector, finds), min(finds, first)))
 }
 
 // requestOf is the request of what matches the query, best first.
@@ -40,8 +42,8 @@ func requestOf(query object, depth int) object {
 }
 
 // nearTo finds the chunks whose vectors are closest.
-func nearTo(q search.Query, vector []float32) object {
-	near := object{"vector": vector, "k": nearest}
+func nearTo(q search.Query, vector []float32, finds int) object {
+	near := object{"vector": vector, "k": finds}
 	if filters := filtersOf(q); len(filters) > 0 {
 		near["filter"] = object{"bool": object{"filter": filters}}
 	}
