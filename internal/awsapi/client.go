@@ -61,8 +61,8 @@ type operation struct {
 	read  func(*smithyhttp.Response) (output any, err error)
 }
 
-// call calls the operation with the name. The input is for those who intercept calls, who may replace it
-// and the output.
+// call calls the operation with the name. The input is for those who intercept calls, who may
+// replace it and the output.
 func call[In, Out any](ctx context.Context, c *client, name string, in *In, of func(*In) operation) (*Out, error) {
 	result, err := c.do(ctx, name, in, func(in any) (operation, error) {
 		typed, ok := in.(*In)

@@ -12,6 +12,16 @@ type Rankings struct {
 	Limit int
 }
 
+// Ranked joins the rankings of a query. What is similar to an entity has to resemble it at
+// least so much, as [Rankings.Similar] has it. It also returns how many chunks there are at
+// least.
+func (r Rankings) Ranked(q Query, least float64) ([]Candidate, int) {
+	if q.SimilarTo != nil {
+		return r.Similar(least)
+	}
+	return r.Fused()
+}
+
 // Fused joins the rankings. It also returns how many chunks there are at least.
 func (r Rankings) Fused() ([]Candidate, int) {
 	fused := Fuse(r.Words, r.Near)

@@ -163,11 +163,7 @@ func (e *Engine) Search(ctx context.Context, q search.Query, depth int) (search.
 		default:
 			found.Mode, found.Model = search.Hybrid, e.Model
 			rankings := search.Rankings{Words: ranked, Total: total, Near: near, Limit: limit}
-			if q.SimilarTo != nil {
-				ranked, total = rankings.Similar(e.Resembling)
-			} else {
-				ranked, total = rankings.Fused()
-			}
+			ranked, total = rankings.Ranked(q, e.Resembling)
 		}
 	} else if e.Model != "" {
 		found.Reason = search.NoVectors(e.Model)

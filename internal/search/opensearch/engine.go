@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -213,34 +214,33 @@ func (e *Engine) fused(ctx context.Context, m manifest.Manifest, q search.Query,
 	if err := group.Wait(); err != nil {
 		return nil, 0, err
 	}
-	if q.SimilarTo != nil {
-		found, total = r.Similar(e.Resembling)
-	} else {
-		found, total = r.Fused()
-	}
+	found, total = r.Ranked(q, e.Resembling)
 	return found, total, nil
 }
 
 // near ranks by a vector. The scores are cosines.
 func (e *Engine) near(ctx context.Context, m manifest.Manifest, q search.Query, vector []float32, depth int) ([]search.Candidate, error) {
 	near, _, err := e.ranking(ctx, m, q, nearBody(q, vector, firstNearest, depth))
-	if err == nil && depth > firstNearest && len(near) == firstNearest {
-		var more []search.Candidate
-		more, _, err = e.ranking(ctx, m, q, nearBody(q, vector, maxDepth, depth))
+	if err != nil {
+		return nil, err
+	}
+	if depth > firstNearest && len(near) == firstNearest {
+		deeper, _, err := e.ranking(ctx, m, q, nearBody(q, vector, maxDepth, depth))
+		if err != nil {
+			return nil, err
+		}
+		idOf := func(c search.Candidate) string { return search.ChunkID(c.Ref, c.Document, c.Chunk) }
 		known := map[string]bool{}
 		for _, c := range near {
-			known[search.ChunkID(c.Ref, c.Document, c.Chunk)] = true
+			known[idOf(c)] = true
 		}
-		for _, c := range more {
-			if len(near) < depth && !known[search.ChunkID(c.Ref, c.Document, c.Chunk)] {
-				near = append(near, c)
-			}
-		}
+		near = append(near, slices.DeleteFunc(deeper, func(c search.Candidate) bool { return known[idOf(c)] })...)
+		near = near[:min(depth, len(near))]
 	}
 	for i := range near {
 		near[i].Score = cosine(near[i].Score)
 	}
-	return near, err
+	return near, nil
 }
 
 // vectorOf returns the vector that a query is compared by.
